@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The pair engine: decides when a guest may see the primary of a pair, and what the host has to
+ * do, in which order, to get there.
+ *
+ * A pair is one standby (a virtio-net device that offers VIRTIO_NET_F_STANDBY, virtio 1.2,
+ * section 5.1.3) and one primary (a passthrough device) with the same MAC address. The engine
+ * holds facts, is told of events, and answers each with the effects that bring the world nearer
+ * to what should be true. It makes no system call, reads no clock, allocates nothing, and keeps
+ * no global state: struct us_pair may be copied, compared and thrown away.
+ *
+ * How a VMM or a daemon uses it:
+ *
+ *     struct us_pair pair;
+ *     struct us_effects effects;
+ *
+ *     us_pair_init(&pair, &config);
+ *     for (;;) {
+ *             event = (something happened, or us_pair_deadline() has come);
+ *             us_pair_step(&pair, &event, &effects);
+ *             (perform effects.list[0 … count-1] in this order; report results as events)
+ *     }
+ *
+ * The engine never waits: an effect whose result does not come is given up at its deadline,
+ * which is one of the times that us_pair_deadline() announces.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Facts ---- */
+
+/* How much the upper layer hands over. */
+enum us_mode {
+	US_MODE_SEPARATE, /* it plugs and unplugs by itself: only observe and report */
+	US_MODE_COUPLED,  /* it runs the migration, between prepare and finish */
+	US_MODE_COMBINED, /* it asks, everything else is done for it */
+	US_MODE_N
+};
+
+/* What the guest's present driver of the standby negotiated. */
+enum us_guest {
+	US_GUEST_NONE,	  /* no driver, or not yet past FEATURES_OK */
+	US_GUEST_LEGACY,  /* without VIRTIO_NET_F_STANDBY */
+	US_GUEST_CAPABLE, /* with it */
+	US_GUEST_N
+};
+
+/* What is known of the VM. */
+enum us_vm_state {
+	US_VM_UNKNOWN,	/* nobody to ask: the last known state may hold or not */
+	US_VM_RUNNING,	/* its guest runs here, or is paused and will go on here */
+	US_VM_INCOMING, /* a migration's destination: the guest is not here yet */
+	US_VM_MOVED,	/* a migration's source, completed: the guest is elsewhere */
+	US_VM_GONE,	/* ended */
+	US_VM_N
+};
+
+/* The primary, as the guest and the host see it. */
+enum us_primary {
+	US_PRIMARY_ABSENT,    /* none assigned, or it could not be reserved */
+	US_PRIMARY_RESERVING, /* being made ready and exclusive on the host */
+	US_PRIMARY_HIDDEN,    /* reserved; the guest cannot see it */
+	US_PRIMARY_EXPOSING,  /* being plugged, or plugged and not yet used by the guest */
+	US_PRIMARY_VISIBLE,   /* the guest carries traffic on it */
+	US_PRIMARY_HIDING,    /* asked of the guest; not acknowledged yet */
+	US_PRIMARY_UNKNOWN,   /* the VM cannot be asked */
+	US_PRIMARY_N
+};
+
+/* Where the host's switch sends frames for the pair's MAC. */
+enum us_path {
+	US_PATH_NONE, /* wherever the switch learns it: we steer nothing */
+	US_PATH_STANDBY,
+	US_PATH_PRIMARY,
+	US_PATH_PARKED, /* held on the host during a transition */
+	US_PATH_N
+};
+
+/* A migration, as far as it concerns the pair. */
+enum us_migration_phase {
+	US_PHASE_NONE,
+	US_PHASE_PREPARED, /* the primary has to be hidden; the VM may be migrated */
+	US_PHASE_ACTIVE,   /* the VMM is migrating: devices cannot be plugged */
+	US_PHASE_N
+};
+
+/* Why the primary is where it is; each has one line of English, us_why_text(). */
+enum us_why {
+	US_WHY_READY,		/* the guest carries traffic on the primary */
+	US_WHY_NOT_ASSIGNED,	/* the pair has no primary */
+	US_WHY_RESERVING,	/* being reserved */
+	US_WHY_RESERVE_REFUSED, /* the host could not reserve it; tried again later */
+	US_WHY_SEPARATE,	/* the upper layer decides */
+	US_WHY_HOLD,		/* someone wants it hidden */
+	US_WHY_REMOVING,	/* the pair is being removed */
+	US_WHY_VM_UNKNOWN,	/* the VM's monitor does not answer */
+	US_WHY_VM_INCOMING,	/* waiting for the guest to arrive */
+	US_WHY_VM_MOVED,	/* the guest runs elsewhere now */
+	US_WHY_VM_GONE,		/* the VM ended */
+	US_WHY_MIGRATION,	/* hidden for a migration */
+	US_WHY_NO_DRIVER,	/* the guest has no driver for the standby */
+	US_WHY_LEGACY,		/* its driver negotiated without STANDBY */
+	US_WHY_NOT_DRIVER_OK,	/* its driver is still starting */
+	US_WHY_RESET,		/* the guest was reset */
+	US_WHY_BACKOFF,		/* waiting before the next try */
+	US_WHY_DRIVER_OK,	/* the guest's driver can handle the pair */
+	US_WHY_PLUGGED,		/* waiting for traffic on the primary */
+	US_WHY_PLUG_REFUSED,	/* the VMM refused to plug it */
+	US_WHY_NOT_READY,	/* the guest did not use it in time */
+	US_WHY_STEER_FAILED,	/* the switch could not be steered to it */
+	US_WHY_UNPLUG_OVERDUE,	/* the guest has not acknowledged the unplug */
+	US_WHY_N
+};
+
+struct us_pair_config {
+	enum us_mode mode;
+	bool can_park; /* effects may ask for US_PATH_PARKED */
+
+	uint64_t plug_usec;	    /* VMM's answer to a plug */
+	uint64_t ready_usec;	    /* from plugged to traffic on the primary */
+	uint64_t unplug_usec;	    /* guest's acknowledgement of an unplug */
+	uint64_t retry_usec;	    /* until a refused or overdue request is made again */
+	uint64_t steer_usec;	    /* the switch's answer */
+	uint64_t park_usec;	    /* longest time that frames are held, per transition */
+	uint64_t backoff_usec;	    /* first back-off; doubles each time … */
+	uint64_t backoff_max_usec;  /* … up to this */
+	uint64_t calm_usec;	    /* visible for so long, the back-off is forgotten */
+	uint64_t reset_fresh_usec;  /* a reset older than this is not answered by another */
+	uint32_t free_flips;	    /* guest-made hides before the first back-off */
+};
+
+/* Sensible defaults for everything but the mode. */
+void us_pair_config_default(struct us_pair_config *config);
+
+/*
+ * The state of one pair. Read it freely; only us_pair_step() changes it.
+ * Times are the caller's clock, in microseconds; US_NEVER means: not running.
+ */
+#define US_NEVER UINT64_MAX
+
+struct us_pair {
+	struct us_pair_config config;
+
+	/* Observed */
+	enum us_guest guest;
+	enum us_vm_state vm;
+	enum us_migration_phase phase;
+	enum us_path path; /* what the switch was last seen to do */
+	enum us_primary primary;
+	bool driver_ok;
+
+	/* Wished */
+	bool assigned; /* a primary is named */
+	bool hold;
+	bool removing; /* give everything back */
+
+	/* Transition under way */
+	bool ready;	     /* this session carried traffic on the primary */
+	bool reserved;	     /* the host holds the primary for us */
+	bool plugged;	     /* EXPOSING: the VMM has the device */
+	bool overdue;	     /* HIDING: the deadline passed; RESERVING, ABSENT: waiting to retry */
+	bool park_spent;     /* frames were held as long as they may be */
+	bool steering;	     /* a steer to `steer_to` is under way */
+	bool steer_retry;    /* the last steer failed; again at steer_deadline */
+	enum us_path steer_to;
+	uint32_t flips;	     /* guest-made or failed transitions since it was calm */
+
+	uint64_t primary_deadline; /* of what `primary` waits for */
+	uint64_t steer_deadline;
+	uint64_t park_deadline;
+	uint64_t plug_after; /* back-off: not before */
+	uint64_t calm_at;    /* visible until then: forget the back-off */
+
+	enum us_why why;
+};
+
+/* Sets a new pair up: nothing is known of the VM, no primary is assigned. */
+void us_pair_init(struct us_pair *pair, const struct us_pair_config *config);
+
+/* ---- Events ---- */
+
+enum us_event_type {
+	US_EVENT_TICK,		   /* a deadline may have come */
+	US_EVENT_ASSIGN,	   /* a primary is named for the pair */
+	US_EVENT_UNASSIGN,	   /* … and taken back: hide, then release it */
+	US_EVENT_REMOVE,	   /* the pair ends: hide, release, stop steering */
+	US_EVENT_HOLD,		   /* .on: keep it hidden */
+	US_EVENT_VM,		   /* .vm */
+	US_EVENT_GUEST,		   /* .guest, .on: DRIVER_OK */
+	US_EVENT_RESET,		   /* the machine was reset, .age_usec ago */
+	US_EVENT_PREPARE,	   /* hide for a migration */
+	US_EVENT_FINISH,	   /* the migration is over, or is not to be */
+	US_EVENT_MIGRATING,	   /* .on: the VMM started, or stopped, migrating */
+	US_EVENT_OBSERVED,	   /* .on: the primary is, or is not, in the VM */
+	US_EVENT_PATH,		   /* .path: found so on the switch, unasked */
+	US_EVENT_RESERVED,	   /* result of RESERVE; .on: it is ours */
+	US_EVENT_PLUGGED,	   /* result of PLUG; .on: the VMM has it */
+	US_EVENT_UNPLUG_REFUSED,   /* the VMM did not take the request */
+	US_EVENT_UNPLUGGED,	   /* the guest let it go: it is out of the VM */
+	US_EVENT_TRAFFIC,	   /* .on: the guest stably sends from the primary; off: it ceased
+				    * to be possible (the interface is gone) */
+	US_EVENT_STEERED,	   /* result of STEER; .path: to where, .on: done and verified */
+	US_EVENT_N
+};
+
+struct us_event {
+	enum us_event_type type;
+	uint64_t now_usec; /* never before that of the previous event */
+	bool on;
+	enum us_vm_state vm;
+	enum us_guest guest;
+	enum us_path path;
+	uint64_t age_usec;
+};
+
+/* ---- Effects ---- */
+
+enum us_effect_type {
+	US_EFFECT_RESERVE,  /* make the primary exclusive and ready → RESERVED */
+	US_EFFECT_RELEASE,  /* give it back to the host; no result */
+	US_EFFECT_STEER,    /* .path; leaving PARKED releases the held frames → STEERED */
+	US_EFFECT_PLUG,	    /* → PLUGGED */
+	US_EFFECT_UNPLUG,   /* → UNPLUGGED, or UNPLUG_REFUSED */
+	US_EFFECT_RESET_VM, /* complete the unplug before the firmware looks; no result */
+	US_EFFECT_WATCH,    /* look for the guest's traffic on the primary → TRAFFIC */
+	US_EFFECT_UNWATCH,  /* stop looking; no result */
+	US_EFFECT_PUBLISH,  /* .from → pair->primary: something that people see has changed */
+	US_EFFECT_N
+};
+
+struct us_effect {
+	enum us_effect_type type;
+	enum us_path path;
+	enum us_primary from;
+};
+
+enum {
+	US_EFFECTS_MAX = 8,
+};
+
+struct us_effects {
+	struct us_effect list[US_EFFECTS_MAX];
+	size_t count;
+};
+
+/*
+ * Takes one event and fills @effects with what is to be done, in order.
+ *
+ * Returns 0, or US_PAIR_IGNORED for an event that means nothing in this state (an answer to a
+ * question that is no longer asked, a fact that was known); time still passed.
+ */
+enum {
+	US_PAIR_IGNORED = 1,
+};
+int us_pair_step(struct us_pair *pair, const struct us_event *event, struct us_effects *effects);
+
+/* When the engine wants a TICK at the latest; US_NEVER if nothing is running. */
+uint64_t us_pair_deadline(const struct us_pair *pair);
+
+/* ---- Questions ---- */
+
+/* Whether a migration may be started as far as this pair is concerned. */
+bool us_pair_may_migrate(const struct us_pair *pair);
+
+/* Whether a removed pair holds nothing any more and may be thrown away. */
+bool us_pair_is_idle(const struct us_pair *pair);
+
+/* Whether the pair has reached what it strives for and waits for nothing but the outside. */
+bool us_pair_is_settled(const struct us_pair *pair);
+
+/* ---- Names: the words of the documents, the log and the API ---- */
+
+const char *us_mode_name(enum us_mode mode);
+const char *us_guest_name(enum us_guest guest);
+const char *us_vm_state_name(enum us_vm_state vm);
+const char *us_path_name(enum us_path path);
+const char *us_phase_name(enum us_migration_phase phase);
+const char *us_event_name(enum us_event_type type);
+const char *us_effect_name(enum us_effect_type type);
+const char *us_why_text(enum us_why why);
+
+/* The primary's state in a word; `reserved` is a hidden one whose guest is not here. */
+const char *us_primary_name(enum us_primary primary);
+const char *us_pair_primary_name(const struct us_pair *pair);
+
+/* The reverse of us_mode_name(); -1 for a word that is none. */
+int us_mode_from_name(const char *name);
+
+/*
+ * The line that the log shows for a move, "web0: hidden → exposing (guest reached DRIVER_OK)",
+ * without a newline, cut at @size. Returns @buffer.
+ */
+char *us_pair_move_line(char *buffer, size_t size, const char *name, enum us_primary from,
+			const struct us_pair *pair);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The server side of the control API: a Varlink service on a Unix socket, on an sd-event loop.
+ * https://varlink.org/Method-Call; org.varlink.service is answered here.
+ *
+ * The server checks every call against the interface file before the daemon sees it: unknown
+ * members, missing ones and wrong types are answered with org.varlink.service.InvalidParameter.
+ * A client that breaks the protocol, sends too much, or does not read loses its connection; no
+ * other client notices.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <systemd/sd-event.h>
+
+#include "util/cleanup.h"
+#include "util/error.h"
+
+struct us_server;
+struct us_call; /* one method call, until it is answered for the last time */
+
+struct us_method {
+	const char *name; /* without the interface: "AttachVm" */
+	bool changes;	  /* only for root and the group `understudy` */
+	/* @parameters is borrowed for the call. Must answer, now or later, exactly once with
+	 * us_call_reply() or us_call_fail(), before that any number of times with
+	 * us_call_continue() if us_call_wants_more(). */
+	void (*handle)(void *userdata, struct us_call *call, const json_t *parameters);
+};
+
+/*
+ * Listens on @path (made 0666 below a directory that the caller made; permission is by peer
+ * credentials), or on @fd >= 0 from socket activation (taken). @methods ends with a NULL name.
+ */
+int us_server_new(struct us_server **ret_server, sd_event *loop, const char *path, int fd,
+		  const struct us_method *methods, void *userdata, struct us_reason *reason);
+void us_server_free(struct us_server *server); /* drops clients; every call is gone */
+US_DEFINE_CLEANUP(struct us_server *, us_server_free)
+
+/* Clients connected now. */
+size_t us_server_clients(const struct us_server *server);
+
+/* All three steal @parameters (NULL: {}). After the last answer the call is gone. */
+void us_call_reply(struct us_call *call, json_t *parameters);
+void us_call_continue(struct us_call *call, json_t *parameters);
+/* @error is one of the interface's, without its name: "NoSuchPair". */
+void us_call_fail(struct us_call *call, const char *error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+bool us_call_wants_more(const struct us_call *call);
+
+/* Bytes that this client has not read yet: a monitor drops events rather than lose the client. */
+size_t us_call_backlog(const struct us_call *call);
+
+/*
+ * @gone is called if the client goes away before the last answer; the call is invalid when it
+ * returns. Without it such calls just vanish, so whoever keeps a call must set this.
+ */
+void us_call_on_gone(struct us_call *call, void (*gone)(void *userdata, struct us_call *call),
+		     void *userdata);

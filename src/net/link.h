@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Network interfaces of this host, as rtnetlink shows them (RTM_GETLINK). */
+#pragma once
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/error.h"
+
+struct us_link {
+	int index;
+	int master; /* index of the bridge it is a port of, 0 if of none */
+	bool master_is_bridge;
+	bool is_up;
+	uint32_t mtu;
+	uint8_t mac[6];
+	char name[IF_NAMESIZE];
+};
+
+/* By name (an alternative name will do). Refused, in words, when there is none. */
+int us_link_get(const char *name, struct us_link *ret_link, struct us_reason *reason);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Readiness of a primary: frames really seen on its side.
+ *
+ * A guest that has registered the primary already discards what arrives on the standby, even
+ * before the primary has a link. So readiness is shown by frames with the guest's source MAC that
+ * come in through the primary's port, again and again over a while (some drivers bounce their
+ * link after the first reply). They are provoked by unicast probes sent out of that port to the
+ * guest's MAC: ARP requests (RFC 826) for the IPv4 addresses that the guest was seen to use, and
+ * ICMPv6 echo requests (RFC 4443) to the link-local all-nodes group. Addresses are learned from
+ * frames to and from the MAC on the standby's port, only while a watch runs.
+ *
+ * Costs nothing outside of a watch: no socket is open then.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "util/cleanup.h"
+#include "util/error.h"
+
+struct us_watch;
+
+struct us_watch_config {
+	uint8_t mac[6];
+	const char *standby_port;
+	const char *primary_port;
+	uint64_t probe_usec;  /* between probes: 20 ms */
+	uint64_t stable_usec; /* frames have to keep coming for so long: 300 ms */
+};
+
+struct us_watch_handler {
+	/* Once: @ready when the guest stably sends from the primary; false when it cannot be
+	 * watched any more (@why, the interface is gone). The watch is idle afterwards; it may be
+	 * freed from here. */
+	void (*traffic)(void *userdata, bool ready, const char *why);
+};
+
+/* Starts to watch and to probe. Borrows @loop, @handler and @userdata. */
+int us_watch_new(struct us_watch **ret_watch, sd_event *loop, const struct us_watch_config *config,
+		 const struct us_watch_handler *handler, void *userdata, struct us_reason *reason);
+void us_watch_free(struct us_watch *watch);
+US_DEFINE_CLEANUP(struct us_watch *, us_watch_free)

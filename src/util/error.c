@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/error.h"
+
+int us_refuse(struct us_reason *reason, const char *format, ...)
+{
+	va_list arguments;
+
+	if (!reason)
+		return US_REFUSED;
+
+	va_start(arguments, format);
+	vsnprintf(reason->text, sizeof(reason->text), format, arguments);
+	va_end(arguments);
+
+	for (char *c = reason->text; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = ' ';
+	return US_REFUSED;
+}
+
+const char *us_strerror(int error)
+{
+	return strerror(abs(error));
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* An intrusive doubly linked list; a head is a node that points at itself. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct us_list {
+	struct us_list *next, *previous;
+};
+
+static inline void us_list_init(struct us_list *node)
+{
+	node->next = node->previous = node;
+}
+
+static inline bool us_list_is_empty(const struct us_list *head)
+{
+	return head->next == head;
+}
+
+static inline void us_list_append(struct us_list *head, struct us_list *node)
+{
+	node->previous = head->previous;
+	node->next = head;
+	head->previous->next = node;
+	head->previous = node;
+}
+
+/* Takes a node out of its list; harmless for one that is in none but was initialised. */
+static inline void us_list_remove(struct us_list *node)
+{
+	node->previous->next = node->next;
+	node->next->previous = node->previous;
+	us_list_init(node);
+}
+
+#define us_list_entry(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
+
+/* The body may remove and free @variable itself, not its successor. */
+#define us_list_for_each(variable, head, member)                                                   \
+	for (__typeof__(variable) us_next_##member,                                                \
+	     us_unused_##member __attribute__((unused)) =                                          \
+		     (variable = us_list_entry((head)->next, __typeof__(*variable), member));      \
+	     &variable->member != (head) &&                                                        \
+	     (us_next_##member =                                                                   \
+		      us_list_entry(variable->member.next, __typeof__(*variable), member),         \
+	     1);                                                                                   \
+	     variable = us_next_##member)

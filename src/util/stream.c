@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "util/stream.h"
+
+enum {
+	READ_BYTES = 16 * 1024,
+	/* A peer that never stops talking must not keep the loop from the others. */
+	READS_PER_WAKEUP = 4,
+};
+
+/* Bytes in order; memory is held only while there are any. */
+struct buffer {
+	char *data;
+	size_t start, end, size;
+};
+
+struct us_stream {
+	sd_event_source *io;
+	sd_event_source *ending; /* armed when the end must be reported from the loop */
+	int fd;
+	char delimiter;
+	bool dispatching : 1; /* a handler is on the stack */
+	bool freed : 1;       /* us_stream_free() was called meanwhile */
+	bool finishing : 1;
+	bool over : 1; /* the end is decided; `closed` is or will be called */
+	int error;
+	struct us_stream_limits limits;
+	struct buffer in, out;
+	const struct us_stream_handler *handler;
+	void *userdata;
+};
+
+static void buffer_clear(struct buffer *buffer)
+{
+	free(buffer->data);
+	*buffer = (struct buffer){ 0 };
+}
+
+static int buffer_append(struct buffer *buffer, const char *data, size_t length)
+{
+	if (buffer->start > 0) {
+		memmove(buffer->data, buffer->data + buffer->start, buffer->end - buffer->start);
+		buffer->end -= buffer->start;
+		buffer->start = 0;
+	}
+	if (buffer->end + length > buffer->size) {
+		size_t size = buffer->end + length;
+		char *grown;
+
+		if (size < 2 * buffer->size)
+			size = 2 * buffer->size;
+		grown = realloc(buffer->data, size);
+		if (!grown)
+			return -ENOMEM;
+		buffer->data = grown;
+		buffer->size = size;
+	}
+	memcpy(buffer->data + buffer->end, data, length);
+	buffer->end += length;
+	return 0;
+}
+
+static void destroy(struct us_stream *stream)
+{
+	sd_event_source_disable_unref(stream->io);
+	sd_event_source_disable_unref(stream->ending);
+	us_close(stream->fd);
+	buffer_clear(&stream->in);
+	buffer_clear(&stream->out);
+	free(stream);
+}
+
+void us_stream_free(struct us_stream *stream)
+{
+	if (!stream)
+		return;
+	if (stream->dispatching)
+		stream->freed = true;
+	else
+		destroy(stream);
+}
+
+/* Decides the end; it is told from the loop, so that nobody is called back from a call. */
+static void end(struct us_stream *stream, int error)
+{
+	if (stream->over)
+		return;
+	stream->over = true;
+	stream->error = error;
+	sd_event_source_set_enabled(stream->io, SD_EVENT_OFF);
+	sd_event_source_set_enabled(stream->ending, SD_EVENT_ONESHOT);
+}
+
+static void want_output(struct us_stream *stream, bool wanted)
+{
+	sd_event_source_set_io_events(stream->io, EPOLLIN | (wanted ? EPOLLOUT : 0));
+}
+
+static void flush(struct us_stream *stream)
+{
+	struct buffer *out = &stream->out;
+
+	while (out->start < out->end) {
+		ssize_t n = send(stream->fd, out->data + out->start, out->end - out->start,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			want_output(stream, true);
+			return;
+		}
+		if (n < 0) {
+			end(stream, -errno);
+			return;
+		}
+		out->start += n;
+	}
+	buffer_clear(out);
+	want_output(stream, false);
+	if (stream->finishing)
+		end(stream, 0);
+}
+
+/* Hands over every whole message in @data; returns how many bytes those were. */
+static size_t deliver(struct us_stream *stream, char *data, size_t length)
+{
+	size_t used = 0;
+
+	while (!stream->freed && !stream->over) {
+		char *stop = memchr(data + used, stream->delimiter, length - used);
+		size_t size = stop ? (size_t)(stop - data) - used : 0;
+
+		if (!stop)
+			break;
+		if (size > stream->limits.message_bytes) {
+			end(stream, -EMSGSIZE);
+			break;
+		}
+		*stop = '\0';
+		if (stream->delimiter != '\0' && memchr(data + used, '\0', size)) {
+			end(stream, -EBADMSG);
+			break;
+		}
+		stream->handler->message(stream->userdata, data + used, size);
+		used += size + 1;
+	}
+	return used;
+}
+
+static void receive(struct us_stream *stream, char *data, size_t length)
+{
+	struct buffer *in = &stream->in;
+	/* Only new bytes can hold a delimiter: what waits is not searched again. */
+	bool complete = memchr(data, stream->delimiter, length);
+	int r = 0;
+
+	if (in->end == in->start) {
+		/* The usual case: whole messages, straight from the read buffer. */
+		size_t used = deliver(stream, data, length);
+
+		if (used < length)
+			r = buffer_append(in, data + used, length - used);
+	} else {
+		r = buffer_append(in, data, length);
+		if (r == 0 && complete)
+			in->start += deliver(stream, in->data + in->start, in->end - in->start);
+	}
+	if (r < 0)
+		end(stream, r);
+	else if (in->end - in->start > stream->limits.message_bytes)
+		end(stream, -EMSGSIZE);
+	if (in->start == in->end)
+		buffer_clear(in);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	/* One buffer serves every stream: messages are handled before the next read. */
+	static char data[READ_BYTES];
+	struct us_stream *stream = userdata;
+
+	stream->dispatching = true;
+	if (events & EPOLLOUT)
+		flush(stream);
+	for (int i = 0; i < READS_PER_WAKEUP && !stream->freed && !stream->over; i++) {
+		ssize_t n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n <= 0)
+			end(stream, n < 0 ? -errno : 0);
+		else
+			receive(stream, data, n);
+		if (n < (ssize_t)sizeof(data))
+			break;
+	}
+	stream->dispatching = false;
+	if (stream->freed)
+		destroy(stream);
+	return 0;
+}
+
+static int on_ending(sd_event_source *source, void *userdata)
+{
+	struct us_stream *stream = userdata;
+
+	stream->dispatching = true;
+	stream->handler->closed(stream->userdata, stream->error);
+	stream->dispatching = false;
+	if (stream->freed)
+		destroy(stream);
+	return 0;
+}
+
+int us_stream_new(struct us_stream **ret_stream, sd_event *loop, int fd, char delimiter,
+		  struct us_stream_limits limits, const struct us_stream_handler *handler,
+		  void *userdata)
+{
+	struct us_stream *stream = calloc(1, sizeof(*stream));
+	int r;
+
+	if (!stream) {
+		us_close(fd);
+		return -ENOMEM;
+	}
+	*stream = (struct us_stream){
+		.fd = fd,
+		.delimiter = delimiter,
+		.limits = limits,
+		.handler = handler,
+		.userdata = userdata,
+	};
+	r = sd_event_add_io(loop, &stream->io, fd, EPOLLIN, on_io, stream);
+	if (r >= 0)
+		r = sd_event_add_defer(loop, &stream->ending, on_ending, stream);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(stream->ending, SD_EVENT_OFF);
+	if (r < 0) {
+		destroy(stream);
+		return r;
+	}
+	*ret_stream = stream;
+	return 0;
+}
+
+int us_stream_send(struct us_stream *stream, const char *text, size_t length)
+{
+	bool idle = stream->out.start == stream->out.end;
+	int r;
+
+	if (stream->over || stream->finishing)
+		return -EPIPE;
+	if (us_stream_backlog(stream) + length + 1 > stream->limits.backlog_bytes) {
+		end(stream, -ENOBUFS);
+		return -ENOBUFS;
+	}
+	r = buffer_append(&stream->out, text, length);
+	if (r == 0)
+		r = buffer_append(&stream->out, &stream->delimiter, 1);
+	if (r < 0) {
+		end(stream, r);
+		return r;
+	}
+	if (idle)
+		flush(stream);
+	return 0;
+}
+
+size_t us_stream_backlog(const struct us_stream *stream)
+{
+	return stream->out.end - stream->out.start;
+}
+
+void us_stream_finish(struct us_stream *stream)
+{
+	stream->finishing = true;
+	if (us_stream_backlog(stream) == 0)
+		end(stream, 0);
+}
+
+int us_stream_fd(const struct us_stream *stream)
+{
+	return stream->fd;
+}
+
+int us_connect_unix(const char *path, int *ret_fd)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	US_CLEANUP(us_closep) int fd = -1;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}

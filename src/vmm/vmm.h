@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The seam to the virtual machine monitor: one running VM, as Understudy needs to see it and
+ * what it may ask of it. vmm/qemu/ implements this header over QMP.
+ *
+ * Nothing here blocks. A request is answered exactly once through its callback, from the loop:
+ * with 0, with US_REFUSED and the peer's words, with -ETIMEDOUT, or with -ECONNRESET when the
+ * monitor went away first. Requests leave in the order in which they were made, without waiting
+ * for each other's answers. Events and answers arrive in the order in which the monitor sent
+ * them. A freed VM calls nobody back.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "understudy/pair.h"
+#include "util/cleanup.h"
+#include "util/error.h"
+
+struct us_vm;
+
+enum {
+	US_DEVICE_NAME_MAX = 64, /* a device id, bus name or similar, with its NUL */
+	US_MAC_BYTES = 6,
+};
+
+/* Where a migration stands, as the monitor tells it (QMP MigrationStatus, folded). */
+enum us_transfer {
+	US_TRANSFER_NONE,
+	US_TRANSFER_ACTIVE,    /* anything between the request and the end */
+	US_TRANSFER_COMPLETED, /* the guest runs (or may run) at the destination */
+	US_TRANSFER_FAILED,
+	US_TRANSFER_CANCELLED,
+	US_TRANSFER_N
+};
+const char *us_transfer_name(enum us_transfer transfer);
+
+struct us_transfer_progress {
+	enum us_transfer transfer;
+	uint64_t transferred_bytes, remaining_bytes, total_bytes;
+	uint64_t bytes_per_sec, dirty_bytes_per_sec; /* 0 when the monitor does not know yet */
+	uint64_t downtime_msec;			     /* measured when completed, else expected */
+	char error[200];			     /* the monitor's words when it failed */
+};
+
+enum us_vm_event_type {
+	US_VM_ADOPTED,	/* the monitor answered; `state` and `transfer` are known. Again after
+			 * every reconnect: whatever was known before must be observed anew */
+	US_VM_REFUSED,	/* cannot be adopted (`reason`): held by someone else, too old, no such
+			 * path … Nothing more will come until us_vm_connect() */
+	US_VM_LOST,	/* the monitor went away (`reason`); reconnecting by itself with back-off.
+			 * `exited` is true when no process listens on the socket any more */
+	US_VM_STATE,	/* `state` changed */
+	US_VM_RESET,	/* the machine was reset: `by_guest`, `age_usec` */
+	US_VM_GUEST,	/* a watched standby's driver: `device`, `guest`, `driver_ok` */
+	US_VM_DELETED,	/* a device is gone from the VM: `device` */
+	US_VM_TRANSFER, /* `transfer` changed */
+	US_VM_TRACE,	/* any event of the monitor, for those who watch: `name` (RESET, STOP …),
+			 * told before the meaning above is */
+};
+
+struct us_vm_event {
+	enum us_vm_event_type type;
+	enum us_vm_state state;
+	enum us_transfer transfer;
+	enum us_guest guest;
+	bool driver_ok;
+	bool by_guest;
+	bool exited;
+	uint64_t age_usec; /* since the monitor sent it, by its own time stamp; 0 if unknown */
+	const char *device, *name, *reason; /* valid during the call */
+};
+
+struct us_vm_handler {
+	void (*event)(void *userdata, const struct us_vm_event *event);
+};
+
+/*
+ * A VM by the path of its monitor's Unix socket. Connecting starts at once; US_VM_ADOPTED,
+ * US_VM_REFUSED or US_VM_LOST tells how it went (the monitor has 5 s to greet).
+ * @loop, @handler and @userdata are borrowed. Returns 0 or -errno.
+ */
+int us_vm_new(struct us_vm **ret_vm, sd_event *loop, const char *name, const char *monitor_path,
+	      const struct us_vm_handler *handler, void *userdata);
+void us_vm_free(struct us_vm *vm); /* may be called from inside a callback */
+US_DEFINE_CLEANUP(struct us_vm *, us_vm_free)
+
+/* Tries again after US_VM_REFUSED. */
+void us_vm_connect(struct us_vm *vm);
+
+bool us_vm_is_adopted(const struct us_vm *vm);
+enum us_vm_state us_vm_state(const struct us_vm *vm);
+const char *us_vm_version(const struct us_vm *vm); /* "7.2.22", "" while unknown */
+int us_vm_pid(const struct us_vm *vm);		   /* of the socket's peer, 0 while unknown */
+
+/* ---- The standby ---- */
+
+struct us_standby {
+	uint8_t mac[US_MAC_BYTES];
+	uint16_t queue_pairs; /* 1 without multiqueue */
+	uint16_t mtu;	      /* host_mtu of the device, 0 if it announces none */
+	bool offers_standby;  /* failover=on: VIRTIO_NET_F_STANDBY is offered */
+	enum us_guest guest;
+	bool driver_ok;
+	char interface[IF_NAMESIZE]; /* the tap behind it, "" if the monitor does not tell */
+	char bus[US_DEVICE_NAME_MAX];
+};
+
+/*
+ * Looks at a virtio-net device by its id. Refused, in words, when there is no such device or
+ * it is no virtio-net device. @standby is valid during the call and NULL unless @r is 0.
+ */
+typedef void (*us_vm_standby_fn)(void *userdata, int r, const char *why,
+				 const struct us_standby *standby);
+int us_vm_inspect(struct us_vm *vm, const char *device, us_vm_standby_fn done, void *userdata);
+
+/*
+ * Watches a standby's driver: US_VM_GUEST once at the start, after each adoption, and
+ * whenever it changes. Changes that the monitor announces are looked up at once; those it does
+ * not (unbind, kexec) are found by looking every second or so while the driver is bound or a
+ * guest runs, at the cost of one short exchange and no parsing while nothing changes.
+ */
+int us_vm_watch(struct us_vm *vm, const char *device);
+void us_vm_unwatch(struct us_vm *vm, const char *device);
+
+/* ---- The primary ---- */
+
+typedef void (*us_vm_done_fn)(void *userdata, int r, const char *why);
+
+struct us_plug {
+	const char *id;		/* of the new device; "" never */
+	const char *model;	/* "vfio-pci", "vmxnet3", … */
+	const char *host;	/* vfio: "0000:5e:00.2"; else NULL */
+	const char *interface;	/* emulated: the tap to use; else NULL */
+	const uint8_t *mac;	/* emulated: its address; else NULL */
+	const char *bus;	/* where; NULL: us_vm finds a free hot-pluggable slot by itself */
+};
+
+/*
+ * Plugs a primary. For an emulated one the back end (a tap netdev "ID-net") is made first, and
+ * removed again if the device is refused. Never sets failover_pair_id. @done is told when the
+ * VMM has the device (not: when the guest uses it).
+ */
+int us_vm_plug(struct us_vm *vm, const struct us_plug *plug, us_vm_done_fn done, void *userdata);
+
+/*
+ * Asks the guest to let a device go. @done tells whether the VMM took the request;
+ * US_VM_DELETED is the guest's acknowledgement (its back end is removed as well then). A device
+ * that is not there: @done with 0, and US_VM_DELETED follows. A request that is already
+ * pending is no error.
+ */
+int us_vm_unplug(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata);
+
+/* Whether a device with this id is in the VM: @r is 0 (yes), US_REFUSED (no) or -errno. */
+int us_vm_has_device(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata);
+
+/* Resets the machine; completes pending unplugs. */
+int us_vm_reset(struct us_vm *vm, us_vm_done_fn done, void *userdata);
+
+/*
+ * A free slot that can take a hot-plugged PCI NIC: an empty, hot-pluggable PCIe root or
+ * downstream port, else a free slot on the `pc` machine's bus. Answers through @done with the
+ * bus name in @why on success (r == 0), or refuses: "no free hot-pluggable PCIe port: start
+ * the VM with one more pcie-root-port".
+ */
+int us_vm_find_slot(struct us_vm *vm, us_vm_done_fn done, void *userdata);
+
+/* ---- Migration ---- */
+
+/*
+ * Sets migration capabilities and parameters from `--set` pairs: a JSON object of strings,
+ * {"max-bandwidth": "64M", "multifd": "on"}; a name is looked up among the capabilities, then
+ * among the parameters, and its value converted to the parameter's type (sizes with K, M, G, T).
+ * Unknown names are refused by name. `events` is always set.
+ */
+int us_vm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vm_done_fn done,
+			     void *userdata);
+
+/* Source: starts towards @uri; US_VM_TRANSFER events tell the rest. */
+int us_vm_start_transfer(struct us_vm *vm, const char *uri, us_vm_done_fn done, void *userdata);
+
+/* Source: asks for the end; US_VM_TRANSFER tells what became of it (it may complete after all). */
+int us_vm_cancel_transfer(struct us_vm *vm, us_vm_done_fn done, void *userdata);
+
+/*
+ * Destination, started with `-incoming defer`: listens on @address (an IP address; port chosen
+ * by the kernel). @done with r == 0 has the URI to migrate to in @why.
+ */
+int us_vm_listen_transfer(struct us_vm *vm, const char *address, us_vm_done_fn done,
+			  void *userdata);
+
+typedef void (*us_vm_progress_fn)(void *userdata, int r, const char *why,
+				  const struct us_transfer_progress *progress);
+int us_vm_query_transfer(struct us_vm *vm, us_vm_progress_fn done, void *userdata);
