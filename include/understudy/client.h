@@ -16,8 +16,9 @@ struct us_client;
 
 /*
  * An answer. @error is NULL, or the error's name ("org.understudy.Control.NoSuchPair");
- * "org.understudy.Disconnected" (with @parameters {"message": why}) stands for a connection that
- * ended. @more: further answers follow. @parameters is borrowed. The client may be freed from here.
+ * "org.understudy.Disconnected" (with @parameters {"message": why, "answered": whether a daemon
+ * ever answered}) stands for a connection that ended. @more: further answers follow. @parameters
+ * is borrowed. The client may be freed from here.
  */
 typedef void (*us_client_answer_fn)(void *userdata, const char *error, const json_t *parameters,
 				    bool more);
@@ -32,7 +33,8 @@ void us_client_free(struct us_client *client); /* ends the connection and its ss
 
 /*
  * Calls a method of org.understudy.Control. @parameters is stolen (NULL: {}). Calls are answered
- * in order. Returns 0 or a negative errno.
+ * in order, from the loop. Returns 0 or a negative errno: -EPIPE when the connection ended;
+ * then nobody is told more.
  */
 int us_client_call(struct us_client *client, const char *method, json_t *parameters, bool more,
 		   us_client_answer_fn answer, void *userdata);

@@ -34,11 +34,19 @@ struct us_method {
  */
 int us_server_new(struct us_server **ret_server, sd_event *loop, const char *path, int fd,
 		  const struct us_method *methods, void *userdata, struct us_reason *reason);
-void us_server_free(struct us_server *server); /* drops clients; every call is gone */
+/* Drops the clients; every call is gone. Not to be called from inside a callback. */
+void us_server_free(struct us_server *server);
 US_DEFINE_CLEANUP(struct us_server *, us_server_free)
 
 /* Clients connected now. */
 size_t us_server_clients(const struct us_server *server);
+
+/*
+ * Tells why clients are dropped, for the log: @why is one line without the peer's name.
+ * A client that goes away by itself is not told of.
+ */
+typedef void (*us_server_dropped_fn)(void *userdata, pid_t pid, uid_t uid, const char *why);
+void us_server_on_drop(struct us_server *server, us_server_dropped_fn dropped);
 
 /* All three steal @parameters (NULL: {}). After the last answer the call is gone. */
 void us_call_reply(struct us_call *call, json_t *parameters);

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The calls of one client, from their text to their last answer.
+ *
+ * At most one is under way; the others wait as text, in order and bounded. The daemon is never
+ * called from inside one of its own answers: what waits begins from the loop.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/codec.h"
+#include "api/server-private.h"
+
+enum {
+	WAITING_MAX = 64,
+	WAITING_BYTES_MAX = 128 * 1024,
+	FAIL_TEXT_BYTES = 1024,
+	WHERE_BYTES = 128,
+};
+
+#define SERVICE "org.varlink.service."
+
+/* ---- Answers ---- */
+
+static void send_answer(struct us_call *call, const char *error, json_t *parameters, bool continues)
+{
+	US_CLEANUP(us_freep) char *text = us_wire_write_answer(error, parameters, continues);
+
+	if (call->oneway)
+		return;
+	if (text)
+		us_stream_send(call->client->stream, text, strlen(text));
+	else
+		us_stream_finish(call->client->stream); /* nothing can be said any more */
+}
+
+void us_call_answer(struct us_call *call, const char *error, json_t *parameters)
+{
+	struct us_api_client *client = call->client;
+
+	send_answer(call, error, parameters, false);
+	client->call = NULL;
+	free(call);
+	if (!us_list_is_empty(&client->waiting))
+		sd_event_source_set_enabled(client->server->resuming, SD_EVENT_ONESHOT);
+}
+
+void us_call_reply(struct us_call *call, json_t *parameters)
+{
+	us_call_answer(call, NULL, parameters);
+}
+
+void us_call_continue(struct us_call *call, json_t *parameters)
+{
+	assert(call->more);
+	send_answer(call, NULL, parameters, true);
+}
+
+void us_call_fail(struct us_call *call, const char *error, const char *format, ...)
+{
+	const struct us_interface *control = call->client->server->control;
+	char name[128], text[FAIL_TEXT_BYTES];
+	va_list arguments;
+
+	assert(us_interface_find(control, US_MEMBER_ERROR, error));
+	snprintf(name, sizeof(name), "%s.%s", control->name, error);
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	us_call_answer(call, name, json_pack("{s:o}", "message", us_wire_string(text)));
+}
+
+bool us_call_wants_more(const struct us_call *call)
+{
+	return call->more;
+}
+
+size_t us_call_backlog(const struct us_call *call)
+{
+	return us_stream_backlog(call->client->stream);
+}
+
+void us_call_on_gone(struct us_call *call, void (*gone)(void *userdata, struct us_call *call),
+		     void *userdata)
+{
+	call->gone = gone;
+	call->userdata = userdata;
+}
+
+/* ---- Calls ---- */
+
+/* The interface is all before the last dot; the method's name is what follows. */
+static const struct us_interface *find_interface(const struct us_server *server, const char *method,
+						 const char **ret_name)
+{
+	const struct us_interface *interfaces[] = { server->control, server->service };
+	const char *dot = strrchr(method, '.');
+	size_t length = dot ? (size_t)(dot - method) : strlen(method);
+
+	*ret_name = dot ? dot + 1 : "";
+	for (size_t i = 0; i < US_ARRAY_LENGTH(interfaces); i++)
+		if (strlen(interfaces[i]->name) == length &&
+		    strncmp(interfaces[i]->name, method, length) == 0)
+			return interfaces[i];
+	return NULL;
+}
+
+static void interface_not_found(struct us_call *call, const char *method)
+{
+	const char *dot = strrchr(method, '.');
+	size_t length = dot ? (size_t)(dot - method) : strlen(method);
+
+	us_call_answer(call, SERVICE "InterfaceNotFound",
+		       json_pack("{s:s%}", "interface", method, length));
+}
+
+static void handle_control(struct us_call *call, const struct us_wire_call *wire, const char *name)
+{
+	const struct us_server *server = call->client->server;
+	const struct us_method *method = server->methods;
+
+	while (method->name && strcmp(method->name, name) != 0)
+		method++;
+	if (!method->name)
+		us_call_answer(call, SERVICE "MethodNotImplemented",
+			       json_pack("{s:s}", "method", wire->method));
+	else if (method->changes && !call->client->peer.may_change)
+		us_call_fail(call, "NotAllowed",
+			     "%s is not allowed to user %u: be root or join the group understudy",
+			     name, call->client->peer.uid);
+	else
+		method->handle(server->userdata, call, wire->parameters);
+}
+
+static void handle(struct us_call *call, const struct us_wire_call *wire)
+{
+	const struct us_server *server = call->client->server;
+	const struct us_interface *interface;
+	const struct us_member *member;
+	char where[WHERE_BYTES];
+	const char *name;
+
+	interface = find_interface(server, wire->method, &name);
+	if (!interface) {
+		interface_not_found(call, wire->method);
+		return;
+	}
+	member = us_interface_find(interface, US_MEMBER_METHOD, name);
+	if (!member)
+		us_call_answer(call, SERVICE "MethodNotFound",
+			       json_pack("{s:s}", "method", wire->method));
+	else if (wire->upgrade)
+		us_call_answer(call, SERVICE "MethodNotImplemented",
+			       json_pack("{s:s}", "method", wire->method));
+	else if (us_type_check(member->in, wire->parameters, where, sizeof(where)) != 0)
+		us_call_answer(call, SERVICE "InvalidParameter",
+			       json_pack("{s:o}", "parameter", us_wire_string(where)));
+	else if (interface == server->service)
+		us_service_handle(call, name, wire->parameters);
+	else
+		handle_control(call, wire, name);
+}
+
+/* Returns whether the client is still there. */
+static bool begin(struct us_api_client *client, const char *text, size_t length)
+{
+	struct us_wire_call wire = { 0 };
+	struct us_call *call;
+
+	if (us_wire_read_call(&wire, text, length) < 0) {
+		us_client_drop(client, "sent something that is no Varlink call");
+		return false;
+	}
+	call = calloc(1, sizeof(*call));
+	if (!call) {
+		us_wire_call_deinit(&wire);
+		us_client_drop(client, "out of memory");
+		return false;
+	}
+	*call = (struct us_call){ .client = client, .oneway = wire.oneway };
+	call->more = wire.more && !wire.oneway;
+	client->call = call;
+	handle(call, &wire); /* the call may be gone now */
+	us_wire_call_deinit(&wire);
+	return true;
+}
+
+/* ---- Waiting ---- */
+
+static void unlist(struct us_api_client *client, struct us_waiting *waiting)
+{
+	us_list_remove(&waiting->list);
+	client->waiting_count--;
+	client->waiting_bytes -= waiting->length;
+}
+
+void us_call_receive(struct us_api_client *client, const char *text, size_t length)
+{
+	struct us_waiting *waiting;
+
+	if (!client->call && us_list_is_empty(&client->waiting)) {
+		begin(client, text, length);
+		return;
+	}
+	if (client->waiting_count == WAITING_MAX ||
+	    client->waiting_bytes + length > WAITING_BYTES_MAX) {
+		us_client_drop(client, "sent more calls than may wait");
+		return;
+	}
+	waiting = malloc(sizeof(*waiting) + length);
+	if (!waiting) {
+		us_client_drop(client, "out of memory");
+		return;
+	}
+	waiting->length = length;
+	memcpy(waiting->text, text, length);
+	us_list_append(&client->waiting, &waiting->list);
+	client->waiting_count++;
+	client->waiting_bytes += length;
+}
+
+void us_call_resume(struct us_api_client *client)
+{
+	while (!client->call && !us_list_is_empty(&client->waiting)) {
+		struct us_waiting *first =
+			us_list_entry(client->waiting.next, struct us_waiting, list);
+		bool there;
+
+		unlist(client, first);
+		there = begin(client, first->text, first->length);
+		free(first);
+		if (!there)
+			return;
+	}
+}
+
+void us_call_abandon(struct us_api_client *client)
+{
+	struct us_call *call = US_STEAL(client->call);
+	struct us_waiting *waiting;
+
+	if (call && call->gone)
+		call->gone(call->userdata, call);
+	free(call);
+	us_list_for_each (waiting, &client->waiting, list) {
+		unlist(client, waiting);
+		free(waiting);
+	}
+}

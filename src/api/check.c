@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Checks JSON values against the types of an interface.
+ *
+ * Recursion follows the value as deep as the type goes. A type that contains itself lets the
+ * value decide, whose depth the JSON parser limits.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/interface.h"
+
+/* Where in the value we are: written only when something is wrong, from the inside out. */
+static int wrong_at(const char *step, char *where, size_t size)
+{
+	char inner[128];
+
+	snprintf(inner, sizeof(inner), "%s", where);
+	snprintf(where, size, "%s%s%s", step, inner[0] && inner[0] != '[' ? "." : "", inner);
+	return US_REFUSED;
+}
+
+static int check_array(const struct us_type *type, const json_t *value, char *where, size_t size)
+{
+	char step[32];
+
+	if (!json_is_array(value))
+		return US_REFUSED;
+	for (size_t i = 0; i < json_array_size(value); i++) {
+		if (us_type_check(type->element, json_array_get(value, i), where, size) != 0) {
+			snprintf(step, sizeof(step), "[%zu]", i);
+			return wrong_at(step, where, size);
+		}
+	}
+	return 0;
+}
+
+static int check_map(const struct us_type *type, const json_t *value, char *where, size_t size)
+{
+	void *at;
+
+	if (!json_is_object(value))
+		return US_REFUSED;
+	/* Iterating does not change the object; jansson merely has no const iterator. */
+	for (at = json_object_iter((json_t *)value); at;
+	     at = json_object_iter_next((json_t *)value, at))
+		if (us_type_check(type->element, json_object_iter_value(at), where, size) != 0)
+			return wrong_at(json_object_iter_key(at), where, size);
+	return 0;
+}
+
+static const struct us_field *find_field(const struct us_type *type, const char *name)
+{
+	for (size_t i = 0; i < type->field_count; i++)
+		if (strcmp(type->fields[i].name, name) == 0)
+			return &type->fields[i];
+	return NULL;
+}
+
+static int check_struct(const struct us_type *type, const json_t *value, char *where, size_t size)
+{
+	void *at;
+
+	if (!json_is_object(value))
+		return US_REFUSED;
+	for (at = json_object_iter((json_t *)value); at;
+	     at = json_object_iter_next((json_t *)value, at))
+		if (!find_field(type, json_object_iter_key(at)))
+			return wrong_at(json_object_iter_key(at), where, size);
+	for (size_t i = 0; i < type->field_count; i++) {
+		const struct us_field *field = &type->fields[i];
+
+		if (us_type_check(field->type, json_object_get(value, field->name), where, size))
+			return wrong_at(field->name, where, size);
+	}
+	return 0;
+}
+
+static int check(const struct us_type *type, const json_t *value, char *where, size_t size)
+{
+	if (!value || json_is_null(value))
+		return type->nullable ? 0 : US_REFUSED;
+	switch (type->kind) {
+	case US_TYPE_BOOL:
+		return json_is_boolean(value) ? 0 : US_REFUSED;
+	case US_TYPE_INT:
+		return json_is_integer(value) ? 0 : US_REFUSED;
+	case US_TYPE_FLOAT:
+		return json_is_number(value) ? 0 : US_REFUSED;
+	case US_TYPE_STRING:
+		return json_is_string(value) ? 0 : US_REFUSED;
+	case US_TYPE_OBJECT:
+		return json_is_object(value) ? 0 : US_REFUSED;
+	case US_TYPE_ENUM:
+		return json_is_string(value) && find_field(type, json_string_value(value))
+			       ? 0
+			       : US_REFUSED;
+	case US_TYPE_STRUCT:
+		return check_struct(type, value, where, size);
+	case US_TYPE_ARRAY:
+		return check_array(type, value, where, size);
+	case US_TYPE_MAP:
+		return check_map(type, value, where, size);
+	case US_TYPE_NAMED:
+		return us_type_check(type->element, value, where, size);
+	case US_TYPE_N:
+		break;
+	}
+	return US_REFUSED;
+}
+
+int us_type_check(const struct us_type *type, const json_t *value, char *ret_where, size_t size)
+{
+	ret_where[0] = '\0';
+	return check(type, value, ret_where, size);
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The clients of the control API: who may connect, how many, and when one has to go.
+ *
+ * Whoever may connect costs something, so everything a client can make us hold is bounded: its
+ * messages, the calls that wait (call.c), what it does not read. Users other than root share
+ * half of the places, so that root always finds one.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "api/server-private.h"
+#include "util/clock.h"
+
+enum {
+	CLIENTS_MAX = 512,
+	CLIENTS_OTHERS_MAX = 256, /* not root */
+	CLIENTS_PER_UID_MAX = 64, /* each of those */
+	ACCEPTS_PER_WAKEUP = 16,
+	MESSAGE_BYTES_MAX = 64 * 1024,
+	BACKLOG_BYTES_MAX = 4 * 1024 * 1024, /* the answer for thousands of pairs */
+};
+
+/* Out of descriptors: a level-triggered listening socket would spin meanwhile. */
+#define REST_USEC (200 * US_USEC_PER_MSEC)
+
+void us_client_drop(struct us_api_client *client, const char *why)
+{
+	struct us_server *server = client->server;
+
+	if (why && server->dropped)
+		server->dropped(server->userdata, client->peer.pid, client->peer.uid, why);
+	us_call_abandon(client);
+	us_list_remove(&client->list);
+	server->client_count--;
+	us_stream_free(client->stream);
+	free(client);
+}
+
+static void on_message(void *userdata, char *text, size_t length)
+{
+	us_call_receive(userdata, text, length);
+}
+
+static void on_closed(void *userdata, int error)
+{
+	const char *why = NULL;
+
+	if (error == -EMSGSIZE)
+		why = "sent a message of more than 64 KiB";
+	else if (error == -ENOBUFS)
+		why = "does not read its answers";
+	else if (error != 0 && error != -ECONNRESET && error != -EPIPE)
+		why = us_strerror(error);
+	us_client_drop(userdata, why);
+}
+
+static const struct us_stream_handler stream_handler = {
+	.message = on_message,
+	.closed = on_closed,
+};
+
+/* Why there is no place for this peer; NULL if there is. */
+static const char *find_no_place(struct us_server *server, const struct us_peer *peer)
+{
+	struct us_api_client *client;
+	size_t others = 0, same = 0;
+
+	if (server->client_count >= CLIENTS_MAX)
+		return "too many clients";
+	if (peer->uid == 0)
+		return NULL;
+	us_list_for_each (client, &server->clients, list) {
+		others += client->peer.uid != 0;
+		same += client->peer.uid == peer->uid;
+	}
+	if (same >= CLIENTS_PER_UID_MAX)
+		return "too many clients of this user";
+	return others >= CLIENTS_OTHERS_MAX ? "too many clients" : NULL;
+}
+
+/* Takes @fd. */
+static int add_client(struct us_server *server, const struct us_peer *peer, int fd)
+{
+	static const struct us_stream_limits limits = {
+		.message_bytes = MESSAGE_BYTES_MAX,
+		.backlog_bytes = BACKLOG_BYTES_MAX,
+	};
+	struct us_api_client *client = calloc(1, sizeof(*client));
+	int r;
+
+	if (!client) {
+		us_close(fd);
+		return -ENOMEM;
+	}
+	*client = (struct us_api_client){ .server = server, .peer = *peer };
+	us_list_init(&client->waiting);
+	r = us_stream_new(&client->stream, server->loop, fd, '\0', limits, &stream_handler, client);
+	if (r < 0) {
+		free(client);
+		return r;
+	}
+	us_list_append(&server->clients, &client->list);
+	server->client_count++;
+	return 0;
+}
+
+static void welcome(struct us_server *server, int fd)
+{
+	struct us_peer peer = { 0 };
+	const char *why = NULL;
+	int r = us_peer_read(&peer, fd, server->group);
+
+	if (r == 0)
+		why = find_no_place(server, &peer);
+	if (r < 0 || why)
+		us_close(fd);
+	else
+		r = add_client(server, &peer, fd);
+	if (r < 0)
+		why = us_strerror(r);
+	if (why && server->dropped)
+		server->dropped(server->userdata, peer.pid, peer.uid, why);
+}
+
+static void rest(struct us_server *server)
+{
+	sd_event_source_set_enabled(server->listening, SD_EVENT_OFF);
+	sd_event_source_set_time_relative(server->resting, REST_USEC);
+	sd_event_source_set_enabled(server->resting, SD_EVENT_ONESHOT);
+}
+
+static int on_rested(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct us_server *server = userdata;
+
+	return sd_event_source_set_enabled(server->listening, SD_EVENT_ON);
+}
+
+static int on_connect(sd_event_source *source, int listening_fd, uint32_t events, void *userdata)
+{
+	struct us_server *server = userdata;
+
+	for (int i = 0; i < ACCEPTS_PER_WAKEUP; i++) {
+		int fd = accept4(listening_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd >= 0) {
+			welcome(server, fd);
+			continue;
+		}
+		/* A peer that is gone already (ECONNABORTED) is no reason to stop. */
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			rest(server);
+		if (errno != EINTR && errno != ECONNABORTED)
+			break;
+	}
+	return 0;
+}
+
+static int on_resume(sd_event_source *source, void *userdata)
+{
+	struct us_server *server = userdata;
+	struct us_api_client *client;
+
+	us_list_for_each (client, &server->clients, list)
+		us_call_resume(client);
+	return 0;
+}
+
+/* ---- The socket ---- */
+
+/* A socket that nobody listens on any more is removed; anything else at @path stays. */
+static int make_way(const char *path, struct us_reason *reason)
+{
+	US_CLEANUP(us_closep) int fd = -1;
+	struct stat status;
+	int r;
+
+	if (lstat(path, &status) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(status.st_mode))
+		return us_refuse(reason, "%s is no socket: remove it, or listen elsewhere", path);
+	r = us_connect_unix(path, &fd);
+	if (r == 0 || r == -EAGAIN)
+		return us_refuse(reason, "%s: another understudyd serves here: stop it first",
+				 path);
+	if (r != -ECONNREFUSED)
+		return r;
+	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int bind_socket(struct us_server *server, const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	server->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (server->fd < 0 || bind(server->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	server->path = strdup(path);
+	if (!server->path)
+		return -ENOMEM;
+	/* Nobody can connect before listen(): there is no moment with other permissions. */
+	if (chmod(path, 0666) < 0 || listen(server->fd, SOMAXCONN) < 0)
+		return -errno;
+	return 0;
+}
+
+static int open_socket(struct us_server *server, const char *path, struct us_reason *reason)
+{
+	int flags, r;
+
+	if (server->fd >= 0) {
+		flags = fcntl(server->fd, F_GETFL);
+		if (flags < 0 || fcntl(server->fd, F_SETFL, flags | O_NONBLOCK) < 0)
+			return -errno;
+		return 0;
+	}
+	r = make_way(path, reason);
+	if (r == 0)
+		r = bind_socket(server, path);
+	if (r < 0)
+		return us_refuse(reason, "cannot listen on %s: %s", path, us_strerror(r));
+	return r;
+}
+
+/* ---- The server ---- */
+
+static int add_sources(struct us_server *server)
+{
+	int r = sd_event_add_io(server->loop, &server->listening, server->fd, EPOLLIN, on_connect,
+				server);
+
+	if (r >= 0)
+		r = sd_event_add_time_relative(server->loop, &server->resting, CLOCK_MONOTONIC, 0,
+					       0, on_rested, server);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(server->resting, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_defer(server->loop, &server->resuming, on_resume, server);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(server->resuming, SD_EVENT_OFF);
+	return r < 0 ? r : 0;
+}
+
+/* A method that the interface does not have could never be called. */
+static void check_methods(const struct us_server *server)
+{
+	for (const struct us_method *method = server->methods; method->name; method++)
+		assert(us_interface_find(server->control, US_MEMBER_METHOD, method->name));
+}
+
+int us_server_new(struct us_server **ret_server, sd_event *loop, const char *path, int fd,
+		  const struct us_method *methods, void *userdata, struct us_reason *reason)
+{
+	US_CLEANUP(us_server_freep) struct us_server *server = calloc(1, sizeof(*server));
+	int r;
+
+	if (!server) {
+		us_close(fd);
+		return -ENOMEM;
+	}
+	*server = (struct us_server){
+		.loop = loop,
+		.fd = fd,
+		.group = us_peer_group("understudy"),
+		.methods = methods,
+		.userdata = userdata,
+	};
+	us_list_init(&server->clients);
+	r = us_interface_new(&server->control, us_control_interface_text, reason);
+	if (r == 0)
+		r = us_interface_new(&server->service, us_service_interface_text, reason);
+	if (r != 0)
+		return r;
+	check_methods(server);
+	r = open_socket(server, path, reason);
+	if (r == 0)
+		r = add_sources(server);
+	if (r != 0)
+		return r;
+	*ret_server = US_STEAL(server);
+	return 0;
+}
+
+void us_server_free(struct us_server *server)
+{
+	struct us_api_client *client;
+
+	if (!server)
+		return;
+	us_list_for_each (client, &server->clients, list)
+		us_client_drop(client, NULL);
+	sd_event_source_disable_unref(server->listening);
+	sd_event_source_disable_unref(server->resting);
+	sd_event_source_disable_unref(server->resuming);
+	us_close(server->fd);
+	if (server->path)
+		unlink(server->path);
+	free(server->path);
+	us_interface_free(server->control);
+	us_interface_free(server->service);
+	free(server);
+}
+
+size_t us_server_clients(const struct us_server *server)
+{
+	return server->client_count;
+}
+
+void us_server_on_drop(struct us_server *server, us_server_dropped_fn dropped)
+{
+	server->dropped = dropped;
+}
