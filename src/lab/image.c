@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The guest's image: guest/make-image makes it, this runs it. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lab/proc.h"
+#include "util/cleanup.h"
+
+int us_image_prepare(struct us_lab *lab, struct us_reason *reason)
+{
+	US_CLEANUP(us_freep) char *image = NULL;
+	char script[300];
+
+	snprintf(script, sizeof(script), "%s/make-image", lab->data);
+	snprintf(lab->initrd, sizeof(lab->initrd), "%s/initrd", lab->dir);
+	image = us_proc_read(lab, NULL,
+			     (const char *const[]){ script, lab->beacon, lab->initrd, NULL });
+	if (!image || !strchr(image, '/'))
+		return us_refuse(
+			reason, "the guest's image cannot be made: see what make-image said above");
+	image[strcspn(image, "\n")] = 0;
+	snprintf(lab->kernel, sizeof(lab->kernel), "%.200s/vmlinux", image);
+	snprintf(lab->kernel_packed, sizeof(lab->kernel_packed), "%.200s/vmlinuz", image);
+	snprintf(lab->kernel_version, sizeof(lab->kernel_version), "%.63s",
+		 strrchr(image, '/') + 1);
+	return 0;
+}

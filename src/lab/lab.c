@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Where the laboratory's programs and data are, and its event loop. */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lab/lab.h"
+#include "util/clock.h"
+
+static const char *const host_names[] = { "host-a", "host-b" };
+_Static_assert(sizeof(host_names) / sizeof(host_names[0]) == US_LAB_HOSTS, "a name for each host");
+
+const char *us_lab_host_name(enum us_lab_host host)
+{
+	return host_names[host];
+}
+
+/* Built trees come first, so that a developer tests what was just compiled. */
+static void find(char *path, size_t size, const char *self, const char *beside,
+		 const char *installed)
+{
+	snprintf(path, size, "%s/%s", self, beside);
+	if (access(path, R_OK))
+		snprintf(path, size, "%s", installed);
+}
+
+int us_lab_directories(const struct us_lab *lab)
+{
+	char path[160];
+
+	if (mkdir("/run/understudy-lab", 0755) && errno != EEXIST)
+		return -errno;
+	if (mkdir(lab->dir, 0755) && errno != EEXIST)
+		return -errno;
+	snprintf(path, sizeof(path), "%s/pids", lab->dir);
+	return mkdir(path, 0755) && errno != EEXIST ? -errno : 0;
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct us_lab *lab = userdata;
+
+	lab->interrupted = true;
+	return 0;
+}
+
+static int loop_new(struct us_lab *lab)
+{
+	sigset_t signals;
+	int r;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	r = sd_event_new(&lab->loop);
+	if (r >= 0)
+		r = sd_event_add_signal(lab->loop, NULL, SIGINT, on_signal, lab);
+	if (r >= 0)
+		r = sd_event_add_signal(lab->loop, NULL, SIGTERM, on_signal, lab);
+	if (r >= 0)
+		r = sd_event_add_signal(lab->loop, NULL, SIGHUP, on_signal, lab);
+	return r < 0 ? r : 0;
+}
+
+int us_lab_init(struct us_lab *lab, const struct us_lab_options *options)
+{
+	char self[200];
+	ssize_t length;
+
+	*lab = (struct us_lab){ .options = *options };
+	snprintf(lab->dir, sizeof(lab->dir), "/run/understudy-lab/%s", options->name);
+
+	length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (length < 0)
+		return -errno;
+	self[length] = 0;
+	*strrchr(self, '/') = 0;
+	find(lab->daemon, sizeof(lab->daemon), self, "../daemon/understudyd", "understudyd");
+	find(lab->cli, sizeof(lab->cli), self, "../cli/understudy", "understudy");
+	find(lab->beacon, sizeof(lab->beacon), self, "understudy-beacon",
+	     US_LAB_DATADIR "/understudy-beacon");
+	snprintf(lab->data, sizeof(lab->data), "%s", US_LAB_SOURCE "/guest");
+	if (access(lab->data, R_OK))
+		snprintf(lab->data, sizeof(lab->data), "%s", US_LAB_DATADIR);
+
+	return loop_new(lab);
+}
+
+void us_lab_deinit(struct us_lab *lab)
+{
+	lab->loop = sd_event_unref(lab->loop);
+}
+
+int us_lab_wait(struct us_lab *lab, bool (*done)(void *userdata), void *userdata,
+		uint64_t timeout_usec)
+{
+	uint64_t deadline = us_now_usec() + timeout_usec, now;
+	int r;
+
+	while (!done(userdata)) {
+		if (lab->interrupted)
+			return -EINTR;
+		now = us_now_usec();
+		if (now >= deadline)
+			return -ETIMEDOUT;
+		r = sd_event_run(lab->loop, deadline - now);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What all parts of understudy-lab share: the laboratory itself, its places and its event loop.
+ *
+ * A laboratory NAME is: network namespaces NAME-host-a, NAME-host-b, NAME-switch and NAME-client,
+ * the processes recorded under /run/understudy-lab/NAME/pids, and nothing else. Ending the
+ * recorded processes and deleting the namespaces and that directory removes it completely,
+ * whatever happened to the lab's own process.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "util/error.h"
+
+enum us_lab_host {
+	US_LAB_HOST_A,
+	US_LAB_HOST_B,
+	US_LAB_HOSTS,
+};
+
+/* "host-a", "host-b". */
+const char *us_lab_host_name(enum us_lab_host host);
+
+struct us_lab_options {
+	const char *name;    /* of the laboratory */
+	const char *qemu;    /* program */
+	const char *accel;   /* tcg or kvm */
+	const char *machine; /* q35 or pc */
+	const char *primary; /* QEMU's model of the primary */
+	const char *json;    /* file for the report, or NULL */
+	unsigned repeat;
+};
+
+struct us_lab {
+	struct us_lab_options options;
+	char dir[128];		 /* /run/understudy-lab/NAME */
+	char daemon[256];	 /* understudyd */
+	char cli[256];		 /* understudy */
+	char beacon[256];	 /* understudy-beacon */
+	char data[256];		 /* directory of init, net-up and make-image */
+	char kernel[256];	 /* unpacked, for QEMU */
+	char kernel_packed[256]; /* as Debian ships it, for iPXE */
+	char initrd[256];
+	char kernel_version[64];
+	bool transient; /* children are to die with this process */
+	bool interrupted;
+	sd_event *loop;
+};
+
+/* Finds the programs and the data: beside our own binary, else where they are installed. */
+int us_lab_init(struct us_lab *lab, const struct us_lab_options *options);
+void us_lab_deinit(struct us_lab *lab);
+/* Makes the lab's directories where they are missing. */
+int us_lab_directories(const struct us_lab *lab);
+
+/*
+ * Runs the loop until done(userdata) or until @timeout_usec have passed; done() is asked after
+ * every event. Returns 0, -ETIMEDOUT, or -EINTR when the operator wants us to stop.
+ */
+int us_lab_wait(struct us_lab *lab, bool (*done)(void *userdata), void *userdata,
+		uint64_t timeout_usec);
+
+/* up.c: raises the network and the daemons; clears whatever is left of the lab. */
+int us_lab_up(struct us_lab *lab, struct us_reason *reason);
+void us_lab_down(struct us_lab *lab);
+/* The same, but the logs stay. */
+void us_lab_end(struct us_lab *lab);
+/* Network and both daemons are there. */
+bool us_lab_is_up(const struct us_lab *lab);
+/* The guest that an operator finds in a lab that is up; ended before a scenario brings its own. */
+int us_lab_guest_up(struct us_lab *lab, struct us_reason *reason);
+void us_lab_guest_down(struct us_lab *lab);
+void us_lab_status(const struct us_lab *lab);
+/* Replaces this process by a shell in @place: "host-a", "host-b", "client", or "guest". */
+int us_lab_shell(const struct us_lab *lab, const char *place, struct us_reason *reason);
+
+/* net.c: the namespaces. Making what exists, or deleting what does not, is no error. */
+int us_net_up(struct us_lab *lab, struct us_reason *reason);
+void us_net_down(struct us_lab *lab);
+bool us_net_is_up(const struct us_lab *lab);
+/* "NAME-host-a" and so on for @place "host-a", "host-b", "switch", "client". */
+const char *us_net_namespace(const struct us_lab *lab, const char *place, char buffer[64]);
+/* Frames that the host sent out of @port (a tap: frames to the guest), or a negative errno. */
+int64_t us_net_frames_out(const struct us_lab *lab, enum us_lab_host host, const char *port);
+
+#define US_NET_CLIENT "10.83.0.9"
+#define US_NET_CLIENT_MAC "52:54:00:83:ff:09"
+#define US_NET_NICS 2
+
+/* What the guest's NIC number @nic (from 0) is called and has. */
+struct us_net_nic {
+	const char *pair, *standby, *standby_port, *primary_port, *mac, *address, *client;
+	uint16_t port; /* of its beacon */
+};
+extern const struct us_net_nic us_net_nics[US_NET_NICS];
+
+/* image.c: makes or finds kernel and initramfs; fills lab->kernel and the like. */
+int us_image_prepare(struct us_lab *lab, struct us_reason *reason);
+
+/* models.c: what --primary takes. Writes the space-separated list when @model is none of them. */
+int us_models_check(const char *qemu, const char *model, struct us_reason *reason);

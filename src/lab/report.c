@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "lab/proc.h"
+#include "lab/report.h"
+#include "util/clock.h"
+
+static uint64_t phase_end(const struct us_run *run, unsigned phase)
+{
+	return phase + 1 < run->phases_count ? run->phases[phase + 1].begin_usec : run->end_usec;
+}
+
+static void count(const struct us_run *run, unsigned phase, unsigned nic,
+		  struct us_probe_count *to_guest, struct us_probe_count *from_guest)
+{
+	uint64_t begin_usec = run->phases[phase].begin_usec, end_usec = phase_end(run, phase);
+
+	us_probe_count_to_guest(run->probes[nic], begin_usec, end_usec, to_guest);
+	us_probe_count_from_guest(run->probes[nic], begin_usec, end_usec, from_guest);
+}
+
+static json_t *count_json(const struct us_probe_count *count)
+{
+	return json_pack("{s:I,s:I,s:I,s:I,s:f}", "sent", (json_int_t)count->sent, "lost",
+			 (json_int_t)count->lost, "duplicated", (json_int_t)count->duplicated,
+			 "reordered", (json_int_t)count->reordered, "longest_gap_ms",
+			 count->longest_gap_usec / 1e3);
+}
+
+static void print_direction(const char *name, const struct us_probe_count *count)
+{
+	printf("   %s %6" PRIu64 " sent %5" PRIu64 " lost %3" PRIu64 " dup %3" PRIu64
+	       " reord %7.0f ms gap",
+	       name, count->sent, count->lost, count->duplicated, count->reordered,
+	       count->longest_gap_usec / 1e3);
+}
+
+static json_t *report_phases(struct us_run *run)
+{
+	json_t *list = json_array();
+	struct us_probe_count to, from;
+
+	printf("\nFrames, one each millisecond in each direction:\n");
+	for (unsigned i = 0; i < run->phases_count; i++) {
+		const struct us_run_phase *phase = &run->phases[i];
+		double duration_ms = (phase_end(run, i) - phase->begin_usec) / 1e3;
+
+		for (unsigned nic = 0; nic < run->nics; nic++) {
+			if (!run->probes[nic])
+				continue;
+			count(run, i, nic, &to, &from);
+			printf("  %-20s %s %8.0f ms\n", phase->name, us_net_nics[nic].pair,
+			       duration_ms);
+			print_direction("    to guest  ", &to);
+			printf("\n");
+			print_direction("    from guest", &from);
+			printf("\n");
+			json_array_append_new(
+				list, json_pack("{s:s,s:s,s:f,s:o,s:o}", "phase", phase->name,
+						"pair", us_net_nics[nic].pair, "duration_ms",
+						duration_ms, "to_guest", count_json(&to),
+						"from_guest", count_json(&from)));
+			if (phase->no_loss && to.lost + from.lost)
+				us_fail(run,
+					"phase %s, %s: %" PRIu64 " frames to the guest and %" PRIu64
+					" from it were lost, and none may be",
+					phase->name, us_net_nics[nic].pair, to.lost, from.lost);
+		}
+	}
+	return list;
+}
+
+static void print_event(const struct us_lab_event *event, double time_ms)
+{
+	if (!strcmp(event->name, "phase"))
+		printf("%9.3f s  -- %s\n", time_ms / 1e3, event->detail);
+	else if (!strcmp(event->name, "move"))
+		printf("%9.3f s  %s  %s\n", time_ms / 1e3, event->place, event->detail);
+	else
+		printf("%9.3f s  %s  (%s: %s %s)\n", time_ms / 1e3, event->place, event->source,
+		       event->name, event->detail);
+}
+
+static json_t *report_events(struct us_run *run)
+{
+	json_t *list = json_array();
+
+	printf("\nTimeline:\n");
+	for (size_t i = 0; i < run->timeline.count; i++) {
+		const struct us_lab_event *event = &run->timeline.events[i];
+		double time_ms =
+			((int64_t)event->time_usec - (int64_t)run->begin_realtime_usec) / 1e3;
+		json_t *entry = json_pack("{s:f,s:s,s:s,s:s,s:s}", "time_ms", time_ms, "host",
+					  event->place, "source", event->source, "event",
+					  event->name, "detail", event->detail);
+
+		if (event->data)
+			json_object_set(entry, "data", event->data);
+		json_array_append_new(list, entry);
+		print_event(event, time_ms);
+	}
+	return list;
+}
+
+static char *first_line(char *text)
+{
+	if (text)
+		text[strcspn(text, "\n")] = 0;
+	return text;
+}
+
+static json_t *versions(const struct us_run *run)
+{
+	const char *const qemu[] = { run->lab->options.qemu, "--version", NULL };
+	const char *const cli[] = { run->lab->cli, "--version", NULL };
+	US_CLEANUP(us_freep) char *qemu_text = first_line(us_proc_read(run->lab, NULL, qemu));
+	US_CLEANUP(us_freep) char *cli_text = first_line(us_proc_read(run->lab, NULL, cli));
+	struct utsname host;
+
+	uname(&host);
+	return json_pack("{s:s?,s:s?,s:s,s:s}", "qemu", qemu_text, "understudy", cli_text,
+			 "guest_kernel", run->lab->kernel_version, "host_kernel", host.release);
+}
+
+static json_t *stop_to_resume(const struct us_run *run)
+{
+	const struct us_lab_event *stop, *resume;
+
+	stop = us_timeline_find(&run->timeline, 0, "host-a", "STOP", NULL);
+	resume = stop ? us_timeline_find(&run->timeline, stop->time_usec, "host-b", "RESUME", NULL)
+		      : NULL;
+	return resume ? json_real((resume->time_usec - stop->time_usec) / 1e3) : json_null();
+}
+
+json_t *us_report(struct us_run *run)
+{
+	json_t *events = report_events(run), *phases = report_phases(run), *failures = json_array();
+	json_t *gap = stop_to_resume(run);
+
+	printf("\n");
+	if (run->downtime_ms >= 0)
+		printf("QEMU reports a downtime of %d ms; STOP on host-a to RESUME on host-b took "
+		       "%.0f ms\n",
+		       (int)run->downtime_ms, json_real_value(gap));
+	for (unsigned i = 0; i < run->failures_count; i++) {
+		printf("  %s\n", run->failures[i]);
+		json_array_append_new(failures, json_string(run->failures[i]));
+	}
+	printf("%s: %s\n\n", run->scenario->name, us_has_failed(run) ? "FAIL" : "PASS");
+
+	return json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:o}", "scenario",
+			 run->scenario->name, "primary", run->lab->options.primary, "accel",
+			 run->lab->options.accel, "machine", run->lab->options.machine, "versions",
+			 versions(run), "phases", phases, "events", events, "downtime_ms",
+			 run->downtime_ms < 0 ? json_null() : json_integer(run->downtime_ms),
+			 "stop_to_resume_ms", gap, "verdict", us_has_failed(run) ? "fail" : "pass",
+			 "failures", failures);
+}

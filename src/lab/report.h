@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a run leaves: for a person on the terminal, for a program as JSON. */
+#pragma once
+
+#include "lab/run.h"
+
+/* Counts loss per phase, holds phases to their expectation (which may add failures), prints the
+ * timeline, the losses and the verdict, and returns the same as JSON, the caller's. */
+json_t *us_report(struct us_run *run);

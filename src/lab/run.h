@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One run of a scenario, and the words in which scenarios are written.
+ *
+ * A scenario is a list of steps without branches. The first step that fails is recorded, and all
+ * later ones do nothing: `us_do_…` acts, `us_expect_…` waits for something to become true. A wait
+ * ends as soon as it is; its limit is a last resort, never a measure.
+ */
+#pragma once
+
+#include "lab/ctl.h"
+#include "lab/probe.h"
+#include "lab/timeline.h"
+#include "lab/vm.h"
+
+#define US_RUN_PHASES 24
+#define US_RUN_FAILURES 16
+
+struct us_run_phase {
+	const char *name;
+	uint64_t begin_usec; /* CLOCK_MONOTONIC */
+	bool no_loss;	     /* a lost frame fails the run */
+};
+
+struct us_run {
+	struct us_lab *lab;
+	const struct us_scenario *scenario;
+	uint64_t begin_usec, begin_realtime_usec;
+
+	struct us_vm vms[US_LAB_HOSTS];
+	struct us_call watches[US_LAB_HOSTS];
+	struct us_call migration;
+	uint64_t changes; /* events of the daemons so far */
+
+	unsigned nics; /* of the guest; so many pairs too */
+	struct us_probe *probes[US_NET_NICS];
+	struct us_run_phase phases[US_RUN_PHASES];
+	unsigned phases_count;
+	uint64_t end_usec;
+
+	struct us_timeline timeline;
+	json_int_t downtime_ms; /* -1: no migration completed */
+	char failures[US_RUN_FAILURES][400];
+	unsigned failures_count;
+};
+
+struct us_scenario {
+	const char *name, *summary;
+	void (*run)(struct us_run *run);
+};
+
+/* Ends with a nameless one. */
+extern const struct us_scenario us_scenarios[];
+const struct us_scenario *us_scenario_find(const char *name);
+
+/* Runs the scenario in a lab that is up, prints as it goes, and then the report. Returns 0 for
+ * pass, US_REFUSED for fail, -errno. *@ret_report is the caller's, also after a fail. */
+int us_run_scenario(struct us_lab *lab, const struct us_scenario *scenario, json_t **ret_report);
+
+/* --- for scenarios ------------------------------------------------------------------------ */
+
+/* Records a failure, once per text; the run ends after the scenario's remaining steps no-op. */
+void us_fail(struct us_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool us_has_failed(const struct us_run *run);
+/* Progress for the person in front of it: one line with the elapsed time. */
+void us_say(struct us_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* From here on frames belong to the phase @name (static). */
+void us_phase(struct us_run *run, const char *name);
+/* The present phase must not lose a frame. */
+void us_phase_expect_no_loss(struct us_run *run);
+/* The scenarios, by file: scenarios-basic.c, scenarios-boot.c, scenarios-migrate.c. */
+void us_scenario_expose(struct us_run *run);
+void us_scenario_hold(struct us_run *run);
+void us_scenario_unbind(struct us_run *run);
+void us_scenario_late_pair(struct us_run *run);
+void us_scenario_two_nics(struct us_run *run);
+void us_scenario_reset(struct us_run *run);
+void us_scenario_legacy(struct us_run *run);
+void us_scenario_netboot(struct us_run *run);
+void us_scenario_migrate(struct us_run *run);
+void us_scenario_migrate_abort(struct us_run *run);
+void us_scenario_migrate_fail(struct us_run *run);
+void us_scenario_coupled(struct us_run *run);
+
+/* CLOCK_REALTIME, to ask the timeline about what comes later. */
+uint64_t us_mark(void);
+
+/* What most scenarios begin with: a guest on host-a with pairs, booted, probed, on its primary. */
+void us_do_reach_primary(struct us_run *run, const char *mode);
+/* Starts a guest with run->nics NICs; its boot is for us_expect_boot() to wait for. */
+void us_do_start(struct us_run *run, const struct us_vm_options *options);
+void us_expect_boot(struct us_run *run, enum us_lab_host host, const char *text);
+void us_do_probe(struct us_run *run);
+/* Runs `understudy` on @host; further arguments are strings, the last is NULL. */
+void us_do_ctl(struct us_run *run, enum us_lab_host host, ...) __attribute__((sentinel));
+/* The same, but it must be refused; the words go to the log. */
+void us_expect_refusal(struct us_run *run, enum us_lab_host host, ...) __attribute__((sentinel));
+/* Attaches the VM "web" and adds its pairs. @mode and @hold may be NULL and false. */
+void us_do_attach(struct us_run *run, enum us_lab_host host, const char *mode, bool hold);
+void us_do_guest(struct us_run *run, enum us_lab_host host, const char *command);
+
+/* Waits until `status` says that @key of @pair is @value ("true" and "false" for booleans). */
+void us_expect(struct us_run *run, enum us_lab_host host, const char *pair, const char *key,
+	       const char *value);
+/* The same for all pairs of the VM. */
+void us_expect_all(struct us_run *run, enum us_lab_host host, const char *key, const char *value);
+/* Since @since_usec no move of @pair on @host went to @state. */
+void us_expect_never(struct us_run *run, enum us_lab_host host, const char *pair, const char *state,
+		     uint64_t since_usec);
+/* Frames to the guest leave the host through @port. */
+void us_expect_traffic(struct us_run *run, enum us_lab_host host, const char *port);
+/* Waits for an event as us_timeline_find() finds it; NULL when it did not come (and has failed). */
+const struct us_lab_event *us_expect_event(struct us_run *run, uint64_t since_usec,
+					   enum us_lab_host host, const char *name,
+					   const char *text);
+/* The events @names (ends with NULL) happened since @since_usec, each not before the last. */
+void us_expect_order(struct us_run *run, uint64_t since_usec, enum us_lab_host host,
+		     const char *const names[]);
+/* Frames arrive from the guest, now. */
+void us_expect_heard(struct us_run *run);
+/* SPEC of --primary for NIC @nic. */
+const char *us_primary_spec(const struct us_run *run, unsigned nic, char buffer[100]);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Scenarios in which the guest starts again, or is no Linux at all yet. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lab/netboot.h"
+#include "lab/proc.h"
+#include "lab/run.h"
+
+#define A US_LAB_HOST_A
+
+/* The guest's reset, the primary's end, the reset that completes it: then the firmware runs. The
+ * next boot counts the NICs on its bus before it loads a driver. */
+static void expect_reset(struct us_run *run, uint64_t since)
+{
+	static const char *const order[] = { "RESET", "DEVICE_DELETED", "RESET",
+					     "FAILOVER_NEGOTIATED", NULL };
+
+	us_expect_boot(run, A, "guest: boot, 1 nics");
+	us_expect_boot(run, A, "guest: ready");
+	us_expect_order(run, since, A, order);
+	us_expect(run, A, "web0", "guest", "capable");
+	us_expect(run, A, "web0", "primary", "visible");
+	us_expect(run, A, "web0", "path", "primary");
+	us_phase(run, "primary again");
+	us_expect_traffic(run, A, "web0-p");
+	us_expect_heard(run);
+}
+
+static void do_reboot(struct us_run *run)
+{
+	us_phase(run, "reset");
+	us_say(run, "guest: reboot -f");
+	if (!us_has_failed(run))
+		us_vm_guest_type(&run->vms[A], "reboot -f");
+}
+
+void us_scenario_reset(struct us_run *run)
+{
+	uint64_t since;
+
+	us_do_reach_primary(run, NULL);
+	since = us_mark();
+	do_reboot(run);
+	expect_reset(run, since);
+}
+
+static void do_netboot(struct us_run *run, const char *script)
+{
+	int r = us_has_failed(run) ? 0 : us_netboot_start(run->lab, script);
+
+	if (r)
+		us_fail(run, "cannot serve a network boot: %s", us_strerror(r));
+	us_do_start(run, &(struct us_vm_options){ .host = A, .boot = US_VM_BOOT_NETWORK });
+	us_do_attach(run, A, NULL, false);
+	us_expect(run, A, "web0", "guest", "legacy");
+	us_expect(run, A, "web0", "driver_ok", "true");
+}
+
+/* iPXE keeps its device open in its shell, and answers there. */
+void us_scenario_legacy(struct us_run *run)
+{
+	const char *const ping[] = {
+		"ping", "-q", "-i", "0.05", "-c", "100", "-W", "5", us_net_nics[0].address, NULL
+	};
+	uint64_t since = us_mark();
+	char *answer;
+
+	do_netboot(run, "shell\n");
+	us_expect(run, A, "web0", "primary", "hidden");
+	us_expect(run, A, "web0", "path", "standby");
+	if (us_has_failed(run))
+		return;
+	answer = us_proc_read(run->lab, "client", ping);
+	if (!answer || !strstr(answer, " 0% packet loss"))
+		us_fail(run, "iPXE did not answer every ping over the standby: %s",
+			answer ? answer : "");
+	else
+		us_say(run, "iPXE answers 100 of 100 pings over the standby");
+	free(answer);
+	us_expect(run, A, "web0", "guest", "legacy");
+	us_expect_never(run, A, "web0", "exposing", since);
+	us_expect_never(run, A, "web0", "visible", since);
+}
+
+void us_scenario_netboot(struct us_run *run)
+{
+	char arguments[1000], script[1300];
+	uint64_t since = us_mark();
+
+	us_vm_kernel_arguments(run->nics, arguments, sizeof(arguments));
+	snprintf(script, sizeof(script),
+		 "kernel " US_NETBOOT_URL "/vmlinuz initrd=initrd %s\n"
+		 "initrd " US_NETBOOT_URL "/initrd\nboot\n",
+		 arguments);
+	do_netboot(run, script);
+	us_expect_never(run, A, "web0", "exposing", since);
+	us_expect_boot(run, A, "guest: boot, 1 nics");
+	us_expect_boot(run, A, "guest: ready");
+	us_do_probe(run);
+	us_phase(run, "expose");
+	us_expect(run, A, "web0", "primary", "visible");
+	us_expect(run, A, "web0", "path", "primary");
+	us_phase(run, "primary");
+	us_expect_traffic(run, A, "web0-p");
+
+	since = us_mark();
+	do_reboot(run);
+	us_expect_event(run, since, A, "DEVICE_DELETED", NULL);
+	us_expect(run, A, "web0", "guest", "legacy");
+	us_expect_never(run, A, "web0", "exposing", since);
+	expect_reset(run, since);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Scenarios of two hosts. */
+#include <stdio.h>
+
+#include "lab/run.h"
+#include "util/clock.h"
+
+#define A US_LAB_HOST_A
+#define B US_LAB_HOST_B
+#define MIGRATION_LIMIT_USEC (120 * US_USEC_PER_SEC)
+
+static void do_prepare_destination(struct us_run *run, const char *mode)
+{
+	us_do_start(run, &(struct us_vm_options){ .host = B, .incoming = true });
+	us_do_attach(run, B, mode, false);
+}
+
+/* Progress of the migration: said when it changes by something a person can see. */
+static void on_progress(struct us_call *call, json_t *line)
+{
+	struct us_run *run = call->userdata;
+	US_CLEANUP(us_freep) char *text = json_dumps(line, JSON_COMPACT | JSON_SORT_KEYS);
+
+	us_say(run, "migrate: %s", text);
+}
+
+static void do_migrate(struct us_run *run, const char *setting)
+{
+	char socket[200], target[210];
+	const char *const argv[] = { "migrate", "web", "--to", target, setting ? "--set" : NULL,
+				     setting,	NULL };
+	int r;
+
+	if (us_has_failed(run))
+		return;
+	us_ctl_socket(run->lab, B, socket);
+	snprintf(target, sizeof(target), "unix:%s", socket);
+	us_say(run, "host-a: understudy migrate web --to %s", target);
+	r = us_call_start(&run->migration, run->lab, A, on_progress, run, argv);
+	if (r)
+		us_fail(run, "cannot run understudy: %s", us_strerror(r));
+}
+
+/* QEMU's own opinion of the downtime; what the guest's peers see is longer. */
+static void read_downtime(struct us_run *run)
+{
+	struct us_reason reason;
+	json_t *answer = NULL;
+
+	if (us_has_failed(run) ||
+	    us_vm_command(&run->vms[A], "query-migrate", NULL, &answer, &reason))
+		return;
+	json_unpack(answer, "{s:I}", "downtime", &run->downtime_ms);
+	json_decref(answer);
+}
+
+static void expect_migration_ends(struct us_run *run, bool well)
+{
+	struct us_reason reason = { "" };
+	int r;
+
+	if (us_has_failed(run))
+		return;
+	r = us_call_wait(&run->migration, MIGRATION_LIMIT_USEC, &reason);
+	if (well && r)
+		us_fail(run, "the migration failed: %s", reason.text);
+	else if (!well && !us_call_is_done(&run->migration))
+		us_fail(run, "the failing migration does not end");
+	else if (!well && !r)
+		us_fail(run, "the migration was to fail, and did not");
+	else if (!well)
+		us_say(run, "the migration ended: %s", reason.text);
+}
+
+static void expect_on_destination(struct us_run *run)
+{
+	us_phase(run, "expose there");
+	us_expect(run, B, "web0", "guest", "capable");
+	us_expect(run, B, "web0", "primary", "visible");
+	us_expect(run, B, "web0", "path", "primary");
+	us_phase(run, "primary there");
+	us_expect_traffic(run, B, "web0-p");
+	us_expect_heard(run);
+}
+
+/* Never was the guest let go with a primary: hidden on the source comes before it stops. */
+static void expect_hidden_before_stop(struct us_run *run, uint64_t since)
+{
+	const struct us_lab_event *deleted, *stopped;
+
+	deleted = us_expect_event(run, since, A, "DEVICE_DELETED", NULL);
+	stopped = us_expect_event(run, since, A, "STOP", NULL);
+	if (deleted && stopped && deleted->time_usec > stopped->time_usec)
+		us_fail(run, "the guest stopped for the migration before its primary was gone");
+	us_expect_event(run, since, B, "RESUME", NULL);
+}
+
+void us_scenario_migrate(struct us_run *run)
+{
+	uint64_t since;
+
+	us_do_reach_primary(run, NULL);
+	do_prepare_destination(run, NULL);
+	since = us_mark();
+	us_phase(run, "migrate");
+	do_migrate(run, NULL);
+	expect_migration_ends(run, true);
+	read_downtime(run);
+	expect_hidden_before_stop(run, since);
+	expect_on_destination(run);
+	us_expect(run, A, "web0", "migration", "moved");
+	us_expect_never(run, A, "web0", "visible", since);
+}
+
+static void expect_back_on_source(struct us_run *run, uint64_t since)
+{
+	us_expect(run, A, "web0", "migration", "none");
+	us_expect(run, A, "web0", "primary", "visible");
+	us_expect(run, A, "web0", "path", "primary");
+	us_phase(run, "primary again");
+	us_expect_traffic(run, A, "web0-p");
+	us_expect_heard(run);
+	us_expect_never(run, B, "web0", "visible", since);
+}
+
+/* Slow enough that it is certainly under way when we interfere. */
+static uint64_t do_migrate_slowly(struct us_run *run)
+{
+	uint64_t since;
+
+	us_do_reach_primary(run, NULL);
+	do_prepare_destination(run, NULL);
+	since = us_mark();
+	us_phase(run, "migrate");
+	do_migrate(run, "max-bandwidth=2000000");
+	us_expect_event(run, since, A, "MIGRATION", "active");
+	us_expect(run, A, "web0", "migration", "active");
+	us_expect(run, A, "web0", "primary", "hidden");
+	return since;
+}
+
+void us_scenario_migrate_abort(struct us_run *run)
+{
+	uint64_t since = do_migrate_slowly(run);
+
+	us_phase(run, "abort");
+	us_do_ctl(run, A, "migrate", "web", "--abort", NULL);
+	expect_migration_ends(run, false);
+	expect_back_on_source(run, since);
+}
+
+void us_scenario_migrate_fail(struct us_run *run)
+{
+	uint64_t since = do_migrate_slowly(run);
+
+	us_phase(run, "fail");
+	us_say(run, "host-b: QEMU is ended");
+	us_vm_stop(&run->vms[B]);
+	expect_migration_ends(run, false);
+	expect_back_on_source(run, since);
+}
+
+static void do_outside(struct us_run *run, enum us_lab_host host, const char *command,
+		       const char *uri)
+{
+	struct us_reason reason = { "" };
+
+	if (us_has_failed(run))
+		return;
+	us_say(run, "%s: someone tells QEMU: %s %s", us_lab_host_name(host), command, uri);
+	if (us_vm_command(&run->vms[host], command, json_pack("{s:s}", "uri", uri), NULL, &reason))
+		us_fail(run, "%s", reason.text);
+}
+
+void us_scenario_coupled(struct us_run *run)
+{
+	char uri[200];
+	uint64_t since;
+
+	snprintf(uri, sizeof(uri), "unix:%s/migration", run->lab->dir);
+	us_do_reach_primary(run, "coupled");
+	do_prepare_destination(run, "coupled");
+	since = us_mark();
+
+	us_phase(run, "prepare");
+	us_do_ctl(run, A, "prepare", "web", NULL);
+	us_expect(run, A, "web0", "migration", "prepared");
+	us_expect(run, A, "web0", "primary", "hidden");
+	us_expect(run, A, "web0", "path", "standby");
+	us_expect_traffic(run, A, "web0-s");
+
+	us_phase(run, "migrate");
+	do_outside(run, B, "migrate-incoming", uri);
+	do_outside(run, A, "migrate", uri);
+	us_expect_event(run, since, A, "MIGRATION", "completed");
+	us_expect_event(run, since, B, "RESUME", NULL);
+	read_downtime(run);
+
+	us_phase(run, "finish");
+	us_do_ctl(run, A, "finish", "web", NULL);
+	us_do_ctl(run, B, "finish", "web", NULL);
+	expect_hidden_before_stop(run, since);
+	expect_on_destination(run);
+	us_expect_never(run, A, "web0", "visible", since);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table of scenarios. */
+#include <string.h>
+
+#include "lab/run.h"
+
+const struct us_scenario us_scenarios[] = {
+	{ "expose", "the guest boots and negotiates, and is shown its primary",
+	  us_scenario_expose },
+	{ "hold", "hidden is set from outside and taken back", us_scenario_hold },
+	{ "reset", "the guest reboots: the primary is gone before the firmware looks",
+	  us_scenario_reset },
+	{ "legacy", "iPXE negotiates without STANDBY and is never shown the primary",
+	  us_scenario_legacy },
+	{ "netboot", "iPXE loads Linux over the standby, then the primary is shown",
+	  us_scenario_netboot },
+	{ "unbind", "the guest's driver is removed and bound again", us_scenario_unbind },
+	{ "late-pair", "a pair is added to a running VM, a primary assigned later",
+	  us_scenario_late_pair },
+	{ "two-nics", "two pairs are hidden in parallel", us_scenario_two_nics },
+	{ "migrate", "the guest migrates to another host and is shown a primary there",
+	  us_scenario_migrate },
+	{ "migrate-abort", "a migration is aborted: the primary comes back on the source",
+	  us_scenario_migrate_abort },
+	{ "migrate-fail", "the destination dies: the primary comes back on the source",
+	  us_scenario_migrate_fail },
+	{ "coupled", "someone else migrates the guest, between prepare and finish",
+	  us_scenario_coupled },
+	{ NULL, NULL, NULL },
+};
+
+const struct us_scenario *us_scenario_find(const char *name)
+{
+	for (const struct us_scenario *scenario = us_scenarios; scenario->name; scenario++)
+		if (!strcmp(scenario->name, name))
+			return scenario;
+	return NULL;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The steps of scenarios: see run.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lab/run.h"
+#include "util/clock.h"
+
+#define LIMIT_USEC (60 * US_USEC_PER_SEC)
+#define TRAFFIC_FRAMES 100
+
+const char *us_primary_spec(const struct us_run *run, unsigned nic, char buffer[100])
+{
+	snprintf(buffer, 100, "emulated:%.50s,port=%.20s", run->lab->options.primary,
+		 us_net_nics[nic].primary_port);
+	return buffer;
+}
+
+void us_do_start(struct us_run *run, const struct us_vm_options *options)
+{
+	struct us_vm_options full = *options;
+	struct us_reason reason = { "" };
+	int r;
+
+	if (us_has_failed(run))
+		return;
+	full.nics = run->nics;
+	us_say(run, "%s: starting the guest's QEMU%s", us_lab_host_name(full.host),
+	       full.incoming ? ", waiting for a migration" : "");
+	r = us_vm_start(&run->vms[full.host], run->lab, &run->timeline, &full, &reason);
+	if (r)
+		us_fail(run, "%s", r > 0 ? reason.text : us_strerror(r));
+}
+
+void us_expect_boot(struct us_run *run, enum us_lab_host host, const char *text)
+{
+	int r;
+
+	if (us_has_failed(run))
+		return;
+	r = us_vm_console_expect(&run->vms[host], text, 2 * LIMIT_USEC);
+	if (r)
+		us_fail(run, "the guest never said \"%s\" on its console: %s", text,
+			us_strerror(r));
+	else
+		us_say(run, "the guest says: %s", text);
+}
+
+void us_do_probe(struct us_run *run)
+{
+	for (unsigned nic = 0; !us_has_failed(run) && nic < run->nics; nic++) {
+		int r = us_probe_start(&run->probes[nic], run->lab, nic);
+
+		if (r)
+			us_fail(run, "cannot probe: %s", us_strerror(r));
+	}
+	us_expect_heard(run);
+}
+
+struct heard {
+	struct us_probe *probe;
+	uint64_t before;
+};
+
+static bool is_heard(void *userdata)
+{
+	struct heard *heard = userdata;
+
+	return us_probe_heard(heard->probe) > heard->before;
+}
+
+/* The prober is a thread and wakes nobody: a timer makes the loop look again. */
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	return 0;
+}
+
+static int wait_ticking(struct us_run *run, bool (*done)(void *), void *userdata,
+			uint64_t timeout_usec)
+{
+	uint64_t end = us_now_usec() + timeout_usec;
+	int r;
+
+	do {
+		sd_event_source *timer = NULL;
+
+		sd_event_add_time_relative(run->lab->loop, &timer, CLOCK_MONOTONIC,
+					   50 * US_USEC_PER_MSEC, 0, on_tick, NULL);
+		r = us_lab_wait(run->lab, done, userdata, 60 * US_USEC_PER_MSEC);
+		sd_event_source_disable_unref(timer);
+	} while (r == -ETIMEDOUT && us_now_usec() < end);
+	return r;
+}
+
+void us_expect_heard(struct us_run *run)
+{
+	for (unsigned nic = 0; !us_has_failed(run) && nic < run->nics; nic++) {
+		struct heard heard = { run->probes[nic], us_probe_heard(run->probes[nic]) };
+
+		if (wait_ticking(run, is_heard, &heard, LIMIT_USEC))
+			us_fail(run, "%s: nothing is heard from the guest", us_net_nics[nic].pair);
+	}
+}
+
+struct frames {
+	struct us_run *run;
+	enum us_lab_host host;
+	const char *port;
+	int64_t enough;
+};
+
+static bool are_enough(void *userdata)
+{
+	struct frames *frames = userdata;
+
+	return us_net_frames_out(frames->run->lab, frames->host, frames->port) >= frames->enough;
+}
+
+void us_expect_traffic(struct us_run *run, enum us_lab_host host, const char *port)
+{
+	struct frames frames = { run, host, port, 0 };
+
+	if (us_has_failed(run))
+		return;
+	frames.enough = us_net_frames_out(run->lab, host, port) + TRAFFIC_FRAMES;
+	if (frames.enough < TRAFFIC_FRAMES || wait_ticking(run, are_enough, &frames, LIMIT_USEC))
+		us_fail(run, "%s: no frames for the guest leave through %s", us_lab_host_name(host),
+			port);
+}
+
+static const char *status_text(const json_t *value)
+{
+	if (json_is_boolean(value))
+		return json_is_true(value) ? "true" : "false";
+	return json_is_string(value) ? json_string_value(value) : "(not told)";
+}
+
+/* The pair's object in `status`, borrowed from *@ret_status, or NULL. */
+static json_t *status_of(struct us_run *run, enum us_lab_host host, const char *pair,
+			 json_t **ret_status, struct us_reason *reason)
+{
+	const char *const argv[] = { "status", NULL };
+	json_t *entry;
+	size_t i;
+
+	*ret_status = NULL;
+	if (us_ctl(run->lab, host, argv, ret_status, reason))
+		return NULL;
+	json_array_foreach (json_object_get(*ret_status, "pairs"), i, entry)
+		if (!strcmp(status_text(json_object_get(entry, "name")), pair))
+			return entry;
+	us_refuse(reason, "status has no pair %s", pair);
+	return NULL;
+}
+
+struct awaited {
+	struct us_run *run;
+	uint64_t changes;
+};
+
+static bool has_changed(void *userdata)
+{
+	struct awaited *awaited = userdata;
+
+	return awaited->run->changes != awaited->changes;
+}
+
+void us_expect(struct us_run *run, enum us_lab_host host, const char *pair, const char *key,
+	       const char *value)
+{
+	uint64_t end = us_now_usec() + LIMIT_USEC;
+	struct us_reason reason = { "" };
+	json_t *status = NULL, *entry;
+	bool is_so = false;
+
+	while (!us_has_failed(run) && !is_so) {
+		struct awaited awaited = { run, run->changes };
+
+		entry = status_of(run, host, pair, &status, &reason);
+		is_so = entry && !strcmp(status_text(json_object_get(entry, key)), value);
+		if (!is_so && (!entry || us_now_usec() > end || run->lab->interrupted))
+			us_fail(run, "%s %s: %s is %s, not %s: %s", us_lab_host_name(host), pair,
+				key, entry ? status_text(json_object_get(entry, key)) : "unknown",
+				value,
+				entry ? status_text(json_object_get(entry, "why")) : reason.text);
+		json_decref(status);
+		if (!is_so)
+			us_lab_wait(run->lab, has_changed, &awaited, 500 * US_USEC_PER_MSEC);
+	}
+	if (is_so)
+		us_say(run, "%s %s: %s is %s", us_lab_host_name(host), pair, key, value);
+}
+
+void us_expect_all(struct us_run *run, enum us_lab_host host, const char *key, const char *value)
+{
+	for (unsigned nic = 0; nic < run->nics; nic++)
+		us_expect(run, host, us_net_nics[nic].pair, key, value);
+}
+
+void us_expect_never(struct us_run *run, enum us_lab_host host, const char *pair, const char *state,
+		     uint64_t since_usec)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "%s: ", pair);
+	for (size_t i = 0; !us_has_failed(run) && i < run->timeline.count; i++) {
+		const struct us_lab_event *event = &run->timeline.events[i];
+
+		if (event->time_usec >= since_usec && !strcmp(event->name, "move") &&
+		    !strcmp(event->place, us_lab_host_name(host)) &&
+		    !strncmp(event->detail, text, strlen(text)) &&
+		    !strcmp(status_text(json_object_get(event->data, "to")), state))
+			us_fail(run, "%s must not have happened: %s", state, event->detail);
+	}
+}
+
+struct event_awaited {
+	struct us_run *run;
+	uint64_t since_usec;
+	const char *place, *name, *text;
+};
+
+static bool has_happened(void *userdata)
+{
+	struct event_awaited *a = userdata;
+
+	return us_timeline_find(&a->run->timeline, a->since_usec, a->place, a->name, a->text);
+}
+
+const struct us_lab_event *us_expect_event(struct us_run *run, uint64_t since_usec,
+					   enum us_lab_host host, const char *name,
+					   const char *text)
+{
+	struct event_awaited awaited = { run, since_usec, us_lab_host_name(host), name, text };
+
+	if (us_has_failed(run))
+		return NULL;
+	if (us_lab_wait(run->lab, has_happened, &awaited, LIMIT_USEC))
+		us_fail(run, "%s: no event %s %s", awaited.place, name, text ? text : "");
+	return us_timeline_find(&run->timeline, since_usec, awaited.place, name, text);
+}
+
+void us_expect_order(struct us_run *run, uint64_t since_usec, enum us_lab_host host,
+		     const char *const names[])
+{
+	for (; *names; names++) {
+		const struct us_lab_event *event =
+			us_expect_event(run, since_usec, host, *names, NULL);
+
+		if (!event)
+			return;
+		since_usec = event->time_usec;
+	}
+}
+
+static void collect(const char *argv[32], va_list list)
+{
+	size_t n = 0;
+
+	while (n < 31 && (argv[n] = va_arg(list, const char *)))
+		n++;
+	argv[n] = NULL;
+}
+
+static int ctl(struct us_run *run, enum us_lab_host host, const char *const argv[],
+	       struct us_reason *reason)
+{
+	char words[300] = "";
+
+	for (size_t i = 0; argv[i]; i++)
+		snprintf(words + strlen(words), sizeof(words) - strlen(words), " %s", argv[i]);
+	us_say(run, "%s: understudy%s", us_lab_host_name(host), words);
+	return us_ctl(run->lab, host, argv, NULL, reason);
+}
+
+void us_do_ctl(struct us_run *run, enum us_lab_host host, ...)
+{
+	struct us_reason reason = { "" };
+	const char *argv[32];
+	va_list list;
+
+	va_start(list, host);
+	collect(argv, list);
+	va_end(list);
+	if (!us_has_failed(run) && ctl(run, host, argv, &reason))
+		us_fail(run, "%s", reason.text);
+}
+
+void us_expect_refusal(struct us_run *run, enum us_lab_host host, ...)
+{
+	struct us_reason reason = { "" };
+	const char *argv[32];
+	va_list list;
+
+	va_start(list, host);
+	collect(argv, list);
+	va_end(list);
+	if (us_has_failed(run))
+		return;
+	if (!ctl(run, host, argv, &reason))
+		us_fail(run, "%s: this should have been refused", us_lab_host_name(host));
+	else
+		us_say(run, "refused, as it should be: %s", reason.text);
+}
+
+void us_do_attach(struct us_run *run, enum us_lab_host host, const char *mode, bool hold)
+{
+	char path[200], spec[100];
+
+	us_vm_qmp_path(run->lab, host, path);
+	us_do_ctl(run, host, "vm", "attach", "web", "--qmp", path, NULL);
+	for (unsigned i = 0; i < run->nics; i++)
+		us_do_ctl(run, host, "pair", "add", us_net_nics[i].pair, "--vm", "web", "--standby",
+			  us_net_nics[i].standby, "--port", us_net_nics[i].standby_port,
+			  "--primary", us_primary_spec(run, i, spec), "--mode",
+			  mode ? mode : "combined", hold ? "--hold" : NULL, NULL);
+}
+
+void us_do_reach_primary(struct us_run *run, const char *mode)
+{
+	us_do_start(run, &(struct us_vm_options){ .host = US_LAB_HOST_A });
+	us_do_attach(run, US_LAB_HOST_A, mode, false);
+	us_expect_boot(run, US_LAB_HOST_A, "guest: ready");
+	us_do_probe(run);
+	us_phase(run, "expose");
+	us_expect_all(run, US_LAB_HOST_A, "guest", "capable");
+	us_expect_all(run, US_LAB_HOST_A, "primary", "visible");
+	us_expect_all(run, US_LAB_HOST_A, "path", "primary");
+	us_phase(run, "primary");
+	for (unsigned nic = 0; nic < run->nics; nic++)
+		us_expect_traffic(run, US_LAB_HOST_A, us_net_nics[nic].primary_port);
+	us_expect_heard(run);
+}
+
+void us_do_guest(struct us_run *run, enum us_lab_host host, const char *command)
+{
+	int r;
+
+	if (us_has_failed(run))
+		return;
+	us_say(run, "guest: %s", command);
+	r = us_vm_guest_run(&run->vms[host], command, LIMIT_USEC);
+	if (r)
+		us_fail(run, "the guest's \"%s\" ended with %d", command, r);
+}
