@@ -46,6 +46,8 @@ static void run_ssh(const char *host, int fd, pid_t parent)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	/* Ctrl-C at our terminal is ours to answer; what ends ssh is our end. */
+	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(STATUS_SSH); /* it died before we could ask to be told */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* understudy, the command line: what its commands share. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "cli/args.h"
+
+enum us_exit {
+	US_EXIT_DONE = 0,
+	US_EXIT_FAILED = 1,    /* refused or failed; the reason is on stderr */
+	US_EXIT_USAGE = 2,     /* not understood */
+	US_EXIT_NO_DAEMON = 3, /* nobody to ask */
+};
+
+struct us_cli {
+	const char *host; /* "unix:PATH" or "ssh://[USER@]HOST" */
+	bool json;
+	const struct us_command *command;
+	struct us_args args; /* of the command: its words are not among them */
+};
+
+/* A table ends with a NULL name. */
+struct us_command {
+	const char *name;      /* one or two words: "vm attach" */
+	const char *arguments; /* "NAME --qmp PATH" */
+	const char *help;      /* one line */
+	const struct us_option *options;
+	size_t least_words, most_words;
+	enum us_exit (*run)(struct us_cli *cli);
+};
+
+extern const struct us_command us_vm_commands[];
+extern const struct us_command us_pair_commands[];
+extern const struct us_command us_status_commands[];
+extern const struct us_command us_hold_commands[];
+extern const struct us_command us_migrate_commands[];
+extern const struct us_command us_watch_commands[];
+extern const struct us_command us_proxy_commands[];
+
+/* ---- main.c ---- */
+
+/* "understudy: …" on stderr. Both return their exit code. */
+enum us_exit us_cli_fail(const struct us_cli *cli, enum us_exit code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The same, with the command's usage behind it. */
+enum us_exit us_cli_usage(const struct us_cli *cli, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* ---- request.c ---- */
+
+struct us_request {
+	const char *method;
+	json_t *parameters; /* stolen; NULL: {} */
+	bool more;
+	/* Each reply; may be NULL. Not called for errors, which are reported for everyone. */
+	void (*reply)(void *userdata, const json_t *parameters);
+	/* With it, SIGINT and SIGTERM end the waiting (not what was asked for): it says so. */
+	void (*interrupted)(void *userdata);
+	void *userdata;
+};
+
+/* Calls the daemon and waits for the last answer. */
+enum us_exit us_request_run(const struct us_cli *cli, const struct us_request *request);
+
+/* A call with one reply, which is the caller's unless @ret_reply is NULL. */
+enum us_exit us_request_call(const struct us_cli *cli, const char *method, json_t *parameters,
+			     json_t **ret_reply);
+
+/* The same for a reply without content: with --json it is printed as it came. */
+enum us_exit us_request_do(const struct us_cli *cli, const char *method, json_t *parameters);
+
+/* One line of JSON on stdout, at once. */
+void us_print_json(const json_t *value);
+
+/* A member's text; @otherwise if it is absent, null or no string. */
+const char *us_json_text(const json_t *object, const char *name, const char *otherwise);
+
+/* ---- spec.c ---- */
+
+/*
+ * The JSON for a primary's SPEC: null for "none". Only the obvious form is checked here, the
+ * daemon knows the rest. Returns 0 or US_REFUSED.
+ */
+int us_spec_read(const char *spec, json_t **ret_value, struct us_reason *reason);
+
+/* ---- status.c ---- */
+
+/* The table that `status` prints, for an array of pairs or for one. */
+void us_status_print(const json_t *pairs);
+void us_status_print_one(const json_t *pair);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* understudy hide, expose: the wish that a primary stays hidden, set and taken back. */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "util/cleanup.h"
+
+/* Whether the primary is where it was wanted. */
+static bool is_reached(const json_t *pair, bool hold)
+{
+	const char *primary = us_json_text(pair, "primary", "");
+
+	if (!hold)
+		return strcmp(primary, "visible") == 0;
+	return strcmp(primary, "hidden") == 0 || strcmp(primary, "reserved") == 0 ||
+	       strcmp(primary, "absent") == 0;
+}
+
+static enum us_exit set_hold(struct us_cli *cli, bool hold)
+{
+	US_CLEANUP(json_decrefp) json_t *reply = NULL;
+	const char *name = cli->args.words[0];
+	const json_t *pair;
+	enum us_exit code;
+
+	code = us_request_call(cli, "SetHold", json_pack("{s:s, s:b}", "name", name, "hold", hold),
+			       &reply);
+	if (code != US_EXIT_DONE)
+		return code;
+	pair = json_object_get(reply, "pair");
+	if (cli->json)
+		us_print_json(reply);
+	else
+		us_status_print_one(pair);
+	if (is_reached(pair, hold))
+		return US_EXIT_DONE;
+	return us_cli_fail(cli, US_EXIT_FAILED, "%s is not %s yet: %s: see understudy status %s",
+			   name, hold ? "hidden" : "visible", us_json_text(pair, "why", "?"), name);
+}
+
+static enum us_exit run_hide(struct us_cli *cli)
+{
+	return set_hold(cli, true);
+}
+
+static enum us_exit run_expose(struct us_cli *cli)
+{
+	return set_hold(cli, false);
+}
+
+const struct us_command us_hold_commands[] = {
+	{ "hide", "NAME", "hide the primary and keep it hidden", NULL, 1, 1, run_hide },
+	{ "expose", "NAME", "let the guest see the primary again", NULL, 1, 1, run_expose },
+	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
+};

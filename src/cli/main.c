@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* understudy: finds the command in its tables, reads its arguments, and runs it. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "util/cleanup.h"
+
+#define DEFAULT_HOST "unix:/run/understudy/control"
+
+enum {
+	NAME_BYTES = 64,
+	TYPO_MAX = 3, /* further away than that is no typo */
+};
+
+static const struct us_option common_options[] = {
+	{ "host", 'H', "HOST", "the daemon to ask: unix:PATH or ssh://[USER@]HOST" },
+	{ "json", 0, NULL, "print what the daemon answers, one JSON object per line" },
+	{ "help", 'h', NULL, "print this" },
+	{ "version", 0, NULL, "print the version" },
+	{ NULL, 0, NULL, NULL },
+};
+
+static const struct us_command *const tables[] = {
+	us_vm_commands,	     us_pair_commands,	us_status_commands, us_hold_commands,
+	us_migrate_commands, us_watch_commands, us_proxy_commands,
+};
+
+/* ---- Help ---- */
+
+static void print_synopsis(FILE *out, const struct us_command *command)
+{
+	fprintf(out, "usage: understudy %s%s%s\n", command->name, *command->arguments ? " " : "",
+		command->arguments);
+}
+
+static void print_options(const struct us_option *options)
+{
+	for (; options && options->name; options++) {
+		char left[NAME_BYTES];
+
+		snprintf(left, sizeof(left), "%c%c%s--%s%s%s", options->letter ? '-' : ' ',
+			 options->letter ? options->letter : ' ', options->letter ? ", " : "  ",
+			 options->name, options->argument ? " " : "",
+			 options->argument ? options->argument : "");
+		printf("  %-24s %s\n", left, options->help);
+	}
+}
+
+static enum us_exit print_command_help(const struct us_command *command)
+{
+	print_synopsis(stdout, command);
+	printf("\n%s\n\n", command->help);
+	print_options(command->options);
+	print_options(common_options);
+	return US_EXIT_DONE;
+}
+
+static enum us_exit print_help(void)
+{
+	printf("usage: understudy [-H HOST] [--json] COMMAND …\n\n"
+	       "Keeps a virtual machine's passed-through network card live-migratable.\n\n");
+	for (size_t i = 0; i < US_ARRAY_LENGTH(tables); i++)
+		for (const struct us_command *c = tables[i]; c->name; c++)
+			printf("  %-16s %s\n", c->name, c->help);
+	printf("\n");
+	print_options(common_options);
+	printf("\nunderstudy COMMAND --help tells more, and so does understudy(1).\n");
+	return US_EXIT_DONE;
+}
+
+/* ---- Failing ---- */
+
+enum us_exit us_cli_fail(const struct us_cli *cli, enum us_exit code, const char *format, ...)
+{
+	va_list arguments;
+
+	fflush(stdout);
+	fputs("understudy: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	return code;
+}
+
+enum us_exit us_cli_usage(const struct us_cli *cli, const char *format, ...)
+{
+	va_list arguments;
+
+	fputs("understudy: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	if (cli->command)
+		print_synopsis(stderr, cli->command);
+	else
+		fputs("understudy --help lists the commands\n", stderr);
+	return US_EXIT_USAGE;
+}
+
+/* ---- Finding the command ---- */
+
+/* How many letters must be changed, added or left out to make one word of the other. */
+static size_t distance(const char *left, const char *right)
+{
+	size_t costs[NAME_BYTES];
+	size_t length = strlen(right);
+
+	for (size_t i = 0; i <= length; i++)
+		costs[i] = i;
+	for (; *left; left++) {
+		size_t diagonal = costs[0]++;
+
+		for (size_t i = 1; i <= length; i++) {
+			size_t cost = diagonal + (*left != right[i - 1]);
+
+			diagonal = costs[i];
+			if (costs[i - 1] + 1 < cost)
+				cost = costs[i - 1] + 1;
+			if (diagonal + 1 < cost)
+				cost = diagonal + 1;
+			costs[i] = cost;
+		}
+	}
+	return costs[length];
+}
+
+/* The command nearest to what was typed, by one word or two; NULL if none is near. */
+static const struct us_command *find_nearest(const char *one_word, const char *two_words)
+{
+	const struct us_command *nearest = NULL;
+	size_t best = TYPO_MAX;
+
+	for (size_t i = 0; i < US_ARRAY_LENGTH(tables); i++) {
+		for (const struct us_command *c = tables[i]; c->name; c++) {
+			size_t near =
+				distance(strchr(c->name, ' ') ? two_words : one_word, c->name);
+
+			if (near < best) {
+				best = near;
+				nearest = c;
+			}
+		}
+	}
+	return nearest;
+}
+
+static const struct us_command *find_command(const char *name)
+{
+	for (size_t i = 0; i < US_ARRAY_LENGTH(tables); i++)
+		for (const struct us_command *c = tables[i]; c->name; c++)
+			if (strcmp(c->name, name) == 0)
+				return c;
+	return NULL;
+}
+
+static bool is_group(const char *word)
+{
+	size_t length = strlen(word);
+
+	for (size_t i = 0; i < US_ARRAY_LENGTH(tables); i++)
+		for (const struct us_command *c = tables[i]; c->name; c++)
+			if (strncmp(c->name, word, length) == 0 && c->name[length] == ' ')
+				return true;
+	return false;
+}
+
+/* `understudy vm` by itself, or with --help: the commands that begin so. */
+static enum us_exit print_group(const struct us_cli *cli, const char *word, bool wanted)
+{
+	size_t length = strlen(word);
+
+	if (!wanted)
+		us_cli_fail(cli, US_EXIT_USAGE, "%s needs a command", word);
+	for (size_t i = 0; i < US_ARRAY_LENGTH(tables); i++)
+		for (const struct us_command *c = tables[i]; c->name; c++)
+			if (strncmp(c->name, word, length) == 0 && c->name[length] == ' ')
+				print_synopsis(wanted ? stdout : stderr, c);
+	return wanted ? US_EXIT_DONE : US_EXIT_USAGE;
+}
+
+static enum us_exit no_command(const struct us_cli *cli, const char *one_word,
+			       const char *two_words)
+{
+	const struct us_command *nearest = find_nearest(one_word, two_words);
+	const char *typed = is_group(one_word) ? two_words : one_word;
+
+	if (nearest)
+		return us_cli_usage(cli, "there is no command %s; did you mean %s?", typed,
+				    nearest->name);
+	return us_cli_usage(cli, "there is no command %s", typed);
+}
+
+/* ---- Running ---- */
+
+static enum us_exit run_command(struct us_cli *cli, char **rest)
+{
+	const struct us_command *command = cli->command;
+	const struct us_args *args = &cli->args;
+	struct us_reason reason;
+
+	if (us_args_parse(&cli->args, rest, common_options, command->options, false, &rest,
+			  &reason) != 0)
+		return us_cli_usage(cli, "%s", reason.text);
+	if (us_args_has(args, "help"))
+		return print_command_help(command);
+	if (args->word_count < command->least_words)
+		return us_cli_usage(cli, "%s: something is missing", command->name);
+	if (args->word_count > command->most_words)
+		return us_cli_usage(cli, "%s: %s is too much", command->name,
+				    args->words[command->most_words]);
+	if (us_args_has(args, "host"))
+		cli->host = us_args_value(args, "host");
+	cli->json = us_args_has(args, "json");
+	return command->run(cli);
+}
+
+/* The command's words are the first one or two; options may stand before them. */
+static enum us_exit find_and_run(struct us_cli *cli, char **argv)
+{
+	struct us_reason reason;
+	char name[NAME_BYTES];
+	char **rest;
+
+	if (us_args_parse(&cli->args, argv, common_options, NULL, true, &rest, &reason) != 0)
+		return us_cli_usage(cli, "%s", reason.text);
+	if (us_args_has(&cli->args, "version")) {
+		puts("understudy " US_VERSION);
+		return US_EXIT_DONE;
+	}
+	if (us_args_has(&cli->args, "help"))
+		return print_help();
+	if (!rest[0])
+		return us_cli_usage(cli, "a command is missing");
+	cli->command = find_command(rest[0]);
+	if (cli->command)
+		return run_command(cli, rest + 1);
+	if (is_group(rest[0]) &&
+	    (!rest[1] || strcmp(rest[1], "--help") == 0 || strcmp(rest[1], "-h") == 0))
+		return print_group(cli, rest[0], rest[1]);
+	snprintf(name, sizeof(name), "%s%s%s", rest[0], rest[1] ? " " : "", rest[1] ? rest[1] : "");
+	cli->command = find_command(name);
+	if (cli->command)
+		return run_command(cli, rest + 2);
+	return no_command(cli, rest[0], name);
+}
+
+int main(int argc, char **argv)
+{
+	struct us_cli cli = { .host = getenv("UNDERSTUDY_HOST") };
+	enum us_exit code;
+
+	if (!cli.host || !*cli.host)
+		cli.host = DEFAULT_HOST;
+	code = find_and_run(&cli, argv + 1);
+	if (fflush(stdout) != 0 && code == US_EXIT_DONE)
+		return us_cli_fail(&cli, US_EXIT_FAILED, "cannot write to stdout");
+	return code;
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * understudy prepare, finish, migrate. The daemon migrates: whoever watches here may go away
+ * without changing anything.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define LINE_USEC (2 * US_USEC_PER_SEC) /* between lines where none can be rewritten */
+
+/* ---- Around someone else's migration ---- */
+
+static enum us_exit run_prepare(struct us_cli *cli)
+{
+	const char *vm = cli->args.words[0];
+	enum us_exit code = us_request_do(cli, "Prepare", json_pack("{s:s}", "vm", vm));
+
+	if (code == US_EXIT_DONE && !cli->json)
+		printf("%s may be migrated now; afterwards: understudy finish %s\n", vm, vm);
+	return code;
+}
+
+static enum us_exit run_finish(struct us_cli *cli)
+{
+	return us_request_do(cli, "Finish", json_pack("{s:s}", "vm", cli->args.words[0]));
+}
+
+/* ---- Progress ---- */
+
+struct show {
+	const struct us_cli *cli;
+	const char *vm, *destination;
+	bool tty;
+	char stage[32]; /* of the last line */
+	bool undo;
+	uint64_t shown_usec;
+	json_int_t downtime_msec; /* -1: not told */
+};
+
+static double mib(const json_t *progress, const char *name)
+{
+	return (double)json_integer_value(json_object_get(progress, name)) / (1024 * 1024);
+}
+
+/* "transfer  43%  512 of 1190 MiB  112.0 MiB/s  dirty 3.1 MiB/s  6 s to go" */
+static void print_transfer(const json_t *progress, const char *stage)
+{
+	double total = mib(progress, "total_bytes"), left = mib(progress, "remaining_bytes");
+	json_int_t expected = json_integer_value(json_object_get(progress, "expected_msec"));
+
+	printf("%s %3.0f%%  %.0f of %.0f MiB  %.1f MiB/s  dirty %.1f MiB/s", stage,
+	       100 * (total - left) / total, total - left, total, mib(progress, "bytes_per_sec"),
+	       mib(progress, "dirty_bytes_per_sec"));
+	if (expected >= 0)
+		printf("  %.1f s to go", (double)expected / 1000);
+}
+
+static void print_progress(const struct show *show, const json_t *progress, const char *stage)
+{
+	if (show->tty)
+		fputs("\r\033[K", stdout);
+	if (json_integer_value(json_object_get(progress, "total_bytes")) > 0 && !show->undo)
+		print_transfer(progress, stage);
+	else
+		fputs(us_json_text(progress, "line", stage), stdout);
+	if (!show->tty)
+		putchar('\n');
+	fflush(stdout);
+}
+
+static void on_progress(void *userdata, const json_t *parameters)
+{
+	struct show *show = userdata;
+	const json_t *progress = json_object_get(parameters, "progress");
+	const json_t *downtime = json_object_get(progress, "downtime_msec");
+	const char *stage = us_json_text(progress, "stage", "");
+	bool undo = json_is_true(json_object_get(progress, "undo"));
+	bool moved = strcmp(stage, show->stage) != 0 || undo != show->undo;
+	uint64_t now_usec = us_now_usec();
+
+	if (json_is_integer(downtime))
+		show->downtime_msec = json_integer_value(downtime);
+	if (show->cli->json) {
+		us_print_json(parameters);
+		return;
+	}
+	snprintf(show->stage, sizeof(show->stage), "%s", stage);
+	show->undo = undo;
+	if (!show->tty && !moved && now_usec - show->shown_usec < LINE_USEC)
+		return;
+	show->shown_usec = now_usec;
+	print_progress(show, progress, stage);
+}
+
+/* A line that was being rewritten ends before anything else is said. */
+static void end_line(const struct show *show)
+{
+	if (show->tty && show->stage[0]) {
+		putchar('\n');
+		fflush(stdout);
+	}
+}
+
+static void on_interrupted(void *userdata)
+{
+	struct show *show = userdata;
+
+	end_line(show);
+	us_cli_fail(show->cli, US_EXIT_FAILED,
+		    "the migration of %s goes on: `understudy watch` follows it, "
+		    "`understudy migrate %s --abort` ends it",
+		    show->vm, show->vm);
+}
+
+/* ---- Migrating ---- */
+
+/* The --set K=V options as an object. Returns 0 or US_REFUSED. */
+static int read_settings(const struct us_args *args, json_t **ret_settings,
+			 struct us_reason *reason)
+{
+	json_t *settings = json_object();
+
+	for (size_t i = 0; i < args->given_count; i++) {
+		const char *text = args->given[i].value;
+		const char *equals = text ? strchr(text, '=') : NULL;
+		char key[128];
+
+		if (strcmp(args->given[i].name, "set") != 0)
+			continue;
+		if (!equals || equals == text || (size_t)(equals - text) >= sizeof(key)) {
+			json_decref(settings);
+			return us_refuse(reason, "%s is no setting: K=V", text);
+		}
+		snprintf(key, sizeof(key), "%.*s", (int)(equals - text), text);
+		json_object_set_new(settings, key, json_string(equals + 1));
+	}
+	*ret_settings = settings;
+	return 0;
+}
+
+static int read_deadline(const char *text, json_int_t *ret_seconds, struct us_reason *reason)
+{
+	char *end;
+
+	*ret_seconds = strtol(text, &end, 10);
+	if (end == text || *end || *ret_seconds <= 0 || *ret_seconds > INT32_MAX)
+		return us_refuse(reason, "%s is no deadline: whole seconds", text);
+	return 0;
+}
+
+static enum us_exit migrate(struct us_cli *cli, json_t *parameters)
+{
+	struct show show = {
+		.cli = cli,
+		.vm = cli->args.words[0],
+		.destination = us_args_value(&cli->args, "to"),
+		.tty = isatty(STDOUT_FILENO),
+		.downtime_msec = -1,
+	};
+	const struct us_request request = {
+		.method = "Migrate",
+		.parameters = parameters,
+		.more = true,
+		.reply = on_progress,
+		.interrupted = on_interrupted,
+		.userdata = &show,
+	};
+	enum us_exit code = us_request_run(cli, &request);
+
+	if (code != US_EXIT_DONE || cli->json)
+		return code;
+	end_line(&show);
+	printf("%s runs at %s now", show.vm, show.destination);
+	if (show.downtime_msec >= 0)
+		printf(" (downtime %" JSON_INTEGER_FORMAT " ms)", show.downtime_msec);
+	putchar('\n');
+	return code;
+}
+
+static enum us_exit abort_migration(struct us_cli *cli)
+{
+	const char *vm = cli->args.words[0];
+	enum us_exit code;
+
+	if (us_args_has(&cli->args, "to"))
+		return us_cli_usage(cli, "migrate: either --to or --abort");
+	code = us_request_do(cli, "AbortMigration", json_pack("{s:s}", "vm", vm));
+	if (code == US_EXIT_DONE && !cli->json)
+		printf("the migration of %s is aborted; everything is as before\n", vm);
+	return code;
+}
+
+static enum us_exit run_migrate(struct us_cli *cli)
+{
+	const struct us_args *args = &cli->args;
+	const char *to = us_args_value(args, "to");
+	const char *deadline = us_args_value(args, "deadline");
+	json_t *parameters, *settings = NULL;
+	json_int_t seconds = 0;
+	struct us_reason reason;
+
+	if (us_args_has(args, "abort"))
+		return abort_migration(cli);
+	if (!to)
+		return us_cli_usage(cli, "migrate: --to HOST is missing");
+	if (strncmp(to, "unix:", 5) != 0 && strncmp(to, "ssh://", 6) != 0)
+		return us_cli_usage(cli, "%s is no host: unix:PATH or ssh://[USER@]HOST", to);
+	if (deadline && read_deadline(deadline, &seconds, &reason) != 0)
+		return us_cli_usage(cli, "%s", reason.text);
+	if (read_settings(args, &settings, &reason) != 0)
+		return us_cli_usage(cli, "%s", reason.text);
+
+	parameters = json_pack("{s:s, s:s, s:o}", "vm", args->words[0], "destination", to,
+			       "settings", settings);
+	if (deadline)
+		json_object_set_new(parameters, "deadline_sec", json_integer(seconds));
+	return migrate(cli, parameters);
+}
+
+static const struct us_option migrate_options[] = {
+	{ "to", 0, "HOST", "the other host's daemon: unix:PATH or ssh://[USER@]HOST" },
+	{ "set", 0, "K=V", "a migration parameter or capability of QEMU; repeatable" },
+	{ "deadline", 0, "SECONDS", "give up, and undo, after so long" },
+	{ "abort", 0, NULL, "end the migration that is under way" },
+	{ NULL, 0, NULL, NULL },
+};
+
+const struct us_command us_migrate_commands[] = {
+	{ "prepare", "VM", "hide the VM's primaries for a migration that someone else runs", NULL,
+	  1, 1, run_prepare },
+	{ "finish", "VM", "give the VM's primaries back", NULL, 1, 1, run_finish },
+	{ "migrate", "VM --to HOST [--set K=V]… [--deadline SECONDS] | VM --abort",
+	  "migrate a VM with its pairs, or abort that", migrate_options, 1, 1, run_migrate },
+	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
+};

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * understudy proxy: stdin and stdout become a connection to the local daemon. What ssh runs on
+ * another host.
+ *
+ * Copies bytes and understands none. Writing blocks, and need not do better: the daemon always
+ * reads, and one that is not read by the other side gives that side up itself.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "util/cleanup.h"
+#include "util/stream.h"
+
+static int write_all(int fd, const char *data, size_t length)
+{
+	while (length > 0) {
+		ssize_t n = write(fd, data, length);
+
+		if (n < 0 && errno == EAGAIN) {
+			struct pollfd room = { .fd = fd, .events = POLLOUT };
+
+			poll(&room, 1, -1);
+			continue;
+		}
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			data += n;
+			length -= n;
+		}
+	}
+	return 0;
+}
+
+/* Copies what can be read now. Returns 0, 1 at the end, or -errno. */
+static int copy(int from, int to)
+{
+	char data[16 * 1024];
+	ssize_t n = read(from, data, sizeof(data));
+
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ? 0 : -errno;
+	return n == 0 ? 1 : write_all(to, data, n);
+}
+
+/* Until the daemon closes; when stdin ends, the daemon is told and may finish its answer. */
+static int copy_both(int fd)
+{
+	struct pollfd ends[] = {
+		{ .fd = STDIN_FILENO, .events = POLLIN },
+		{ .fd = fd, .events = POLLIN },
+	};
+
+	for (;;) {
+		int r = 0;
+
+		if (poll(ends, US_ARRAY_LENGTH(ends), -1) < 0 && errno != EINTR)
+			return -errno;
+		if (ends[1].revents)
+			r = copy(fd, STDOUT_FILENO);
+		if (r != 0)
+			return r < 0 ? r : 0;
+		if (ends[0].revents)
+			r = copy(STDIN_FILENO, fd);
+		if (r < 0)
+			return r;
+		if (r > 0) {
+			shutdown(fd, SHUT_WR);
+			ends[0].fd = -1;
+		}
+	}
+}
+
+static enum us_exit run_proxy(struct us_cli *cli)
+{
+	US_CLEANUP(us_closep) int fd = -1;
+	int r;
+
+	if (strncmp(cli->host, "unix:", 5) != 0)
+		return us_cli_usage(cli, "proxy: %s is not on this host", cli->host);
+	r = us_connect_unix(cli->host + 5, &fd);
+	if (r < 0)
+		return us_cli_fail(cli, US_EXIT_NO_DAEMON,
+				   "no understudyd at %s (%s): start it with systemctl start "
+				   "understudyd, or name another with -H",
+				   cli->host, us_strerror(r));
+	r = copy_both(fd);
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+		return us_cli_fail(cli, US_EXIT_FAILED, "proxy: %s", us_strerror(r));
+	return US_EXIT_DONE;
+}
+
+const struct us_command us_proxy_commands[] = {
+	{ "proxy", "", "connect stdin and stdout to the local daemon", NULL, 0, 0, run_proxy },
+	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
+};

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Asks the daemon and waits; turns what went wrong into one line and an exit code. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+#include "cli/cli.h"
+#include "understudy/client.h"
+#include "util/cleanup.h"
+
+US_DEFINE_CLEANUP(struct us_client *, us_client_free)
+
+struct run {
+	const struct us_cli *cli;
+	const struct us_request *request;
+	sd_event *loop;
+};
+
+void us_print_json(const json_t *value)
+{
+	json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+	putchar('\n');
+	fflush(stdout);
+}
+
+const char *us_json_text(const json_t *object, const char *name, const char *otherwise)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : otherwise;
+}
+
+/* Errors of the interface carry a message; those of Varlink itself name what they refer to. */
+static enum us_exit report_error(const struct us_cli *cli, const char *error,
+				 const json_t *parameters)
+{
+	const char *message = us_json_text(parameters, "message", NULL);
+	const char *parameter = us_json_text(parameters, "parameter", NULL);
+
+	if (cli->json) {
+		json_t *value = json_pack("{s:s, s:O}", "error", error, "parameters", parameters);
+
+		us_print_json(value);
+		json_decref(value);
+	}
+	if (strcmp(error, "org.understudy.Disconnected") == 0 &&
+	    !json_is_true(json_object_get(parameters, "answered")))
+		return us_cli_fail(cli, US_EXIT_NO_DAEMON, "no answer from %s", message);
+	if (message)
+		return us_cli_fail(cli, US_EXIT_FAILED, "%s", message);
+	if (parameter)
+		return us_cli_fail(cli, US_EXIT_FAILED, "%s does not take this value for %s",
+				   cli->host, parameter);
+	return us_cli_fail(cli, US_EXIT_FAILED,
+			   "%s answered %s: compare `understudy --version` here and there",
+			   cli->host, error);
+}
+
+static void on_answer(void *userdata, const char *error, const json_t *parameters, bool more)
+{
+	struct run *run = userdata;
+
+	if (error) {
+		sd_event_exit(run->loop, report_error(run->cli, error, parameters));
+		return;
+	}
+	if (run->request->reply)
+		run->request->reply(run->request->userdata, parameters);
+	if (!more)
+		sd_event_exit(run->loop, US_EXIT_DONE);
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct run *run = userdata;
+
+	run->request->interrupted(run->request->userdata);
+	return sd_event_exit(run->loop, US_EXIT_FAILED);
+}
+
+static int catch_signals(struct run *run)
+{
+	sigset_t signals;
+	int r;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+		return -errno;
+	r = sd_event_add_signal(run->loop, NULL, SIGINT, on_signal, run);
+	return r < 0 ? r : sd_event_add_signal(run->loop, NULL, SIGTERM, on_signal, run);
+}
+
+static enum us_exit no_daemon(const struct us_cli *cli, int error)
+{
+	if (error == -EINVAL)
+		return us_cli_usage(cli, "%s is no host: unix:PATH or ssh://[USER@]HOST",
+				    cli->host);
+	return us_cli_fail(cli, US_EXIT_NO_DAEMON,
+			   "no understudyd at %s (%s): start it with systemctl start understudyd, "
+			   "or name another with -H",
+			   cli->host, us_strerror(error));
+}
+
+enum us_exit us_request_run(const struct us_cli *cli, const struct us_request *request)
+{
+	US_CLEANUP(sd_event_unrefp) sd_event *loop = NULL;
+	US_CLEANUP(us_client_freep) struct us_client *client = NULL;
+	struct run run = { .cli = cli, .request = request };
+	json_t *parameters = request->parameters;
+	int r;
+
+	r = sd_event_new(&loop);
+	run.loop = loop;
+	if (r >= 0 && request->interrupted)
+		r = catch_signals(&run);
+	if (r >= 0) {
+		r = us_client_new(&client, loop, cli->host);
+		if (r < 0) {
+			json_decref(parameters);
+			return no_daemon(cli, r);
+		}
+		r = us_client_call(client, request->method, US_STEAL(parameters), request->more,
+				   on_answer, &run);
+	}
+	json_decref(parameters);
+	if (r >= 0)
+		r = sd_event_loop(loop);
+	if (r < 0)
+		return us_cli_fail(cli, US_EXIT_FAILED, "%s: %s", cli->host, us_strerror(r));
+	return r;
+}
+
+static void keep_reply(void *userdata, const json_t *parameters)
+{
+	*(json_t **)userdata = json_deep_copy(parameters);
+}
+
+enum us_exit us_request_call(const struct us_cli *cli, const char *method, json_t *parameters,
+			     json_t **ret_reply)
+{
+	struct us_request request = {
+		.method = method,
+		.parameters = parameters,
+		.reply = ret_reply ? keep_reply : NULL,
+		.userdata = ret_reply,
+	};
+
+	return us_request_run(cli, &request);
+}
+
+static void print_reply(void *userdata, const json_t *parameters)
+{
+	us_print_json(parameters);
+}
+
+enum us_exit us_request_do(const struct us_cli *cli, const char *method, json_t *parameters)
+{
+	struct us_request request = {
+		.method = method,
+		.parameters = parameters,
+		.reply = cli->json ? print_reply : NULL,
+	};
+
+	return us_request_run(cli, &request);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* understudy status: one line per pair, and for one pair everything with the next step. */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/table.h"
+#include "util/cleanup.h"
+
+static const char *const header[] = {
+	"NAME", "VM", "GUEST", "PRIMARY", "PATH", "MIGRATION", "WHY"
+};
+
+/* A driver that negotiated but is not at DRIVER_OK yet is starting. */
+static const char *guest_text(const json_t *pair)
+{
+	const char *guest = us_json_text(pair, "guest", "");
+
+	if (json_is_true(json_object_get(pair, "driver_ok")))
+		return guest;
+	if (strcmp(guest, "capable") == 0)
+		return "capable (starting)";
+	return strcmp(guest, "legacy") == 0 ? "legacy (starting)" : guest;
+}
+
+/* In a column that is nearly always "none", only the others should catch the eye. */
+static const char *migration_text(const json_t *pair)
+{
+	const char *migration = us_json_text(pair, "migration", "");
+
+	return strcmp(migration, "none") == 0 ? "-" : migration;
+}
+
+static void add_pair(struct us_table *table, const json_t *pair)
+{
+	const char *cells[US_ARRAY_LENGTH(header)] = {
+		us_json_text(pair, "name", ""),
+		us_json_text(pair, "vm", ""),
+		guest_text(pair),
+		us_json_text(pair, "primary", ""),
+		us_json_text(pair, "path", ""),
+		migration_text(pair),
+		us_json_text(pair, "why", ""),
+	};
+
+	us_table_add(table, cells);
+}
+
+void us_status_print(const json_t *pairs)
+{
+	struct us_table table = { .columns = US_ARRAY_LENGTH(header) };
+
+	us_table_add(&table, header);
+	for (size_t i = 0; i < json_array_size(pairs); i++)
+		add_pair(&table, json_array_get(pairs, i));
+	us_table_print(&table);
+}
+
+void us_status_print_one(const json_t *pair)
+{
+	struct us_table table = { .columns = US_ARRAY_LENGTH(header) };
+
+	us_table_add(&table, header);
+	add_pair(&table, pair);
+	us_table_print(&table);
+}
+
+/* ---- One pair ---- */
+
+/*
+ * What to do next, by what the pair shows: the first line that fits. NULL fits all. "%s" is the
+ * pair, or the VM where `of_vm` says so.
+ */
+static const struct {
+	const char *member, *value;
+	bool of_vm;
+	const char *text;
+} next_steps[] = {
+	{ "migration", "prepared", true,
+	  "migrate the VM, then `understudy finish %s`; finish without migrating gives it back" },
+	{ "migration", "active", true,
+	  "`understudy watch` follows the migration, `understudy migrate %s --abort` ends it" },
+	{ "migration", "incoming", false, "nothing: the guest is on its way here" },
+	{ "migration", "moved", true,
+	  "the guest runs elsewhere: end this QEMU, or `understudy vm detach %s`" },
+	{ "primary", "visible", false, "nothing: the guest uses the primary" },
+	{ "primary", "unknown", false,
+	  "see with `understudy vm list` why the VM's monitor does not answer" },
+	{ "primary", "reserving", false, "wait: the primary is being made ready on this host" },
+	{ "primary", "exposing", false, "wait: the guest is about to use the primary" },
+	{ "primary", "hiding", false,
+	  "wait for the guest to let the primary go; it does when it runs or is reset" },
+	{ "hold", "true", false, "`understudy expose %s` lets the guest see the primary" },
+	{ "mode", "separate", false, "nothing: whoever runs this VM plugs and unplugs by itself" },
+	{ "primary_spec", NULL, false, "`understudy pair assign %s --primary SPEC` names one" },
+	{ "primary", "absent", false,
+	  "free the primary named above on this host; it is tried again by itself" },
+	{ "guest", "none", false, "boot a guest that drives the standby; it is shown by itself" },
+	{ "guest", "legacy", false,
+	  "nothing if this guest is meant: it runs on the standby; else boot one whose "
+	  "virtio-net driver takes STANDBY (Linux 4.17 or later, NetKVM)" },
+	{ "name", "", false, "wait: it is shown by itself when the above has passed" },
+};
+
+/* An empty value fits anything; NULL fits what is absent or null. */
+static bool fits(const json_t *pair, const char *member, const char *value)
+{
+	const json_t *found = json_object_get(pair, member);
+
+	if (!value)
+		return !found || json_is_null(found);
+	if (!*value)
+		return true;
+	if (json_is_boolean(found))
+		return strcmp(value, json_is_true(found) ? "true" : "false") == 0;
+	return json_is_string(found) && strcmp(json_string_value(found), value) == 0;
+}
+
+static void print_next_step(const json_t *pair)
+{
+	size_t i = 0;
+
+	while (!fits(pair, next_steps[i].member, next_steps[i].value))
+		i++;
+	printf("  %-9s ", "next");
+	for (const char *c = next_steps[i].text; *c; c++) {
+		if (strncmp(c, "%s", 2) == 0) {
+			fputs(us_json_text(pair, next_steps[i].of_vm ? "vm" : "name", "?"), stdout);
+			c++;
+		} else {
+			putchar(*c);
+		}
+	}
+	putchar('\n');
+}
+
+static void print_details(const json_t *pair)
+{
+	static const struct {
+		const char *label, *member;
+	} lines[] = {
+		{ "mode", "mode" },	  { "group", "group" },	  { "mac", "mac" },
+		{ "standby", "standby" }, { "port", "port" },	  { "primary", "primary_spec" },
+		{ "bus", "bus" },	  { "detail", "detail" },
+	};
+
+	putchar('\n');
+	for (size_t i = 0; i < US_ARRAY_LENGTH(lines); i++) {
+		const char *text = us_json_text(pair, lines[i].member, NULL);
+
+		if (text)
+			printf("  %-9s %s\n", lines[i].label, text);
+	}
+	printf("  %-9s %s\n", "hold", json_is_true(json_object_get(pair, "hold")) ? "yes" : "no");
+	print_next_step(pair);
+}
+
+static enum us_exit run_status(struct us_cli *cli)
+{
+	US_CLEANUP(json_decrefp) json_t *reply = NULL;
+	const char *name = cli->args.word_count ? cli->args.words[0] : NULL;
+	json_t *parameters = name ? json_pack("{s:[s]}", "names", name) : NULL;
+	enum us_exit code = us_request_call(cli, "ListPairs", parameters, &reply);
+	const json_t *pairs = json_object_get(reply, "pairs");
+
+	if (code != US_EXIT_DONE)
+		return code;
+	if (cli->json) {
+		us_print_json(reply);
+		return US_EXIT_DONE;
+	}
+	us_status_print(pairs);
+	if (name)
+		print_details(json_array_get(pairs, 0));
+	return US_EXIT_DONE;
+}
+
+const struct us_command us_status_commands[] = {
+	{ "status", "[NAME]", "show the pairs; or one, with the next step", NULL, 0, 1,
+	  run_status },
+	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
+};
