@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What QEMU's answers mean. Pure: JSON in, our structs out. Everything is read defensively; an
+ * answer that lacks a member, or has another type there, decodes to the cautious value.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "understudy/pair.h"
+#include "util/error.h"
+#include "vmm/vmm.h"
+
+/* ---- Run state (query-status) ---- */
+
+/*
+ * A RunState as we see it. `inmigrate` is INCOMING, `postmigrate` MOVED, all others RUNNING:
+ * whatever stopped the guest (also `shutdown` under -no-shutdown), it goes on here if anywhere.
+ * A source in `finish-migrate` still runs here, unless @transfer says that it is through.
+ */
+enum us_vm_state us_decode_run_state(const json_t *status, enum us_transfer transfer);
+
+/* Whether the guest's CPUs run right now. */
+bool us_decode_running(const json_t *status);
+
+/* ---- virtio (x-query-virtio-status) ---- */
+
+struct us_virtio_status {
+	enum us_guest guest;
+	bool driver_ok;
+	bool offers_standby;
+	bool is_net;
+};
+void us_decode_virtio_status(const json_t *answer, struct us_virtio_status *ret_status);
+
+/* ---- Network (HMP "info network", the one place that tells queues and the tap) ---- */
+
+/*
+ * Looks @device up in the text: the number of its queue pairs (at least 1), and the interface of
+ * the tap behind it ("" if it is none, or was handed over as a descriptor).
+ */
+void us_decode_network(const char *text, const char *device, uint16_t *ret_queue_pairs,
+		       char ret_interface[IF_NAMESIZE]);
+
+/* "52:54:00:12:34:56"; anything else is refused. */
+int us_decode_mac(const json_t *text, uint8_t ret_mac[US_MAC_BYTES]);
+
+/* ---- Slots (qom-list, query-pci) ---- */
+
+/* The model behind a qom-list entry's type, "child<pcie-root-port>": is it a hot-plug port? */
+bool us_decode_is_port(const json_t *entry);
+
+/* The bus among a port's own properties (qom-list): its name, or NULL. */
+const char *us_decode_port_bus(const json_t *properties);
+
+/* Whether a bus object has devices on it (qom-list of the bus). */
+bool us_decode_bus_is_taken(const json_t *properties);
+
+/* Whether the root bus of query-pci has a slot without any device. */
+bool us_decode_has_free_slot(const json_t *pci);
+
+/* ---- Migration (query-migrate) ---- */
+
+/* A MigrationStatus, folded; NULL or no string: NONE. An unknown one is ACTIVE: devices cannot
+ * be counted on then. */
+enum us_transfer us_decode_transfer(const json_t *status);
+void us_decode_progress(const json_t *answer, struct us_transfer_progress *ret_progress);
+
+/* Where an incoming migration listens: "tcp:[fd00::1]:40001". Refused if it is told nowhere. */
+int us_decode_listen_uri(const json_t *answer, char *ret_uri, size_t size);
+
+/*
+ * Sorts `--set` pairs into the arguments of migrate-set-capabilities (a list) and
+ * migrate-set-parameters (an object), by the names and types that this QEMU answered to
+ * query-migrate-capabilities and query-migrate-parameters. `events` is always on.
+ * The results are the caller's; both NULL unless 0 is returned.
+ */
+int us_decode_settings(const json_t *settings, const json_t *known_capabilities,
+		       const json_t *known_parameters, json_t **ret_capabilities,
+		       json_t **ret_parameters, struct us_reason *reason);

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The primary: plugging and unplugging an ordinary device. It never gets failover_pair_id, so
+ * that DEVICE_DELETED is the guest's acknowledgement and QEMU re-creates nothing by itself.
+ *
+ * An emulated primary has a back end, the netdev "ID-net". It is removed with the device; one
+ * that an earlier life left behind is removed before the next plug.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/qemu/vm.h"
+
+enum {
+	/* Realizing a VFIO device pins and maps all of the guest's memory. */
+	PLUG_USEC = 30 * 1000 * 1000,
+};
+
+/* ---- Back ends: which devices of ours may have one ---- */
+
+struct back_end {
+	struct us_list link;
+	char device[];
+};
+
+static struct back_end *find_back_end(struct us_vm *vm, const char *device)
+{
+	struct back_end *back_end;
+
+	us_list_for_each (back_end, &vm->back_ends, link)
+		if (strcmp(back_end->device, device) == 0)
+			return back_end;
+	return NULL;
+}
+
+static int note_back_end(struct us_vm *vm, const char *device)
+{
+	struct back_end *back_end = find_back_end(vm, device);
+
+	if (back_end)
+		return 0;
+	back_end = malloc(sizeof(*back_end) + strlen(device) + 1);
+	if (!back_end)
+		return -ENOMEM;
+	strcpy(back_end->device, device);
+	us_list_append(&vm->back_ends, &back_end->link);
+	return 0;
+}
+
+static void free_back_end(struct back_end *back_end)
+{
+	us_list_remove(&back_end->link);
+	free(back_end);
+}
+
+void us_primary_free_all(struct us_vm *vm)
+{
+	while (!us_list_is_empty(&vm->back_ends))
+		free_back_end(us_list_entry(vm->back_ends.next, struct back_end, link));
+}
+
+static const char *back_end_id(char buffer[US_DEVICE_NAME_MAX + 8], const char *device)
+{
+	snprintf(buffer, US_DEVICE_NAME_MAX + 8, "%s-net", device);
+	return buffer;
+}
+
+/* Most often there is none: that is as good. */
+static void ignore_answer(void *userdata, const struct us_qmp_answer *answer)
+{
+}
+
+static void delete_back_end(struct us_vm *vm, const char *device)
+{
+	char id[US_DEVICE_NAME_MAX + 8];
+
+	if (vm->qmp)
+		us_qmp_call(vm->qmp, ignore_answer, vm, "netdev_del", "{s:s}", "id",
+			    back_end_id(id, device));
+}
+
+void us_primary_deleted(struct us_vm *vm, const char *device)
+{
+	struct back_end *back_end = find_back_end(vm, device);
+
+	if (back_end) {
+		delete_back_end(vm, device);
+		free_back_end(back_end);
+	}
+	us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_DELETED, .device = device });
+}
+
+/* ---- Plug: look (is the id free, which slot), then make the back end and the device ---- */
+
+struct plug {
+	struct us_vm *vm;
+	struct us_request *request;
+	unsigned waiting; /* answers, and whoever is still asking */
+	bool adding;	  /* looked, and found good */
+	bool is_port;
+	int r;
+	struct us_reason reason;
+	char *id, *model, *host, *interface; /* as in struct us_plug */
+	char *bus;			     /* where, once it is known */
+	char mac[sizeof("00:00:00:00:00:00")];
+};
+
+static void free_plug(struct plug *plug)
+{
+	free(plug->id);
+	free(plug->model);
+	free(plug->host);
+	free(plug->interface);
+	free(plug->bus);
+	free(plug);
+}
+
+static void finish_plug(struct plug *plug)
+{
+	/* After a time-out the device may yet come. */
+	if (plug->r == US_REFUSED && plug->adding && plug->interface)
+		delete_back_end(plug->vm, plug->id);
+	if (plug->bus)
+		us_slot_unclaim(plug->vm, plug->bus);
+	us_request_finish(plug->request, plug->r, plug->r ? plug->reason.text : NULL);
+	free_plug(plug);
+}
+
+/* The first trouble is the cause of the later ones. */
+static void note_trouble(struct plug *plug, int r, const char *why)
+{
+	if (r == 0 || plug->r)
+		return;
+	plug->r = r;
+	us_refuse(&plug->reason, "%s", why);
+}
+
+/* Counts a question that was sent, or notes why it was not. */
+static void note_sent(struct plug *plug, int r)
+{
+	if (r == 0)
+		plug->waiting++;
+	else
+		note_trouble(plug, r, us_strerror(r));
+}
+
+static void add_device(struct plug *plug);
+
+static void answered(struct plug *plug)
+{
+	if (--plug->waiting > 0)
+		return;
+	if (plug->vm->freed)
+		note_trouble(plug, -ECONNRESET, "the VM was let go");
+	if (plug->adding || plug->r)
+		finish_plug(plug);
+	else
+		add_device(plug);
+}
+
+static void on_added(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct plug *plug = userdata;
+
+	note_trouble(plug, answer->r, answer->why);
+	answered(plug);
+}
+
+static int add_back_end(struct plug *plug)
+{
+	char id[US_DEVICE_NAME_MAX + 8];
+	int r = note_back_end(plug->vm, plug->id);
+
+	if (r < 0)
+		return r;
+	delete_back_end(plug->vm, plug->id);
+	return us_qmp_call(plug->vm->qmp, on_added, plug, "netdev_add", "{s:s, s:s, s:s, s:s, s:s}",
+			   "type", "tap", "id", back_end_id(id, plug->id), "ifname",
+			   plug->interface, "script", "no", "downscript", "no");
+}
+
+/* The commands follow each other without waiting: if the first fails, so does the second. */
+static void add_device(struct plug *plug)
+{
+	char netdev[US_DEVICE_NAME_MAX + 8];
+	bool emulated = plug->interface;
+
+	plug->adding = true;
+	plug->waiting++;
+	if (emulated)
+		note_sent(plug, add_back_end(plug));
+	/* A ROM's memory would break an incoming migration: an emulated one has none. */
+	if (plug->r == 0)
+		note_sent(plug,
+			  us_qmp_call_within(
+				  plug->vm->qmp, PLUG_USEC, on_added, plug, "device_add",
+				  "{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*}", "driver",
+				  plug->model, "id", plug->id, "bus", plug->bus, "addr",
+				  plug->is_port ? "0" : NULL, "host", plug->host, "netdev",
+				  emulated ? back_end_id(netdev, plug->id) : NULL, "mac",
+				  emulated ? plug->mac : NULL, "romfile", emulated ? "" : NULL));
+	answered(plug);
+}
+
+static void on_slot(void *userdata, int r, const char *why, const struct us_slot *slot)
+{
+	struct plug *plug = userdata;
+
+	note_trouble(plug, r, why);
+	if (r == 0 && !plug->bus)
+		plug->bus = strdup(slot->bus);
+	if (r == 0 && !plug->bus)
+		note_trouble(plug, -ENOMEM, us_strerror(-ENOMEM));
+	plug->is_port = slot && slot->is_port;
+	answered(plug);
+}
+
+static void on_id_looked_up(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct plug *plug = userdata;
+	struct us_reason reason;
+
+	if (answer->r == 0) {
+		us_refuse(&reason, "the VM has a device \"%s\" already: choose another id",
+			  plug->id);
+		note_trouble(plug, US_REFUSED, reason.text);
+	} else if (!answer->not_found) {
+		note_trouble(plug, answer->r, answer->why);
+	}
+	answered(plug);
+}
+
+static int ask_for_id(struct us_vm *vm, const char *id, us_qmp_answer_fn answer, void *userdata)
+{
+	char path[US_DEVICE_NAME_MAX + 32];
+
+	snprintf(path, sizeof(path), "/machine/peripheral/%s", id);
+	return us_qmp_call(vm->qmp, answer, userdata, "qom-get", "{s:s, s:s}", "path", path,
+			   "property", "type");
+}
+
+/* A copy that is NULL where the original is; counts what could not be copied. */
+static char *copy(const char *text, unsigned *missing)
+{
+	char *copied = text ? strdup(text) : NULL;
+
+	if (text && !copied)
+		++*missing;
+	return copied;
+}
+
+static struct plug *plug_new(struct us_vm *vm, const struct us_plug *wanted, us_vm_done_fn done,
+			     void *userdata)
+{
+	struct plug *plug = calloc(1, sizeof(*plug));
+	const uint8_t *mac = wanted->mac;
+	unsigned missing = 0;
+
+	if (!plug)
+		return NULL;
+	plug->vm = vm;
+	plug->id = copy(wanted->id, &missing);
+	plug->model = copy(wanted->model, &missing);
+	plug->host = copy(wanted->host, &missing);
+	plug->interface = copy(wanted->interface, &missing);
+	plug->bus = copy(wanted->bus, &missing);
+	if (mac)
+		snprintf(plug->mac, sizeof(plug->mac), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0],
+			 mac[1], mac[2], mac[3], mac[4], mac[5]);
+	plug->request = missing ? NULL : us_request_new(vm, done, userdata);
+	if (plug->request)
+		return plug;
+	free_plug(plug);
+	return NULL;
+}
+
+int us_vm_plug(struct us_vm *vm, const struct us_plug *wanted, us_vm_done_fn done, void *userdata)
+{
+	struct plug *plug;
+	int r = us_vm_check_request(vm, wanted->id);
+
+	if (r < 0)
+		return r;
+	if (wanted->interface && !wanted->mac)
+		return -EINVAL;
+	plug = plug_new(vm, wanted, done, userdata);
+	if (!plug)
+		return -ENOMEM;
+	plug->waiting = 1;
+	note_sent(plug, ask_for_id(vm, plug->id, on_id_looked_up, plug));
+	note_sent(plug, us_slot_find(vm, plug->bus, on_slot, plug));
+	if (--plug->waiting > 0)
+		return 0;
+	r = plug->r;
+	free(plug->request);
+	free_plug(plug);
+	return r;
+}
+
+/* ---- Unplug and the rest ---- */
+
+struct unplug {
+	struct us_request *request;
+	struct us_vm *vm;
+	char device[];
+};
+
+/* QEMU's words for a request that the guest has not answered yet: ACPI's, and native PCIe's. */
+static bool is_pending(const struct us_qmp_answer *answer)
+{
+	return answer->r == US_REFUSED && (strstr(answer->words, "in the process of unplug") ||
+					   strstr(answer->words, "power indicator blinking"));
+}
+
+static void on_device_del(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct unplug *unplug = userdata;
+	struct us_vm *vm = unplug->vm;
+
+	us_vm_hold(vm);
+	if (answer->r == 0 || answer->not_found || is_pending(answer))
+		us_request_finish(unplug->request, 0, NULL);
+	else
+		us_request_finish(unplug->request, answer->r, answer->why);
+	if (answer->not_found && !vm->freed)
+		us_primary_deleted(vm, unplug->device);
+	free(unplug);
+	us_vm_release(vm);
+}
+
+int us_vm_unplug(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata)
+{
+	struct unplug *unplug;
+	int r = us_vm_check_request(vm, id);
+
+	/* It may have a back end from before we were started. */
+	if (r == 0)
+		r = note_back_end(vm, id);
+	if (r < 0)
+		return r;
+	unplug = malloc(sizeof(*unplug) + strlen(id) + 1);
+	if (!unplug)
+		return -ENOMEM;
+	unplug->vm = vm;
+	strcpy(unplug->device, id);
+	unplug->request = us_request_new(vm, done, userdata);
+	r = unplug->request
+		    ? us_qmp_call(vm->qmp, on_device_del, unplug, "device_del", "{s:s}", "id", id)
+		    : -ENOMEM;
+	if (r < 0) {
+		free(unplug->request);
+		free(unplug);
+	}
+	return r;
+}
+
+static void on_device_looked_up(void *userdata, const struct us_qmp_answer *answer)
+{
+	us_request_finish(userdata, answer->r,
+			  answer->not_found ? "the VM has no such device" : answer->why);
+}
+
+int us_vm_has_device(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata)
+{
+	struct us_request *request;
+	int r = us_vm_check_request(vm, id);
+
+	if (r < 0)
+		return r;
+	request = us_request_new(vm, done, userdata);
+	if (!request)
+		return -ENOMEM;
+	return us_request_made(request, ask_for_id(vm, id, on_device_looked_up, request));
+}
+
+int us_vm_reset(struct us_vm *vm, us_vm_done_fn done, void *userdata)
+{
+	struct us_request *request;
+
+	if (!vm->adopted)
+		return -ENOTCONN;
+	request = us_request_new(vm, done, userdata);
+	if (!request)
+		return -ENOMEM;
+	return us_request_made(
+		request, us_qmp_call(vm->qmp, us_request_answer, request, "system_reset", NULL));
+}

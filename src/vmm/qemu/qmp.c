@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/error.h"
+#include "util/stream.h"
+#include "vmm/qemu/message.h"
+#include "vmm/qemu/qmp.h"
+
+enum {
+	/* A stopped peer reads nothing; what we may owe it is bounded all the same. */
+	BACKLOG_BYTES = 1024 * 1024,
+	/* Deadlines are seconds long: many clients' timers may share a wake-up. */
+	TIMER_SLACK_USEC = 250 * 1000,
+};
+
+struct command {
+	struct us_list link;
+	int64_t id;
+	uint64_t deadline_usec;
+	us_qmp_answer_fn answer;
+	void *userdata;
+	char name[]; /* for words */
+};
+
+enum phase {
+	PHASE_GREETING,
+	PHASE_NEGOTIATING,
+	PHASE_READY,
+	PHASE_OVER,
+};
+
+struct us_qmp {
+	struct us_stream *stream;
+	sd_event_source *timer; /* off while nothing has a deadline */
+	struct us_list commands;
+	struct us_list polls; /* those that wait for an answer */
+	int64_t last_id;      /* given to a command */
+	int64_t lowest_poll_id;
+	enum phase phase;
+	unsigned callbacks; /* on the stack: freed when the last returns */
+	bool freed;
+	struct us_qmp_version version;
+	const struct us_qmp_handler *handler;
+	void *userdata;
+};
+
+/* ---- Life: whoever calls back holds the client, so that a callback may free it ---- */
+
+static void hold(struct us_qmp *qmp)
+{
+	qmp->callbacks++;
+}
+
+static void release(struct us_qmp *qmp)
+{
+	if (--qmp->callbacks == 0 && qmp->freed)
+		free(qmp);
+}
+
+static void answer_command(struct command *command, const struct us_qmp_answer *answer)
+{
+	us_list_remove(&command->link);
+	command->answer(command->userdata, answer);
+	free(command);
+}
+
+/* Nothing will be answered any more. */
+static void answer_all(struct us_qmp *qmp, const char *why)
+{
+	const struct us_qmp_answer answer = { .r = -ECONNRESET, .why = why };
+
+	while (!us_list_is_empty(&qmp->commands))
+		answer_command(us_list_entry(qmp->commands.next, struct command, link), &answer);
+	while (!us_list_is_empty(&qmp->polls)) {
+		struct us_qmp_poll *poll = us_list_entry(qmp->polls.next, struct us_qmp_poll, link);
+
+		us_list_remove(&poll->link);
+		poll->asked = false;
+	}
+}
+
+/* Ends the connection; @why may be NULL for the words of @error. */
+static void end(struct us_qmp *qmp, int error, const char *why)
+{
+	if (qmp->phase == PHASE_OVER)
+		return;
+	qmp->phase = PHASE_OVER;
+	us_stream_free(US_STEAL(qmp->stream));
+	qmp->timer = sd_event_source_disable_unref(qmp->timer);
+
+	hold(qmp);
+	if (!why)
+		why = error ? us_strerror(error) : "QEMU closed its monitor";
+	answer_all(qmp, why);
+	if (!qmp->freed)
+		qmp->handler->closed(qmp->userdata, error, why);
+	release(qmp);
+}
+
+/* ---- Deadlines ---- */
+
+static void set_timer(struct us_qmp *qmp, uint64_t deadline_usec)
+{
+	uint64_t next;
+	int enabled;
+
+	sd_event_source_get_enabled(qmp->timer, &enabled);
+	if (enabled != SD_EVENT_OFF && sd_event_source_get_time(qmp->timer, &next) >= 0 &&
+	    next <= deadline_usec)
+		return;
+	sd_event_source_set_time(qmp->timer, deadline_usec);
+	sd_event_source_set_enabled(qmp->timer, SD_EVENT_ONESHOT);
+}
+
+static void time_out(struct command *command)
+{
+	struct us_reason reason;
+
+	us_refuse(&reason, "QEMU did not answer %s in time: is its process stopped or busy?",
+		  command->name);
+	answer_command(command, &(struct us_qmp_answer){ .r = -ETIMEDOUT, .why = reason.text });
+}
+
+static struct command *find_overdue(struct us_qmp *qmp, uint64_t now_usec, uint64_t *ret_next)
+{
+	struct command *command;
+
+	*ret_next = UINT64_MAX;
+	us_list_for_each (command, &qmp->commands, link) {
+		if (command->deadline_usec <= now_usec)
+			return command;
+		if (command->deadline_usec < *ret_next)
+			*ret_next = command->deadline_usec;
+	}
+	return NULL;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct us_qmp *qmp = userdata;
+	struct command *command;
+	uint64_t next;
+
+	if (qmp->phase != PHASE_READY) {
+		end(qmp, -ETIMEDOUT, "no greeting");
+		return 0;
+	}
+	hold(qmp);
+	/* An answer may end, free or add commands: look from the start each time. */
+	while ((command = find_overdue(qmp, us_now_usec(), &next)))
+		time_out(command);
+	if (qmp->timer && next != UINT64_MAX)
+		set_timer(qmp, next);
+	release(qmp);
+	return 0;
+}
+
+/* ---- Messages ---- */
+
+static struct command *find_command(struct us_qmp *qmp, int64_t id)
+{
+	struct command *command;
+
+	us_list_for_each (command, &qmp->commands, link)
+		if (command->id == id)
+			return command;
+	return NULL;
+}
+
+static struct us_qmp_poll *find_poll(struct us_qmp *qmp, int64_t id)
+{
+	struct us_qmp_poll *poll;
+
+	us_list_for_each (poll, &qmp->polls, link)
+		if (poll->id == id)
+			return poll;
+	return NULL;
+}
+
+/* Not against a forger: who owns the socket owns the guest. */
+static uint64_t hash_line(const char *text, size_t length)
+{
+	uint64_t hash = length + 1, word;
+
+	for (; length >= sizeof(word); text += sizeof(word), length -= sizeof(word)) {
+		memcpy(&word, text, sizeof(word));
+		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 29;
+	}
+	word = 0;
+	memcpy(&word, text, length);
+	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return (hash ^ (hash >> 32)) | 1;
+}
+
+/* Whether the line is a poll's last answer once more; the id is part of what is compared. */
+static bool is_old_answer(struct us_qmp *qmp, uint64_t hash)
+{
+	struct us_qmp_poll *poll;
+
+	us_list_for_each (poll, &qmp->polls, link)
+		if (poll->seen == hash) {
+			us_list_remove(&poll->link);
+			poll->asked = false;
+			return true;
+		}
+	return false;
+}
+
+static void handle_answer(struct us_qmp *qmp, const struct us_qmp_message *message, uint64_t hash)
+{
+	struct us_qmp_poll *poll = find_poll(qmp, message->id);
+	struct command *command = find_command(qmp, message->id);
+	struct us_qmp_answer answer = { .value = message->value };
+	struct us_reason reason;
+
+	if (message->kind == US_QMP_ERROR) {
+		answer.r = us_refuse(&reason, "QEMU refused %s: \"%s\"",
+				     command ? command->name : "the query", message->words);
+		answer.why = reason.text;
+		answer.words = message->words;
+		answer.not_found = strcmp(message->class, "DeviceNotFound") == 0;
+	}
+	if (poll) {
+		us_list_remove(&poll->link);
+		poll->asked = false;
+		poll->seen = hash;
+		poll->changed(poll->userdata, &answer);
+	} else if (command) {
+		answer_command(command, &answer);
+	} else if (!message->has_id || message->id > qmp->last_id ||
+		   message->id < qmp->lowest_poll_id) {
+		end(qmp, -EPROTO, "QEMU answered what was never asked");
+	}
+	/* Else it comes after its deadline. */
+}
+
+static void handle_event(struct us_qmp *qmp, const struct us_qmp_message *message)
+{
+	uint64_t now = us_clock_usec(CLOCK_REALTIME);
+	struct us_qmp_event event = { .name = message->name, .data = message->value };
+
+	if (message->sent_usec && message->sent_usec < now)
+		event.age_usec = now - message->sent_usec;
+	qmp->handler->event(qmp->userdata, &event);
+}
+
+static void on_negotiated(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct us_qmp *qmp = userdata;
+
+	if (answer->r == -ECONNRESET)
+		return;
+	if (answer->r) {
+		end(qmp, -EPROTO, answer->why);
+		return;
+	}
+	sd_event_source_set_enabled(qmp->timer, SD_EVENT_OFF);
+	qmp->phase = PHASE_READY;
+	qmp->handler->ready(qmp->userdata, &qmp->version);
+}
+
+static void handle_greeting(struct us_qmp *qmp, const struct us_qmp_message *message)
+{
+	qmp->version = (struct us_qmp_version){ message->major, message->minor, message->micro };
+	qmp->phase = PHASE_NEGOTIATING;
+	if (us_qmp_call(qmp, on_negotiated, qmp, "qmp_capabilities", NULL) < 0)
+		end(qmp, -ENOMEM, NULL);
+}
+
+static void handle_message(struct us_qmp *qmp, const struct us_qmp_message *message, uint64_t hash)
+{
+	switch (message->kind) {
+	case US_QMP_GREETING:
+		if (qmp->phase != PHASE_GREETING)
+			break;
+		handle_greeting(qmp, message);
+		return;
+	case US_QMP_RETURN:
+	case US_QMP_ERROR:
+		if (qmp->phase == PHASE_GREETING)
+			break;
+		handle_answer(qmp, message, hash);
+		return;
+	case US_QMP_EVENT:
+		if (qmp->phase == PHASE_READY)
+			handle_event(qmp, message);
+		return;
+	case US_QMP_INVALID:
+		break;
+	}
+	end(qmp, -EPROTO, "the peer does not speak QMP");
+}
+
+static void on_message(void *userdata, char *text, size_t length)
+{
+	struct us_qmp *qmp = userdata;
+	struct us_qmp_message message;
+	uint64_t hash = 0;
+
+	if (!us_list_is_empty(&qmp->polls)) {
+		hash = hash_line(text, length);
+		if (is_old_answer(qmp, hash))
+			return;
+	}
+	hold(qmp);
+	us_qmp_message_init(&message, text, length);
+	handle_message(qmp, &message, hash);
+	us_qmp_message_deinit(&message);
+	release(qmp);
+}
+
+static void on_closed(void *userdata, int error)
+{
+	end(userdata, error, error == -EMSGSIZE ? "QEMU sent a line of over 1 MiB" : NULL);
+}
+
+static const struct us_stream_handler stream_handler = {
+	.message = on_message,
+	.closed = on_closed,
+};
+
+/* ---- Requests ---- */
+
+/* {"execute": …, "arguments": …, "id": …} as text; the caller frees it. */
+static int make_request(char **ret_text, int64_t id, const char *command, const char *format,
+			va_list arguments)
+{
+	json_t *values = NULL, *request;
+	char *text;
+
+	if (format) {
+		values = json_vpack_ex(NULL, 0, format, arguments);
+		if (!values)
+			return -EINVAL;
+	}
+	request = json_pack("{s:s, s:o*, s:I}", "execute", command, "arguments", values, "id",
+			    (json_int_t)id);
+	text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	json_decref(request);
+	if (!text)
+		return -ENOMEM;
+	*ret_text = text;
+	return 0;
+}
+
+static int call(struct us_qmp *qmp, uint64_t timeout_usec, us_qmp_answer_fn answer, void *userdata,
+		const char *name, const char *format, va_list arguments)
+{
+	US_CLEANUP(us_freep) char *text = NULL;
+	struct command *command;
+	int r;
+
+	assert(qmp->phase != PHASE_GREETING);
+	if (qmp->phase == PHASE_OVER)
+		return -ENOTCONN;
+	r = make_request(&text, qmp->last_id + 1, name, format, arguments);
+	if (r < 0)
+		return r;
+	command = malloc(sizeof(*command) + strlen(name) + 1);
+	if (!command)
+		return -ENOMEM;
+	*command = (struct command){
+		.id = ++qmp->last_id,
+		.deadline_usec = us_now_usec() + timeout_usec,
+		.answer = answer,
+		.userdata = userdata,
+	};
+	strcpy(command->name, name);
+	us_list_append(&qmp->commands, &command->link);
+	set_timer(qmp, command->deadline_usec);
+	/* Should this fail, the stream ends, and the command is answered with the others. */
+	us_stream_send(qmp->stream, text, strlen(text));
+	return 0;
+}
+
+int us_qmp_call(struct us_qmp *qmp, us_qmp_answer_fn answer, void *userdata, const char *command,
+		const char *format, ...)
+{
+	va_list arguments;
+	int r;
+
+	va_start(arguments, format);
+	r = call(qmp, US_QMP_COMMAND_USEC, answer, userdata, command, format, arguments);
+	va_end(arguments);
+	return r;
+}
+
+int us_qmp_call_within(struct us_qmp *qmp, uint64_t timeout_usec, us_qmp_answer_fn answer,
+		       void *userdata, const char *command, const char *format, ...)
+{
+	va_list arguments;
+	int r;
+
+	va_start(arguments, format);
+	r = call(qmp, timeout_usec, answer, userdata, command, format, arguments);
+	va_end(arguments);
+	return r;
+}
+
+int us_qmp_poll_init(struct us_qmp_poll *poll, int64_t id, us_qmp_answer_fn changed, void *userdata,
+		     const char *command, const char *format, ...)
+{
+	va_list arguments;
+	int r;
+
+	assert(id < 0);
+	*poll = (struct us_qmp_poll){ .id = id, .changed = changed, .userdata = userdata };
+	us_list_init(&poll->link);
+	va_start(arguments, format);
+	r = make_request(&poll->text, id, command, format, arguments);
+	va_end(arguments);
+	if (r == 0)
+		poll->length = strlen(poll->text);
+	return r;
+}
+
+void us_qmp_poll_deinit(struct us_qmp_poll *poll)
+{
+	if (!poll->text)
+		return;
+	us_list_remove(&poll->link);
+	free(poll->text);
+	*poll = (struct us_qmp_poll){ 0 };
+}
+
+void us_qmp_poll_ask(struct us_qmp *qmp, struct us_qmp_poll *poll)
+{
+	if (poll->asked || qmp->phase != PHASE_READY)
+		return;
+	poll->asked = true;
+	us_list_append(&qmp->polls, &poll->link);
+	if (poll->id < qmp->lowest_poll_id)
+		qmp->lowest_poll_id = poll->id;
+	us_stream_send(qmp->stream, poll->text, poll->length);
+}
+
+void us_qmp_poll_forget(struct us_qmp_poll *poll)
+{
+	poll->seen = 0;
+}
+
+/* ---- Construction ---- */
+
+int us_qmp_new(struct us_qmp **ret_qmp, sd_event *loop, int fd,
+	       const struct us_qmp_handler *handler, void *userdata)
+{
+	const struct us_stream_limits limits = { US_QMP_MESSAGE_BYTES, BACKLOG_BYTES };
+	struct us_qmp *qmp = calloc(1, sizeof(*qmp));
+	int r;
+
+	if (!qmp) {
+		us_close(fd);
+		return -ENOMEM;
+	}
+	qmp->handler = handler;
+	qmp->userdata = userdata;
+	us_list_init(&qmp->commands);
+	us_list_init(&qmp->polls);
+	r = us_stream_new(&qmp->stream, loop, fd, '\n', limits, &stream_handler, qmp);
+	if (r >= 0)
+		r = sd_event_add_time(loop, &qmp->timer, CLOCK_MONOTONIC,
+				      us_now_usec() + US_QMP_GREETING_USEC, TIMER_SLACK_USEC,
+				      on_timer, qmp);
+	if (r < 0) {
+		us_qmp_free(qmp);
+		return r;
+	}
+	*ret_qmp = qmp;
+	return 0;
+}
+
+void us_qmp_free(struct us_qmp *qmp)
+{
+	if (!qmp || qmp->freed)
+		return;
+	qmp->freed = true;
+	hold(qmp);
+	end(qmp, -ECONNRESET, "the monitor was let go");
+	release(qmp);
+}

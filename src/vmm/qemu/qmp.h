@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A QMP client over one connection: greeting, capabilities, commands by id, deadlines, events.
+ *
+ * Owns the connection and the commands under way; knows the protocol (docs/interop/qmp-spec of
+ * QEMU) and no command's meaning. Never blocks, never reconnects: a connection that ends stays
+ * ended. A peer that breaks the protocol (no JSON, no object, an id that was never asked, over
+ * 1 MiB) has its connection ended with the reason. An answer that comes after its deadline is
+ * dropped; the peer may have been stopped for a while.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/list.h"
+
+struct us_qmp;
+
+#define US_QMP_GREETING_USEC (5 * US_USEC_PER_SEC)
+#define US_QMP_COMMAND_USEC (5 * US_USEC_PER_SEC)
+
+enum {
+	US_QMP_MESSAGE_BYTES = 1024 * 1024,
+};
+
+struct us_qmp_version {
+	unsigned major, minor, micro;
+};
+
+struct us_qmp_event {
+	const char *name;
+	const json_t *data; /* an object, or NULL */
+	uint64_t age_usec;  /* by the peer's time stamp; 0 if it has none */
+};
+
+/* A command's outcome; everything in it is valid during the call. */
+struct us_qmp_answer {
+	int r;		     /* 0, US_REFUSED, -ETIMEDOUT, -ECONNRESET */
+	const char *why;     /* unless 0: one line for a person, with the peer's words */
+	const char *words;   /* US_REFUSED: the peer's words alone */
+	bool not_found;	     /* US_REFUSED: its class is DeviceNotFound */
+	const json_t *value; /* what was returned; NULL unless 0 */
+};
+typedef void (*us_qmp_answer_fn)(void *userdata, const struct us_qmp_answer *answer);
+
+struct us_qmp_handler {
+	/* Greeted and out of negotiation: commands may be sent from now on. */
+	void (*ready)(void *userdata, const struct us_qmp_version *version);
+	void (*event)(void *userdata, const struct us_qmp_event *event);
+	/* The connection ended, last; commands under way were answered before. @error: 0 the peer
+	 * closed, -ETIMEDOUT it did not greet, -EPROTO it broke the protocol, else what the
+	 * socket said. */
+	void (*closed)(void *userdata, int error, const char *why);
+};
+
+/*
+ * Takes @fd, a connected socket, also on failure. @loop, @handler and @userdata are borrowed.
+ * Returns 0 or -errno.
+ */
+int us_qmp_new(struct us_qmp **ret_qmp, sd_event *loop, int fd,
+	       const struct us_qmp_handler *handler, void *userdata);
+
+/*
+ * May be called from inside a callback. Commands under way are answered with -ECONNRESET before
+ * this returns; the handler is not called any more. NULL is fine.
+ */
+void us_qmp_free(struct us_qmp *qmp);
+US_DEFINE_CLEANUP(struct us_qmp *, us_qmp_free)
+
+/*
+ * Sends a command; @format and what follows make its arguments as json_pack() does, NULL for
+ * none. @answer is told exactly once, never from inside this call. Returns 0, or -EINVAL if the
+ * arguments are no valid JSON (a string that is not UTF-8), -ENOTCONN if the connection has ended,
+ * or -ENOMEM, and then @answer is not called.
+ */
+int us_qmp_call(struct us_qmp *qmp, us_qmp_answer_fn answer, void *userdata, const char *command,
+		const char *format, ...);
+
+/* The same with a deadline of its own, for commands that may take long. */
+int us_qmp_call_within(struct us_qmp *qmp, uint64_t timeout_usec, us_qmp_answer_fn answer,
+		       void *userdata, const char *command, const char *format, ...);
+
+/*
+ * A question that is asked often and whose answer seldom changes. Its text is prepared once, its
+ * id is constant, and an answer equal to the last one, byte for byte, is not even parsed.
+ */
+struct us_qmp_poll {
+	struct us_list link;
+	char *text;
+	size_t length;
+	int64_t id;
+	uint64_t seen; /* hash of the last answer; 0: none */
+	bool asked;    /* no answer yet */
+	us_qmp_answer_fn changed;
+	void *userdata;
+};
+
+/*
+ * @id is negative and unique among the polls of a connection; @changed is told of an answer that
+ * differs from the last one. Returns 0, -EINVAL or -ENOMEM.
+ */
+int us_qmp_poll_init(struct us_qmp_poll *poll, int64_t id, us_qmp_answer_fn changed, void *userdata,
+		     const char *command, const char *format, ...);
+void us_qmp_poll_deinit(struct us_qmp_poll *poll);
+
+/*
+ * Asks; nothing happens while an answer is outstanding: what comes after this call was found
+ * out after whatever the peer said before it. There is no deadline: it answers when it can.
+ */
+void us_qmp_poll_ask(struct us_qmp *qmp, struct us_qmp_poll *poll);
+
+/* Has the next answer told in any case. */
+void us_qmp_poll_forget(struct us_qmp_poll *poll);

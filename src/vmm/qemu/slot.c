@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where a primary can be plugged. The truth is in QEMU's object tree, not in query-pci: that
+ * shows nothing behind a port whose bus the firmware has not numbered yet.
+ *
+ * A port holds one device. It can take one if its bus object has a hot-plug handler, which is
+ * exactly what device_add asks. A port without an id has a bus named by a counter, "pcie.1";
+ * the first of these is "pcie.0" like the root bus, and so cannot be addressed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/qemu/decode.h"
+#include "vmm/qemu/vm.h"
+
+enum {
+	/* A slot handed out is not handed out again until it was used, or for so long. */
+	CLAIM_USEC = 30 * 1000 * 1000,
+};
+
+struct claim {
+	struct us_list link;
+	uint64_t until_usec;
+	char bus[];
+};
+
+struct port {
+	struct us_list link;
+	struct survey *survey;
+	bool is_hot_pluggable, is_taken;
+	char *bus;  /* NULL until it is known */
+	char *path; /* of the port, then of its bus */
+};
+
+/* One search: first the ports' names, then for each whether it is free. */
+struct survey {
+	struct us_vm *vm;
+	char *wanted; /* a bus by name, or NULL for any */
+	us_slot_fn found;
+	void *userdata;
+	unsigned waiting;
+	int r;
+	struct us_reason reason;
+	struct us_list ports;
+	bool has_root_bus;  /* the `pc` machine's, hot-pluggable … */
+	bool has_free_slot; /* … and with a slot free */
+};
+
+#define PC_ROOT_BUS "pci.0"
+#define PC_ROOT_BUS_PATH "/machine/i440fx/" PC_ROOT_BUS
+
+/* ---- Claims ---- */
+
+static void free_claim(struct claim *claim)
+{
+	us_list_remove(&claim->link);
+	free(claim);
+}
+
+static bool is_claimed(struct us_vm *vm, const char *bus)
+{
+	uint64_t now = us_now_usec();
+	struct claim *claim;
+	bool found = false;
+
+	us_list_for_each (claim, &vm->claims, link) {
+		if (claim->until_usec <= now)
+			free_claim(claim);
+		else
+			found = found || strcmp(claim->bus, bus) == 0;
+	}
+	return found;
+}
+
+static int claim_bus(struct us_vm *vm, const char *bus)
+{
+	struct claim *claim;
+
+	us_slot_unclaim(vm, bus);
+	claim = malloc(sizeof(*claim) + strlen(bus) + 1);
+	if (!claim)
+		return -ENOMEM;
+	claim->until_usec = us_now_usec() + CLAIM_USEC;
+	strcpy(claim->bus, bus);
+	us_list_append(&vm->claims, &claim->link);
+	return 0;
+}
+
+void us_slot_unclaim(struct us_vm *vm, const char *bus)
+{
+	struct claim *claim;
+
+	us_list_for_each (claim, &vm->claims, link)
+		if (strcmp(claim->bus, bus) == 0)
+			free_claim(claim);
+}
+
+void us_slot_free_all(struct us_vm *vm)
+{
+	while (!us_list_is_empty(&vm->claims))
+		free_claim(us_list_entry(vm->claims.next, struct claim, link));
+}
+
+/* ---- The end of a survey ---- */
+
+static void free_survey(struct survey *survey)
+{
+	struct port *port;
+
+	us_list_for_each (port, &survey->ports, link) {
+		free(port->bus);
+		free(port->path);
+		free(port);
+	}
+	free(survey->wanted);
+	free(survey);
+}
+
+/* The bus that was asked for by name: refused only if it surely will not do. */
+static int choose_wanted(struct survey *survey, struct us_slot *ret_slot)
+{
+	struct port *port;
+
+	*ret_slot = (struct us_slot){ .bus = survey->wanted };
+	us_list_for_each (port, &survey->ports, link) {
+		if (!port->bus || strcmp(port->bus, survey->wanted) != 0)
+			continue;
+		ret_slot->is_port = true;
+		if (!port->is_hot_pluggable)
+			return us_refuse(&survey->reason,
+					 "bus %s does not support hot-plug: choose another port",
+					 port->bus);
+		if (port->is_taken)
+			return us_refuse(&survey->reason,
+					 "bus %s has a device already: choose another port",
+					 port->bus);
+	}
+	return 0;
+}
+
+static int choose_any(struct survey *survey, struct us_slot *ret_slot)
+{
+	struct port *port;
+
+	us_list_for_each (port, &survey->ports, link)
+		if (port->bus && port->is_hot_pluggable && !port->is_taken &&
+		    !is_claimed(survey->vm, port->bus)) {
+			*ret_slot = (struct us_slot){ .bus = port->bus, .is_port = true };
+			return claim_bus(survey->vm, port->bus);
+		}
+	if (survey->has_root_bus && survey->has_free_slot) {
+		*ret_slot = (struct us_slot){ .bus = PC_ROOT_BUS };
+		return 0;
+	}
+	return us_refuse(&survey->reason, survey->has_root_bus
+						  ? "no free slot on " PC_ROOT_BUS
+						  : "no free hot-pluggable PCIe port: start the VM "
+						    "with one more pcie-root-port");
+}
+
+static void answered(struct survey *survey)
+{
+	struct us_vm *vm = survey->vm;
+	struct us_slot slot = { 0 };
+	int r = survey->r;
+
+	if (--survey->waiting > 0)
+		return;
+	us_vm_hold(vm);
+	if (r == 0)
+		r = survey->wanted ? choose_wanted(survey, &slot) : choose_any(survey, &slot);
+	if (r < 0 && !survey->reason.text[0])
+		us_refuse(&survey->reason, "%s", us_strerror(r));
+	survey->found(survey->userdata, r, r ? survey->reason.text : NULL, r ? NULL : &slot);
+	free_survey(survey);
+	us_vm_release(vm);
+}
+
+/* ---- Questions ---- */
+
+static void ask(struct survey *survey, us_qmp_answer_fn answer, void *userdata, const char *command,
+		const char *path, const char *property)
+{
+	int r = us_qmp_call(survey->vm->qmp, answer, userdata, command, "{s:s, s:s*}", "path", path,
+			    "property", property);
+
+	if (r < 0)
+		survey->r = r;
+	else
+		survey->waiting++;
+}
+
+/* The connection's trouble ends a survey; that an object is not there does not. */
+static void note(struct survey *survey, const struct us_qmp_answer *answer)
+{
+	if (answer->r >= 0 || survey->r)
+		return;
+	survey->r = answer->r;
+	us_refuse(&survey->reason, "%s", answer->why);
+}
+
+static void on_bus_handler(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct port *port = userdata;
+	const char *handler = json_string_value(answer->value);
+
+	note(port->survey, answer);
+	port->is_hot_pluggable = handler && *handler;
+	answered(port->survey);
+}
+
+static void on_bus_children(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct port *port = userdata;
+
+	note(port->survey, answer);
+	port->is_taken = answer->r != 0 || us_decode_bus_is_taken(answer->value);
+	answered(port->survey);
+}
+
+static void ask_bus(struct port *port, const char *bus)
+{
+	char path[3 * US_DEVICE_NAME_MAX];
+
+	port->bus = strdup(bus);
+	if (!port->bus)
+		port->survey->r = -ENOMEM;
+	snprintf(path, sizeof(path), "%s/%s", port->path, bus);
+	ask(port->survey, on_bus_handler, port, "qom-get", path, "hotplug-handler");
+	ask(port->survey, on_bus_children, port, "qom-list", path, NULL);
+}
+
+static void on_anonymous_port(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct port *port = userdata;
+	const char *bus = us_decode_port_bus(answer->value);
+
+	note(port->survey, answer);
+	if (bus && strlen(bus) < US_DEVICE_NAME_MAX && strcmp(bus, "pcie.0") != 0)
+		ask_bus(port, bus);
+	answered(port->survey);
+}
+
+static struct port *add_port(struct survey *survey, const char *container, const char *name)
+{
+	struct port *port = calloc(1, sizeof(*port));
+
+	if (port && asprintf(&port->path, "%s/%s", container, name) < 0) {
+		free(port);
+		port = NULL;
+	}
+	if (!port) {
+		survey->r = -ENOMEM;
+		return NULL;
+	}
+	port->survey = survey;
+	us_list_append(&survey->ports, &port->link);
+	return port;
+}
+
+/* Calls @add for each port in a container of devices. */
+static void list_ports(struct survey *survey, const struct us_qmp_answer *answer,
+		       void (*add)(struct survey *survey, const char *name))
+{
+	const json_t *entry;
+	size_t i;
+
+	note(survey, answer);
+	json_array_foreach ((json_t *)answer->value, i, entry) {
+		const char *name = json_string_value(json_object_get(entry, "name"));
+
+		if (name && strlen(name) < US_DEVICE_NAME_MAX && us_decode_is_port(entry))
+			add(survey, name);
+	}
+	answered(survey);
+}
+
+static void add_named(struct survey *survey, const char *name)
+{
+	struct port *port;
+
+	if (survey->wanted && strcmp(survey->wanted, name) != 0)
+		return;
+	port = add_port(survey, "/machine/peripheral", name);
+	if (port)
+		ask_bus(port, name);
+}
+
+static void add_anonymous(struct survey *survey, const char *name)
+{
+	struct port *port = add_port(survey, "/machine/peripheral-anon", name);
+
+	if (port)
+		ask(survey, on_anonymous_port, port, "qom-list", port->path, NULL);
+}
+
+static void on_named(void *userdata, const struct us_qmp_answer *answer)
+{
+	list_ports(userdata, answer, add_named);
+}
+
+static void on_anonymous(void *userdata, const struct us_qmp_answer *answer)
+{
+	list_ports(userdata, answer, add_anonymous);
+}
+
+static void on_root_handler(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct survey *survey = userdata;
+	const char *handler = json_string_value(answer->value);
+
+	note(survey, answer);
+	survey->has_root_bus = handler && *handler;
+	answered(survey);
+}
+
+static void on_pci(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct survey *survey = userdata;
+
+	note(survey, answer);
+	survey->has_free_slot = us_decode_has_free_slot(answer->value);
+	answered(survey);
+}
+
+static void ask_root_bus(struct survey *survey)
+{
+	ask(survey, on_root_handler, survey, "qom-get", PC_ROOT_BUS_PATH, "hotplug-handler");
+	if (us_qmp_call(survey->vm->qmp, on_pci, survey, "query-pci", NULL) == 0)
+		survey->waiting++;
+}
+
+int us_slot_find(struct us_vm *vm, const char *bus, us_slot_fn found, void *userdata)
+{
+	struct survey *survey = calloc(1, sizeof(*survey));
+	int r;
+
+	if (!survey)
+		return -ENOMEM;
+	survey->vm = vm;
+	survey->found = found;
+	survey->userdata = userdata;
+	us_list_init(&survey->ports);
+	survey->wanted = bus ? strdup(bus) : NULL;
+	if (bus && !survey->wanted)
+		survey->r = -ENOMEM;
+	ask(survey, on_named, survey, "qom-list", "/machine/peripheral", NULL);
+	ask(survey, on_anonymous, survey, "qom-list", "/machine/peripheral-anon", NULL);
+	if (!bus)
+		ask_root_bus(survey);
+	if (survey->waiting > 0)
+		return 0;
+	r = survey->r;
+	free_survey(survey);
+	return r;
+}
+
+static void on_found(void *userdata, int r, const char *why, const struct us_slot *slot)
+{
+	us_request_finish(userdata, r, r ? why : slot->bus);
+}
+
+int us_vm_find_slot(struct us_vm *vm, us_vm_done_fn done, void *userdata)
+{
+	struct us_request *request;
+
+	if (!vm->adopted)
+		return -ENOTCONN;
+	request = us_request_new(vm, done, userdata);
+	if (!request)
+		return -ENOMEM;
+	return us_request_made(request, us_slot_find(vm, NULL, on_found, request));
+}

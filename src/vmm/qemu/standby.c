@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The standby: what it is (inspect) and what its driver does (watch).
+ *
+ * QEMU tells when a driver negotiates STANDBY, and of a reset of the machine. It tells nothing of
+ * DRIVER_OK, of a driver's removal, or of a negotiation without the bit: those are looked for.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/qemu/decode.h"
+#include "vmm/qemu/message.h"
+#include "vmm/qemu/vm.h"
+
+enum {
+	LOOK_USEC = 1000 * 1000,
+	/* Many VMs' looks may share a wake-up. */
+	LOOK_SLACK_USEC = 250 * 1000,
+	/* After a negotiation DRIVER_OK is near: look closely, for a while. */
+	NEAR_LOOK_USEC = 20 * 1000,
+	NEAR_SLACK_USEC = 1000,
+	NEAR_LIMIT_USEC = 2 * 1000 * 1000,
+};
+
+/* ---- Inspect: a handful of questions in one go ---- */
+
+struct inspection {
+	struct us_vm *vm;
+	us_vm_standby_fn done;
+	void *userdata;
+	unsigned waiting;
+	int r;
+	struct us_reason reason;
+	struct us_standby standby;
+	char device[US_DEVICE_NAME_MAX];
+};
+
+/* Takes note of an answer that must be there; the first trouble counts. */
+static bool need(struct inspection *inspection, const struct us_qmp_answer *answer)
+{
+	if (answer->r == 0 || inspection->r)
+		return answer->r == 0;
+	inspection->r = answer->r;
+	us_refuse(&inspection->reason, "%s", answer->why);
+	return false;
+}
+
+static void answered(struct inspection *inspection)
+{
+	struct us_vm *vm = inspection->vm;
+
+	if (--inspection->waiting > 0)
+		return;
+	us_vm_hold(vm);
+	if (!vm->freed)
+		inspection->done(inspection->userdata, inspection->r,
+				 inspection->r ? inspection->reason.text : NULL,
+				 inspection->r ? NULL : &inspection->standby);
+	free(inspection);
+	us_vm_release(vm);
+}
+
+static void on_type(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct inspection *inspection = userdata;
+	const char *type = json_string_value(answer->value);
+
+	if (answer->not_found)
+		inspection->r = us_refuse(&inspection->reason,
+					  "the VM has no device \"%s\": name the virtio-net "
+					  "device by its id=",
+					  inspection->device);
+	else if (need(inspection, answer) && (!type || strncmp(type, "virtio-net", 10)))
+		inspection->r = us_refuse(&inspection->reason,
+					  "device \"%s\" is a %s: a standby is a virtio-net device",
+					  inspection->device, type ? type : "mystery");
+	answered(inspection);
+}
+
+static void on_virtio(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct inspection *inspection = userdata;
+	struct us_virtio_status status;
+
+	if (need(inspection, answer)) {
+		us_decode_virtio_status(answer->value, &status);
+		inspection->standby.offers_standby = status.offers_standby;
+		inspection->standby.guest = status.guest;
+		inspection->standby.driver_ok = status.driver_ok;
+	}
+	answered(inspection);
+}
+
+static void on_mac(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct inspection *inspection = userdata;
+
+	if (need(inspection, answer) && us_decode_mac(answer->value, inspection->standby.mac) != 0)
+		inspection->r =
+			us_refuse(&inspection->reason, "QEMU tells no MAC address of device \"%s\"",
+				  inspection->device);
+	answered(inspection);
+}
+
+static void on_mtu(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct inspection *inspection = userdata;
+	uint64_t mtu = us_json_uint64(answer->value);
+
+	inspection->standby.mtu = mtu <= UINT16_MAX ? mtu : 0;
+	answered(inspection);
+}
+
+static void on_bus(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct inspection *inspection = userdata;
+	const char *path = json_string_value(answer->value);
+	const char *bus = path ? strrchr(path, '/') : NULL;
+
+	if (bus)
+		snprintf(inspection->standby.bus, sizeof(inspection->standby.bus), "%s", bus + 1);
+	answered(inspection);
+}
+
+static void on_network(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct inspection *inspection = userdata;
+	const char *text = json_string_value(answer->value);
+
+	us_decode_network(text ? text : "", inspection->device, &inspection->standby.queue_pairs,
+			  inspection->standby.interface);
+	answered(inspection);
+}
+
+/* Sends one question; a failure to send ends the inspection when the others are answered. */
+static void ask_property(struct inspection *inspection, us_qmp_answer_fn answer,
+			 const char *property)
+{
+	char path[US_DEVICE_NAME_MAX + 32];
+	int r;
+
+	snprintf(path, sizeof(path), "/machine/peripheral/%s", inspection->device);
+	r = us_qmp_call(inspection->vm->qmp, answer, inspection, "qom-get", "{s:s, s:s}", "path",
+			path, "property", property);
+	if (r < 0)
+		inspection->r = r;
+	else
+		inspection->waiting++;
+}
+
+static void ask_virtio(struct inspection *inspection)
+{
+	char path[US_DEVICE_NAME_MAX + 64];
+	int r;
+
+	snprintf(path, sizeof(path), "/machine/peripheral/%s/virtio-backend", inspection->device);
+	r = us_qmp_call(inspection->vm->qmp, on_virtio, inspection, "x-query-virtio-status",
+			"{s:s}", "path", path);
+	if (r < 0)
+		inspection->r = r;
+	else
+		inspection->waiting++;
+}
+
+static void ask_network(struct inspection *inspection)
+{
+	int r = us_qmp_call(inspection->vm->qmp, on_network, inspection, "human-monitor-command",
+			    "{s:s}", "command-line", "info network");
+	if (r < 0)
+		inspection->r = r;
+	else
+		inspection->waiting++;
+}
+
+int us_vm_inspect(struct us_vm *vm, const char *device, us_vm_standby_fn done, void *userdata)
+{
+	struct inspection *inspection;
+	int r = us_vm_check_request(vm, device);
+
+	if (r < 0)
+		return r;
+	inspection = calloc(1, sizeof(*inspection));
+	if (!inspection)
+		return -ENOMEM;
+	inspection->vm = vm;
+	inspection->done = done;
+	inspection->userdata = userdata;
+	strcpy(inspection->device, device);
+
+	ask_property(inspection, on_type, "type");
+	ask_virtio(inspection);
+	ask_property(inspection, on_mac, "mac");
+	ask_property(inspection, on_mtu, "host_mtu");
+	ask_property(inspection, on_bus, "parent_bus");
+	ask_network(inspection);
+	if (inspection->waiting > 0)
+		return 0;
+	r = inspection->r;
+	free(inspection);
+	return r;
+}
+
+/* ---- Watch ---- */
+
+struct standby {
+	struct us_list link;
+	struct us_vm *vm;
+	struct us_qmp_poll poll;
+	enum us_guest guest;
+	bool driver_ok;
+	bool told;		  /* the handler knows `guest` and `driver_ok` */
+	bool reset;		  /* the machine was; not told yet */
+	uint64_t near_until_usec; /* look closely until then */
+	char device[];
+};
+
+static struct standby *find_standby(struct us_vm *vm, const char *device)
+{
+	struct standby *standby;
+
+	us_list_for_each (standby, &vm->standbys, link)
+		if (strcmp(standby->device, device) == 0)
+			return standby;
+	return NULL;
+}
+
+/* The handler may free the standby, and the VM: nothing may follow but for who holds it. */
+static void set_guest(struct standby *standby, enum us_guest guest, bool driver_ok)
+{
+	if (driver_ok)
+		standby->near_until_usec = 0;
+	if (standby->told && standby->guest == guest && standby->driver_ok == driver_ok)
+		return;
+	standby->told = true;
+	standby->guest = guest;
+	standby->driver_ok = driver_ok;
+	us_vm_emit(standby->vm, (struct us_vm_event){
+					.type = US_VM_GUEST,
+					.guest = guest,
+					.driver_ok = driver_ok,
+					.device = standby->device,
+				});
+}
+
+static void on_virtio_changed(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct standby *standby = userdata;
+	struct us_virtio_status status = { .guest = US_GUEST_NONE };
+	struct us_vm *vm = standby->vm;
+
+	/* Refused: the device is gone, and with it its driver. */
+	if (answer->r == 0)
+		us_decode_virtio_status(answer->value, &status);
+	us_vm_hold(vm);
+	set_guest(standby, status.guest, status.driver_ok);
+	us_vm_release(vm);
+}
+
+int us_vm_watch(struct us_vm *vm, const char *device)
+{
+	char path[US_DEVICE_NAME_MAX + 64];
+	struct standby *standby;
+	int r = us_vm_check_request(vm, device);
+
+	if (r < 0 && r != -ENOTCONN)
+		return r;
+	if (find_standby(vm, device))
+		return 0;
+	standby = calloc(1, sizeof(*standby) + strlen(device) + 1);
+	if (!standby)
+		return -ENOMEM;
+	standby->vm = vm;
+	strcpy(standby->device, device);
+	snprintf(path, sizeof(path), "/machine/peripheral/%s/virtio-backend", device);
+	r = us_qmp_poll_init(&standby->poll, --vm->last_poll_id, on_virtio_changed, standby,
+			     "x-query-virtio-status", "{s:s}", "path", path);
+	if (r < 0) {
+		free(standby);
+		return r;
+	}
+	us_list_append(&vm->standbys, &standby->link);
+	if (vm->adopted) {
+		us_qmp_poll_ask(vm->qmp, &standby->poll);
+		us_vm_schedule(vm);
+	}
+	return 0;
+}
+
+static void free_standby(struct standby *standby)
+{
+	us_list_remove(&standby->link);
+	us_qmp_poll_deinit(&standby->poll);
+	free(standby);
+}
+
+void us_vm_unwatch(struct us_vm *vm, const char *device)
+{
+	struct standby *standby = find_standby(vm, device);
+
+	if (standby)
+		free_standby(standby);
+}
+
+void us_standby_free_all(struct us_vm *vm)
+{
+	while (!us_list_is_empty(&vm->standbys))
+		free_standby(us_list_entry(vm->standbys.next, struct standby, link));
+}
+
+void us_standby_look(struct us_vm *vm)
+{
+	struct standby *standby;
+
+	if (!vm->adopted)
+		return;
+	us_list_for_each (standby, &vm->standbys, link)
+		us_qmp_poll_ask(vm->qmp, &standby->poll);
+}
+
+void us_standby_forget(struct us_vm *vm)
+{
+	struct standby *standby;
+
+	us_list_for_each (standby, &vm->standbys, link) {
+		standby->told = false;
+		us_qmp_poll_forget(&standby->poll);
+	}
+}
+
+static struct standby *find_reset(struct us_vm *vm)
+{
+	struct standby *standby;
+
+	us_list_for_each (standby, &vm->standbys, link)
+		if (standby->reset)
+			return standby;
+	return NULL;
+}
+
+void us_standby_reset(struct us_vm *vm)
+{
+	struct standby *standby;
+
+	us_list_for_each (standby, &vm->standbys, link)
+		standby->reset = true;
+	/* The handler may take any of them away: look from the start each time. */
+	while (!vm->freed && (standby = find_reset(vm))) {
+		standby->reset = false;
+		standby->near_until_usec = 0;
+		us_qmp_poll_forget(&standby->poll);
+		set_guest(standby, US_GUEST_NONE, false);
+	}
+}
+
+void us_standby_negotiated(struct us_vm *vm, const char *device)
+{
+	struct standby *standby = find_standby(vm, device);
+
+	if (!standby)
+		return;
+	standby->near_until_usec = us_now_usec() + NEAR_LIMIT_USEC;
+	us_qmp_poll_ask(vm->qmp, &standby->poll);
+	us_vm_schedule(vm);
+}
+
+uint64_t us_standby_next_look(struct us_vm *vm, uint64_t *ret_slack_usec)
+{
+	uint64_t now = us_now_usec();
+	struct standby *standby;
+
+	/* A stopped guest changes nothing. */
+	if (!vm->running || us_list_is_empty(&vm->standbys))
+		return UINT64_MAX;
+	us_list_for_each (standby, &vm->standbys, link)
+		if (standby->near_until_usec > now) {
+			*ret_slack_usec = NEAR_SLACK_USEC;
+			return now + NEAR_LOOK_USEC;
+		}
+	*ret_slack_usec = LOOK_SLACK_USEC;
+	return now + LOOK_USEC;
+}

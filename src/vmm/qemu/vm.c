@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One VM: connecting and adopting, run state, and what QEMU's events mean.
+ *
+ * The stream is the order of the world: an answer that comes after an event was found out after
+ * it, because QEMU makes both under one lock. So an event only ever needs one question, and a
+ * question that is already on its way will do.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "util/stream.h"
+#include "vmm/qemu/decode.h"
+#include "vmm/qemu/vm.h"
+
+enum {
+	BACKOFF_USEC = 100 * 1000,
+	BACKOFF_MAX_USEC = 5 * 1000 * 1000,
+	/* A connection that lived so long was a good one: the next starts without back-off. */
+	GOOD_LIFE_USEC = 5 * 1000 * 1000,
+	RETRY_SLACK_USEC = 20 * 1000,
+	/* While a migration runs that somebody else started without the `events` capability. */
+	TRANSFER_LOOK_USEC = 1000 * 1000,
+	LOOK_SLACK_USEC = 250 * 1000,
+};
+
+/* ---- Life ---- */
+
+void us_vm_hold(struct us_vm *vm)
+{
+	vm->callbacks++;
+}
+
+static void destroy(struct us_vm *vm)
+{
+	us_standby_free_all(vm);
+	us_primary_free_all(vm);
+	us_slot_free_all(vm);
+	sd_event_source_disable_unref(vm->timer);
+	free(vm->name);
+	free(vm->path);
+	free(vm);
+}
+
+void us_vm_release(struct us_vm *vm)
+{
+	if (--vm->callbacks == 0 && vm->freed)
+		destroy(vm);
+}
+
+void us_vm_emit(struct us_vm *vm, struct us_vm_event event)
+{
+	event.state = vm->state;
+	event.transfer = vm->transfer;
+	if (!vm->freed)
+		vm->handler->event(vm->userdata, &event);
+}
+
+int us_vm_check_request(const struct us_vm *vm, const char *id)
+{
+	/* A path would lead to another object than the one that is named. */
+	if (!*id || strlen(id) >= US_DEVICE_NAME_MAX || strchr(id, '/'))
+		return -EINVAL;
+	return vm->adopted ? 0 : -ENOTCONN;
+}
+
+struct us_request *us_request_new(struct us_vm *vm, us_vm_done_fn done, void *userdata)
+{
+	struct us_request *request = malloc(sizeof(*request));
+
+	if (request)
+		*request = (struct us_request){ vm, done, userdata };
+	return request;
+}
+
+void us_request_finish(struct us_request *request, int r, const char *why)
+{
+	struct us_vm *vm = request->vm;
+
+	us_vm_hold(vm);
+	if (!vm->freed && request->done)
+		request->done(request->userdata, r, why);
+	free(request);
+	us_vm_release(vm);
+}
+
+void us_request_answer(void *userdata, const struct us_qmp_answer *answer)
+{
+	us_request_finish(userdata, answer->r, answer->why);
+}
+
+int us_request_made(struct us_request *request, int r)
+{
+	if (r < 0)
+		free(request);
+	return r;
+}
+
+/* ---- Timer ---- */
+
+static void set_timer(struct us_vm *vm, uint64_t at_usec, uint64_t slack_usec)
+{
+	sd_event_source_set_time(vm->timer, at_usec);
+	sd_event_source_set_time_accuracy(vm->timer, slack_usec);
+	sd_event_source_set_enabled(vm->timer, SD_EVENT_ONESHOT);
+}
+
+void us_vm_schedule(struct us_vm *vm)
+{
+	uint64_t slack, next;
+
+	if (!vm->adopted)
+		return;
+	next = us_standby_next_look(vm, &slack);
+	if (!vm->transfer_events && vm->transfer == US_TRANSFER_ACTIVE && next == UINT64_MAX) {
+		next = us_now_usec() + TRANSFER_LOOK_USEC;
+		slack = LOOK_SLACK_USEC;
+	}
+	if (next == UINT64_MAX)
+		sd_event_source_set_enabled(vm->timer, SD_EVENT_OFF);
+	else
+		set_timer(vm, next, slack);
+}
+
+/* ---- Connection lost, or never had ---- */
+
+static void forget_connection(struct us_vm *vm)
+{
+	vm->adopted = vm->running = false;
+	vm->state = US_VM_UNKNOWN;
+	us_qmp_free(US_STEAL(vm->qmp));
+	sd_event_source_set_enabled(vm->timer, SD_EVENT_OFF);
+}
+
+static void refuse(struct us_vm *vm, const char *why)
+{
+	struct us_reason reason;
+
+	us_refuse(&reason, "%s: %s", vm->path, why);
+	forget_connection(vm);
+	us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_REFUSED, .reason = reason.text });
+}
+
+/* Tells of a trouble that is a new one, and tries again. */
+static void lose(struct us_vm *vm, int error, const char *why, bool exited)
+{
+	bool is_new = vm->adopted || error != vm->lost_error;
+	struct us_reason reason;
+
+	us_refuse(&reason, "%s: %s", vm->path, why);
+	if (vm->adopted && us_now_usec() - vm->adopted_usec > GOOD_LIFE_USEC)
+		vm->backoff_usec = BACKOFF_USEC;
+	forget_connection(vm);
+	vm->lost_error = error;
+	if (exited)
+		vm->state = US_VM_GONE;
+	set_timer(vm, us_now_usec() + vm->backoff_usec, RETRY_SLACK_USEC);
+	vm->backoff_usec *= 2;
+	if (vm->backoff_usec > BACKOFF_MAX_USEC)
+		vm->backoff_usec = BACKOFF_MAX_USEC;
+	if (is_new)
+		us_vm_emit(vm, (struct us_vm_event){
+				       .type = US_VM_LOST,
+				       .exited = exited,
+				       .reason = reason.text,
+			       });
+}
+
+/* A trouble of connecting: before the first adoption the operator has to act. */
+static void fail(struct us_vm *vm, int error)
+{
+	bool exited = error == -ENOENT || error == -ECONNREFUSED;
+	bool held = error == -ETIMEDOUT || error == -EAGAIN;
+	const char *why = us_strerror(error);
+
+	if (error == -ENOENT)
+		why = "no such socket: start QEMU with -qmp unix:PATH,server=on,wait=off";
+	else if (error == -ECONNREFUSED)
+		why = "no QEMU listens there any more";
+	else if (held)
+		why = "the monitor socket is held by another client: give Understudy a monitor "
+		      "of its own (-qmp unix:PATH,server=on,wait=off)";
+	if (vm->was_adopted)
+		lose(vm, error, why, exited);
+	else
+		refuse(vm, why);
+}
+
+/* ---- Adoption ---- */
+
+static void set_state(struct us_vm *vm, enum us_vm_state state)
+{
+	if (state == vm->state)
+		return;
+	vm->state = state;
+	us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_STATE });
+}
+
+static void adopt(struct us_vm *vm, const json_t *status)
+{
+	vm->adopted = vm->was_adopted = true;
+	vm->lost_error = 0;
+	vm->adopted_usec = us_now_usec();
+	vm->state = us_decode_run_state(status, vm->transfer);
+	vm->running = us_decode_running(status);
+	us_standby_forget(vm);
+	us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_ADOPTED });
+	if (!vm->freed && vm->adopted) {
+		us_standby_look(vm);
+		us_vm_schedule(vm);
+	}
+}
+
+static void on_adoption_failed(struct us_vm *vm, const struct us_qmp_answer *answer)
+{
+	/* -ECONNRESET: the connection's end tells. */
+	if (answer->r != -ECONNRESET)
+		lose(vm, -EPROTO, answer->why, false);
+}
+
+static void on_events_set(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct us_vm *vm = userdata;
+
+	/* QEMU refuses while a migration runs. */
+	vm->transfer_events = answer->r == 0;
+}
+
+static void on_first_transfer(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct us_vm *vm = userdata;
+
+	vm->transfer = us_decode_transfer(json_object_get(answer->value, "status"));
+}
+
+static void on_first_status(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct us_vm *vm = userdata;
+
+	us_vm_hold(vm);
+	if (vm->freed)
+		; /* nobody to tell */
+	else if (answer->r)
+		on_adoption_failed(vm, answer);
+	else
+		adopt(vm, answer->value);
+	us_vm_release(vm);
+}
+
+static int set_events(struct us_vm *vm)
+{
+	return us_qmp_call(vm->qmp, on_events_set, vm, "migrate-set-capabilities",
+			   "{s:[{s:s, s:b}]}", "capabilities", "capability", "events", "state", 1);
+}
+
+static void on_ready(void *userdata, const struct us_qmp_version *version)
+{
+	struct us_vm *vm = userdata;
+	struct us_reason reason;
+
+	us_vm_hold(vm);
+	snprintf(vm->version, sizeof(vm->version), "%u.%u.%u", version->major, version->minor,
+		 version->micro);
+	if (version->major < 7 || (version->major == 7 && version->minor < 2)) {
+		us_refuse(&reason, "QEMU %s is too old: version 7.2 or later is needed",
+			  vm->version);
+		refuse(vm, reason.text);
+	} else if (set_events(vm) < 0 ||
+		   us_qmp_call(vm->qmp, on_first_transfer, vm, "query-migrate", NULL) < 0 ||
+		   us_qmp_call(vm->qmp, on_first_status, vm, "query-status", NULL) < 0) {
+		lose(vm, -ENOMEM, us_strerror(-ENOMEM), false);
+	}
+	us_vm_release(vm);
+}
+
+/* ---- Events ---- */
+
+static void on_status(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct us_vm *vm = userdata;
+
+	if (answer->r || !vm->adopted)
+		return;
+	us_vm_hold(vm);
+	vm->running = us_decode_running(answer->value);
+	set_state(vm, us_decode_run_state(answer->value, vm->transfer));
+	if (!vm->freed)
+		us_vm_schedule(vm);
+	us_vm_release(vm);
+}
+
+static void query_status(struct us_vm *vm)
+{
+	if (vm->adopted)
+		us_qmp_call(vm->qmp, on_status, vm, "query-status", NULL);
+}
+
+static void on_stop(struct us_vm *vm, const struct us_qmp_event *event)
+{
+	vm->running = false;
+	query_status(vm);
+}
+
+/* Also the end of INCOMING, and what follows a migration that failed late. */
+static void on_resume(struct us_vm *vm, const struct us_qmp_event *event)
+{
+	vm->running = true;
+	set_state(vm, US_VM_RUNNING);
+	us_standby_look(vm);
+	us_vm_schedule(vm);
+}
+
+static void on_reset(struct us_vm *vm, const struct us_qmp_event *event)
+{
+	us_vm_emit(vm, (struct us_vm_event){
+			       .type = US_VM_RESET,
+			       .by_guest = json_is_true(json_object_get(event->data, "guest")),
+			       .age_usec = event->age_usec,
+		       });
+	us_standby_reset(vm);
+	us_standby_look(vm);
+}
+
+static void on_negotiated(struct us_vm *vm, const struct us_qmp_event *event)
+{
+	const char *device = json_string_value(json_object_get(event->data, "device-id"));
+
+	if (device)
+		us_standby_negotiated(vm, device);
+}
+
+static void on_deleted(struct us_vm *vm, const struct us_qmp_event *event)
+{
+	const char *device = json_string_value(json_object_get(event->data, "device"));
+
+	/* One without an id is a part of another device. */
+	if (device)
+		us_primary_deleted(vm, device);
+}
+
+static void on_migration(struct us_vm *vm, const struct us_qmp_event *event)
+{
+	us_transfer_set(vm, us_decode_transfer(json_object_get(event->data, "status")));
+	/* An end may change the run state without an event of its own. */
+	if (vm->transfer != US_TRANSFER_ACTIVE)
+		query_status(vm);
+}
+
+static const struct {
+	const char *name;
+	void (*handle)(struct us_vm *vm, const struct us_qmp_event *event);
+} event_table[] = {
+	{ "STOP", on_stop },
+	{ "RESUME", on_resume },
+	{ "RESET", on_reset },
+	{ "FAILOVER_NEGOTIATED", on_negotiated },
+	{ "DEVICE_DELETED", on_deleted },
+	{ "MIGRATION", on_migration },
+};
+
+static void on_event(void *userdata, const struct us_qmp_event *event)
+{
+	struct us_vm *vm = userdata;
+
+	/* What came before adoption is contained in its answers. */
+	if (!vm->adopted)
+		return;
+	us_vm_hold(vm);
+	us_vm_emit(vm, (struct us_vm_event){
+			       .type = US_VM_TRACE,
+			       .name = event->name,
+			       .age_usec = event->age_usec,
+		       });
+	for (size_t i = 0; i < US_ARRAY_LENGTH(event_table); i++)
+		if (strcmp(event_table[i].name, event->name) == 0 && !vm->freed)
+			event_table[i].handle(vm, event);
+	us_vm_release(vm);
+}
+
+static void on_closed(void *userdata, int error, const char *why)
+{
+	struct us_vm *vm = userdata;
+
+	us_vm_hold(vm);
+	if (error == -ETIMEDOUT)
+		fail(vm, error);
+	else
+		lose(vm, error, why, false);
+	us_vm_release(vm);
+}
+
+static const struct us_qmp_handler qmp_handler = {
+	.ready = on_ready,
+	.event = on_event,
+	.closed = on_closed,
+};
+
+/* ---- Connecting ---- */
+
+static void try_connect(struct us_vm *vm)
+{
+	struct ucred peer = { 0 };
+	socklen_t length = sizeof(peer);
+	int fd = -1, r;
+
+	r = us_connect_unix(vm->path, &fd);
+	if (r == 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0)
+		vm->pid = peer.pid;
+	if (r == 0)
+		r = us_qmp_new(&vm->qmp, vm->loop, fd, &qmp_handler, vm);
+	if (r < 0)
+		fail(vm, r);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct us_vm *vm = userdata;
+
+	us_vm_hold(vm);
+	if (!vm->qmp) {
+		try_connect(vm);
+	} else {
+		us_standby_look(vm);
+		if (!vm->transfer_events && vm->transfer == US_TRANSFER_ACTIVE)
+			us_transfer_look(vm);
+		us_vm_schedule(vm);
+	}
+	us_vm_release(vm);
+	return 0;
+}
+
+void us_vm_connect(struct us_vm *vm)
+{
+	if (vm->qmp)
+		return;
+	vm->was_adopted = false;
+	vm->lost_error = 0;
+	vm->backoff_usec = BACKOFF_USEC;
+	set_timer(vm, 0, 1);
+}
+
+int us_vm_new(struct us_vm **ret_vm, sd_event *loop, const char *name, const char *monitor_path,
+	      const struct us_vm_handler *handler, void *userdata)
+{
+	struct us_vm *vm = calloc(1, sizeof(*vm));
+	int r;
+
+	if (!vm)
+		return -ENOMEM;
+	vm->loop = loop;
+	vm->handler = handler;
+	vm->userdata = userdata;
+	us_list_init(&vm->standbys);
+	us_list_init(&vm->back_ends);
+	us_list_init(&vm->claims);
+	vm->name = strdup(name);
+	vm->path = strdup(monitor_path);
+	r = sd_event_add_time(loop, &vm->timer, CLOCK_MONOTONIC, 0, 0, on_timer, vm);
+	if (!vm->name || !vm->path || r < 0) {
+		destroy(vm);
+		return r < 0 ? r : -ENOMEM;
+	}
+	us_vm_connect(vm);
+	*ret_vm = vm;
+	return 0;
+}
+
+void us_vm_free(struct us_vm *vm)
+{
+	if (!vm || vm->freed)
+		return;
+	vm->freed = true;
+	us_vm_hold(vm);
+	forget_connection(vm);
+	us_vm_release(vm);
+}
+
+bool us_vm_is_adopted(const struct us_vm *vm)
+{
+	return vm->adopted;
+}
+
+enum us_vm_state us_vm_state(const struct us_vm *vm)
+{
+	return vm->state;
+}
+
+const char *us_vm_version(const struct us_vm *vm)
+{
+	return vm->version;
+}
+
+int us_vm_pid(const struct us_vm *vm)
+{
+	return vm->pid;
+}

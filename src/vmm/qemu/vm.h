@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of vmm/qemu/ share about a VM; the world sees vmm/vmm.h. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "util/list.h"
+#include "vmm/qemu/qmp.h"
+#include "vmm/vmm.h"
+
+struct us_vm {
+	sd_event *loop;
+	char *name, *path;
+	const struct us_vm_handler *handler;
+	void *userdata;
+
+	struct us_qmp *qmp;	/* NULL between connections */
+	sd_event_source *timer; /* disconnected: the next try; adopted: the next look */
+	unsigned callbacks;	/* on the stack; the VM is freed when the last returns */
+	bool freed;
+
+	/* Connection */
+	bool adopted;
+	bool was_adopted; /* since us_vm_connect(): from then on trouble is LOST, not REFUSED */
+	int lost_error;	  /* of the last US_VM_LOST, to tell each trouble once */
+	uint64_t backoff_usec, adopted_usec;
+	char version[16];
+	int pid;
+
+	/* Observed */
+	enum us_vm_state state;
+	enum us_transfer transfer;
+	bool running;	      /* the guest's CPUs run */
+	bool transfer_events; /* QEMU tells MIGRATION events; else we look */
+
+	struct us_list standbys; /* watched: standby.c */
+	int64_t last_poll_id;
+	struct us_list back_ends; /* of emulated primaries: primary.c */
+	struct us_list claims;	  /* slots handed out: slot.c */
+};
+
+/* Whoever calls back holds the VM around it, so that a callback may free it. */
+void us_vm_hold(struct us_vm *vm);
+void us_vm_release(struct us_vm *vm);
+
+/* Tells the handler, unless the VM was freed; state and transfer are filled in. */
+void us_vm_emit(struct us_vm *vm, struct us_vm_event event);
+
+/* Sets the timer for the next look at what no event tells, if there is anything to look at. */
+void us_vm_schedule(struct us_vm *vm);
+
+/* 0, -ENOTCONN while the VM is not adopted, or -EINVAL for an @id that cannot be one. */
+int us_vm_check_request(const struct us_vm *vm, const char *id);
+
+/* A request of one command: @done is told its outcome. */
+struct us_request {
+	struct us_vm *vm;
+	us_vm_done_fn done;
+	void *userdata;
+};
+struct us_request *us_request_new(struct us_vm *vm, us_vm_done_fn done, void *userdata);
+/* Tells @done, unless the VM was freed, and frees the request. */
+void us_request_finish(struct us_request *request, int r, const char *why);
+/* The us_qmp_answer_fn that does so; its userdata is the request. */
+void us_request_answer(void *userdata, const struct us_qmp_answer *answer);
+/* Ends what a function that makes a request returns: frees the request if @r is an error. */
+int us_request_made(struct us_request *request, int r);
+
+/* ---- standby.c ---- */
+
+void us_standby_look(struct us_vm *vm);	  /* ask all of them, now */
+void us_standby_forget(struct us_vm *vm); /* after adoption: tell all anew */
+void us_standby_reset(struct us_vm *vm);  /* the machine was reset */
+void us_standby_negotiated(struct us_vm *vm, const char *device);
+/* When to look next: UINT64_MAX for never; *@ret_slack_usec, how much later will do. */
+uint64_t us_standby_next_look(struct us_vm *vm, uint64_t *ret_slack_usec);
+void us_standby_free_all(struct us_vm *vm);
+
+/* ---- primary.c ---- */
+
+void us_primary_deleted(struct us_vm *vm, const char *device);
+void us_primary_free_all(struct us_vm *vm);
+
+/* ---- slot.c ---- */
+
+struct us_slot {
+	const char *bus; /* NULL: none was found */
+	bool is_port;	 /* one device, at address 0 */
+};
+typedef void (*us_slot_fn)(void *userdata, int r, const char *why, const struct us_slot *slot);
+
+/*
+ * Finds a free slot, or looks whether the one named @bus can take a device; claims it for a
+ * while, so that it is not handed out twice. @found is told once, also of a VM that was freed.
+ */
+int us_slot_find(struct us_vm *vm, const char *bus, us_slot_fn found, void *userdata);
+void us_slot_unclaim(struct us_vm *vm, const char *bus);
+void us_slot_free_all(struct us_vm *vm);
+
+/* ---- transfer.c ---- */
+
+void us_transfer_set(struct us_vm *vm, enum us_transfer transfer);
+void us_transfer_look(struct us_vm *vm); /* asks; US_VM_TRANSFER if it changed */

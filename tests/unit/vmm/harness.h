@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the tests of src/vmm share: a loop, a log of events, and answers to wait for. */
+#pragma once
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "util/clock.h"
+#include "vmm/vmm.h"
+
+enum {
+	/* Nothing here waits so long unless it is broken. */
+	PATIENCE_USEC = 30 * 1000 * 1000,
+};
+
+struct answer {
+	bool done;
+	int r;
+	char why[400];
+	struct us_standby standby;
+	struct us_transfer_progress progress;
+};
+
+struct watched {
+	sd_event *loop;
+	struct us_vm *vm;
+	char log[8192];	  /* one line an event */
+	char reason[400]; /* of the last REFUSED or LOST */
+};
+
+static inline void record(struct watched *watched, const char *format, ...)
+{
+	size_t used = strlen(watched->log);
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(watched->log + used, sizeof(watched->log) - used, format, arguments);
+	va_end(arguments);
+}
+
+static inline void on_vm_event(void *userdata, const struct us_vm_event *event)
+{
+	static const char *const states[] = { "unknown", "running", "incoming", "moved", "gone" };
+	static const char *const guests[] = { "none", "legacy", "capable" };
+	struct watched *watched = userdata;
+
+	switch (event->type) {
+	case US_VM_ADOPTED:
+		record(watched, "adopted %s\n", states[event->state]);
+		break;
+	case US_VM_REFUSED:
+		record(watched, "refused\n");
+		break;
+	case US_VM_LOST:
+		record(watched, "lost%s\n", event->exited ? " exited" : "");
+		break;
+	case US_VM_STATE:
+		record(watched, "state %s\n", states[event->state]);
+		break;
+	case US_VM_RESET:
+		record(watched, "reset by %s\n", event->by_guest ? "guest" : "host");
+		break;
+	case US_VM_GUEST:
+		record(watched, "guest %s %s%s\n", event->device, guests[event->guest],
+		       event->driver_ok ? " ok" : "");
+		break;
+	case US_VM_DELETED:
+		record(watched, "deleted %s\n", event->device);
+		break;
+	case US_VM_TRANSFER:
+		record(watched, "transfer %s\n", us_transfer_name(event->transfer));
+		break;
+	case US_VM_TRACE:
+		record(watched, "trace %s\n", event->name);
+		break;
+	}
+	if (event->reason)
+		snprintf(watched->reason, sizeof(watched->reason), "%s", event->reason);
+}
+
+static const struct us_vm_handler vm_handler __attribute__((unused)) = { .event = on_vm_event };
+
+static inline void on_done(void *userdata, int r, const char *why)
+{
+	struct answer *answer = userdata;
+
+	assert_false(answer->done);
+	answer->done = true;
+	answer->r = r;
+	snprintf(answer->why, sizeof(answer->why), "%s", why ? why : "");
+}
+
+static inline void on_standby(void *userdata, int r, const char *why,
+			      const struct us_standby *standby)
+{
+	struct answer *answer = userdata;
+
+	assert_int_equal(r == 0, standby != NULL);
+	if (standby)
+		answer->standby = *standby;
+	on_done(userdata, r, why);
+}
+
+static inline void on_transfer_progress(void *userdata, int r, const char *why,
+					const struct us_transfer_progress *progress)
+{
+	struct answer *answer = userdata;
+
+	if (progress)
+		answer->progress = *progress;
+	on_done(userdata, r, why);
+}
+
+/* Runs the loop until @condition holds; the test fails if it never does. */
+#define WAIT_FOR(loop, condition)                                                                  \
+	do {                                                                                       \
+		uint64_t end_usec = us_now_usec() + PATIENCE_USEC;                                 \
+		while (!(condition)) {                                                             \
+			if (us_now_usec() > end_usec)                                              \
+				fail_msg("waited in vain for " #condition);                        \
+			assert_true(sd_event_run(loop, 100 * 1000) >= 0);                          \
+		}                                                                                  \
+	} while (0)
+
+/* Makes a request (an expression that names @into) and waits for its answer. */
+#define ASK(watched, into, request)                                                                \
+	do {                                                                                       \
+		memset(&(into), 0, sizeof(into));                                                  \
+		assert_int_equal(request, 0);                                                      \
+		WAIT_FOR((watched)->loop, (into).done);                                            \
+	} while (0)
+
+#define assert_contains(text, part)                                                                \
+	do {                                                                                       \
+		if (!strstr(text, part))                                                           \
+			fail_msg("no \"%s\" in \"%s\"", part, text);                               \
+	} while (0)

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vmm.h against the real QEMU, without a guest: paused machines, in a network namespace of
+ * their own so that taps may come and go. Needs root; skipped (77) without.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "util/cleanup.h"
+
+#define QEMU "qemu-system-x86_64"
+
+static char directory[] = "/tmp/understudy-vmm-XXXXXX";
+static sd_event *loop;
+
+struct machine {
+	struct watched watched;
+	pid_t pid;
+	char path[64];
+};
+
+/* ---- Machines ---- */
+
+static void start_qemu(struct machine *machine, const char *name, const char *const *extra)
+{
+	char qmp[128];
+	const char *arguments[64] = { QEMU, "-nodefaults", "-display", "none",
+				      "-m", "32",	   "-qmp",     qmp };
+	size_t count = 8;
+	int null;
+
+	snprintf(machine->path, sizeof(machine->path), "%s/%s", directory, name);
+	snprintf(qmp, sizeof(qmp), "unix:%s,server=on,wait=off", machine->path);
+	while (*extra)
+		arguments[count++] = *extra++;
+	machine->pid = fork();
+	assert_true(machine->pid >= 0);
+	if (machine->pid > 0)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* It warns of unconnected devices. */
+	null = open("/dev/null", O_RDWR);
+	dup2(null, STDERR_FILENO);
+	execvp(QEMU, (char *const *)arguments);
+	_exit(127);
+}
+
+static void stop_qemu(struct machine *machine)
+{
+	if (machine->pid <= 0)
+		return;
+	kill(machine->pid, SIGKILL);
+	waitpid(machine->pid, NULL, 0);
+	machine->pid = 0;
+}
+
+static void attach(struct machine *machine)
+{
+	machine->watched.loop = loop;
+	while (access(machine->path, F_OK) < 0)
+		assert_true(sd_event_run(loop, 10 * 1000) >= 0);
+	assert_int_equal(us_vm_new(&machine->watched.vm, loop, "vm", machine->path, &vm_handler,
+				   &machine->watched),
+			 0);
+	/* The socket is there a moment before anyone listens. */
+	do {
+		machine->watched.log[0] = '\0';
+		us_vm_connect(machine->watched.vm);
+		WAIT_FOR(loop, machine->watched.log[0]);
+	} while (strstr(machine->watched.log, "refused"));
+}
+
+static void start(struct machine *machine, const char *name, const char *const *extra)
+{
+	*machine = (struct machine){ 0 };
+	start_qemu(machine, name, extra);
+	attach(machine);
+}
+
+static void stop(struct machine *machine)
+{
+	us_vm_free(machine->watched.vm);
+	machine->watched.vm = NULL;
+	stop_qemu(machine);
+	unlink(machine->path);
+}
+
+/* The machine that most tests look at: every kind of port, and two standbys. */
+static const char *const q35[] = {
+	"-machine",
+	"q35",
+	"-S",
+	"-device",
+	"pcie-root-port,id=rp1,chassis=1",
+	"-device",
+	"pcie-root-port,id=rp2,chassis=2,hotplug=off",
+	"-device",
+	"pcie-root-port,chassis=3",
+	"-device",
+	"pcie-root-port,chassis=4",
+	"-device",
+	"pcie-root-port,id=rp5,chassis=5",
+	"-netdev",
+	"tap,id=n0,ifname=vm-standby,script=no,downscript=no,queues=4",
+	"-device",
+	"virtio-net-pci,id=net0,bus=rp1,netdev=n0,failover=on,"
+	"mac=52:54:00:aa:bb:01,host_mtu=1400,mq=on,romfile=",
+	"-device",
+	"virtio-net-pci,id=net1,bus=pcie.0,mac=52:54:00:aa:bb:02,romfile=",
+	NULL
+};
+static const char *const pc[] = { "-machine", "pc", "-S", NULL };
+static const uint8_t mac[] = { 0x52, 0x54, 0, 0xaa, 0xbb, 1 };
+
+/* ---- Tests ---- */
+
+static void test_adopt(void **state)
+{
+	struct machine machine;
+
+	start(&machine, "adopt", q35);
+	assert_string_equal(machine.watched.log, "adopted running\n");
+	assert_true(us_vm_is_adopted(machine.watched.vm));
+	assert_int_equal(us_vm_state(machine.watched.vm), US_VM_RUNNING);
+	assert_true(strtod(us_vm_version(machine.watched.vm), NULL) >= 7.2);
+	assert_int_equal(us_vm_pid(machine.watched.vm), machine.pid);
+	stop(&machine);
+}
+
+static void test_inspect(void **state)
+{
+	struct machine machine;
+	struct answer a;
+
+	start(&machine, "inspect", q35);
+	ASK(&machine.watched, a, us_vm_inspect(machine.watched.vm, "net0", on_standby, &a));
+	assert_int_equal(a.r, 0);
+	assert_memory_equal(a.standby.mac, mac, sizeof(mac));
+	assert_int_equal(a.standby.queue_pairs, 4);
+	assert_int_equal(a.standby.mtu, 1400);
+	assert_true(a.standby.offers_standby);
+	assert_int_equal(a.standby.guest, US_GUEST_NONE);
+	assert_false(a.standby.driver_ok);
+	assert_string_equal(a.standby.interface, "vm-standby");
+	assert_string_equal(a.standby.bus, "rp1");
+
+	ASK(&machine.watched, a, us_vm_inspect(machine.watched.vm, "net1", on_standby, &a));
+	assert_int_equal(a.r, 0);
+	assert_int_equal(a.standby.queue_pairs, 1);
+	assert_int_equal(a.standby.mtu, 0);
+	assert_false(a.standby.offers_standby);
+	assert_string_equal(a.standby.interface, "");
+	assert_string_equal(a.standby.bus, "pcie.0");
+
+	ASK(&machine.watched, a, us_vm_inspect(machine.watched.vm, "nobody", on_standby, &a));
+	assert_int_equal(a.r, US_REFUSED);
+	assert_contains(a.why, "no device \"nobody\"");
+	ASK(&machine.watched, a, us_vm_inspect(machine.watched.vm, "rp1", on_standby, &a));
+	assert_int_equal(a.r, US_REFUSED);
+	assert_contains(a.why, "is a pcie-root-port");
+	assert_int_equal(us_vm_inspect(machine.watched.vm, "../x", on_standby, &a), -EINVAL);
+	stop(&machine);
+}
+
+static void test_watch(void **state)
+{
+	struct machine machine;
+	struct answer a;
+
+	start(&machine, "watch", q35);
+	assert_int_equal(us_vm_watch(machine.watched.vm, "net0"), 0);
+	WAIT_FOR(loop, strstr(machine.watched.log, "guest net0 none\n"));
+	machine.watched.log[0] = '\0';
+	ASK(&machine.watched, a, us_vm_reset(machine.watched.vm, on_done, &a));
+	assert_int_equal(a.r, 0);
+	WAIT_FOR(loop, strstr(machine.watched.log, "reset by host\n"));
+	assert_string_equal(machine.watched.log, "trace RESET\nreset by host\n");
+	us_vm_unwatch(machine.watched.vm, "net0");
+	stop(&machine);
+}
+
+static void test_find_slot(void **state)
+{
+	struct machine machine;
+	struct answer a, b, c;
+
+	/* Both are handed out once: rp2 is not hot-pluggable, rp1 has the standby, the first
+	 * anonymous port cannot be addressed. */
+	start(&machine, "slot", q35);
+	ASK(&machine.watched, a, us_vm_find_slot(machine.watched.vm, on_done, &a));
+	ASK(&machine.watched, b, us_vm_find_slot(machine.watched.vm, on_done, &b));
+	ASK(&machine.watched, c, us_vm_find_slot(machine.watched.vm, on_done, &c));
+	assert_int_equal(a.r, 0);
+	assert_int_equal(b.r, 0);
+	assert_string_equal(a.why, "rp5");
+	assert_string_equal(b.why, "pcie.1");
+	assert_int_equal(c.r, US_REFUSED);
+	assert_contains(c.why, "no free hot-pluggable PCIe port: start the VM with one more");
+	stop(&machine);
+
+	start(&machine, "slot-pc", pc);
+	ASK(&machine.watched, a, us_vm_find_slot(machine.watched.vm, on_done, &a));
+	assert_int_equal(a.r, 0);
+	assert_string_equal(a.why, "pci.0");
+	stop(&machine);
+}
+
+/* Unplugs, resets to have it completed (nobody is there to acknowledge), waits for the event. */
+static void remove_device(struct machine *machine, const char *id)
+{
+	struct answer a;
+
+	machine->watched.log[0] = '\0';
+	ASK(&machine->watched, a, us_vm_unplug(machine->watched.vm, id, on_done, &a));
+	assert_int_equal(a.r, 0);
+	ASK(&machine->watched, a, us_vm_unplug(machine->watched.vm, id, on_done, &a));
+	assert_int_equal(a.r, 0);
+	ASK(&machine->watched, a, us_vm_reset(machine->watched.vm, on_done, &a));
+	WAIT_FOR(loop, strstr(machine->watched.log, "deleted "));
+	ASK(&machine->watched, a, us_vm_has_device(machine->watched.vm, id, on_done, &a));
+	assert_int_equal(a.r, US_REFUSED);
+}
+
+static void test_plug(void **state)
+{
+	const struct us_plug good = {
+		.id = "p0", .model = "vmxnet3", .interface = "vm-primary", .mac = mac
+	};
+	struct machine machine;
+	struct us_plug bad;
+	struct answer a;
+
+	start(&machine, "plug", q35);
+	for (int i = 0; i < 2; i++) {
+		/* The second time proves that the tap and the slot came back. */
+		ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &good, on_done, &a));
+		assert_string_equal(a.why, "");
+		ASK(&machine.watched, a, us_vm_has_device(machine.watched.vm, "p0", on_done, &a));
+		assert_int_equal(a.r, 0);
+		ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &good, on_done, &a));
+		assert_int_equal(a.r, US_REFUSED);
+		assert_contains(a.why, "\"p0\" already");
+		remove_device(&machine, "p0");
+	}
+
+	bad = good;
+	bad.model = "no-such-model";
+	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &bad, on_done, &a));
+	assert_int_equal(a.r, US_REFUSED);
+	assert_contains(a.why, "QEMU refused device_add: \"'no-such-model'");
+	bad = good;
+	bad.bus = "rp1";
+	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &bad, on_done, &a));
+	assert_int_equal(a.r, US_REFUSED);
+	assert_contains(a.why, "bus rp1 has a device already");
+	bad.bus = "rp2";
+	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &bad, on_done, &a));
+	assert_int_equal(a.r, US_REFUSED);
+	assert_contains(a.why, "does not support hot-plug");
+	bad.bus = "nowhere";
+	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &bad, on_done, &a));
+	assert_int_equal(a.r, US_REFUSED);
+	assert_contains(a.why, "'nowhere' not found");
+	bad = good;
+	bad.interface = "vm-standby";
+	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &bad, on_done, &a));
+	assert_int_equal(a.r, US_REFUSED);
+	assert_contains(a.why, "QEMU refused netdev_add");
+	bad = (struct us_plug){ .id = "p0", .model = "vfio-pci", .host = "ffff:ff:1f.7" };
+	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &bad, on_done, &a));
+	assert_int_equal(a.r, US_REFUSED);
+	assert_contains(a.why, "vfio");
+
+	/* After all these refusals nothing is left in the way. */
+	bad = good;
+	bad.bus = "rp5";
+	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &bad, on_done, &a));
+	assert_string_equal(a.why, "");
+	stop(&machine);
+}
+
+/* Two at once, asked for in one breath, get a slot each. */
+static void test_plug_two(void **state)
+{
+	struct us_plug plug = { .id = "p0", .model = "vmxnet3", .interface = "vm-p0", .mac = mac };
+	struct answer a = { 0 }, b = { 0 };
+	struct machine machine;
+
+	start(&machine, "two", q35);
+	assert_int_equal(us_vm_plug(machine.watched.vm, &plug, on_done, &a), 0);
+	plug.id = "p1";
+	plug.interface = "vm-p1";
+	assert_int_equal(us_vm_plug(machine.watched.vm, &plug, on_done, &b), 0);
+	WAIT_FOR(loop, a.done && b.done);
+	assert_string_equal(a.why, "");
+	assert_string_equal(b.why, "");
+	stop(&machine);
+}
+
+static void test_plug_pc(void **state)
+{
+	const struct us_plug plug = {
+		.id = "p0", .model = "e1000", .interface = "vm-primary", .mac = mac
+	};
+	struct machine machine;
+	struct answer a;
+
+	start(&machine, "plug-pc", pc);
+	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &plug, on_done, &a));
+	assert_string_equal(a.why, "");
+	remove_device(&machine, "p0");
+	stop(&machine);
+}
+
+static void test_unplug_missing(void **state)
+{
+	struct machine machine;
+	struct answer a;
+
+	start(&machine, "missing", pc);
+	ASK(&machine.watched, a, us_vm_unplug(machine.watched.vm, "ghost", on_done, &a));
+	assert_int_equal(a.r, 0);
+	WAIT_FOR(loop, strstr(machine.watched.log, "deleted ghost\n"));
+	stop(&machine);
+}
+
+static void configure(struct machine *machine, struct answer *a, const char *name,
+		      const char *value)
+{
+	json_t *settings = json_pack("{s:s}", name, value);
+
+	ASK(&machine->watched, *a,
+	    us_vm_configure_transfer(machine->watched.vm, settings, on_done, a));
+	json_decref(settings);
+}
+
+static void test_configure(void **state)
+{
+	struct machine machine;
+	struct answer a;
+
+	start(&machine, "configure", pc);
+	configure(&machine, &a, "max-bandwidth", "64M");
+	assert_string_equal(a.why, "");
+	configure(&machine, &a, "multifd", "on");
+	assert_string_equal(a.why, "");
+	configure(&machine, &a, "multifd-compression", "zlib");
+	assert_string_equal(a.why, "");
+	configure(&machine, &a, "multifd-compression", "magic");
+	assert_int_equal(a.r, US_REFUSED);
+	assert_contains(a.why, "QEMU refused migrate-set-parameters");
+	configure(&machine, &a, "warp", "9");
+	assert_int_equal(a.r, US_REFUSED);
+	assert_contains(a.why, "named \"warp\"");
+	configure(&machine, &a, "max-bandwidth", "fast");
+	assert_int_equal(a.r, US_REFUSED);
+	assert_contains(a.why, "\"fast\" is no number");
+	configure(&machine, &a, "multifd", "perhaps");
+	assert_int_equal(a.r, US_REFUSED);
+	stop(&machine);
+}
+
+static const char *const pc_incoming[] = { "-machine", "pc", "-S", "-incoming", "defer", NULL };
+
+static void test_migrate(void **state)
+{
+	static const char *const addresses[] = { "127.0.0.1", "::1" };
+	static const char *const prefixes[] = { "tcp:127.0.0.1:", "tcp:[::1]:" };
+
+	for (size_t i = 0; i < US_ARRAY_LENGTH(addresses); i++) {
+		struct machine source, destination;
+		struct answer a;
+
+		start(&source, "source", pc);
+		start(&destination, "destination", pc_incoming);
+		assert_string_equal(destination.watched.log, "adopted incoming\n");
+		configure(&source, &a, "max-bandwidth", "1G");
+		configure(&destination, &a, "max-bandwidth", "1G");
+		ASK(&destination.watched, a,
+		    us_vm_listen_transfer(destination.watched.vm, addresses[i], on_done, &a));
+		assert_int_equal(a.r, 0);
+		assert_int_equal(strncmp(a.why, prefixes[i], strlen(prefixes[i])), 0);
+		assert_int_equal(us_vm_start_transfer(source.watched.vm, a.why, on_done,
+						      &(struct answer){ 0 }),
+				 0);
+		WAIT_FOR(loop, strstr(source.watched.log, "transfer completed\n"));
+		WAIT_FOR(loop, us_vm_state(source.watched.vm) == US_VM_MOVED);
+		WAIT_FOR(loop, us_vm_state(destination.watched.vm) == US_VM_RUNNING);
+		assert_contains(source.watched.log, "transfer active\n");
+		ASK(&source.watched, a,
+		    us_vm_query_transfer(source.watched.vm, on_transfer_progress, &a));
+		assert_int_equal(a.progress.transfer, US_TRANSFER_COMPLETED);
+		assert_true(a.progress.transferred_bytes > 0);
+		assert_int_equal(a.progress.remaining_bytes, 0);
+		stop(&source);
+		stop(&destination);
+	}
+}
+
+static void test_cancel(void **state)
+{
+	struct machine source, destination;
+	struct answer a, started = { 0 };
+
+	start(&source, "source", pc);
+	start(&destination, "destination", pc_incoming);
+	/* So slow that even a machine full of zeros takes minutes. */
+	configure(&source, &a, "max-bandwidth", "1");
+	ASK(&destination.watched, a,
+	    us_vm_listen_transfer(destination.watched.vm, "127.0.0.1", on_done, &a));
+	assert_int_equal(us_vm_start_transfer(source.watched.vm, a.why, on_done, &started), 0);
+	WAIT_FOR(loop, strstr(source.watched.log, "transfer active\n"));
+	ASK(&source.watched, a, us_vm_cancel_transfer(source.watched.vm, on_done, &a));
+	assert_int_equal(a.r, 0);
+	WAIT_FOR(loop, strstr(source.watched.log, "transfer cancelled\n"));
+	assert_int_equal(us_vm_state(source.watched.vm), US_VM_RUNNING);
+	/* The destination's QEMU gives up. */
+	WAIT_FOR(loop, strstr(destination.watched.log, "lost exited\n"));
+	assert_int_equal(us_vm_state(destination.watched.vm), US_VM_GONE);
+	stop(&source);
+	stop(&destination);
+}
+
+static void test_start_refused(void **state)
+{
+	struct machine machine;
+	struct answer a;
+
+	start(&machine, "nowhere", pc);
+	ASK(&machine.watched, a,
+	    us_vm_start_transfer(machine.watched.vm, "bogus:uri", on_done, &a));
+	assert_int_equal(a.r, US_REFUSED);
+	assert_contains(a.why, "QEMU refused migrate");
+	/* One that nobody listens to fails later, and the VM stays ours. */
+	configure(&machine, &a, "max-bandwidth", "1G");
+	ASK(&machine.watched, a,
+	    us_vm_start_transfer(machine.watched.vm, "tcp:127.0.0.1:1", on_done, &a));
+	WAIT_FOR(loop, strstr(machine.watched.log, "transfer failed\n"));
+	assert_int_equal(us_vm_state(machine.watched.vm), US_VM_RUNNING);
+	stop(&machine);
+}
+
+/* A QEMU that is killed, and another that comes at the same path. */
+static void test_death(void **state)
+{
+	struct machine machine;
+	struct answer a = { 0 };
+
+	start(&machine, "death", pc);
+	kill(machine.pid, SIGSTOP);
+	assert_int_equal(us_vm_has_device(machine.watched.vm, "x", on_done, &a), 0);
+	stop_qemu(&machine);
+	WAIT_FOR(loop, strstr(machine.watched.log, "lost exited\n"));
+	assert_int_equal(a.r, -ECONNRESET);
+	assert_int_equal(us_vm_has_device(machine.watched.vm, "x", on_done, &a), -ENOTCONN);
+	machine.watched.log[0] = '\0';
+	unlink(machine.path);
+	start_qemu(&machine, "death", pc);
+	WAIT_FOR(loop, strstr(machine.watched.log, "adopted running\n"));
+	stop(&machine);
+}
+
+/* QEMU serves one client per monitor; the next is left waiting. */
+static void test_held(void **state)
+{
+	struct watched second = { .loop = loop };
+	struct machine machine;
+
+	start(&machine, "held", pc);
+	assert_int_equal(us_vm_new(&second.vm, loop, "vm", machine.path, &vm_handler, &second), 0);
+	WAIT_FOR(loop, strstr(second.log, "refused\n"));
+	assert_contains(second.reason, "held by another client");
+	us_vm_free(second.vm);
+	stop(&machine);
+}
+
+static int set_up(void **state)
+{
+	return mkdtemp(directory) && sd_event_new(&loop) >= 0 ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	sd_event_unref(loop);
+	return rmdir(directory);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_adopt),	  cmocka_unit_test(test_inspect),
+		cmocka_unit_test(test_watch),	  cmocka_unit_test(test_find_slot),
+		cmocka_unit_test(test_plug),	  cmocka_unit_test(test_plug_two),
+		cmocka_unit_test(test_plug_pc),	  cmocka_unit_test(test_unplug_missing),
+		cmocka_unit_test(test_configure), cmocka_unit_test(test_migrate),
+		cmocka_unit_test(test_cancel),	  cmocka_unit_test(test_start_refused),
+		cmocka_unit_test(test_death),	  cmocka_unit_test(test_held),
+	};
+
+	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0 ||
+	    system("command -v " QEMU " >/dev/null")) {
+		fprintf(stderr, "skipped: needs root, network namespaces and " QEMU "\n");
+		return 77;
+	}
+	/* ::1 and 127.0.0.1 of this namespace */
+	if (system("ip link set lo up"))
+		return 77;
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
