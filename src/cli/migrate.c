@@ -48,12 +48,12 @@ static double mib(const json_t *progress, const char *name)
 }
 
 /* "transfer  43%  512 of 1190 MiB  112.0 MiB/s  dirty 3.1 MiB/s  6 s to go" */
-static void print_transfer(const json_t *progress, const char *stage)
+static void print_transfer(const json_t *progress)
 {
 	double total = mib(progress, "total_bytes"), left = mib(progress, "remaining_bytes");
 	json_int_t expected = json_integer_value(json_object_get(progress, "expected_msec"));
 
-	printf("%s %3.0f%%  %.0f of %.0f MiB  %.1f MiB/s  dirty %.1f MiB/s", stage,
+	printf("transfer %3.0f%%  %.0f of %.0f MiB  %.1f MiB/s  dirty %.1f MiB/s",
 	       100 * (total - left) / total, total - left, total, mib(progress, "bytes_per_sec"),
 	       mib(progress, "dirty_bytes_per_sec"));
 	if (expected >= 0)
@@ -64,8 +64,9 @@ static void print_progress(const struct show *show, const json_t *progress, cons
 {
 	if (show->tty)
 		fputs("\r\033[K", stdout);
-	if (json_integer_value(json_object_get(progress, "total_bytes")) > 0 && !show->undo)
-		print_transfer(progress, stage);
+	if (strcmp(stage, "transfer") == 0 && !show->undo &&
+	    json_integer_value(json_object_get(progress, "total_bytes")) > 0)
+		print_transfer(progress);
 	else
 		fputs(us_json_text(progress, "line", stage), stdout);
 	if (!show->tty)

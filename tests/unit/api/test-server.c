@@ -318,7 +318,7 @@ static void test_bad_clients(void **state)
 		{ "", 1, "sent something that is no Varlink call" },
 		{ "{}", 3, "sent something that is no Varlink call" },
 		{ "\xff\xfe", 3, "sent something that is no Varlink call" },
-		{ "{\"method\":\"a.B\",\"parameters\":7}", 33,
+		{ "{\"method\":\"a.B\",\"parameters\":7}", 32,
 		  "sent something that is no Varlink call" },
 		{ full, sizeof(full), "sent something that is no Varlink call" },
 		{ flood, sizeof(flood), "sent a message of more than 64 KiB" },
