@@ -20,3 +20,6 @@ struct us_link {
 
 /* By name (an alternative name will do). Refused, in words, when there is none. */
 int us_link_get(const char *name, struct us_link *ret_link, struct us_reason *reason);
+
+/* Whether the bridge with this index looks at VLANs at all. 0 or a negative errno. */
+int us_link_filters_vlans(int index, bool *ret_filters);

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "understudy/pair.h"
@@ -47,10 +48,14 @@ int us_steer_set_primary(struct us_steer *steer, const char *port, struct us_rea
  */
 int us_steer_to(struct us_steer *steer, enum us_path path, struct us_reason *reason);
 
-/* What the switch does now, by looking: NONE when no entry of ours is there. */
+/* What the switch does now, by looking: NONE when no entry like ours is there. */
 int us_steer_path(struct us_steer *steer, enum us_path *ret_path);
 
-/* What was found before the first change, as one line of text, and back (for a daemon's
- * restart): "" stands for nothing. */
+/*
+ * What was found before the first change, as one line of text, and back (for a daemon's
+ * restart): "" stands for nothing. Known from us_steer_new_*() on, so that it can be written
+ * down before the first change. After us_steer_restore() the entries that are there count as
+ * ours. -ENOBUFS: @size is too small; -EBADMSG: no such text.
+ */
 int us_steer_save(const struct us_steer *steer, char *ret_text, size_t size);
 int us_steer_restore(struct us_steer *steer, const char *text);

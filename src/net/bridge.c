@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Steering by a Linux bridge: an entry for the MAC that is static (never ages) and sticky (does
+ * not move when the MAC is seen at another port).
+ *
+ * Owns the entries for one MAC from the first change on. Asks for interfaces by name at each
+ * call, because taps are renamed and made anew. At any time our entries point to one port only.
+ *
+ * VLANs: an entry without a VLAN makes the kernel add one for every VLAN of that port, and
+ * its acknowledgement stands for all of them. A move to a port that is in fewer VLANs leaves
+ * entries at the old one, so what is left there is deleted after each move.
+ *
+ * Put back is what is static. An entry that the bridge had learned needs nothing: without ours,
+ * frames are flooded until the bridge has learned anew.
+ */
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "net/fdb.h"
+#include "net/link.h"
+#include "net/steer.h"
+
+enum {
+	FOUND_MAX = 32, /* static entries for one MAC, one per VLAN, that can be put back */
+};
+
+/* A static entry that was there before us. */
+struct found {
+	char port[IF_NAMESIZE];
+	uint16_t vlan, state;
+	uint8_t flags;
+};
+
+struct us_steer {
+	uint8_t mac[6];
+	char standby[IF_NAMESIZE];
+	char primary[IF_NAMESIZE]; /* "": none assigned */
+	bool is_changed;	   /* entries of ours may be there */
+	struct found found[FOUND_MAX];
+	size_t found_count;
+};
+
+static int get_port(const char *name, struct us_link *ret_port, struct us_reason *reason)
+{
+	int r = us_link_get(name, ret_port, reason);
+
+	if (r != 0)
+		return r;
+	if (!ret_port->master_is_bridge)
+		return us_refuse(reason, "interface %s: is a port of no bridge: add it to one",
+				 name);
+	return 0;
+}
+
+static int check_same_bridge(const struct us_link *one, const struct us_link *other,
+			     struct us_reason *reason)
+{
+	if (one->master == other->master)
+		return 0;
+	return us_refuse(reason,
+			 "interfaces %s and %s: are ports of two bridges: put both into one",
+			 one->name, other->name);
+}
+
+/* Remembers one static entry. The host's own is no entry that frames could be steered by. */
+static int remember(struct us_steer *steer, const struct us_fdb_entry *entry,
+		    struct us_reason *reason)
+{
+	struct found *found = &steer->found[steer->found_count];
+
+	if (entry->state & NUD_PERMANENT)
+		return us_refuse(reason,
+				 "MAC %02x:%02x:%02x:%02x:%02x:%02x: is an address of this host "
+				 "itself: give the pair another",
+				 steer->mac[0], steer->mac[1], steer->mac[2], steer->mac[3],
+				 steer->mac[4], steer->mac[5]);
+	if (!(entry->state & NUD_NOARP) || !if_indextoname(entry->port, found->port))
+		return 0;
+	found->vlan = entry->vlan;
+	found->state = entry->state;
+	found->flags = entry->flags & ~NTF_MASTER;
+	steer->found_count++;
+	return 0;
+}
+
+/* What the bridge has for the MAC; a bridge that looks at no VLANs can be asked directly. */
+static int look(const struct us_steer *steer, int bridge, struct us_fdb_entry *ret_entries,
+		size_t *ret_count)
+{
+	bool filters_vlans = false;
+	int r;
+
+	r = us_link_filters_vlans(bridge, &filters_vlans);
+	if (r < 0)
+		return r;
+	if (filters_vlans)
+		return us_fdb_find(steer->mac, bridge, ret_entries, FOUND_MAX, ret_count);
+	r = us_fdb_get(steer->mac, bridge, ret_entries, NULL);
+	*ret_count = r == 0;
+	return r == -ENOENT ? 0 : r;
+}
+
+static int find_before_change(struct us_steer *steer, int bridge, struct us_reason *reason)
+{
+	struct us_fdb_entry entries[FOUND_MAX];
+	size_t count = 0;
+	int r;
+
+	r = look(steer, bridge, entries, &count);
+	if (r == -ENOSPC)
+		return us_refuse(reason, "bridge of %s: more than %d entries for one MAC",
+				 steer->standby, FOUND_MAX);
+	if (r < 0)
+		return us_refuse(reason, "bridge of %s: does not show its entries: %s",
+				 steer->standby, us_strerror(r));
+	steer->found_count = 0;
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = remember(steer, &entries[i], reason);
+	return r;
+}
+
+int us_steer_new_bridge(struct us_steer **ret_steer, const struct us_steer_config *config,
+			struct us_reason *reason)
+{
+	US_CLEANUP(us_freep) struct us_steer *steer = NULL;
+	struct us_link standby;
+	int r;
+
+	steer = calloc(1, sizeof(*steer));
+	if (!steer)
+		return -ENOMEM;
+	memcpy(steer->mac, config->mac, sizeof(steer->mac));
+
+	r = get_port(config->standby_port, &standby, reason);
+	if (r != 0)
+		return r;
+	memcpy(steer->standby, standby.name, sizeof(steer->standby));
+	r = us_steer_set_primary(steer, config->primary_port, reason);
+	if (r == 0)
+		r = find_before_change(steer, standby.master, reason);
+	if (r == 0)
+		*ret_steer = US_STEAL(steer);
+	return r;
+}
+
+int us_steer_set_primary(struct us_steer *steer, const char *port, struct us_reason *reason)
+{
+	struct us_link standby, primary;
+	int r;
+
+	if (!port) {
+		steer->primary[0] = '\0';
+		return 0;
+	}
+	r = get_port(steer->standby, &standby, reason);
+	if (r == 0)
+		r = get_port(port, &primary, reason);
+	if (r == 0)
+		r = check_same_bridge(&standby, &primary, reason);
+	if (r == 0)
+		memcpy(steer->primary, primary.name, sizeof(steer->primary));
+	return r;
+}
+
+static bool is_ours(const struct us_fdb_entry *entry)
+{
+	return (entry->state & NUD_NOARP) && (entry->flags & NTF_STICKY);
+}
+
+/* Deletes whatever points to a port of ours; a port that is gone took its entries with it. */
+static void delete_at(const struct us_steer *steer, const char *name)
+{
+	int port = name[0] ? if_nametoindex(name) : 0;
+
+	if (port)
+		us_fdb_delete(steer->mac, port, 0);
+}
+
+static int put_back(struct us_steer *steer, struct us_reason *reason)
+{
+	struct us_rtnl_words words;
+
+	if (!steer->is_changed)
+		return 0;
+	delete_at(steer, steer->standby);
+	delete_at(steer, steer->primary);
+	steer->is_changed = false;
+	for (size_t i = 0; i < steer->found_count; i++) {
+		const struct found *found = &steer->found[i];
+		struct us_fdb_entry entry = { .port = if_nametoindex(found->port),
+					      .vlan = found->vlan,
+					      .state = found->state,
+					      .flags = found->flags };
+
+		memcpy(entry.mac, steer->mac, sizeof(entry.mac));
+		if (entry.port && us_fdb_put(&entry, &words) < 0)
+			return us_refuse(reason, "interface %s: its entry was not put back: %s",
+					 found->port, words.text);
+	}
+	return 0;
+}
+
+void us_steer_free(struct us_steer *steer)
+{
+	if (!steer)
+		return;
+	put_back(steer, NULL);
+	free(steer);
+}
+
+void us_steer_abandon(struct us_steer *steer)
+{
+	free(steer);
+}
+
+/* Changes the entry, and proves it by reading it back. */
+static int point_to(struct us_steer *steer, const struct us_link *port, struct us_reason *reason)
+{
+	struct us_fdb_entry entry = { .port = port->index,
+				      .state = NUD_NOARP,
+				      .flags = NTF_STICKY };
+	struct us_fdb_entry seen;
+	struct us_rtnl_words words;
+
+	memcpy(entry.mac, steer->mac, sizeof(entry.mac));
+	steer->is_changed = true;
+	if (us_fdb_put(&entry, &words) < 0 ||
+	    us_fdb_get(steer->mac, port->master, &seen, &words) < 0)
+		return us_refuse(reason, "interface %s: the bridge refused the entry: %s",
+				 port->name, words.text);
+	if (seen.port != port->index || !is_ours(&seen))
+		return us_refuse(reason, "interface %s: the bridge took the entry but has another",
+				 port->name);
+	return 0;
+}
+
+static int steer_to_port(struct us_steer *steer, const char *name, const char *other_name,
+			 struct us_reason *reason)
+{
+	struct us_link port;
+	int r;
+
+	r = get_port(name, &port, reason);
+	if (r == 0 && !steer->is_changed)
+		r = find_before_change(steer, port.master, reason);
+	if (r == 0)
+		r = point_to(steer, &port, reason);
+	if (r == 0)
+		delete_at(steer, other_name);
+	return r;
+}
+
+int us_steer_to(struct us_steer *steer, enum us_path path, struct us_reason *reason)
+{
+	switch (path) {
+	case US_PATH_NONE:
+		return put_back(steer, reason);
+	case US_PATH_STANDBY:
+		return steer_to_port(steer, steer->standby, steer->primary, reason);
+	case US_PATH_PRIMARY:
+		if (!steer->primary[0])
+			return us_refuse(reason, "the pair has no primary port to steer to");
+		return steer_to_port(steer, steer->primary, steer->standby, reason);
+	case US_PATH_PARKED:
+		return us_refuse(reason, "the bridge back end cannot hold frames (yet)");
+	case US_PATH_N:
+		break;
+	}
+	return -EINVAL;
+}
+
+int us_steer_path(struct us_steer *steer, enum us_path *ret_path)
+{
+	struct us_link standby, primary = { .index = 0 };
+	struct us_fdb_entry entry;
+	int r;
+
+	*ret_path = US_PATH_NONE;
+	if (us_link_get(steer->standby, &standby, NULL) != 0)
+		standby = (struct us_link){ .index = 0 };
+	if (steer->primary[0] && us_link_get(steer->primary, &primary, NULL) != 0)
+		primary = (struct us_link){ .index = 0 };
+	if (!standby.master && !primary.master)
+		return 0;
+
+	r = us_fdb_get(steer->mac, standby.master ? standby.master : primary.master, &entry, NULL);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (is_ours(&entry) && entry.port == standby.index)
+		*ret_path = US_PATH_STANDBY;
+	else if (is_ours(&entry) && entry.port == primary.index)
+		*ret_path = US_PATH_PRIMARY;
+	return 0;
+}
+
+int us_steer_save(const struct us_steer *steer, char *ret_text, size_t size)
+{
+	size_t used = 0;
+
+	if (size == 0)
+		return -ENOBUFS;
+	ret_text[0] = '\0';
+	for (size_t i = 0; i < steer->found_count; i++) {
+		const struct found *found = &steer->found[i];
+		int n = snprintf(ret_text + used, size - used, "%s%s/%u/%x/%x", i ? " " : "",
+				 found->port, found->vlan, found->state, found->flags);
+
+		if (n < 0 || (size_t)n >= size - used)
+			return -ENOBUFS;
+		used += n;
+	}
+	return 0;
+}
+
+int us_steer_restore(struct us_steer *steer, const char *text)
+{
+	struct found found[FOUND_MAX];
+	size_t count = 0;
+	int used = 0;
+
+	for (; *text; text += used) {
+		unsigned int vlan, state, flags;
+
+		if (count == FOUND_MAX ||
+		    sscanf(text, " %15[^/ ]/%u/%x/%x%n", found[count].port, &vlan, &state, &flags,
+			   &used) != 4 ||
+		    vlan > 4094 || state > UINT16_MAX || flags > UINT8_MAX)
+			return -EBADMSG;
+		found[count].vlan = vlan;
+		found[count].state = state;
+		found[count++].flags = flags;
+	}
+	memcpy(steer->found, found, sizeof(found[0]) * count);
+	steer->found_count = count;
+	steer->is_changed = true;
+	return 0;
+}

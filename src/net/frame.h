@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ethernet frames that make a guest answer, and what can be learned from those it exchanges.
+ * Pure: bytes in, bytes out; any bytes may come in.
+ *
+ * None of the probes changes how the guest, or anyone else, sees the network: the sender of an
+ * ARP probe has no IPv4 address (RFC 5227, section 1.1), so no cache can learn it. A neighbour
+ * solicitation leaves one stale neighbour in the guest, the link-local address made from the
+ * sender's MAC, which is true.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	US_FRAME_MAX = 96, /* bytes of our longest frame, and of a frame that are looked at */
+};
+
+/* What one frame says about the addresses of a MAC. */
+struct us_frame_address {
+	bool has_ipv4, has_ipv6;
+	bool is_certain; /* .ipv4 comes from ARP: from IPv4 alone it may be routed */
+	uint8_t ipv4[4];
+	uint8_t ipv6[16]; /* link-local */
+};
+
+/* Looks at a frame from or to @mac. False when it says nothing. */
+bool us_frame_learn(const uint8_t *frame, size_t length, const uint8_t mac[6],
+		    struct us_frame_address *ret_address);
+
+/* The link-local address that a MAC stands for (RFC 4291, appendix A). */
+void us_frame_link_local(const uint8_t mac[6], uint8_t ret_address[16]);
+
+/* Each writes one frame from @source to @target, unicast, and returns its length. */
+
+/* An ARP request for @ipv4 from nobody. */
+size_t us_frame_arp_probe(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
+			  const uint8_t target[6], const uint8_t ipv4[4]);
+
+/* A neighbour solicitation for @ipv6 (RFC 4861, section 4.3). */
+size_t us_frame_solicitation(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
+			     const uint8_t target[6], const uint8_t ipv6[16]);
+
+/* An echo request to all nodes (RFC 4443, section 4.1). */
+size_t us_frame_echo(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
+		     const uint8_t target[6]);

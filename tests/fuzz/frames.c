@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Any bytes as a frame from or to the guest: six for its MAC, the rest the frame. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/frame.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct us_frame_address address;
+	uint8_t *copy;
+
+	if (size < 7)
+		return 0;
+	copy = malloc(size - 6);
+	assert(copy);
+	memcpy(copy, data + 6, size - 6);
+	if (us_frame_learn(copy, size - 6, data, &address)) {
+		assert(address.has_ipv4 != address.has_ipv6);
+		assert(!address.has_ipv4 || (address.ipv4[0] && address.ipv4[0] < 224));
+		assert(!address.has_ipv6 || address.ipv6[0] == 0xfe);
+	}
+	free(copy);
+	return 0;
+}

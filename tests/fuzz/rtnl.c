@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Any bytes as a buffer of rtnetlink messages, walked as an answer is. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/decode.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void decode(const struct nlmsghdr *message)
+{
+	struct us_fdb_entry entry;
+	struct us_link link;
+	bool filters_vlans;
+	char words[32];
+	int error;
+
+	if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE) {
+		error = us_decode_error(message, words, sizeof(words));
+		assert(error <= 0 && error >= -4095);
+		assert(memchr(words, '\0', sizeof(words)));
+	}
+	if (us_decode_link(message, &link, &filters_vlans))
+		assert(memchr(link.name, '\0', sizeof(link.name)));
+	us_decode_fdb(message, &entry);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	/* Of exactly this size, so that the sanitizer sees a read behind its end. */
+	void *copy = malloc(size ? size : 1);
+	const struct nlmsghdr *message = copy;
+	int left = size;
+
+	assert(copy);
+	if (size)
+		memcpy(copy, data, size);
+	for (; us_decode_is_whole(message, left); message = mnl_nlmsg_next(message, &left))
+		decode(message);
+	free(copy);
+	return 0;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Frames, byte by byte, and truncated answers of rtnetlink. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <linux/netlink.h>
+#include <string.h>
+
+#include "net/decode.h"
+#include "net/frame.h"
+
+static const uint8_t port[6] = { 0xfe, 0x54, 0, 0xaa, 0xbb, 0xcc };
+static const uint8_t guest[6] = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 };
+
+/* RFC 1071: a message that carries its right checksum sums up to all ones. */
+static void assert_icmpv6_checksum(const uint8_t *frame, size_t length)
+{
+	uint32_t sum = 58 + (length - 54);
+
+	for (size_t i = 22; i < length; i += 2)
+		sum += frame[i] << 8 | frame[i + 1];
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	assert_int_equal(sum, 0xffff);
+}
+
+static void test_arp_probe(void **state)
+{
+	static const uint8_t expected[] = {
+		0x52, 0x54, 0, 0x12, 0x34, 0x56, 0xfe, 0x54, 0,	   0xaa, 0xbb, 0xcc, 0x08, 0x06,
+		0,    1,    8, 0,    6,	   4,	 0,    1,    0xfe, 0x54, 0,    0xaa, 0xbb, 0xcc,
+		0,    0,    0, 0,    0,	   0,	 0,    0,    0,	   0,	 192,  0,    2,	   7,
+	};
+	uint8_t frame[US_FRAME_MAX];
+
+	assert_int_equal(us_frame_arp_probe(frame, port, guest, (const uint8_t[]){ 192, 0, 2, 7 }),
+			 sizeof(expected));
+	assert_memory_equal(frame, expected, sizeof(expected));
+}
+
+static void test_solicitation(void **state)
+{
+	static const uint8_t source[16] = { 0xfe, 0x80, [8] = 0xfc, 0x54, 0,
+					    0xff, 0xfe, 0xaa,	    0xbb, 0xcc };
+	uint8_t frame[US_FRAME_MAX], target[16];
+
+	us_frame_link_local(guest, target);
+	assert_int_equal(us_frame_solicitation(frame, port, guest, target), 86);
+	assert_memory_equal(frame, guest, 6);
+	assert_memory_equal(frame + 22, source, 16);
+	assert_memory_equal(frame + 38, target, 16);
+	assert_int_equal(frame[54], 135);
+	assert_memory_equal(frame + 62, target, 16);
+	assert_memory_equal(frame + 80, port, 6);
+	assert_icmpv6_checksum(frame, 86);
+}
+
+static void test_echo(void **state)
+{
+	uint8_t frame[US_FRAME_MAX];
+
+	assert_int_equal(us_frame_echo(frame, port, guest), 62);
+	assert_memory_equal(frame, guest, 6);
+	assert_memory_equal(frame + 38, ((uint8_t[16]){ 0xff, 2, [15] = 1 }), 16);
+	assert_int_equal(frame[54], 128);
+	assert_icmpv6_checksum(frame, 62);
+}
+
+/* Each cut is refused: nothing is learned from bytes that are not there. */
+static void test_learn_needs_all_of_it(void **state)
+{
+	uint8_t frame[US_FRAME_MAX];
+	struct us_frame_address address;
+	size_t length = us_frame_arp_probe(frame, port, guest, (const uint8_t[]){ 192, 0, 2, 7 });
+
+	memcpy(frame + 32, guest, 6);
+	assert_true(us_frame_learn(frame, length, guest, &address));
+	assert_true(address.has_ipv4 && address.is_certain && address.ipv4[3] == 7);
+	assert_false(us_frame_learn(frame, length, port, &address)); /* sender 0.0.0.0 */
+	for (size_t cut = 0; cut < length; cut++)
+		assert_false(us_frame_learn(frame, cut, guest, &address));
+}
+
+static void test_learn_only_what_is_its_own(void **state)
+{
+	static const uint8_t group[4] = { 224, 0, 0, 1 }, host[4] = { 198, 51, 100, 4 };
+	uint8_t frame[US_FRAME_MAX] = { [12] = 8, 0, 0x45 };
+	struct us_frame_address address;
+
+	memcpy(frame, port, 6);
+	memcpy(frame + 6, guest, 6);
+	memcpy(frame + 26, host, 4);
+	memcpy(frame + 30, group, 4);
+	assert_true(us_frame_learn(frame, 34, guest, &address));
+	assert_false(address.is_certain);
+	assert_memory_equal(address.ipv4, host, 4);
+	assert_false(us_frame_learn(frame, 34, port, &address)); /* to a group */
+	assert_false(us_frame_learn(frame, 34, (const uint8_t[6]){ 2 }, &address));
+
+	us_frame_echo(frame, guest, port);
+	assert_true(us_frame_learn(frame, 62, guest, &address) && address.has_ipv6);
+	assert_false(us_frame_learn(frame, 62, port, &address)); /* to all nodes */
+}
+
+/* What the kernel said, and errors that are none. */
+static void test_decode_error(void **state)
+{
+	struct {
+		struct nlmsghdr head;
+		struct nlmsgerr error;
+		struct nlattr attribute;
+		char text[8];
+	} message = { .head = { .nlmsg_len = sizeof(message),
+				.nlmsg_type = NLMSG_ERROR,
+				.nlmsg_flags = NLM_F_CAPPED | NLM_F_ACK_TLVS },
+		      .error = { .error = -EOPNOTSUPP },
+		      .attribute = { 12, NLMSGERR_ATTR_MSG },
+		      .text = "no, no" };
+	char words[5];
+
+	assert_int_equal(us_decode_error(&message.head, words, sizeof(words)), -EOPNOTSUPP);
+	assert_string_equal(words, "no, ");
+	message.attribute.nla_len = 13;
+	assert_int_equal(us_decode_error(&message.head, words, sizeof(words)), -EOPNOTSUPP);
+	assert_string_equal(words, "");
+	message.error.error = 5;
+	assert_int_equal(us_decode_error(&message.head, words, sizeof(words)), -EBADMSG);
+	message.head.nlmsg_len = 20;
+	assert_int_equal(us_decode_error(&message.head, words, sizeof(words)), -EBADMSG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_arp_probe),
+		cmocka_unit_test(test_solicitation),
+		cmocka_unit_test(test_echo),
+		cmocka_unit_test(test_learn_needs_all_of_it),
+		cmocka_unit_test(test_learn_only_what_is_its_own),
+		cmocka_unit_test(test_decode_error),
+	};
+
+	return cmocka_run_group_tests_name("frame", tests, NULL, NULL);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The readiness watch: a scripted guest behind a tap for what a guest must do at the right
+ * moment, and a real one, Linux's own stack in a second namespace, for what it answers.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "net/frame.h"
+#include "net/watch.h"
+#include "testbed.h"
+#include "util/clock.h"
+
+enum {
+	PROBE_MSEC = 20,
+	STABLE_MSEC = 300,
+};
+
+/* What happened, and a guest that answers ARP probes at the primary's tap when it is awake. */
+struct bed {
+	sd_event *loop;
+	int standby, primary;
+	bool is_awake;
+	unsigned int answers;	/* frames the guest has sent from the primary */
+	unsigned int nap_after; /* it falls asleep after so many, once */
+	uint64_t nap_end_usec;
+	unsigned int calls;
+	bool ready;
+	uint64_t first_usec; /* of its answers, since it woke up */
+	uint64_t ready_usec;
+};
+
+static const struct us_watch_config config = {
+	.mac = { 0x02, 0, 0, 0, 0, 0x01 },
+	.standby_port = "standby",
+	.primary_port = "primary",
+	.probe_usec = PROBE_MSEC * 1000,
+	.stable_usec = STABLE_MSEC * 1000,
+};
+
+static const uint8_t guest_ipv4[4] = { 192, 0, 2, 7 };
+
+static void on_traffic(void *userdata, bool ready, const char *why)
+{
+	struct bed *bed = userdata;
+
+	bed->calls++;
+	bed->ready = ready;
+	bed->ready_usec = us_now_usec();
+	assert_true(ready || why);
+}
+
+static const struct us_watch_handler handler = { .traffic = on_traffic };
+
+/* An ARP frame from the guest: an announcement, or the answer to a probe. */
+static void guest_arp(int tap, const uint8_t *target_mac, uint8_t operation)
+{
+	uint8_t frame[42] = { 0 };
+
+	memcpy(frame, target_mac, 6);
+	memcpy(frame + 6, guest_mac, 6);
+	memcpy(frame + 12, (uint8_t[]){ 8, 6, 0, 1, 8, 0, 6, 4, 0, operation }, 10);
+	memcpy(frame + 22, guest_mac, 6);
+	memcpy(frame + 28, guest_ipv4, 4);
+	memcpy(frame + 32, target_mac, 6);
+	assert_int_equal(write(tap, frame, sizeof(frame)), sizeof(frame));
+}
+
+static void guest_announces(int tap)
+{
+	guest_arp(tap, (const uint8_t *)"\xff\xff\xff\xff\xff\xff", 1);
+}
+
+static int on_guest(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct bed *bed = userdata;
+	uint8_t frame[2000];
+	ssize_t length;
+
+	while ((length = read(fd, frame, sizeof(frame))) > 0) {
+		if (length < 42 || memcmp(frame, guest_mac, 6) != 0 || frame[12] != 8 ||
+		    frame[13] != 6 || memcmp(frame + 38, guest_ipv4, 4) != 0)
+			continue;
+		if (bed->nap_after && bed->answers == bed->nap_after) {
+			bed->nap_end_usec = us_now_usec() + 200 * US_USEC_PER_MSEC;
+			bed->nap_after = 0;
+			bed->first_usec = 0;
+		}
+		if (!bed->is_awake || us_now_usec() < bed->nap_end_usec)
+			continue;
+		if (!bed->first_usec)
+			bed->first_usec = us_now_usec();
+		bed->answers++;
+		guest_arp(fd, frame + 6, 2);
+	}
+	return 0;
+}
+
+static int setup(void **state)
+{
+	static struct bed bed;
+
+	bed = (struct bed){ .is_awake = true };
+	testbed_run("ip link add br0 type bridge mcast_snooping 0");
+	testbed_run("ip link set br0 up");
+	bed.standby = testbed_tap("standby", "br0");
+	bed.primary = testbed_tap("primary", "br0");
+	assert_true(sd_event_new(&bed.loop) >= 0);
+	assert_true(sd_event_add_io(bed.loop, NULL, bed.primary, 1 /* EPOLLIN */, on_guest, &bed) >=
+		    0);
+	*state = &bed;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bed *bed = *state;
+
+	bed->loop = sd_event_unref(bed->loop);
+	bed->standby = us_close(bed->standby);
+	bed->primary = us_close(bed->primary);
+	testbed_run("ip link del br0");
+	return 0;
+}
+
+static struct us_watch *watch_new(struct bed *bed)
+{
+	struct us_watch *watch = NULL;
+	struct us_reason reason = { "" };
+
+	if (us_watch_new(&watch, bed->loop, &config, &handler, bed, &reason) != 0)
+		fail_msg("%s", reason.text);
+	return watch;
+}
+
+/* Runs the loop until the watch has spoken, or for so long. */
+static void run(struct bed *bed, unsigned int limit_msec)
+{
+	uint64_t end_usec = us_now_usec() + limit_msec * US_USEC_PER_MSEC;
+
+	while (!bed->calls && us_now_usec() < end_usec)
+		sd_event_run(bed->loop, 10 * US_USEC_PER_MSEC);
+}
+
+/* The address is learned at the standby; probes leave by the primary's port alone. */
+static void test_ready(void **state)
+{
+	struct bed *bed = *state;
+	US_CLEANUP(us_watch_freep) struct us_watch *watch = watch_new(bed);
+	uint8_t frame[200];
+
+	guest_announces(bed->standby);
+	run(bed, 10000);
+	assert_int_equal(bed->calls, 1);
+	assert_true(bed->ready);
+	assert_true(bed->ready_usec - bed->first_usec >= (STABLE_MSEC - PROBE_MSEC) * 1000);
+	assert_int_equal(testbed_next(bed->standby, frame, sizeof(frame), 0), 0);
+}
+
+/* The address can be learned from what is sent to the guest as well. */
+static void test_learns_from_frames_to_it(void **state)
+{
+	struct bed *bed = *state;
+	US_CLEANUP(us_watch_freep) struct us_watch *watch = NULL;
+	/* Complete, checksum and all: a bridge with netfilter drops what is not. */
+	uint8_t packet[60] = { [12] = 8, 0,    0x45, 0,	  0, 46, 0, 0,	 0, 0, 64,
+			       17,	 0xf6, 0xae, 192, 0, 2,	 9, 192, 0, 2, 7 };
+	US_CLEANUP(us_closep) int peer = testbed_tap("peer", "br0");
+
+	memcpy(packet, guest_mac, 6);
+	memcpy(packet + 6, (uint8_t[]){ 2, 0, 0, 0, 0, 9 }, 6);
+	watch = watch_new(bed);
+	assert_int_equal(write(peer, packet, sizeof(packet)), sizeof(packet));
+	run(bed, 10000);
+	assert_true(bed->ready);
+}
+
+/* A link that bounces: the time before the silence does not count. */
+static void test_bounce(void **state)
+{
+	struct bed *bed = *state;
+	US_CLEANUP(us_watch_freep) struct us_watch *watch = watch_new(bed);
+
+	bed->nap_after = 5;
+	guest_announces(bed->standby);
+	run(bed, 10000);
+	assert_true(bed->ready);
+	assert_true(bed->answers > 5);
+	assert_true(bed->ready_usec >= bed->nap_end_usec);
+	assert_true(bed->ready_usec - bed->first_usec >= (STABLE_MSEC - PROBE_MSEC) * 1000);
+}
+
+static void test_never_answers(void **state)
+{
+	struct bed *bed = *state;
+	US_CLEANUP(us_watch_freep) struct us_watch *watch = watch_new(bed);
+
+	bed->is_awake = false;
+	guest_announces(bed->standby);
+	run(bed, 3 * STABLE_MSEC);
+	assert_int_equal(bed->calls, 0);
+}
+
+/* Frames to the guest through the primary's port, and frames from it at the standby. */
+static void test_other_frames_do_not_count(void **state)
+{
+	struct bed *bed = *state;
+	US_CLEANUP(us_watch_freep) struct us_watch *watch = watch_new(bed);
+	uint64_t end_usec = us_now_usec() + 3 * STABLE_MSEC * US_USEC_PER_MSEC;
+	US_CLEANUP(us_closep) int peer = testbed_tap("peer", "br0");
+	uint8_t frame[60] = { [12] = 0x88, 0xb5 };
+
+	bed->is_awake = false;
+	memcpy(frame, guest_mac, 6);
+	memcpy(frame + 6, (uint8_t[]){ 2, 0, 0, 0, 0, 9 }, 6);
+	testbed_run("bridge fdb replace 02:00:00:00:00:01 dev primary master static sticky");
+	while (us_now_usec() < end_usec) {
+		guest_announces(bed->standby); /* a broadcast: leaves by the primary's port, too */
+		assert_int_equal(write(peer, frame, sizeof(frame)), sizeof(frame));
+		sd_event_run(bed->loop, 10 * US_USEC_PER_MSEC);
+	}
+	assert_int_equal(bed->calls, 0);
+}
+
+static void test_interface_removed(void **state)
+{
+	struct bed *bed = *state;
+	US_CLEANUP(us_watch_freep) struct us_watch *watch = watch_new(bed);
+
+	run(bed, 50);
+	testbed_run("ip link set primary down");
+	run(bed, 100);
+	assert_int_equal(bed->calls, 0);
+	testbed_run("ip link del primary");
+	run(bed, 10000);
+	assert_int_equal(bed->calls, 1);
+	assert_false(bed->ready);
+}
+
+static void test_refused(void **state)
+{
+	struct bed *bed = *state;
+	struct us_watch *watch = NULL;
+	struct us_watch_config other = config;
+	struct us_reason reason;
+
+	other.primary_port = "nothing";
+	assert_int_equal(us_watch_new(&watch, bed->loop, &other, &handler, bed, &reason),
+			 US_REFUSED);
+	assert_null(watch);
+	assert_string_equal(reason.text,
+			    "interface nothing: there is none: create it, or name another");
+}
+
+/* Linux itself as the guest; its MAC is the pair's, its namespace ends with the test. */
+static void real_guest_new(const char *commands)
+{
+	testbed_run("ip link set primary name unused && ip link set unused down");
+	testbed_run("ip netns add us-net-guest");
+	testbed_run("ip link add primary master br0 up type veth peer name eth0 "
+		    "netns us-net-guest address 02:00:00:00:00:01");
+	testbed_run("ip netns exec us-net-guest sh -ec '%s'", commands);
+}
+
+static void real_guest_watch(struct bed *bed)
+{
+	US_CLEANUP(us_watch_freep) struct us_watch *watch = watch_new(bed);
+	char neighbours[400];
+
+	guest_announces(bed->standby);
+	run(bed, 10000);
+	testbed_read(neighbours, sizeof(neighbours), "ip -n us-net-guest -4 neigh show");
+	testbed_run("ip link del primary && ip netns del us-net-guest");
+	assert_int_equal(bed->calls, 1);
+	assert_true(bed->ready);
+	assert_string_equal(neighbours, "");
+}
+
+static void test_linux_answers_arp(void **state)
+{
+	real_guest_new("sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1; "
+		       "ip addr add 192.0.2.7/24 dev eth0; ip link set eth0 up");
+	real_guest_watch(*state);
+}
+
+static void test_linux_answers_solicitation(void **state)
+{
+	real_guest_new("sysctl -qw net.ipv6.conf.eth0.accept_dad=0; ip link set eth0 up");
+	real_guest_watch(*state);
+}
+
+/* An address that cannot be guessed from the MAC: the echo request brings it to light. */
+static void test_linux_answers_echo(void **state)
+{
+	real_guest_new("sysctl -qw net.ipv6.conf.eth0.accept_dad=0; "
+		       "ip link set eth0 addrgenmode none; ip link set eth0 up; "
+		       "ip addr add fe80::1234/64 dev eth0 nodad");
+	real_guest_watch(*state);
+}
+
+#define WITH_BED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_BED(test_ready),
+		WITH_BED(test_learns_from_frames_to_it),
+		WITH_BED(test_bounce),
+		WITH_BED(test_never_answers),
+		WITH_BED(test_other_frames_do_not_count),
+		WITH_BED(test_interface_removed),
+		WITH_BED(test_refused),
+		WITH_BED(test_linux_answers_arp),
+		WITH_BED(test_linux_answers_solicitation),
+		WITH_BED(test_linux_answers_echo),
+	};
+
+	if (!testbed_enter())
+		return TESTBED_SKIP;
+	return cmocka_run_group_tests_name("watch", tests, NULL, NULL);
+}
