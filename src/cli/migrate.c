@@ -110,12 +110,16 @@ static void end_line(const struct show *show)
 static void on_interrupted(void *userdata)
 {
 	struct show *show = userdata;
+	/* The words must reach the same daemon. */
+	const char *host = us_args_value(&show->cli->args, "host");
+	const char *option = host ? " -H " : "";
 
+	host = host ? host : "";
 	end_line(show);
 	us_cli_fail(show->cli, US_EXIT_FAILED,
-		    "the migration of %s goes on: `understudy watch` follows it, "
-		    "`understudy migrate %s --abort` ends it",
-		    show->vm, show->vm);
+		    "the migration of %s goes on: `understudy%s%s watch` follows it, "
+		    "`understudy%s%s migrate %s --abort` ends it",
+		    show->vm, option, host, option, host, show->vm);
 }
 
 /* ---- Migrating ---- */
