@@ -97,7 +97,7 @@ enum us_why {
 	US_WHY_NOT_ASSIGNED,	/* the pair has no primary */
 	US_WHY_RESERVING,	/* being reserved */
 	US_WHY_RESERVE_REFUSED, /* the host could not reserve it; tried again later */
-	US_WHY_SEPARATE,	/* the upper layer decides */
+	US_WHY_MAY_PLUG,	/* separate mode: the upper layer may plug it now */
 	US_WHY_HOLD,		/* someone wants it hidden */
 	US_WHY_REMOVING,	/* the pair is being removed */
 	US_WHY_VM_UNKNOWN,	/* the VM's monitor does not answer */
@@ -123,17 +123,17 @@ struct us_pair_config {
 	enum us_mode mode;
 	bool can_park; /* effects may ask for US_PATH_PARKED */
 
-	uint64_t plug_usec;	    /* VMM's answer to a plug */
-	uint64_t ready_usec;	    /* from plugged to traffic on the primary */
-	uint64_t unplug_usec;	    /* guest's acknowledgement of an unplug */
-	uint64_t retry_usec;	    /* until a refused or overdue request is made again */
-	uint64_t steer_usec;	    /* the switch's answer */
-	uint64_t park_usec;	    /* longest time that frames are held, per transition */
-	uint64_t backoff_usec;	    /* first back-off; doubles each time … */
-	uint64_t backoff_max_usec;  /* … up to this */
-	uint64_t calm_usec;	    /* visible for so long, the back-off is forgotten */
-	uint64_t reset_fresh_usec;  /* a reset older than this is not answered by another */
-	uint32_t free_flips;	    /* guest-made hides before the first back-off */
+	uint64_t plug_usec;	   /* VMM's answer to a plug */
+	uint64_t ready_usec;	   /* from plugged to traffic on the primary */
+	uint64_t unplug_usec;	   /* guest's acknowledgement of an unplug */
+	uint64_t retry_usec;	   /* until a refused or overdue request is made again */
+	uint64_t steer_usec;	   /* the switch's answer */
+	uint64_t park_usec;	   /* longest time that frames are held, per transition */
+	uint64_t backoff_usec;	   /* first back-off; doubles each time … */
+	uint64_t backoff_max_usec; /* … up to this */
+	uint64_t calm_usec;	   /* visible for so long, the back-off is forgotten */
+	uint64_t reset_fresh_usec; /* a reset older than this is not answered by another */
+	uint32_t free_flips;	   /* guest-made hides before the first back-off */
 };
 
 /* Sensible defaults for everything but the mode. */
@@ -148,35 +148,44 @@ void us_pair_config_default(struct us_pair_config *config);
 struct us_pair {
 	struct us_pair_config config;
 
-	/* Observed */
-	enum us_guest guest;
+	/* Facts about the guest and the VM */
 	enum us_vm_state vm;
-	enum us_migration_phase phase;
-	enum us_path path; /* what the switch was last seen to do */
-	enum us_primary primary;
+	enum us_guest guest;
 	bool driver_ok;
+	bool guest_known; /* the two above were observed since the VM was last unknown */
+	bool was_reset;	  /* and no driver has come back yet */
 
-	/* Wished */
+	/* Wishes */
 	bool assigned; /* a primary is named */
 	bool hold;
-	bool removing; /* give everything back */
+	bool prepared;	/* between prepare and finish */
+	bool migrating; /* the VMM says so, prepared or not */
+	bool removing;	/* give everything back */
 
-	/* Transition under way */
-	bool ready;	     /* this session carried traffic on the primary */
-	bool reserved;	     /* the host holds the primary for us */
-	bool plugged;	     /* EXPOSING: the VMM has the device */
-	bool overdue;	     /* HIDING: the deadline passed; RESERVING, ABSENT: waiting to retry */
-	bool park_spent;     /* frames were held as long as they may be */
-	bool steering;	     /* a steer to `steer_to` is under way */
-	bool steer_retry;    /* the last steer failed; again at steer_deadline */
+	/* The primary */
+	enum us_primary primary;
+	bool reserving; /* RESERVE is asked and not answered */
+	bool reserved;	/* the host holds it for us */
+	bool plugging;	/* PLUG is asked and not answered, whatever was wished since */
+	bool plugged;	/* EXPOSING: the VMM has it, and we watch for traffic */
+	bool ready;	/* this driver session carried traffic on it */
+	bool overdue;	/* HIDING, ABSENT: the answer did not come, or was no; to be asked again */
+	uint64_t primary_deadline; /* of the answer that is waited for, or of the next try */
+
+	/* The path */
+	enum us_path path; /* what the switch was last seen to do */
 	enum us_path steer_to;
-	uint32_t flips;	     /* guest-made or failed transitions since it was calm */
-
-	uint64_t primary_deadline; /* of what `primary` waits for */
+	bool steering;	  /* a steer to `steer_to` is under way */
+	bool steer_retry; /* it failed: again at steer_deadline */
+	bool park_spent;  /* in this transition frames were held as long as they may be */
 	uint64_t steer_deadline;
 	uint64_t park_deadline;
-	uint64_t plug_after; /* back-off: not before */
-	uint64_t calm_at;    /* visible until then: forget the back-off */
+
+	/* Back-off */
+	uint32_t flips;	     /* guest-made and failed transitions since it was calm */
+	uint64_t plug_after; /* no plug before this */
+	uint64_t calm_at;    /* visible until then: forget the flips */
+	enum us_why failure; /* of the last try, until one succeeds; US_WHY_READY: none */
 
 	enum us_why why;
 };
@@ -187,26 +196,26 @@ void us_pair_init(struct us_pair *pair, const struct us_pair_config *config);
 /* ---- Events ---- */
 
 enum us_event_type {
-	US_EVENT_TICK,		   /* a deadline may have come */
-	US_EVENT_ASSIGN,	   /* a primary is named for the pair */
-	US_EVENT_UNASSIGN,	   /* … and taken back: hide, then release it */
-	US_EVENT_REMOVE,	   /* the pair ends: hide, release, stop steering */
-	US_EVENT_HOLD,		   /* .on: keep it hidden */
-	US_EVENT_VM,		   /* .vm */
-	US_EVENT_GUEST,		   /* .guest, .on: DRIVER_OK */
-	US_EVENT_RESET,		   /* the machine was reset, .age_usec ago */
-	US_EVENT_PREPARE,	   /* hide for a migration */
-	US_EVENT_FINISH,	   /* the migration is over, or is not to be */
-	US_EVENT_MIGRATING,	   /* .on: the VMM started, or stopped, migrating */
-	US_EVENT_OBSERVED,	   /* .on: the primary is, or is not, in the VM */
-	US_EVENT_PATH,		   /* .path: found so on the switch, unasked */
-	US_EVENT_RESERVED,	   /* result of RESERVE; .on: it is ours */
-	US_EVENT_PLUGGED,	   /* result of PLUG; .on: the VMM has it */
-	US_EVENT_UNPLUG_REFUSED,   /* the VMM did not take the request */
-	US_EVENT_UNPLUGGED,	   /* the guest let it go: it is out of the VM */
-	US_EVENT_TRAFFIC,	   /* .on: the guest stably sends from the primary; off: it ceased
-				    * to be possible (the interface is gone) */
-	US_EVENT_STEERED,	   /* result of STEER; .path: to where, .on: done and verified */
+	US_EVENT_TICK,		 /* a deadline may have come */
+	US_EVENT_ASSIGN,	 /* a primary is named for the pair */
+	US_EVENT_UNASSIGN,	 /* … and taken back: hide, then release it */
+	US_EVENT_REMOVE,	 /* the pair ends: hide, release, stop steering */
+	US_EVENT_HOLD,		 /* .on: keep it hidden */
+	US_EVENT_VM,		 /* .vm */
+	US_EVENT_GUEST,		 /* .guest, .on: DRIVER_OK */
+	US_EVENT_RESET,		 /* the machine was reset, .age_usec ago */
+	US_EVENT_PREPARE,	 /* hide for a migration */
+	US_EVENT_FINISH,	 /* the migration is over, or is not to be */
+	US_EVENT_MIGRATING,	 /* .on: the VMM started, or stopped, migrating */
+	US_EVENT_OBSERVED,	 /* .on: the primary is, or is not, in the VM */
+	US_EVENT_PATH,		 /* .path: found so on the switch, unasked */
+	US_EVENT_RESERVED,	 /* result of RESERVE; .on: it is ours */
+	US_EVENT_PLUGGED,	 /* result of PLUG; .on: the VMM has it */
+	US_EVENT_UNPLUG_REFUSED, /* the VMM did not take the request */
+	US_EVENT_UNPLUGGED,	 /* the guest let it go: it is out of the VM */
+	US_EVENT_TRAFFIC,	 /* .on: the guest stably sends from the primary; off: it ceased
+				  * to be possible (the interface is gone) */
+	US_EVENT_STEERED,	 /* result of STEER; .path: to where, .on: done and verified */
 	US_EVENT_N
 };
 
@@ -231,14 +240,15 @@ enum us_effect_type {
 	US_EFFECT_RESET_VM, /* complete the unplug before the firmware looks; no result */
 	US_EFFECT_WATCH,    /* look for the guest's traffic on the primary → TRAFFIC */
 	US_EFFECT_UNWATCH,  /* stop looking; no result */
-	US_EFFECT_PUBLISH,  /* .from → pair->primary: something that people see has changed */
+	US_EFFECT_PUBLISH,  /* something that people see has changed; .moved: and is worth a line */
 	US_EFFECT_N
 };
 
 struct us_effect {
 	enum us_effect_type type;
 	enum us_path path;
-	enum us_primary from;
+	enum us_primary from; /* PUBLISH: where the primary was before */
+	bool moved;	      /* PUBLISH: the primary's state, or the reason for it, is new */
 };
 
 enum {
@@ -289,6 +299,9 @@ const char *us_why_text(enum us_why why);
 /* The primary's state in a word; `reserved` is a hidden one whose guest is not here. */
 const char *us_primary_name(enum us_primary primary);
 const char *us_pair_primary_name(const struct us_pair *pair);
+
+/* What the two migration facts mean together. */
+enum us_migration_phase us_pair_phase(const struct us_pair *pair);
 
 /* The reverse of us_mode_name(); -1 for a word that is none. */
 int us_mode_from_name(const char *name);

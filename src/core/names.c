@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The words for every enum of the engine: those of the documents, the log and the API. */
+#include <stdio.h>
+#include <string.h>
+
+#include "understudy/pair.h"
+
+#define NAMES(table, count)                                                                        \
+	_Static_assert(sizeof(table) / sizeof((table)[0]) == (count), "a name for every value")
+
+static const char *const mode_names[] = {
+	[US_MODE_SEPARATE] = "separate",
+	[US_MODE_COUPLED] = "coupled",
+	[US_MODE_COMBINED] = "combined",
+};
+NAMES(mode_names, US_MODE_N);
+
+static const char *const guest_names[] = {
+	[US_GUEST_NONE] = "none",
+	[US_GUEST_LEGACY] = "legacy",
+	[US_GUEST_CAPABLE] = "capable",
+};
+NAMES(guest_names, US_GUEST_N);
+
+static const char *const vm_state_names[] = {
+	[US_VM_UNKNOWN] = "unknown", [US_VM_RUNNING] = "running", [US_VM_INCOMING] = "incoming",
+	[US_VM_MOVED] = "moved",     [US_VM_GONE] = "gone",
+};
+NAMES(vm_state_names, US_VM_N);
+
+static const char *const primary_names[] = {
+	[US_PRIMARY_ABSENT] = "absent",	  [US_PRIMARY_RESERVING] = "reserving",
+	[US_PRIMARY_HIDDEN] = "hidden",	  [US_PRIMARY_EXPOSING] = "exposing",
+	[US_PRIMARY_VISIBLE] = "visible", [US_PRIMARY_HIDING] = "hiding",
+	[US_PRIMARY_UNKNOWN] = "unknown",
+};
+NAMES(primary_names, US_PRIMARY_N);
+
+static const char *const path_names[] = {
+	[US_PATH_NONE] = "none",
+	[US_PATH_STANDBY] = "standby",
+	[US_PATH_PRIMARY] = "primary",
+	[US_PATH_PARKED] = "parked",
+};
+NAMES(path_names, US_PATH_N);
+
+static const char *const phase_names[] = {
+	[US_PHASE_NONE] = "none",
+	[US_PHASE_PREPARED] = "prepared",
+	[US_PHASE_ACTIVE] = "active",
+};
+NAMES(phase_names, US_PHASE_N);
+
+static const char *const event_names[] = {
+	[US_EVENT_TICK] = "tick",	    [US_EVENT_ASSIGN] = "assign",
+	[US_EVENT_UNASSIGN] = "unassign",   [US_EVENT_REMOVE] = "remove",
+	[US_EVENT_HOLD] = "hold",	    [US_EVENT_VM] = "vm",
+	[US_EVENT_GUEST] = "guest",	    [US_EVENT_RESET] = "reset",
+	[US_EVENT_PREPARE] = "prepare",	    [US_EVENT_FINISH] = "finish",
+	[US_EVENT_MIGRATING] = "migrating", [US_EVENT_OBSERVED] = "observed",
+	[US_EVENT_PATH] = "path",	    [US_EVENT_RESERVED] = "reserved",
+	[US_EVENT_PLUGGED] = "plugged",	    [US_EVENT_UNPLUG_REFUSED] = "unplug-refused",
+	[US_EVENT_UNPLUGGED] = "unplugged", [US_EVENT_TRAFFIC] = "traffic",
+	[US_EVENT_STEERED] = "steered",
+};
+NAMES(event_names, US_EVENT_N);
+
+static const char *const effect_names[] = {
+	[US_EFFECT_RESERVE] = "reserve", [US_EFFECT_RELEASE] = "release",
+	[US_EFFECT_STEER] = "steer",	 [US_EFFECT_PLUG] = "plug",
+	[US_EFFECT_UNPLUG] = "unplug",	 [US_EFFECT_RESET_VM] = "reset-vm",
+	[US_EFFECT_WATCH] = "watch",	 [US_EFFECT_UNWATCH] = "unwatch",
+	[US_EFFECT_PUBLISH] = "publish",
+};
+NAMES(effect_names, US_EFFECT_N);
+
+static const char *const why_texts[] = {
+	[US_WHY_READY] = "guest carries traffic on the primary",
+	[US_WHY_NOT_ASSIGNED] = "no primary is assigned",
+	[US_WHY_RESERVING] = "the host is reserving it",
+	[US_WHY_RESERVE_REFUSED] = "the host could not reserve it",
+	[US_WHY_MAY_PLUG] = "guest can handle it, the upper layer may plug it",
+	[US_WHY_HOLD] = "on hold",
+	[US_WHY_REMOVING] = "the pair is being removed",
+	[US_WHY_VM_UNKNOWN] = "the VM's monitor does not answer",
+	[US_WHY_VM_INCOMING] = "waiting for the guest to arrive",
+	[US_WHY_VM_MOVED] = "the guest runs on another host now",
+	[US_WHY_VM_GONE] = "the VM has ended",
+	[US_WHY_MIGRATION] = "hidden for a migration",
+	[US_WHY_NO_DRIVER] = "guest has no driver for the standby",
+	[US_WHY_LEGACY] = "guest negotiated without STANDBY",
+	[US_WHY_NOT_DRIVER_OK] = "guest's driver has not reached DRIVER_OK",
+	[US_WHY_RESET] = "guest was reset",
+	[US_WHY_BACKOFF] = "guest changes too often, waiting",
+	[US_WHY_DRIVER_OK] = "guest reached DRIVER_OK",
+	[US_WHY_PLUGGED] = "waiting for the guest's traffic on the primary",
+	[US_WHY_PLUG_REFUSED] = "the VMM refused to plug it, waiting to try again",
+	[US_WHY_NOT_READY] = "guest did not use the primary in time",
+	[US_WHY_STEER_FAILED] = "the switch could not be steered to it",
+	[US_WHY_UNPLUG_OVERDUE] = "guest has not acknowledged the unplug",
+};
+NAMES(why_texts, US_WHY_N);
+
+const char *us_mode_name(enum us_mode mode)
+{
+	return mode_names[mode];
+}
+
+const char *us_guest_name(enum us_guest guest)
+{
+	return guest_names[guest];
+}
+
+const char *us_vm_state_name(enum us_vm_state vm)
+{
+	return vm_state_names[vm];
+}
+
+const char *us_primary_name(enum us_primary primary)
+{
+	return primary_names[primary];
+}
+
+const char *us_path_name(enum us_path path)
+{
+	return path_names[path];
+}
+
+const char *us_phase_name(enum us_migration_phase phase)
+{
+	return phase_names[phase];
+}
+
+const char *us_event_name(enum us_event_type type)
+{
+	return event_names[type];
+}
+
+const char *us_effect_name(enum us_effect_type type)
+{
+	return effect_names[type];
+}
+
+const char *us_why_text(enum us_why why)
+{
+	return why_texts[why];
+}
+
+int us_mode_from_name(const char *name)
+{
+	for (int mode = 0; mode < US_MODE_N; mode++)
+		if (strcmp(name, mode_names[mode]) == 0)
+			return mode;
+	return -1;
+}
+
+const char *us_pair_primary_name(const struct us_pair *pair)
+{
+	bool guest_is_here = pair->vm == US_VM_RUNNING || pair->vm == US_VM_UNKNOWN;
+
+	if (pair->primary == US_PRIMARY_HIDDEN && pair->reserved && !guest_is_here)
+		return "reserved";
+	return us_primary_name(pair->primary);
+}
+
+char *us_pair_move_line(char *buffer, size_t size, const char *name, enum us_primary from,
+			const struct us_pair *pair)
+{
+	if (from == pair->primary)
+		snprintf(buffer, size, "%s: %s (%s)", name, us_pair_primary_name(pair),
+			 us_why_text(pair->why));
+	else
+		snprintf(buffer, size, "%s: %s → %s (%s)", name, us_primary_name(from),
+			 us_pair_primary_name(pair), us_why_text(pair->why));
+	return buffer;
+}
