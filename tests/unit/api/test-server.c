@@ -535,6 +535,29 @@ static void test_many_clients(void **state)
 	us_server_free(server);
 }
 
+/* Out of descriptors, the server rests instead of spinning, and goes on when there are some. */
+static void test_no_descriptor(void **state)
+{
+	struct place *place = *state;
+	struct us_server *server = serve(place);
+	struct rlimit limit, none;
+	struct raw raw;
+
+	raw_connect(&raw, place);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_true(sd_event_run(place->loop, UINT64_MAX) > 0);
+	assert_int_equal(sd_event_run(place->loop, 0), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(us_server_clients(server), 0);
+	raw_call(&raw, CALL(CONTROL "GetStatus"));
+	assert_string_equal(raw_receive(&raw), STATUS);
+	raw_close(&raw);
+	us_server_free(server);
+}
+
 /* ---- The socket ---- */
 
 static void test_socket(void **state)
@@ -600,14 +623,15 @@ static void test_activation(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_answers),	TEST(test_description),
-		TEST(test_pipelining),	TEST(test_too_many_waiting),
-		TEST(test_more),	TEST(test_oneway),
-		TEST(test_gone),	TEST(test_slow_reader),
-		TEST(test_bad_clients), TEST(test_bad_waiting),
-		TEST(test_permission),	TEST(test_crowd_of_one_user),
-		TEST(test_groups),	TEST(test_many_clients),
-		TEST(test_socket),	TEST(test_activation),
+		TEST(test_answers),	  TEST(test_description),
+		TEST(test_pipelining),	  TEST(test_too_many_waiting),
+		TEST(test_more),	  TEST(test_oneway),
+		TEST(test_gone),	  TEST(test_slow_reader),
+		TEST(test_bad_clients),	  TEST(test_bad_waiting),
+		TEST(test_permission),	  TEST(test_crowd_of_one_user),
+		TEST(test_groups),	  TEST(test_many_clients),
+		TEST(test_no_descriptor), TEST(test_socket),
+		TEST(test_activation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
