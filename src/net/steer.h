@@ -42,8 +42,9 @@ void us_steer_abandon(struct us_steer *steer);
 int us_steer_set_primary(struct us_steer *steer, const char *port, struct us_reason *reason);
 
 /*
- * Steers, and verifies by reading back: returns when the switch is known to obey. Takes some
- * tens of microseconds (one rtnetlink exchange for the change, one for the proof).
+ * Steers, and verifies by reading back: returns when the switch is known to obey. Takes
+ * four rtnetlink exchanges (who is the port, the change, the proof, what is left at the other
+ * port): about 150 microseconds on a bridge of 10,000 entries.
  * Refused, in words with the kernel's own (extended acknowledgement), if it does not obey.
  */
 int us_steer_to(struct us_steer *steer, enum us_path path, struct us_reason *reason);

@@ -277,8 +277,10 @@ static void test_refused(void **state)
 	US_CLEANUP(us_closep) int lone = testbed_tap("lone", NULL), other = -1;
 	struct us_reason reason;
 
+	assert_true(lone >= 0);
 	testbed_run("ip link add br1 up type bridge");
 	other = testbed_tap("other", "br1");
+	assert_true(other >= 0);
 	assert_refused("standby", "nothing",
 		       "interface nothing: there is none: create it, or name another");
 	assert_refused("lone", NULL, "interface lone: is a port of no bridge: add it to one");

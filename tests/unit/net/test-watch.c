@@ -150,7 +150,8 @@ static void run(struct bed *bed, unsigned int limit_msec)
 static void test_ready(void **state)
 {
 	struct bed *bed = *state;
-	US_CLEANUP(us_watch_freep) struct us_watch *watch = watch_new(bed);
+	US_CLEANUP(us_watch_freep)
+	__attribute__((unused)) struct us_watch *watch = watch_new(bed);
 	uint8_t frame[200];
 
 	guest_announces(bed->standby);
@@ -183,7 +184,8 @@ static void test_learns_from_frames_to_it(void **state)
 static void test_bounce(void **state)
 {
 	struct bed *bed = *state;
-	US_CLEANUP(us_watch_freep) struct us_watch *watch = watch_new(bed);
+	US_CLEANUP(us_watch_freep)
+	__attribute__((unused)) struct us_watch *watch = watch_new(bed);
 
 	bed->nap_after = 5;
 	guest_announces(bed->standby);
@@ -197,7 +199,8 @@ static void test_bounce(void **state)
 static void test_never_answers(void **state)
 {
 	struct bed *bed = *state;
-	US_CLEANUP(us_watch_freep) struct us_watch *watch = watch_new(bed);
+	US_CLEANUP(us_watch_freep)
+	__attribute__((unused)) struct us_watch *watch = watch_new(bed);
 
 	bed->is_awake = false;
 	guest_announces(bed->standby);
@@ -209,7 +212,8 @@ static void test_never_answers(void **state)
 static void test_other_frames_do_not_count(void **state)
 {
 	struct bed *bed = *state;
-	US_CLEANUP(us_watch_freep) struct us_watch *watch = watch_new(bed);
+	US_CLEANUP(us_watch_freep)
+	__attribute__((unused)) struct us_watch *watch = watch_new(bed);
 	uint64_t end_usec = us_now_usec() + 3 * STABLE_MSEC * US_USEC_PER_MSEC;
 	US_CLEANUP(us_closep) int peer = testbed_tap("peer", "br0");
 	uint8_t frame[60] = { [12] = 0x88, 0xb5 };
@@ -229,7 +233,8 @@ static void test_other_frames_do_not_count(void **state)
 static void test_interface_removed(void **state)
 {
 	struct bed *bed = *state;
-	US_CLEANUP(us_watch_freep) struct us_watch *watch = watch_new(bed);
+	US_CLEANUP(us_watch_freep)
+	__attribute__((unused)) struct us_watch *watch = watch_new(bed);
 
 	run(bed, 50);
 	testbed_run("ip link set primary down");
@@ -260,7 +265,7 @@ static void test_refused(void **state)
 static void real_guest_new(const char *commands)
 {
 	testbed_run("ip link set primary name unused && ip link set unused down");
-	testbed_run("ip netns add us-net-guest");
+	testbed_run("ip netns del us-net-guest 2>/dev/null; ip netns add us-net-guest");
 	testbed_run("ip link add primary master br0 up type veth peer name eth0 "
 		    "netns us-net-guest address 02:00:00:00:00:01");
 	testbed_run("ip netns exec us-net-guest sh -ec '%s'", commands);
@@ -268,7 +273,8 @@ static void real_guest_new(const char *commands)
 
 static void real_guest_watch(struct bed *bed)
 {
-	US_CLEANUP(us_watch_freep) struct us_watch *watch = watch_new(bed);
+	US_CLEANUP(us_watch_freep)
+	__attribute__((unused)) struct us_watch *watch = watch_new(bed);
 	char neighbours[400];
 
 	guest_announces(bed->standby);
