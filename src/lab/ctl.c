@@ -186,7 +186,6 @@ static bool is_done(void *userdata)
 
 int us_call_wait(struct us_call *call, uint64_t timeout_usec, struct us_reason *reason)
 {
-	const char *words = NULL;
 	int r = us_lab_wait(call->lab, is_done, call, timeout_usec);
 
 	if (r)
@@ -194,9 +193,8 @@ int us_call_wait(struct us_call *call, uint64_t timeout_usec, struct us_reason *
 				 us_lab_host_name(call->host), us_strerror(r));
 	if (call->status == 0)
 		return 0;
-	json_unpack(call->last, "{s:s}", "error", &words);
-	return us_refuse(reason, "understudy on %s: exit status %d: %s",
-			 us_lab_host_name(call->host), call->status, words ? words : call->words);
+	return us_refuse(reason, "%s: exit status %d: %s", us_lab_host_name(call->host),
+			 call->status, call->words);
 }
 
 void us_call_deinit(struct us_call *call)

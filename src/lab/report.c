@@ -77,7 +77,7 @@ static void print_event(const struct us_lab_event *event, double time_ms)
 {
 	if (!strcmp(event->name, "phase"))
 		printf("%9.3f s  -- %s\n", time_ms / 1e3, event->detail);
-	else if (!strcmp(event->name, "move"))
+	else if (!strcmp(event->source, "understudyd"))
 		printf("%9.3f s  %s  %s\n", time_ms / 1e3, event->place, event->detail);
 	else
 		printf("%9.3f s  %s  (%s: %s %s)\n", time_ms / 1e3, event->place, event->source,

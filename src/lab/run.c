@@ -61,24 +61,29 @@ void us_phase_expect_no_loss(struct us_run *run)
 		run->phases[run->phases_count - 1].no_loss = true;
 }
 
-/* A line of `watch --json`: a move of a pair, or what a VM said. */
+/* A line of `watch --json`: a move of a pair, a stage of a migration, or what a VM said; the last
+ * we hear ourselves. */
 static void on_watch(struct us_call *call, json_t *line)
 {
+	const char *event = "", *pair = "", *from = "", *to = "", *path = "", *why = "",
+		   *words = "";
 	struct us_run *run = call->userdata;
-	const char *event = "", *name = NULL, *pair = "", *from = "", *to = "", *path = "",
-		   *why = "";
 	json_int_t time_usec = us_mark();
 	char detail[200];
 
-	json_unpack(line, "{s?s,s?s,s?s,s?s,s?s,s?s,s?s,s?I}", "event", &event, "name", &name,
-		    "pair", &pair, "from", &from, "to", &to, "path", &path, "why", &why,
-		    "time_usec", &time_usec);
 	run->changes++;
-	if (strcmp(event, "move"))
-		return; /* what QEMU says we hear ourselves */
-	snprintf(detail, sizeof(detail), "%s: %s → %s, path %s (%s)", pair, from, to, path, why);
+	json_unpack(line, "{s?s,s?s,s?s,s?s,s?s,s?s,s?s,s?I}", "event", &event, "pair", &pair,
+		    "from", &from, "to", &to, "path", &path, "why", &why, "line", &words,
+		    "time_usec", &time_usec);
+	if (!strcmp(event, "vm"))
+		return;
+	if (!strcmp(event, "move"))
+		snprintf(detail, sizeof(detail), "%s: %s → %s, path %s (%s)", pair, from, to, path,
+			 why);
+	else
+		snprintf(detail, sizeof(detail), "%s", words);
 	us_timeline_add(&run->timeline, time_usec, us_lab_host_name(call->host), "understudyd",
-			"move", detail, line);
+			event, detail, line);
 	us_say(run, "%s %s", us_lab_host_name(call->host), detail);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Scenarios of two hosts. */
 #include <stdio.h>
+#include <string.h>
 
 #include "lab/run.h"
 #include "util/clock.h"
@@ -15,13 +16,14 @@ static void do_prepare_destination(struct us_run *run, const char *mode)
 	us_do_attach(run, B, mode, false);
 }
 
-/* Progress of the migration: said when it changes by something a person can see. */
+/* What the CLI prints of the migration's progress; the stages come through `watch` as well. */
 static void on_progress(struct us_call *call, json_t *line)
 {
-	struct us_run *run = call->userdata;
-	US_CLEANUP(us_freep) char *text = json_dumps(line, JSON_COMPACT | JSON_SORT_KEYS);
+	const char *words = NULL, *stage = "";
 
-	us_say(run, "migrate: %s", text);
+	json_unpack(line, "{s:{s:s,s:s}}", "progress", "stage", &stage, "line", &words);
+	if (words && !strcmp(stage, "transfer"))
+		us_say(call->userdata, "host-a %s", words);
 }
 
 static void do_migrate(struct us_run *run, const char *setting)
