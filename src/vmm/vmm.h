@@ -5,7 +5,9 @@
  *
  * Nothing here blocks. A request is answered exactly once through its callback, from the loop:
  * with 0, with US_REFUSED and the peer's words, with -ETIMEDOUT, or with -ECONNRESET when the
- * monitor went away first. Requests leave in the order in which they were made, without waiting
+ * monitor went away first. A request that returns an error was not made, and is not answered:
+ * -ENOTCONN while the VM is not adopted, -EINVAL for a name that no device can have, -ENOMEM.
+ * Requests leave in the order in which they were made, without waiting
  * for each other's answers. Events and answers arrive in the order in which the monitor sent
  * them. A freed VM calls nobody back.
  */

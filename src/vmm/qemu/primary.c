@@ -18,47 +18,57 @@ enum {
 	PLUG_USEC = 30 * 1000 * 1000,
 };
 
-/* ---- Back ends: which devices of ours may have one ---- */
+/* ---- Which devices are ours ---- */
 
-struct back_end {
+struct primary {
 	struct us_list link;
+	bool going; /* QEMU took our request to unplug it; DEVICE_DELETED has not come */
 	char device[];
 };
 
-static struct back_end *find_back_end(struct us_vm *vm, const char *device)
+static struct primary *find_primary(struct us_vm *vm, const char *device)
 {
-	struct back_end *back_end;
+	struct primary *primary;
 
-	us_list_for_each (back_end, &vm->back_ends, link)
-		if (strcmp(back_end->device, device) == 0)
-			return back_end;
+	us_list_for_each (primary, &vm->primaries, link)
+		if (strcmp(primary->device, device) == 0)
+			return primary;
 	return NULL;
 }
 
-static int note_back_end(struct us_vm *vm, const char *device)
+static int note_primary(struct us_vm *vm, const char *device)
 {
-	struct back_end *back_end = find_back_end(vm, device);
+	struct primary *primary = find_primary(vm, device);
 
-	if (back_end)
+	if (primary)
 		return 0;
-	back_end = malloc(sizeof(*back_end) + strlen(device) + 1);
-	if (!back_end)
+	primary = malloc(sizeof(*primary) + strlen(device) + 1);
+	if (!primary)
 		return -ENOMEM;
-	strcpy(back_end->device, device);
-	us_list_append(&vm->back_ends, &back_end->link);
+	primary->going = false;
+	strcpy(primary->device, device);
+	us_list_append(&vm->primaries, &primary->link);
 	return 0;
 }
 
-static void free_back_end(struct back_end *back_end)
+static void free_primary(struct primary *primary)
 {
-	us_list_remove(&back_end->link);
-	free(back_end);
+	us_list_remove(&primary->link);
+	free(primary);
 }
 
 void us_primary_free_all(struct us_vm *vm)
 {
-	while (!us_list_is_empty(&vm->back_ends))
-		free_back_end(us_list_entry(vm->back_ends.next, struct back_end, link));
+	while (!us_list_is_empty(&vm->primaries))
+		free_primary(us_list_entry(vm->primaries.next, struct primary, link));
+}
+
+void us_primary_forget(struct us_vm *vm)
+{
+	struct primary *primary;
+
+	us_list_for_each (primary, &vm->primaries, link)
+		primary->going = false;
 }
 
 static const char *back_end_id(char buffer[US_DEVICE_NAME_MAX + 8], const char *device)
@@ -83,11 +93,11 @@ static void delete_back_end(struct us_vm *vm, const char *device)
 
 void us_primary_deleted(struct us_vm *vm, const char *device)
 {
-	struct back_end *back_end = find_back_end(vm, device);
+	struct primary *primary = find_primary(vm, device);
 
-	if (back_end) {
+	if (primary) {
 		delete_back_end(vm, device);
-		free_back_end(back_end);
+		free_primary(primary);
 	}
 	us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_DELETED, .device = device });
 }
@@ -171,7 +181,7 @@ static void on_added(void *userdata, const struct us_qmp_answer *answer)
 static int add_back_end(struct plug *plug)
 {
 	char id[US_DEVICE_NAME_MAX + 8];
-	int r = note_back_end(plug->vm, plug->id);
+	int r = note_primary(plug->vm, plug->id);
 
 	if (r < 0)
 		return r;
@@ -314,17 +324,27 @@ static bool is_pending(const struct us_qmp_answer *answer)
 					   strstr(answer->words, "power indicator blinking"));
 }
 
+/*
+ * A device that QEMU does not find any more may still be on its way out (measured: DEVICE_DELETED
+ * comes up to 90 ms after a reset took it off the bus), and hold its VF until then: only if no
+ * event is to come do we tell in its place.
+ */
 static void on_device_del(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct unplug *unplug = userdata;
 	struct us_vm *vm = unplug->vm;
+	struct primary *primary = find_primary(vm, unplug->device);
+	bool is_coming = primary && primary->going;
+	bool is_taken = answer->r == 0 || is_pending(answer);
 
+	if (primary && is_taken)
+		primary->going = true;
 	us_vm_hold(vm);
-	if (answer->r == 0 || answer->not_found || is_pending(answer))
+	if (is_taken || answer->not_found)
 		us_request_finish(unplug->request, 0, NULL);
 	else
 		us_request_finish(unplug->request, answer->r, answer->why);
-	if (answer->not_found && !vm->freed)
+	if (answer->not_found && !is_coming && !vm->freed)
 		us_primary_deleted(vm, unplug->device);
 	free(unplug);
 	us_vm_release(vm);
@@ -337,7 +357,7 @@ int us_vm_unplug(struct us_vm *vm, const char *id, us_vm_done_fn done, void *use
 
 	/* It may have a back end from before we were started. */
 	if (r == 0)
-		r = note_back_end(vm, id);
+		r = note_primary(vm, id);
 	if (r < 0)
 		return r;
 	unplug = malloc(sizeof(*unplug) + strlen(id) + 1);

@@ -10,14 +10,6 @@
 
 /* ---- State ---- */
 
-void us_transfer_set(struct us_vm *vm, enum us_transfer transfer)
-{
-	if (vm->transfer == transfer)
-		return;
-	vm->transfer = transfer;
-	us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_TRANSFER });
-}
-
 static void on_looked(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct us_vm *vm = userdata;
@@ -25,7 +17,7 @@ static void on_looked(void *userdata, const struct us_qmp_answer *answer)
 	if (answer->r || !vm->adopted)
 		return;
 	us_vm_hold(vm);
-	us_transfer_set(vm, us_decode_transfer(json_object_get(answer->value, "status")));
+	us_vm_observe_transfer(vm, us_decode_transfer(json_object_get(answer->value, "status")));
 	us_vm_release(vm);
 }
 

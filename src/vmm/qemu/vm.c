@@ -207,6 +207,7 @@ static void adopt(struct us_vm *vm, const json_t *status)
 	vm->state = us_decode_run_state(status, vm->transfer);
 	vm->running = us_decode_running(status);
 	us_standby_forget(vm);
+	us_primary_forget(vm);
 	us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_ADOPTED });
 	if (!vm->freed && vm->adopted) {
 		us_standby_look(vm);
@@ -341,12 +342,22 @@ static void on_deleted(struct us_vm *vm, const struct us_qmp_event *event)
 		us_primary_deleted(vm, device);
 }
 
+void us_vm_observe_transfer(struct us_vm *vm, enum us_transfer transfer)
+{
+	if (vm->transfer != transfer) {
+		vm->transfer = transfer;
+		us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_TRANSFER });
+	}
+	/* An end may change the run state without an event of its own. */
+	if (transfer != US_TRANSFER_ACTIVE)
+		query_status(vm);
+}
+
 static void on_migration(struct us_vm *vm, const struct us_qmp_event *event)
 {
-	us_transfer_set(vm, us_decode_transfer(json_object_get(event->data, "status")));
-	/* An end may change the run state without an event of its own. */
-	if (vm->transfer != US_TRANSFER_ACTIVE)
-		query_status(vm);
+	us_vm_observe_transfer(vm, us_decode_transfer(json_object_get(event->data, "status")));
+	if (!vm->freed)
+		us_vm_schedule(vm);
 }
 
 static const struct {
@@ -454,7 +465,7 @@ int us_vm_new(struct us_vm **ret_vm, sd_event *loop, const char *name, const cha
 	vm->handler = handler;
 	vm->userdata = userdata;
 	us_list_init(&vm->standbys);
-	us_list_init(&vm->back_ends);
+	us_list_init(&vm->primaries);
 	us_list_init(&vm->claims);
 	vm->name = strdup(name);
 	vm->path = strdup(monitor_path);

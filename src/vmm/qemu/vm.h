@@ -37,7 +37,7 @@ struct us_vm {
 
 	struct us_list standbys; /* watched: standby.c */
 	int64_t last_poll_id;
-	struct us_list back_ends; /* of emulated primaries: primary.c */
+	struct us_list primaries; /* that were plugged or unplugged: primary.c */
 	struct us_list claims;	  /* slots handed out: slot.c */
 };
 
@@ -50,6 +50,9 @@ void us_vm_emit(struct us_vm *vm, struct us_vm_event event);
 
 /* Sets the timer for the next look at what no event tells, if there is anything to look at. */
 void us_vm_schedule(struct us_vm *vm);
+
+/* Takes note of where a migration stands; its end has the run state looked up. */
+void us_vm_observe_transfer(struct us_vm *vm, enum us_transfer transfer);
 
 /* 0, -ENOTCONN while the VM is not adopted, or -EINVAL for an @id that cannot be one. */
 int us_vm_check_request(const struct us_vm *vm, const char *id);
@@ -81,6 +84,7 @@ void us_standby_free_all(struct us_vm *vm);
 /* ---- primary.c ---- */
 
 void us_primary_deleted(struct us_vm *vm, const char *device);
+void us_primary_forget(struct us_vm *vm); /* after adoption: events may have been missed */
 void us_primary_free_all(struct us_vm *vm);
 
 /* ---- slot.c ---- */
@@ -101,5 +105,4 @@ void us_slot_free_all(struct us_vm *vm);
 
 /* ---- transfer.c ---- */
 
-void us_transfer_set(struct us_vm *vm, enum us_transfer transfer);
 void us_transfer_look(struct us_vm *vm); /* asks; US_VM_TRANSFER if it changed */

@@ -34,7 +34,8 @@ struct watched {
 	char reason[400]; /* of the last REFUSED or LOST */
 };
 
-static inline void record(struct watched *watched, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static inline void record(struct watched *watched,
+								const char *format, ...)
 {
 	size_t used = strlen(watched->log);
 	va_list arguments;

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Whatever a monitor sends: a line is taken apart, and every decoder looks at what it holds. */
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/qemu/decode.h"
+#include "vmm/qemu/message.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void decode_settings(const json_t *value)
+{
+	json_t *settings = json_pack("{s:s, s:s, s:s}", "multifd", "on", "max-bandwidth", "1G",
+				     "tls-creds", "t0");
+	json_t *capabilities, *parameters;
+	struct us_reason reason;
+	int r = us_decode_settings(settings, value, value, &capabilities, &parameters, &reason);
+
+	assert(r == 0 || r == US_REFUSED);
+	assert((r == 0) == (capabilities != NULL) && (r == 0) == (parameters != NULL));
+	json_decref(capabilities);
+	json_decref(parameters);
+	/* The peer's own words as settings. */
+	if (us_decode_settings(value, value, value, &capabilities, &parameters, &reason) == 0) {
+		json_decref(capabilities);
+		json_decref(parameters);
+	}
+	json_decref(settings);
+}
+
+static void decode_network(const json_t *value)
+{
+	const char *text = json_string_value(value);
+	char interface[IF_NAMESIZE];
+	uint16_t queue_pairs;
+
+	if (!text)
+		return;
+	us_decode_network(text, "net0", &queue_pairs, interface);
+	assert(queue_pairs >= 1 && strlen(interface) < IF_NAMESIZE);
+}
+
+static void decode_all(const json_t *value)
+{
+	struct us_transfer_progress progress;
+	struct us_virtio_status status;
+	uint8_t mac[US_MAC_BYTES];
+	char uri[128];
+
+	us_decode_virtio_status(value, &status);
+	assert(!status.driver_ok || status.guest != US_GUEST_NONE);
+	us_decode_progress(value, &progress);
+	us_decode_run_state(value, progress.transfer);
+	us_decode_running(value);
+	us_decode_mac(value, mac);
+	us_decode_is_port(value);
+	us_decode_is_port(json_array_get(value, 0));
+	us_decode_port_bus(value);
+	us_decode_bus_is_taken(value);
+	us_decode_has_free_slot(value);
+	us_decode_listen_uri(value, uri, sizeof(uri));
+	decode_network(value);
+	decode_settings(value);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct us_qmp_message message;
+
+	us_qmp_message_init(&message, (const char *)data, size);
+	assert(message.kind != US_QMP_ERROR || (message.class && message.words));
+	assert(message.kind != US_QMP_EVENT || message.name);
+	if (message.kind != US_QMP_INVALID)
+		decode_all(message.value);
+	us_qmp_message_deinit(&message);
+	return 0;
+}
