@@ -30,47 +30,62 @@ static json_t *count_json(const struct us_probe_count *count)
 			 count->longest_gap_usec / 1e3);
 }
 
-static void print_direction(const char *name, const struct us_probe_count *count)
+static void print_count(const struct us_probe_count *count)
 {
-	printf("   %s %6" PRIu64 " sent %5" PRIu64 " lost %3" PRIu64 " dup %3" PRIu64
-	       " reord %7.0f ms gap",
-	       name, count->sent, count->lost, count->duplicated, count->reordered,
-	       count->longest_gap_usec / 1e3);
+	printf(" | %7" PRIu64 " %6" PRIu64 " %4" PRIu64 " %6" PRIu64 " %7.0f ms", count->sent,
+	       count->lost, count->duplicated, count->reordered, count->longest_gap_usec / 1e3);
+}
+
+static json_t *report_phase(struct us_run *run, unsigned i, unsigned nic)
+{
+	const struct us_run_phase *phase = &run->phases[i];
+	double duration_ms = (phase_end(run, i) - phase->begin_usec) / 1e3;
+	const char *pair = us_net_nics[nic].pair;
+	struct us_probe_count to, from;
+
+	count(run, i, nic, &to, &from);
+	printf("%-18s %-5s %7.1f s", phase->name, pair, duration_ms / 1e3);
+	print_count(&to);
+	print_count(&from);
+	printf("\n");
+	if (phase->no_loss && to.lost + from.lost)
+		us_fail(run,
+			"phase %s, %s: frames were lost, %" PRIu64 " to the guest and %" PRIu64
+			" from it, and none may be",
+			phase->name, pair, to.lost, from.lost);
+	return json_pack("{s:s,s:s,s:f,s:o,s:o}", "phase", phase->name, "pair", pair, "duration_ms",
+			 duration_ms, "to_guest", count_json(&to), "from_guest", count_json(&from));
 }
 
 static json_t *report_phases(struct us_run *run)
 {
+	static const char columns[] = "    sent   lost  dup  reord longest gap";
 	json_t *list = json_array();
-	struct us_probe_count to, from;
 
-	printf("\nFrames, one each millisecond in each direction:\n");
-	for (unsigned i = 0; i < run->phases_count; i++) {
-		const struct us_run_phase *phase = &run->phases[i];
-		double duration_ms = (phase_end(run, i) - phase->begin_usec) / 1e3;
-
-		for (unsigned nic = 0; nic < run->nics; nic++) {
-			if (!run->probes[nic])
-				continue;
-			count(run, i, nic, &to, &from);
-			printf("  %-20s %s %8.0f ms\n", phase->name, us_net_nics[nic].pair,
-			       duration_ms);
-			print_direction("    to guest  ", &to);
-			printf("\n");
-			print_direction("    from guest", &from);
-			printf("\n");
-			json_array_append_new(
-				list, json_pack("{s:s,s:s,s:f,s:o,s:o}", "phase", phase->name,
-						"pair", us_net_nics[nic].pair, "duration_ms",
-						duration_ms, "to_guest", count_json(&to),
-						"from_guest", count_json(&from)));
-			if (phase->no_loss && to.lost + from.lost)
-				us_fail(run,
-					"phase %s, %s: %" PRIu64 " frames to the guest and %" PRIu64
-					" from it were lost, and none may be",
-					phase->name, us_net_nics[nic].pair, to.lost, from.lost);
-		}
-	}
+	printf("\nFrames, one each millisecond in each direction:\n"
+	       "%-34s | %-38s | %s\n%-34s |%s |%s\n",
+	       "", "to the guest", "from the guest", "phase              pair   duration", columns,
+	       columns);
+	for (unsigned i = 0; i < run->phases_count; i++)
+		for (unsigned nic = 0; nic < run->nics; nic++)
+			if (run->probes[nic])
+				json_array_append_new(list, report_phase(run, i, nic));
 	return list;
+}
+
+/* What a person wants to see of it; the rest is in the JSON. */
+static bool is_of_interest(const struct us_lab_event *event)
+{
+	static const char *const names[] = { "RESET",	  "STOP",
+					     "RESUME",	  "FAILOVER_NEGOTIATED",
+					     "MIGRATION", "DEVICE_DELETED" };
+
+	if (strcmp(event->source, "qemu"))
+		return true;
+	for (size_t i = 0; i < US_ARRAY_LENGTH(names); i++)
+		if (!strcmp(event->name, names[i]))
+			return true;
+	return false;
 }
 
 static void print_event(const struct us_lab_event *event, double time_ms)
@@ -79,9 +94,9 @@ static void print_event(const struct us_lab_event *event, double time_ms)
 		printf("%9.3f s  -- %s\n", time_ms / 1e3, event->detail);
 	else if (!strcmp(event->source, "understudyd"))
 		printf("%9.3f s  %s  %s\n", time_ms / 1e3, event->place, event->detail);
-	else
-		printf("%9.3f s  %s  (%s: %s %s)\n", time_ms / 1e3, event->place, event->source,
-		       event->name, event->detail);
+	else if (is_of_interest(event))
+		printf("%9.3f s  %s    (%s: %s%s%s)\n", time_ms / 1e3, event->place, event->source,
+		       event->name, *event->detail ? " " : "", event->detail);
 }
 
 static json_t *report_events(struct us_run *run)

@@ -93,8 +93,6 @@ void us_expect_boot(struct us_run *run, enum us_lab_host host, const char *text)
 void us_do_probe(struct us_run *run);
 /* Runs `understudy` on @host; further arguments are strings, the last is NULL. */
 void us_do_ctl(struct us_run *run, enum us_lab_host host, ...) __attribute__((sentinel));
-/* The same, but it must be refused; the words go to the log. */
-void us_expect_refusal(struct us_run *run, enum us_lab_host host, ...) __attribute__((sentinel));
 /* Attaches the VM "web" and adds its pairs. @mode and @hold may be NULL and false. */
 void us_do_attach(struct us_run *run, enum us_lab_host host, const char *mode, bool hold);
 void us_do_guest(struct us_run *run, enum us_lab_host host, const char *command);

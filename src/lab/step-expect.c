@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The steps of scenarios: see run.h. */
+/* What scenarios wait for: see run.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,29 +9,6 @@
 
 #define LIMIT_USEC (60 * US_USEC_PER_SEC)
 #define TRAFFIC_FRAMES 100
-
-const char *us_primary_spec(const struct us_run *run, unsigned nic, char buffer[100])
-{
-	snprintf(buffer, 100, "emulated:%.50s,port=%.20s", run->lab->options.primary,
-		 us_net_nics[nic].primary_port);
-	return buffer;
-}
-
-void us_do_start(struct us_run *run, const struct us_vm_options *options)
-{
-	struct us_vm_options full = *options;
-	struct us_reason reason = { "" };
-	int r;
-
-	if (us_has_failed(run))
-		return;
-	full.nics = run->nics;
-	us_say(run, "%s: starting the guest's QEMU%s", us_lab_host_name(full.host),
-	       full.incoming ? ", waiting for a migration" : "");
-	r = us_vm_start(&run->vms[full.host], run->lab, &run->timeline, &full, &reason);
-	if (r)
-		us_fail(run, "%s", r > 0 ? reason.text : us_strerror(r));
-}
 
 void us_expect_boot(struct us_run *run, enum us_lab_host host, const char *text)
 {
@@ -45,17 +22,6 @@ void us_expect_boot(struct us_run *run, enum us_lab_host host, const char *text)
 			us_strerror(r));
 	else
 		us_say(run, "the guest says: %s", text);
-}
-
-void us_do_probe(struct us_run *run)
-{
-	for (unsigned nic = 0; !us_has_failed(run) && nic < run->nics; nic++) {
-		int r = us_probe_start(&run->probes[nic], run->lab, nic);
-
-		if (r)
-			us_fail(run, "cannot probe: %s", us_strerror(r));
-	}
-	us_expect_heard(run);
 }
 
 struct heard {
@@ -252,95 +218,4 @@ void us_expect_order(struct us_run *run, uint64_t since_usec, enum us_lab_host h
 			return;
 		since_usec = event->time_usec;
 	}
-}
-
-static void collect(const char *argv[32], va_list list)
-{
-	size_t n = 0;
-
-	while (n < 31 && (argv[n] = va_arg(list, const char *)))
-		n++;
-	argv[n] = NULL;
-}
-
-static int ctl(struct us_run *run, enum us_lab_host host, const char *const argv[],
-	       struct us_reason *reason)
-{
-	char words[300] = "";
-
-	for (size_t i = 0; argv[i]; i++)
-		snprintf(words + strlen(words), sizeof(words) - strlen(words), " %s", argv[i]);
-	us_say(run, "%s: understudy%s", us_lab_host_name(host), words);
-	return us_ctl(run->lab, host, argv, NULL, reason);
-}
-
-void us_do_ctl(struct us_run *run, enum us_lab_host host, ...)
-{
-	struct us_reason reason = { "" };
-	const char *argv[32];
-	va_list list;
-
-	va_start(list, host);
-	collect(argv, list);
-	va_end(list);
-	if (!us_has_failed(run) && ctl(run, host, argv, &reason))
-		us_fail(run, "%s", reason.text);
-}
-
-void us_expect_refusal(struct us_run *run, enum us_lab_host host, ...)
-{
-	struct us_reason reason = { "" };
-	const char *argv[32];
-	va_list list;
-
-	va_start(list, host);
-	collect(argv, list);
-	va_end(list);
-	if (us_has_failed(run))
-		return;
-	if (!ctl(run, host, argv, &reason))
-		us_fail(run, "%s: this should have been refused", us_lab_host_name(host));
-	else
-		us_say(run, "refused, as it should be: %s", reason.text);
-}
-
-void us_do_attach(struct us_run *run, enum us_lab_host host, const char *mode, bool hold)
-{
-	char path[200], spec[100];
-
-	us_vm_qmp_path(run->lab, host, path);
-	us_do_ctl(run, host, "vm", "attach", "web", "--qmp", path, NULL);
-	for (unsigned i = 0; i < run->nics; i++)
-		us_do_ctl(run, host, "pair", "add", us_net_nics[i].pair, "--vm", "web", "--standby",
-			  us_net_nics[i].standby, "--port", us_net_nics[i].standby_port,
-			  "--primary", us_primary_spec(run, i, spec), "--mode",
-			  mode ? mode : "combined", hold ? "--hold" : NULL, NULL);
-}
-
-void us_do_reach_primary(struct us_run *run, const char *mode)
-{
-	us_do_start(run, &(struct us_vm_options){ .host = US_LAB_HOST_A });
-	us_do_attach(run, US_LAB_HOST_A, mode, false);
-	us_expect_boot(run, US_LAB_HOST_A, "guest: ready");
-	us_do_probe(run);
-	us_phase(run, "expose");
-	us_expect_all(run, US_LAB_HOST_A, "guest", "capable");
-	us_expect_all(run, US_LAB_HOST_A, "primary", "visible");
-	us_expect_all(run, US_LAB_HOST_A, "path", "primary");
-	us_phase(run, "primary");
-	for (unsigned nic = 0; nic < run->nics; nic++)
-		us_expect_traffic(run, US_LAB_HOST_A, us_net_nics[nic].primary_port);
-	us_expect_heard(run);
-}
-
-void us_do_guest(struct us_run *run, enum us_lab_host host, const char *command)
-{
-	int r;
-
-	if (us_has_failed(run))
-		return;
-	us_say(run, "guest: %s", command);
-	r = us_vm_guest_run(&run->vms[host], command, LIMIT_USEC);
-	if (r)
-		us_fail(run, "the guest's \"%s\" ended with %d", command, r);
 }
