@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Golden traces of the pair engine in virtual time, in the words of the log: how the pair's life
+ * is meant to go. Every state against every event is in test-matrix.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "scene.h"
+#include "util/cleanup.h"
+
+#define USEC_PER_HOUR (UINT64_C(3600) * 1000 * 1000)
+
+#define TO_HIDDEN "vm running, steered standby on, assign, observed off, reserved on"
+#define TO_VISIBLE TO_HIDDEN ", guest capable on, plugged on, traffic on, steered primary on"
+
+static const struct scene_line boot[] = {
+	{ 0, "vm running", "steer=standby", NULL },
+	{ 1, "steered standby on", "", NULL },
+	{ 2, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
+	{ 3, "observed off", "reserve", "web0: unknown → reserving (the host is reserving it)" },
+	{ 50, "reserved on", "", "web0: reserving → hidden (guest has no driver for the standby)" },
+	{ 4000, "guest capable off", "",
+	  "web0: hidden (guest's driver has not reached DRIVER_OK)" },
+	{ 5000, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 5004, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 5400, "traffic on", "steer=primary", NULL },
+	{ 5401, "steered primary on", "",
+	  "web0: exposing → visible (guest carries traffic on the primary)" },
+	{ 65401, "tick", "", NULL },
+	{ 0 },
+};
+
+static const struct scene_line legacy[] = {
+	{ 3000, "guest legacy on", "", "web0: hidden (guest negotiated without STANDBY)" },
+	{ 3001, "guest legacy on", "", NULL },
+	{ 0 },
+};
+
+static const struct scene_line hold[] = {
+	{ 10000, "hold on", "unplug", "web0: visible → hiding (on hold)" },
+	{ 10080, "unplugged", "steer=standby", "web0: hiding → hidden (on hold)" },
+	{ 10081, "steered standby on", "", NULL },
+	{ 10082, "hold on", "", NULL },
+	{ 20000, "hold off", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 20004, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 20400, "traffic on", "steer=primary", NULL },
+	{ 20401, "steered primary on", "",
+	  "web0: exposing → visible (guest carries traffic on the primary)" },
+	{ 0 },
+};
+
+static const struct scene_line reset_fresh[] = {
+	{ 10000, "reset", "unplug reset-vm steer=standby",
+	  "web0: visible → hiding (guest was reset)" },
+	{ 10001, "steered standby on", "", NULL },
+	{ 10020, "reset", "", NULL },
+	{ 10030, "unplugged", "", "web0: hiding → hidden (guest was reset)" },
+	{ 14000, "guest capable off", "",
+	  "web0: hidden (guest's driver has not reached DRIVER_OK)" },
+	{ 15000, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 15004, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 0 },
+};
+
+static const struct scene_line reset_stale[] = {
+	{ 10000, "reset stale", "unplug steer=standby",
+	  "web0: visible → hiding (guest was reset)" },
+	{ 10001, "steered standby on", "", NULL },
+	{ 14000, "guest capable on", "", "web0: hiding (guest carries traffic on the primary)" },
+	{ 14500, "unplugged", "plug", "web0: hiding → exposing (guest reached DRIVER_OK)" },
+	{ 14501, "tick", "", NULL },
+	{ 0 },
+};
+
+static const struct scene_line unbind[] = {
+	{ 10000, "guest none", "unplug steer=standby",
+	  "web0: visible → hiding (guest has no driver for the standby)" },
+	{ 10001, "steered standby on", "", NULL },
+	{ 10070, "unplugged", "", "web0: hiding → hidden (guest has no driver for the standby)" },
+	{ 12000, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 12004, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 0 },
+};
+
+static const struct scene_line not_ready[] = {
+	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 4, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 30003, "tick", "", NULL },
+	{ 30004, "tick", "unwatch unplug",
+	  "web0: exposing → hiding (guest did not use the primary in time)" },
+	{ 30100, "unplugged", "", "web0: hiding → hidden (guest did not use the primary in time)" },
+	{ 32003, "tick", "", NULL },
+	{ 32004, "tick", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 32010, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 32400, "traffic on", "steer=primary", NULL },
+	{ 32401, "steered primary on", "",
+	  "web0: exposing → visible (guest carries traffic on the primary)" },
+	{ 0 },
+};
+
+static const struct scene_line plug_refused[] = {
+	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 4, "plugged off", "",
+	  "web0: exposing → hidden (the VMM refused to plug it, waiting to try again)" },
+	{ 2004, "tick", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 2010, "plugged off", "",
+	  "web0: exposing → hidden (the VMM refused to plug it, waiting to try again)" },
+	{ 6010, "tick", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 0 },
+};
+
+static const struct scene_line plug_unanswered[] = {
+	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 10000, "tick", "unplug",
+	  "web0: exposing → hiding (the VMM refused to plug it, waiting to try again)" },
+	{ 10500, "plugged on", "", NULL },
+	{ 10600, "unplugged", "",
+	  "web0: hiding → hidden (the VMM refused to plug it, waiting to try again)" },
+	{ 0 },
+};
+
+static const struct scene_line overdue[] = {
+	{ 1000, "hold on", "unplug", "web0: visible → hiding (on hold)" },
+	{ 20999, "tick", "", NULL },
+	{ 21000, "tick", "unplug", "web0: hiding (guest has not acknowledged the unplug)" },
+	{ 31000, "tick", "unplug", NULL },
+	{ 31500, "unplugged", "steer=standby", "web0: hiding → hidden (on hold)" },
+	{ 31501, "steered standby on", "", NULL },
+	{ 0 },
+};
+
+static const struct scene_line after_the_abort[] = {
+	{ 1000, "prepare", "unplug", "web0: visible → hiding (hidden for a migration)" },
+	/* The guest is slow, and the migration is aborted. */
+	{ 15000, "finish", "", "web0: hiding (guest carries traffic on the primary)" },
+	{ 16000, "unplugged", "plug steer=standby",
+	  "web0: hiding → exposing (guest reached DRIVER_OK)" },
+	{ 16001, "steered standby on", "", NULL },
+	{ 16004, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 16400, "traffic on", "steer=primary", NULL },
+	{ 16401, "steered primary on", "",
+	  "web0: exposing → visible (guest carries traffic on the primary)" },
+	{ 0 },
+};
+
+static const struct scene_line kept_after_the_abort[] = {
+	{ 1000, "prepare", "unplug", "web0: visible → hiding (hidden for a migration)" },
+	{ 15000, "finish", "", "web0: hiding (guest carries traffic on the primary)" },
+	{ 21000, "tick", "watch", "web0: hiding → visible (guest carries traffic on the primary)" },
+	{ 21001, "traffic on", "", NULL },
+	{ 0 },
+};
+
+static const struct scene_line prepare_finish[] = {
+	{ 1000, "prepare", "unplug", "web0: visible → hiding (hidden for a migration)" },
+	{ 1080, "unplugged", "steer=standby", "web0: hiding → hidden (hidden for a migration)" },
+	{ 1081, "steered standby on", "", NULL },
+	{ 2000, "migrating on", "", NULL },
+	{ 3000, "migrating off", "", NULL },
+	{ 3001, "finish", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 3005, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 0 },
+};
+
+static const struct scene_line moved[] = {
+	{ 1000, "prepare", "unplug", "web0: visible → hiding (hidden for a migration)" },
+	{ 1080, "unplugged", "steer=standby", "web0: hiding → hidden (hidden for a migration)" },
+	{ 1081, "steered standby on", "", NULL },
+	{ 2000, "migrating on", "", NULL },
+	{ 9000, "vm moved", "steer=none", "web0: reserved (the guest runs on another host now)" },
+	{ 9001, "steered none on", "", NULL },
+	{ 9002, "migrating off", "", NULL },
+	{ 9100, "finish", "release", "web0: hidden → absent (the guest runs on another host now)" },
+	{ 0 },
+};
+
+static const struct scene_line incoming[] = {
+	{ 0, "vm incoming", "", NULL },
+	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
+	{ 2, "observed off", "reserve", "web0: unknown → reserving (the host is reserving it)" },
+	{ 50, "reserved on", "", "web0: reserving → reserved (waiting for the guest to arrive)" },
+	{ 5000, "guest capable on", "", NULL },
+	{ 5050, "vm running", "plug steer=standby",
+	  "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 5051, "steered standby on", "", NULL },
+	{ 5055, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 5500, "traffic on", "steer=primary", NULL },
+	{ 5501, "steered primary on", "",
+	  "web0: exposing → visible (guest carries traffic on the primary)" },
+	{ 0 },
+};
+
+static const struct scene_line restart[] = {
+	/* The switch was left sending to the primary. */
+	{ 0, "path primary", "", NULL },
+	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
+	{ 2, "vm running", "", NULL },
+	{ 3, "observed on", "watch",
+	  "web0: unknown → visible (guest carries traffic on the primary)" },
+	{ 4, "guest capable on", "", NULL },
+	{ 5, "traffic on", "", NULL },
+	{ 0 },
+};
+
+static const struct scene_line restart_unlike[] = {
+	{ 0, "path primary", "", NULL },
+	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
+	{ 2, "vm running", "", NULL },
+	{ 3, "observed on", "watch",
+	  "web0: unknown → visible (guest carries traffic on the primary)" },
+	/* Meanwhile another driver came. */
+	{ 4, "guest legacy on", "unplug steer=standby",
+	  "web0: visible → hiding (guest negotiated without STANDBY)" },
+	{ 5, "steered standby on", "", NULL },
+	{ 80, "unplugged", "", "web0: hiding → hidden (guest negotiated without STANDBY)" },
+	{ 0 },
+};
+
+static const struct scene_line monitor_lost[] = {
+	{ 1000, "vm unknown", "", "web0: visible → unknown (the VM's monitor does not answer)" },
+	{ 3000, "vm running", "", NULL },
+	{ 3001, "observed on", "watch",
+	  "web0: unknown → visible (guest carries traffic on the primary)" },
+	{ 3002, "guest capable on", "", NULL },
+	{ 0 },
+};
+
+static const struct scene_line park[] = {
+	{ 0, "guest capable on", "steer=parked plug",
+	  "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 1, "steered parked on", "", NULL },
+	{ 5, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 400, "traffic on", "steer=primary", NULL },
+	{ 401, "steered primary on", "",
+	  "web0: exposing → visible (guest carries traffic on the primary)" },
+	{ 10000, "hold on", "steer=parked unplug", "web0: visible → hiding (on hold)" },
+	{ 10001, "steered parked on", "", NULL },
+	{ 10080, "unplugged", "steer=standby", "web0: hiding → hidden (on hold)" },
+	{ 10081, "steered standby on", "", NULL },
+	{ 0 },
+};
+
+static const struct scene_line park_spent[] = {
+	{ 0, "guest capable on", "steer=parked plug",
+	  "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 1, "steered parked on", "", NULL },
+	{ 5, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 20000, "tick", "", NULL },
+	{ 20001, "tick", "steer=standby", NULL },
+	{ 20002, "steered standby on", "", NULL },
+	{ 25000, "traffic on", "steer=primary", NULL },
+	{ 25001, "steered primary on", "",
+	  "web0: exposing → visible (guest carries traffic on the primary)" },
+	{ 0 },
+};
+
+static const struct scene_line steer_failed[] = {
+	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 4, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 400, "traffic on", "steer=primary", NULL },
+	{ 401, "steered primary off", "unwatch unplug",
+	  "web0: exposing → hiding (the switch could not be steered to it)" },
+	{ 480, "unplugged", "", "web0: hiding → hidden (the switch could not be steered to it)" },
+	{ 2400, "tick", "", NULL },
+	{ 2401, "tick", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 0 },
+};
+
+static const struct scene_line removal[] = {
+	{ 1000, "remove", "unplug", "web0: visible → hiding (the pair is being removed)" },
+	{ 1080, "unplugged", "release steer=none",
+	  "web0: hiding → absent (the pair is being removed)" },
+	{ 1081, "steered none on", "", NULL },
+	{ 0 },
+};
+
+static const struct scene_line separate[] = {
+	{ 0, "vm running", "", NULL },
+	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
+	{ 2, "observed off", "", "web0: unknown → hidden (guest has no driver for the standby)" },
+	{ 5000, "guest capable on", "",
+	  "web0: hidden (guest can handle it, the upper layer may plug it)" },
+	{ 6000, "observed on", "watch",
+	  "web0: hidden → exposing (waiting for the guest's traffic on the primary)" },
+	{ 6400, "traffic on", "",
+	  "web0: exposing → visible (guest carries traffic on the primary)" },
+	{ 7000, "guest none", "", NULL },
+	{ 7100, "unplugged", "", "web0: visible → hidden (guest has no driver for the standby)" },
+	{ 0 },
+};
+
+static const struct story {
+	const char *name;
+	enum us_mode mode;
+	bool can_park;
+	const char *begin; /* before the story's time starts */
+	const struct scene_line *lines;
+} stories[] = {
+	{ "boot", US_MODE_COMBINED, false, NULL, boot },
+	{ "legacy", US_MODE_COMBINED, false, TO_HIDDEN, legacy },
+	{ "hold", US_MODE_COMBINED, false, TO_VISIBLE, hold },
+	{ "reset fresh", US_MODE_COMBINED, false, TO_VISIBLE, reset_fresh },
+	{ "reset stale", US_MODE_COMBINED, false, TO_VISIBLE, reset_stale },
+	{ "unbind", US_MODE_COMBINED, false, TO_VISIBLE, unbind },
+	{ "not ready", US_MODE_COMBINED, false, TO_HIDDEN, not_ready },
+	{ "plug refused", US_MODE_COMBINED, false, TO_HIDDEN, plug_refused },
+	{ "plug unanswered", US_MODE_COMBINED, false, TO_HIDDEN, plug_unanswered },
+	{ "overdue", US_MODE_COMBINED, false, TO_VISIBLE, overdue },
+	{ "after the abort", US_MODE_COMBINED, false, TO_VISIBLE, after_the_abort },
+	{ "kept after the abort", US_MODE_COMBINED, false, TO_VISIBLE, kept_after_the_abort },
+	{ "prepare finish", US_MODE_COUPLED, false, TO_VISIBLE, prepare_finish },
+	{ "moved", US_MODE_COMBINED, false, TO_VISIBLE, moved },
+	{ "incoming", US_MODE_COMBINED, false, NULL, incoming },
+	{ "restart", US_MODE_COMBINED, false, NULL, restart },
+	{ "restart unlike", US_MODE_COMBINED, false, NULL, restart_unlike },
+	{ "monitor lost", US_MODE_COMBINED, false, TO_VISIBLE, monitor_lost },
+	{ "park", US_MODE_COMBINED, true, TO_HIDDEN, park },
+	{ "park spent", US_MODE_COMBINED, true, TO_HIDDEN, park_spent },
+	{ "steer failed", US_MODE_COMBINED, false, TO_HIDDEN, steer_failed },
+	{ "removal", US_MODE_COMBINED, false, TO_VISIBLE, removal },
+	{ "separate", US_MODE_SEPARATE, false, NULL, separate },
+};
+
+static void play(void **state)
+{
+	const struct story *story = *state;
+	struct scene scene;
+
+	scene_begin(&scene, story->mode, story->can_park);
+	if (story->begin)
+		scene_tell_all(&scene, story->begin);
+	scene_play(&scene, story->lines);
+}
+
+/* ---- What no trace can show ---- */
+
+static bool asks(const struct scene *scene, enum us_effect_type type)
+{
+	for (size_t i = 0; i < scene->effects.count; i++)
+		if (scene->effects.list[i].type == type)
+			return true;
+	return false;
+}
+
+/* How often the back-off lets a primary be plugged in @usec, however the guest behaves. */
+static unsigned most_plugs(const struct us_pair_config *config, uint64_t usec)
+{
+	unsigned plugs = config->free_flips + 1;
+	uint64_t delay = config->backoff_usec;
+
+	for (uint64_t at = delay; at <= usec; at += delay) {
+		plugs++;
+		delay = delay * 2 < config->backoff_max_usec ? delay * 2 : config->backoff_max_usec;
+	}
+	return plugs;
+}
+
+/* A guest that loads and removes its driver every 10 ms; the outside answers at once. */
+static void flipping_guest_is_slowed_down(void **state)
+{
+	unsigned plugs = 0, most;
+	struct scene scene;
+
+	scene_begin(&scene, US_MODE_COMBINED, false);
+	scene_tell_all(&scene, TO_HIDDEN);
+	most = most_plugs(&scene.pair.config, USEC_PER_HOUR);
+	for (uint64_t now = 0; now < USEC_PER_HOUR; now += 10000) {
+		bool capable = now % 20000 == 0;
+
+		scene.now_usec = now;
+		scene_tell(&scene, capable ? "guest capable on" : "guest none");
+		if (asks(&scene, US_EFFECT_PLUG)) {
+			plugs++;
+			scene_tell_all(&scene, "plugged on, traffic on, steered primary on");
+			assert_int_equal(scene.pair.primary, US_PRIMARY_VISIBLE);
+		} else if (asks(&scene, US_EFFECT_UNPLUG)) {
+			scene_tell_all(&scene, "steered standby on, unplugged");
+		}
+	}
+	assert_in_range(plugs, scene.pair.config.free_flips + 2, most);
+}
+
+/* The same with reboots, each answered by one reset at most. */
+static void rebooting_guest_is_slowed_down(void **state)
+{
+	unsigned plugs = 0, resets = 0;
+	struct scene scene;
+
+	scene_begin(&scene, US_MODE_COMBINED, false);
+	scene_tell_all(&scene, TO_HIDDEN);
+	for (uint64_t now = 0; now < USEC_PER_HOUR; now += 10000) {
+		scene.now_usec = now;
+		scene_tell(&scene, "guest capable on");
+		plugs += asks(&scene, US_EFFECT_PLUG);
+		scene_tell(&scene, "plugged on");
+		scene_tell(&scene, "reset");
+		resets += asks(&scene, US_EFFECT_RESET_VM);
+		scene_tell_all(&scene, "reset, unplugged");
+	}
+	assert_int_equal(resets, plugs);
+	assert_in_range(plugs, scene.pair.config.free_flips + 2,
+			most_plugs(&scene.pair.config, USEC_PER_HOUR));
+}
+
+static void calm_forgets_the_flips(void **state)
+{
+	struct scene scene;
+
+	scene_begin(&scene, US_MODE_COMBINED, false);
+	scene_tell_all(&scene, TO_VISIBLE ", guest none, steered standby on, unplugged");
+	assert_int_equal(scene.pair.flips, 1);
+	scene_tell_all(&scene, "guest capable on, plugged on, traffic on, steered primary on");
+	scene.now_usec = scene.pair.config.calm_usec - 1;
+	scene_tell(&scene, "tick");
+	assert_int_equal(scene.pair.flips, 1);
+	scene.now_usec++;
+	scene_tell(&scene, "tick");
+	assert_int_equal(scene.pair.flips, 0);
+}
+
+static void may_migrate_only_while_out_of_the_vm(void **state)
+{
+	struct scene scene;
+
+	scene_begin(&scene, US_MODE_COMBINED, false);
+	scene_tell_all(&scene, "vm running, assign");
+	assert_false(us_pair_may_migrate(&scene.pair)); /* nobody looked yet */
+	scene_tell_all(&scene, "observed off, reserved on");
+	assert_true(us_pair_may_migrate(&scene.pair));
+	scene_tell(&scene, "guest capable on");
+	assert_false(us_pair_may_migrate(&scene.pair));
+	scene_tell_all(&scene, "plugged on, traffic on, steered primary on, prepare");
+	assert_int_equal(scene.pair.primary, US_PRIMARY_HIDING);
+	assert_false(us_pair_may_migrate(&scene.pair));
+	scene_tell(&scene, "unplugged");
+	assert_true(us_pair_may_migrate(&scene.pair));
+}
+
+static void settled_and_idle(void **state)
+{
+	struct scene scene;
+
+	scene_begin(&scene, US_MODE_COMBINED, false);
+	assert_true(us_pair_is_settled(&scene.pair));
+	scene_tell_all(&scene, TO_HIDDEN);
+	assert_true(us_pair_is_settled(&scene.pair));
+	scene_tell(&scene, "guest capable on");
+	assert_false(us_pair_is_settled(&scene.pair));
+	scene_tell_all(&scene, "plugged on, traffic on, steered primary on, remove, unplugged");
+	assert_false(us_pair_is_idle(&scene.pair)); /* the switch has not answered */
+	scene_tell(&scene, "steered none on");
+	assert_true(us_pair_is_idle(&scene.pair));
+	assert_true(us_pair_is_settled(&scene.pair));
+}
+
+/* A restarted daemon sees the facts anew: in whatever order, the outcome is the same. */
+static void facts_in_any_order(void **state)
+{
+	static const char *const facts[] = { "vm running", "assign", "guest capable on",
+					     "path standby" };
+	struct scene scene;
+
+	for (int first = 0; first < 24; first++) {
+		unsigned used = 0, order = first;
+
+		scene_begin(&scene, US_MODE_COMBINED, false);
+		for (unsigned left = US_ARRAY_LENGTH(facts); left > 0; left--) {
+			unsigned nth = order % left, i = 0;
+
+			for (order /= left; used & 1u << i || nth-- > 0; i++)
+				;
+			used |= 1u << i;
+			scene_tell(&scene, facts[i]);
+		}
+		scene_tell_all(&scene, "observed off, steered standby on, reserved on");
+		assert_int_equal(scene.pair.primary, US_PRIMARY_EXPOSING);
+		assert_true(asks(&scene, US_EFFECT_PLUG));
+	}
+}
+
+static void late_answers_are_ignored(void **state)
+{
+	static const char *const answers[] = { "reserved on",	     "plugged on",
+					       "unplugged",	     "unplug-refused",
+					       "traffic on",	     "steered standby on",
+					       "steered primary off" };
+	struct us_pair before;
+	struct scene scene;
+
+	scene_begin(&scene, US_MODE_COMBINED, false);
+	scene_tell_all(&scene, TO_HIDDEN);
+	before = scene.pair;
+	for (size_t i = 0; i < US_ARRAY_LENGTH(answers); i++) {
+		assert_int_equal(scene_tell(&scene, answers[i]), US_PAIR_IGNORED);
+		assert_int_equal(scene.effects.count, 0);
+		assert_memory_equal(&scene.pair, &before, sizeof(before));
+	}
+}
+
+static void every_value_has_a_name(void **state)
+{
+	for (int i = 0; i < US_MODE_N; i++)
+		assert_int_equal(us_mode_from_name(us_mode_name(i)), i);
+	assert_int_equal(us_mode_from_name("both"), -1);
+	for (int i = 0; i < US_GUEST_N; i++)
+		assert_non_null(us_guest_name(i));
+	for (int i = 0; i < US_VM_N; i++)
+		assert_non_null(us_vm_state_name(i));
+	for (int i = 0; i < US_PRIMARY_N; i++)
+		assert_non_null(us_primary_name(i));
+	for (int i = 0; i < US_PATH_N; i++)
+		assert_non_null(us_path_name(i));
+	for (int i = 0; i < US_PHASE_N; i++)
+		assert_non_null(us_phase_name(i));
+	for (int i = 0; i < US_EVENT_N; i++)
+		assert_non_null(us_event_name(i));
+	for (int i = 0; i < US_EFFECT_N; i++)
+		assert_non_null(us_effect_name(i));
+	for (int i = 0; i < US_WHY_N; i++)
+		assert_non_null(us_why_text(i));
+}
+
+static void long_line_is_cut(void **state)
+{
+	struct scene scene;
+	char line[12];
+
+	scene_begin(&scene, US_MODE_COMBINED, false);
+	assert_ptr_equal(us_pair_move_line(line, sizeof(line), "a-long-name", US_PRIMARY_ABSENT,
+					   &scene.pair),
+			 line);
+	assert_string_equal(line, "a-long-name");
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[US_ARRAY_LENGTH(stories)];
+	const struct CMUnitTest others[] = {
+		cmocka_unit_test(flipping_guest_is_slowed_down),
+		cmocka_unit_test(rebooting_guest_is_slowed_down),
+		cmocka_unit_test(calm_forgets_the_flips),
+		cmocka_unit_test(may_migrate_only_while_out_of_the_vm),
+		cmocka_unit_test(settled_and_idle),
+		cmocka_unit_test(facts_in_any_order),
+		cmocka_unit_test(late_answers_are_ignored),
+		cmocka_unit_test(every_value_has_a_name),
+		cmocka_unit_test(long_line_is_cut),
+	};
+	int failed;
+
+	for (size_t i = 0; i < US_ARRAY_LENGTH(stories); i++)
+		tests[i] = (struct CMUnitTest){ .name = stories[i].name,
+						.test_func = play,
+						.initial_state = (void *)&stories[i] };
+	failed = cmocka_run_group_tests_name("stories", tests, NULL, NULL);
+	failed += cmocka_run_group_tests(others, NULL, NULL);
+	return failed > 0;
+}
