@@ -758,6 +758,8 @@ bool us_pair_may_migrate(const struct us_pair *pair)
 
 bool us_pair_is_idle(const struct us_pair *pair)
 {
+	if (!is_ours(pair))
+		return pair->removing;
 	return pair->removing && pair->primary == US_PRIMARY_ABSENT && !pair->reserved &&
 	       pair->path == US_PATH_NONE && !pair->steering;
 }

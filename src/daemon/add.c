@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * AddPair: everything is checked before anything is changed. What this host knows is checked at
+ * once; then the VM is asked about the standby, and the pair is made when its answer is good.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/daemon.h"
+#include "net/link.h"
+
+struct us_add {
+	struct us_list link;
+	struct us_daemon *daemon;
+	struct us_host_vm *vm;
+	struct us_call *call; /* NULL once its client went away: the pair is made all the same */
+	struct us_host_pair pair;
+	enum us_mode mode;
+	bool hold;
+};
+
+static void add_free(struct us_add *add)
+{
+	us_list_remove(&add->link);
+	free(add);
+}
+US_DEFINE_CLEANUP(struct us_add *, add_free)
+
+static void on_gone(void *userdata, struct us_call *call)
+{
+	((struct us_add *)userdata)->call = NULL;
+}
+
+static void fail(struct us_add *add, const char *why)
+{
+	if (add->call)
+		us_call_fail(US_STEAL(add->call), "Refused", "%s", why);
+}
+
+/* ---- What the VM says ---- */
+
+static int check_mtu(const struct us_add *add, const struct us_standby *standby,
+		     struct us_reason *reason)
+{
+	struct us_link port;
+	int r = us_link_get(add->pair.port, &port, reason);
+
+	if (r == 0 && standby->mtu && standby->mtu != port.mtu)
+		return us_refuse(reason,
+				 "pair %s: %s announces MTU %u to the guest, %s has MTU %u: "
+				 "set both to the same",
+				 add->pair.name, add->pair.standby, standby->mtu, add->pair.port,
+				 port.mtu);
+	return r;
+}
+
+static int check_standby(const struct us_add *add, const struct us_standby *standby,
+			 struct us_reason *reason)
+{
+	const struct us_host_pair *pair = &add->pair;
+	char wanted[18], found[18];
+
+	if (!standby->offers_standby)
+		return us_refuse(reason,
+				 "pair %s: %s does not offer VIRTIO_NET_F_STANDBY: start the "
+				 "VM with failover=on for it",
+				 pair->name, pair->standby);
+	if (standby->interface[0] && strcmp(standby->interface, pair->port) != 0)
+		return us_refuse(reason, "pair %s: %s is behind %s, not %s: --port %s", pair->name,
+				 pair->standby, standby->interface, pair->port, standby->interface);
+	if (pair->primary.has_mac && memcmp(pair->primary.mac, standby->mac, US_MAC_BYTES) != 0) {
+		us_mac_text(pair->primary.mac, found);
+		us_mac_text(standby->mac, wanted);
+		return us_refuse(reason,
+				 "pair %s: the primary's MAC %s is not the standby's %s: the "
+				 "guest would not join them: give it the standby's",
+				 pair->name, found, wanted);
+	}
+	return check_mtu(add, standby, reason);
+}
+
+static int check_unique(const struct us_add *add, struct us_reason *reason)
+{
+	struct us_host_vm *vm;
+	struct us_host_pair *other;
+
+	us_list_for_each (vm, &add->daemon->vms, link) {
+		us_list_for_each (other, &vm->pairs, link) {
+			if (strcmp(other->name, add->pair.name) == 0)
+				return us_refuse(reason,
+						 "pair %s: there is one already: choose "
+						 "another name",
+						 other->name);
+			if (strcmp(other->port, add->pair.port) == 0 ||
+			    (vm == add->vm && strcmp(other->standby, add->pair.standby) == 0))
+				return us_refuse(reason,
+						 "pair %s: pair %s has that standby: remove "
+						 "it first",
+						 add->pair.name, other->name);
+		}
+	}
+	return 0;
+}
+
+static void on_standby(void *userdata, int r, const char *why, const struct us_standby *standby)
+{
+	US_CLEANUP(add_freep) struct us_add *add = userdata;
+	struct us_reason reason = { "" };
+	struct us_host_pair *pair;
+
+	if (r != 0) {
+		us_refuse(&reason, "pair %s: %s", add->pair.name, r > 0 ? why : us_strerror(r));
+		fail(add, reason.text);
+		return;
+	}
+	r = check_standby(add, standby, &reason);
+	if (r == 0)
+		r = check_unique(add, &reason); /* again: others may have come meanwhile */
+	if (r == 0) {
+		memcpy(add->pair.mac, standby->mac, US_MAC_BYTES);
+		add->pair.mtu = standby->mtu;
+		add->pair.queue_pairs = standby->queue_pairs;
+		r = us_host_pair_new(&pair, add->vm, &add->pair, add->mode, add->hold);
+	}
+	if (r != 0) {
+		fail(add, r < 0 ? us_strerror(r) : reason.text);
+		return;
+	}
+	us_state_changed(add->daemon);
+	if (add->call)
+		us_call_reply(US_STEAL(add->call), NULL);
+}
+
+/* ---- What the caller says ---- */
+
+static int copy_text(char *target, size_t size, const json_t *parameters, const char *name,
+		     struct us_reason *reason)
+{
+	const char *text = json_string_value(json_object_get(parameters, name));
+
+	if (!text)
+		return 0;
+	if (strlen(text) >= size)
+		return us_refuse(reason, "%s: longer than %zu characters", name, size - 1);
+	strcpy(target, text);
+	return 0;
+}
+
+static int read_mode(struct us_add *add, const json_t *parameters, struct us_reason *reason)
+{
+	const char *text = json_string_value(json_object_get(parameters, "mode"));
+	int mode = text ? us_mode_from_name(text) : US_MODE_COMBINED;
+
+	if (mode < 0)
+		return us_refuse(reason, "mode %s: separate, coupled or combined", text);
+	add->mode = mode;
+	return 0;
+}
+
+static int read_parameters(struct us_add *add, const json_t *parameters, struct us_reason *reason)
+{
+	struct us_host_pair *pair = &add->pair;
+	const char *spec = json_string_value(json_object_get(parameters, "primary"));
+	int r = copy_text(pair->name, sizeof(pair->name), parameters, "name", reason);
+
+	if (r == 0 && !us_name_is_valid(pair->name))
+		r = us_refuse(reason,
+			      "pair \"%s\": a name starts with a letter and has letters, "
+			      "digits, '.', '_' and '-'",
+			      pair->name);
+	if (r == 0)
+		r = copy_text(pair->standby, sizeof(pair->standby), parameters, "standby", reason);
+	if (r == 0)
+		r = copy_text(pair->port, sizeof(pair->port), parameters, "port", reason);
+	if (r == 0)
+		r = copy_text(pair->group, sizeof(pair->group), parameters, "group", reason);
+	if (r == 0)
+		r = copy_text(pair->bus, sizeof(pair->bus), parameters, "bus", reason);
+	if (r == 0)
+		r = read_mode(add, parameters, reason);
+	if (r == 0 && spec)
+		r = us_primary_parse(spec, &pair->primary, reason);
+	add->hold = json_is_true(json_object_get(parameters, "hold"));
+	return r;
+}
+
+static int check_host(struct us_add *add, struct us_reason *reason)
+{
+	struct us_host_pair *pair = &add->pair;
+	struct us_steer_config config = { .standby_port = pair->port };
+	struct us_steer *steer = NULL;
+	int r = check_unique(add, reason);
+
+	if (r == 0 && pair->primary.text[0])
+		r = us_primary_check(add->daemon, NULL, &pair->primary, pair->port, reason);
+	if (r != 0)
+		return r;
+	/* Made and forgotten: whether there is a switch behind the standby. */
+	r = us_steer_new_bridge(&steer, &config, reason);
+	if (r == 0)
+		us_steer_abandon(steer);
+	return r;
+}
+
+void us_add_pair(struct us_daemon *daemon, struct us_call *call, const json_t *parameters)
+{
+	const char *vm_name = json_string_value(json_object_get(parameters, "vm"));
+	struct us_host_vm *vm = us_daemon_vm(daemon, vm_name);
+	struct us_add *add = calloc(1, sizeof(*add));
+	struct us_reason reason = { "" };
+	int r;
+
+	if (!add || !vm || !us_vm_is_adopted(vm->vm)) {
+		free(add);
+		if (!vm)
+			us_call_fail(call, "NoSuchVm",
+				     "vm %s: not attached: understudy vm attach %s "
+				     "--qmp PATH",
+				     vm_name, vm_name);
+		else
+			us_call_fail(call, "Refused", "vm %s cannot be asked now: %s", vm_name,
+				     vm->problem.text);
+		return;
+	}
+	add->daemon = daemon;
+	add->vm = vm;
+	add->call = call;
+	us_list_init(&add->link);
+	us_list_init(&add->pair.link);
+	r = read_parameters(add, parameters, &reason);
+	if (r == 0)
+		r = check_host(add, &reason);
+	if (r == 0)
+		r = us_vm_inspect(vm->vm, add->pair.standby, on_standby, add);
+	if (r != 0) {
+		fail(add, r < 0 ? us_strerror(r) : reason.text);
+		add_free(add);
+		return;
+	}
+	us_call_on_gone(call, on_gone, add);
+	us_list_append(&vm->adds, &add->link);
+}
+
+void us_add_cancel_all(struct us_host_vm *vm)
+{
+	struct us_add *add;
+
+	us_list_for_each (add, &vm->adds, link) {
+		fail(add, "the VM was detached");
+		add_free(add);
+	}
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Finding things by name, waiting for them, and the log. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <systemd/sd-daemon.h>
+
+#include "daemon/daemon.h"
+
+struct us_host_vm *us_daemon_vm(struct us_daemon *daemon, const char *name)
+{
+	struct us_host_vm *vm;
+
+	us_list_for_each (vm, &daemon->vms, link)
+		if (strcmp(vm->name, name) == 0)
+			return vm;
+	return NULL;
+}
+
+struct us_host_pair *us_daemon_pair(struct us_daemon *daemon, const char *name)
+{
+	struct us_host_vm *vm;
+	struct us_host_pair *pair;
+
+	us_list_for_each (vm, &daemon->vms, link)
+		us_list_for_each (pair, &vm->pairs, link)
+			if (strcmp(pair->name, name) == 0)
+				return pair;
+	return NULL;
+}
+
+bool us_name_is_valid(const char *name)
+{
+	if (!isalpha((unsigned char)name[0]) || strlen(name) >= US_NAME_MAX)
+		return false;
+	return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				 "0123456789._-")] == '\0';
+}
+
+void us_daemon_wait(struct us_host_vm *vm, struct us_waiter *waiter)
+{
+	waiter->vm = vm;
+	us_list_append(&vm->daemon->waiters, &waiter->link);
+	us_daemon_settle_waiters(vm->daemon);
+}
+
+void us_daemon_settle_waiters(struct us_daemon *daemon)
+{
+	if (!us_list_is_empty(&daemon->waiters))
+		sd_event_source_set_enabled(daemon->settling, SD_EVENT_ONESHOT);
+}
+
+void us_log(int priority, const char *format, ...)
+{
+	char line[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	/* The prefix is sd-daemon(3)'s: the journal takes it as the priority. */
+	fprintf(stderr, "%s%s\n",
+		getenv("JOURNAL_STREAM") ? (char[]){ '<', '0' + priority, '>', 0 } : "", line);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * understudyd, the whole: one loop, the VMs it adopted, their pairs, and the control API. It
+ * turns what happens outside into the engine's events and performs the engine's effects; it
+ * decides nothing itself.
+ *
+ * Everything runs on one thread in callbacks of the loop. Objects are found by name; a VM owns
+ * its pairs.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <systemd/sd-event.h>
+
+#include "api/server.h"
+#include "core/migration.h"
+#include "net/steer.h"
+#include "net/watch.h"
+#include "understudy/client.h"
+#include "understudy/pair.h"
+#include "util/list.h"
+#include "vmm/vmm.h"
+
+enum {
+	US_NAME_MAX = 32, /* of a VM or a pair, with its NUL */
+	US_PAIRS_PER_VM = 32,
+	US_QUEUED_EVENTS = 32, /* to one pair, while it is being stepped */
+};
+
+struct us_migration;
+struct us_receive;
+
+struct us_daemon {
+	sd_event *loop;
+	struct us_server *server;
+	struct us_list vms;	 /* struct us_host_vm */
+	struct us_list monitors; /* struct monitor, api-monitor.c */
+	struct us_list waiters;	 /* struct us_waiter */
+	const char *socket_path;
+	const char *state_dir;
+	const char *migration_address; /* where an incoming migration listens */
+	uint64_t started_usec;	       /* CLOCK_REALTIME */
+	sd_event_source *saving;       /* armed when the state file is older than the state */
+	sd_event_source *settling;     /* armed when those who wait are to be asked */
+	bool is_stopping;
+};
+
+/* A VM that was attached. */
+struct us_host_vm {
+	struct us_list link;
+	struct us_daemon *daemon;
+	char name[US_NAME_MAX];
+	char *monitor_path;
+	struct us_vm *vm;
+	struct us_list pairs;		/* struct us_host_pair */
+	struct us_list adds;		/* struct us_add, requests under way */
+	struct us_call *attaching;	/* answered at the first adoption */
+	struct us_migration *migration; /* as the source */
+	struct us_receive *receive;	/* as the destination */
+	enum us_vm_state state;
+	enum us_transfer transfer;
+	sd_event_source *again;	  /* armed to connect again after a refusal */
+	bool prepared;		  /* by Prepare, until Finish; survives a restart */
+	struct us_reason problem; /* why it is not adopted; "" if it is */
+};
+
+/* What a SPEC names: "vfio:0000:5e:00.2" or "emulated:MODEL,port=IFNAME[,mac=MAC]". */
+struct us_primary_spec {
+	char text[128];
+	char model[US_DEVICE_NAME_MAX]; /* "vfio-pci" or an emulated NIC */
+	char host[16];			/* vfio: the PCI address, else "" */
+	char port[IF_NAMESIZE];		/* emulated: the tap; vfio: the PF once reserved */
+	bool has_mac;
+	uint8_t mac[US_MAC_BYTES];
+};
+
+struct us_host_pair {
+	struct us_list link;
+	struct us_host_vm *vm;
+	char name[US_NAME_MAX];
+	char device[US_DEVICE_NAME_MAX]; /* the primary's id in the VM */
+	char standby[US_DEVICE_NAME_MAX];
+	char port[IF_NAMESIZE];
+	char bus[US_DEVICE_NAME_MAX]; /* "" for any */
+	char group[40];		      /* UUID or "" */
+	uint8_t mac[US_MAC_BYTES];
+	uint16_t mtu, queue_pairs;
+	struct us_primary_spec primary; /* .text is "" when none is assigned */
+	bool assign_next;		/* `primary` is to be assigned once the old one is gone */
+
+	struct us_pair engine;
+	struct us_steer *steer; /* NULL while the switch cannot be found */
+	struct us_watch *watch;
+	sd_event_source *timer;
+	bool has_found;		 /* `found` is known: from now, or from before a restart */
+	char found[256];	 /* what the switch had before us, us_steer_save() */
+	struct us_reason detail; /* what the host or the VMM said last, if it refused */
+	char looked[96];	 /* the line that was last logged */
+
+	struct us_event queue[US_QUEUED_EVENTS];
+	unsigned queue_first, queue_count;
+	bool is_stepping;
+};
+
+/*
+ * Somebody who waits for pairs of a VM: asked from the loop after every step of one of them.
+ * @check returns true when it is done waiting, and has then taken itself off the list.
+ */
+struct us_waiter {
+	struct us_list link;
+	struct us_host_vm *vm;
+	bool (*check)(struct us_waiter *waiter);
+	void (*vm_gone)(struct us_waiter *waiter); /* the VM is being detached; frees itself */
+};
+
+/* ---- daemon.c ---- */
+
+struct us_host_vm *us_daemon_vm(struct us_daemon *daemon, const char *name);
+struct us_host_pair *us_daemon_pair(struct us_daemon *daemon, const char *name);
+/* Names are ours, end up in QEMU ids and file names: letters, digits, '.', '_', '-'. */
+bool us_name_is_valid(const char *name);
+void us_daemon_wait(struct us_host_vm *vm, struct us_waiter *waiter);
+/* Has everyone who waits asked, from the loop. */
+void us_daemon_settle_waiters(struct us_daemon *daemon);
+/* One line, to the journal or stderr. */
+void us_log(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- host-vm.c ---- */
+
+int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const char *name,
+		   const char *monitor_path);
+void us_host_vm_free(struct us_host_vm *vm); /* and its pairs, as they are */
+/* Tells all its pairs. */
+void us_host_vm_feed(struct us_host_vm *vm, const struct us_event *event);
+bool us_host_vm_may_migrate(const struct us_host_vm *vm);
+json_t *us_host_vm_json(const struct us_host_vm *vm);
+
+/* ---- host-pair.c ---- */
+
+/* Makes a pair from its checked description; it starts with what is found on the host. */
+int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
+		     const struct us_host_pair *description, enum us_mode mode, bool hold);
+void us_host_pair_free(struct us_host_pair *pair);
+void us_host_pair_feed(struct us_host_pair *pair, struct us_event event);
+/* Looks at VM, switch and device anew: after it was made, and after each adoption. */
+void us_host_pair_observe(struct us_host_pair *pair);
+/* Another primary, or none for NULL; the present one is hidden and given back first. */
+void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec *spec);
+json_t *us_host_pair_json(const struct us_host_pair *pair);
+void us_mac_text(const uint8_t mac[US_MAC_BYTES], char ret_text[18]);
+int us_mac_parse(const char *text, uint8_t ret_mac[US_MAC_BYTES]); /* 0, or -1: no MAC */
+
+/* ---- primary.c: what stands behind a SPEC ---- */
+
+int us_primary_parse(const char *text, struct us_primary_spec *ret_spec, struct us_reason *reason);
+/* Whether it could be reserved for @pair now: there, unclaimed by another, usable with the
+ * standby's port. @pair may be NULL (a new one). Fills in spec->port of a VF. */
+int us_primary_check(struct us_daemon *daemon, const struct us_host_pair *pair,
+		     struct us_primary_spec *spec, const char *standby_port,
+		     struct us_reason *reason);
+
+/* ---- add.c: AddPair ---- */
+
+void us_add_pair(struct us_daemon *daemon, struct us_call *call, const json_t *parameters);
+void us_add_cancel_all(struct us_host_vm *vm);
+
+/* ---- migrate.c, receive.c ---- */
+
+void us_migrate(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call *call,
+		const json_t *parameters);
+void us_migrate_abort(struct us_host_vm *vm, struct us_call *call);
+void us_migrate_transfer(struct us_host_vm *vm, enum us_transfer transfer);
+void us_migrate_vm_lost(struct us_host_vm *vm, const char *why);
+void us_migrate_free(struct us_migration *migration);
+
+void us_receive(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call *call,
+		const json_t *parameters);
+void us_receive_arrived(struct us_host_vm *vm);
+void us_receive_fail(struct us_host_vm *vm, const char *why);
+
+/* ---- wait.c: methods that answer when pairs have got somewhere ---- */
+
+void us_set_hold(struct us_host_pair *pair, bool hold, struct us_call *call);
+void us_prepare(struct us_host_vm *vm, struct us_call *call);
+void us_remove_pair(struct us_host_pair *pair, struct us_call *call);
+
+/* ---- methods.c: the API ---- */
+
+extern const struct us_method us_daemon_methods[];
+
+/* ---- publish.c: the log and those who monitor ---- */
+
+void us_publish_move(struct us_host_pair *pair, enum us_primary from, bool moved);
+void us_publish_vm(struct us_host_vm *vm, const char *name);
+void us_publish_stage(struct us_host_vm *vm, const char *stage, const char *line);
+void us_publish_monitor(struct us_daemon *daemon, struct us_call *call);
+
+/* ---- state.c: what survives the daemon ---- */
+
+int us_state_load(struct us_daemon *daemon);
+int us_state_save(struct us_daemon *daemon);
+/* Saves soon: many changes at once make one file. */
+void us_state_changed(struct us_daemon *daemon);

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A pair on this host: the engine, and the hands that perform its effects. Results that are
+ * known at once are queued behind the step that asked for them, so a step never runs inside
+ * another one.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "api/codec.h"
+#include "daemon/daemon.h"
+#include "net/link.h"
+#include "util/clock.h"
+
+enum {
+	PROBE_USEC = 20 * 1000,
+	STABLE_USEC = 300 * 1000,
+};
+
+void us_mac_text(const uint8_t mac[US_MAC_BYTES], char ret_text[18])
+{
+	snprintf(ret_text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+		 mac[4], mac[5]);
+}
+
+int us_mac_parse(const char *text, uint8_t ret_mac[US_MAC_BYTES])
+{
+	int end = 0;
+
+	if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &ret_mac[0], &ret_mac[1],
+		   &ret_mac[2], &ret_mac[3], &ret_mac[4], &ret_mac[5], &end) != US_MAC_BYTES)
+		return -1;
+	return text[end] ? -1 : 0;
+}
+
+/* ---- Answers ---- */
+
+static void answer(struct us_host_pair *pair, enum us_event_type type, bool on, const char *why)
+{
+	if (!on)
+		us_refuse(&pair->detail, "%s", why);
+	us_host_pair_feed(pair, (struct us_event){ .type = type, .on = on });
+}
+
+static void on_plugged(void *userdata, int r, const char *why)
+{
+	if (r != -ECONNRESET) /* then the VM is lost, and the engine is told so */
+		answer(userdata, US_EVENT_PLUGGED, r == 0, why);
+}
+
+static void on_unplug_taken(void *userdata, int r, const char *why)
+{
+	if (r != 0 && r != -ECONNRESET)
+		answer(userdata, US_EVENT_UNPLUG_REFUSED, false, why);
+}
+
+static void on_reset_done(void *userdata, int r, const char *why)
+{
+	struct us_host_pair *pair = userdata;
+
+	if (r != 0 && r != -ECONNRESET)
+		us_log(LOG_WARNING, "%s: system_reset failed: %s", pair->name, why);
+}
+
+static void on_traffic(void *userdata, bool ready, const char *why)
+{
+	struct us_host_pair *pair = userdata;
+
+	us_watch_free(US_STEAL(pair->watch));
+	answer(pair, US_EVENT_TRAFFIC, ready, why);
+}
+
+/* ---- Effects ---- */
+
+static void reserve(struct us_host_pair *pair)
+{
+	struct us_reason reason = { "" };
+	int r = us_primary_check(pair->vm->daemon, pair, &pair->primary, pair->port, &reason);
+
+	if (r == 0 && pair->steer)
+		r = us_steer_set_primary(pair->steer, pair->primary.port, &reason);
+	answer(pair, US_EVENT_RESERVED, r == 0, r < 0 ? us_strerror(r) : reason.text);
+}
+
+/* The switch may be found later than the pair: a tap or a bridge can be made anew. */
+static int find_switch(struct us_host_pair *pair, struct us_reason *reason)
+{
+	struct us_steer_config config = {
+		.standby_port = pair->port,
+		.primary_port = pair->primary.port[0] ? pair->primary.port : NULL,
+	};
+	int r;
+
+	if (pair->steer)
+		return 0;
+	memcpy(config.mac, pair->mac, sizeof(config.mac));
+	r = us_steer_new_bridge(&pair->steer, &config, reason);
+	if (r != 0)
+		return r;
+	if (pair->has_found) {
+		/* Words of ours that do not fit the switch any more: what is there is as found. */
+		us_steer_restore(pair->steer, pair->found);
+	} else if (us_steer_save(pair->steer, pair->found, sizeof(pair->found)) == 0) {
+		/* On disk before the first change, or a crash would take our entry for found. */
+		pair->has_found = true;
+		us_state_save(pair->vm->daemon);
+	}
+	return 0;
+}
+
+static void steer(struct us_host_pair *pair, enum us_path path)
+{
+	struct us_reason reason = { "" };
+	int r = find_switch(pair, &reason);
+
+	if (r == 0)
+		r = us_steer_to(pair->steer, path, &reason);
+	if (r != 0)
+		us_refuse(&pair->detail, "%s", r < 0 ? us_strerror(r) : reason.text);
+	us_host_pair_feed(
+		pair, (struct us_event){ .type = US_EVENT_STEERED, .path = path, .on = r == 0 });
+}
+
+static void plug(struct us_host_pair *pair)
+{
+	bool is_vfio = pair->primary.host[0];
+	struct us_plug plug = {
+		.id = pair->device,
+		.model = pair->primary.model,
+		.host = is_vfio ? pair->primary.host : NULL,
+		.interface = is_vfio ? NULL : pair->primary.port,
+		.mac = is_vfio ? NULL : pair->mac,
+		.bus = pair->bus[0] ? pair->bus : NULL,
+	};
+	struct us_reason reason = { "" };
+	struct us_link link;
+	/* QEMU would make a tap that is not there, outside of every bridge. */
+	int r = us_link_get(pair->primary.port, &link, &reason);
+
+	pair->detail.text[0] = '\0';
+	if (r == 0)
+		r = us_vm_plug(pair->vm->vm, &plug, on_plugged, pair);
+	if (r != 0)
+		answer(pair, US_EVENT_PLUGGED, false, r < 0 ? us_strerror(r) : reason.text);
+}
+
+static void unplug(struct us_host_pair *pair)
+{
+	int r = us_vm_unplug(pair->vm->vm, pair->device, on_unplug_taken, pair);
+
+	if (r < 0)
+		answer(pair, US_EVENT_UNPLUG_REFUSED, false, us_strerror(r));
+}
+
+static void watch(struct us_host_pair *pair)
+{
+	static const struct us_watch_handler handler = { .traffic = on_traffic };
+	struct us_watch_config config = {
+		.standby_port = pair->port,
+		.primary_port = pair->primary.port,
+		.probe_usec = PROBE_USEC,
+		.stable_usec = STABLE_USEC,
+	};
+	struct us_reason reason = { "" };
+	int r;
+
+	memcpy(config.mac, pair->mac, sizeof(config.mac));
+	us_watch_free(US_STEAL(pair->watch));
+	r = us_watch_new(&pair->watch, pair->vm->daemon->loop, &config, &handler, pair, &reason);
+	if (r != 0)
+		answer(pair, US_EVENT_TRAFFIC, false, r < 0 ? us_strerror(r) : reason.text);
+}
+
+static void publish(struct us_host_pair *pair, const struct us_effect *effect)
+{
+	if (pair->engine.primary == US_PRIMARY_VISIBLE)
+		pair->detail.text[0] = '\0';
+	us_publish_move(pair, effect->from, effect->moved);
+}
+
+static void perform(struct us_host_pair *pair, const struct us_effect *effect)
+{
+	switch (effect->type) {
+	case US_EFFECT_RESERVE:
+		reserve(pair);
+		break;
+	case US_EFFECT_RELEASE: /* the claim is the pair's own wish; nothing else is held */
+		break;
+	case US_EFFECT_STEER:
+		steer(pair, effect->path);
+		break;
+	case US_EFFECT_PLUG:
+		plug(pair);
+		break;
+	case US_EFFECT_UNPLUG:
+		unplug(pair);
+		break;
+	case US_EFFECT_RESET_VM:
+		us_vm_reset(pair->vm->vm, on_reset_done, pair);
+		break;
+	case US_EFFECT_WATCH:
+		watch(pair);
+		break;
+	case US_EFFECT_UNWATCH:
+		us_watch_free(US_STEAL(pair->watch));
+		break;
+	case US_EFFECT_PUBLISH:
+		publish(pair, effect);
+		break;
+	default:
+		assert(false);
+	}
+}
+
+/* ---- Steps ---- */
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	us_host_pair_feed(userdata, (struct us_event){ .type = US_EVENT_TICK });
+	return 0;
+}
+
+static void arm(struct us_host_pair *pair)
+{
+	uint64_t deadline = us_pair_deadline(&pair->engine);
+
+	if (deadline == US_NEVER) {
+		sd_event_source_set_enabled(pair->timer, SD_EVENT_OFF);
+		return;
+	}
+	sd_event_source_set_time(pair->timer, deadline);
+	sd_event_source_set_enabled(pair->timer, SD_EVENT_ONESHOT);
+}
+
+/* The primary that was named while another one was being given back. */
+static void assign_next(struct us_host_pair *pair)
+{
+	if (!pair->assign_next || pair->engine.primary != US_PRIMARY_ABSENT)
+		return;
+	pair->assign_next = false;
+	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_ASSIGN });
+	us_host_pair_observe(pair);
+}
+
+void us_host_pair_feed(struct us_host_pair *pair, struct us_event event)
+{
+	assert(pair->queue_count < US_QUEUED_EVENTS);
+	pair->queue[(pair->queue_first + pair->queue_count++) % US_QUEUED_EVENTS] = event;
+	if (pair->is_stepping)
+		return;
+
+	pair->is_stepping = true;
+	while (pair->queue_count > 0) {
+		struct us_effects effects;
+
+		event = pair->queue[pair->queue_first];
+		pair->queue_first = (pair->queue_first + 1) % US_QUEUED_EVENTS;
+		pair->queue_count--;
+		event.now_usec = us_now_usec();
+		us_pair_step(&pair->engine, &event, &effects);
+		for (size_t i = 0; i < effects.count; i++)
+			perform(pair, &effects.list[i]);
+	}
+	pair->is_stepping = false;
+
+	arm(pair);
+	assign_next(pair);
+	us_daemon_settle_waiters(pair->vm->daemon);
+}
+
+/* ---- Life ---- */
+
+static void on_observed(void *userdata, int r, const char *why)
+{
+	if (r >= 0)
+		us_host_pair_feed(userdata,
+				  (struct us_event){ .type = US_EVENT_OBSERVED, .on = r == 0 });
+}
+
+void us_host_pair_observe(struct us_host_pair *pair)
+{
+	struct us_reason reason;
+	enum us_path path;
+
+	if (find_switch(pair, &reason) == 0 && us_steer_path(pair->steer, &path) == 0)
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_PATH, .path = path });
+	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_VM, .vm = pair->vm->state });
+	us_host_pair_feed(pair,
+			  (struct us_event){ .type = US_EVENT_MIGRATING,
+					     .on = pair->vm->transfer == US_TRANSFER_ACTIVE });
+	if (us_vm_is_adopted(pair->vm->vm))
+		us_vm_has_device(pair->vm->vm, pair->device, on_observed, pair);
+}
+
+void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec *spec)
+{
+	bool had_one = pair->primary.text[0];
+
+	pair->assign_next = spec;
+	if (had_one)
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_UNASSIGN });
+	if (!spec)
+		return;
+	pair->primary = *spec;
+	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_TICK });
+}
+
+int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
+		     const struct us_host_pair *description, enum us_mode mode, bool hold)
+{
+	struct us_host_pair *pair = malloc(sizeof(*pair));
+	struct us_pair_config config;
+	int r;
+
+	if (!pair)
+		return -ENOMEM;
+	*pair = *description;
+	pair->vm = vm;
+	snprintf(pair->device, sizeof(pair->device), "understudy-%s", pair->name);
+	us_pair_config_default(&config);
+	config.mode = mode;
+	us_pair_init(&pair->engine, &config);
+	r = sd_event_add_time(vm->daemon->loop, &pair->timer, CLOCK_MONOTONIC, 0, 1, on_deadline,
+			      pair);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(pair->timer, SD_EVENT_OFF);
+	if (r >= 0)
+		r = us_vm_watch(vm->vm, pair->standby);
+	if (r < 0) {
+		sd_event_source_disable_unref(pair->timer);
+		free(pair);
+		return r;
+	}
+	us_list_append(&vm->pairs, &pair->link);
+	*ret_pair = pair;
+
+	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_HOLD, .on = hold });
+	if (vm->prepared)
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_PREPARE });
+	if (pair->primary.text[0])
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_ASSIGN });
+	us_host_pair_observe(pair);
+	return 0;
+}
+
+void us_host_pair_free(struct us_host_pair *pair)
+{
+	us_list_remove(&pair->link);
+	us_vm_unwatch(pair->vm->vm, pair->standby);
+	us_watch_free(pair->watch);
+	/* A removed pair has put the switch back already; any other leaves it as it is. */
+	if (pair->steer)
+		us_steer_abandon(pair->steer);
+	sd_event_source_disable_unref(pair->timer);
+	free(pair);
+}
+
+/* ---- What others see ---- */
+
+static const char *migration_name(const struct us_host_pair *pair)
+{
+	if (pair->engine.vm == US_VM_INCOMING || pair->engine.vm == US_VM_MOVED)
+		return us_vm_state_name(pair->engine.vm);
+	return us_phase_name(us_pair_phase(&pair->engine));
+}
+
+json_t *us_host_pair_json(const struct us_host_pair *pair)
+{
+	const struct us_pair *engine = &pair->engine;
+	char mac[18];
+
+	us_mac_text(pair->mac, mac);
+	return json_pack(
+		"{s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:s*, s:s*, s:s, s:b, s:s, s:s, s:s, s:b, "
+		"s:s, s:o*}",
+		"name", pair->name, "vm", pair->vm->name, "group",
+		pair->group[0] ? pair->group : NULL, "mac", mac, "mode",
+		us_mode_name(engine->config.mode), "standby", pair->standby, "port", pair->port,
+		"primary_spec", pair->primary.text[0] ? pair->primary.text : NULL, "bus",
+		pair->bus[0] ? pair->bus : NULL, "guest", us_guest_name(engine->guest), "driver_ok",
+		engine->driver_ok, "primary", us_pair_primary_name(engine), "path",
+		us_path_name(engine->path), "migration", migration_name(pair), "hold", engine->hold,
+		"why", us_why_text(engine->why), "detail",
+		pair->detail.text[0] ? us_wire_string(pair->detail.text) : NULL);
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A VM that was attached: what its monitor tells, told on to its pairs and to its migration. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "api/codec.h"
+#include "daemon/daemon.h"
+
+void us_host_vm_feed(struct us_host_vm *vm, const struct us_event *event)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		us_host_pair_feed(pair, *event);
+}
+
+bool us_host_vm_may_migrate(const struct us_host_vm *vm)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		if (!us_pair_may_migrate(&pair->engine))
+			return false;
+	return true;
+}
+
+static struct us_host_pair *by_device(struct us_host_vm *vm, const char *device, bool standby)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		if (strcmp(standby ? pair->standby : pair->device, device) == 0)
+			return pair;
+	return NULL;
+}
+
+static void set_state(struct us_host_vm *vm, enum us_vm_state state)
+{
+	bool arrived = vm->state == US_VM_INCOMING && state == US_VM_RUNNING;
+
+	vm->state = state;
+	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_VM, .vm = state });
+	if (arrived)
+		us_receive_arrived(vm);
+}
+
+static void set_transfer(struct us_host_vm *vm, enum us_transfer transfer)
+{
+	vm->transfer = transfer;
+	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_MIGRATING,
+						.on = transfer == US_TRANSFER_ACTIVE });
+	us_migrate_transfer(vm, transfer);
+}
+
+static void adopted(struct us_host_vm *vm, const struct us_vm_event *event)
+{
+	struct us_host_pair *pair;
+
+	us_log(LOG_INFO, "vm %s: adopted (QEMU %s, %s)", vm->name, us_vm_version(vm->vm),
+	       us_vm_state_name(event->state));
+	vm->problem.text[0] = '\0';
+	vm->state = event->state;
+	vm->transfer = event->transfer;
+	us_list_for_each (pair, &vm->pairs, link)
+		us_host_pair_observe(pair);
+	us_migrate_transfer(vm, event->transfer);
+	if (vm->attaching) {
+		us_call_reply(US_STEAL(vm->attaching), NULL);
+		us_state_changed(vm->daemon);
+	}
+	us_publish_vm(vm, "adopted");
+}
+
+enum {
+	AGAIN_USEC = 2 * 1000 * 1000,
+};
+
+static int on_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	us_vm_connect(((struct us_host_vm *)userdata)->vm);
+	return 0;
+}
+
+/* Adoption was refused, or the monitor went away. Frees @vm if it was only being attached. */
+static void lost(struct us_host_vm *vm, const struct us_vm_event *event)
+{
+	bool refused = event->type == US_VM_REFUSED, exited = event->exited;
+	const char *why = event->reason;
+	bool is_news = strcmp(why, vm->problem.text) != 0;
+
+	us_refuse(&vm->problem, "%s", why);
+	if (vm->attaching) {
+		us_call_fail(US_STEAL(vm->attaching), "Refused", "vm %s: %s", vm->name, why);
+		us_host_vm_free(vm);
+		return;
+	}
+	if (is_news)
+		us_log(LOG_WARNING, "vm %s: %s", vm->name, why);
+	if (refused) { /* nobody else tries again */
+		sd_event_source_set_time_relative(vm->again, AGAIN_USEC);
+		sd_event_source_set_enabled(vm->again, SD_EVENT_ONESHOT);
+	}
+	vm->transfer = US_TRANSFER_NONE;
+	set_state(vm, exited ? US_VM_GONE : US_VM_UNKNOWN);
+	us_migrate_vm_lost(vm, why);
+	us_receive_fail(vm, why);
+	us_publish_vm(vm, exited ? "gone" : "lost");
+}
+
+static void on_guest(struct us_host_vm *vm, const struct us_vm_event *event)
+{
+	struct us_host_pair *pair = by_device(vm, event->device, true);
+
+	if (pair)
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_GUEST,
+							   .guest = event->guest,
+							   .on = event->driver_ok });
+}
+
+static void on_deleted(struct us_host_vm *vm, const struct us_vm_event *event)
+{
+	struct us_host_pair *pair = by_device(vm, event->device, false);
+
+	if (pair)
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_UNPLUGGED });
+}
+
+static void on_event(void *userdata, const struct us_vm_event *event)
+{
+	struct us_host_vm *vm = userdata;
+
+	switch (event->type) {
+	case US_VM_ADOPTED:
+		adopted(vm, event);
+		break;
+	case US_VM_REFUSED:
+	case US_VM_LOST:
+		lost(vm, event);
+		break;
+	case US_VM_STATE:
+		set_state(vm, event->state);
+		break;
+	case US_VM_RESET:
+		us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_RESET,
+							.age_usec = event->age_usec });
+		break;
+	case US_VM_GUEST:
+		on_guest(vm, event);
+		break;
+	case US_VM_DELETED:
+		on_deleted(vm, event);
+		break;
+	case US_VM_TRANSFER:
+		set_transfer(vm, event->transfer);
+		break;
+	case US_VM_TRACE:
+		us_publish_vm(vm, event->name);
+		break;
+	}
+}
+
+int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const char *name,
+		   const char *monitor_path)
+{
+	static const struct us_vm_handler handler = { .event = on_event };
+	struct us_host_vm *vm = calloc(1, sizeof(*vm));
+	int r = -ENOMEM;
+
+	if (!vm)
+		return -ENOMEM;
+	vm->daemon = daemon;
+	us_list_init(&vm->pairs);
+	us_list_init(&vm->adds);
+	snprintf(vm->name, sizeof(vm->name), "%s", name);
+	vm->monitor_path = strdup(monitor_path);
+	if (vm->monitor_path)
+		r = us_vm_new(&vm->vm, daemon->loop, name, monitor_path, &handler, vm);
+	if (r >= 0)
+		r = sd_event_add_time_relative(daemon->loop, &vm->again, CLOCK_MONOTONIC,
+					       AGAIN_USEC, 0, on_again, vm);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(vm->again, SD_EVENT_OFF);
+	if (r < 0) {
+		us_vm_free(vm->vm);
+		free(vm->monitor_path);
+		free(vm);
+		return r;
+	}
+	us_refuse(&vm->problem, "vm %s: connecting to %s", name, monitor_path);
+	us_list_append(&daemon->vms, &vm->link);
+	*ret_vm = vm;
+	return 0;
+}
+
+static void end_waiters(struct us_host_vm *vm)
+{
+	struct us_waiter *waiter;
+
+	us_list_for_each (waiter, &vm->daemon->waiters, link)
+		if (waiter->vm == vm)
+			waiter->vm_gone(waiter);
+}
+
+void us_host_vm_free(struct us_host_vm *vm)
+{
+	struct us_host_pair *pair;
+
+	us_migrate_free(vm->migration);
+	us_receive_fail(vm, "the VM was detached");
+	us_add_cancel_all(vm);
+	end_waiters(vm);
+	us_list_for_each (pair, &vm->pairs, link)
+		us_host_pair_free(pair);
+	us_list_remove(&vm->link);
+	us_vm_free(vm->vm);
+	sd_event_source_disable_unref(vm->again);
+	free(vm->monitor_path);
+	free(vm);
+}
+
+json_t *us_host_vm_json(const struct us_host_vm *vm)
+{
+	json_t *names = json_array();
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		json_array_append_new(names, json_string(pair->name));
+	return json_pack("{s:s, s:o, s:s, s:o, s:i, s:o, s:o*}", "name", vm->name, "qmp",
+			 us_wire_string(vm->monitor_path), "state", us_vm_state_name(vm->state),
+			 "qemu", us_wire_string(us_vm_version(vm->vm)), "pid", us_vm_pid(vm->vm),
+			 "pairs", names, "problem",
+			 vm->problem.text[0] ? us_wire_string(vm->problem.text) : NULL);
+}

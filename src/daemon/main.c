@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* understudyd: options, the loop, and its end. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <systemd/sd-daemon.h>
+
+#include "daemon/daemon.h"
+#include "util/clock.h"
+
+#define DEFAULT_DIR "/run/understudy"
+
+static const char usage[] =
+	"usage: understudyd [--socket PATH] [--state-dir DIR] [--migration-address ADDRESS]\n"
+	"\n"
+	"Shows, hides and migrates the primaries of the VMs on this host.\n"
+	"\n"
+	"  --socket PATH                 the control socket (" DEFAULT_DIR "/control)\n"
+	"  --state-dir DIR               what survives a restart (" DEFAULT_DIR ")\n"
+	"  --migration-address ADDRESS   where incoming migrations listen (0.0.0.0)\n"
+	"  --help, --version\n"
+	"\n"
+	"See understudyd(8); talk to it with understudy(1).\n";
+
+/* Returns 0 to go on, or 1 + the exit code. */
+static int parse_options(struct us_daemon *daemon, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "socket", required_argument, NULL, 's' },
+		{ "state-dir", required_argument, NULL, 'd' },
+		{ "migration-address", required_argument, NULL, 'm' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		switch (option) {
+		case 's':
+			daemon->socket_path = optarg;
+			break;
+		case 'd':
+			daemon->state_dir = optarg;
+			break;
+		case 'm':
+			daemon->migration_address = optarg;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 1;
+		case 'v':
+			puts("understudyd " US_VERSION);
+			return 1;
+		default:
+			fputs(usage, stderr);
+			return 1 + 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "understudyd: %s: no such option\n%s", argv[optind], usage);
+		return 1 + 2;
+	}
+	return 0;
+}
+
+static void on_dropped(void *userdata, pid_t pid, uid_t uid, const char *why)
+{
+	us_log(LOG_WARNING, "client %d (uid %u) dropped: %s", (int)pid, (unsigned)uid, why);
+}
+
+static int on_saving(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	us_state_save(userdata);
+	return 0;
+}
+
+/* A waiter that is done may have ended others' pairs or waits: begin anew after each. */
+static int on_settling(sd_event_source *source, void *userdata)
+{
+	struct us_daemon *daemon = userdata;
+	struct us_waiter *waiter;
+	bool again = true;
+
+	while (again) {
+		again = false;
+		us_list_for_each (waiter, &daemon->waiters, link) {
+			if (waiter->check(waiter)) {
+				again = true;
+				break;
+			}
+		}
+	}
+	return 0;
+}
+
+static int make_directory(const char *path)
+{
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
+static int start(struct us_daemon *daemon, struct us_reason *reason)
+{
+	int fd = -1, r;
+
+	us_list_init(&daemon->vms);
+	us_list_init(&daemon->monitors);
+	us_list_init(&daemon->waiters);
+	daemon->started_usec = us_clock_usec(CLOCK_REALTIME);
+	r = sd_event_default(&daemon->loop);
+	if (r >= 0)
+		r = sd_event_add_time(daemon->loop, &daemon->saving, CLOCK_MONOTONIC, 0, 1,
+				      on_saving, daemon);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(daemon->saving, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_defer(daemon->loop, &daemon->settling, on_settling, daemon);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(daemon->settling, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_signal(daemon->loop, NULL, SIGTERM, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(daemon->loop, NULL, SIGINT, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_set_watchdog(daemon->loop, true);
+	if (r < 0)
+		return r;
+	r = make_directory(daemon->state_dir);
+	if (r < 0)
+		return us_refuse(reason, "%s: %s", daemon->state_dir, us_strerror(r));
+
+	/* The VMs first: whoever can connect finds them all. */
+	r = us_state_load(daemon);
+	if (r < 0)
+		return r;
+	if (sd_listen_fds(true) > 0)
+		fd = SD_LISTEN_FDS_START;
+	r = us_server_new(&daemon->server, daemon->loop, daemon->socket_path, fd, us_daemon_methods,
+			  daemon, reason);
+	if (r == 0)
+		us_server_on_drop(daemon->server, on_dropped);
+	return r;
+}
+
+/* VMs, pairs and the switch stay as they are; the next start takes them over. */
+static void stop(struct us_daemon *daemon)
+{
+	struct us_host_vm *vm;
+
+	us_server_free(US_STEAL(daemon->server));
+	us_state_save(daemon);
+	us_list_for_each (vm, &daemon->vms, link)
+		us_host_vm_free(vm);
+	sd_event_source_disable_unref(daemon->saving);
+	sd_event_source_disable_unref(daemon->settling);
+	sd_event_unref(daemon->loop);
+}
+
+int main(int argc, char **argv)
+{
+	struct us_daemon daemon = {
+		.socket_path = DEFAULT_DIR "/control",
+		.state_dir = DEFAULT_DIR,
+		.migration_address = "0.0.0.0",
+	};
+	struct us_reason reason = { "" };
+	sigset_t signals;
+	int r = parse_options(&daemon, argc, argv);
+
+	if (r > 0)
+		return r - 1;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+
+	r = start(&daemon, &reason);
+	if (r != 0) {
+		us_log(LOG_ERR, "understudyd: %s", r < 0 ? us_strerror(r) : reason.text);
+		return 1;
+	}
+	sd_notify(false, "READY=1");
+	us_log(LOG_INFO, "understudyd " US_VERSION " at %s", daemon.socket_path);
+	r = sd_event_loop(daemon.loop);
+	sd_notify(false, "STOPPING=1");
+	stop(&daemon);
+	return r < 0 ? 1 : 0;
+}

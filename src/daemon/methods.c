@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The methods of org.understudy.Control. The server has checked the parameters' types. */
+#include <string.h>
+
+#include "daemon/daemon.h"
+
+static const char *text(const json_t *parameters, const char *name)
+{
+	return json_string_value(json_object_get(parameters, name));
+}
+
+static struct us_host_vm *find_vm(struct us_daemon *daemon, struct us_call *call,
+				  const json_t *parameters, const char *member)
+{
+	const char *name = text(parameters, member);
+	struct us_host_vm *vm = us_daemon_vm(daemon, name);
+
+	if (!vm)
+		us_call_fail(call, "NoSuchVm",
+			     "vm %s: not attached: understudy vm list shows those "
+			     "that are",
+			     name);
+	return vm;
+}
+
+static struct us_host_pair *find_pair(struct us_daemon *daemon, struct us_call *call,
+				      const char *name)
+{
+	struct us_host_pair *pair = us_daemon_pair(daemon, name);
+
+	if (!pair)
+		us_call_fail(call, "NoSuchPair",
+			     "pair %s: there is none: understudy status shows "
+			     "those there are",
+			     name);
+	return pair;
+}
+
+static void get_status(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	struct us_daemon *daemon = userdata;
+	struct us_host_vm *vm;
+	struct us_host_pair *pair;
+	int vms = 0, pairs = 0;
+
+	us_list_for_each (vm, &daemon->vms, link) {
+		vms++;
+		us_list_for_each (pair, &vm->pairs, link)
+			pairs++;
+	}
+	us_call_reply(call,
+		      json_pack("{s:s, s:i, s:i, s:I}", "version", US_VERSION, "vms", vms, "pairs",
+				pairs, "since_usec", (json_int_t)daemon->started_usec));
+}
+
+/* ---- VMs ---- */
+
+static void on_attach_gone(void *userdata, struct us_call *call)
+{
+	((struct us_host_vm *)userdata)->attaching = NULL;
+}
+
+static void attach_vm(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	struct us_daemon *daemon = userdata;
+	const char *name = text(parameters, "name"), *path = text(parameters, "qmp");
+	struct us_host_vm *vm;
+	int r;
+
+	if (!us_name_is_valid(name)) {
+		us_call_fail(call, "Refused",
+			     "vm \"%s\": a name starts with a letter, has letters, "
+			     "digits, '.', '_' and '-', and less than %d of them",
+			     name, US_NAME_MAX);
+		return;
+	}
+	us_list_for_each (vm, &daemon->vms, link) {
+		if (strcmp(vm->name, name) && strcmp(vm->monitor_path, path))
+			continue;
+		us_call_fail(call, "AlreadyExists", "vm %s is attached, through %s", vm->name,
+			     vm->monitor_path);
+		return;
+	}
+	r = us_host_vm_new(&vm, daemon, name, path);
+	if (r < 0) {
+		us_call_fail(call, "Failed", "vm %s: %s", name, us_strerror(r));
+		return;
+	}
+	vm->attaching = call;
+	us_call_on_gone(call, on_attach_gone, vm);
+}
+
+static void detach_vm(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	struct us_daemon *daemon = userdata;
+	struct us_host_vm *vm = find_vm(daemon, call, parameters, "name");
+
+	if (!vm)
+		return;
+	if (vm->migration) {
+		us_call_fail(call, "Refused",
+			     "vm %s is being migrated: understudy migrate %s --abort", vm->name,
+			     vm->name);
+		return;
+	}
+	us_host_vm_free(vm);
+	us_state_changed(daemon);
+	us_call_reply(call, NULL);
+}
+
+static void list_vms(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	struct us_daemon *daemon = userdata;
+	json_t *vms = json_array();
+	struct us_host_vm *vm;
+
+	us_list_for_each (vm, &daemon->vms, link)
+		json_array_append_new(vms, us_host_vm_json(vm));
+	us_call_reply(call, json_pack("{s:o}", "vms", vms));
+}
+
+/* ---- Pairs ---- */
+
+static void add_pair(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	us_add_pair(userdata, call, parameters);
+}
+
+static void remove_pair(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	struct us_host_pair *pair = find_pair(userdata, call, text(parameters, "name"));
+
+	if (pair)
+		us_remove_pair(pair, call);
+}
+
+static void assign_primary(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	struct us_daemon *daemon = userdata;
+	struct us_host_pair *pair = find_pair(daemon, call, text(parameters, "name"));
+	const char *wanted = text(parameters, "primary");
+	struct us_primary_spec spec;
+	struct us_reason reason = { "" };
+	int r = 0;
+
+	if (!pair)
+		return;
+	if (wanted)
+		r = us_primary_parse(wanted, &spec, &reason);
+	if (r == 0 && wanted)
+		r = us_primary_check(daemon, pair, &spec, pair->port, &reason);
+	if (r == 0 && wanted && pair->primary.text[0])
+		r = us_refuse(&reason,
+			      "pair %s has a primary: understudy pair assign %s --primary "
+			      "none, first",
+			      pair->name, pair->name);
+	if (r == 0 && wanted && spec.has_mac && memcmp(spec.mac, pair->mac, US_MAC_BYTES) != 0)
+		r = us_refuse(&reason,
+			      "pair %s: the primary's MAC is not the standby's: the guest "
+			      "would not join them",
+			      pair->name);
+	if (r != 0) {
+		us_call_fail(call, "Refused", "%s", r < 0 ? us_strerror(r) : reason.text);
+		return;
+	}
+	us_host_pair_assign(pair, wanted ? &spec : NULL);
+	us_state_changed(daemon);
+	us_call_reply(call, NULL);
+}
+
+static void list_pairs(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	struct us_daemon *daemon = userdata;
+	const json_t *names = json_object_get(parameters, "names"), *name;
+	json_t *pairs = json_array();
+	struct us_host_vm *vm;
+	struct us_host_pair *pair;
+	size_t i;
+
+	if (!json_is_array(names)) {
+		us_list_for_each (vm, &daemon->vms, link)
+			us_list_for_each (pair, &vm->pairs, link)
+				json_array_append_new(pairs, us_host_pair_json(pair));
+	}
+	json_array_foreach (names, i, name) {
+		pair = find_pair(daemon, call, json_string_value(name));
+		if (!pair) {
+			json_decref(pairs);
+			return;
+		}
+		json_array_append_new(pairs, us_host_pair_json(pair));
+	}
+	us_call_reply(call, json_pack("{s:o}", "pairs", pairs));
+}
+
+static void set_hold(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	struct us_host_pair *pair = find_pair(userdata, call, text(parameters, "name"));
+
+	if (pair)
+		us_set_hold(pair, json_is_true(json_object_get(parameters, "hold")), call);
+}
+
+/* ---- Migration ---- */
+
+static void prepare(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
+
+	if (vm)
+		us_prepare(vm, call);
+}
+
+static void finish(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	struct us_daemon *daemon = userdata;
+	struct us_host_vm *vm = find_vm(daemon, call, parameters, "vm");
+
+	if (!vm)
+		return;
+	if (vm->migration || !vm->prepared) {
+		us_call_fail(call, "Refused", "vm %s %s", vm->name,
+			     vm->migration ? "is being migrated" : "was not prepared");
+		return;
+	}
+	vm->prepared = false;
+	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_FINISH });
+	us_state_changed(daemon);
+	us_call_reply(call, NULL);
+}
+
+static void migrate(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
+
+	if (vm)
+		us_migrate(userdata, vm, call, parameters);
+}
+
+static void abort_migration(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
+
+	if (vm)
+		us_migrate_abort(vm, call);
+}
+
+static void receive(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
+
+	if (vm)
+		us_receive(userdata, vm, call, parameters);
+}
+
+static void monitor(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	us_publish_monitor(userdata, call);
+}
+
+const struct us_method us_daemon_methods[] = {
+	{ "GetStatus", false, get_status },
+	{ "AttachVm", true, attach_vm },
+	{ "DetachVm", true, detach_vm },
+	{ "ListVms", false, list_vms },
+	{ "AddPair", true, add_pair },
+	{ "RemovePair", true, remove_pair },
+	{ "AssignPrimary", true, assign_primary },
+	{ "ListPairs", false, list_pairs },
+	{ "SetHold", true, set_hold },
+	{ "Prepare", true, prepare },
+	{ "Finish", true, finish },
+	{ "Migrate", true, migrate },
+	{ "AbortMigration", true, abort_migration },
+	{ "Receive", true, receive },
+	{ "Monitor", false, monitor },
+	{ NULL, false, NULL },
+};

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What stands behind a primary's SPEC, and whether the host can give it to a pair. */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/daemon.h"
+#include "net/link.h"
+#include "pci/vfio.h"
+
+static int parse_emulated(char *text, struct us_primary_spec *spec, struct us_reason *reason)
+{
+	char *rest = NULL, *word = strtok_r(text, ",", &rest);
+
+	if (!word || !us_name_is_valid(word) || strlen(word) >= sizeof(spec->model))
+		return us_refuse(reason,
+				 "primary %s: no model of a NIC: emulated:MODEL,port=IFNAME",
+				 spec->text);
+	strcpy(spec->model, word);
+	while ((word = strtok_r(NULL, ",", &rest))) {
+		if (strncmp(word, "port=", 5) == 0 && strlen(word + 5) < sizeof(spec->port)) {
+			strcpy(spec->port, word + 5);
+		} else if (strncmp(word, "mac=", 4) == 0 &&
+			   us_mac_parse(word + 4, spec->mac) == 0) {
+			spec->has_mac = true;
+		} else {
+			return us_refuse(reason,
+					 "primary %s: \"%s\" means nothing here: "
+					 "emulated:MODEL,port=IFNAME[,mac=MAC]",
+					 spec->text, word);
+		}
+	}
+	if (!spec->port[0])
+		return us_refuse(reason, "primary %s: name its tap: emulated:%s,port=IFNAME",
+				 spec->text, spec->model);
+	return 0;
+}
+
+int us_primary_parse(const char *text, struct us_primary_spec *ret_spec, struct us_reason *reason)
+{
+	char copy[sizeof(ret_spec->text)];
+
+	*ret_spec = (struct us_primary_spec){ 0 };
+	if (strlen(text) >= sizeof(ret_spec->text))
+		return us_refuse(reason,
+				 "primary: a SPEC of %zu characters: vfio:ADDRESS or "
+				 "emulated:MODEL,port=IFNAME",
+				 strlen(text));
+	strcpy(ret_spec->text, text);
+	strcpy(copy, text);
+
+	if (strncmp(copy, "emulated:", 9) == 0)
+		return parse_emulated(copy + 9, ret_spec, reason);
+	if (strncmp(copy, "vfio:", 5) == 0 && strlen(copy + 5) < sizeof(ret_spec->host)) {
+		strcpy(ret_spec->model, "vfio-pci");
+		strcpy(ret_spec->host, copy + 5);
+		return 0;
+	}
+	return us_refuse(reason,
+			 "primary %s: neither vfio:ADDRESS (vfio:0000:5e:00.2) nor "
+			 "emulated:MODEL,port=IFNAME",
+			 text);
+}
+
+/* The pair, other than @pair, that has the same device or port. */
+static const struct us_host_pair *claimed_by(struct us_daemon *daemon,
+					     const struct us_host_pair *pair,
+					     const struct us_primary_spec *spec)
+{
+	struct us_host_vm *vm;
+	struct us_host_pair *other;
+
+	us_list_for_each (vm, &daemon->vms, link) {
+		us_list_for_each (other, &vm->pairs, link) {
+			const struct us_primary_spec *taken = &other->primary;
+
+			if (other == pair || !taken->text[0])
+				continue;
+			if (spec->host[0] ? strcmp(spec->host, taken->host) == 0
+					  : strcmp(spec->port, taken->port) == 0 && !taken->host[0])
+				return other;
+		}
+	}
+	return NULL;
+}
+
+static int check_vfio(struct us_primary_spec *spec, struct us_reason *reason)
+{
+	struct us_vfio vfio;
+	int r = us_vfio_check("/sys", spec->host, &vfio, reason);
+
+	if (r != 0)
+		return r;
+	if (!vfio.physical_port[0])
+		return us_refuse(reason,
+				 "primary %s: it is no VF of a NIC that this host drives: "
+				 "its traffic could not be steered",
+				 spec->text);
+	strcpy(spec->port, vfio.physical_port);
+	return 0;
+}
+
+int us_primary_check(struct us_daemon *daemon, const struct us_host_pair *pair,
+		     struct us_primary_spec *spec, const char *standby_port,
+		     struct us_reason *reason)
+{
+	const struct us_host_pair *other = claimed_by(daemon, pair, spec);
+	struct us_link standby, primary;
+	int r;
+
+	if (other)
+		return us_refuse(reason,
+				 "primary %s: pair %s has it: name another, or remove that "
+				 "pair first",
+				 spec->text, other->name);
+	if (spec->host[0]) {
+		r = check_vfio(spec, reason);
+		if (r != 0)
+			return r;
+	}
+	r = us_link_get(standby_port, &standby, reason);
+	if (r == 0)
+		r = us_link_get(spec->port, &primary, reason);
+	if (r != 0)
+		return r;
+	if (primary.index == standby.index)
+		return us_refuse(reason, "primary %s: %s is the standby's own port: name another",
+				 spec->text, standby_port);
+	if (!primary.master || primary.master != standby.master)
+		return us_refuse(reason,
+				 "primary %s: %s is no port of the bridge that %s is in: "
+				 "ip link set %s master BRIDGE",
+				 spec->text, spec->port, standby_port, spec->port);
+	if (primary.mtu != standby.mtu)
+		return us_refuse(reason,
+				 "primary %s: MTU %u of %s is not MTU %u of %s: the guest "
+				 "would not join them: set both to the same",
+				 spec->text, primary.mtu, spec->port, standby.mtu, standby_port);
+	return 0;
+}

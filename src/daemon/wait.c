@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SetHold, Prepare and RemovePair: a wish is told to the engine, the answer waits for the pairs. */
+#include <string.h>
+
+#include "daemon/daemon.h"
+
+struct wait {
+	struct us_waiter waiter;
+	struct us_call *call; /* NULL once answered or gone */
+	struct us_host_pair *pair;
+};
+
+static void wait_free(struct wait *wait)
+{
+	us_list_remove(&wait->waiter.link);
+	free(wait);
+}
+
+static void on_gone(void *userdata, struct us_call *call)
+{
+	((struct wait *)userdata)->call = NULL;
+}
+
+static void on_vm_gone(struct us_waiter *waiter)
+{
+	struct wait *wait = US_CONTAINER_OF(waiter, struct wait, waiter);
+
+	if (wait->call)
+		us_call_fail(US_STEAL(wait->call), "Failed", "vm %s was detached",
+			     waiter->vm->name);
+	wait_free(wait);
+}
+
+static void start(struct us_host_vm *vm, struct us_host_pair *pair, struct us_call *call,
+		  bool (*check)(struct us_waiter *waiter))
+{
+	struct wait *wait = calloc(1, sizeof(*wait));
+
+	if (!wait) {
+		us_call_fail(call, "Failed", "out of memory");
+		return;
+	}
+	wait->call = call;
+	wait->pair = pair;
+	wait->waiter.check = check;
+	wait->waiter.vm_gone = on_vm_gone;
+	us_call_on_gone(call, on_gone, wait);
+	us_daemon_wait(vm, &wait->waiter);
+}
+
+/* The guest does not let it go, and will not be waited for. */
+static bool is_overdue(const struct us_host_pair *pair)
+{
+	return pair->engine.primary == US_PRIMARY_HIDING && pair->engine.overdue;
+}
+
+/* ---- SetHold ---- */
+
+static bool check_hold(struct us_waiter *waiter)
+{
+	struct wait *wait = US_CONTAINER_OF(waiter, struct wait, waiter);
+
+	if (!us_pair_is_settled(&wait->pair->engine) && !is_overdue(wait->pair))
+		return false;
+	if (wait->call)
+		us_call_reply(US_STEAL(wait->call),
+			      json_pack("{s:o}", "pair", us_host_pair_json(wait->pair)));
+	wait_free(wait);
+	return true;
+}
+
+void us_set_hold(struct us_host_pair *pair, bool hold, struct us_call *call)
+{
+	if (pair->engine.config.mode == US_MODE_SEPARATE) {
+		us_call_fail(call, "Refused",
+			     "pair %s is separate: the upper layer plugs and unplugs "
+			     "its primary",
+			     pair->name);
+		return;
+	}
+	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_HOLD, .on = hold });
+	us_state_changed(pair->vm->daemon);
+	start(pair->vm, pair, call, check_hold);
+}
+
+/* ---- Prepare ---- */
+
+static bool check_prepared(struct us_waiter *waiter)
+{
+	struct wait *wait = US_CONTAINER_OF(waiter, struct wait, waiter);
+	struct us_host_vm *vm = waiter->vm;
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link) {
+		if (!is_overdue(pair))
+			continue;
+		vm->prepared = false;
+		us_state_changed(vm->daemon);
+		us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_FINISH });
+		if (wait->call)
+			us_call_fail(US_STEAL(wait->call), "Failed",
+				     "pair %s: %s: the VM is not "
+				     "prepared, and as before: see the guest's log",
+				     pair->name, us_why_text(US_WHY_UNPLUG_OVERDUE));
+		wait_free(wait);
+		return true;
+	}
+	if (!us_host_vm_may_migrate(vm))
+		return false;
+	if (wait->call)
+		us_call_reply(US_STEAL(wait->call), NULL);
+	wait_free(wait);
+	return true;
+}
+
+void us_prepare(struct us_host_vm *vm, struct us_call *call)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link) {
+		if (pair->engine.config.mode == US_MODE_SEPARATE &&
+		    !us_pair_may_migrate(&pair->engine)) {
+			us_call_fail(call, "Refused",
+				     "pair %s is separate and its primary is %s: the "
+				     "upper layer has to unplug it",
+				     pair->name, us_pair_primary_name(&pair->engine));
+			return;
+		}
+	}
+	if (vm->migration || !us_vm_is_adopted(vm->vm)) {
+		us_call_fail(call, "Refused", "vm %s %s", vm->name,
+			     vm->migration ? "is being migrated" : vm->problem.text);
+		return;
+	}
+	vm->prepared = true;
+	us_state_changed(vm->daemon);
+	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_PREPARE });
+	start(vm, NULL, call, check_prepared);
+}
+
+/* ---- RemovePair ---- */
+
+static bool check_removed(struct us_waiter *waiter)
+{
+	struct wait *wait = US_CONTAINER_OF(waiter, struct wait, waiter);
+	struct us_host_pair *pair = wait->pair;
+
+	if (!us_pair_is_idle(&pair->engine)) {
+		if (is_overdue(pair) && wait->call)
+			us_call_fail(US_STEAL(wait->call), "Failed",
+				     "pair %s: %s: it is removed as "
+				     "soon as it does",
+				     pair->name, us_why_text(US_WHY_UNPLUG_OVERDUE));
+		return false;
+	}
+	us_state_changed(pair->vm->daemon);
+	if (wait->call)
+		us_call_reply(US_STEAL(wait->call), NULL);
+	wait_free(wait);
+	us_host_pair_free(pair);
+	return true;
+}
+
+void us_remove_pair(struct us_host_pair *pair, struct us_call *call)
+{
+	if (pair->engine.removing || pair->engine.primary == US_PRIMARY_UNKNOWN) {
+		us_call_fail(call, "Refused", "pair %s: %s", pair->name,
+			     pair->engine.removing
+				     ? "it is being removed"
+				     : "its VM cannot be asked: vm detach forgets it");
+		return;
+	}
+	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_REMOVE });
+	start(pair->vm, pair, call, check_removed);
+}
