@@ -4,6 +4,7 @@
  * them is posted and put to the plan from the loop, one thing at a time. The client who asked
  * may go away; the migration goes on.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
