@@ -101,6 +101,7 @@ enum us_why {
 	US_WHY_HOLD,		/* someone wants it hidden */
 	US_WHY_REMOVING,	/* the pair is being removed */
 	US_WHY_VM_UNKNOWN,	/* the VM's monitor does not answer */
+	US_WHY_LOOKING,		/* the VM is being asked whether it has the primary */
 	US_WHY_VM_INCOMING,	/* waiting for the guest to arrive */
 	US_WHY_VM_MOVED,	/* the guest runs elsewhere now */
 	US_WHY_VM_GONE,		/* the VM ended */

@@ -83,6 +83,7 @@ static const char *const why_texts[] = {
 	[US_WHY_HOLD] = "on hold",
 	[US_WHY_REMOVING] = "the pair is being removed",
 	[US_WHY_VM_UNKNOWN] = "the VM's monitor does not answer",
+	[US_WHY_LOOKING] = "asking the VM whether it has the primary",
 	[US_WHY_VM_INCOMING] = "waiting for the guest to arrive",
 	[US_WHY_VM_MOVED] = "the guest runs on another host now",
 	[US_WHY_VM_GONE] = "the VM has ended",

@@ -381,7 +381,7 @@ static enum us_why explain(const struct us_pair *pair, enum us_why why)
 			return US_WHY_UNPLUG_OVERDUE;
 		return why == US_WHY_DRIVER_OK ? pair->failure : why;
 	default:
-		return US_WHY_VM_UNKNOWN;
+		return pair->vm == US_VM_UNKNOWN ? US_WHY_VM_UNKNOWN : US_WHY_LOOKING;
 	}
 }
 

@@ -285,6 +285,7 @@ void us_host_pair_observe(struct us_host_pair *pair)
 	struct us_reason reason;
 	enum us_path path;
 
+	/* The path first: what leads to a visible primary must not be steered away meanwhile. */
 	if (find_switch(pair, &reason) == 0 && us_steer_path(pair->steer, &path) == 0)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_PATH, .path = path });
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_VM, .vm = pair->vm->state });

@@ -218,11 +218,14 @@ static void finish(void *userdata, struct us_call *call, const json_t *parameter
 
 	if (!vm)
 		return;
-	if (vm->migration || !vm->prepared) {
-		us_call_fail(call, "Refused", "vm %s %s", vm->name,
-			     vm->migration ? "is being migrated" : "was not prepared");
+	if (vm->migration) {
+		us_call_fail(call, "Refused",
+			     "vm %s is being migrated: understudy migrate %s --abort "
+			     "ends that",
+			     vm->name, vm->name);
 		return;
 	}
+	/* Where nothing was prepared, as at the destination, there is nothing to give back. */
 	vm->prepared = false;
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_FINISH });
 	us_state_changed(daemon);
