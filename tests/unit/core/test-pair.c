@@ -21,7 +21,7 @@
 static const struct scene_line boot[] = {
 	{ 0, "vm running", "steer=standby", NULL },
 	{ 1, "steered standby on", "", NULL },
-	{ 2, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
+	{ 2, "assign", "", "web0: absent → unknown (asking the VM whether it has the primary)" },
 	{ 3, "observed off", "reserve", "web0: unknown → reserving (the host is reserving it)" },
 	{ 50, "reserved on", "", "web0: reserving → hidden (guest has no driver for the standby)" },
 	{ 4000, "guest capable off", "",
@@ -189,7 +189,7 @@ static const struct scene_line moved[] = {
 
 static const struct scene_line incoming[] = {
 	{ 0, "vm incoming", "", NULL },
-	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
+	{ 1, "assign", "", "web0: absent → unknown (asking the VM whether it has the primary)" },
 	{ 2, "observed off", "reserve", "web0: unknown → reserving (the host is reserving it)" },
 	{ 50, "reserved on", "", "web0: reserving → reserved (waiting for the guest to arrive)" },
 	{ 5000, "guest capable on", "", NULL },
@@ -208,7 +208,7 @@ static const struct scene_line restart[] = {
 	/* The switch was left sending to the primary. */
 	{ 0, "path primary", "", NULL },
 	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
-	{ 2, "vm running", "", NULL },
+	{ 2, "vm running", "", "web0: unknown (asking the VM whether it has the primary)" },
 	{ 3, "observed on", "watch",
 	  "web0: unknown → visible (guest carries traffic on the primary)" },
 	{ 4, "guest capable on", "", NULL },
@@ -219,7 +219,7 @@ static const struct scene_line restart[] = {
 static const struct scene_line restart_unlike[] = {
 	{ 0, "path primary", "", NULL },
 	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
-	{ 2, "vm running", "", NULL },
+	{ 2, "vm running", "", "web0: unknown (asking the VM whether it has the primary)" },
 	{ 3, "observed on", "watch",
 	  "web0: unknown → visible (guest carries traffic on the primary)" },
 	/* Meanwhile another driver came. */
@@ -232,7 +232,7 @@ static const struct scene_line restart_unlike[] = {
 
 static const struct scene_line monitor_lost[] = {
 	{ 1000, "vm unknown", "", "web0: visible → unknown (the VM's monitor does not answer)" },
-	{ 3000, "vm running", "", NULL },
+	{ 3000, "vm running", "", "web0: unknown (asking the VM whether it has the primary)" },
 	{ 3001, "observed on", "watch",
 	  "web0: unknown → visible (guest carries traffic on the primary)" },
 	{ 3002, "guest capable on", "", NULL },
@@ -293,7 +293,7 @@ static const struct scene_line removal[] = {
 
 static const struct scene_line separate[] = {
 	{ 0, "vm running", "", NULL },
-	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
+	{ 1, "assign", "", "web0: absent → unknown (asking the VM whether it has the primary)" },
 	{ 2, "observed off", "", "web0: unknown → hidden (guest has no driver for the standby)" },
 	{ 5000, "guest capable on", "",
 	  "web0: hidden (guest can handle it, the upper layer may plug it)" },
