@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Thin wraps of meson; `meson setup build && meson compile -C build` does without them.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+
+BUILD_PACKAGES = gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libjansson-dev \
+	libmnl-dev libcmocka-dev
+LAB_PACKAGES = qemu-system-x86 ipxe-qemu iproute2 busybox-static cpio kmod socat xz-utils
+CHECK_PACKAGES = binutils clang libclang-rt-dev mandoc shellcheck
+
+help:
+	@echo 'make demo            a live migration with traffic, in a laboratory of namespaces (root)'
+	@echo 'make check           build and run every test; the laboratory ones need root'
+	@echo 'make check-sanitize  the C tests with address and undefined-behaviour sanitizers'
+	@echo 'make bench           what the daemon costs, in numbers'
+	@echo 'make build           into $(BUILD)/'
+	@echo 'make install         under $(PREFIX), or below DESTDIR'
+	@echo 'make clean           remove what was built'
+
+# As root, missing Debian packages are installed; else they are named.
+define need
+	@packaging/need-packages $(1)
+endef
+
+$(BUILD)/build.ninja:
+	CC=$${CC:-gcc} meson setup --prefix $(PREFIX) $(BUILD)
+
+build: build-packages $(BUILD)/build.ninja
+	meson compile -C $(BUILD)
+
+demo: lab-packages $(BUILD)/build.ninja
+	meson compile -C $(BUILD)
+	$(BUILD)/src/lab/understudy-lab run migrate --primary vmxnet3
+
+check: check-packages
+	@tests/check $(BUILD)
+
+check-sanitize: check-packages
+	@tests/check --sanitize-only $(BUILD)
+
+bench: lab-packages $(BUILD)/build.ninja
+	meson compile -C $(BUILD)
+	$(BUILD)/bench/bench $(BUILD)/src/daemon/understudyd
+
+install: build
+	meson install --no-rebuild -C $(BUILD)
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-clang
+
+build-packages:
+	$(call need,$(BUILD_PACKAGES))
+
+lab-packages:
+	$(call need,$(BUILD_PACKAGES) $(LAB_PACKAGES))
+
+check-packages:
+	$(call need,$(BUILD_PACKAGES) $(LAB_PACKAGES) $(CHECK_PACKAGES))
+
+.PHONY: help build demo check check-sanitize bench install clean \
+	build-packages lab-packages check-packages
