@@ -6,9 +6,22 @@
 
 #define A US_LAB_HOST_A
 
+/* Nobody asks for anything: the guest gets there by itself. */
 void us_scenario_expose(struct us_run *run)
 {
-	us_do_reach_primary(run, NULL);
+	us_do_start(run, &(struct us_vm_options){ .host = A });
+	us_do_attach(run, A, NULL, false);
+	us_expect_boot(run, A, "guest: boot, 1 nics");
+	us_expect_boot(run, A, "guest: ready");
+	us_do_probe(run);
+	us_phase(run, "expose");
+	us_expect(run, A, "web0", "guest", "capable");
+	us_expect(run, A, "web0", "driver_ok", "true");
+	us_expect(run, A, "web0", "primary", "visible");
+	us_expect(run, A, "web0", "path", "primary");
+	us_phase(run, "primary");
+	us_expect_traffic(run, A, "web0-p");
+	us_expect_heard(run);
 }
 
 void us_scenario_hold(struct us_run *run)

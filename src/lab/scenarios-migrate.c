@@ -200,7 +200,6 @@ void us_scenario_coupled(struct us_run *run)
 
 	us_phase(run, "finish");
 	us_do_ctl(run, A, "finish", "web", NULL);
-	us_do_ctl(run, B, "finish", "web", NULL);
 	expect_hidden_before_stop(run, since);
 	expect_on_destination(run);
 	us_expect_never(run, A, "web0", "visible", since);

@@ -84,14 +84,21 @@ void us_do_attach(struct us_run *run, enum us_lab_host host, const char *mode, b
 			  mode ? mode : "combined", hold ? "--hold" : NULL, NULL);
 }
 
+/* On hold at first, so that the probe sees the whole of the expose. */
 void us_do_reach_primary(struct us_run *run, const char *mode)
 {
 	us_do_start(run, &(struct us_vm_options){ .host = US_LAB_HOST_A });
-	us_do_attach(run, US_LAB_HOST_A, mode, false);
+	us_do_attach(run, US_LAB_HOST_A, mode, true);
 	us_expect_boot(run, US_LAB_HOST_A, "guest: ready");
-	us_do_probe(run);
-	us_phase(run, "expose");
 	us_expect_all(run, US_LAB_HOST_A, "guest", "capable");
+	us_do_probe(run);
+	us_phase(run, "standby");
+	us_phase_expect_no_loss(run);
+	us_expect_traffic(run, US_LAB_HOST_A, "web0-s");
+
+	us_phase(run, "expose");
+	for (unsigned nic = 0; nic < run->nics; nic++)
+		us_do_ctl(run, US_LAB_HOST_A, "expose", us_net_nics[nic].pair, NULL);
 	us_expect_all(run, US_LAB_HOST_A, "primary", "visible");
 	us_expect_all(run, US_LAB_HOST_A, "path", "primary");
 	us_phase(run, "primary");

@@ -8,7 +8,7 @@
 #include "util/clock.h"
 
 #define LIMIT_USEC (60 * US_USEC_PER_SEC)
-#define TRAFFIC_FRAMES 100
+#define TRAFFIC_FRAMES 500
 
 void us_expect_boot(struct us_run *run, enum us_lab_host host, const char *text)
 {

@@ -77,6 +77,29 @@ static void add_nic(struct arguments *arguments, const struct us_vm *vm, unsigne
 						  : ",bootindex=0");
 }
 
+static void firmware_log(const struct us_vm *vm, char path[200])
+{
+	snprintf(path, 200, "%s/%s.firmware.log", vm->lab->dir, us_lab_host_name(vm->options.host));
+}
+
+/* SeaBIOS writes on its debug port "Found 11 PCI devices (max PCI bus is 06)". */
+int us_vm_firmware_devices(const struct us_vm *vm)
+{
+	char path[200], line[256];
+	int devices = -ENODATA;
+	FILE *file;
+
+	firmware_log(vm, path);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file))
+		if (strstr(line, " PCI devices"))
+			sscanf(line, "Found %d", &devices);
+	fclose(file);
+	return devices;
+}
+
 static void build(struct arguments *arguments, const struct us_vm *vm)
 {
 	const struct us_lab *lab = vm->lab;
@@ -106,6 +129,11 @@ static void build(struct arguments *arguments, const struct us_vm *vm)
 	    path, path);
 	add(arguments, "-serial");
 	add(arguments, "chardev:console");
+	firmware_log(vm, path);
+	add(arguments, "-chardev");
+	add(arguments, "file,id=firmware,path=%s", path);
+	add(arguments, "-device");
+	add(arguments, "isa-debugcon,iobase=0x402,chardev=firmware");
 	for (int i = 0; is_pcie && i < ROOT_PORTS; i++) {
 		add(arguments, "-device");
 		add(arguments, "pcie-root-port,id=rp%d,chassis=%d,slot=%d", i, i + 1, i + 1);

@@ -57,6 +57,9 @@ void us_vm_console_path(const struct us_lab *lab, enum us_lab_host host, char pa
 /* The kernel's command line for a guest with @nics. */
 void us_vm_kernel_arguments(unsigned nics, char *buffer, size_t size);
 
+/* How many PCI devices the firmware found when it last looked at the bus, or a negative errno. */
+int us_vm_firmware_devices(const struct us_vm *vm);
+
 /* Runs a QMP command (@arguments: stolen, or NULL). *@ret_reply may be NULL. */
 int us_vm_command(struct us_vm *vm, const char *command, json_t *arguments, json_t **ret_reply,
 		  struct us_reason *reason);
