@@ -161,6 +161,7 @@ struct us_pair {
 	bool hold;
 	bool prepared;	/* between prepare and finish */
 	bool migrating; /* the VMM says so, prepared or not */
+	bool stopped;	/* the guest stands still for the end of a migration of ours */
 	bool removing;	/* give everything back */
 
 	/* The primary */
@@ -208,6 +209,8 @@ enum us_event_type {
 	US_EVENT_PREPARE,	 /* hide for a migration */
 	US_EVENT_FINISH,	 /* the migration is over, or is not to be */
 	US_EVENT_MIGRATING,	 /* .on: the VMM started, or stopped, migrating */
+	US_EVENT_STOPPED,	   /* .on: the guest stopped for the end of a migration, and what arrives
+				    * for it has to follow it; off: it goes on here */
 	US_EVENT_OBSERVED,	 /* .on: the primary is, or is not, in the VM */
 	US_EVENT_PATH,		 /* .path: found so on the switch, unasked */
 	US_EVENT_RESERVED,	 /* result of RESERVE; .on: it is ours */

@@ -127,6 +127,9 @@ static enum us_path path_goal(const struct us_pair *pair)
 		return US_PATH_NONE;
 	if (pair->vm == US_VM_UNKNOWN) /* leave it, but never parked */
 		return present == US_PATH_PARKED ? US_PATH_STANDBY : present;
+	/* What arrives between the two hosts waits to be handed off, or for the guest to go on. */
+	if (pair->stopped && pair->config.can_park && !pair->park_spent)
+		return US_PATH_PARKED;
 	if (pair->vm != US_VM_RUNNING) /* the guest may be elsewhere: the switch has to learn */
 		return US_PATH_NONE;
 
@@ -399,6 +402,7 @@ static void take_vm(struct us_pair *pair, enum us_vm_state vm, struct us_effects
 	pair->guest_known = false;
 	pair->was_reset = false;
 	pair->migrating = false;
+	pair->stopped = false;
 	pair->plugging = false;
 	if (vm == US_VM_GONE) {
 		pair->prepared = false;
@@ -599,9 +603,13 @@ static int take_event(struct us_pair *pair, const struct us_event *event,
 	case US_EVENT_PREPARE:
 		return set(&pair->prepared, true);
 	case US_EVENT_FINISH:
+		pair->stopped = false;
 		return set(&pair->prepared, false);
 	case US_EVENT_MIGRATING:
 		return set(&pair->migrating, event->on);
+	case US_EVENT_STOPPED:
+		begin(pair);
+		return set(&pair->stopped, event->on && pair->prepared);
 	case US_EVENT_OBSERVED:
 		return take_observed(pair, event->on, now, effects);
 	case US_EVENT_PATH:
