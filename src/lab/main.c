@@ -44,6 +44,11 @@ static int fail(int r, const struct us_reason *reason)
 	return r ? 1 : 0;
 }
 
+static void lock_path(const struct us_lab *lab, char path[160])
+{
+	snprintf(path, 160, "%s.lock", lab->dir);
+}
+
 /* Held while the lab is changed or used, by this process only: it ends with it. */
 static int lock(const struct us_lab *lab, struct us_reason *reason)
 {
@@ -56,7 +61,7 @@ static int lock(const struct us_lab *lab, struct us_reason *reason)
 	r = us_lab_directories(lab);
 	if (r)
 		return r;
-	snprintf(path, sizeof(path), "%s.lock", lab->dir);
+	lock_path(lab, path);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;
@@ -66,6 +71,16 @@ static int lock(const struct us_lab *lab, struct us_reason *reason)
 				 "or choose another --name",
 				 lab->options.name);
 	return 0;
+}
+
+/* Takes away the last of a lab, the lock that we hold on it. */
+static void remove_all(struct us_lab *lab)
+{
+	char path[160];
+
+	us_lab_down(lab);
+	lock_path(lab, path);
+	unlink(path);
 }
 
 static int command_up(struct us_lab *lab, const char *argument, struct us_reason *reason)
@@ -81,7 +96,7 @@ static int command_up(struct us_lab *lab, const char *argument, struct us_reason
 
 static int command_down(struct us_lab *lab, const char *argument, struct us_reason *reason)
 {
-	us_lab_down(lab);
+	remove_all(lab);
 	return 0;
 }
 
@@ -159,7 +174,7 @@ static int command_run(struct us_lab *lab, const char *argument, struct us_reaso
 	if (!lab->transient)
 		us_lab_guest_up(lab, &ignored);
 	else if (r == 0)
-		us_lab_down(lab);
+		remove_all(lab);
 	else
 		us_lab_end(lab);
 	return r;

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "lab/vm.h"
-#include "lab/vm-console.h"
+#include "lab/vm-private.h"
 
 static void forget(struct us_vm *vm, size_t size)
 {

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* QEMU's command line, as an upper layer would write it, and what it leaves in files. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lab/proc.h"
+#include "lab/vm.h"
+#include "lab/vm-private.h"
+
+#define ROOT_PORTS 6
+
+void us_vm_qmp_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
+{
+	snprintf(path, 200, "%s/%s.qmp", lab->dir, us_lab_host_name(host));
+}
+
+void us_vm_console_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
+{
+	snprintf(path, 200, "%s/%s.console", lab->dir, us_lab_host_name(host));
+}
+
+/* The clock and mitigation settings only make an emulated guest boot in less time. */
+void us_vm_kernel_arguments(unsigned nics, char *buffer, size_t size)
+{
+	int length = snprintf(buffer, size,
+			      "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check nokaslr"
+			      " mitigations=off");
+
+	for (unsigned i = 0; i < nics; i++)
+		length += snprintf(buffer + length, size - length, " us.nic=%s,%s/24,%s,%s,%u",
+				   us_net_nics[i].mac, us_net_nics[i].address,
+				   us_net_nics[i].client, US_NET_CLIENT_MAC, us_net_nics[i].port);
+}
+
+static void __attribute__((format(printf, 2, 3)))
+add(struct us_vm_arguments *arguments, const char *format, ...)
+{
+	char *text = arguments->text + arguments->used;
+	va_list list;
+
+	va_start(list, format);
+	arguments->used +=
+		vsnprintf(text, sizeof(arguments->text) - arguments->used, format, list) + 1;
+	va_end(list);
+	arguments->argv[arguments->count++] = text;
+}
+
+static void add_nic(struct us_vm_arguments *arguments, const struct us_vm *vm, unsigned nic,
+		    bool is_pcie)
+{
+	const struct us_net_nic *n = &us_net_nics[nic];
+	char bus[20] = "";
+
+	if (is_pcie)
+		snprintf(bus, sizeof(bus), ",bus=rp%u", nic);
+	add(arguments, "-netdev");
+	add(arguments, "tap,id=host-%s,ifname=%s,script=no,downscript=no", n->standby,
+	    n->standby_port);
+	add(arguments, "-device");
+	add(arguments, "virtio-net-pci,id=%s,netdev=host-%s,mac=%s,failover=on%s%s", n->standby,
+	    n->standby, n->mac, bus,
+	    vm->options.boot == US_VM_BOOT_DIRECT ? ",romfile="
+	    : nic				  ? ""
+						  : ",bootindex=0");
+}
+
+static void firmware_log(const struct us_vm *vm, char path[200])
+{
+	snprintf(path, 200, "%s/%s.firmware.log", vm->lab->dir, us_lab_host_name(vm->options.host));
+}
+
+/* SeaBIOS writes on its debug port "Found 11 PCI devices (max PCI bus is 06)". */
+int us_vm_firmware_devices(const struct us_vm *vm)
+{
+	char path[200], line[256];
+	int devices = -ENODATA;
+	FILE *file;
+
+	firmware_log(vm, path);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file))
+		if (strstr(line, " PCI devices"))
+			sscanf(line, "Found %d", &devices);
+	fclose(file);
+	return devices;
+}
+
+void us_vm_arguments(struct us_vm_arguments *arguments, const struct us_vm *vm)
+{
+	const struct us_lab *lab = vm->lab;
+	bool is_pcie = !strcmp(lab->options.machine, "q35");
+	char path[200], kernel[1000];
+
+	us_vm_qmp_path(lab, vm->options.host, path);
+	add(arguments, "%s", lab->options.qemu);
+	for (const char *const *fixed =
+		     (const char *const[]){ "-nodefaults", "-no-user-config", "-display", "none",
+					    "-smp", "1", "-m", "256", NULL };
+	     *fixed; fixed++)
+		add(arguments, "%s", *fixed);
+	add(arguments, "-name");
+	add(arguments, "web");
+	add(arguments, "-machine");
+	add(arguments, "%s,accel=%s", lab->options.machine, lab->options.accel);
+	add(arguments, "-chardev");
+	add(arguments, "socket,id=lab,fd=%d", US_PROC_EXTRA_FD);
+	add(arguments, "-mon");
+	add(arguments, "chardev=lab,mode=control");
+	add(arguments, "-qmp");
+	add(arguments, "unix:%s,server=on,wait=off", path);
+	us_vm_console_path(lab, vm->options.host, path);
+	add(arguments, "-chardev");
+	add(arguments, "socket,id=console,path=%s,server=on,wait=off,logfile=%s.log,logappend=on",
+	    path, path);
+	add(arguments, "-serial");
+	add(arguments, "chardev:console");
+	firmware_log(vm, path);
+	add(arguments, "-chardev");
+	add(arguments, "file,id=firmware,path=%s", path);
+	add(arguments, "-device");
+	add(arguments, "isa-debugcon,iobase=0x402,chardev=firmware");
+	for (int i = 0; is_pcie && i < ROOT_PORTS; i++) {
+		add(arguments, "-device");
+		add(arguments, "pcie-root-port,id=rp%d,chassis=%d,slot=%d", i, i + 1, i + 1);
+	}
+	for (unsigned i = 0; i < vm->options.nics; i++)
+		add_nic(arguments, vm, i, is_pcie);
+	if (vm->options.boot == US_VM_BOOT_DIRECT) {
+		us_vm_kernel_arguments(vm->options.nics, kernel, sizeof(kernel));
+		add(arguments, "-kernel");
+		add(arguments, "%s", lab->kernel);
+		add(arguments, "-initrd");
+		add(arguments, "%s", lab->initrd);
+		add(arguments, "-append");
+		add(arguments, "%s", kernel);
+	}
+	if (vm->options.incoming) {
+		add(arguments, "-incoming");
+		add(arguments, "defer");
+	}
+	if (!strcmp(lab->options.accel, "kvm")) {
+		add(arguments, "-cpu");
+		add(arguments, "host");
+	}
+}
