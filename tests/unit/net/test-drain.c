@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A process that has a tap open and does not read it, as a stopped VMM: its frames are taken. */
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "net/drain.h"
+#include "util/cleanup.h"
+
+#define FRAMES 20
+
+static void add_queue(int header_bytes, short flags)
+{
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | flags };
+	int tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
+
+	strcpy(request.ifr_name, "drained");
+	if (tap < 0 || ioctl(tap, TUNSETIFF, &request) < 0 ||
+	    (header_bytes && ioctl(tap, TUNSETVNETHDRSZ, &header_bytes) < 0))
+		_exit(1);
+}
+
+/* The VMM: opens @queues of the tap and stands still. */
+static pid_t stopped_vmm(int queues, int header_bytes)
+{
+	short flags = (queues > 1 ? IFF_MULTI_QUEUE : 0) | (header_bytes ? IFF_VNET_HDR : 0);
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (int i = 0; i < queues; i++)
+			add_queue(header_bytes, flags);
+		if (write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void send_frames(void)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_halen = ETH_ALEN };
+	struct ifreq request = { 0 };
+	int fd = socket(AF_PACKET, SOCK_RAW, 0);
+	uint8_t frame[64] = { 0x52, 0x54, 0, 0, 0, 1, 0x52, 0x54, 0, 0, 0, 2, 0x88, 0xb5 };
+
+	strcpy(request.ifr_name, "drained");
+	assert_int_equal(ioctl(fd, SIOCGIFFLAGS, &request), 0);
+	request.ifr_flags |= IFF_UP;
+	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &request), 0);
+	to.sll_ifindex = if_nametoindex("drained");
+	for (int i = 0; i < FRAMES; i++) {
+		frame[14] = i;
+		assert_int_equal(
+			sendto(fd, frame, sizeof(frame), 0, (struct sockaddr *)&to, sizeof(to)),
+			sizeof(frame));
+	}
+	close(fd);
+}
+
+struct taken {
+	int count, in_order;
+};
+
+static void take(void *userdata, const struct virtio_net_hdr *header, const uint8_t *frame,
+		 size_t length)
+{
+	struct taken *taken = userdata;
+
+	if (length != 64 || frame[12] != 0x88 || frame[13] != 0xb5)
+		return; /* the kernel's own (IPv6 autoconfiguration) */
+	taken->in_order += frame[14] == taken->count;
+	taken->count++;
+}
+
+static void drain(int queues, int header_bytes, bool one_flow)
+{
+	pid_t pid = stopped_vmm(queues, header_bytes);
+	struct taken taken = { 0 };
+	struct us_reason reason = { "" };
+	size_t count;
+
+	send_frames();
+	assert_int_equal(us_drain_tap(pid, "drained", take, &taken, &count, &reason), 0);
+	assert_int_equal(taken.count, FRAMES);
+	assert_true(count >= FRAMES);
+	if (one_flow)
+		assert_int_equal(taken.in_order, FRAMES);
+	/* Once taken, they are gone. */
+	assert_int_equal(us_drain_tap(pid, "drained", take, &taken, &count, &reason), 0);
+	assert_int_equal(taken.count, FRAMES);
+	end(pid);
+}
+
+static void test_plain(void **state)
+{
+	drain(1, 0, true);
+}
+
+static void test_headers(void **state)
+{
+	drain(1, sizeof(struct virtio_net_hdr), true);
+	drain(1, sizeof(struct virtio_net_hdr_mrg_rxbuf), true);
+}
+
+static void test_multiqueue(void **state)
+{
+	drain(4, sizeof(struct virtio_net_hdr_mrg_rxbuf), false);
+}
+
+static void test_refused(void **state)
+{
+	struct us_reason reason = { "" };
+	size_t count;
+	pid_t pid = stopped_vmm(1, 0);
+
+	assert_int_equal(us_drain_tap(pid, "other", take, NULL, &count, &reason), US_REFUSED);
+	assert_non_null(strstr(reason.text, "no queue of other"));
+	end(pid);
+	assert_int_equal(us_drain_tap(pid, "drained", take, NULL, &count, &reason), US_REFUSED);
+	assert_non_null(strstr(reason.text, "No such process"));
+	assert_int_equal(count, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_multiqueue),
+		cmocka_unit_test(test_refused),
+	};
+
+	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0)
+		return 77;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
