@@ -5,6 +5,13 @@
 
 #include "util/error.h"
 
+void us_one_line(char *text)
+{
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = ' ';
+}
+
 int us_refuse(struct us_reason *reason, const char *format, ...)
 {
 	va_list arguments;
@@ -16,9 +23,7 @@ int us_refuse(struct us_reason *reason, const char *format, ...)
 	vsnprintf(reason->text, sizeof(reason->text), format, arguments);
 	va_end(arguments);
 
-	for (char *c = reason->text; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = ' ';
+	us_one_line(reason->text);
 	return US_REFUSED;
 }
 

@@ -32,5 +32,8 @@ struct us_reason {
 int us_refuse(struct us_reason *reason, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Makes control characters spaces, in place. */
+void us_one_line(char *text);
+
 /* The words for an errno, positive or negative: "No such file or directory". */
 const char *us_strerror(int error);
