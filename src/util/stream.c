@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 
 #include "util/stream.h"
@@ -251,10 +252,24 @@ int us_stream_new(struct us_stream **ret_stream, sd_event *loop, int fd, char de
 	return 0;
 }
 
+/* Writes what the socket takes at once, without keeping a copy; the rest has to wait. */
+static size_t send_now(struct us_stream *stream, const char *text, size_t length)
+{
+	struct iovec parts[] = {
+		{ .iov_base = (void *)text, .iov_len = length },
+		{ .iov_base = &stream->delimiter, .iov_len = 1 },
+	};
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
+	ssize_t n = sendmsg(stream->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	return n > 0 ? n : 0; /* an error comes again when the rest is written */
+}
+
 int us_stream_send(struct us_stream *stream, const char *text, size_t length)
 {
 	bool idle = stream->out.start == stream->out.end;
-	int r;
+	size_t sent = 0;
+	int r = 0;
 
 	if (stream->over || stream->finishing)
 		return -EPIPE;
@@ -262,7 +277,12 @@ int us_stream_send(struct us_stream *stream, const char *text, size_t length)
 		end(stream, -ENOBUFS);
 		return -ENOBUFS;
 	}
-	r = buffer_append(&stream->out, text, length);
+	if (idle)
+		sent = send_now(stream, text, length);
+	if (sent > length)
+		return 0;
+	if (sent < length)
+		r = buffer_append(&stream->out, text + sent, length - sent);
 	if (r == 0)
 		r = buffer_append(&stream->out, &stream->delimiter, 1);
 	if (r < 0) {
