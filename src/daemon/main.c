@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* understudyd: options, the loop, and its end. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "daemon/daemon.h"
 #include "util/clock.h"
@@ -105,6 +108,23 @@ static int make_directory(const char *path)
 	return 0;
 }
 
+/* Two daemons would undo each other's work. The lock is held until the process ends. */
+static int lock_directory(const char *path, struct us_reason *reason)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return us_refuse(reason, "%s: %s: name another with --state-dir", path,
+				 us_strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	close(fd);
+	return us_refuse(reason,
+			 "%s: another understudyd keeps its state there: stop it, or name "
+			 "another with --state-dir",
+			 path);
+}
+
 static int start(struct us_daemon *daemon, struct us_reason *reason)
 {
 	int fd = -1, r;
@@ -133,7 +153,11 @@ static int start(struct us_daemon *daemon, struct us_reason *reason)
 		return r;
 	r = make_directory(daemon->state_dir);
 	if (r < 0)
-		return us_refuse(reason, "%s: %s", daemon->state_dir, us_strerror(r));
+		return us_refuse(reason, "%s: %s: name another with --state-dir", daemon->state_dir,
+				 us_strerror(r));
+	r = lock_directory(daemon->state_dir, reason);
+	if (r != 0)
+		return r;
 
 	/* The VMs first: whoever can connect finds them all. */
 	r = us_state_load(daemon);
