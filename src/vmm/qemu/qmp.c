@@ -16,6 +16,8 @@ enum {
 	TIMER_SLACK_USEC = 250 * 1000,
 };
 
+#define NOT_QMP "the peer does not speak QMP: name the socket of QEMU's -qmp option"
+
 struct command {
 	struct us_list link;
 	int64_t id;
@@ -292,7 +294,7 @@ static void handle_message(struct us_qmp *qmp, const struct us_qmp_message *mess
 	case US_QMP_INVALID:
 		break;
 	}
-	end(qmp, -EPROTO, "the peer does not speak QMP");
+	end(qmp, -EPROTO, NOT_QMP);
 }
 
 static void on_message(void *userdata, char *text, size_t length)
@@ -315,7 +317,10 @@ static void on_message(void *userdata, char *text, size_t length)
 
 static void on_closed(void *userdata, int error)
 {
-	end(userdata, error, error == -EMSGSIZE ? "QEMU sent a line of over 1 MiB" : NULL);
+	if (error == -EBADMSG)
+		end(userdata, -EPROTO, NOT_QMP);
+	else
+		end(userdata, error, error == -EMSGSIZE ? "QEMU sent a line of over 1 MiB" : NULL);
 }
 
 static const struct us_stream_handler stream_handler = {

@@ -179,7 +179,7 @@ static void fail(struct us_vm *vm, int error)
 	if (error == -ENOENT)
 		why = "no such socket: start QEMU with -qmp unix:PATH,server=on,wait=off";
 	else if (error == -ECONNREFUSED)
-		why = "no QEMU listens there any more";
+		why = "no QEMU listens there: start it with -qmp unix:PATH,server=on,wait=off";
 	else if (held)
 		why = "the monitor socket is held by another client: give Understudy a monitor "
 		      "of its own (-qmp unix:PATH,server=on,wait=off)";
@@ -266,7 +266,9 @@ static void on_ready(void *userdata, const struct us_qmp_version *version)
 	snprintf(vm->version, sizeof(vm->version), "%u.%u.%u", version->major, version->minor,
 		 version->micro);
 	if (version->major < 7 || (version->major == 7 && version->minor < 2)) {
-		us_refuse(&reason, "QEMU %s is too old: version 7.2 or later is needed",
+		us_refuse(&reason,
+			  "QEMU %s is too old: version 7.2 or later is needed: "
+			  "start the VM with one",
 			  vm->version);
 		refuse(vm, reason.text);
 	} else if (set_events(vm) < 0 ||
