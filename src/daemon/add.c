@@ -3,6 +3,7 @@
  * AddPair: everything is checked before anything is changed. What this host knows is checked at
  * once; then the VM is asked about the standby, and the pair is made when its answer is good.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,7 +59,7 @@ static int check_standby(const struct us_add *add, const struct us_standby *stan
 			 struct us_reason *reason)
 {
 	const struct us_host_pair *pair = &add->pair;
-	char wanted[18], found[18];
+	int r;
 
 	if (!standby->offers_standby)
 		return us_refuse(reason,
@@ -68,15 +69,8 @@ static int check_standby(const struct us_add *add, const struct us_standby *stan
 	if (standby->interface[0] && strcmp(standby->interface, pair->port) != 0)
 		return us_refuse(reason, "pair %s: %s is behind %s, not %s: --port %s", pair->name,
 				 pair->standby, standby->interface, pair->port, standby->interface);
-	if (pair->primary.has_mac && memcmp(pair->primary.mac, standby->mac, US_MAC_BYTES) != 0) {
-		us_mac_text(pair->primary.mac, found);
-		us_mac_text(standby->mac, wanted);
-		return us_refuse(reason,
-				 "pair %s: the primary's MAC %s is not the standby's %s: the "
-				 "guest would not join them: give it the standby's",
-				 pair->name, found, wanted);
-	}
-	return check_mtu(add, standby, reason);
+	r = us_primary_check_mac(&pair->primary, pair->name, standby->mac, reason);
+	return r == 0 ? check_mtu(add, standby, reason) : r;
 }
 
 static int check_unique(const struct us_add *add, struct us_reason *reason)
@@ -91,6 +85,12 @@ static int check_unique(const struct us_add *add, struct us_reason *reason)
 						 "pair %s: there is one already: choose "
 						 "another name",
 						 other->name);
+			if (us_primary_is_held(other) && !other->primary.host[0] &&
+			    strcmp(other->primary.port, add->pair.port) == 0)
+				return us_refuse(reason,
+						 "pair %s: %s is on the primary's side of pair "
+						 "%s: name the standby's own interface",
+						 add->pair.name, add->pair.port, other->name);
 			if (strcmp(other->port, add->pair.port) == 0 ||
 			    (vm == add->vm && strcmp(other->standby, add->pair.standby) == 0))
 				return us_refuse(reason,
@@ -232,6 +232,11 @@ void us_add_pair(struct us_daemon *daemon, struct us_call *call, const json_t *p
 		r = check_host(add, &reason);
 	if (r == 0)
 		r = us_vm_inspect(vm->vm, add->pair.standby, on_standby, add);
+	if (r == -EINVAL)
+		r = us_refuse(&reason,
+			      "pair %s: \"%s\" is no device's id: name the virtio-net device "
+			      "by its id=",
+			      add->pair.name, add->pair.standby);
 	if (r != 0) {
 		fail(add, r < 0 ? us_strerror(r) : reason.text);
 		add_free(add);

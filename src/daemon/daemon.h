@@ -153,6 +153,11 @@ int us_mac_parse(const char *text, uint8_t ret_mac[US_MAC_BYTES]); /* 0, or -1: 
 /* ---- primary.c: what stands behind a SPEC ---- */
 
 int us_primary_parse(const char *text, struct us_primary_spec *ret_spec, struct us_reason *reason);
+/* Whether @pair has what its `primary` names: from the wish for it until it is given back. */
+bool us_primary_is_held(const struct us_host_pair *pair);
+/* Refused if it names a MAC other than the standby's, @mac. */
+int us_primary_check_mac(const struct us_primary_spec *spec, const char *pair_name,
+			 const uint8_t mac[US_MAC_BYTES], struct us_reason *reason);
 /* Whether it could be reserved for @pair now: there, unclaimed by another, usable with the
  * standby's port. @pair may be NULL (a new one). Fills in spec->port of a VF. */
 int us_primary_check(struct us_daemon *daemon, const struct us_host_pair *pair,

@@ -55,9 +55,10 @@ static void get_status(void *userdata, struct us_call *call, const json_t *param
 
 /* ---- VMs ---- */
 
+/* Whoever wanted it does not any more. */
 static void on_attach_gone(void *userdata, struct us_call *call)
 {
-	((struct us_host_vm *)userdata)->attaching = NULL;
+	us_host_vm_free(userdata);
 }
 
 static void attach_vm(void *userdata, struct us_call *call, const json_t *parameters)
@@ -69,7 +70,7 @@ static void attach_vm(void *userdata, struct us_call *call, const json_t *parame
 
 	if (!us_name_is_valid(name)) {
 		us_call_fail(call, "Refused",
-			     "vm \"%s\": a name starts with a letter, has letters, "
+			     "vm \"%.40s\": a name starts with a letter, has letters, "
 			     "digits, '.', '_' and '-', and less than %d of them",
 			     name, US_NAME_MAX);
 		return;
@@ -77,8 +78,10 @@ static void attach_vm(void *userdata, struct us_call *call, const json_t *parame
 	us_list_for_each (vm, &daemon->vms, link) {
 		if (strcmp(vm->name, name) && strcmp(vm->monitor_path, path))
 			continue;
-		us_call_fail(call, "AlreadyExists", "vm %s is attached, through %s", vm->name,
-			     vm->monitor_path);
+		us_call_fail(call, "AlreadyExists",
+			     "vm %s is attached already, through %s: understudy vm detach %s, "
+			     "or name another",
+			     vm->name, vm->monitor_path, vm->name);
 		return;
 	}
 	r = us_host_vm_new(&vm, daemon, name, path);
@@ -103,6 +106,8 @@ static void detach_vm(void *userdata, struct us_call *call, const json_t *parame
 			     vm->name);
 		return;
 	}
+	if (vm->attaching)
+		us_call_fail(US_STEAL(vm->attaching), "Failed", "vm %s was detached", vm->name);
 	us_host_vm_free(vm);
 	us_state_changed(daemon);
 	us_call_reply(call, NULL);
@@ -149,16 +154,13 @@ static void assign_primary(void *userdata, struct us_call *call, const json_t *p
 		r = us_primary_parse(wanted, &spec, &reason);
 	if (r == 0 && wanted)
 		r = us_primary_check(daemon, pair, &spec, pair->port, &reason);
-	if (r == 0 && wanted && pair->primary.text[0])
+	if (r == 0 && wanted && us_primary_is_held(pair))
 		r = us_refuse(&reason,
 			      "pair %s has a primary: understudy pair assign %s --primary "
 			      "none, first",
 			      pair->name, pair->name);
-	if (r == 0 && wanted && spec.has_mac && memcmp(spec.mac, pair->mac, US_MAC_BYTES) != 0)
-		r = us_refuse(&reason,
-			      "pair %s: the primary's MAC is not the standby's: the guest "
-			      "would not join them",
-			      pair->name);
+	if (r == 0 && wanted)
+		r = us_primary_check_mac(&spec, pair->name, pair->mac, &reason);
 	if (r != 0) {
 		us_call_fail(call, "Refused", "%s", r < 0 ? us_strerror(r) : reason.text);
 		return;

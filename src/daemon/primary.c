@@ -61,6 +61,25 @@ int us_primary_parse(const char *text, struct us_primary_spec *ret_spec, struct 
 			 text);
 }
 
+bool us_primary_is_held(const struct us_host_pair *pair)
+{
+	return pair->primary.text[0] && (pair->engine.assigned || pair->assign_next ||
+					 pair->engine.primary != US_PRIMARY_ABSENT);
+}
+
+static bool is_claimed_by(const struct us_primary_spec *spec, const struct us_host_pair *other)
+{
+	const struct us_primary_spec *taken = &other->primary;
+
+	if (!spec->host[0] && strcmp(spec->port, other->port) == 0)
+		return true;
+	if (!us_primary_is_held(other))
+		return false;
+	if (spec->host[0])
+		return strcmp(spec->host, taken->host) == 0;
+	return !taken->host[0] && strcmp(spec->port, taken->port) == 0;
+}
+
 /* The pair, other than @pair, that has the same device or port. */
 static const struct us_host_pair *claimed_by(struct us_daemon *daemon,
 					     const struct us_host_pair *pair,
@@ -71,16 +90,26 @@ static const struct us_host_pair *claimed_by(struct us_daemon *daemon,
 
 	us_list_for_each (vm, &daemon->vms, link) {
 		us_list_for_each (other, &vm->pairs, link) {
-			const struct us_primary_spec *taken = &other->primary;
-
-			if (other == pair || !taken->text[0])
-				continue;
-			if (spec->host[0] ? strcmp(spec->host, taken->host) == 0
-					  : strcmp(spec->port, taken->port) == 0 && !taken->host[0])
+			if (other != pair && is_claimed_by(spec, other))
 				return other;
 		}
 	}
 	return NULL;
+}
+
+int us_primary_check_mac(const struct us_primary_spec *spec, const char *pair_name,
+			 const uint8_t mac[US_MAC_BYTES], struct us_reason *reason)
+{
+	char wanted[18], found[18];
+
+	if (!spec->has_mac || memcmp(spec->mac, mac, US_MAC_BYTES) == 0)
+		return 0;
+	us_mac_text(spec->mac, found);
+	us_mac_text(mac, wanted);
+	return us_refuse(reason,
+			 "pair %s: the primary's MAC %s is not the standby's %s: the guest "
+			 "would not join them: give it the standby's",
+			 pair_name, found, wanted);
 }
 
 static int check_vfio(struct us_primary_spec *spec, struct us_reason *reason)

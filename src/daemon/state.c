@@ -29,15 +29,16 @@ static void path_of(const struct us_daemon *daemon, const char *suffix, char ret
 
 static json_t *pair_state(const struct us_host_pair *pair)
 {
+	bool is_wanted = pair->engine.assigned || pair->assign_next;
 	char mac[18];
 
 	us_mac_text(pair->mac, mac);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:s*}", "name",
-			 pair->name, "standby", pair->standby, "port", pair->port, "bus", pair->bus,
-			 "group", pair->group, "mac", mac, "mode",
-			 us_mode_name(pair->engine.config.mode), "primary", pair->primary.text,
-			 "hold", pair->engine.hold, "mtu", pair->mtu, "queue_pairs",
-			 pair->queue_pairs, "found", pair->has_found ? pair->found : NULL);
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:s*}", "name", pair->name,
+		"standby", pair->standby, "port", pair->port, "bus", pair->bus, "group",
+		pair->group, "mac", mac, "mode", us_mode_name(pair->engine.config.mode), "primary",
+		is_wanted ? pair->primary.text : "", "hold", pair->engine.hold, "mtu", pair->mtu,
+		"queue_pairs", pair->queue_pairs, "found", pair->has_found ? pair->found : NULL);
 }
 
 static json_t *whole_state(const struct us_daemon *daemon)
@@ -138,8 +139,10 @@ static int load_vm(struct us_daemon *daemon, const json_t *state)
 	vm->prepared = prepared;
 	json_array_foreach (pairs, i, pair) {
 		r = load_pair(vm, pair);
-		if (r < 0)
+		if (r < 0) {
+			us_host_vm_free(vm);
 			return r;
+		}
 	}
 	return 0;
 }
@@ -150,8 +153,30 @@ static void set_aside(struct us_daemon *daemon, const char *path, const char *wh
 
 	path_of(daemon, ".bad", aside);
 	rename(path, aside);
-	us_log(LOG_ERR, "%s: %s: set aside as %s; VMs and pairs it held have to be added again",
+	us_log(LOG_ERR, "%s: %s: set aside as %s: add again what it held and status does not show",
 	       path, why, aside);
+}
+
+/* Those that make sense; an entry that does not is left out whole. */
+static int load_vms(struct us_daemon *daemon, const char *path, const json_t *vms)
+{
+	struct us_reason reason = { "" };
+	const json_t *vm;
+	size_t i;
+
+	json_array_foreach (vms, i, vm) {
+		int r = load_vm(daemon, vm);
+
+		if (r == -ENOMEM)
+			return r;
+		if (r < 0)
+			us_refuse(&reason, "VM %zu of it cannot be taken over: %s", i + 1,
+				  us_strerror(r));
+	}
+	if (!reason.text[0])
+		return 0;
+	set_aside(daemon, path, reason.text);
+	return us_state_save(daemon);
 }
 
 int us_state_load(struct us_daemon *daemon)
@@ -159,9 +184,7 @@ int us_state_load(struct us_daemon *daemon)
 	char path[PATH_MAX];
 	json_error_t error;
 	json_t *state;
-	const json_t *vm;
-	size_t i;
-	int version = 0, r = 0;
+	int version = 0, r;
 
 	path_of(daemon, "", path);
 	if (access(path, F_OK) < 0)
@@ -172,15 +195,7 @@ int us_state_load(struct us_daemon *daemon)
 		json_decref(state);
 		return 0;
 	}
-	json_array_foreach (json_object_get(state, "vms"), i, vm) {
-		int bad = load_vm(daemon, vm);
-
-		if (bad == -ENOMEM)
-			r = bad;
-		else if (bad < 0)
-			us_log(LOG_ERR, "%s: VM %zu cannot be taken over: %s: attach it again",
-			       path, i, us_strerror(bad));
-	}
+	r = load_vms(daemon, path, json_object_get(state, "vms"));
 	json_decref(state);
 	return r;
 }

@@ -1,0 +1,355 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+What the black-box tests share: a host of their own, with understudyd, QEMU and clients on it.
+
+main() runs a test file in namespaces of its own (network, processes, mounts; /run is empty):
+whatever a test starts ends with it, also when it is killed. There is no guest: QEMU is stopped,
+its memory empty. A wait is for an event or a condition, with a limit that only a failure meets.
+"""
+import ctypes
+import json
+import os
+import pathlib
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+LIMIT_SEC = 15
+RUN = pathlib.Path('/run/blackbox')
+UNDERSTUDYD = UNDERSTUDY = None  # set by main()
+
+
+class Failure(AssertionError):
+    pass
+
+
+def check(condition, *words):
+    if not condition:
+        raise Failure(' '.join(str(word) for word in words))
+
+
+def equal(found, wanted, what=''):
+    check(found == wanted, f'{what}\n  found:  {found!r}\n  wanted: {wanted!r}')
+
+
+def until(condition, what, limit_sec=LIMIT_SEC):
+    """Asks until it is true; returns what made it so."""
+    end = time.monotonic() + limit_sec
+    while not (result := condition()):
+        check(time.monotonic() < end, 'in vain:', what)
+        time.sleep(0.01)
+    return result
+
+
+def ip(*words):
+    subprocess.run(['ip', *words], check=True)
+
+
+def tap(name, bridge=None, mtu=1500):
+    ip('tuntap', 'add', name, 'mode', 'tap')
+    ip('link', 'set', name, 'mtu', str(mtu), 'up', *(['master', bridge] if bridge else []))
+
+
+def bridge(name):
+    # Without snooping and an own fixed address, the table changes by nobody's hand but ours.
+    ip('link', 'add', name, 'address', '02:00:00:00:00:01', 'type', 'bridge', 'mcast_snooping', '0')
+    ip('link', 'set', name, 'up')
+
+
+def fdb(mac=None):
+    """Static entries of all bridges, as (mac, port, flags)."""
+    table = json.loads(subprocess.run(['bridge', '-j', 'fdb', 'show'], check=True,
+                                      capture_output=True).stdout)
+    return sorted((e['mac'], e['ifname'], *e.get('flags', []), e.get('state', ''))
+                  for e in table if e.get('state') == 'static' and mac in (None, e['mac']))
+
+
+def send_all(sock, data):
+    """Returns False if the peer hung up before the end."""
+    try:
+        sock.sendall(data)
+        return True
+    except (BrokenPipeError, ConnectionResetError):
+        return False
+
+
+def is_closed(sock):
+    """Waits for the peer to hang up."""
+    sock.settimeout(LIMIT_SEC)
+    try:
+        while sock.recv(65536):
+            pass
+        return True
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+# ---- Processes ----
+
+def spawn(argv, **options):
+    return subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, **options)
+
+
+def end(process, how=signal.SIGKILL):
+    if process and process.poll() is None:
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(how)
+    return process.wait(LIMIT_SEC) if process else None
+
+
+class Daemon:
+    """An understudyd, with a socket, a state directory and a journal of its own."""
+
+    def __init__(self, name='d', **environment):
+        self.dir = RUN / name
+        self.dir.mkdir()
+        self.socket = self.dir / 'control'
+        self.host = f'unix:{self.socket}'
+        self.state = self.dir / 'state.json'
+        self.environment = environment
+        self.process = self.notices = None
+        self.start()
+
+    def start(self):
+        path = str(self.dir / 'notify')
+        pathlib.Path(path).unlink(missing_ok=True)
+        self.notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notices.bind(path)
+        self.notices.settimeout(LIMIT_SEC)
+        with open(self.dir / 'log', 'a') as log:
+            self.process = spawn([UNDERSTUDYD, '--socket', self.socket, '--state-dir', self.dir,
+                                  '--migration-address', '127.0.0.1'], stderr=log,
+                                 env={**os.environ, 'NOTIFY_SOCKET': path, **self.environment})
+        self.await_notice('READY=1')
+
+    def await_notice(self, wanted):
+        limit = time.monotonic() + LIMIT_SEC
+        while time.monotonic() < limit:
+            if wanted in self.notices.recv(4096).decode().split('\n'):
+                return
+        raise Failure(f'no {wanted}')
+
+    def stop(self, how=signal.SIGTERM):
+        return end(self.process, how)
+
+    def restart(self, how=signal.SIGTERM):
+        code = self.stop(how)
+        self.start()
+        return code
+
+    def log(self):
+        return (self.dir / 'log').read_text()
+
+    def await_log(self, words, after=0):
+        """@after: how much of the log is old."""
+        return until(lambda: words in self.log()[after:], f'"{words}" in the log')
+
+    def cli(self, *words, uid=None):
+        return cli('-H', self.host, *words, uid=uid)
+
+    def do(self, *words):
+        result = self.cli(*words)
+        check(result.returncode == 0, words, 'failed:', result.stderr)
+        return result.stdout
+
+    def pairs(self):
+        return {p['name']: p for p in json.loads(self.do('status', '--json'))['pairs']}
+
+    def vms(self):
+        return {v['name']: v for v in json.loads(self.do('vm', 'list', '--json'))['vms']}
+
+    def await_pair(self, name, **wanted):
+        def seen():
+            pair = self.pairs()[name]
+            return pair if all(pair.get(k) == v for k, v in wanted.items()) else None
+        return until(seen, f'{name}: {wanted}, is {self.pairs().get(name)}')
+
+    def await_saved(self, condition=lambda state: True):
+        """The state file is written a moment after the change."""
+        return until(lambda: self.state.exists() and condition(self.state.read_text()),
+                     'the state to be saved')
+
+    def client(self, **options):
+        return Varlink(self.socket, **options)
+
+
+def cli(*words, uid=None):
+    demote = {'user': uid, 'group': uid, 'extra_groups': []} if uid else {}
+    return subprocess.run([str(UNDERSTUDY), *map(str, words)], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=LIMIT_SEC * 2, **demote)
+
+
+class Qemu:
+    """A real QEMU, stopped, with one standby per (id, tap, mac); a monitor is the test's own."""
+
+    ids = 0
+
+    def __init__(self, *standbys, machine='q35', extra=(), path=None):
+        Qemu.ids += 1
+        self.path = path or RUN / f'qmp-{Qemu.ids}'
+        ours, theirs = socket.socketpair()
+        argv = ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none',
+                '-machine', f'{machine},accel=tcg', '-m', '16', '-S',
+                '-chardev', f'socket,id=own,fd={theirs.fileno()}', '-mon', 'chardev=own,mode=control',
+                '-qmp', f'unix:{self.path},server=on,wait=off']
+        if machine == 'q35':
+            for i in range(4):
+                argv += ['-device', f'pcie-root-port,id=rp{i},chassis={i + 1},slot={i + 1}']
+        for device, port, mac, *more in standbys:
+            options = ''.join(f',{word}' for word in (more or ['failover=on']))
+            argv += ['-netdev', f'tap,id=host-{device},ifname={port},script=no,downscript=no',
+                     '-device', f'virtio-net-pci,id={device},netdev=host-{device},mac={mac},'
+                                f'romfile={options}']
+        with open(RUN / 'qemu.log', 'a') as log:
+            self.process = spawn([*argv, *extra], pass_fds=[theirs.fileno()], stderr=log)
+        theirs.close()
+        self.monitor = ours.makefile('rw')
+        ours.settimeout(LIMIT_SEC)
+        check('QMP' in self.monitor.readline(), 'QEMU did not start')
+        self.command('qmp_capabilities')
+
+    def command(self, name, **arguments):
+        self.monitor.write(json.dumps({'execute': name, 'arguments': arguments}) + '\n')
+        self.monitor.flush()
+        while line := self.monitor.readline():
+            answer = json.loads(line)
+            if 'event' not in answer:
+                check('return' in answer, name, answer)
+                return answer['return']
+        raise Failure('QEMU ended')
+
+    def devices(self):
+        return (sorted(d['name'] for d in self.command('qom-list', path='/machine/peripheral')),
+                self.command('human-monitor-command', **{'command-line': 'info network'}),
+                self.command('query-status')['status'])
+
+    def end(self):
+        end(self.process)
+
+
+class Fake:
+    """Says @words to everybody who connects, in place of a QEMU, and goes on with @then(peer)."""
+
+    ids = 0
+
+    def __init__(self, words, then=lambda peer: None):
+        Fake.ids += 1
+        self.path = RUN / f'fake-{Fake.ids}'
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.path))
+        self.listener.listen()
+        self.words, self.then, self.peers = words, then, []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:  # shut down
+                return
+            self.peers.append(peer)
+            if send_all(peer, self.words):
+                self.then(peer)
+
+
+def greeting(major, minor):
+    return json.dumps({'QMP': {'version': {'qemu': {'major': major, 'minor': minor, 'micro': 0},
+                                           'package': ''}, 'capabilities': []}}).encode() + b'\r\n'
+
+
+# ---- Clients ----
+
+class Varlink:
+    """A raw client of the control socket."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(LIMIT_SEC)
+        self.socket.connect(str(path))
+        self.buffer = b''
+
+    def send(self, method, parameters=None, **flags):
+        if '.' not in method:
+            method = f'org.understudy.Control.{method}'
+        self.socket.sendall(json.dumps({'method': method, 'parameters': parameters or {},
+                                        **flags}).encode() + b'\0')
+
+    def receive(self):
+        while b'\0' not in self.buffer:
+            more = self.socket.recv(65536)
+            check(more, 'the daemon hung up')
+            self.buffer += more
+        text, self.buffer = self.buffer.split(b'\0', 1)
+        return json.loads(text)
+
+    def call(self, method, parameters=None, **flags):
+        self.send(method, parameters, **flags)
+        return self.receive()
+
+    def pending(self):
+        """What came so far, without waiting."""
+        messages = []
+        while b'\0' in self.buffer or select.select([self.socket], [], [], 0)[0]:
+            messages.append(self.receive())
+        return messages
+
+    def await_event(self, condition):
+        while True:
+            event = self.receive()['parameters']['event']
+            if condition(event):
+                return event
+
+    def close(self):
+        self.socket.close()
+
+
+# ---- Running ----
+
+def enter_namespaces():
+    if os.geteuid() != 0:
+        print('network namespaces need root')
+        sys.exit(77)
+    if os.environ.get('BLACKBOX') != 'inside':
+        os.environ['BLACKBOX'] = 'inside'
+        # Who started us dies: unshare dies; it, or we, die: so does the first process in there,
+        # and with that one all others.
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        os.execvp('unshare', ['unshare', '--net', '--pid', '--fork', '--kill-child', '--mount-proc',
+                              sys.executable, *sys.argv])
+    subprocess.run(['mount', '-t', 'tmpfs', 'tmpfs', '/run'], check=True)
+    RUN.mkdir()
+    RUN.chmod(0o755)
+    ip('link', 'set', 'lo', 'up')
+
+
+def main(tests):
+    """Runs functions named test_…, those given after the two programs or all."""
+    global UNDERSTUDYD, UNDERSTUDY
+    enter_namespaces()
+    UNDERSTUDYD, UNDERSTUDY = (pathlib.Path(p).absolute() for p in sys.argv[1:3])
+    passed = failed = 0
+    for name, test in list(tests.items()):
+        if not name.startswith('test_') or (sys.argv[3:] and name not in sys.argv[3:]):
+            continue
+        begin = time.monotonic()
+        try:
+            test()
+            passed += 1
+            print(f'ok      {name} ({time.monotonic() - begin:.1f} s)', flush=True)
+        except Exception as error:
+            failed += 1
+            where = traceback.extract_tb(error.__traceback__)
+            lines = [f'{os.path.basename(f.filename)}:{f.lineno}' for f in where[1:]]
+            print(f'FAILED  {name} ({", ".join(lines)}): {type(error).__name__}: {error}', flush=True)
+    print(f'{passed} passed, {failed} failed')
+    if failed:
+        for log in RUN.glob('*/log'):
+            print(f'--- {log}\n{log.read_text()[-6000:]}')
+    sys.exit(1 if failed or not passed else 0)
