@@ -37,6 +37,7 @@ void us_pair_config_default(struct us_pair_config *config)
 		.unplug_usec = 20 * SEC,
 		.retry_usec = 10 * SEC, /* over 5 s: pciehp takes a second press as "cancel" */
 		.steer_usec = 2 * SEC,
+		.release_usec = 5 * SEC,
 		.park_usec = 20 * SEC,
 		.backoff_usec = 2 * SEC,
 		.backoff_max_usec = 300 * SEC,
@@ -355,6 +356,8 @@ static void settle_path(struct us_pair *pair, uint64_t now, struct us_effects *e
 	pair->steer_retry = false;
 	pair->steer_to = goal;
 	pair->steer_deadline = now + pair->config.steer_usec;
+	if (pair->path == US_PATH_PARKED && goal != US_PATH_PARKED)
+		pair->steer_deadline += pair->config.release_usec;
 	emit(effects, US_EFFECT_STEER)->path = goal;
 }
 

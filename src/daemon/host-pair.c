@@ -6,6 +6,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -65,12 +66,60 @@ static void on_reset_done(void *userdata, int r, const char *why)
 		us_log(LOG_WARNING, "%s: system_reset failed: %s", pair->name, why);
 }
 
+static void unwatch(struct us_host_pair *pair)
+{
+	struct us_park *park = pair->steer ? us_steer_park(pair->steer) : NULL;
+
+	if (park)
+		us_park_listen(park, NULL, NULL);
+	us_watch_free(US_STEAL(pair->watch));
+}
+
 static void on_traffic(void *userdata, bool ready, const char *why)
 {
 	struct us_host_pair *pair = userdata;
 
-	us_watch_free(US_STEAL(pair->watch));
+	unwatch(pair);
 	answer(pair, US_EVENT_TRAFFIC, ready, why);
+}
+
+/* What became of the frames that were held; nothing is lost silently. */
+static void log_parked(struct us_host_pair *pair)
+{
+	struct us_park *park = us_steer_park(pair->steer);
+	struct us_park_counts counts;
+
+	if (!park)
+		return;
+	us_park_counts(park, &counts);
+	if (counts.overflowed || counts.undelivered)
+		us_log(LOG_WARNING,
+		       "%s: frames lost: %" PRIu64 " the parking lot was full, %" PRIu64
+		       " not taken by the port; %" PRIu64 " of %" PRIu64 " released",
+		       pair->name, counts.overflowed, counts.undelivered, counts.released,
+		       counts.held);
+	else if (counts.held)
+		us_log(LOG_INFO, "%s: %" PRIu64 " parked frames released, at most %u held",
+		       pair->name, counts.released, counts.frames_max);
+}
+
+static void steered(struct us_host_pair *pair, enum us_path path, int r, const char *why)
+{
+	if (r != 0)
+		us_refuse(&pair->detail, "%s", why);
+	us_host_pair_feed(
+		pair, (struct us_event){ .type = US_EVENT_STEERED, .path = path, .on = r == 0 });
+}
+
+static void on_steered(void *userdata, enum us_path path, int r, const struct us_reason *reason)
+{
+	log_parked(userdata);
+	steered(userdata, path, r, r < 0 ? us_strerror(r) : reason->text);
+}
+
+static void on_held(void *userdata, const struct us_park_frame *frame)
+{
+	us_watch_learn(userdata, frame->bytes, frame->length);
 }
 
 /* ---- Effects ---- */
@@ -88,9 +137,13 @@ static void reserve(struct us_host_pair *pair)
 /* The switch may be found later than the pair: a tap or a bridge can be made anew. */
 static int find_switch(struct us_host_pair *pair, struct us_reason *reason)
 {
+	static const struct us_steer_handler handler = { .steered = on_steered };
 	struct us_steer_config config = {
 		.standby_port = pair->port,
 		.primary_port = pair->primary.port[0] ? pair->primary.port : NULL,
+		.loop = pair->vm->daemon->loop,
+		.handler = &handler,
+		.userdata = pair,
 	};
 	int r;
 
@@ -118,10 +171,8 @@ static void steer(struct us_host_pair *pair, enum us_path path)
 
 	if (r == 0)
 		r = us_steer_to(pair->steer, path, &reason);
-	if (r != 0)
-		us_refuse(&pair->detail, "%s", r < 0 ? us_strerror(r) : reason.text);
-	us_host_pair_feed(
-		pair, (struct us_event){ .type = US_EVENT_STEERED, .path = path, .on = r == 0 });
+	if (r != US_STEER_RELEASING)
+		steered(pair, path, r, r < 0 ? us_strerror(r) : reason.text);
 }
 
 static void plug(struct us_host_pair *pair)
@@ -168,10 +219,12 @@ static void watch(struct us_host_pair *pair)
 	int r;
 
 	memcpy(config.mac, pair->mac, sizeof(config.mac));
-	us_watch_free(US_STEAL(pair->watch));
+	unwatch(pair);
 	r = us_watch_new(&pair->watch, pair->vm->daemon->loop, &config, &handler, pair, &reason);
 	if (r != 0)
 		answer(pair, US_EVENT_TRAFFIC, false, r < 0 ? us_strerror(r) : reason.text);
+	else if (pair->steer && us_steer_park(pair->steer))
+		us_park_listen(us_steer_park(pair->steer), on_held, pair->watch);
 }
 
 static void publish(struct us_host_pair *pair, const struct us_effect *effect)
@@ -205,7 +258,7 @@ static void perform(struct us_host_pair *pair, const struct us_effect *effect)
 		watch(pair);
 		break;
 	case US_EFFECT_UNWATCH:
-		us_watch_free(US_STEAL(pair->watch));
+		unwatch(pair);
 		break;
 	case US_EFFECT_PUBLISH:
 		publish(pair, effect);
@@ -323,6 +376,7 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 	snprintf(pair->device, sizeof(pair->device), "understudy-%s", pair->name);
 	us_pair_config_default(&config);
 	config.mode = mode;
+	config.can_park = true;
 	us_pair_init(&pair->engine, &config);
 	r = sd_event_add_time(vm->daemon->loop, &pair->timer, CLOCK_MONOTONIC, 0, 1, on_deadline,
 			      pair);
@@ -380,7 +434,7 @@ json_t *us_host_pair_json(const struct us_host_pair *pair)
 		"name", pair->name, "vm", pair->vm->name, "group",
 		pair->group[0] ? pair->group : NULL, "mac", mac, "mode",
 		us_mode_name(engine->config.mode), "standby", pair->standby, "port", pair->port,
-		"primary_spec", pair->primary.text[0] ? pair->primary.text : NULL, "bus",
+		"primary_spec", us_primary_is_held(pair) ? pair->primary.text : NULL, "bus",
 		pair->bus[0] ? pair->bus : NULL, "guest", us_guest_name(engine->guest), "driver_ok",
 		engine->driver_ok, "primary", us_pair_primary_name(engine), "path",
 		us_path_name(engine->path), "migration", migration_name(pair), "hold", engine->hold,

@@ -40,6 +40,14 @@ struct us_steer {
 	bool is_changed;	   /* entries of ours may be there */
 	struct found found[FOUND_MAX];
 	size_t found_count;
+
+	sd_event *loop; /* NULL: frames cannot be parked */
+	const struct us_steer_handler *handler;
+	void *userdata;
+	struct us_park_limits limits;
+	struct us_park *park;	 /* from the first parking to a while after the last release */
+	bool is_parked;		 /* our entry points there */
+	enum us_path release_to; /* while a release is under way */
 };
 
 static int get_port(const char *name, struct us_link *ret_port, struct us_reason *reason)
@@ -132,6 +140,10 @@ int us_steer_new_bridge(struct us_steer **ret_steer, const struct us_steer_confi
 	if (!steer)
 		return -ENOMEM;
 	memcpy(steer->mac, config->mac, sizeof(steer->mac));
+	steer->loop = config->loop;
+	steer->handler = config->handler;
+	steer->userdata = config->userdata;
+	steer->limits = config->limits;
 
 	r = get_port(config->standby_port, &standby, reason);
 	if (r != 0)
@@ -178,6 +190,13 @@ static void delete_at(const struct us_steer *steer, const char *name)
 		us_fdb_delete(steer->mac, port, 0);
 }
 
+static void delete_park(struct us_steer *steer)
+{
+	if (steer->is_parked)
+		us_fdb_delete(steer->mac, us_park_link(steer->park)->index, 0);
+	steer->is_parked = false;
+}
+
 static int put_back(struct us_steer *steer, struct us_reason *reason)
 {
 	struct us_rtnl_words words;
@@ -186,6 +205,7 @@ static int put_back(struct us_steer *steer, struct us_reason *reason)
 		return 0;
 	delete_at(steer, steer->standby);
 	delete_at(steer, steer->primary);
+	delete_park(steer);
 	steer->is_changed = false;
 	for (size_t i = 0; i < steer->found_count; i++) {
 		const struct found *found = &steer->found[i];
@@ -202,19 +222,6 @@ static int put_back(struct us_steer *steer, struct us_reason *reason)
 	return 0;
 }
 
-void us_steer_free(struct us_steer *steer)
-{
-	if (!steer)
-		return;
-	put_back(steer, NULL);
-	free(steer);
-}
-
-void us_steer_abandon(struct us_steer *steer)
-{
-	free(steer);
-}
-
 /* Changes the entry, and proves it by reading it back. */
 static int point_to(struct us_steer *steer, const struct us_link *port, struct us_reason *reason)
 {
@@ -223,11 +230,14 @@ static int point_to(struct us_steer *steer, const struct us_link *port, struct u
 				      .flags = NTF_STICKY };
 	struct us_fdb_entry seen;
 	struct us_rtnl_words words;
+	int r;
 
 	memcpy(entry.mac, steer->mac, sizeof(entry.mac));
 	steer->is_changed = true;
-	if (us_fdb_put(&entry, &words) < 0 ||
-	    us_fdb_get(steer->mac, port->master, &seen, &words) < 0)
+	r = us_fdb_put(&entry, &words);
+	if (r == 0 && steer->is_parked) /* at once: what comes now overtakes it */
+		us_park_drain(steer->park);
+	if (r < 0 || us_fdb_get(steer->mac, port->master, &seen, &words) < 0)
 		return us_refuse(reason, "interface %s: the bridge refused the entry: %s",
 				 port->name, words.text);
 	if (seen.port != port->index || !is_ours(&seen))
@@ -236,39 +246,161 @@ static int point_to(struct us_steer *steer, const struct us_link *port, struct u
 	return 0;
 }
 
-static int steer_to_port(struct us_steer *steer, const char *name, const char *other_name,
-			 struct us_reason *reason)
+static int find_and_point_to(struct us_steer *steer, const struct us_link *port,
+			     struct us_reason *reason)
+{
+	int r = steer->is_changed ? 0 : find_before_change(steer, port->master, reason);
+
+	return r == 0 ? point_to(steer, port, reason) : r;
+}
+
+/* ---- To a port, or back ---- */
+
+/* The name of the port where the guest listens if @path is steered to, "": there is none. */
+static const char *port_of(const struct us_steer *steer, enum us_path path)
+{
+	return path == US_PATH_PRIMARY ? steer->primary : steer->standby;
+}
+
+static int steer_away(struct us_steer *steer, enum us_path path, struct us_reason *reason)
 {
 	struct us_link port;
 	int r;
 
-	r = get_port(name, &port, reason);
-	if (r == 0 && !steer->is_changed)
-		r = find_before_change(steer, port.master, reason);
+	if (path == US_PATH_NONE)
+		return put_back(steer, reason);
+	r = get_port(port_of(steer, path), &port, reason);
 	if (r == 0)
-		r = point_to(steer, &port, reason);
+		r = find_and_point_to(steer, &port, reason);
+	if (r != 0)
+		return r;
+	delete_at(steer, path == US_PATH_PRIMARY ? steer->standby : steer->primary);
+	delete_park(steer);
+	return 0;
+}
+
+/* ---- To the parking lot, and from there ---- */
+
+static void on_emptied(void *userdata)
+{
+	struct us_steer *steer = userdata;
+	struct us_reason reason = { "" };
+	int r = steer_away(steer, steer->release_to, &reason);
+
 	if (r == 0)
-		delete_at(steer, other_name);
+		us_park_finish(steer->park);
+	else
+		us_park_hold(steer->park);
+	steer->handler->steered(steer->userdata, steer->release_to, r, &reason);
+}
+
+static void on_failed(void *userdata)
+{
+	struct us_steer *steer = userdata;
+	struct us_reason reason;
+
+	us_refuse(&reason, "interface %s: is gone", port_of(steer, steer->release_to));
+	steer->handler->steered(steer->userdata, steer->release_to, US_REFUSED, &reason);
+}
+
+static void on_idle(void *userdata)
+{
+	struct us_steer *steer = userdata;
+
+	us_park_free(US_STEAL(steer->park));
+}
+
+static const struct us_park_handler park_handler = { on_emptied, on_failed, on_idle };
+
+int us_steer_make_park(struct us_steer *steer, struct us_reason *reason)
+{
+	struct us_park_config config = { .loop = steer->loop, .limits = steer->limits };
+	struct us_link standby;
+	int r;
+
+	if (steer->park) {
+		if (!steer->is_parked) /* it may be about to go */
+			us_park_hold(steer->park);
+		return 0;
+	}
+	if (!steer->loop)
+		return us_refuse(reason, "frames cannot be parked here");
+	r = get_port(steer->standby, &standby, reason);
+	if (r != 0)
+		return r;
+	memcpy(config.mac, steer->mac, sizeof(config.mac));
+	return us_park_new(&steer->park, &config, &standby, &park_handler, steer, reason);
+}
+
+static int park(struct us_steer *steer, struct us_reason *reason)
+{
+	int r = us_steer_make_park(steer, reason);
+
+	if (r != 0)
+		return r;
+	us_park_hold(steer->park);
+	if (steer->is_parked)
+		return 0;
+	r = find_and_point_to(steer, us_park_link(steer->park), reason);
+	if (r != 0)
+		return r;
+	steer->is_parked = true;
+	delete_at(steer, steer->standby);
+	delete_at(steer, steer->primary);
+	return 0;
+}
+
+static int release(struct us_steer *steer, enum us_path path, struct us_reason *reason)
+{
+	struct us_link port;
+	int r = us_link_get(port_of(steer, path), &port, reason);
+
+	if (r == 0)
+		r = us_park_release(steer->park, &port, reason);
+	if (r == US_STEER_RELEASING) {
+		steer->release_to = path;
+		return r;
+	}
+	if (r != 0 && path != US_PATH_NONE)
+		return r;
+	/* Nothing is held, or nobody is there who could get it. */
+	r = steer_away(steer, path, reason);
+	if (r == 0)
+		us_park_finish(steer->park);
 	return r;
 }
 
 int us_steer_to(struct us_steer *steer, enum us_path path, struct us_reason *reason)
 {
-	switch (path) {
-	case US_PATH_NONE:
-		return put_back(steer, reason);
-	case US_PATH_STANDBY:
-		return steer_to_port(steer, steer->standby, steer->primary, reason);
-	case US_PATH_PRIMARY:
-		if (!steer->primary[0])
-			return us_refuse(reason, "the pair has no primary port to steer to");
-		return steer_to_port(steer, steer->primary, steer->standby, reason);
-	case US_PATH_PARKED:
-		return us_refuse(reason, "the bridge back end cannot hold frames (yet)");
-	case US_PATH_N:
-		break;
-	}
-	return -EINVAL;
+	if (path >= US_PATH_N)
+		return -EINVAL;
+	if (path == US_PATH_PRIMARY && !steer->primary[0])
+		return us_refuse(reason, "the pair has no primary port to steer to");
+	if (path == US_PATH_PARKED)
+		return park(steer, reason);
+	return steer->is_parked ? release(steer, path, reason) : steer_away(steer, path, reason);
+}
+
+struct us_park *us_steer_park(struct us_steer *steer)
+{
+	return steer->park;
+}
+
+/* ---- The end ---- */
+
+void us_steer_free(struct us_steer *steer)
+{
+	if (!steer)
+		return;
+	put_back(steer, NULL);
+	us_park_free(steer->park);
+	free(steer);
+}
+
+void us_steer_abandon(struct us_steer *steer)
+{
+	us_park_free(steer->park);
+	free(steer);
 }
 
 int us_steer_path(struct us_steer *steer, enum us_path *ret_path)
@@ -288,7 +420,9 @@ int us_steer_path(struct us_steer *steer, enum us_path *ret_path)
 	r = us_fdb_get(steer->mac, standby.master ? standby.master : primary.master, &entry, NULL);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if (is_ours(&entry) && entry.port == standby.index)
+	if (is_ours(&entry) && steer->is_parked && entry.port == us_park_link(steer->park)->index)
+		*ret_path = US_PATH_PARKED;
+	else if (is_ours(&entry) && entry.port == standby.index)
 		*ret_path = US_PATH_STANDBY;
 	else if (is_ours(&entry) && entry.port == primary.index)
 		*ret_path = US_PATH_PRIMARY;

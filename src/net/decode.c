@@ -5,6 +5,7 @@
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -97,6 +98,7 @@ static void decode_info(const struct nlattr *info, struct us_link *ret_link,
 
 	mnl_attr_parse_nested(info, collect, &table);
 	ret_link->master_is_bridge = is_text(attributes[IFLA_INFO_SLAVE_KIND], "bridge");
+	ret_link->is_tun = is_text(attributes[IFLA_INFO_KIND], "tun");
 	if (!is_text(attributes[IFLA_INFO_KIND], "bridge") || !attributes[IFLA_INFO_DATA])
 		return;
 	mnl_attr_parse_nested(attributes[IFLA_INFO_DATA], collect, &bridge_table);
@@ -130,6 +132,25 @@ bool us_decode_link(const struct nlmsghdr *message, struct us_link *ret_link,
 		ret_link->master = mnl_attr_get_u32(attributes[IFLA_MASTER]);
 	if (attributes[IFLA_LINKINFO])
 		decode_info(attributes[IFLA_LINKINFO], ret_link, ret_filters_vlans);
+	return true;
+}
+
+bool us_decode_traffic(const struct nlmsghdr *message, struct us_link_traffic *ret_traffic)
+{
+	const struct nlattr *attributes[IFLA_STATS_MAX + 1] = { NULL };
+	struct table table = { attributes, IFLA_STATS_MAX };
+	struct rtnl_link_stats64 stats = { 0 };
+
+	if (message->nlmsg_type != RTM_NEWSTATS ||
+	    mnl_nlmsg_get_payload_len(message) < sizeof(struct if_stats_msg))
+		return false;
+	mnl_attr_parse(message, sizeof(struct if_stats_msg), collect, &table);
+	/* Newer kernels tell more. */
+	if (!has(attributes[IFLA_STATS_LINK_64], offsetof(struct rtnl_link_stats64, multicast)))
+		return false;
+	memcpy(&stats, mnl_attr_get_payload(attributes[IFLA_STATS_LINK_64]),
+	       offsetof(struct rtnl_link_stats64, multicast));
+	*ret_traffic = (struct us_link_traffic){ stats.tx_packets, stats.tx_dropped };
 	return true;
 }
 

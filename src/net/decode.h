@@ -36,5 +36,8 @@ int us_decode_error(const struct nlmsghdr *message, char *ret_words, size_t size
 bool us_decode_link(const struct nlmsghdr *message, struct us_link *ret_link,
 		    bool *ret_filters_vlans);
 
+/* RTM_NEWSTATS with IFLA_STATS_LINK_64. False if it is none. */
+bool us_decode_traffic(const struct nlmsghdr *message, struct us_link_traffic *ret_traffic);
+
 /* RTM_NEWNEIGH of a bridge's own table; false for anything else (a NIC's own filter, say). */
 bool us_decode_fdb(const struct nlmsghdr *message, struct us_fdb_entry *ret_entry);

@@ -76,3 +76,22 @@ int us_link_filters_vlans(int index, bool *ret_filters)
 		*ret_filters = answer.filters_vlans;
 	return r;
 }
+
+static int on_stats(const struct nlmsghdr *message, void *userdata)
+{
+	us_decode_traffic(message, userdata);
+	return MNL_CB_OK;
+}
+
+int us_link_get_traffic(int index, struct us_link_traffic *ret_traffic)
+{
+	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct if_stats_msg *head;
+
+	request->nlmsg_type = RTM_GETSTATS;
+	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+	head->ifindex = index;
+	head->filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64);
+	return us_rtnl_exchange(request, on_stats, ret_traffic, NULL);
+}

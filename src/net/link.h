@@ -13,6 +13,7 @@ struct us_link {
 	int master; /* index of the bridge it is a port of, 0 if of none */
 	bool master_is_bridge;
 	bool is_up;
+	bool is_tun; /* a tap: it counts a frame as sent when the VM has read it */
 	uint32_t mtu;
 	uint8_t mac[6];
 	char name[IF_NAMESIZE];
@@ -23,3 +24,10 @@ int us_link_get(const char *name, struct us_link *ret_link, struct us_reason *re
 
 /* Whether the bridge with this index looks at VLANs at all. 0 or a negative errno. */
 int us_link_filters_vlans(int index, bool *ret_filters);
+
+struct us_link_traffic {
+	uint64_t sent, dropped; /* frames, since the interface was made */
+};
+
+/* What it has sent (RTM_GETSTATS). 0 or a negative errno. */
+int us_link_get_traffic(int index, struct us_link_traffic *ret_traffic);

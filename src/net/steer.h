@@ -10,16 +10,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/park.h"
 #include "understudy/pair.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
 struct us_steer;
 
+struct us_steer_handler {
+	/* The result of a us_steer_to() that answered US_STEER_RELEASING: @r and @reason are as
+	 * its own would have been. From the loop. */
+	void (*steered)(void *userdata, enum us_path path, int r, const struct us_reason *reason);
+};
+
 struct us_steer_config {
 	uint8_t mac[6];
 	const char *standby_port; /* interface behind the standby */
 	const char *primary_port; /* interface on the primary's side, NULL: none assigned */
+
+	/* For US_PATH_PARKED, which is refused without a loop. Borrowed. */
+	sd_event *loop;
+	const struct us_steer_handler *handler;
+	void *userdata;
+	struct us_park_limits limits;
 };
 
 /*
@@ -31,11 +44,14 @@ struct us_steer_config {
 int us_steer_new_bridge(struct us_steer **ret_steer, const struct us_steer_config *config,
 			struct us_reason *reason);
 
-/* Borrows nothing after the call. Puts the switch back as it was found. */
+/* Puts the switch back as it was found. What is held is sent to the standby at once. */
 void us_steer_free(struct us_steer *steer);
 US_DEFINE_CLEANUP(struct us_steer *, us_steer_free)
 
-/* Forgets without putting back: the entries stay as they are (the daemon restarts). */
+/*
+ * Forgets without putting back: the entries stay as they are (the daemon restarts). If frames are
+ * held, both ports get them, as they then get the next ones: the guest listens at one of them.
+ */
 void us_steer_abandon(struct us_steer *steer);
 
 /* Names another primary port, or none; the path must not be US_PATH_PRIMARY then. */
@@ -44,10 +60,30 @@ int us_steer_set_primary(struct us_steer *steer, const char *port, struct us_rea
 /*
  * Steers, and verifies by reading back: returns when the switch is known to obey. Takes
  * four rtnetlink exchanges (who is the port, the change, the proof, what is left at the other
- * port): about 150 microseconds on a bridge of 10,000 entries.
+ * port): about 150 microseconds on a bridge of 10,000 entries. To US_PATH_PARKED about a
+ * millisecond more, to make the parking lot.
  * Refused, in words with the kernel's own (extended acknowledgement), if it does not obey.
+ *
+ * Away from US_PATH_PARKED, if frames are held, these are released first, to the port that is
+ * steered to (for US_PATH_NONE the standby's): then it returns US_STEER_RELEASING, the path stays
+ * parked until all are sent, and the handler gets the result. Meanwhile another path may be
+ * asked for: it takes the place of this one, and there is one result, for the last one asked.
+ * If that is US_PATH_PARKED, what is not yet sent simply stays held. Refused, then or later,
+ * when the port is gone: the path stays parked.
  */
+enum {
+	US_STEER_RELEASING = US_PARK_RELEASING,
+};
 int us_steer_to(struct us_steer *steer, enum us_path path, struct us_reason *reason);
+
+/*
+ * Makes the parking lot ahead of a us_steer_to(US_PATH_PARKED) that must be quick. It is kept until
+ * frames were parked and released. 0, US_REFUSED with the reason, or a negative errno.
+ */
+int us_steer_make_park(struct us_steer *steer, struct us_reason *reason);
+
+/* The parking lot, to take frames out or put them in while parked; NULL if there is none. */
+struct us_park *us_steer_park(struct us_steer *steer);
 
 /* What the switch does now, by looking: NONE when no entry like ours is there. */
 int us_steer_path(struct us_steer *steer, enum us_path *ret_path);

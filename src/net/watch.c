@@ -150,11 +150,22 @@ static void learn_ipv6(struct us_watch *watch, const uint8_t *ipv6)
 		memcpy(watch->ipv6[watch->ipv6_count++], ipv6, 16);
 }
 
+void us_watch_learn(struct us_watch *watch, const uint8_t *frame, size_t length)
+{
+	struct us_frame_address address;
+
+	if (!us_frame_learn(frame, length, watch->config.mac, &address))
+		return;
+	if (address.has_ipv4)
+		learn_ipv4(watch, address.ipv4, address.is_certain);
+	if (address.has_ipv6)
+		learn_ipv6(watch, address.ipv6);
+}
+
 /* Empties a socket, learns, and returns how many frames there were. */
 static size_t drain(struct us_watch *watch, int fd)
 {
 	uint8_t frame[US_FRAME_MAX];
-	struct us_frame_address address;
 	size_t count = 0;
 
 	while (count < DRAIN_MAX) {
@@ -163,12 +174,7 @@ static size_t drain(struct us_watch *watch, int fd)
 		if (length < 0)
 			break;
 		count++;
-		if (!us_frame_learn(frame, length, watch->config.mac, &address))
-			continue;
-		if (address.has_ipv4)
-			learn_ipv4(watch, address.ipv4, address.is_certain);
-		if (address.has_ipv6)
-			learn_ipv6(watch, address.ipv6);
+		us_watch_learn(watch, frame, length);
 	}
 	return count;
 }

@@ -8,13 +8,15 @@
  * link after the first reply). They are provoked by unicast probes sent out of that port to the
  * guest's MAC: ARP requests (RFC 826) for the IPv4 addresses that the guest was seen to use, and
  * ICMPv6 echo requests (RFC 4443) to the link-local all-nodes group. Addresses are learned from
- * frames to and from the MAC on the standby's port, only while a watch runs.
+ * frames to and from the MAC on the standby's port, only while a watch runs, and from those
+ * that us_watch_learn() is given: parked ones do not pass there.
  *
  * Costs nothing outside of a watch: no socket is open then.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
@@ -43,3 +45,6 @@ int us_watch_new(struct us_watch **ret_watch, sd_event *loop, const struct us_wa
 		 const struct us_watch_handler *handler, void *userdata, struct us_reason *reason);
 void us_watch_free(struct us_watch *watch);
 US_DEFINE_CLEANUP(struct us_watch *, us_watch_free)
+
+/* Learns the guest's addresses from a frame to or from it. Cheap; any bytes may come in. */
+void us_watch_learn(struct us_watch *watch, const uint8_t *frame, size_t length);

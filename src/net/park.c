@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The parking lot. Theory of operation:
+ *
+ *   holding    frames come out of the tap into the list, up to the bounds
+ *   releasing  the same, and every millisecond some are sent from the list's head to the target;
+ *              the list and the tap empty: `emptied`, upon which the switch is steered away
+ *   finished   what still was on its way to the tap is sent on as it comes; then `idle`
+ *
+ * Two lists make the queue: frames from before (another host's, of the same flows), then our own.
+ */
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "net/park.h"
+#include "net/tap.h"
+#include "util/clock.h"
+#include "util/list.h"
+
+enum {
+	FRAMES_DEFAULT = 10000,
+	BYTES_DEFAULT = 16 * 1024 * 1024,
+	RELEASE_DEFAULT_USEC = 3 * 1000 * 1000,
+	FRAME_MAX = 65536 + 64, /* a whole segmentation offload, and its headers */
+	READ_MAX = 256,		/* frames in a row, then others have their turn */
+	TICK_USEC = 1000,
+	FINISH_USEC = 1000 * 1000,
+
+	/* The pace, in frames. A default socket of a Linux guest holds about 270. */
+	RATE_MIN = 4000,	  /* per second; guests under emulation take 5,000 */
+	BURST_MAX = 100,	  /* after a tick that came late */
+	QUEUED_MAX = 200,	  /* unread in the target tap's queue of (mostly) 1,000 */
+	RATE_WINDOW_USEC = 50000, /* over which the rate of arrivals is measured */
+};
+
+struct held {
+	struct us_list link;
+	size_t length;
+	uint8_t bytes[]; /* struct virtio_net_hdr, and the frame */
+};
+
+enum state {
+	HOLDING,
+	RELEASING,
+	FINISHED,
+};
+
+struct us_park {
+	struct us_park_config config;
+	const struct us_park_handler *handler;
+	void *userdata;
+	enum state state;
+	struct us_link link;
+	int tap;
+	sd_event_source *arrival, *timer;
+	struct us_list earlier, own; /* struct held */
+	uint64_t bytes;
+	struct us_park_counts counts;
+	us_park_each_t listener;
+	void *listener_userdata;
+
+	struct us_link target;
+	int port;		/* packet socket at the target, -1: none */
+	uint64_t deadline_usec; /* of the release */
+	uint64_t paced_usec;	/* tokens were last given out */
+	double tokens;		/* frames that may be sent now */
+	uint64_t sent, read;	/* to the target's queue; by the VM, in all */
+	uint64_t window_usec;	/* begin of the window over which … */
+	uint64_t arrivals;	/* … these came, and … */
+	double rate;		/* … per second, in the one before */
+
+	uint8_t scratch[sizeof(struct virtio_net_hdr) + FRAME_MAX];
+};
+
+/* ---- The queue ---- */
+
+static struct us_list *oldest_list(struct us_park *park)
+{
+	return us_list_is_empty(&park->earlier) ? &park->own : &park->earlier;
+}
+
+static struct held *oldest(struct us_park *park)
+{
+	struct us_list *list = oldest_list(park);
+
+	return us_list_is_empty(list) ? NULL : us_list_entry(list->next, struct held, link);
+}
+
+static void drop(struct us_park *park, struct held *held)
+{
+	us_list_remove(&held->link);
+	park->bytes -= sizeof(*held) + held->length;
+	park->counts.frames--;
+	free(held);
+}
+
+/* Room for a frame of @length, header and all, at the end of a list; NULL: counted as lost. */
+static struct held *append(struct us_park *park, struct us_list *list, size_t length)
+{
+	struct held *held = NULL;
+	uint64_t size = sizeof(*held) + length;
+
+	if (park->counts.frames < park->config.limits.frames &&
+	    park->bytes + size <= park->config.limits.bytes)
+		held = malloc(size);
+	if (!held) {
+		park->counts.overflowed++;
+		return NULL;
+	}
+	held->length = length;
+	us_list_append(list, &held->link);
+	park->bytes += size;
+	park->counts.held++;
+	if (++park->counts.frames > park->counts.frames_max)
+		park->counts.frames_max = park->counts.frames;
+	return held;
+}
+
+static void call(us_park_each_t each, void *userdata, const uint8_t *bytes, size_t length)
+{
+	struct us_park_frame frame;
+
+	memcpy(&frame.header, bytes, sizeof(frame.header));
+	frame.bytes = bytes + sizeof(frame.header);
+	frame.length = length - sizeof(frame.header);
+	each(userdata, &frame);
+}
+
+/* ---- Sending ---- */
+
+static int open_port(const struct us_link *target, int *ret_fd)
+{
+	const struct sockaddr_ll address = { .sll_family = AF_PACKET,
+					     .sll_ifindex = target->index };
+	US_CLEANUP(us_closep) int fd = -1;
+	int one = 1;
+
+	/* Protocol 0: it receives nothing. */
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) < 0 ||
+	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* 0: it is on its way, or never can be (counted); -EAGAIN: not now; -ENODEV: the port is gone. */
+static int send_frame(struct us_park *park, const uint8_t *bytes, size_t length)
+{
+	if (send(park->port, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
+		park->counts.released++;
+		park->sent++;
+		return 0;
+	}
+	if (errno == ENXIO || errno == ENODEV)
+		return -ENODEV;
+	if (errno == EAGAIN || errno == ENOBUFS || errno == ENETDOWN || errno == EINTR)
+		return -EAGAIN;
+	park->counts.undelivered++;
+	return 0;
+}
+
+/* What a frame is for the guest: a segmentation offload can be many. */
+static unsigned int weight(const struct held *held)
+{
+	struct virtio_net_hdr header;
+
+	memcpy(&header, held->bytes, sizeof(header));
+	if (header.gso_type == VIRTIO_NET_HDR_GSO_NONE || header.gso_size == 0)
+		return 1;
+	return 1 + held->length / header.gso_size;
+}
+
+/* Sends what is held, at the head first, as long as there are tokens. */
+static int send_held(struct us_park *park, bool at_once)
+{
+	struct held *held;
+
+	while ((held = oldest(park)) && (at_once || park->tokens > 0)) {
+		int r = send_frame(park, held->bytes, held->length);
+
+		if (r == -EAGAIN && at_once)
+			park->counts.undelivered++;
+		else if (r < 0)
+			return r;
+		park->tokens -= weight(held);
+		drop(park, held);
+	}
+	return 0;
+}
+
+/* ---- What comes ---- */
+
+/* One frame, its header before it, of @length bytes in the scratch. */
+static void take_in(struct us_park *park, size_t length)
+{
+	struct held *held;
+
+	if (length < sizeof(struct virtio_net_hdr) + ETH_HLEN ||
+	    memcmp(park->scratch + sizeof(struct virtio_net_hdr), park->config.mac, 6) != 0)
+		return;
+	park->arrivals++;
+	if (park->state == FINISHED) {
+		park->counts.held++;
+		if (send_frame(park, park->scratch, length) < 0)
+			park->counts.undelivered++;
+		return;
+	}
+	held = append(park, &park->own, length);
+	if (!held)
+		return;
+	memcpy(held->bytes, park->scratch, length);
+	if (park->listener)
+		call(park->listener, park->listener_userdata, held->bytes, length);
+}
+
+/* Reads up to so many frames; whether the tap was left empty. */
+static bool read_tap(struct us_park *park, unsigned int max)
+{
+	for (unsigned int i = 0; i < max; i++) {
+		ssize_t length = read(park->tap, park->scratch, sizeof(park->scratch));
+
+		if (length < 0)
+			return true;
+		take_in(park, length);
+	}
+	return false;
+}
+
+static int on_arrival(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	if (events & (EPOLLERR | EPOLLHUP)) /* someone removed it */
+		return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	read_tap(userdata, READ_MAX);
+	return 0;
+}
+
+/* ---- The release ---- */
+
+static void measure_rate(struct us_park *park, uint64_t now_usec)
+{
+	uint64_t elapsed_usec = now_usec - park->window_usec;
+
+	if (elapsed_usec < RATE_WINDOW_USEC)
+		return;
+	park->rate = park->arrivals * 1e6 / elapsed_usec;
+	park->arrivals = 0;
+	park->window_usec = now_usec;
+}
+
+/*
+ * Twice as fast as frames come, which the guest has shown to take; and a full lot within a
+ * second of its own.
+ */
+static void give_tokens(struct us_park *park, uint64_t now_usec)
+{
+	double rate = park->rate + park->counts.frames, burst;
+
+	if (rate < 2 * park->rate)
+		rate = 2 * park->rate;
+	if (rate < RATE_MIN)
+		rate = RATE_MIN;
+	burst = rate * 5 * TICK_USEC / 1e6;
+	if (burst < BURST_MAX)
+		burst = BURST_MAX;
+	park->tokens += rate * (now_usec - park->paced_usec) / 1e6;
+	if (park->tokens > burst)
+		park->tokens = burst;
+	park->paced_usec = now_usec;
+}
+
+/* Whether the VM has read enough of what was sent. Only a tap can tell. */
+static bool has_room(struct us_park *park)
+{
+	struct us_link_traffic traffic = { 0 };
+	uint64_t read;
+
+	if (!park->target.is_tun || us_link_get_traffic(park->target.index, &traffic) < 0)
+		return true;
+	read = traffic.sent - park->read;
+	if (read > park->sent) /* others send there as well */
+		park->sent = read;
+	return park->sent - read < QUEUED_MAX;
+}
+
+static void end_release(struct us_park *park)
+{
+	park->state = HOLDING;
+	park->timer = sd_event_source_disable_unref(park->timer);
+}
+
+static void step(struct us_park *park)
+{
+	uint64_t now_usec = us_now_usec();
+	bool is_late = now_usec >= park->deadline_usec, is_empty;
+	int r = 0;
+
+	is_empty = read_tap(park, is_late ? park->config.limits.frames : READ_MAX);
+	measure_rate(park, now_usec);
+	give_tokens(park, now_usec);
+	if (is_late || has_room(park))
+		r = send_held(park, is_late);
+	if (r == -ENODEV) {
+		end_release(park);
+		park->handler->failed(park->userdata);
+	} else if ((is_empty || is_late) && !oldest(park)) {
+		end_release(park);
+		park->handler->emptied(park->userdata);
+	}
+}
+
+static int on_tick(sd_event_source *source, uint64_t due_usec, void *userdata)
+{
+	sd_event_source_set_time(source, us_now_usec() + TICK_USEC);
+	step(userdata);
+	return 0;
+}
+
+static int on_finished(sd_event_source *source, uint64_t due_usec, void *userdata)
+{
+	struct us_park *park = userdata;
+
+	us_park_drain(park);
+	park->handler->idle(park->userdata);
+	return 0;
+}
+
+static int arm(struct us_park *park, uint64_t after_usec, sd_event_time_handler_t callback)
+{
+	int r;
+
+	park->timer = sd_event_source_disable_unref(park->timer);
+	r = sd_event_add_time(park->config.loop, &park->timer, CLOCK_MONOTONIC,
+			      us_now_usec() + after_usec, 1, callback, park);
+	return r < 0 ? r : sd_event_source_set_enabled(park->timer, SD_EVENT_ON);
+}
+
+static int set_target(struct us_park *park, const struct us_link *target, struct us_reason *reason)
+{
+	struct us_link_traffic traffic;
+	int port = -1, r = open_port(target, &port);
+
+	if (r < 0)
+		return us_refuse(reason, "interface %s: frames cannot be sent there: %s",
+				 target->name, us_strerror(r));
+	us_close(park->port);
+	park->port = port;
+	park->target = *target;
+	park->sent = park->read = 0;
+	if (us_link_get_traffic(target->index, &traffic) == 0)
+		park->read = traffic.sent;
+	return 0;
+}
+
+int us_park_release(struct us_park *park, const struct us_link *target, struct us_reason *reason)
+{
+	uint64_t now_usec = us_now_usec();
+	bool is_empty;
+	int r = set_target(park, target, reason);
+
+	if (r != 0)
+		return r;
+	if (park->state != RELEASING) {
+		is_empty = read_tap(park, READ_MAX);
+		if (is_empty && !oldest(park))
+			return 0;
+		if (!park->rate && now_usec > park->window_usec)
+			park->rate = park->arrivals * 1e6 / (now_usec - park->window_usec);
+		park->deadline_usec = now_usec + park->config.limits.release_usec;
+		park->paced_usec = now_usec;
+		park->tokens = 0;
+		park->state = RELEASING;
+		r = arm(park, 0, on_tick);
+	}
+	return r < 0 ? r : US_PARK_RELEASING;
+}
+
+void us_park_drain(struct us_park *park)
+{
+	if (park->port < 0)
+		return;
+	read_tap(park, park->config.limits.frames);
+	send_held(park, true);
+}
+
+void us_park_finish(struct us_park *park)
+{
+	us_park_drain(park);
+	park->state = FINISHED;
+	arm(park, FINISH_USEC, on_finished);
+}
+
+void us_park_hold(struct us_park *park)
+{
+	end_release(park);
+	park->port = us_close(park->port);
+	park->rate = 0;
+	park->arrivals = 0;
+	park->window_usec = us_now_usec();
+}
+
+/* ---- Life ---- */
+
+static void set_defaults(struct us_park_limits *limits)
+{
+	if (!limits->frames)
+		limits->frames = FRAMES_DEFAULT;
+	if (!limits->bytes)
+		limits->bytes = BYTES_DEFAULT;
+	if (!limits->release_usec)
+		limits->release_usec = RELEASE_DEFAULT_USEC;
+}
+
+static int check_bridge(const struct us_link *standby, struct us_reason *reason)
+{
+	bool filters_vlans = false;
+	int r = us_link_filters_vlans(standby->master, &filters_vlans);
+
+	if (r == 0 && filters_vlans)
+		return us_refuse(reason,
+				 "interface %s: its bridge filters VLANs: frames are not parked",
+				 standby->name);
+	return r;
+}
+
+int us_park_new(struct us_park **ret_park, const struct us_park_config *config,
+		const struct us_link *standby, const struct us_park_handler *handler,
+		void *userdata, struct us_reason *reason)
+{
+	US_CLEANUP(us_park_freep) struct us_park *park = NULL;
+	int r = check_bridge(standby, reason);
+
+	if (r != 0)
+		return r;
+	park = malloc(sizeof(*park));
+	if (!park)
+		return -ENOMEM;
+	/* Not the scratch: what is not touched costs nothing. */
+	memset(park, 0, offsetof(struct us_park, scratch));
+	park->config = *config;
+	park->handler = handler;
+	park->userdata = userdata;
+	park->tap = park->port = -1;
+	us_list_init(&park->earlier);
+	us_list_init(&park->own);
+	set_defaults(&park->config.limits);
+
+	r = us_tap_new(standby, park->config.limits.frames, &park->tap, &park->link, reason);
+	if (r == 0)
+		r = sd_event_add_io(config->loop, &park->arrival, park->tap, EPOLLIN, on_arrival,
+				    park);
+	if (r < 0)
+		return r;
+	us_park_hold(park);
+	*ret_park = US_STEAL(park);
+	return 0;
+}
+
+void us_park_free(struct us_park *park)
+{
+	struct held *held;
+
+	if (!park)
+		return;
+	while ((held = oldest(park)))
+		drop(park, held);
+	sd_event_source_disable_unref(park->timer);
+	sd_event_source_disable_unref(park->arrival);
+	us_close(park->port);
+	us_tap_close(park->tap);
+	free(park);
+}
+
+const struct us_link *us_park_link(const struct us_park *park)
+{
+	return &park->link;
+}
+
+/* ---- Frames in and out ---- */
+
+void us_park_take(struct us_park *park, us_park_each_t each, void *userdata)
+{
+	struct held *held;
+
+	us_park_hold(park);
+	read_tap(park, park->config.limits.frames);
+	while ((held = oldest(park))) {
+		call(each, userdata, held->bytes, held->length);
+		park->counts.released++;
+		drop(park, held);
+	}
+}
+
+bool us_park_put(struct us_park *park, const struct us_park_frame *frame, bool is_earlier)
+{
+	struct us_list *list = is_earlier ? &park->earlier : &park->own;
+	struct held *held = append(park, list, sizeof(frame->header) + frame->length);
+
+	if (!held)
+		return false;
+	memcpy(held->bytes, &frame->header, sizeof(frame->header));
+	memcpy(held->bytes + sizeof(frame->header), frame->bytes, frame->length);
+	return true;
+}
+
+void us_park_listen(struct us_park *park, us_park_each_t each, void *userdata)
+{
+	struct us_list *const lists[] = { &park->earlier, &park->own };
+	struct held *held;
+
+	park->listener = each;
+	park->listener_userdata = userdata;
+	for (size_t i = 0; each && i < US_ARRAY_LENGTH(lists); i++)
+		us_list_for_each (held, lists[i], link)
+			call(each, userdata, held->bytes, held->length);
+}
+
+void us_park_counts(const struct us_park *park, struct us_park_counts *ret_counts)
+{
+	struct us_link_traffic traffic;
+
+	*ret_counts = park->counts;
+	/* The tap's own queue, if we read too slowly. */
+	if (us_link_get_traffic(park->link.index, &traffic) == 0)
+		ret_counts->overflowed += traffic.dropped;
+}
