@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "bench/host.h"
+#include "bench/peers.h"
+
+#define BRIDGE_MAC "02:55:ff:00:00:01"
+static const uint8_t bridge_mac[] = { 0x02, 0x55, 0xff, 0x00, 0x00, 0x01 };
+
+static int tap_open(const char *prefix, unsigned index)
+{
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s%u", prefix, index);
+	if (ioctl(fd, TUNSETIFF, &request) < 0) {
+		close(fd);
+		return -errno;
+	}
+	return fd;
+}
+
+/* Thousands of addresses that nobody uses would only cost time. */
+static void disable_ipv6(void)
+{
+	int fd = open("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "1", 1) < 0)
+		fprintf(stderr, "bench: IPv6 stays on: %m\n");
+	if (fd >= 0)
+		close(fd);
+}
+
+static int make_ports(unsigned count)
+{
+	FILE *ip = popen("ip -batch -", "we");
+
+	if (!ip)
+		return -errno;
+	fprintf(ip, "link set lo up\n"
+		    "link add br0 address " BRIDGE_MAC " type bridge\n"
+		    "link set br0 up\n");
+	for (unsigned i = 0; i < count; i++)
+		fprintf(ip,
+			"link set s%u up master br0\n"
+			"link set p%u up master br0\n",
+			i, i);
+	return pclose(ip) ? -EIO : 0;
+}
+
+int bench_host_open(struct bench_host *host, unsigned count)
+{
+	if (unshare(CLONE_NEWNET) < 0)
+		return -errno;
+	disable_ipv6();
+	host->primaries = calloc(count, sizeof(*host->primaries));
+	host->standbys = calloc(count, sizeof(*host->standbys));
+	if (!host->primaries || !host->standbys)
+		return -ENOMEM;
+	for (; host->count < count; host->count++) {
+		int primary = tap_open("p", host->count), standby = tap_open("s", host->count);
+
+		if (primary < 0 || standby < 0)
+			return primary < 0 ? primary : standby;
+		host->primaries[host->count] = primary;
+		host->standbys[host->count] = standby;
+	}
+	return make_ports(count);
+}
+
+void bench_host_close(struct bench_host *host)
+{
+	for (unsigned i = 0; i < host->count; i++) {
+		close(host->primaries[i]);
+		close(host->standbys[i]);
+	}
+	free(host->primaries);
+	free(host->standbys);
+	*host = (struct bench_host){ 0 };
+}
+
+void bench_host_send(const struct bench_host *host)
+{
+	uint8_t frame[60] = { 0 };
+
+	memcpy(frame, bridge_mac, sizeof(bridge_mac));
+	frame[12] = 0x88; /* IEEE 802, local experimental ethertype */
+	frame[13] = 0xb5;
+	for (unsigned i = 0; i < host->count; i++) {
+		bench_mac(i, frame + 6);
+		if (write(host->primaries[i], frame, sizeof(frame)) < 0 && errno != EAGAIN)
+			fprintf(stderr, "bench: p%u: %m\n", i);
+	}
+}
+
+void bench_host_steer(unsigned index)
+{
+	char command[120];
+	uint8_t mac[6];
+
+	bench_mac(index, mac);
+	snprintf(command, sizeof(command),
+		 "bridge fdb replace %02x:%02x:%02x:%02x:%02x:%02x dev p%u master static sticky",
+		 mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], index);
+	if (system(command))
+		fprintf(stderr, "bench: %s: failed\n", command);
+}

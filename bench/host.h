@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The host of the benchmark: a bridge with two ports for each pair, in a network namespace. */
+#pragma once
+
+struct bench_host {
+	int *primaries, *standbys; /* the guests' side of the taps */
+	unsigned count;
+};
+
+/* Enters a new network namespace and makes the bridge; the namespace ends with the process. */
+int bench_host_open(struct bench_host *host, unsigned count);
+void bench_host_close(struct bench_host *host);
+
+/* Every guest sends one frame from its primary. */
+void bench_host_send(const struct bench_host *host);
+
+/* The switch sends to this guest's primary, as it would after a restart of the daemon. */
+void bench_host_steer(unsigned index);
