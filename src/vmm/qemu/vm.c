@@ -25,6 +25,7 @@ enum {
 	/* While a migration runs that somebody else started without the `events` capability. */
 	TRANSFER_LOOK_USEC = 1000 * 1000,
 	LOOK_SLACK_USEC = 250 * 1000,
+	NEVER_LOST = 1, /* no error of a connection: those are 0 (it was closed) or negative */
 };
 
 /* ---- Life ---- */
@@ -450,7 +451,7 @@ void us_vm_connect(struct us_vm *vm)
 	if (vm->qmp)
 		return;
 	vm->was_adopted = false;
-	vm->lost_error = 0;
+	vm->lost_error = NEVER_LOST;
 	vm->backoff_usec = BACKOFF_USEC;
 	set_timer(vm, 0, 1);
 }

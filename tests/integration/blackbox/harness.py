@@ -259,6 +259,17 @@ class Fake:
                 self.then(peer)
 
 
+def play_qemu(peer):
+    """Answers what is asked at adoption: a QEMU that runs and has nothing."""
+    answers = {'query-status': {'status': 'running', 'running': True}}
+    lines = peer.makefile('r')
+    while True:
+        asked = json.loads(lines.readline() or '{"execute": ""}')
+        answer = {'return': answers.get(asked['execute'], {}), 'id': asked.get('id')}
+        if not send_all(peer, json.dumps(answer).encode() + b'\n') or asked['execute'] == 'query-status':
+            return
+
+
 def greeting(major, minor):
     return json.dumps({'QMP': {'version': {'qemu': {'major': major, 'minor': minor, 'micro': 0},
                                            'package': ''}, 'capabilities': []}}).encode() + b'\r\n'
@@ -306,6 +317,14 @@ class Varlink:
             if condition(event):
                 return event
 
+    def flood(self, data, times=1):
+        """Sends until all is sent, or the daemon hangs up or does not read any more."""
+        self.socket.settimeout(1)
+        try:
+            return all(send_all(self.socket, data) for _ in range(times))
+        except TimeoutError:
+            return False
+
     def close(self):
         self.socket.close()
 
@@ -324,8 +343,8 @@ def enter_namespaces():
         os.execvp('unshare', ['unshare', '--net', '--pid', '--fork', '--kill-child', '--mount-proc',
                               sys.executable, *sys.argv])
     subprocess.run(['mount', '-t', 'tmpfs', 'tmpfs', '/run'], check=True)
+    os.umask(0o022)
     RUN.mkdir()
-    RUN.chmod(0o755)
     ip('link', 'set', 'lo', 'up')
 
 
