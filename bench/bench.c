@@ -417,6 +417,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "bench: network namespaces need root\n");
 		return 77;
 	}
+	setlinebuf(stdout);
 	open_all(&bench);
 	spawn(&bench);
 	base = usage_of(&bench);

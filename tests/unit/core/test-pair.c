@@ -453,6 +453,28 @@ static void rebooting_guest_is_slowed_down(void **state)
 			most_plugs(&scene.pair.config, USEC_PER_HOUR));
 }
 
+/* A guest that ejects the primary as soon as it has it. */
+static void ejecting_guest_is_slowed_down(void **state)
+{
+	struct scene scene;
+	unsigned plugs = 0;
+
+	scene_begin(&scene, US_MODE_COMBINED, false);
+	scene_tell_all(&scene, TO_HIDDEN);
+	for (uint64_t now = 0; now < USEC_PER_HOUR; now += 10000) {
+		scene.now_usec = now;
+		scene_tell(&scene, now == 0 ? "guest capable on" : "tick");
+		while (asks(&scene, US_EFFECT_PLUG)) {
+			plugs++;
+			scene_tell(&scene, "plugged on");
+			scene_tell(&scene, "unplugged");
+			assert_in_range(plugs, 1, 1000);
+		}
+	}
+	assert_in_range(plugs, scene.pair.config.free_flips + 2,
+			most_plugs(&scene.pair.config, USEC_PER_HOUR));
+}
+
 static void calm_forgets_the_flips(void **state)
 {
 	struct scene scene;
@@ -589,6 +611,7 @@ int main(void)
 	const struct CMUnitTest others[] = {
 		cmocka_unit_test(flipping_guest_is_slowed_down),
 		cmocka_unit_test(rebooting_guest_is_slowed_down),
+		cmocka_unit_test(ejecting_guest_is_slowed_down),
 		cmocka_unit_test(calm_forgets_the_flips),
 		cmocka_unit_test(may_migrate_only_while_out_of_the_vm),
 		cmocka_unit_test(settled_and_idle),
