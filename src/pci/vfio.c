@@ -22,7 +22,7 @@ US_DEFINE_CLEANUP(DIR *, closedir)
 /* The last component of what a symbolic link points to, "" if there is none. */
 static void read_link_name(const char *directory, const char *name, char *ret_name, size_t size)
 {
-	char path[PATH_MAX], target[PATH_MAX];
+	char path[PATH_MAX + 64], target[PATH_MAX];
 	ssize_t length;
 	const char *slash;
 
