@@ -25,7 +25,6 @@
 #include "util/clock.h"
 
 #define PATIENCE_USEC (60 * US_USEC_PER_SEC)
-#define TRAFFIC_USEC (50 * US_USEC_PER_MSEC)
 
 struct bench {
 	const char *program;
@@ -197,17 +196,6 @@ static void detach(struct bench *bench, unsigned i)
 	call(bench, "DetachVm", json_pack("{s:s}", "name", vm));
 }
 
-/* ---- Traffic: the guests send from their primaries until all are seen ---- */
-
-static int on_traffic_time(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	struct bench *bench = userdata;
-
-	bench_host_send(&bench->host);
-	sd_event_source_set_time(source, us_now_usec() + TRAFFIC_USEC);
-	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
 static void wait_until_visible(struct bench *bench, uint64_t look_usec)
 {
 	uint64_t give_up = us_now_usec() + PATIENCE_USEC;
@@ -220,15 +208,6 @@ static void wait_until_visible(struct bench *bench, uint64_t look_usec)
 		for (uint64_t now; (now = us_now_usec()) < next;)
 			sd_event_run(bench->loop, next - now);
 	}
-}
-
-static void make_visible(struct bench *bench)
-{
-	sd_event_source *timer = NULL;
-
-	sd_event_add_time(bench->loop, &timer, CLOCK_MONOTONIC, 0, 1, on_traffic_time, bench);
-	wait_until_visible(bench, 200 * US_USEC_PER_MSEC);
-	sd_event_source_disable_unref(timer);
 }
 
 /* ---- Event to command ---- */
@@ -422,16 +401,20 @@ int main(int argc, char **argv)
 	spawn(&bench);
 	base = usage_of(&bench);
 
+	bench_host_steer(0);
 	attach(&bench, 0);
 	measure_resets(&bench, 1, true);
 	measure_resets(&bench, 1, false);
-	for (unsigned i = 1; i < bench.vms; i++)
+	renew(&bench, 0, true);
+	for (unsigned i = 1; i < bench.vms; i++) {
+		bench_host_steer(i);
 		attach(&bench, i);
+	}
 	measure_resets(&bench, bench.vms, true);
 	measure_resets(&bench, bench.vms, false);
 	for (unsigned i = 0; i < bench.vms; i++)
-		renew(&bench, i, false);
-	make_visible(&bench);
+		renew(&bench, i, true);
+	wait_until_visible(&bench, 200 * US_USEC_PER_MSEC);
 	measure_idle(&bench, base);
 	measure_restart(&bench);
 	return 0;

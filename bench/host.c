@@ -14,9 +14,6 @@
 #include "bench/host.h"
 #include "bench/peers.h"
 
-#define BRIDGE_MAC "02:55:ff:00:00:01"
-static const uint8_t bridge_mac[] = { 0x02, 0x55, 0xff, 0x00, 0x00, 0x01 };
-
 static int tap_open(const char *prefix, unsigned index)
 {
 	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
@@ -50,7 +47,7 @@ static int make_ports(unsigned count)
 	if (!ip)
 		return -errno;
 	fprintf(ip, "link set lo up\n"
-		    "link add br0 address " BRIDGE_MAC " type bridge\n"
+		    "link add br0 type bridge\n"
 		    "link set br0 up\n");
 	for (unsigned i = 0; i < count; i++)
 		fprintf(ip,
@@ -89,20 +86,6 @@ void bench_host_close(struct bench_host *host)
 	free(host->primaries);
 	free(host->standbys);
 	*host = (struct bench_host){ 0 };
-}
-
-void bench_host_send(const struct bench_host *host)
-{
-	uint8_t frame[60] = { 0 };
-
-	memcpy(frame, bridge_mac, sizeof(bridge_mac));
-	frame[12] = 0x88; /* IEEE 802, local experimental ethertype */
-	frame[13] = 0xb5;
-	for (unsigned i = 0; i < host->count; i++) {
-		bench_mac(i, frame + 6);
-		if (write(host->primaries[i], frame, sizeof(frame)) < 0 && errno != EAGAIN)
-			fprintf(stderr, "bench: p%u: %m\n", i);
-	}
 }
 
 void bench_host_steer(unsigned index)

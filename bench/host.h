@@ -11,8 +11,5 @@ struct bench_host {
 int bench_host_open(struct bench_host *host, unsigned count);
 void bench_host_close(struct bench_host *host);
 
-/* Every guest sends one frame from its primary. */
-void bench_host_send(const struct bench_host *host);
-
 /* The switch sends to this guest's primary, as it would after a restart of the daemon. */
 void bench_host_steer(unsigned index);
