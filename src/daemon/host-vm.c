@@ -103,6 +103,10 @@ static void lost(struct us_host_vm *vm, const struct us_vm_event *event)
 		sd_event_source_set_enabled(vm->again, SD_EVENT_ONESHOT);
 	}
 	vm->transfer = US_TRANSFER_NONE;
+	if (exited && vm->prepared) { /* the pairs forget it too: the next QEMU is another one */
+		vm->prepared = false;
+		us_state_changed(vm->daemon);
+	}
 	set_state(vm, exited ? US_VM_GONE : US_VM_UNKNOWN);
 	us_migrate_vm_lost(vm, why);
 	us_receive_fail(vm, why);

@@ -55,7 +55,7 @@ enum us_vm_event_type {
 	US_VM_REFUSED,	/* cannot be adopted (`reason`): held by someone else, too old, no such
 			 * path … Nothing more will come until us_vm_connect() */
 	US_VM_LOST,	/* the monitor went away (`reason`); reconnecting by itself with back-off.
-			 * `exited` is true when no process listens on the socket any more */
+			 * Of both: `exited` is true when no process listens on the socket */
 	US_VM_STATE,	/* `state` changed */
 	US_VM_RESET,	/* the machine was reset: `by_guest`, `age_usec` */
 	US_VM_GUEST,	/* a watched standby's driver: `device`, `guest`, `driver_ok` */

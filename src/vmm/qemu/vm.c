@@ -136,13 +136,19 @@ static void forget_connection(struct us_vm *vm)
 	sd_event_source_set_enabled(vm->timer, SD_EVENT_OFF);
 }
 
-static void refuse(struct us_vm *vm, const char *why)
+static void refuse(struct us_vm *vm, const char *why, bool exited)
 {
 	struct us_reason reason;
 
 	us_refuse(&reason, "%s: %s", vm->path, why);
 	forget_connection(vm);
-	us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_REFUSED, .reason = reason.text });
+	if (exited)
+		vm->state = US_VM_GONE;
+	us_vm_emit(vm, (struct us_vm_event){
+			       .type = US_VM_REFUSED,
+			       .exited = exited,
+			       .reason = reason.text,
+		       });
 }
 
 /* Tells of a trouble that is a new one, and tries again. */
@@ -187,7 +193,7 @@ static void fail(struct us_vm *vm, int error)
 	if (vm->was_adopted)
 		lose(vm, error, why, exited);
 	else
-		refuse(vm, why);
+		refuse(vm, why, exited);
 }
 
 /* ---- Adoption ---- */
@@ -271,7 +277,7 @@ static void on_ready(void *userdata, const struct us_qmp_version *version)
 			  "QEMU %s is too old: version 7.2 or later is needed: "
 			  "start the VM with one",
 			  vm->version);
-		refuse(vm, reason.text);
+		refuse(vm, reason.text, false);
 	} else if (set_events(vm) < 0 ||
 		   us_qmp_call(vm->qmp, on_first_transfer, vm, "query-migrate", NULL) < 0 ||
 		   us_qmp_call(vm->qmp, on_first_status, vm, "query-status", NULL) < 0) {
