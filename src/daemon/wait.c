@@ -79,7 +79,7 @@ void us_set_hold(struct us_host_pair *pair, bool hold, struct us_call *call)
 		return;
 	}
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_HOLD, .on = hold });
-	us_state_changed(pair->vm->daemon);
+	us_state_save(pair->vm->daemon); /* before it is answered */
 	start(pair->vm, pair, call, check_hold);
 }
 
@@ -133,7 +133,7 @@ void us_prepare(struct us_host_vm *vm, struct us_call *call)
 		return;
 	}
 	vm->prepared = true;
-	us_state_changed(vm->daemon);
+	us_state_save(vm->daemon); /* or a crash could show a primary under somebody's migration */
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_PREPARE });
 	start(vm, NULL, call, check_prepared);
 }
