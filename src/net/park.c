@@ -31,7 +31,8 @@ enum {
 
 	/* The pace, in frames. A default socket of a Linux guest holds about 270. */
 	RATE_MIN = 4000,	  /* per second; guests under emulation take 5,000 */
-	BURST_MAX = 100,	  /* after a tick that came late */
+	BURST_MIN = 100,	  /* what a tick that came late makes up for, or … */
+	LATE_USEC = 10 * 1000,	  /* … what was due in so long, if that is more */
 	QUEUED_MAX = 200,	  /* unread in the target tap's queue of (mostly) 1,000 */
 	RATE_WINDOW_USEC = 50000, /* over which the rate of arrivals is measured */
 };
@@ -252,6 +253,20 @@ static void measure_rate(struct us_park *park, uint64_t now_usec)
 	park->window_usec = now_usec;
 }
 
+/* How many more may wait for the VM to read them. Only a tap can tell. */
+static unsigned int room(struct us_park *park)
+{
+	struct us_link_traffic traffic = { 0 };
+	uint64_t read;
+
+	if (!park->target.is_tun || us_link_get_traffic(park->target.index, &traffic) < 0)
+		return QUEUED_MAX;
+	read = traffic.sent - park->read;
+	if (read > park->sent) /* others send there as well */
+		park->sent = read;
+	return park->sent - read < QUEUED_MAX ? QUEUED_MAX - (park->sent - read) : 0;
+}
+
 /*
  * Twice as fast as frames come, which the guest has shown to take; and a full lot within a
  * second of its own.
@@ -264,27 +279,15 @@ static void give_tokens(struct us_park *park, uint64_t now_usec)
 		rate = 2 * park->rate;
 	if (rate < RATE_MIN)
 		rate = RATE_MIN;
-	burst = rate * 5 * TICK_USEC / 1e6;
-	if (burst < BURST_MAX)
-		burst = BURST_MAX;
+	burst = rate * LATE_USEC / 1e6;
+	if (burst < BURST_MIN)
+		burst = BURST_MIN;
+	if (burst > room(park))
+		burst = room(park);
 	park->tokens += rate * (now_usec - park->paced_usec) / 1e6;
 	if (park->tokens > burst)
 		park->tokens = burst;
 	park->paced_usec = now_usec;
-}
-
-/* Whether the VM has read enough of what was sent. Only a tap can tell. */
-static bool has_room(struct us_park *park)
-{
-	struct us_link_traffic traffic = { 0 };
-	uint64_t read;
-
-	if (!park->target.is_tun || us_link_get_traffic(park->target.index, &traffic) < 0)
-		return true;
-	read = traffic.sent - park->read;
-	if (read > park->sent) /* others send there as well */
-		park->sent = read;
-	return park->sent - read < QUEUED_MAX;
 }
 
 static void end_release(struct us_park *park)
@@ -297,13 +300,12 @@ static void step(struct us_park *park)
 {
 	uint64_t now_usec = us_now_usec();
 	bool is_late = now_usec >= park->deadline_usec, is_empty;
-	int r = 0;
+	int r;
 
 	is_empty = read_tap(park, is_late ? park->config.limits.frames : READ_MAX);
 	measure_rate(park, now_usec);
 	give_tokens(park, now_usec);
-	if (is_late || has_room(park))
-		r = send_held(park, is_late);
+	r = send_held(park, is_late);
 	if (r == -ENODEV) {
 		end_release(park);
 		park->handler->failed(park->userdata);
@@ -368,8 +370,7 @@ int us_park_release(struct us_park *park, const struct us_link *target, struct u
 		is_empty = read_tap(park, READ_MAX);
 		if (is_empty && !oldest(park))
 			return 0;
-		if (!park->rate && now_usec > park->window_usec)
-			park->rate = park->arrivals * 1e6 / (now_usec - park->window_usec);
+		measure_rate(park, now_usec);
 		park->deadline_usec = now_usec + park->config.limits.release_usec;
 		park->paced_usec = now_usec;
 		park->tokens = 0;

@@ -74,9 +74,9 @@ size_t testbed_next(int tap, uint8_t *ret_frame, size_t size, int timeout_msec)
 		struct pollfd ready = { .fd = tap, .events = POLLIN };
 		uint64_t now_usec = us_now_usec();
 		ssize_t length;
+		int left_msec = now_usec < end_usec ? (end_usec - now_usec) / US_USEC_PER_MSEC : 0;
 
-		if (now_usec > end_usec ||
-		    poll(&ready, 1, (end_usec - now_usec) / US_USEC_PER_MSEC) != 1)
+		if (poll(&ready, 1, left_msec) != 1)
 			return 0;
 		length = read(tap, ret_frame, size);
 		if (length >= 14 && memcmp(ret_frame, guest_mac, 6) == 0)
