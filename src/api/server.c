@@ -23,7 +23,7 @@ enum {
 	CLIENTS_OTHERS_MAX = 256, /* not root */
 	CLIENTS_PER_UID_MAX = 64, /* each of those */
 	ACCEPTS_PER_WAKEUP = 16,
-	MESSAGE_BYTES_MAX = 64 * 1024,
+	MESSAGE_BYTES_MAX = 128 * 1024,	     /* one frame of 64 KiB, in base64 */
 	BACKLOG_BYTES_MAX = 4 * 1024 * 1024, /* the answer for thousands of pairs */
 };
 
@@ -228,7 +228,8 @@ static int open_socket(struct us_server *server, const char *path, struct us_rea
 	if (r == 0)
 		r = bind_socket(server, path);
 	if (r < 0)
-		return us_refuse(reason, "cannot listen on %s: %s", path, us_strerror(r));
+		return us_refuse(reason, "cannot listen on %s: %s: name another with --socket",
+				 path, us_strerror(r));
 	return r;
 }
 

@@ -109,7 +109,8 @@ static void on_standby(void *userdata, int r, const char *why, const struct us_s
 	struct us_host_pair *pair;
 
 	if (r != 0) {
-		us_refuse(&reason, "pair %s: %s", add->pair.name, r > 0 ? why : us_strerror(r));
+		us_refuse(&reason, "pair %s: %s", add->pair.name,
+			  why && *why ? why : us_strerror(r));
 		fail(add, reason.text);
 		return;
 	}
