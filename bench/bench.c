@@ -316,7 +316,7 @@ static struct bench *opened;
 /* However it ends, also by exit(). */
 static void close_all(void)
 {
-	static const char *const files[] = { "control", "state.json" };
+	static const char *const files[] = { "control", "state.json", "0.qmp" };
 	struct bench *bench = opened;
 	char path[60];
 
