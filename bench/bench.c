@@ -316,7 +316,7 @@ static struct bench *opened;
 /* However it ends, also by exit(). */
 static void close_all(void)
 {
-	static const char *const files[] = { "control", "state.json", "0.qmp" };
+	static const char *const files[] = { "control", "state.json" };
 	struct bench *bench = opened;
 	char path[60];
 
@@ -337,9 +337,16 @@ static void close_all(void)
 	sd_event_unref(bench->loop);
 }
 
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	exit(1);
+}
+
 static void open_all(struct bench *bench)
 {
+	static const int signals[] = { SIGINT, SIGTERM };
 	struct rlimit files = { 16384, 16384 };
+	sigset_t mask;
 	char path[60];
 	int r;
 
@@ -349,7 +356,13 @@ static void open_all(struct bench *bench)
 		die(bench->dir, errno);
 	opened = bench;
 	atexit(close_all);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
 	r = sd_event_default(&bench->loop);
+	for (size_t i = 0; r >= 0 && i < US_ARRAY_LENGTH(signals); i++)
+		r = sd_event_add_signal(bench->loop, NULL, signals[i], on_signal, NULL);
 	if (r < 0)
 		die("the loop", r);
 	r = bench_host_open(&bench->host, bench->vms);
