@@ -48,6 +48,7 @@ struct us_steer {
 	struct us_park *park;	 /* from the first parking to a while after the last release */
 	bool is_parked;		 /* our entry points there */
 	enum us_path release_to; /* while a release is under way */
+	bool is_delivering;	 /* frames from elsewhere, and nothing is parked */
 };
 
 static int get_port(const char *name, struct us_link *ret_port, struct us_reason *reason)
@@ -285,8 +286,14 @@ static void on_emptied(void *userdata)
 {
 	struct us_steer *steer = userdata;
 	struct us_reason reason = { "" };
-	int r = steer_away(steer, steer->release_to, &reason);
+	int r;
 
+	if (steer->is_delivering) {
+		steer->is_delivering = false;
+		us_park_finish(steer->park);
+		return;
+	}
+	r = steer_away(steer, steer->release_to, &reason);
 	if (r == 0)
 		us_park_finish(steer->park);
 	else
@@ -299,6 +306,11 @@ static void on_failed(void *userdata)
 	struct us_steer *steer = userdata;
 	struct us_reason reason;
 
+	if (steer->is_delivering) {
+		steer->is_delivering = false;
+		us_park_free(US_STEAL(steer->park));
+		return;
+	}
 	us_refuse(&reason, "interface %s: is gone", port_of(steer, steer->release_to));
 	steer->handler->steered(steer->userdata, steer->release_to, US_REFUSED, &reason);
 }
@@ -319,7 +331,7 @@ int us_steer_make_park(struct us_steer *steer, struct us_reason *reason)
 	int r;
 
 	if (steer->park) {
-		if (!steer->is_parked) /* it may be about to go */
+		if (us_park_is_finished(steer->park)) /* it is about to go */
 			us_park_hold(steer->park);
 		return 0;
 	}
@@ -339,6 +351,7 @@ static int park(struct us_steer *steer, struct us_reason *reason)
 	if (r != 0)
 		return r;
 	us_park_hold(steer->park);
+	steer->is_delivering = false;
 	if (steer->is_parked)
 		return 0;
 	r = find_and_point_to(steer, us_park_link(steer->park), reason);
@@ -386,21 +399,69 @@ struct us_park *us_steer_park(struct us_steer *steer)
 	return steer->park;
 }
 
+/* ---- Handoff ---- */
+
+static int begin_delivery(struct us_steer *steer, struct us_reason *reason)
+{
+	enum us_path path = US_PATH_NONE;
+	struct us_link port;
+	int r = us_steer_path(steer, &path);
+
+	if (r == 0)
+		r = us_link_get(port_of(steer, path), &port, reason);
+	if (r == 0)
+		r = us_park_release(steer->park, &port, reason);
+	if (r != US_STEER_RELEASING)
+		return r;
+	steer->is_delivering = true;
+	return 0;
+}
+
+int us_steer_deliver(struct us_steer *steer, const struct us_park_frame *frame,
+		     struct us_reason *reason)
+{
+	int r = us_steer_make_park(steer, reason);
+
+	if (r != 0)
+		return r;
+	us_park_put(steer->park, frame, true);
+	return steer->is_parked || steer->is_delivering ? 0 : begin_delivery(steer, reason);
+}
+
 /* ---- The end ---- */
+
+static void flush_to(struct us_steer *steer, const char *name)
+{
+	struct us_link port;
+
+	if (name[0] && us_link_get(name, &port, NULL) == 0)
+		us_park_flush(steer->park, &port);
+}
+
+static void steer_end(struct us_steer *steer)
+{
+	us_park_free(steer->park);
+	free(steer);
+}
 
 void us_steer_free(struct us_steer *steer)
 {
 	if (!steer)
 		return;
 	put_back(steer, NULL);
-	us_park_free(steer->park);
-	free(steer);
+	if (steer->park)
+		flush_to(steer, steer->standby);
+	steer_end(steer);
 }
 
 void us_steer_abandon(struct us_steer *steer)
 {
-	us_park_free(steer->park);
-	free(steer);
+	if (steer->is_parked) {
+		delete_park(steer);
+		flush_to(steer, steer->standby);
+		flush_to(steer, steer->primary);
+	}
+	steer_end(steer);
 }
 
 int us_steer_path(struct us_steer *steer, enum us_path *ret_path)

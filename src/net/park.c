@@ -388,11 +388,30 @@ void us_park_drain(struct us_park *park)
 	send_held(park, true);
 }
 
+void us_park_flush(struct us_park *park, const struct us_link *target)
+{
+	struct us_list *const lists[] = { &park->earlier, &park->own };
+	struct held *held;
+
+	us_park_hold(park);
+	read_tap(park, park->config.limits.frames);
+	if (set_target(park, target, NULL) != 0)
+		return;
+	for (size_t i = 0; i < US_ARRAY_LENGTH(lists); i++)
+		us_list_for_each (held, lists[i], link)
+			send_frame(park, held->bytes, held->length);
+}
+
 void us_park_finish(struct us_park *park)
 {
 	us_park_drain(park);
 	park->state = FINISHED;
 	arm(park, FINISH_USEC, on_finished);
+}
+
+bool us_park_is_finished(const struct us_park *park)
+{
+	return park->state == FINISHED;
 }
 
 void us_park_hold(struct us_park *park)

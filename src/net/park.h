@@ -76,6 +76,12 @@ int us_park_new(struct us_park **ret_park, const struct us_park_config *config,
 		const struct us_link *standby, const struct us_park_handler *handler,
 		void *userdata, struct us_reason *reason);
 
+/*
+ * Sends a copy of all that is held, and in the tap, to a port at once: the last thing to do with
+ * a lot that is not to be released.
+ */
+void us_park_flush(struct us_park *park, const struct us_link *target);
+
 /* Drops what is held. No handler is called from here. */
 void us_park_free(struct us_park *park);
 US_DEFINE_CLEANUP(struct us_park *, us_park_free)
@@ -95,6 +101,9 @@ enum {
 	US_PARK_RELEASING = 2,
 };
 int us_park_release(struct us_park *park, const struct us_link *target, struct us_reason *reason);
+
+/* Whether us_park_finish() was called last. */
+bool us_park_is_finished(const struct us_park *park);
 
 /* Reads what is in the tap and sends it on at once, if a release is under way or over. Cheap. */
 void us_park_drain(struct us_park *park);

@@ -82,6 +82,15 @@ int us_steer_to(struct us_steer *steer, enum us_path path, struct us_reason *rea
  */
 int us_steer_make_park(struct us_steer *steer, struct us_reason *reason);
 
+/*
+ * Gives the guest a frame that arrived for it elsewhere: before what is parked, or, if nothing
+ * is, out of the port of the present path (for US_PATH_NONE the standby's), past the switch and
+ * paced as a release is, of which no handler is told. A full lot drops and counts.
+ * Refused, in words: no such port, or no lot could be made.
+ */
+int us_steer_deliver(struct us_steer *steer, const struct us_park_frame *frame,
+		     struct us_reason *reason);
+
 /* The parking lot, to take frames out or put them in while parked; NULL if there is none. */
 struct us_park *us_steer_park(struct us_steer *steer);
 

@@ -506,6 +506,26 @@ static void test_killed_while_parked(void **state)
 	close(parked[1]);
 }
 
+/* The daemon ends by itself: what it held goes where the next frames go. */
+static void test_end_while_parked(void **state)
+{
+	struct bed *bed = *state;
+
+	park(bed);
+	peer_sends_many(bed->peer, 0, 3);
+	run(bed, 0, 3);
+	us_steer_abandon(US_STEAL(bed->steer));
+	peer_sends(bed->peer, 3);
+	assert_numbers(bed->standby, 0, 4);
+	assert_numbers(bed->primary, 0, 4);
+
+	park(bed);
+	peer_sends_many(bed->peer, 0, 3);
+	us_steer_free(US_STEAL(bed->steer));
+	assert_numbers(bed->standby, 0, 3);
+	assert_int_equal(next_number(bed->primary), -1);
+}
+
 /* Back to parked in the middle of a release, and then elsewhere: one result, each frame once. */
 static void test_superseded(void **state)
 {
@@ -648,6 +668,48 @@ static void test_take_and_put(void **state)
 	assert_numbers(bed->standby, 0, 6);
 }
 
+static void deliver(struct bed *bed, uint32_t number)
+{
+	uint8_t bytes[60] = { 2, [5] = 1, [6] = 2, [11] = 9, [12] = 0x88, [13] = 0xb5 };
+	struct us_park_frame frame = { .bytes = bytes, .length = sizeof(bytes) };
+	struct us_reason reason = { "" };
+
+	memcpy(bytes + NUMBER_AT, &number, sizeof(number));
+	if (us_steer_deliver(bed->steer, &frame, &reason) != 0)
+		fail_msg("%s", reason.text);
+}
+
+/* Frames from another host: to the present path, without a word to the switch. */
+static void test_deliver(void **state)
+{
+	static const enum us_path paths[] = { US_PATH_NONE, US_PATH_STANDBY, US_PATH_PRIMARY };
+	struct bed *bed = *state;
+
+	steer_new(bed);
+	for (size_t i = 0; i < US_ARRAY_LENGTH(paths); i++) {
+		steer_to(bed, paths[i], 0);
+		for (uint32_t number = 0; number < 150; number++)
+			deliver(bed, number);
+		while (!us_park_is_finished(us_steer_park(bed->steer)))
+			sd_event_run(bed->loop, UINT64_MAX);
+		assert_path(bed, paths[i]);
+		assert_numbers(paths[i] == US_PATH_PRIMARY ? bed->primary : bed->standby, 0, 150);
+	}
+
+	/* In the middle of it: parked, and before what came here. */
+	for (uint32_t number = 0; number < 300; number++)
+		deliver(bed, number);
+	sd_event_run(bed->loop, UINT64_MAX);
+	steer_to(bed, US_PATH_PARKED, 0);
+	peer_sends(bed->peer, 301);
+	run(bed, 0, 3 * 150 + 301);
+	deliver(bed, 300);
+	steer_to(bed, US_PATH_PRIMARY, US_STEER_RELEASING);
+	run(bed, 1, 0);
+	assert_numbers(bed->primary, 0, 302);
+	assert_int_equal(bed->calls, 1);
+}
+
 #define WITH_BED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -664,11 +726,13 @@ int main(void)
 		WITH_BED(test_order_under_load),
 		WITH_BED(test_offload),
 		WITH_BED(test_killed_while_parked),
+		WITH_BED(test_end_while_parked),
 		WITH_BED(test_superseded),
 		WITH_BED(test_target_gone),
 		WITH_BED(test_deadline),
 		WITH_BED(test_refused),
 		WITH_BED(test_take_and_put),
+		WITH_BED(test_deliver),
 	};
 
 	if (!testbed_enter())
