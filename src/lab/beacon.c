@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The guest's end of the probe: answers whoever sends frames to its UDP port with a numbered
- * report each millisecond. Runs in the guest, linked statically: `beacon PORT`.
+ * The guest's end of the probe: answers whoever sends frames to its UDP port with as many numbered
+ * reports, and serves TCP on the port of the same number. Runs in the guest, linked statically:
+ * `beacon PORT`.
  */
-#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
+#include <stddef.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +20,19 @@
 #include "lab/probe-wire.h"
 #include "util/clock.h"
 
+#define LOG_ENTRIES (1u << 21)
+
 struct beacon {
-	int socket;
+	int socket, listener;
 	struct sockaddr_in client; /* port 0: nobody has asked yet */
 	struct us_probe_report report;
+	uint64_t begin_usec, window_due_usec;
+	uint32_t interval_usec;
+	size_t log_count;
 };
+
+/* Memory that is not touched is not there. */
+static struct us_probe_entry entries[LOG_ENTRIES];
 
 static bool window_test_and_set(uint8_t *window, uint64_t seq)
 {
@@ -55,10 +65,18 @@ static void run_begin(struct us_probe_report *report, const struct us_probe_fram
 	};
 }
 
-static void arrived(struct us_probe_report *report, const struct us_probe_frame *frame)
+static void arrived(struct beacon *beacon, const struct us_probe_frame *frame)
 {
-	if (frame->run != report->run)
+	struct us_probe_report *report = &beacon->report;
+
+	if (frame->run != report->run) {
 		run_begin(report, frame);
+		beacon->interval_usec = frame->interval_usec;
+		beacon->log_count = 0;
+	}
+	if (beacon->log_count < LOG_ENTRIES)
+		entries[beacon->log_count++] =
+			(struct us_probe_entry){ frame->seq, us_now_usec() - beacon->begin_usec };
 	if (frame->seq > report->highest)
 		window_advance(report, frame->seq);
 	else if (report->highest - frame->seq >= US_PROBE_WINDOW)
@@ -79,10 +97,10 @@ static void receive(struct beacon *beacon)
 
 	while (recvfrom(beacon->socket, &frame, sizeof(frame), MSG_DONTWAIT,
 			(struct sockaddr *)&from, &size) == sizeof(frame)) {
-		if (frame.magic != US_PROBE_MAGIC || frame.seq == 0)
+		if (frame.magic != US_PROBE_MAGIC || frame.seq == 0 || !frame.interval_usec)
 			continue;
 		beacon->client = from;
-		arrived(&beacon->report, &frame);
+		arrived(beacon, &frame);
 	}
 }
 
@@ -93,52 +111,107 @@ static void send_due(struct beacon *beacon, uint64_t *due_usec)
 
 	if (now > *due_usec + US_PROBE_CATCH_UP_USEC)
 		*due_usec = now;
-	for (; *due_usec <= now; *due_usec += US_PROBE_INTERVAL_USEC) {
+	for (; *due_usec <= now; *due_usec += beacon->interval_usec) {
+		size_t size = offsetof(struct us_probe_report, window);
+
+		if (now >= beacon->window_due_usec) {
+			size = sizeof(beacon->report);
+			beacon->window_due_usec = now + US_PROBE_WINDOW_USEC;
+		}
 		beacon->report.seq++;
-		sendto(beacon->socket, &beacon->report, sizeof(beacon->report), MSG_DONTWAIT,
+		beacon->report.sent_usec = us_now_usec() - beacon->begin_usec;
+		sendto(beacon->socket, &beacon->report, size, MSG_DONTWAIT,
 		       (struct sockaddr *)&beacon->client, sizeof(beacon->client));
 	}
 }
 
-static int open_socket(uint16_t port)
+static void send_all(int fd, const void *data, size_t size)
+{
+	ssize_t n;
+
+	for (; size > 0; data = (const char *)data + n, size -= n) {
+		n = send(fd, data, size, MSG_NOSIGNAL);
+		if (n <= 0)
+			return;
+	}
+}
+
+/* One process for each connection: the log that it sees is a snapshot. */
+static void serve(struct beacon *beacon)
+{
+	static char buffer[65536];
+	int fd = accept4(beacon->listener, NULL, NULL, SOCK_CLOEXEC);
+	char service = 0;
+	ssize_t n;
+
+	if (fd < 0 || fork() != 0) {
+		close(fd);
+		return;
+	}
+	recv(fd, &service, 1, 0);
+	if (service == US_PROBE_LOG)
+		send_all(fd, entries, beacon->log_count * sizeof(*entries));
+	else
+		while ((n = recv(fd, buffer, sizeof(buffer), 0)) > 0)
+			if (service == US_PROBE_ECHO)
+				send_all(fd, buffer, n);
+	_exit(0);
+}
+
+static int open_socket(int type, uint16_t port)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), bytes = 8 << 20;
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0), bytes = 8 << 20;
 
 	/* The path is measured, not how fast an emulated CPU empties a default buffer. */
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address))) {
+	if (type == SOCK_DGRAM)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) ||
+	    (type == SOCK_STREAM && listen(fd, 8))) {
 		perror("beacon");
 		exit(1);
 	}
 	return fd;
 }
 
+static void interval_set(int timer, uint32_t interval_usec)
+{
+	const struct itimerspec interval = { .it_interval.tv_nsec = interval_usec * 1000L,
+					     .it_value.tv_nsec = 1 };
+
+	timerfd_settime(timer, 0, &interval, NULL);
+}
+
 int main(int argc, char **argv)
 {
-	const struct itimerspec interval = { .it_interval.tv_nsec = US_PROBE_INTERVAL_USEC * 1000,
-					     .it_value.tv_nsec = 1 };
-	struct beacon beacon = { .report.magic = US_PROBE_MAGIC };
+	struct beacon beacon = { .report.magic = US_PROBE_MAGIC, .begin_usec = us_now_usec() };
 	uint64_t due_usec = us_now_usec(), expirations;
-	struct pollfd fds[2] = { { .events = POLLIN }, { .events = POLLIN } };
+	struct pollfd fds[3] = { { .events = POLLIN }, { .events = POLLIN }, { .events = POLLIN } };
+	uint32_t interval_usec = 0;
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: beacon PORT\n");
 		return 2;
 	}
-	beacon.socket = fds[0].fd = open_socket(atoi(argv[1]));
+	signal(SIGCHLD, SIG_IGN);
+	beacon.socket = fds[0].fd = open_socket(SOCK_DGRAM, atoi(argv[1]));
+	beacon.listener = fds[2].fd = open_socket(SOCK_STREAM, atoi(argv[1]));
 	fds[1].fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	timerfd_settime(fds[1].fd, 0, &interval, NULL);
 	while (getrandom(&beacon.report.session, sizeof(beacon.report.session), GRND_INSECURE) < 0)
 		;
 
 	for (;;) {
-		if (poll(fds, 2, -1) < 0)
+		if (poll(fds, 3, -1) < 0)
 			continue;
 		if (fds[0].revents)
 			receive(&beacon);
-		if (fds[1].revents && read(fds[1].fd, &expirations, sizeof(expirations)) > 0 &&
-		    beacon.client.sin_port)
+		if (beacon.interval_usec != interval_usec) {
+			interval_usec = beacon.interval_usec;
+			interval_set(fds[1].fd, interval_usec);
+		}
+		if (fds[1].revents && read(fds[1].fd, &expirations, sizeof(expirations)) > 0)
 			send_due(&beacon, &due_usec);
+		if (fds[2].revents)
+			serve(&beacon);
 	}
 }

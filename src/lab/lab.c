@@ -14,6 +14,15 @@
 static const char *const host_names[] = { "host-a", "host-b" };
 _Static_assert(sizeof(host_names) / sizeof(host_names[0]) == US_LAB_HOSTS, "a name for each host");
 
+static const char *const manager_names[] = { "understudy", "qemu" };
+_Static_assert(sizeof(manager_names) / sizeof(manager_names[0]) == US_MANAGERS,
+	       "a name for each manager");
+
+const char *us_manager_name(enum us_manager manager)
+{
+	return manager_names[manager];
+}
+
 const char *us_lab_host_name(enum us_lab_host host)
 {
 	return host_names[host];

@@ -22,8 +22,20 @@ enum us_lab_host {
 	US_LAB_HOSTS,
 };
 
+/* Who shows and hides the primary. */
+enum us_manager {
+	US_MANAGER_UNDERSTUDY,
+	US_MANAGER_QEMU, /* QEMU's own failover, and no understudyd */
+	US_MANAGERS,
+};
+
+/* "understudy", "qemu". */
+const char *us_manager_name(enum us_manager manager);
+
 /* "host-a", "host-b". */
 const char *us_lab_host_name(enum us_lab_host host);
+
+#define US_LAB_CHOICES 12
 
 struct us_lab_options {
 	const char *name;    /* of the laboratory */
@@ -32,7 +44,15 @@ struct us_lab_options {
 	const char *machine; /* q35 or pc */
 	const char *primary; /* QEMU's model of the primary */
 	const char *json;    /* file for the report, or NULL */
+	const char *html;    /* file for the picture, or NULL */
+	enum us_manager manager;
 	unsigned repeat;
+	unsigned rate;		  /* frames a second, each way */
+	unsigned slow_switch_sec; /* the switch keeps its entry so long after a migration; 0: not */
+	bool tcp;
+	/* To compare: every one of these with every one of those. */
+	const char *primaries[US_LAB_CHOICES], *scenarios[US_LAB_CHOICES];
+	unsigned primaries_count, scenarios_count;
 };
 
 struct us_lab {
@@ -48,8 +68,13 @@ struct us_lab {
 	char kernel_version[64];
 	bool transient; /* children are to die with this process */
 	bool interrupted;
+	bool quiet; /* runs say nothing but their failures */
 	sd_event *loop;
 };
+
+/* options.c: reads the command line; what is left of it begins at *ret_rest. False: usage. */
+bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options, int *ret_rest);
+void us_options_usage(void);
 
 /* Finds the programs and the data: beside our own binary, else where they are installed. */
 int us_lab_init(struct us_lab *lab, const struct us_lab_options *options);
@@ -67,6 +92,10 @@ int us_lab_wait(struct us_lab *lab, bool (*done)(void *userdata), void *userdata
 /* up.c: raises the network and the daemons; clears whatever is left of the lab. */
 int us_lab_up(struct us_lab *lab, struct us_reason *reason);
 void us_lab_down(struct us_lab *lab);
+/* The same, and the lock that we hold on it. */
+void us_lab_remove(struct us_lab *lab);
+/* The file that is locked while the lab is changed or used. */
+void us_lab_lock_path(const struct us_lab *lab, char path[160]);
 /* The same, but the logs stay. */
 void us_lab_end(struct us_lab *lab);
 /* Network and both daemons are there. */
@@ -84,6 +113,9 @@ void us_net_down(struct us_lab *lab);
 bool us_net_is_up(const struct us_lab *lab);
 /* "NAME-host-a" and so on for @place "host-a", "host-b", "switch", "client". */
 const char *us_net_namespace(const struct us_lab *lab, const char *place, char buffer[64]);
+/* The switch keeps sending what is for the first NIC to host-a, whoever is heard; or learns. */
+int us_net_switch_keep(struct us_lab *lab);
+int us_net_switch_learn(struct us_lab *lab);
 /* Frames that the host sent out of @port (a tap: frames to the guest), or a negative errno. */
 int64_t us_net_frames_out(const struct us_lab *lab, enum us_lab_host host, const char *port);
 

@@ -156,6 +156,24 @@ int us_net_up(struct us_lab *lab, struct us_reason *reason)
 		 : 0;
 }
 
+static int switch_entry(struct us_lab *lab, const char *what)
+{
+	return us_proc_run(lab, "switch",
+			   (const char *const[]){ "bridge", "fdb", what, us_net_nics[0].mac, "dev",
+						  "to-host-a", "master", "static", "sticky",
+						  NULL });
+}
+
+int us_net_switch_keep(struct us_lab *lab)
+{
+	return switch_entry(lab, "replace");
+}
+
+int us_net_switch_learn(struct us_lab *lab)
+{
+	return switch_entry(lab, "del");
+}
+
 int64_t us_net_frames_out(const struct us_lab *lab, enum us_lab_host host, const char *port)
 {
 	const char *const show[] = { "ip", "-j", "-s", "link", "show", "dev", port, NULL };

@@ -63,15 +63,15 @@ void us_probe_count_to_guest(const struct us_probe *probe, uint64_t from_usec, u
 }
 
 /* Missing numbers between two arrivals were sent one interval after the other, from the first. */
-static void count_missing(const struct us_probe_arrival *before, const struct us_probe_arrival *now,
-			  const uint8_t *seen, const struct interval *interval,
-			  struct us_probe_count *count)
+static void count_missing(const struct us_probe *probe, const struct us_probe_arrival *before,
+			  const struct us_probe_arrival *now, const uint8_t *seen,
+			  const struct interval *interval, struct us_probe_count *count)
 {
 	uint64_t time_usec = before->time_usec;
 
 	for (uint32_t seq = before->seq + 1; seq < now->seq; seq++) {
-		if (time_usec + US_PROBE_INTERVAL_USEC < now->time_usec)
-			time_usec += US_PROBE_INTERVAL_USEC;
+		if (time_usec + probe->interval_usec < now->time_usec)
+			time_usec += probe->interval_usec;
 		if (!seen[seq] && holds(interval, time_usec)) {
 			count->sent++;
 			count->lost++;
@@ -112,7 +112,7 @@ static void count_session(const struct us_probe *probe, unsigned session, uint8_
 		if (arrival->session != session || (newest && arrival->seq <= newest->seq))
 			continue;
 		if (newest)
-			count_missing(newest, arrival, seen, interval, count);
+			count_missing(probe, newest, arrival, seen, interval, count);
 		newest = arrival;
 	}
 	if (newest && session + 1 == probe->sessions_count)

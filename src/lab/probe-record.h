@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the prober's thread records (probe.c) and the counting reads (probe-count.c). */
+/* What the prober records (probe.c), and what counts and draws it reads. */
 #pragma once
 
 #include <pthread.h>
@@ -7,8 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* About 17 minutes of each; then the prober stops sending. Untouched pages cost nothing. */
-#define US_PROBE_RECORDS (1u << 20)
+#include "lab/probe-wire.h"
+
+/* About 35 minutes at 1,000 frames/s; then the prober stops sending. Untouched pages cost nothing.
+ */
+#define US_PROBE_RECORDS (1u << 21)
 #define US_PROBE_SESSIONS 64
 
 /* One boot of the guest, as far as its beacon was heard. */
@@ -18,8 +21,13 @@ struct us_probe_session {
 	uint32_t duplicated, reordered;
 };
 
+/* delay_usec of what was lost, or of which the guest's clock is not known. */
+#define US_PROBE_NO_DELAY INT32_MIN
+
 struct us_probe_arrival {
 	uint64_t time_usec;
+	uint64_t guest_usec; /* when it was sent, by the guest's clock */
+	int32_t delay_usec;
 	uint32_t seq;
 	uint32_t session; /* index */
 };
@@ -35,10 +43,13 @@ struct us_probe {
 	bool running;
 	atomic_bool stop;
 	int socket;
-	uint32_t run;
+	uint32_t run, interval_usec;
+	const struct us_lab *lab;
+	unsigned nic;
 
 	uint64_t *sent_usec; /* by seq */
 	uint8_t *arrived;    /* by seq */
+	int32_t *delay_usec; /* by seq */
 	uint64_t sent;	     /* newest seq */
 
 	struct us_probe_session sessions[US_PROBE_SESSIONS];
@@ -49,4 +60,7 @@ struct us_probe {
 
 	struct us_probe_odd odd[4096];
 	unsigned odd_count;
+
+	struct us_probe_entry *log; /* of the newest session, as the guest wrote it; or NULL */
+	size_t log_count;
 };

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -36,53 +37,68 @@ static struct us_probe_session *session_of(struct us_probe *probe,
 	return session;
 }
 
-static void record_report(struct us_probe *probe, const struct us_probe_report *report)
+static void count_odd(struct us_probe *probe, struct us_probe_session *session,
+		      const struct us_probe_report *report)
+{
+	if ((report->duplicated <= session->duplicated &&
+	     report->reordered <= session->reordered) ||
+	    probe->odd_count == US_ARRAY_LENGTH(probe->odd))
+		return;
+	probe->odd[probe->odd_count++] =
+		(struct us_probe_odd){ report->highest, report->duplicated - session->duplicated,
+				       report->reordered - session->reordered };
+	session->duplicated = report->duplicated;
+	session->reordered = report->reordered;
+}
+
+static void record_report(struct us_probe *probe, const struct us_probe_report *report,
+			  bool has_window)
 {
 	struct us_probe_session *session = session_of(probe, report);
 	uint64_t n = atomic_load(&probe->arrivals_count), oldest;
 
 	if (!session || n == US_PROBE_RECORDS || report->highest > probe->sent)
 		return;
-	probe->arrivals[n] =
-		(struct us_probe_arrival){ us_now_usec(), report->seq, session - probe->sessions };
+	probe->arrivals[n] = (struct us_probe_arrival){ .time_usec = us_now_usec(),
+							.guest_usec = report->sent_usec,
+							.delay_usec = US_PROBE_NO_DELAY,
+							.seq = report->seq,
+							.session = session - probe->sessions };
 	atomic_store(&probe->arrivals_count, n + 1);
+	if (report->highest > session->last)
+		session->last = report->highest;
+	count_odd(probe, session, report);
+	if (!has_window)
+		return;
 
 	oldest = report->highest < US_PROBE_WINDOW ? 1 : report->highest - US_PROBE_WINDOW + 1;
 	for (uint64_t seq = oldest; seq <= report->highest; seq++)
 		if (report->window[seq % US_PROBE_WINDOW / 8] & 1u << seq % 8)
 			probe->arrived[seq] = 1;
-	if (report->highest > session->last)
-		session->last = report->highest;
-
-	if ((report->duplicated > session->duplicated || report->reordered > session->reordered) &&
-	    probe->odd_count < US_ARRAY_LENGTH(probe->odd)) {
-		probe->odd[probe->odd_count++] =
-			(struct us_probe_odd){ report->highest,
-					       report->duplicated - session->duplicated,
-					       report->reordered - session->reordered };
-		session->duplicated = report->duplicated;
-		session->reordered = report->reordered;
-	}
 }
 
 static void receive(struct us_probe *probe)
 {
+	const ssize_t bare = offsetof(struct us_probe_report, window);
 	struct us_probe_report report;
+	ssize_t n;
 
-	while (recv(probe->socket, &report, sizeof(report), MSG_DONTWAIT) == sizeof(report))
+	while ((n = recv(probe->socket, &report, sizeof(report), MSG_DONTWAIT)) >= bare)
 		if (report.magic == US_PROBE_MAGIC && report.run == probe->run)
-			record_report(probe, &report);
+			record_report(probe, &report, n == sizeof(report));
 }
 
 static void send_due(struct us_probe *probe, uint64_t *due_usec)
 {
-	struct us_probe_frame frame = { .magic = US_PROBE_MAGIC, .run = probe->run };
+	struct us_probe_frame frame = { .magic = US_PROBE_MAGIC,
+					.run = probe->run,
+					.interval_usec = probe->interval_usec };
 	uint64_t now = us_now_usec();
 
 	if (now > *due_usec + US_PROBE_CATCH_UP_USEC)
 		*due_usec = now;
 	for (; *due_usec <= now && probe->sent + 1 < US_PROBE_RECORDS;
-	     *due_usec += US_PROBE_INTERVAL_USEC) {
+	     *due_usec += probe->interval_usec) {
 		frame.seq = ++probe->sent;
 		probe->sent_usec[frame.seq] = us_now_usec();
 		send(probe->socket, &frame, sizeof(frame), MSG_DONTWAIT);
@@ -98,10 +114,10 @@ static bool is_settled(const struct us_probe *probe)
 /* A real-time thread where we may: emulated guests take every CPU they can get. */
 static void *run(void *userdata)
 {
-	const struct itimerspec interval = { .it_interval.tv_nsec = US_PROBE_INTERVAL_USEC * 1000,
-					     .it_value.tv_nsec = 1 };
 	const struct sched_param priority = { .sched_priority = 1 };
 	struct us_probe *probe = userdata;
+	const struct itimerspec interval = { .it_interval.tv_nsec = probe->interval_usec * 1000L,
+					     .it_value.tv_nsec = 1 };
 	US_CLEANUP(us_closep) int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	struct pollfd fds[2] = { { .fd = probe->socket, .events = POLLIN },
 				 { .fd = timer, .events = POLLIN } };
@@ -125,11 +141,12 @@ static void *run(void *userdata)
 }
 
 /* A socket stays in the namespace in which it was made; we come back to our own. */
-static int open_socket(const struct us_lab *lab, unsigned nic)
+int us_probe_connect(const struct us_lab *lab, unsigned nic, int type)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(us_net_nics[nic].port) };
 	US_CLEANUP(us_closep) int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	US_CLEANUP(us_closep) int netns = -1;
+	const struct timeval patience = { .tv_sec = 2 };
 	int fd, bytes = 16 << 20;
 	char name[64], path[100];
 
@@ -137,14 +154,18 @@ static int open_socket(const struct us_lab *lab, unsigned nic)
 	netns = open(path, O_RDONLY | O_CLOEXEC);
 	if (own < 0 || netns < 0 || setns(netns, CLONE_NEWNET))
 		return -errno;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 	if (setns(own, CLONE_NEWNET))
 		abort();
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	if (type == SOCK_DGRAM)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	inet_pton(AF_INET, us_net_nics[nic].address, &to.sin_addr);
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to))) {
+		int error = errno;
+
 		close(fd);
-		return -errno;
+		return -error;
 	}
 	return fd;
 }
@@ -157,6 +178,35 @@ static void *records(size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
+static void forget(void *memory, size_t size)
+{
+	if (memory)
+		munmap(memory, US_PROBE_RECORDS * size);
+}
+
+/* A guest that is gone, or that cannot be reached, leaves none. */
+static void fetch_log(struct us_probe *probe)
+{
+	US_CLEANUP(us_closep) int fd = us_probe_connect(probe->lab, probe->nic, SOCK_STREAM);
+	const struct timeval patience = { .tv_sec = 5 };
+	const char service = US_PROBE_LOG;
+	size_t size = 0, limit = US_PROBE_RECORDS * sizeof(*probe->log);
+	ssize_t n = 1;
+
+	probe->log = fd < 0 ? NULL : records(sizeof(*probe->log));
+	if (!probe->log || send(fd, &service, 1, 0) != 1)
+		return;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	while (n > 0 && size < limit) {
+		n = recv(fd, (char *)probe->log + size, limit - size, 0);
+		size += n > 0 ? n : 0;
+	}
+	probe->log_count = size / sizeof(*probe->log);
+	for (size_t i = 0; i < probe->log_count; i++)
+		if (probe->log[i].seq <= probe->sent)
+			probe->arrived[probe->log[i].seq] = 1;
+}
+
 int us_probe_start(struct us_probe **ret_probe, const struct us_lab *lab, unsigned nic)
 {
 	struct us_probe *probe = calloc(1, sizeof(*probe));
@@ -166,11 +216,15 @@ int us_probe_start(struct us_probe **ret_probe, const struct us_lab *lab, unsign
 		return r;
 	probe->socket = -1;
 	probe->run = us_now_usec();
+	probe->interval_usec = US_USEC_PER_SEC / lab->options.rate;
+	probe->lab = lab;
+	probe->nic = nic;
 	probe->sent_usec = records(sizeof(*probe->sent_usec));
 	probe->arrived = records(sizeof(*probe->arrived));
+	probe->delay_usec = records(sizeof(*probe->delay_usec));
 	probe->arrivals = records(sizeof(*probe->arrivals));
-	if (probe->sent_usec && probe->arrived && probe->arrivals)
-		r = probe->socket = open_socket(lab, nic);
+	if (probe->sent_usec && probe->arrived && probe->delay_usec && probe->arrivals)
+		r = probe->socket = us_probe_connect(lab, nic, SOCK_DGRAM);
 	if (r >= 0)
 		r = -pthread_create(&probe->thread, NULL, run, probe);
 	if (r) {
@@ -189,18 +243,18 @@ void us_probe_stop(struct us_probe *probe)
 	atomic_store(&probe->stop, true);
 	pthread_join(probe->thread, NULL);
 	probe->running = false;
+	fetch_log(probe);
 }
 
 void us_probe_free(struct us_probe *probe)
 {
 	us_probe_stop(probe);
 	us_close(probe->socket);
-	if (probe->sent_usec)
-		munmap(probe->sent_usec, US_PROBE_RECORDS * sizeof(*probe->sent_usec));
-	if (probe->arrived)
-		munmap(probe->arrived, US_PROBE_RECORDS * sizeof(*probe->arrived));
-	if (probe->arrivals)
-		munmap(probe->arrivals, US_PROBE_RECORDS * sizeof(*probe->arrivals));
+	forget(probe->sent_usec, sizeof(*probe->sent_usec));
+	forget(probe->arrived, sizeof(*probe->arrived));
+	forget(probe->delay_usec, sizeof(*probe->delay_usec));
+	forget(probe->arrivals, sizeof(*probe->arrivals));
+	forget(probe->log, sizeof(*probe->log));
 	free(probe);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The prober: one-way numbered UDP frames each millisecond, to the guest and from it, and what
- * became of them. A thread in the client's namespace sends and records while it runs; counting
- * is done afterwards, for any interval of time.
+ * The prober: one-way numbered UDP frames, to the guest and from it, and what became of them. A
+ * thread in the client's namespace sends and records while it runs; counting is done afterwards,
+ * for any interval of time.
  *
  * The counts, for an interval and one direction:
  *
@@ -11,14 +11,16 @@
  *               reported; frames after the last one count as well if no later boot reported any.
  *               from the guest: frames that arrived in the interval, and those lost in it.
  *   lost        frames sent that never arrived. To the guest: that no report ever named (a report
- *               names the newest 8,192). From the guest: numbers missing below the highest that
- *               arrived from the same boot; when such a one was sent is interpolated.
- *   duplicated  frames that arrived again.
- *   reordered   frames that arrived after one with a higher number.
- *   longest gap to the guest: the longest time between the sending of two frames that arrived, with
- *               only lost ones between them: what a sender lost, whatever was late.
+ *               names the newest 8,192), nor the guest's log, read at the end. From the guest:
+ * numbers missing below the highest that arrived from the same boot; when such a one was sent is
+ * interpolated. duplicated  frames that arrived again. reordered   frames that arrived after one
+ * with a higher number. longest gap to the guest: the longest time between the sending of two
+ * frames that arrived, with only lost ones between them: what a sender lost, whatever was late.
  *               from the guest: the longest time between two arrivals, late or lost.
  *               A gap belongs to the interval in which it began. A boot is not a gap.
+ *   delay       the one-way delay of what arrived: of frames sent in the interval to the guest, or
+ *               that arrived from it. See probe-delay.c for the clock. It is read as the excess
+ *               over the median of a run's steady phases, so what is constant in it cancels.
  */
 #pragma once
 
@@ -33,9 +35,15 @@ struct us_probe_count {
 	uint64_t longest_gap_usec;
 };
 
-/* Starts to probe the guest's NIC number @nic. */
+struct us_probe_delay {
+	uint64_t frames;
+	int32_t p50_usec, p99_usec, worst_usec;
+};
+
+/* Starts to probe the guest's NIC number @nic, lab->options.rate frames a second. */
 int us_probe_start(struct us_probe **ret_probe, const struct us_lab *lab, unsigned nic);
-/* Sends no more; waits a moment for what is on its way. Twice is harmless. */
+/* Sends no more; waits a moment for what is on its way, asks the guest for its log. Twice is
+ * harmless. */
 void us_probe_stop(struct us_probe *probe);
 void us_probe_free(struct us_probe *probe);
 
@@ -47,3 +55,15 @@ void us_probe_count_to_guest(const struct us_probe *probe, uint64_t from_usec, u
 			     struct us_probe_count *ret_count);
 void us_probe_count_from_guest(const struct us_probe *probe, uint64_t from_usec,
 			       uint64_t until_usec, struct us_probe_count *ret_count);
+
+/* Works out delays; @pauses_usec (CLOCK_MONOTONIC, ascending) is when the VM, and with it the
+ * guest's clock, was stopped. After us_probe_stop(). Without it no frame has a delay. */
+void us_probe_settle(struct us_probe *probe, const uint64_t *pauses_usec, unsigned pauses_count);
+/* Intervals as above; @frames 0 when none has a delay. */
+void us_probe_delay_to_guest(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,
+			     struct us_probe_delay *ret_delay);
+void us_probe_delay_from_guest(const struct us_probe *probe, uint64_t from_usec,
+			       uint64_t until_usec, struct us_probe_delay *ret_delay);
+
+/* A socket of @type in the client's namespace, connected to the beacon of NIC @nic, or -errno. */
+int us_probe_connect(const struct us_lab *lab, unsigned nic, int type);

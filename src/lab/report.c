@@ -5,24 +5,20 @@
 #include <sys/utsname.h>
 
 #include "lab/proc.h"
+#include "lab/html.h"
 #include "lab/report.h"
 #include "util/clock.h"
-
-static uint64_t phase_end(const struct us_run *run, unsigned phase)
-{
-	return phase + 1 < run->phases_count ? run->phases[phase + 1].begin_usec : run->end_usec;
-}
 
 static void count(const struct us_run *run, unsigned phase, unsigned nic,
 		  struct us_probe_count *to_guest, struct us_probe_count *from_guest)
 {
-	uint64_t begin_usec = run->phases[phase].begin_usec, end_usec = phase_end(run, phase);
+	uint64_t begin_usec = run->phases[phase].begin_usec, end_usec = us_phase_end(run, phase);
 
 	us_probe_count_to_guest(run->probes[nic], begin_usec, end_usec, to_guest);
 	us_probe_count_from_guest(run->probes[nic], begin_usec, end_usec, from_guest);
 }
 
-static json_t *count_json(const struct us_probe_count *count)
+json_t *us_report_count(const struct us_probe_count *count)
 {
 	return json_pack("{s:I,s:I,s:I,s:I,s:f}", "sent", (json_int_t)count->sent, "lost",
 			 (json_int_t)count->lost, "duplicated", (json_int_t)count->duplicated,
@@ -30,31 +26,37 @@ static json_t *count_json(const struct us_probe_count *count)
 			 count->longest_gap_usec / 1e3);
 }
 
-static void print_count(const struct us_probe_count *count)
+static void print_count(const struct us_run *run, const struct us_probe_count *count)
 {
-	printf(" | %7" PRIu64 " %6" PRIu64 " %4" PRIu64 " %6" PRIu64 " %7.0f ms", count->sent,
-	       count->lost, count->duplicated, count->reordered, count->longest_gap_usec / 1e3);
+	fprintf(run->out, " | %7" PRIu64 " %6" PRIu64 " %4" PRIu64 " %6" PRIu64 " %7.0f ms",
+		count->sent, count->lost, count->duplicated, count->reordered,
+		count->longest_gap_usec / 1e3);
 }
 
 static json_t *report_phase(struct us_run *run, unsigned i, unsigned nic)
 {
 	const struct us_run_phase *phase = &run->phases[i];
-	double duration_ms = (phase_end(run, i) - phase->begin_usec) / 1e3;
+	double duration_ms = (us_phase_end(run, i) - phase->begin_usec) / 1e3;
 	const char *pair = us_net_nics[nic].pair;
 	struct us_probe_count to, from;
 
 	count(run, i, nic, &to, &from);
-	printf("%-18s %-5s %7.1f s", phase->name, pair, duration_ms / 1e3);
-	print_count(&to);
-	print_count(&from);
-	printf("\n");
-	if (phase->no_loss && to.lost + from.lost)
+	fprintf(run->out, "%-18s %-5s %7.1f s", phase->name, pair, duration_ms / 1e3);
+	print_count(run, &to);
+	print_count(run, &from);
+	fprintf(run->out, "\n");
+	if (phase->loss == US_RUN_LOSS_NONE && from.lost)
+		us_fail(run, "phase %s, %s: %" PRIu64 " frames from the guest were lost",
+			phase->name, pair, from.lost);
+	if (phase->loss != US_RUN_LOSS_ALLOWED && to.lost + to.duplicated)
 		us_fail(run,
-			"phase %s, %s: frames were lost, %" PRIu64 " to the guest and %" PRIu64
-			" from it, and none may be",
-			phase->name, pair, to.lost, from.lost);
-	return json_pack("{s:s,s:s,s:f,s:o,s:o}", "phase", phase->name, "pair", pair, "duration_ms",
-			 duration_ms, "to_guest", count_json(&to), "from_guest", count_json(&from));
+			"phase %s, %s: %" PRIu64 " frames to the guest were lost, %" PRIu64
+			" came twice",
+			phase->name, pair, to.lost, to.duplicated);
+	return json_pack("{s:s,s:s,s:f,s:f,s:o,s:o}", "phase", phase->name, "pair", pair,
+			 "begin_ms", (phase->begin_usec - run->begin_usec) / 1e3, "duration_ms",
+			 duration_ms, "to_guest", us_report_count(&to), "from_guest",
+			 us_report_count(&from));
 }
 
 static json_t *report_phases(struct us_run *run)
@@ -62,10 +64,11 @@ static json_t *report_phases(struct us_run *run)
 	static const char columns[] = "    sent   lost  dup  reord longest gap";
 	json_t *list = json_array();
 
-	printf("\nFrames, one each millisecond in each direction:\n"
-	       "%-34s | %-38s | %s\n%-34s |%s |%s\n",
-	       "", "to the guest", "from the guest", "phase              pair   duration", columns,
-	       columns);
+	fprintf(run->out,
+		"\nFrames, %u a second in each direction; a gap counts where it began:\n"
+		"%-34s | %-38s | %s\n%-34s |%s |%s\n",
+		run->lab->options.rate, "", "to the guest", "from the guest",
+		"phase              pair   duration", columns, columns);
 	for (unsigned i = 0; i < run->phases_count; i++)
 		for (unsigned nic = 0; nic < run->nics; nic++)
 			if (run->probes[nic])
@@ -88,22 +91,22 @@ static bool is_of_interest(const struct us_lab_event *event)
 	return false;
 }
 
-static void print_event(const struct us_lab_event *event, double time_ms)
+static void print_event(const struct us_run *run, const struct us_lab_event *event, double time_ms)
 {
 	if (!strcmp(event->name, "phase"))
-		printf("%9.3f s  -- %s\n", time_ms / 1e3, event->detail);
+		fprintf(run->out, "%9.3f s  -- %s\n", time_ms / 1e3, event->detail);
 	else if (!strcmp(event->source, "understudyd"))
-		printf("%9.3f s  %s  %s\n", time_ms / 1e3, event->place, event->detail);
+		fprintf(run->out, "%9.3f s  %s  %s\n", time_ms / 1e3, event->place, event->detail);
 	else if (is_of_interest(event))
-		printf("%9.3f s  %s    (%s: %s%s%s)\n", time_ms / 1e3, event->place, event->source,
-		       event->name, *event->detail ? " " : "", event->detail);
+		fprintf(run->out, "%9.3f s  %s    (%s: %s%s%s)\n", time_ms / 1e3, event->place,
+			event->source, event->name, *event->detail ? " " : "", event->detail);
 }
 
 static json_t *report_events(struct us_run *run)
 {
 	json_t *list = json_array();
 
-	printf("\nTimeline:\n");
+	fprintf(run->out, "\nTimeline:\n");
 	for (size_t i = 0; i < run->timeline.count; i++) {
 		const struct us_lab_event *event = &run->timeline.events[i];
 		double time_ms =
@@ -115,7 +118,7 @@ static json_t *report_events(struct us_run *run)
 		if (event->data)
 			json_object_set(entry, "data", event->data);
 		json_array_append_new(list, entry);
-		print_event(event, time_ms);
+		print_event(run, event, time_ms);
 	}
 	return list;
 }
@@ -152,25 +155,32 @@ static json_t *stop_to_resume(const struct us_run *run)
 
 json_t *us_report(struct us_run *run)
 {
-	json_t *events = report_events(run), *phases = report_phases(run), *failures = json_array();
+	json_t *events = report_events(run), *phases = report_phases(run),
+	       *transitions = us_report_transitions(run), *failures = json_array(), *report;
 	json_t *gap = stop_to_resume(run);
 
-	printf("\n");
+	fprintf(run->out, "\n");
 	if (run->downtime_ms >= 0)
-		printf("QEMU reports a downtime of %d ms; STOP on host-a to RESUME on host-b took "
-		       "%.0f ms\n",
-		       (int)run->downtime_ms, json_real_value(gap));
+		fprintf(run->out,
+			"QEMU reports a downtime of %d ms; STOP on host-a to RESUME on host-b took "
+			"%.0f ms\n",
+			(int)run->downtime_ms, json_real_value(gap));
 	for (unsigned i = 0; i < run->failures_count; i++) {
-		printf("  %s\n", run->failures[i]);
+		fprintf(run->out, "  %s\n", run->failures[i]);
 		json_array_append_new(failures, json_string(run->failures[i]));
 	}
-	printf("%s: %s\n\n", run->scenario->name, us_has_failed(run) ? "FAIL" : "PASS");
+	fprintf(run->out, "%s: %s\n\n", run->scenario->name, us_has_failed(run) ? "FAIL" : "PASS");
 
-	return json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:o}", "scenario",
-			 run->scenario->name, "primary", run->lab->options.primary, "accel",
-			 run->lab->options.accel, "machine", run->lab->options.machine, "versions",
-			 versions(run), "phases", phases, "events", events, "downtime_ms",
-			 run->downtime_ms < 0 ? json_null() : json_integer(run->downtime_ms),
-			 "stop_to_resume_ms", gap, "verdict", us_has_failed(run) ? "fail" : "pass",
-			 "failures", failures);
+	report = json_pack(
+		"{s:s,s:s,s:i,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o}", "scenario",
+		run->scenario->name, "manager", us_manager_name(run->lab->options.manager), "rate",
+		(int)run->lab->options.rate, "primary", run->lab->options.primary, "accel",
+		run->lab->options.accel, "machine", run->lab->options.machine, "versions",
+		versions(run), "phases", phases, "transitions", transitions, "events", events,
+		"downtime_ms", run->downtime_ms < 0 ? json_null() : json_integer(run->downtime_ms),
+		"stop_to_resume_ms", gap, "verdict", us_has_failed(run) ? "fail" : "pass",
+		"failures", failures);
+	if (run->lab->options.html)
+		json_object_set_new(report, "frames", us_html_frames(run));
+	return report;
 }

@@ -8,18 +8,19 @@
 #include "lab/proc.h"
 #include "lab/report.h"
 #include "lab/run.h"
+#include "lab/tcp.h"
 #include "util/clock.h"
 
 void us_say(struct us_run *run, const char *format, ...)
 {
 	va_list arguments;
 
-	printf("%7.1f s  ", (us_now_usec() - run->begin_usec) / 1e6);
+	fprintf(run->out, "%7.1f s  ", (us_now_usec() - run->begin_usec) / 1e6);
 	va_start(arguments, format);
-	vprintf(format, arguments);
+	vfprintf(run->out, format, arguments);
 	va_end(arguments);
-	printf("\n");
-	fflush(stdout);
+	fprintf(run->out, "\n");
+	fflush(run->out);
 }
 
 void us_fail(struct us_run *run, const char *format, ...)
@@ -46,19 +47,44 @@ uint64_t us_mark(void)
 	return us_clock_usec(CLOCK_REALTIME);
 }
 
-void us_phase(struct us_run *run, const char *name)
+uint64_t us_run_monotonic(const struct us_run *run, uint64_t time_usec)
+{
+	return run->begin_usec + time_usec - run->begin_realtime_usec;
+}
+
+static void phase(struct us_run *run, struct us_run_phase phase)
 {
 	if (us_has_failed(run) || run->phases_count == US_RUN_PHASES)
 		return;
-	run->phases[run->phases_count++] = (struct us_run_phase){ name, us_now_usec(), false };
-	us_timeline_add(&run->timeline, us_mark(), "lab", "lab", "phase", name, NULL);
-	us_say(run, "phase: %s", name);
+	phase.begin_usec = us_now_usec();
+	if (run->lab->options.manager != US_MANAGER_UNDERSTUDY)
+		phase.loss = US_RUN_LOSS_ALLOWED;
+	run->phases[run->phases_count++] = phase;
+	us_timeline_add(&run->timeline, us_mark(), "lab", "lab", "phase", phase.name, NULL);
+	us_say(run, "phase: %s", phase.name);
 }
 
-void us_phase_expect_no_loss(struct us_run *run)
+void us_phase(struct us_run *run, const char *name)
 {
-	if (!us_has_failed(run) && run->phases_count)
-		run->phases[run->phases_count - 1].no_loss = true;
+	phase(run, (struct us_run_phase){ .name = name });
+}
+
+void us_phase_steady(struct us_run *run, const char *name)
+{
+	phase(run,
+	      (struct us_run_phase){ .name = name, .is_steady = true, .loss = US_RUN_LOSS_NONE });
+}
+
+void us_transition(struct us_run *run, const char *name, const char *transition)
+{
+	phase(run, (struct us_run_phase){ .name = name,
+					  .transition = transition,
+					  .loss = US_RUN_LOSS_FROM_GUEST });
+}
+
+uint64_t us_phase_end(const struct us_run *run, unsigned phase)
+{
+	return phase + 1 < run->phases_count ? run->phases[phase + 1].begin_usec : run->end_usec;
 }
 
 /* A line of `watch --json`: a move of a pair, a stage of a migration, or what a VM said; the last
@@ -87,11 +113,36 @@ static void on_watch(struct us_call *call, json_t *line)
 	us_say(run, "%s %s", us_lab_host_name(call->host), detail);
 }
 
+static int on_switch_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct us_run *run = userdata;
+
+	us_net_switch_learn(run->lab);
+	us_timeline_add(&run->timeline, us_mark(), "lab", "lab", "switch", "learns the guest's MAC",
+			NULL);
+	us_say(run, "the switch learns where the guest is");
+	return 0;
+}
+
+/* A slow switch counts from the guest's arrival. */
+static void on_event(struct us_timeline *timeline, const struct us_lab_event *event)
+{
+	struct us_run *run = timeline->userdata;
+	uint64_t delay_usec = run->lab->options.slow_switch_sec * US_USEC_PER_SEC;
+
+	if (delay_usec && !run->switch_timer && !strcmp(event->name, "RESUME") &&
+	    !strcmp(event->place, "host-b"))
+		sd_event_add_time_relative(run->lab->loop, &run->switch_timer, CLOCK_MONOTONIC,
+					   delay_usec, 0, on_switch_timer, run);
+}
+
 static int begin(struct us_run *run, struct us_reason *reason)
 {
 	static const char *const watch[] = { "watch", NULL };
 	int r = 0;
 
+	if (run->lab->options.manager != US_MANAGER_UNDERSTUDY)
+		return 0;
 	for (int host = 0; !r && host < US_LAB_HOSTS; host++)
 		r = us_call_start(&run->watches[host], run->lab, host, on_watch, run, watch);
 	return r;
@@ -103,17 +154,34 @@ static void end(struct us_run *run)
 	static const char *const detach[] = { "vm", "detach", "web", NULL };
 
 	run->end_usec = us_now_usec();
+	run->switch_timer = sd_event_source_disable_unref(run->switch_timer);
+	us_tcp_stop(run->tcp);
 	for (int nic = 0; nic < US_NET_NICS; nic++)
 		if (run->probes[nic])
 			us_probe_stop(run->probes[nic]);
 	for (int host = 0; host < US_LAB_HOSTS; host++) {
-		if (run->vms[host].started && !run->lab->transient)
+		if (run->watches[host].pid && run->vms[host].started && !run->lab->transient)
 			us_ctl(run->lab, host, detach, NULL, NULL);
 		us_call_deinit(&run->watches[host]);
 		us_vm_stop(&run->vms[host]);
 	}
 	us_call_deinit(&run->migration);
 	us_proc_end_all(run->lab, "client-");
+}
+
+/* The VM stops, and with it the guest's clock, which delays are read by. */
+static void settle(struct us_run *run)
+{
+	uint64_t pauses_usec[8];
+	unsigned count = 0;
+
+	for (size_t i = 0; i < run->timeline.count && count < US_ARRAY_LENGTH(pauses_usec); i++)
+		if (!strcmp(run->timeline.events[i].name, "STOP"))
+			pauses_usec[count++] =
+				us_run_monotonic(run, run->timeline.events[i].time_usec);
+	for (int nic = 0; nic < US_NET_NICS; nic++)
+		if (run->probes[nic])
+			us_probe_settle(run->probes[nic], pauses_usec, count);
 }
 
 int us_run_scenario(struct us_lab *lab, const struct us_scenario *scenario, json_t **ret_report)
@@ -130,22 +198,32 @@ int us_run_scenario(struct us_lab *lab, const struct us_scenario *scenario, json
 	run->begin_realtime_usec = us_mark();
 	run->nics = 1;
 	run->downtime_ms = -1;
-	printf("%s: %s (primary %s, %s, %s)\n", scenario->name, scenario->summary,
-	       lab->options.primary, lab->options.machine, lab->options.accel);
+	run->timeline.on_event = on_event;
+	run->timeline.userdata = run;
+	run->out = lab->quiet ? fopen("/dev/null", "we") : stdout;
+	fprintf(run->out, "%s: %s (manager %s, primary %s, %s, %s)\n", scenario->name,
+		scenario->summary, us_manager_name(lab->options.manager), lab->options.primary,
+		lab->options.machine, lab->options.accel);
 
 	r = begin(run, &reason);
 	if (r)
 		us_fail(run, "cannot watch the daemons: %s", us_strerror(r));
+	else if (lab->options.manager == US_MANAGER_QEMU)
+		scenario->run_qemu(run);
 	else
 		scenario->run(run);
 	end(run);
+	settle(run);
 	*ret_report = us_report(run);
 	r = us_has_failed(run) ? US_REFUSED : 0;
 
 	for (int nic = 0; nic < US_NET_NICS; nic++)
 		if (run->probes[nic])
 			us_probe_free(run->probes[nic]);
+	us_tcp_free(run->tcp);
 	us_timeline_clear(&run->timeline);
+	if (run->out != stdout)
+		fclose(run->out);
 	free(run);
 	return r;
 }

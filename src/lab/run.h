@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <stdio.h>
+
 #include "lab/ctl.h"
 #include "lab/probe.h"
 #include "lab/timeline.h"
@@ -16,10 +18,17 @@
 #define US_RUN_PHASES 24
 #define US_RUN_FAILURES 16
 
+enum us_run_loss {
+	US_RUN_LOSS_ALLOWED,
+	US_RUN_LOSS_FROM_GUEST, /* what is lost or duplicated to the guest fails the run */
+	US_RUN_LOSS_NONE,	/* and so does what is lost from it */
+};
+
 struct us_run_phase {
-	const char *name;
-	uint64_t begin_usec; /* CLOCK_MONOTONIC */
-	bool no_loss;	     /* a lost frame fails the run */
+	const char *name, *transition; /* which it is part of, or NULL */
+	uint64_t begin_usec;	       /* CLOCK_MONOTONIC */
+	bool is_steady;
+	enum us_run_loss loss;
 };
 
 struct us_run {
@@ -38,6 +47,10 @@ struct us_run {
 	unsigned phases_count;
 	uint64_t end_usec;
 
+	struct us_tcp *tcp; /* or NULL */
+	sd_event_source *switch_timer;
+
+	FILE *out; /* for the person in front of it */
 	struct us_timeline timeline;
 	json_int_t downtime_ms; /* -1: no migration completed */
 	char failures[US_RUN_FAILURES][400];
@@ -47,6 +60,7 @@ struct us_run {
 struct us_scenario {
 	const char *name, *summary;
 	void (*run)(struct us_run *run);
+	void (*run_qemu)(struct us_run *run); /* with QEMU's own failover; NULL: no such thing */
 };
 
 /* Ends with a nameless one. */
@@ -64,12 +78,23 @@ void us_fail(struct us_run *run, const char *format, ...) __attribute__((format(
 bool us_has_failed(const struct us_run *run);
 /* Progress for the person in front of it: one line with the elapsed time. */
 void us_say(struct us_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* From here on frames belong to the phase @name (static). */
+/* From here on frames belong to the phase @name (static); nothing is expected of it. */
 void us_phase(struct us_run *run, const char *name);
-/* The present phase must not lose a frame. */
-void us_phase_expect_no_loss(struct us_run *run);
-/* The scenarios, by file: scenarios-basic.c, scenarios-boot.c, scenarios-migrate.c. */
+/* The same for a phase in which nothing moves: no frame may be lost, and delays in transitions
+ * are measured against it. */
+void us_phase_steady(struct us_run *run, const char *name);
+/* The same for a phase that is part of @transition (static); adjacent ones with the same are one.
+ * With Understudy nothing may be lost or duplicated to the guest. */
+void us_transition(struct us_run *run, const char *name, const char *transition);
+/* Where the phase ends. */
+uint64_t us_phase_end(const struct us_run *run, unsigned phase);
+/* CLOCK_REALTIME of an event as CLOCK_MONOTONIC. */
+uint64_t us_run_monotonic(const struct us_run *run, uint64_t time_usec);
+
+/* The scenarios, by file: scenarios-basic.c, scenarios-boot.c, scenarios-migrate.c,
+ * scenarios-qemu.c. */
 void us_scenario_expose(struct us_run *run);
+void us_scenario_hide(struct us_run *run);
 void us_scenario_hold(struct us_run *run);
 void us_scenario_unbind(struct us_run *run);
 void us_scenario_late_pair(struct us_run *run);
@@ -81,6 +106,10 @@ void us_scenario_migrate(struct us_run *run);
 void us_scenario_migrate_abort(struct us_run *run);
 void us_scenario_migrate_fail(struct us_run *run);
 void us_scenario_coupled(struct us_run *run);
+void us_scenario_qemu_expose(struct us_run *run);
+void us_scenario_qemu_hide(struct us_run *run);
+void us_scenario_qemu_migrate(struct us_run *run);
+void us_scenario_qemu_migrate_fail(struct us_run *run);
 
 /* CLOCK_REALTIME, to ask the timeline about what comes later. */
 uint64_t us_mark(void);
@@ -96,6 +125,8 @@ void us_do_ctl(struct us_run *run, enum us_lab_host host, ...) __attribute__((se
 /* Attaches the VM "web" and adds its pairs. @mode and @hold may be NULL and false. */
 void us_do_attach(struct us_run *run, enum us_lab_host host, const char *mode, bool hold);
 void us_do_guest(struct us_run *run, enum us_lab_host host, const char *command);
+/* QEMU's own opinion of the downtime; what the guest's peers see is longer. */
+void us_do_read_downtime(struct us_run *run);
 
 /* Waits until `status` says that @key of @pair is @value ("true" and "false" for booleans). */
 void us_expect(struct us_run *run, enum us_lab_host host, const char *pair, const char *key,
@@ -107,6 +138,8 @@ void us_expect_never(struct us_run *run, enum us_lab_host host, const char *pair
 		     uint64_t since_usec);
 /* Frames to the guest leave the host through @port. */
 void us_expect_traffic(struct us_run *run, enum us_lab_host host, const char *port);
+/* The same for so long that what a network says after a change has been said. */
+void us_expect_settled(struct us_run *run, enum us_lab_host host, const char *port);
 /* Waits for an event as us_timeline_find() finds it; NULL when it did not come (and has failed). */
 const struct us_lab_event *us_expect_event(struct us_run *run, uint64_t since_usec,
 					   enum us_lab_host host, const char *name,

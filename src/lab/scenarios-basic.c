@@ -24,6 +24,28 @@ void us_scenario_expose(struct us_run *run)
 	us_expect_heard(run);
 }
 
+void us_scenario_hide(struct us_run *run)
+{
+	us_do_reach_primary(run, NULL);
+
+	us_transition(run, "hide", "hide");
+	us_do_ctl(run, A, "hide", "web0", NULL);
+	us_expect(run, A, "web0", "primary", "hidden");
+	us_expect(run, A, "web0", "path", "standby");
+	us_expect_traffic(run, A, "web0-s");
+	us_phase_steady(run, "hidden");
+	us_expect_traffic(run, A, "web0-s");
+
+	us_transition(run, "expose again", "expose");
+	us_do_ctl(run, A, "expose", "web0", NULL);
+	us_expect(run, A, "web0", "primary", "visible");
+	us_expect(run, A, "web0", "path", "primary");
+	us_expect_traffic(run, A, "web0-p");
+	us_phase_steady(run, "primary again");
+	us_expect_traffic(run, A, "web0-p");
+	us_expect_heard(run);
+}
+
 void us_scenario_hold(struct us_run *run)
 {
 	uint64_t since = us_mark();
@@ -35,34 +57,32 @@ void us_scenario_hold(struct us_run *run)
 	us_expect(run, A, "web0", "driver_ok", "true");
 	us_do_probe(run);
 
-	us_phase(run, "held");
-	us_phase_expect_no_loss(run);
+	us_phase_steady(run, "held");
 	us_expect(run, A, "web0", "primary", "hidden");
 	us_expect_traffic(run, A, "web0-s");
 	us_expect_never(run, A, "web0", "exposing", since);
 	us_expect_never(run, A, "web0", "visible", since);
 
-	us_phase(run, "expose");
+	us_transition(run, "expose", "expose");
 	us_do_ctl(run, A, "expose", "web0", NULL);
 	us_expect(run, A, "web0", "primary", "visible");
 	us_expect(run, A, "web0", "path", "primary");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_heard(run);
 
-	us_phase(run, "hide");
+	us_transition(run, "hide", "hide");
 	us_do_ctl(run, A, "hide", "web0", NULL);
 	us_expect(run, A, "web0", "primary", "hidden");
 	us_expect(run, A, "web0", "path", "standby");
 	us_expect_traffic(run, A, "web0-s");
 	us_expect_heard(run);
 
-	us_phase(run, "held again");
-	us_phase_expect_no_loss(run);
+	us_phase_steady(run, "held again");
 	since = us_mark();
 	us_expect_traffic(run, A, "web0-s");
 	us_expect_never(run, A, "web0", "exposing", since);
 
-	us_phase(run, "expose again");
+	us_transition(run, "expose again", "expose");
 	us_do_ctl(run, A, "expose", "web0", NULL);
 	us_expect(run, A, "web0", "path", "primary");
 	us_expect_traffic(run, A, "web0-p");
@@ -100,8 +120,7 @@ void us_scenario_late_pair(struct us_run *run)
 	us_expect_boot(run, A, "guest: ready");
 	us_do_probe(run);
 
-	us_phase(run, "no primary");
-	us_phase_expect_no_loss(run);
+	us_phase_steady(run, "no primary");
 	us_do_ctl(run, A, "vm", "attach", "web", "--qmp", path, NULL);
 	us_do_ctl(run, A, "pair", "add", "web0", "--vm", "web", "--standby", "net0", "--port",
 		  "web0-s", NULL);
@@ -109,19 +128,19 @@ void us_scenario_late_pair(struct us_run *run)
 	us_expect(run, A, "web0", "primary", "absent");
 	us_expect_traffic(run, A, "web0-s");
 
-	us_phase(run, "assign");
+	us_transition(run, "assign", "expose");
 	us_do_ctl(run, A, "pair", "assign", "web0", "--primary", us_primary_spec(run, 0, spec),
 		  NULL);
 	us_expect(run, A, "web0", "primary", "visible");
 	us_expect(run, A, "web0", "path", "primary");
 	us_expect_traffic(run, A, "web0-p");
 
-	us_phase(run, "remove");
+	us_transition(run, "remove", "hide");
 	us_do_ctl(run, A, "pair", "remove", "web0", NULL);
 	us_expect_traffic(run, A, "web0-s");
 	us_expect_heard(run);
 
-	us_phase(run, "add to a running VM");
+	us_transition(run, "add to a running VM", "expose");
 	us_do_ctl(run, A, "pair", "add", "web0", "--vm", "web", "--standby", "net0", "--port",
 		  "web0-s", "--primary", us_primary_spec(run, 0, spec), NULL);
 	us_expect(run, A, "web0", "primary", "visible");
@@ -138,7 +157,7 @@ void us_scenario_two_nics(struct us_run *run)
 	run->nics = 2;
 	us_do_reach_primary(run, NULL);
 
-	us_phase(run, "hide both");
+	us_transition(run, "hide both", "hide");
 	since = us_mark();
 	us_do_ctl(run, A, "prepare", "web", NULL);
 	us_expect_all(run, A, "primary", "hidden");
@@ -156,7 +175,7 @@ void us_scenario_two_nics(struct us_run *run)
 	us_expect_traffic(run, A, "web0-s");
 	us_expect_traffic(run, A, "web1-s");
 
-	us_phase(run, "show both");
+	us_transition(run, "show both", "expose");
 	us_do_ctl(run, A, "finish", "web", NULL);
 	us_expect_all(run, A, "primary", "visible");
 	us_expect_all(run, A, "path", "primary");

@@ -43,19 +43,6 @@ static void do_migrate(struct us_run *run, const char *setting)
 		us_fail(run, "cannot run understudy: %s", us_strerror(r));
 }
 
-/* QEMU's own opinion of the downtime; what the guest's peers see is longer. */
-static void read_downtime(struct us_run *run)
-{
-	struct us_reason reason;
-	json_t *answer = NULL;
-
-	if (us_has_failed(run) ||
-	    us_vm_command(&run->vms[A], "query-migrate", NULL, &answer, &reason))
-		return;
-	json_unpack(answer, "{s:I}", "downtime", &run->downtime_ms);
-	json_decref(answer);
-}
-
 static void expect_migration_ends(struct us_run *run, bool well)
 {
 	struct us_reason reason = { "" };
@@ -74,13 +61,14 @@ static void expect_migration_ends(struct us_run *run, bool well)
 		us_say(run, "the migration ended: %s", reason.text);
 }
 
-static void expect_on_destination(struct us_run *run)
+static void expect_on_destination(struct us_run *run, const char *transition)
 {
-	us_phase(run, "expose there");
+	us_transition(run, "expose there", transition);
 	us_expect(run, B, "web0", "guest", "capable");
 	us_expect(run, B, "web0", "primary", "visible");
 	us_expect(run, B, "web0", "path", "primary");
-	us_phase(run, "primary there");
+	us_expect_settled(run, B, "web0-p");
+	us_phase_steady(run, "primary there");
 	us_expect_traffic(run, B, "web0-p");
 	us_expect_heard(run);
 }
@@ -104,12 +92,12 @@ void us_scenario_migrate(struct us_run *run)
 	us_do_reach_primary(run, NULL);
 	do_prepare_destination(run, NULL);
 	since = us_mark();
-	us_phase(run, "migrate");
+	us_transition(run, "migrate", "migrate");
 	do_migrate(run, NULL);
 	expect_migration_ends(run, true);
-	read_downtime(run);
+	us_do_read_downtime(run);
 	expect_hidden_before_stop(run, since);
-	expect_on_destination(run);
+	expect_on_destination(run, "migrate");
 	us_expect(run, A, "web0", "migration", "moved");
 	us_expect_never(run, A, "web0", "visible", since);
 }
@@ -119,21 +107,22 @@ static void expect_back_on_source(struct us_run *run, uint64_t since)
 	us_expect(run, A, "web0", "migration", "none");
 	us_expect(run, A, "web0", "primary", "visible");
 	us_expect(run, A, "web0", "path", "primary");
-	us_phase(run, "primary again");
+	us_expect_settled(run, A, "web0-p");
+	us_phase_steady(run, "primary again");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_heard(run);
 	us_expect_never(run, B, "web0", "visible", since);
 }
 
 /* Slow enough that it is certainly under way when we interfere. */
-static uint64_t do_migrate_slowly(struct us_run *run)
+static uint64_t do_migrate_slowly(struct us_run *run, const char *transition)
 {
 	uint64_t since;
 
 	us_do_reach_primary(run, NULL);
 	do_prepare_destination(run, NULL);
 	since = us_mark();
-	us_phase(run, "migrate");
+	us_transition(run, "migrate", transition);
 	do_migrate(run, "max-bandwidth=2000000");
 	us_expect_event(run, since, A, "MIGRATION", "active");
 	us_expect(run, A, "web0", "migration", "active");
@@ -143,9 +132,9 @@ static uint64_t do_migrate_slowly(struct us_run *run)
 
 void us_scenario_migrate_abort(struct us_run *run)
 {
-	uint64_t since = do_migrate_slowly(run);
+	uint64_t since = do_migrate_slowly(run, "migrate-abort");
 
-	us_phase(run, "abort");
+	us_transition(run, "abort", "migrate-abort");
 	us_do_ctl(run, A, "migrate", "web", "--abort", NULL);
 	expect_migration_ends(run, false);
 	expect_back_on_source(run, since);
@@ -153,9 +142,9 @@ void us_scenario_migrate_abort(struct us_run *run)
 
 void us_scenario_migrate_fail(struct us_run *run)
 {
-	uint64_t since = do_migrate_slowly(run);
+	uint64_t since = do_migrate_slowly(run, "migrate-fail");
 
-	us_phase(run, "fail");
+	us_transition(run, "fail", "migrate-fail");
 	us_say(run, "host-b: QEMU is ended");
 	us_vm_stop(&run->vms[B]);
 	expect_migration_ends(run, false);
@@ -184,23 +173,23 @@ void us_scenario_coupled(struct us_run *run)
 	do_prepare_destination(run, "coupled");
 	since = us_mark();
 
-	us_phase(run, "prepare");
+	us_transition(run, "prepare", "coupled");
 	us_do_ctl(run, A, "prepare", "web", NULL);
 	us_expect(run, A, "web0", "migration", "prepared");
 	us_expect(run, A, "web0", "primary", "hidden");
 	us_expect(run, A, "web0", "path", "standby");
 	us_expect_traffic(run, A, "web0-s");
 
-	us_phase(run, "migrate");
+	us_transition(run, "migrate", "coupled");
 	do_outside(run, B, "migrate-incoming", uri);
 	do_outside(run, A, "migrate", uri);
 	us_expect_event(run, since, A, "MIGRATION", "completed");
 	us_expect_event(run, since, B, "RESUME", NULL);
-	read_downtime(run);
+	us_do_read_downtime(run);
 
-	us_phase(run, "finish");
+	us_transition(run, "finish", "coupled");
 	us_do_ctl(run, A, "finish", "web", NULL);
 	expect_hidden_before_stop(run, since);
-	expect_on_destination(run);
+	expect_on_destination(run, "coupled");
 	us_expect_never(run, A, "web0", "visible", since);
 }

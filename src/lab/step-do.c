@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lab/run.h"
+#include "lab/tcp.h"
 #include "util/clock.h"
 
 #define LIMIT_USEC (60 * US_USEC_PER_SEC)
@@ -40,7 +41,11 @@ void us_do_probe(struct us_run *run)
 		if (r)
 			us_fail(run, "cannot probe: %s", us_strerror(r));
 	}
+	if (run->lab->options.slow_switch_sec && !us_has_failed(run))
+		us_net_switch_keep(run->lab);
 	us_expect_heard(run);
+	if (run->lab->options.tcp && !us_has_failed(run) && us_tcp_start(&run->tcp, run->lab))
+		us_fail(run, "the guest takes no TCP connection");
 }
 
 static void collect(const char *argv[32], va_list list)
@@ -92,18 +97,18 @@ void us_do_reach_primary(struct us_run *run, const char *mode)
 	us_expect_boot(run, US_LAB_HOST_A, "guest: ready");
 	us_expect_all(run, US_LAB_HOST_A, "guest", "capable");
 	us_do_probe(run);
-	us_phase(run, "standby");
-	us_phase_expect_no_loss(run);
+	us_phase_steady(run, "standby");
 	us_expect_traffic(run, US_LAB_HOST_A, "web0-s");
 
-	us_phase(run, "expose");
+	us_transition(run, "expose", "expose");
 	for (unsigned nic = 0; nic < run->nics; nic++)
 		us_do_ctl(run, US_LAB_HOST_A, "expose", us_net_nics[nic].pair, NULL);
 	us_expect_all(run, US_LAB_HOST_A, "primary", "visible");
 	us_expect_all(run, US_LAB_HOST_A, "path", "primary");
-	us_phase(run, "primary");
 	for (unsigned nic = 0; nic < run->nics; nic++)
 		us_expect_traffic(run, US_LAB_HOST_A, us_net_nics[nic].primary_port);
+	us_phase_steady(run, "primary");
+	us_expect_traffic(run, US_LAB_HOST_A, us_net_nics[0].primary_port);
 	us_expect_heard(run);
 }
 
@@ -117,4 +122,16 @@ void us_do_guest(struct us_run *run, enum us_lab_host host, const char *command)
 	r = us_vm_guest_run(&run->vms[host], command, LIMIT_USEC);
 	if (r)
 		us_fail(run, "the guest's \"%s\" ended with %d", command, r);
+}
+
+void us_do_read_downtime(struct us_run *run)
+{
+	struct us_reason reason;
+	json_t *answer = NULL;
+
+	if (us_has_failed(run) ||
+	    us_vm_command(&run->vms[US_LAB_HOST_A], "query-migrate", NULL, &answer, &reason))
+		return;
+	json_unpack(answer, "{s:I}", "downtime", &run->downtime_ms);
+	json_decref(answer);
 }

@@ -8,7 +8,6 @@
 #include "util/clock.h"
 
 #define LIMIT_USEC (60 * US_USEC_PER_SEC)
-#define TRAFFIC_FRAMES 500
 
 void us_expect_boot(struct us_run *run, enum us_lab_host host, const char *text)
 {
@@ -83,16 +82,27 @@ static bool are_enough(void *userdata)
 	return us_net_frames_out(frames->run->lab, frames->host, frames->port) >= frames->enough;
 }
 
-void us_expect_traffic(struct us_run *run, enum us_lab_host host, const char *port)
+static void expect_frames(struct us_run *run, enum us_lab_host host, const char *port,
+			  unsigned count)
 {
 	struct frames frames = { run, host, port, 0 };
 
 	if (us_has_failed(run))
 		return;
-	frames.enough = us_net_frames_out(run->lab, host, port) + TRAFFIC_FRAMES;
-	if (frames.enough < TRAFFIC_FRAMES || wait_ticking(run, are_enough, &frames, LIMIT_USEC))
+	frames.enough = us_net_frames_out(run->lab, host, port) + count;
+	if (frames.enough < count || wait_ticking(run, are_enough, &frames, LIMIT_USEC))
 		us_fail(run, "%s: no frames for the guest leave through %s", us_lab_host_name(host),
 			port);
+}
+
+void us_expect_traffic(struct us_run *run, enum us_lab_host host, const char *port)
+{
+	expect_frames(run, host, port, run->lab->options.rate / 2);
+}
+
+void us_expect_settled(struct us_run *run, enum us_lab_host host, const char *port)
+{
+	expect_frames(run, host, port, run->lab->options.rate * 2);
 }
 
 static const char *status_text(const json_t *value)

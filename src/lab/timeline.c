@@ -29,6 +29,8 @@ void us_timeline_add(struct us_timeline *timeline, uint64_t time_usec, const cha
 	snprintf(event->name, sizeof(event->name), "%s", name);
 	snprintf(event->detail, sizeof(event->detail), "%s", detail ? detail : "");
 	event->data = json_incref(data);
+	if (timeline->on_event)
+		timeline->on_event(timeline, event);
 }
 
 void us_timeline_clear(struct us_timeline *timeline)

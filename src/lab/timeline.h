@@ -18,9 +18,12 @@ struct us_lab_event {
 struct us_timeline {
 	struct us_lab_event *events;
 	size_t count, allocated;
+	void (*on_event)(struct us_timeline *timeline, const struct us_lab_event *event);
+	void *userdata;
 };
 
-/* Adds an event; keeps a reference to @data. Events of the same time stay in their order. */
+/* Adds an event and tells timeline->on_event; keeps a reference to @data. Events of the same time
+ * stay in their order. */
 void us_timeline_add(struct us_timeline *timeline, uint64_t time_usec, const char *place,
 		     const char *source, const char *name, const char *detail, json_t *data);
 void us_timeline_clear(struct us_timeline *timeline);

@@ -25,6 +25,20 @@ void us_lab_down(struct us_lab *lab)
 	us_proc_run(lab, NULL, remove);
 }
 
+void us_lab_lock_path(const struct us_lab *lab, char path[160])
+{
+	snprintf(path, 160, "%s.lock", lab->dir);
+}
+
+void us_lab_remove(struct us_lab *lab)
+{
+	char path[160];
+
+	us_lab_down(lab);
+	us_lab_lock_path(lab, path);
+	unlink(path);
+}
+
 static const char *daemon_record(enum us_lab_host host, char buffer[40])
 {
 	snprintf(buffer, 40, "%s-understudyd", us_lab_host_name(host));
@@ -43,6 +57,7 @@ bool us_lab_is_up(const struct us_lab *lab)
 
 int us_lab_up(struct us_lab *lab, struct us_reason *reason)
 {
+	bool needs_daemons = !lab->transient || lab->options.manager == US_MANAGER_UNDERSTUDY;
 	int r;
 
 	us_lab_down(lab);
@@ -51,7 +66,7 @@ int us_lab_up(struct us_lab *lab, struct us_reason *reason)
 		r = us_image_prepare(lab, reason);
 	if (!r)
 		r = us_net_up(lab, reason);
-	for (int host = 0; !r && host < US_LAB_HOSTS; host++)
+	for (int host = 0; !r && needs_daemons && host < US_LAB_HOSTS; host++)
 		r = us_ctl_daemon_start(lab, host, reason);
 	return r;
 }

@@ -66,6 +66,22 @@ static void add_nic(struct us_vm_arguments *arguments, const struct us_vm *vm, u
 						  : ",bootindex=0");
 }
 
+/* For QEMU's own failover: what its primary is to be connected with, and the primary itself. */
+static void add_primary(struct us_vm_arguments *arguments, const struct us_vm *vm, unsigned nic)
+{
+	const struct us_net_nic *n = &us_net_nics[nic];
+
+	add(arguments, "-netdev");
+	add(arguments, "tap,id=host-primary%u,ifname=%s,script=no,downscript=no", nic,
+	    n->primary_port);
+	if (!vm->options.paired)
+		return;
+	add(arguments, "-device");
+	add(arguments,
+	    "%s,id=primary%u,netdev=host-primary%u,mac=%s,failover_pair_id=%s,bus=%s,romfile=",
+	    vm->lab->options.primary, nic, nic, n->mac, n->standby, US_VM_PRIMARY_BUS);
+}
+
 static void firmware_log(const struct us_vm *vm, char path[200])
 {
 	snprintf(path, 200, "%s/%s.firmware.log", vm->lab->dir, us_lab_host_name(vm->options.host));
@@ -129,6 +145,8 @@ void us_vm_arguments(struct us_vm_arguments *arguments, const struct us_vm *vm)
 	}
 	for (unsigned i = 0; i < vm->options.nics; i++)
 		add_nic(arguments, vm, i, is_pcie);
+	if (lab->options.manager == US_MANAGER_QEMU)
+		add_primary(arguments, vm, 0);
 	if (vm->options.boot == US_VM_BOOT_DIRECT) {
 		us_vm_kernel_arguments(vm->options.nics, kernel, sizeof(kernel));
 		add(arguments, "-kernel");

@@ -12,6 +12,9 @@
 #include "lab/timeline.h"
 #include "util/stream.h"
 
+/* Where a primary goes that QEMU's own failover manages. */
+#define US_VM_PRIMARY_BUS "rp3"
+
 enum us_vm_boot {
 	US_VM_BOOT_DIRECT,  /* QEMU loads the kernel */
 	US_VM_BOOT_NETWORK, /* the standby's ROM boots from the network */
@@ -22,6 +25,7 @@ struct us_vm_options {
 	enum us_vm_boot boot;
 	unsigned nics;
 	bool incoming; /* -incoming defer */
+	bool paired;   /* the primary is given at the start, with failover_pair_id */
 };
 
 struct us_vm {

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The command line: options, and the words that explain them. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lab/lab.h"
+
+static const char usage[] =
+	"Usage: understudy-lab COMMAND [OPTIONS]\n"
+	"\n"
+	"A laboratory for Understudy: two hosts, a switch and a client in network namespaces,\n"
+	"real QEMU, a real Linux guest, and scenarios that show what becomes of its network.\n"
+	"\n"
+	"  up                 raise the lab and leave it, with a guest on host-a\n"
+	"  down               take it away, whatever is left of it\n"
+	"  status             what of it is there\n"
+	"  list               the scenarios\n"
+	"  run SCENARIO       run a scenario, in a lab of its own when none is up\n"
+	"  compare            run scenarios with Understudy and with QEMU's own failover, by "
+	"turns\n"
+	"  shell PLACE        a shell in host-a, host-b, client or guest\n"
+	"\n"
+	"  --manager understudy|qemu\n"
+	"                     who shows and hides the primary (understudy)\n"
+	"  --primary MODEL    the primary's model, any PCI NIC of QEMU (vmxnet3); to compare,\n"
+	"                     any number of them (vmxnet3, e1000e)\n"
+	"  --scenario NAME    to compare, any number of them (hide, migrate, migrate-fail)\n"
+	"  --qemu PATH        (qemu-system-x86_64)\n"
+	"  --accel tcg|kvm    (tcg)\n"
+	"  --machine q35|pc   (q35)\n"
+	"  --repeat N         run each N times\n"
+	"  --rate FRAMES      a second and direction, up to 10000 (1000)\n"
+	"  --tcp              a bulk transfer and requests over TCP as well\n"
+	"  --slow-switch SECONDS\n"
+	"                     the switch learns so late that the guest has migrated\n"
+	"  --json FILE        write the report there, - for standard output\n"
+	"  --html FILE        draw it there, in one file for any browser\n"
+	"  --name NAME        of the lab, so that two can be up (uslab)\n"
+	"  --help, --version\n"
+	"\n"
+	"Exit status: 0 done or passed, 1 failed, 2 usage.\n";
+
+enum { RATE_MAX = 10000, SLOW_SWITCH_MAX_SEC = 60 };
+
+void us_options_usage(void)
+{
+	fputs(usage, stderr);
+}
+
+static bool is_one_of(const char *value, const char *one, const char *other)
+{
+	return !strcmp(value, one) || !strcmp(value, other);
+}
+
+static bool number(const char *text, unsigned least, unsigned most, unsigned *ret_value)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	*ret_value = value;
+	return *text && !*end && value >= least && value <= most;
+}
+
+static bool choose(const char *choices[US_LAB_CHOICES], unsigned *count, const char *choice)
+{
+	if (*count == US_LAB_CHOICES)
+		return false;
+	choices[(*count)++] = choice;
+	return true;
+}
+
+static bool parse_manager(const char *value, enum us_manager *ret_manager)
+{
+	for (int manager = 0; manager < US_MANAGERS; manager++)
+		if (!strcmp(value, us_manager_name(manager))) {
+			*ret_manager = manager;
+			return true;
+		}
+	return false;
+}
+
+static bool parse_one(int option, const char *value, struct us_lab_options *options)
+{
+	switch (option) {
+	case 'p':
+		options->primary = value;
+		return choose(options->primaries, &options->primaries_count, value);
+	case 's':
+		return choose(options->scenarios, &options->scenarios_count, value);
+	case 'M':
+		return parse_manager(value, &options->manager);
+	case 'q':
+		options->qemu = value;
+		return true;
+	case 'a':
+		options->accel = value;
+		return is_one_of(value, "tcg", "kvm");
+	case 'm':
+		options->machine = value;
+		return is_one_of(value, "q35", "pc");
+	case 'r':
+		return number(value, 1, 1000, &options->repeat);
+	case 'R':
+		return number(value, 1, RATE_MAX, &options->rate);
+	case 't':
+		options->tcp = true;
+		return true;
+	case 'S':
+		return number(value, 0, SLOW_SWITCH_MAX_SEC, &options->slow_switch_sec);
+	case 'j':
+		options->json = value;
+		return true;
+	case 'H':
+		options->html = value;
+		return true;
+	case 'n':
+		options->name = value;
+		return *value && strlen(value) <= 32 && !strpbrk(value, "/ ") && *value != '.';
+	case 'h':
+		fputs(usage, stdout);
+		exit(0);
+	case 'v':
+		printf("understudy-lab " US_VERSION "\n");
+		exit(0);
+	default:
+		return false;
+	}
+}
+
+bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options, int *ret_rest)
+{
+	static const struct option known[] = {
+		{ "manager", required_argument, NULL, 'M' },
+		{ "primary", required_argument, NULL, 'p' },
+		{ "scenario", required_argument, NULL, 's' },
+		{ "qemu", required_argument, NULL, 'q' },
+		{ "accel", required_argument, NULL, 'a' },
+		{ "machine", required_argument, NULL, 'm' },
+		{ "repeat", required_argument, NULL, 'r' },
+		{ "rate", required_argument, NULL, 'R' },
+		{ "tcp", no_argument, NULL, 't' },
+		{ "slow-switch", required_argument, NULL, 'S' },
+		{ "json", required_argument, NULL, 'j' },
+		{ "html", required_argument, NULL, 'H' },
+		{ "name", required_argument, NULL, 'n' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
+		{},
+	};
+	int option;
+
+	*ret_options = (struct us_lab_options){ .name = "uslab",
+						.qemu = "qemu-system-x86_64",
+						.accel = "tcg",
+						.machine = "q35",
+						.primary = "vmxnet3",
+						.repeat = 1,
+						.rate = 1000 };
+	while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0)
+		if (!parse_one(option, optarg, ret_options))
+			return false;
+	*ret_rest = optind;
+	return true;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Transitions: adjacent phases that are part of the same one, counted as one. Their delays are
+ * what they have above the steady state: above the median of the run's longest steady phase.
+ */
+#include <stdio.h>
+
+#include "lab/report.h"
+#include "lab/tcp.h"
+
+struct span {
+	const char *name;
+	uint64_t begin_usec, end_usec;
+};
+
+/* Finds the transition that begins at phase @*index or later; false: there is none. */
+static bool next(const struct us_run *run, unsigned *index, struct span *ret_span)
+{
+	unsigned i = *index;
+
+	while (i < run->phases_count && !run->phases[i].transition)
+		i++;
+	if (i == run->phases_count)
+		return false;
+	*ret_span = (struct span){ run->phases[i].transition, run->phases[i].begin_usec, 0 };
+	while (i < run->phases_count && run->phases[i].transition == ret_span->name)
+		ret_span->end_usec = us_phase_end(run, i++);
+	*index = i;
+	return true;
+}
+
+static struct span longest_steady(const struct us_run *run)
+{
+	struct span longest = {};
+
+	for (unsigned i = 0; i < run->phases_count; i++) {
+		const struct us_run_phase *phase = &run->phases[i];
+		uint64_t end_usec = us_phase_end(run, i);
+
+		if (phase->is_steady &&
+		    end_usec - phase->begin_usec > longest.end_usec - longest.begin_usec)
+			longest = (struct span){ phase->name, phase->begin_usec, end_usec };
+	}
+	return longest;
+}
+
+static void add_delay(json_t *json, const struct us_probe_delay *delay,
+		      const struct us_probe_delay *steady)
+{
+	json_t *more;
+
+	if (!delay->frames || !steady->frames)
+		return;
+	more = json_pack("{s:f,s:f,s:f,s:f}", "steady_delay_ms", steady->p50_usec / 1e3,
+			 "added_p50_ms", (delay->p50_usec - steady->p50_usec) / 1e3, "added_p99_ms",
+			 (delay->p99_usec - steady->p50_usec) / 1e3, "added_worst_ms",
+			 (delay->worst_usec - steady->p50_usec) / 1e3);
+	json_object_update(json, more);
+	json_decref(more);
+}
+
+static json_t *to_guest(const struct us_probe *probe, const struct span *span,
+			const struct span *steady)
+{
+	struct us_probe_delay delay, usual;
+	struct us_probe_count count;
+	json_t *json;
+
+	us_probe_count_to_guest(probe, span->begin_usec, span->end_usec, &count);
+	us_probe_delay_to_guest(probe, span->begin_usec, span->end_usec, &delay);
+	us_probe_delay_to_guest(probe, steady->begin_usec, steady->end_usec, &usual);
+	json = us_report_count(&count);
+	add_delay(json, &delay, &usual);
+	return json;
+}
+
+static json_t *from_guest(const struct us_probe *probe, const struct span *span,
+			  const struct span *steady)
+{
+	struct us_probe_delay delay, usual;
+	struct us_probe_count count;
+	json_t *json;
+
+	us_probe_count_from_guest(probe, span->begin_usec, span->end_usec, &count);
+	us_probe_delay_from_guest(probe, span->begin_usec, span->end_usec, &delay);
+	us_probe_delay_from_guest(probe, steady->begin_usec, steady->end_usec, &usual);
+	json = us_report_count(&count);
+	add_delay(json, &delay, &usual);
+	return json;
+}
+
+static json_t *tcp(const struct us_run *run, const struct span *span)
+{
+	struct us_tcp_count count;
+
+	us_tcp_count(run->tcp, span->begin_usec, span->end_usec, &count);
+	return json_pack("{s:I,s:i,s:f,s:I,s:I,s:f}", "bytes", (json_int_t)count.bytes,
+			 "lowest_percent", (int)count.lowest_percent, "stall_ms",
+			 count.stall_usec / 1e3, "retransmitted", (json_int_t)count.retransmitted,
+			 "responses", (json_int_t)count.responses, "slowest_response_ms",
+			 count.slowest_response_usec / 1e3);
+}
+
+static double real(const json_t *json, const char *key)
+{
+	return json_number_value(json_object_get(json, key));
+}
+
+static void print_direction(const struct us_run *run, const json_t *json)
+{
+	fprintf(run->out, " | %6.0f %4.0f %5.0f ms", real(json, "lost"), real(json, "duplicated"),
+		real(json, "longest_gap_ms"));
+	if (json_object_get(json, "added_p50_ms"))
+		fprintf(run->out, " %6.1f %7.1f %7.1f ms", real(json, "added_p50_ms"),
+			real(json, "added_p99_ms"), real(json, "added_worst_ms"));
+	else
+		fprintf(run->out, " %26s", "unknown");
+}
+
+static void print(const struct us_run *run, const json_t *json, const struct span *span)
+{
+	const json_t *stream = json_object_get(json, "tcp");
+
+	fprintf(run->out, "%-14s %-5s %6.1f s", span->name,
+		json_string_value(json_object_get(json, "pair")), real(json, "duration_ms") / 1e3);
+	print_direction(run, json_object_get(json, "to_guest"));
+	print_direction(run, json_object_get(json, "from_guest"));
+	fprintf(run->out, "\n");
+	if (stream)
+		fprintf(run->out,
+			"  TCP: stalled %.0f ms, worst half second at %.0f%% of the pace, %.0f "
+			"segments retransmitted, slowest response %.0f ms\n",
+			real(stream, "stall_ms"), real(stream, "lowest_percent"),
+			real(stream, "retransmitted"), real(stream, "slowest_response_ms"));
+}
+
+json_t *us_report_transitions(struct us_run *run)
+{
+	static const char columns[] = "   lost  dup      gap   added: p50     p99    worst";
+	const struct span steady = longest_steady(run);
+	json_t *list = json_array();
+	unsigned index = 0;
+	struct span span;
+
+	while (next(run, &index, &span)) {
+		if (!json_array_size(list))
+			fprintf(run->out,
+				"\nTransitions, with the delay added to the steady state's:\n"
+				"%-29s |%-50s |%s\n%-29s |%s |%s\n",
+				"", " to the guest", " from the guest", "", columns, columns);
+		for (unsigned nic = 0; nic < run->nics; nic++) {
+			json_t *json;
+
+			if (!run->probes[nic])
+				continue;
+			json = json_pack("{s:s,s:s,s:f,s:f,s:o,s:o}", "transition", span.name,
+					 "pair", us_net_nics[nic].pair, "begin_ms",
+					 (span.begin_usec - run->begin_usec) / 1e3, "duration_ms",
+					 (span.end_usec - span.begin_usec) / 1e3, "to_guest",
+					 to_guest(run->probes[nic], &span, &steady), "from_guest",
+					 from_guest(run->probes[nic], &span, &steady));
+			if (run->tcp && nic == 0)
+				json_object_set_new(json, "tcp", tcp(run, &span));
+			print(run, json, &span);
+			json_array_append_new(list, json);
+		}
+	}
+	return list;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Each run has a lab of its own, raised for it and taken away again, so that no run finds what
+ * another has left. Only a lab that the operator raised is used as it is, and left as it was, with
+ * a guest of its own again.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lab/html.h"
+#include "lab/runs.h"
+#include "util/cleanup.h"
+
+static int write_json(const char *path, const json_t *what)
+{
+	if (!path)
+		return 0;
+	if (!strcmp(path, "-"))
+		return json_dumpf(what, stdout, JSON_INDENT(2)) ? -EIO : 0;
+	return json_dump_file(what, path, JSON_INDENT(2)) ? -EIO : 0;
+}
+
+/* Returns @r, or why a file could not be written. The frames are the picture's only. */
+static int write_files(const struct us_lab *lab, const json_t *reports, const json_t *comparison,
+		       const json_t *document, int r, struct us_reason *reason)
+{
+	json_t *report;
+	size_t i;
+
+	if (lab->options.html && us_html_write(lab->options.html, reports, comparison))
+		r = us_refuse(reason, "cannot write %s", lab->options.html);
+	json_array_foreach (reports, i, report)
+		json_object_del(report, "frames");
+	if (write_json(lab->options.json, document))
+		r = us_refuse(reason, "cannot write %s", lab->options.json);
+	return r;
+}
+
+static const struct us_scenario *find(const struct us_lab *lab, const char *name,
+				      struct us_reason *reason)
+{
+	const struct us_scenario *scenario = us_scenario_find(name);
+
+	if (!scenario)
+		us_refuse(reason, "no scenario %s: see understudy-lab list", name);
+	return scenario;
+}
+
+/* What QEMU's own failover cannot do is said before anything is raised. */
+static int check_manager(const struct us_lab *lab, const struct us_scenario *scenario,
+			 struct us_reason *reason)
+{
+	if (!scenario->run_qemu)
+		return us_refuse(reason,
+				 "%s: QEMU's own failover has nothing like it: choose expose, "
+				 "hide, migrate or migrate-fail",
+				 scenario->name);
+	if (strcmp(lab->options.machine, "q35"))
+		return us_refuse(reason, "QEMU's own failover takes PCIe primaries only: choose "
+					 "--machine q35");
+	return 0;
+}
+
+static void end(struct us_lab *lab, bool passed)
+{
+	struct us_reason ignored;
+
+	if (!lab->transient)
+		us_lab_guest_up(lab, &ignored);
+	else if (passed)
+		us_lab_remove(lab);
+	else
+		us_lab_end(lab);
+}
+
+/* Returns as us_run_scenario(). A failed run's logs stay until the next one. */
+static int run_once(struct us_lab *lab, const struct us_scenario *scenario, json_t **ret_report,
+		    struct us_reason *reason)
+{
+	int r;
+
+	if (lab->transient) {
+		r = us_lab_up(lab, reason);
+	} else {
+		us_lab_guest_down(lab);
+		r = us_image_prepare(lab, reason);
+	}
+	if (!r) {
+		r = us_run_scenario(lab, scenario, ret_report);
+		if (r == US_REFUSED)
+			us_refuse(reason, "%s failed: logs are in %s", scenario->name, lab->dir);
+	}
+	if (lab->transient)
+		us_lab_end(lab);
+	return r;
+}
+
+int us_runs_repeat(struct us_lab *lab, const char *name, struct us_reason *reason)
+{
+	const struct us_scenario *scenario = find(lab, name, reason);
+	unsigned passed = 0, done = 0;
+	json_t *reports, *report;
+	int r = scenario ? 0 : US_REFUSED;
+
+	if (!r && lab->options.manager == US_MANAGER_QEMU)
+		r = check_manager(lab, scenario, reason);
+	if (!r)
+		r = us_models_check(lab->options.qemu, lab->options.primary, reason);
+	if (r)
+		return r;
+	reports = json_array();
+	lab->transient = !us_lab_is_up(lab);
+	while (done < lab->options.repeat && !lab->interrupted) {
+		report = NULL;
+		r = run_once(lab, scenario, &report, reason);
+		if (!report)
+			break;
+		json_array_append_new(reports, report);
+		passed += r == 0;
+		done++;
+		/* Of many runs those are drawn that failed, and the last. */
+		if (!r && done < lab->options.repeat)
+			json_object_del(report, "frames");
+		if (lab->options.repeat > 1)
+			printf("%s: %u of %u passed\n\n", name, passed, done);
+	}
+	end(lab, !r && passed == lab->options.repeat);
+	if (!r && passed < lab->options.repeat)
+		r = us_refuse(reason, "%s: %u of %u runs passed", name, passed,
+			      lab->options.repeat);
+	if (done)
+		r = write_files(lab, reports, NULL,
+				lab->options.repeat == 1 ? json_array_get(reports, 0) : reports, r,
+				reason);
+	json_decref(reports);
+	return r;
+}
+
+static void print_run(const struct us_lab *lab, const json_t *report, unsigned round)
+{
+	const json_t *failures = json_object_get(report, "failures"), *failure;
+	size_t i;
+
+	printf("%3u  %-14s %-8s %-10s %s\n", round,
+	       json_string_value(json_object_get(report, "scenario")), lab->options.primary,
+	       us_manager_name(lab->options.manager),
+	       json_string_value(json_object_get(report, "verdict")));
+	json_array_foreach (failures, i, failure)
+		printf("       %s\n", json_string_value(failure));
+	fflush(stdout);
+}
+
+/* All of one round: managers change fastest, so that both meet the same weather. */
+static int compare_round(struct us_lab *lab, unsigned round, json_t *reports,
+			 struct us_reason *reason)
+{
+	const struct us_lab_options *options = &lab->options;
+	int r = 0;
+
+	for (unsigned s = 0; s < options->scenarios_count; s++)
+		for (unsigned p = 0; p < options->primaries_count; p++)
+			for (int manager = 0; manager < US_MANAGERS; manager++) {
+				json_t *report = NULL;
+
+				lab->options.primary = options->primaries[p];
+				lab->options.manager = manager;
+				r = run_once(lab, us_scenario_find(options->scenarios[s]), &report,
+					     reason);
+				if (!report || lab->interrupted) {
+					json_decref(report);
+					return r ? r : -EINTR;
+				}
+				print_run(lab, report, round);
+				if (round < options->repeat)
+					json_object_del(report, "frames");
+				json_array_append_new(reports, report);
+			}
+	return 0;
+}
+
+static int compare_check(struct us_lab *lab, struct us_reason *reason)
+{
+	static const char *const scenarios[] = { "hide", "migrate", "migrate-fail" };
+	static const char *const primaries[] = { "vmxnet3", "e1000e" };
+	struct us_lab_options *options = &lab->options;
+	int r = 0;
+
+	if (!options->scenarios_count)
+		while (options->scenarios_count < US_ARRAY_LENGTH(scenarios)) {
+			options->scenarios[options->scenarios_count] =
+				scenarios[options->scenarios_count];
+			options->scenarios_count++;
+		}
+	if (!options->primaries_count)
+		while (options->primaries_count < US_ARRAY_LENGTH(primaries)) {
+			options->primaries[options->primaries_count] =
+				primaries[options->primaries_count];
+			options->primaries_count++;
+		}
+	for (unsigned i = 0; !r && i < options->scenarios_count; i++) {
+		const struct us_scenario *scenario = find(lab, options->scenarios[i], reason);
+
+		r = scenario ? check_manager(lab, scenario, reason) : US_REFUSED;
+	}
+	for (unsigned i = 0; !r && i < options->primaries_count; i++)
+		r = us_models_check(options->qemu, options->primaries[i], reason);
+	if (!r && us_lab_is_up(lab))
+		r = us_refuse(reason,
+			      "a comparison raises labs of its own, and %s is up: "
+			      "understudy-lab down, or choose another --name",
+			      options->name);
+	return r;
+}
+
+int us_runs_compare(struct us_lab *lab, struct us_reason *reason)
+{
+	json_t *reports, *comparison, *all;
+	int r = compare_check(lab, reason);
+
+	if (r)
+		return r;
+	reports = json_array();
+	lab->transient = lab->quiet = true;
+	for (unsigned round = 1; !r && round <= lab->options.repeat; round++)
+		r = compare_round(lab, round, reports, reason);
+	end(lab, !r);
+
+	/* What was measured until something went wrong is worth having, too. */
+	comparison = us_compare(reports);
+	all = json_pack("{s:O,s:O}", "comparison", comparison, "runs", reports);
+	r = write_files(lab, reports, comparison, all, r, reason);
+	json_decref(all);
+	json_decref(comparison);
+	json_decref(reports);
+	return r;
+}
