@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import pathlib
+import queue
 import select
 import signal
 import socket
@@ -120,21 +121,25 @@ class Daemon:
     def start(self):
         path = str(self.dir / 'notify')
         pathlib.Path(path).unlink(missing_ok=True)
-        self.notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notices.bind(path)
-        self.notices.settimeout(LIMIT_SEC)
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        notify.bind(path)
+        # Always read, as a service manager does: a full socket would stop the daemon.
+        self.notices = queue.Queue()
+        threading.Thread(target=self.take_notices, args=[notify], daemon=True).start()
         with open(self.dir / 'log', 'a') as log:
             self.process = spawn([UNDERSTUDYD, '--socket', self.socket, '--state-dir', self.dir,
                                   '--migration-address', '127.0.0.1'], stderr=log,
                                  env={**os.environ, 'NOTIFY_SOCKET': path, **self.environment})
         self.await_notice('READY=1')
 
+    def take_notices(self, notify):
+        while True:
+            for line in notify.recv(4096).decode().split('\n'):
+                self.notices.put(line)
+
     def await_notice(self, wanted):
-        limit = time.monotonic() + LIMIT_SEC
-        while time.monotonic() < limit:
-            if wanted in self.notices.recv(4096).decode().split('\n'):
-                return
-        raise Failure(f'no {wanted}')
+        while self.notices.get(timeout=LIMIT_SEC) != wanted:
+            pass
 
     def stop(self, how=signal.SIGTERM):
         return end(self.process, how)
