@@ -15,7 +15,7 @@
 
 enum {
 	WAITING_MAX = 64,
-	WAITING_BYTES_MAX = 128 * 1024,
+	WAITING_BYTES_MAX = 1024 * 1024,
 	FAIL_TEXT_BYTES = 1024,
 	WHERE_BYTES = 128,
 };
@@ -69,6 +69,7 @@ void us_call_fail(struct us_call *call, const char *error, const char *format, .
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	us_one_line(text);
 	us_call_answer(call, name, json_pack("{s:o}", "message", us_wire_string(text)));
 }
 

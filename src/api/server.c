@@ -53,7 +53,7 @@ static void on_closed(void *userdata, int error)
 	const char *why = NULL;
 
 	if (error == -EMSGSIZE)
-		why = "sent a message of more than 64 KiB";
+		why = "sent a message of more than 128 KiB";
 	else if (error == -ENOBUFS)
 		why = "does not read its answers";
 	else if (error != 0 && error != -ECONNRESET && error != -EPIPE)
