@@ -321,7 +321,7 @@ static void test_bad_clients(void **state)
 		{ "{\"method\":\"a.B\",\"parameters\":7}", 32,
 		  "sent something that is no Varlink call" },
 		{ full, sizeof(full), "sent something that is no Varlink call" },
-		{ flood, sizeof(flood), "sent a message of more than 64 KiB" },
+		{ flood, sizeof(flood), "sent a message of more than 128 KiB" },
 	};
 	struct us_server *server = serve(*state);
 	struct raw good;
