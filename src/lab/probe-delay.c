@@ -26,7 +26,8 @@
 #define STEPS_MAX 8
 /* Reports sent so soon after a step may have been sent before it: its time is not exact. */
 #define STEP_BLUR_USEC (5 * US_USEC_PER_MSEC)
-#define STEP_LOOK_BACK_USEC (5 * US_USEC_PER_SEC)
+/* Of so many reports heard before a stop the least offset says what time it was in the guest. */
+#define STEP_REPORTS 500
 
 struct guest_clock {
 	uint64_t steps_usec[STEPS_MAX]; /* by the guest's clock, ascending */
@@ -53,15 +54,17 @@ static void find_step(struct guest_clock *clock, const struct us_probe *probe, u
 		      uint64_t pause_usec)
 {
 	int64_t offset = INT64_MAX;
+	unsigned reports = 0;
 
-	for (uint64_t i = 0; i < us_probe_heard(probe); i++) {
+	for (uint64_t i = us_probe_heard(probe); i-- > 0 && reports < STEP_REPORTS;) {
 		const struct us_probe_arrival *arrival = &probe->arrivals[i];
 
-		if (arrival->session == session && arrival->time_usec <= pause_usec &&
-		    arrival->time_usec + STEP_LOOK_BACK_USEC >= pause_usec &&
-		    steps_before(clock, arrival->guest_usec) == clock->steps_count &&
-		    offset_of(arrival) < offset)
+		if (arrival->session != session || arrival->time_usec > pause_usec ||
+		    steps_before(clock, arrival->guest_usec) != clock->steps_count)
+			continue;
+		if (offset_of(arrival) < offset)
 			offset = offset_of(arrival);
+		reports++;
 	}
 	if (offset != INT64_MAX && clock->steps_count < STEPS_MAX)
 		clock->steps_usec[clock->steps_count++] = pause_usec - offset;

@@ -257,8 +257,3 @@ void us_probe_free(struct us_probe *probe)
 	forget(probe->log, sizeof(*probe->log));
 	free(probe);
 }
-
-uint64_t us_probe_heard(const struct us_probe *probe)
-{
-	return atomic_load(&probe->arrivals_count);
-}
