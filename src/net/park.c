@@ -15,15 +15,17 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "net/aside.h"
 #include "net/park.h"
 #include "net/tap.h"
 #include "util/clock.h"
 #include "util/list.h"
 
 enum {
-	FRAMES_DEFAULT = 10000,
-	BYTES_DEFAULT = 16 * 1024 * 1024,
-	RELEASE_DEFAULT_USEC = 3 * 1000 * 1000,
+	FRAMES_DEFAULT = 65536,
+	BYTES_DEFAULT = 32 * 1024 * 1024,
+	RELEASE_DEFAULT_USEC = 5 * 1000 * 1000,
+	QUEUE_MAX = 10000,	/* frames in the tap, until we read them */
 	FRAME_MAX = 65536 + 64, /* a whole segmentation offload, and its headers */
 	READ_MAX = 256,		/* frames in a row, then others have their turn */
 	TICK_USEC = 1000,
@@ -71,7 +73,7 @@ struct us_park {
 	uint64_t sent, read;	/* to the target's queue; by the VM, in all */
 	uint64_t window_usec;	/* begin of the window over which … */
 	uint64_t arrivals;	/* … these came, and … */
-	double rate;		/* … per second, in the one before */
+	double rate, rate_max;	/* … per second, in the one before, and in the fullest */
 
 	uint8_t scratch[sizeof(struct virtio_net_hdr) + FRAME_MAX];
 };
@@ -249,6 +251,8 @@ static void measure_rate(struct us_park *park, uint64_t now_usec)
 	if (elapsed_usec < RATE_WINDOW_USEC)
 		return;
 	park->rate = park->arrivals * 1e6 / elapsed_usec;
+	if (park->rate_max < park->rate)
+		park->rate_max = park->rate;
 	park->arrivals = 0;
 	park->window_usec = now_usec;
 }
@@ -268,15 +272,15 @@ static unsigned int room(struct us_park *park)
 }
 
 /*
- * Twice as fast as frames come, which the guest has shown to take; and a full lot within a
- * second of its own.
+ * So fast that what is held would go in a second, but no faster than twice what came at any time:
+ * that the guest has shown to take.
  */
 static void give_tokens(struct us_park *park, uint64_t now_usec)
 {
 	double rate = park->rate + park->counts.frames, burst;
 
-	if (rate < 2 * park->rate)
-		rate = 2 * park->rate;
+	if (rate > 2 * park->rate_max)
+		rate = 2 * park->rate_max;
 	if (rate < RATE_MIN)
 		rate = RATE_MIN;
 	burst = rate * LATE_USEC / 1e6;
@@ -349,7 +353,7 @@ static int set_target(struct us_park *park, const struct us_link *target, struct
 	if (r < 0)
 		return us_refuse(reason, "interface %s: frames cannot be sent there: %s",
 				 target->name, us_strerror(r));
-	us_close(park->port);
+	us_close_aside(park->port);
 	park->port = port;
 	park->target = *target;
 	park->sent = park->read = 0;
@@ -417,8 +421,8 @@ bool us_park_is_finished(const struct us_park *park)
 void us_park_hold(struct us_park *park)
 {
 	end_release(park);
-	park->port = us_close(park->port);
-	park->rate = 0;
+	park->port = us_close_aside(park->port);
+	park->rate = park->rate_max = 0;
 	park->arrivals = 0;
 	park->window_usec = us_now_usec();
 }
@@ -452,6 +456,7 @@ int us_park_new(struct us_park **ret_park, const struct us_park_config *config,
 		void *userdata, struct us_reason *reason)
 {
 	US_CLEANUP(us_park_freep) struct us_park *park = NULL;
+	uint32_t queue_frames;
 	int r = check_bridge(standby, reason);
 
 	if (r != 0)
@@ -468,8 +473,11 @@ int us_park_new(struct us_park **ret_park, const struct us_park_config *config,
 	us_list_init(&park->earlier);
 	us_list_init(&park->own);
 	set_defaults(&park->config.limits);
+	queue_frames = park->config.limits.frames;
 
-	r = us_tap_new(standby, park->config.limits.frames, &park->tap, &park->link, reason);
+	if (queue_frames > QUEUE_MAX)
+		queue_frames = QUEUE_MAX;
+	r = us_tap_new(standby, queue_frames, &park->tap, &park->link, reason);
 	if (r == 0)
 		r = sd_event_add_io(config->loop, &park->arrival, park->tap, EPOLLIN, on_arrival,
 				    park);
@@ -490,8 +498,8 @@ void us_park_free(struct us_park *park)
 		drop(park, held);
 	sd_event_source_disable_unref(park->timer);
 	sd_event_source_disable_unref(park->arrival);
-	us_close(park->port);
-	us_tap_close(park->tap);
+	us_close_aside(park->port);
+	us_close_aside(park->tap);
 	free(park);
 }
 

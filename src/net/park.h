@@ -29,9 +29,9 @@ struct us_park;
 
 /* Bounds; a member that is 0 stands for its default. */
 struct us_park_limits {
-	uint32_t frames;       /* held at once: 10,000 */
-	uint64_t bytes;	       /* of memory for them: 16 MiB */
-	uint64_t release_usec; /* what is still held then is sent at once: 3 s */
+	uint32_t frames;       /* held at once: 65,536 */
+	uint64_t bytes;	       /* of memory for them: 32 MiB */
+	uint64_t release_usec; /* what is still held then is sent at once: 5 s */
 };
 
 struct us_park_counts {
