@@ -116,6 +116,7 @@ enum us_why {
 	US_WHY_PLUG_REFUSED,	/* the VMM refused to plug it */
 	US_WHY_NOT_READY,	/* the guest did not use it in time */
 	US_WHY_STEER_FAILED,	/* the switch could not be steered to it */
+	US_WHY_UNPLUG_ASKED,	/* it was to be hidden and is wanted back; first the guest answers */
 	US_WHY_UNPLUG_OVERDUE,	/* the guest has not acknowledged the unplug */
 	US_WHY_N
 };
@@ -162,7 +163,7 @@ struct us_pair {
 	bool hold;
 	bool prepared;	/* between prepare and finish */
 	bool migrating; /* the VMM says so, prepared or not */
-	bool stopped;	/* the guest stands still for the end of a migration of ours */
+	bool stopped;	/* the guest is on its way between two hosts */
 	bool removing;	/* give everything back */
 
 	/* The primary */
@@ -210,8 +211,8 @@ enum us_event_type {
 	US_EVENT_PREPARE,	 /* hide for a migration */
 	US_EVENT_FINISH,	 /* the migration is over, or is not to be */
 	US_EVENT_MIGRATING,	 /* .on: the VMM started, or stopped, migrating */
-	US_EVENT_STOPPED,	   /* .on: the guest stopped for the end of a migration, and what arrives
-				    * for it has to follow it; off: it goes on here */
+	US_EVENT_STOPPED,	   /* .on: the guest stands still between two hosts: what arrives for
+				    * it, here or there, waits; off: it does not any more */
 	US_EVENT_OBSERVED,	 /* .on: the primary is, or is not, in the VM */
 	US_EVENT_PATH,		 /* .path: found so on the switch, unasked */
 	US_EVENT_RESERVED,	 /* result of RESERVE; .on: it is ours */

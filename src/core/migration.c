@@ -18,6 +18,8 @@ static const struct stage_info stages[] = {
 	[US_STAGE_HIDE] = { "hide", true, false, 60 * SEC, 5 * SEC },
 	[US_STAGE_TRANSFER] = { "transfer", true, false, 0, 60 * SEC },
 	[US_STAGE_ARRIVE] = { "arrive", false, true, 30 * SEC, 0 },
+	/* Shorter than frames may be parked. */
+	[US_STAGE_HANDOFF] = { "handoff", false, true, 15 * SEC, 0 },
 	[US_STAGE_RELEASE] = { "release", false, true, 10 * SEC, 0 },
 };
 _Static_assert(sizeof(stages) / sizeof(stages[0]) == US_STAGE_N, "a row for every stage");

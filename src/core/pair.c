@@ -232,19 +232,20 @@ static void expose(struct us_pair *pair, uint64_t now, struct us_effects *effect
 	emit(effects, US_EFFECT_PLUG);
 }
 
-/* The VMM has the device: from now on it is the guest that we wait for. */
+/* The VMM has the device: from now on it is the guest that we wait for, unless it uses it. */
 static void plugged(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 {
 	go(pair, US_PRIMARY_EXPOSING, now + pair->config.ready_usec);
 	pair->plugged = true;
-	emit(effects, US_EFFECT_WATCH);
+	if (!pair->ready)
+		emit(effects, US_EFFECT_WATCH);
 }
 
 static void hide(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 {
-	if (pair->plugged && pair->primary == US_PRIMARY_EXPOSING)
+	emit(effects, US_EFFECT_UNPLUG); /* before all that takes time */
+	if (pair->plugged && !pair->ready && pair->primary == US_PRIMARY_EXPOSING)
 		emit(effects, US_EFFECT_UNWATCH);
-	emit(effects, US_EFFECT_UNPLUG);
 	pair->calm_at = US_NEVER;
 	begin(pair);
 	go(pair, US_PRIMARY_HIDING, now + pair->config.unplug_usec);
@@ -260,7 +261,7 @@ static bool is_guest_made(enum us_why why)
 /* It left the VM, asked or unasked. */
 static void unplugged(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 {
-	if (pair->primary == US_PRIMARY_EXPOSING && pair->plugged)
+	if (pair->primary == US_PRIMARY_EXPOSING && pair->plugged && !pair->ready)
 		emit(effects, US_EFFECT_UNWATCH);
 	if (pair->primary != US_PRIMARY_HIDING && is_ours(pair))
 		flip(pair, now); /* the guest ejected it: not at once again */
@@ -303,8 +304,10 @@ static void settle_in_vm(struct us_pair *pair, enum us_why why, uint64_t now,
 			 struct us_effects *effects)
 {
 	if (!is_ours(pair)) {
-		if (pair->ready)
+		if (pair->ready) {
 			pair->primary = US_PRIMARY_VISIBLE;
+			pair->primary_deadline = US_NEVER;
+		}
 		return;
 	}
 	if (why != US_WHY_DRIVER_OK) {
@@ -385,7 +388,9 @@ static enum us_why explain(const struct us_pair *pair, enum us_why why)
 	case US_PRIMARY_HIDING:
 		if (pair->overdue)
 			return US_WHY_UNPLUG_OVERDUE;
-		return why == US_WHY_DRIVER_OK ? pair->failure : why;
+		if (why != US_WHY_DRIVER_OK)
+			return why;
+		return pair->failure == US_WHY_READY ? US_WHY_UNPLUG_ASKED : pair->failure;
 	default:
 		return pair->vm == US_VM_UNKNOWN ? US_WHY_VM_UNKNOWN : US_WHY_LOOKING;
 	}
@@ -465,9 +470,9 @@ static int take_observed(struct us_pair *pair, bool is_there, uint64_t now,
 	}
 	if (!pair->reserving)
 		pair->reserved = is_ours(pair); /* else the answer will tell */
-	plugged(pair, now, effects);
 	/* A path that leads there was steered there because it carried traffic. */
-	pair->ready = pair->path == US_PATH_PRIMARY;
+	pair->ready = is_ours(pair) && pair->path == US_PATH_PRIMARY;
+	plugged(pair, now, effects);
 	return 0;
 }
 
@@ -612,7 +617,8 @@ static int take_event(struct us_pair *pair, const struct us_event *event,
 		return set(&pair->migrating, event->on);
 	case US_EVENT_STOPPED:
 		begin(pair);
-		return set(&pair->stopped, event->on && pair->prepared);
+		return set(&pair->stopped,
+			   event->on && (pair->prepared || pair->vm == US_VM_INCOMING));
 	case US_EVENT_OBSERVED:
 		return take_observed(pair, event->on, now, effects);
 	case US_EVENT_PATH:

@@ -14,6 +14,7 @@
 
 #include "api/server.h"
 #include "core/migration.h"
+#include "net/mirror.h"
 #include "net/steer.h"
 #include "net/watch.h"
 #include "understudy/client.h"
@@ -59,9 +60,11 @@ struct us_host_vm {
 	struct us_receive *receive;	/* as the destination */
 	enum us_vm_state state;
 	enum us_transfer transfer;
-	sd_event_source *again;	  /* armed to connect again after a refusal */
-	bool prepared;		  /* by Prepare, until Finish; survives a restart */
-	struct us_reason problem; /* why it is not adopted; "" if it is */
+	sd_event_source *again;	   /* armed to connect again after a refusal */
+	sd_event_source *arriving; /* armed while frames may follow the guest from its source */
+	uint64_t stopped_usec;	   /* when QEMU stopped the guest, CLOCK_REALTIME */
+	bool prepared;		   /* by Prepare, until Finish; survives a restart */
+	struct us_reason problem;  /* why it is not adopted; "" if it is */
 };
 
 /* What a SPEC names: "vfio:0000:5e:00.2" or "emulated:MODEL,port=IFNAME[,mac=MAC]". */
@@ -91,6 +94,7 @@ struct us_host_pair {
 	struct us_pair engine;
 	struct us_steer *steer; /* NULL while the switch cannot be found */
 	struct us_watch *watch;
+	struct us_mirror *mirror; /* while its guest may be stopped for a migration */
 	sd_event_source *timer;
 	bool has_found;		 /* `found` is known: from now, or from before a restart */
 	char found[256];	 /* what the switch had before us, us_steer_save() */
@@ -175,11 +179,15 @@ void us_migrate(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call 
 		const json_t *parameters);
 void us_migrate_abort(struct us_host_vm *vm, struct us_call *call);
 void us_migrate_transfer(struct us_host_vm *vm, enum us_transfer transfer);
+/* Its guest stopped, @age_usec ago, or goes on, while QEMU migrates it. */
+void us_migrate_stopped(struct us_host_vm *vm, bool stopped, uint64_t age_usec);
 void us_migrate_vm_lost(struct us_host_vm *vm, const char *why);
 void us_migrate_free(struct us_migration *migration);
 
 void us_receive(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call *call,
 		const json_t *parameters);
+/* The guest's state is being loaded: it runs here in a moment. */
+void us_receive_nearly(struct us_host_vm *vm);
 void us_receive_arrived(struct us_host_vm *vm);
 void us_receive_fail(struct us_host_vm *vm, const char *why);
 

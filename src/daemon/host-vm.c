@@ -8,6 +8,11 @@
 #include "api/codec.h"
 #include "daemon/daemon.h"
 
+enum {
+	AGAIN_USEC = 2 * 1000 * 1000,	 /* until a refused monitor is tried again */
+	ARRIVING_USEC = 2 * 1000 * 1000, /* for the frames that follow a guest */
+};
+
 void us_host_vm_feed(struct us_host_vm *vm, const struct us_event *event)
 {
 	struct us_host_pair *pair;
@@ -42,8 +47,11 @@ static void set_state(struct us_host_vm *vm, enum us_vm_state state)
 
 	vm->state = state;
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_VM, .vm = state });
-	if (arrived)
-		us_receive_arrived(vm);
+	if (!arrived)
+		return;
+	sd_event_source_set_time_relative(vm->arriving, ARRIVING_USEC);
+	sd_event_source_set_enabled(vm->arriving, SD_EVENT_ONESHOT);
+	us_receive_arrived(vm);
 }
 
 static void set_transfer(struct us_host_vm *vm, enum us_transfer transfer)
@@ -73,13 +81,16 @@ static void adopted(struct us_host_vm *vm, const struct us_vm_event *event)
 	us_publish_vm(vm, "adopted");
 }
 
-enum {
-	AGAIN_USEC = 2 * 1000 * 1000,
-};
-
 static int on_again(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	us_vm_connect(((struct us_host_vm *)userdata)->vm);
+	return 0;
+}
+
+/* Its source has not sent what it held in time: what arrived here waits no longer. */
+static int on_arriving(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	us_host_vm_feed(userdata, &(struct us_event){ .type = US_EVENT_STOPPED });
 	return 0;
 }
 
@@ -160,6 +171,13 @@ static void on_event(void *userdata, const struct us_vm_event *event)
 		set_transfer(vm, event->transfer);
 		break;
 	case US_VM_TRACE:
+		/* First: every frame that comes from now on belongs to the guest's next host. */
+		if (strcmp(event->name, "STOP") == 0)
+			us_migrate_stopped(vm, true, event->age_usec);
+		else if (strcmp(event->name, "RESUME") == 0)
+			us_migrate_stopped(vm, false, event->age_usec);
+		else if (strcmp(event->name, "FAILOVER_NEGOTIATED") == 0)
+			us_receive_nearly(vm);
 		us_publish_vm(vm, event->name);
 		break;
 	}
@@ -186,6 +204,11 @@ int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const c
 					       AGAIN_USEC, 0, on_again, vm);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(vm->again, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time_relative(daemon->loop, &vm->arriving, CLOCK_MONOTONIC,
+					       ARRIVING_USEC, 0, on_arriving, vm);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(vm->arriving, SD_EVENT_OFF);
 	if (r < 0) {
 		us_vm_free(vm->vm);
 		free(vm->monitor_path);
@@ -220,6 +243,7 @@ void us_host_vm_free(struct us_host_vm *vm)
 	us_list_remove(&vm->link);
 	us_vm_free(vm->vm);
 	sd_event_source_disable_unref(vm->again);
+	sd_event_source_disable_unref(vm->arriving);
 	free(vm->monitor_path);
 	free(vm);
 }

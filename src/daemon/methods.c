@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "daemon/handoff.h"
 
 static const char *text(const json_t *parameters, const char *name)
 {
@@ -258,6 +259,14 @@ static void receive(void *userdata, struct us_call *call, const json_t *paramete
 		us_receive(userdata, vm, call, parameters);
 }
 
+static void handoff(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
+
+	if (vm)
+		us_handoff_receive(vm, call, parameters);
+}
+
 static void monitor(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	us_publish_monitor(userdata, call);
@@ -278,6 +287,7 @@ const struct us_method us_daemon_methods[] = {
 	{ "Migrate", true, migrate },
 	{ "AbortMigration", true, abort_migration },
 	{ "Receive", true, receive },
+	{ "Handoff", true, handoff },
 	{ "Monitor", false, monitor },
 	{ NULL, false, NULL },
 };

@@ -10,6 +10,7 @@
 #include <syslog.h>
 
 #include "daemon/daemon.h"
+#include "daemon/handoff.h"
 #include "util/clock.h"
 
 enum {
@@ -22,6 +23,7 @@ struct us_migration {
 	struct us_client *client;	   /* of the destination's daemon */
 	struct us_waiter waiter;	   /* for the pairs: hidden, or as before */
 	struct us_plan plan;
+	struct us_handoff *handoff;
 	sd_event_source *posted, *deadline, *ticking;
 	unsigned events; /* posted: 1 << enum us_plan_event_type */
 	char *destination, *uri;
@@ -29,7 +31,6 @@ struct us_migration {
 	bool is_waiting;
 	bool start_asked; /* QEMU was told to migrate */
 	bool has_arrived;
-	bool is_freed;
 	struct us_reason reason; /* the first thing that went wrong */
 	struct us_transfer_progress progress;
 };
@@ -83,18 +84,26 @@ static void post(struct us_migration *m, enum us_plan_event_type event)
 	sd_event_source_set_enabled(m->posted, SD_EVENT_ONESHOT);
 }
 
+/* The words are the destination's, not ours. */
+static bool is_elsewhere(const struct us_migration *m)
+{
+	return m->plan.stage == US_STAGE_RESERVE || m->plan.stage == US_STAGE_ARRIVE ||
+	       m->plan.stage == US_STAGE_HANDOFF;
+}
+
 /* Something went wrong with what is under way; only the first reason is told. */
 static void fail(struct us_migration *m, const char *why)
 {
 	if (!m->reason.text[0])
-		us_refuse(&m->reason, "vm %s: %s: %s", m->vm->name, us_stage_name(m->plan.stage),
-			  why);
+		us_refuse(&m->reason, "vm %s: %s%s%s: %s", m->vm->name,
+			  us_stage_name(m->plan.stage), is_elsewhere(m) ? " at " : "",
+			  is_elsewhere(m) ? m->destination : "", why);
 	post(m, US_PLAN_FAILED);
 }
 
 static void fail_with(struct us_migration *m, int r, const char *why)
 {
-	fail(m, r < 0 ? us_strerror(r) : why);
+	fail(m, why && *why ? why : us_strerror(r));
 }
 
 static bool is_doing(const struct us_migration *m, enum us_stage stage)
@@ -131,7 +140,8 @@ static void do_check(struct us_migration *m)
 	if (r == 0)
 		r = us_client_call(m->client, "GetStatus", NULL, false, on_status, m);
 	if (r < 0) {
-		us_refuse(&why, "no understudyd at %s: %s", m->destination, us_strerror(r));
+		us_refuse(&why, "no understudyd at %s: %s: start it there, or name another host",
+			  m->destination, us_strerror(r));
 		fail(m, why.text);
 	}
 }
@@ -284,6 +294,7 @@ static void on_configured(void *userdata, int r, const char *why)
 		r = us_refuse(NULL, "-"), why = "a primary is visible again";
 	if (r == 0) {
 		m->start_asked = true;
+		us_handoff_expected(vm);
 		r = us_vm_start_transfer(vm->vm, m->uri, on_started, vm);
 	}
 	if (r != 0)
@@ -356,6 +367,57 @@ void us_migrate_vm_lost(struct us_host_vm *vm, const char *why)
 		fail(vm->migration, why);
 }
 
+/* ---- handoff ---- */
+
+static void on_handed_off(void *userdata, int r, const char *why)
+{
+	struct us_migration *m = userdata;
+
+	if (!is_doing(m, US_STAGE_HANDOFF))
+		return;
+	us_log(LOG_INFO, "vm %s: %zu frames handed off", m->vm->name,
+	       us_handoff_frames(m->handoff));
+	if (r != 0)
+		fail_with(m, r, why);
+	else
+		post(m, US_PLAN_DONE);
+}
+
+/* QEMU has answered, so it has been through its loop since the stop, and read what it reads. */
+static void on_read(void *userdata, int r, const char *why,
+		    const struct us_transfer_progress *progress)
+{
+	struct us_host_vm *vm = userdata;
+	struct us_migration *m = vm->migration;
+
+	if (!m || !is_doing(m, US_STAGE_HANDOFF) || m->handoff)
+		return;
+	if (r == 0)
+		m->progress = *progress;
+	us_handoff_drain(vm);
+	r = us_handoff_new(&m->handoff, vm, m->client, on_handed_off, m);
+	if (r < 0)
+		fail(m, us_strerror(r));
+}
+
+static void do_handoff(struct us_migration *m)
+{
+	if (us_vm_query_transfer(m->vm->vm, on_read, m->vm) < 0)
+		on_read(m->vm, -ENOTCONN, NULL, NULL);
+}
+
+void us_migrate_stopped(struct us_host_vm *vm, bool stopped, uint64_t age_usec)
+{
+	struct us_migration *m = vm->migration;
+
+	if (!m || m->plan.stage != US_STAGE_TRANSFER || !m->start_asked)
+		return;
+	if (stopped)
+		us_handoff_stopped(vm, age_usec);
+	else
+		us_handoff_resumed(vm);
+}
+
 /* ---- The end ---- */
 
 static void end_call(struct us_migration *m, bool succeeded)
@@ -405,6 +467,8 @@ void us_migrate_free(struct us_migration *m)
 		end_call(m, false);
 	}
 	stop_waiting(m);
+	us_handoff_free(m->handoff);
+	us_handoff_over(m->vm);
 	us_client_free(m->client);
 	sd_event_source_disable_unref(m->posted);
 	sd_event_source_disable_unref(m->deadline);
@@ -436,6 +500,9 @@ static void do_stage(struct us_migration *m)
 	case US_STAGE_ARRIVE:
 		if (m->has_arrived)
 			post(m, US_PLAN_DONE);
+		break;
+	case US_STAGE_HANDOFF:
+		do_handoff(m);
 		break;
 	case US_STAGE_RELEASE:
 		us_host_vm_feed(m->vm, &(struct us_event){ .type = US_EVENT_FINISH });
@@ -547,7 +614,7 @@ void us_migrate_abort(struct us_host_vm *vm, struct us_call *call)
 
 	if (!m || m->abort_call || !us_plan_can_abort(&m->plan)) {
 		us_call_fail(call, "Refused", "vm %s: %s", vm->name,
-			     !m		     ? "no migration is under way"
+			     !m ? "no migration is under way: there is nothing to abort"
 			     : m->abort_call ? "its migration is being aborted"
 					     : "too late: it runs at the destination");
 		return;

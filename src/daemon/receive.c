@@ -37,6 +37,16 @@ void us_receive_fail(struct us_host_vm *vm, const char *why)
 	receive_free(receive);
 }
 
+/*
+ * From here on the network may send here what comes later than what the source still holds: it
+ * waits until that has come. Until now nothing could arrive; the switches send to the source.
+ */
+void us_receive_nearly(struct us_host_vm *vm)
+{
+	if (vm->receive && vm->state == US_VM_INCOMING)
+		us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED, .on = true });
+}
+
 void us_receive_arrived(struct us_host_vm *vm)
 {
 	struct us_receive *receive = vm->receive;
@@ -66,7 +76,7 @@ static void on_listening(void *userdata, int r, const char *why)
 	if (!receive || !receive->is_listening)
 		return;
 	if (r != 0) {
-		us_receive_fail(vm, r > 0 ? why : us_strerror(r));
+		us_receive_fail(vm, why && *why ? why : us_strerror(r));
 		return;
 	}
 	us_call_continue(receive->call, json_pack("{s:s, s:b}", "uri", why, "arrived", false));
@@ -83,7 +93,7 @@ static void on_configured(void *userdata, int r, const char *why)
 	if (r == 0)
 		r = us_vm_listen_transfer(vm->vm, vm->daemon->migration_address, on_listening, vm);
 	if (r != 0)
-		us_receive_fail(vm, r > 0 ? why : us_strerror(r));
+		us_receive_fail(vm, why && *why ? why : us_strerror(r));
 }
 
 /* ---- The reservation ---- */
@@ -158,8 +168,8 @@ static int check_pair(struct us_host_vm *vm, const json_t *wanted, struct us_rea
 				 pair->name, here, mac);
 	if (pair->mtu != mtu || pair->queue_pairs != queues)
 		return us_refuse(reason,
-				 "pair %s: MTU %u and %u queue pairs here, %d and %d at the "
-				 "source: start the destination's VM with the same",
+				 "pair %s: host_mtu %u and %u queue pairs here, %d and %d at the "
+				 "source (0: not set): start the destination's VM with the same",
 				 pair->name, pair->mtu, pair->queue_pairs, (int)mtu, (int)queues);
 	return 0;
 }

@@ -71,6 +71,7 @@ struct us_park {
 	uint64_t paced_usec;	/* tokens were last given out */
 	double tokens;		/* frames that may be sent now */
 	uint64_t sent, read;	/* to the target's queue; by the VM, in all */
+	uint64_t dropped;	/* by the target's queue, before us */
 	uint64_t window_usec;	/* begin of the window over which … */
 	uint64_t arrivals;	/* … these came, and … */
 	double rate, rate_max;	/* … per second, in the one before, and in the fullest */
@@ -356,9 +357,11 @@ static int set_target(struct us_park *park, const struct us_link *target, struct
 	us_close_aside(park->port);
 	park->port = port;
 	park->target = *target;
-	park->sent = park->read = 0;
-	if (us_link_get_traffic(target->index, &traffic) == 0)
+	park->sent = park->read = park->dropped = 0;
+	if (us_link_get_traffic(target->index, &traffic) == 0) {
 		park->read = traffic.sent;
+		park->dropped = traffic.dropped;
+	}
 	return 0;
 }
 
@@ -555,4 +558,10 @@ void us_park_counts(const struct us_park *park, struct us_park_counts *ret_count
 	/* The tap's own queue, if we read too slowly. */
 	if (us_link_get_traffic(park->link.index, &traffic) == 0)
 		ret_counts->overflowed += traffic.dropped;
+	/* What a tap that is full drops behind its queueing discipline, no sender is told. */
+	if (park->port >= 0 && us_link_get_traffic(park->target.index, &traffic) == 0 &&
+	    traffic.dropped - park->dropped <= ret_counts->released) {
+		ret_counts->undelivered += traffic.dropped - park->dropped;
+		ret_counts->released -= traffic.dropped - park->dropped;
+	}
 }

@@ -7,7 +7,6 @@
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <linux/virtio_net.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -143,25 +142,4 @@ int us_tap_new(const struct us_link *peer, uint32_t queue_frames, int *ret_fd,
 	*ret_fd = fd;
 	fd = -1;
 	return 0;
-}
-
-static void *close_thread(void *userdata)
-{
-	us_close((int)(intptr_t)userdata);
-	return NULL;
-}
-
-int us_tap_close(int fd)
-{
-	pthread_attr_t attributes;
-	pthread_t thread;
-
-	if (fd < 0)
-		return -1;
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, &attributes, close_thread, (void *)(intptr_t)fd) != 0)
-		us_close(fd);
-	pthread_attr_destroy(&attributes);
-	return -1;
 }

@@ -13,6 +13,3 @@
  */
 int us_tap_new(const struct us_link *peer, uint32_t queue_frames, int *ret_fd,
 	       struct us_link *ret_link, struct us_reason *reason);
-
-/* Closes it without waiting: the kernel takes some 20 ms to forget an interface. Returns -1. */
-int us_tap_close(int fd);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "net/aside.h"
 #include "net/frame.h"
 #include "net/link.h"
 #include "net/watch.h"
@@ -232,8 +233,8 @@ static int send_probes(struct us_watch *watch)
 static void stop(struct us_watch *watch)
 {
 	watch->timer = sd_event_source_disable_unref(watch->timer);
-	watch->standby_fd = us_close(watch->standby_fd);
-	watch->primary_fd = us_close(watch->primary_fd);
+	watch->standby_fd = us_close_aside(watch->standby_fd);
+	watch->primary_fd = us_close_aside(watch->primary_fd);
 }
 
 static void finish(struct us_watch *watch, bool ready, const char *why)

@@ -327,6 +327,10 @@ static const char *broken(const struct state *before, const struct us_event *eve
 		return "a reset is answered by one reset at most, and only when fresh";
 	if (is->primary == US_PRIMARY_VISIBLE && ours && !(is->ready && is->plugged))
 		return "visible means that the guest carries traffic";
+	if (us_pair_deadline(is) <= event->now_usec)
+		return "no deadline stays in the past";
+	if (find(effects, US_EFFECT_WATCH) && is->primary == US_PRIMARY_VISIBLE)
+		return "nobody looks for traffic where it is seen";
 	if (is->flips > is->config.free_flips + 8)
 		return "8: flips are bounded";
 	return NULL;

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "daemon/handoff.h"
+#include "net/drain.h"
+#include "util/base64.h"
+#include "util/clock.h"
+
+enum {
+	HEADER_BYTES = 10, /* the virtio-net header of the API */
+	FRAME_BYTES_MAX = HEADER_BYTES + 65536 + 18,
+	BATCH_BYTES = 40 * 1024, /* of base64 in one call; one frame may be longer */
+	LOOK_USEC = 5 * 1000,
+	QUIET_USEC = 1000 * 1000, /* nothing came for so long: the network has converged */
+};
+
+struct us_handoff {
+	struct us_host_vm *vm;
+	struct us_client *client;
+	sd_event_source *timer;
+	uint64_t seen_usec; /* when the last frame was taken */
+	size_t frames;
+	unsigned unanswered; /* calls */
+	bool has_begun;	     /* what was held has been sent */
+	void (*done)(void *userdata, int r, const char *why);
+	void *userdata;
+
+	/* The call being filled */
+	const struct us_host_pair *pair;
+	json_t *batch;
+	size_t batch_bytes;
+};
+
+/* ---- At the stop ---- */
+
+static void expect(struct us_host_pair *pair)
+{
+	struct us_reason reason = { "" };
+	int r = us_steer_make_park(pair->steer, &reason);
+
+	if (r == 0 && !pair->mirror)
+		r = us_mirror_new(&pair->mirror, pair->vm->daemon->loop, pair->port, pair->mac,
+				  &reason);
+	if (r != 0)
+		us_log(LOG_WARNING, "%s: frames between the hosts may be lost: %s", pair->name,
+		       r < 0 ? us_strerror(r) : reason.text);
+}
+
+void us_handoff_expected(struct us_host_vm *vm)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		if (pair->steer)
+			expect(pair);
+}
+
+void us_handoff_over(struct us_host_vm *vm)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		us_mirror_free(US_STEAL(pair->mirror));
+}
+
+void us_handoff_stopped(struct us_host_vm *vm, uint64_t age_usec)
+{
+	vm->stopped_usec = us_clock_usec(CLOCK_REALTIME) - age_usec;
+	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED, .on = true });
+}
+
+void us_handoff_resumed(struct us_host_vm *vm)
+{
+	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED });
+}
+
+/* ---- What QEMU did not read, or read in vain ---- */
+
+struct draining {
+	struct us_host_pair *pair;
+	struct us_park *park;
+	size_t count;
+};
+
+/*
+ * The one frame that QEMU read after the stop is in none of its tap's queues. With several
+ * queues there may be one for each, and it cannot be told which: those are lost.
+ */
+static void put_stuck(struct draining *draining, const struct us_park_frame *next)
+{
+	struct us_host_pair *pair = draining->pair;
+	const struct us_park_frame *stuck = NULL;
+
+	if (pair->mirror && pair->queue_pairs <= 1)
+		stuck = us_mirror_before(pair->mirror, next, pair->vm->stopped_usec);
+	if (stuck && us_park_put(draining->park, stuck, true))
+		draining->count++;
+}
+
+static void put_drained(void *userdata, const struct virtio_net_hdr *header, const uint8_t *bytes,
+			size_t length)
+{
+	struct draining *draining = userdata;
+	struct us_park_frame frame = { .header = *header, .bytes = bytes, .length = length };
+
+	/* What was flooded, to all or to a group, the destination has had itself. */
+	if (length < 14 || memcmp(bytes, draining->pair->mac, US_MAC_BYTES) != 0)
+		return;
+	if (draining->count == 0)
+		put_stuck(draining, &frame);
+	us_park_put(draining->park, &frame, true);
+	draining->count++;
+}
+
+static void drain(struct us_host_pair *pair)
+{
+	struct draining draining = { .pair = pair, .park = us_steer_park(pair->steer) };
+	struct us_reason reason = { "" };
+	size_t taken;
+	int r = us_drain_tap(us_vm_pid(pair->vm->vm), pair->port, put_drained, &draining, &taken,
+			     &reason);
+
+	if (draining.count == 0)
+		put_stuck(&draining, NULL);
+	us_log(r == 0 ? LOG_INFO : LOG_WARNING,
+	       "%s: %zu frames taken that its guest had not got%s%s", pair->name, draining.count,
+	       r == 0 ? "" : ": ", reason.text);
+}
+
+void us_handoff_drain(struct us_host_vm *vm)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		if (pair->steer && us_steer_park(pair->steer) &&
+		    pair->engine.path == US_PATH_PARKED)
+			drain(pair);
+}
+
+/* ---- On their way ---- */
+
+static void end(struct us_handoff *handoff, int r, const char *why)
+{
+	sd_event_source_set_enabled(handoff->timer, SD_EVENT_OFF);
+	handoff->done(handoff->userdata, r, why);
+}
+
+static void on_answer(void *userdata, const char *error, const json_t *parameters, bool more)
+{
+	struct us_handoff *handoff = userdata;
+	const char *message = json_string_value(json_object_get(parameters, "message"));
+
+	handoff->unanswered--;
+	if (error)
+		end(handoff, US_REFUSED, message ? message : error);
+}
+
+static void send_batch(struct us_handoff *handoff)
+{
+	json_t *parameters;
+
+	if (!handoff->batch)
+		return;
+	parameters = json_pack("{s:s, s:s, s:o}", "vm", handoff->vm->name, "pair",
+			       handoff->pair->name, "frames", US_STEAL(handoff->batch));
+	handoff->batch_bytes = 0;
+	if (us_client_call(handoff->client, "Handoff", parameters, false, on_answer, handoff) == 0)
+		handoff->unanswered++;
+}
+
+static void add_frame(void *userdata, const struct us_park_frame *frame)
+{
+	static uint8_t bytes[FRAME_BYTES_MAX];
+	static char text[US_BASE64_SIZE(FRAME_BYTES_MAX)];
+	struct us_handoff *handoff = userdata;
+	const struct virtio_net_hdr *h = &frame->header;
+	uint16_t words[] = { htole16(h->hdr_len), htole16(h->gso_size), htole16(h->csum_start),
+			     htole16(h->csum_offset) };
+
+	if (frame->length > sizeof(bytes) - HEADER_BYTES)
+		return;
+	bytes[0] = h->flags;
+	bytes[1] = h->gso_type;
+	memcpy(bytes + 2, words, sizeof(words));
+	memcpy(bytes + HEADER_BYTES, frame->bytes, frame->length);
+	us_base64_encode(bytes, HEADER_BYTES + frame->length, text);
+
+	if (!handoff->batch)
+		handoff->batch = json_array();
+	json_array_append_new(handoff->batch, json_string(text));
+	handoff->batch_bytes += strlen(text);
+	handoff->frames++;
+	handoff->seen_usec = us_now_usec();
+	if (handoff->batch_bytes >= BATCH_BYTES)
+		send_batch(handoff);
+}
+
+static void send_all(struct us_handoff *handoff, struct us_host_pair *pair)
+{
+	handoff->pair = pair;
+	if (pair->steer && us_steer_park(pair->steer) && pair->engine.path == US_PATH_PARKED)
+		us_park_take(us_steer_park(pair->steer), add_frame, handoff);
+	send_batch(handoff);
+	if (handoff->has_begun)
+		return;
+	handoff->batch = json_array(); /* none: that was all that was held */
+	send_batch(handoff);
+}
+
+static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct us_handoff *handoff = userdata;
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &handoff->vm->pairs, link)
+		send_all(handoff, pair);
+	handoff->has_begun = true;
+	sd_event_source_set_time_relative(source, LOOK_USEC);
+	if (!handoff->unanswered && us_now_usec() - handoff->seen_usec >= QUIET_USEC)
+		end(handoff, 0, NULL);
+	return 0;
+}
+
+int us_handoff_new(struct us_handoff **ret_handoff, struct us_host_vm *vm, struct us_client *client,
+		   void (*done)(void *userdata, int r, const char *why), void *userdata)
+{
+	struct us_handoff *handoff = calloc(1, sizeof(*handoff));
+	int r;
+
+	if (!handoff)
+		return -ENOMEM;
+	handoff->vm = vm;
+	handoff->client = client;
+	handoff->seen_usec = us_now_usec();
+	handoff->done = done;
+	handoff->userdata = userdata;
+	r = sd_event_add_time_relative(vm->daemon->loop, &handoff->timer, CLOCK_MONOTONIC, 0, 0,
+				       on_look, handoff);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(handoff->timer, SD_EVENT_ON);
+	if (r < 0) {
+		us_handoff_free(handoff);
+		return r;
+	}
+	*ret_handoff = handoff;
+	return 0;
+}
+
+void us_handoff_free(struct us_handoff *handoff)
+{
+	if (!handoff)
+		return;
+	sd_event_source_disable_unref(handoff->timer);
+	json_decref(handoff->batch);
+	free(handoff);
+}
+
+size_t us_handoff_frames(const struct us_handoff *handoff)
+{
+	return handoff->frames;
+}
+
+/* ---- At the destination ---- */
+
+static bool is_ethernet_to(const uint8_t *frame, size_t length, const uint8_t mac[US_MAC_BYTES])
+{
+	return length >= 14 && memcmp(frame, mac, US_MAC_BYTES) == 0;
+}
+
+static int deliver(struct us_host_pair *pair, const char *text, struct us_reason *reason)
+{
+	static uint8_t bytes[FRAME_BYTES_MAX];
+	struct us_park_frame frame = { .bytes = bytes + HEADER_BYTES };
+	uint16_t words[4];
+	size_t length;
+
+	if (us_base64_decode(text, bytes, sizeof(bytes), &length) < 0 || length < HEADER_BYTES ||
+	    !is_ethernet_to(frame.bytes, length - HEADER_BYTES, pair->mac))
+		return us_refuse(reason, "pair %s: that is no frame for its MAC", pair->name);
+	memcpy(words, bytes + 2, sizeof(words));
+	frame.header = (struct virtio_net_hdr){
+		.flags = bytes[0],
+		.gso_type = bytes[1],
+		.hdr_len = le16toh(words[0]),
+		.gso_size = le16toh(words[1]),
+		.csum_start = le16toh(words[2]),
+		.csum_offset = le16toh(words[3]),
+	};
+	frame.length = length - HEADER_BYTES;
+	return us_steer_deliver(pair->steer, &frame, reason);
+}
+
+void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters)
+{
+	const char *name = json_string_value(json_object_get(parameters, "pair"));
+	struct us_host_pair *pair = us_daemon_pair(vm->daemon, name);
+	struct us_reason reason = { "" };
+	const json_t *frame;
+	size_t i;
+	int r = 0;
+
+	if (!pair || pair->vm != vm || !pair->steer) {
+		us_call_fail(call, "NoSuchPair", "vm %s has no pair %s here", vm->name, name);
+		return;
+	}
+	if (json_array_size(json_object_get(parameters, "frames")) == 0)
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_STOPPED });
+	json_array_foreach (json_object_get(parameters, "frames"), i, frame) {
+		r = deliver(pair, json_string_value(frame), &reason);
+		if (r != 0)
+			break;
+	}
+	if (r != 0)
+		us_call_fail(call, "Refused", "%s", r < 0 ? us_strerror(r) : reason.text);
+	else
+		us_call_reply(call, NULL);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Handoff: the frames that reach the source host for a guest that has left it follow it, through
+ * the API connection to the destination's daemon, in order: first what the stopped VMM had not
+ * read from its tap, then what was parked since, then what comes late because the network still
+ * sends it here.
+ */
+#pragma once
+
+#include "daemon/daemon.h"
+
+struct us_handoff;
+
+/* A migration of @vm begins: makes ready what must be quick when its guest stops. */
+void us_handoff_expected(struct us_host_vm *vm);
+
+/* The guest of @vm stopped, @age_usec ago, for the end of a migration: park. */
+void us_handoff_stopped(struct us_host_vm *vm, uint64_t age_usec);
+
+/* It goes on here: what was parked is its own, behind what QEMU still has to read. */
+void us_handoff_resumed(struct us_host_vm *vm);
+
+/* The migration is over: nothing has to be quick any more. */
+void us_handoff_over(struct us_host_vm *vm);
+
+/* It went on elsewhere, and QEMU has tried to read once more: takes what is left in its taps. */
+void us_handoff_drain(struct us_host_vm *vm);
+
+/*
+ * Sends to @client, and tells when nothing has come for a while and all was received (@r is 0),
+ * or that the destination refused (@why). Frees itself never; may be freed from @done.
+ */
+int us_handoff_new(struct us_handoff **ret_handoff, struct us_host_vm *vm, struct us_client *client,
+		   void (*done)(void *userdata, int r, const char *why), void *userdata);
+void us_handoff_free(struct us_handoff *handoff);
+
+size_t us_handoff_frames(const struct us_handoff *handoff);
+
+/* The destination's side: the method Handoff; no frames mean: all that was held has come. */
+void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters);

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <endian.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "net/aside.h"
+#include "net/link.h"
+#include "net/mirror.h"
+#include "util/clock.h"
+
+enum {
+	KEPT = 1024, /* as many as a tap's queue has, and one */
+	READS_PER_WAKEUP = 64,
+	FRAME_BYTES = 65536 + 64,
+	RECEIVE_BYTES = 4 * 1024 * 1024,
+};
+
+struct kept {
+	struct us_park_frame frame; /* .bytes is allocated */
+	uint64_t usec;		    /* CLOCK_REALTIME */
+};
+
+struct us_mirror {
+	sd_event_source *io;
+	int fd;
+	struct kept kept[KEPT]; /* a ring */
+	size_t first, count;
+};
+
+static struct kept *nth(struct us_mirror *mirror, size_t i)
+{
+	return &mirror->kept[(mirror->first + i) % KEPT];
+}
+
+static void forget_oldest(struct us_mirror *mirror)
+{
+	free((void *)nth(mirror, 0)->frame.bytes);
+	mirror->first = (mirror->first + 1) % KEPT;
+	mirror->count--;
+}
+
+static void keep(struct us_mirror *mirror, const struct virtio_net_hdr *header,
+		 const uint8_t *bytes, size_t length)
+{
+	uint8_t *copy = malloc(length);
+	struct kept *kept;
+
+	if (!copy) /* a gap would make the wrong frame the one before */
+		while (mirror->count > 0)
+			forget_oldest(mirror);
+	if (!copy)
+		return;
+	memcpy(copy, bytes, length);
+	if (mirror->count == KEPT)
+		forget_oldest(mirror);
+	kept = nth(mirror, mirror->count++);
+	kept->frame = (struct us_park_frame){ .header = *header, .bytes = copy, .length = length };
+	kept->usec = us_clock_usec(CLOCK_REALTIME);
+}
+
+/* Reads one frame that went out; false when there is none. */
+static bool read_one(struct us_mirror *mirror)
+{
+	static uint8_t bytes[FRAME_BYTES];
+	struct virtio_net_hdr header;
+	struct sockaddr_ll from;
+	struct iovec parts[] = {
+		{ .iov_base = &header, .iov_len = sizeof(header) },
+		{ .iov_base = bytes, .iov_len = sizeof(bytes) },
+	};
+	struct msghdr message = {
+		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = parts, .msg_iovlen = 2
+	};
+	ssize_t n = recvmsg(mirror->fd, &message, MSG_DONTWAIT);
+
+	if (n < 0)
+		return false;
+	if (n > (ssize_t)sizeof(header) && from.sll_pkttype == PACKET_OUTGOING)
+		keep(mirror, &header, bytes, n - sizeof(header));
+	return true;
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct us_mirror *mirror = userdata;
+
+	for (int i = 0; i < READS_PER_WAKEUP && read_one(mirror); i++)
+		;
+	return 0;
+}
+
+/* Some were dropped: what is kept has a gap somewhere before its newest. */
+static void forget_if_missed(struct us_mirror *mirror)
+{
+	struct tpacket_stats stats = { 0 };
+	socklen_t size = sizeof(stats);
+
+	if (getsockopt(mirror->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0 &&
+	    stats.tp_drops == 0)
+		return;
+	while (mirror->count > 0)
+		forget_oldest(mirror);
+}
+
+static bool is_same(const struct us_park_frame *one, const struct us_park_frame *other)
+{
+	return one->length == other->length && memcmp(one->bytes, other->bytes, one->length) == 0;
+}
+
+const struct us_park_frame *us_mirror_before(struct us_mirror *mirror,
+					     const struct us_park_frame *next, uint64_t since_usec)
+{
+	while (read_one(mirror))
+		;
+	forget_if_missed(mirror);
+	if (!next) {
+		struct kept *last = mirror->count ? nth(mirror, mirror->count - 1) : NULL;
+
+		return last && last->usec >= since_usec ? &last->frame : NULL;
+	}
+	for (size_t i = mirror->count; i-- > 1;)
+		if (is_same(&nth(mirror, i)->frame, next))
+			return &nth(mirror, i - 1)->frame;
+	return NULL;
+}
+
+/* Only frames to the MAC: the two loads are of the Ethernet destination. */
+static int attach_filter(int fd, const uint8_t mac[6])
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+			 (uint32_t)mac[0] << 24 | mac[1] << 16 | mac[2] << 8 | mac[3], 0, 3),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)mac[4] << 8 | mac[5], 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog program = { .len = US_ARRAY_LENGTH(code), .filter = code };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+static int open_socket(int index, const uint8_t mac[6])
+{
+	struct sockaddr_ll address = { .sll_family = AF_PACKET,
+				       .sll_protocol = htobe16(ETH_P_ALL),
+				       .sll_ifindex = index };
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int one = 1, bytes = RECEIVE_BYTES;
+
+	/* Bound last: nothing comes in before the filter is there. */
+	if (fd < 0 || attach_filter(fd, mac) < 0 ||
+	    setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0 ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		int error = errno;
+
+		us_close(fd);
+		return -error;
+	}
+	return fd;
+}
+
+int us_mirror_new(struct us_mirror **ret_mirror, sd_event *loop, const char *port,
+		  const uint8_t mac[6], struct us_reason *reason)
+{
+	struct us_mirror *mirror;
+	struct us_link link;
+	int r = us_link_get(port, &link, reason);
+
+	if (r != 0)
+		return r;
+	mirror = calloc(1, sizeof(*mirror));
+	if (!mirror)
+		return -ENOMEM;
+	mirror->fd = open_socket(link.index, mac);
+	r = mirror->fd;
+	if (r >= 0)
+		r = sd_event_add_io(loop, &mirror->io, mirror->fd, EPOLLIN, on_io, mirror);
+	if (r < 0) {
+		us_mirror_free(mirror);
+		return us_refuse(reason, "interface %s: its frames cannot be watched: %s", port,
+				 us_strerror(r));
+	}
+	*ret_mirror = mirror;
+	return 0;
+}
+
+void us_mirror_free(struct us_mirror *mirror)
+{
+	if (!mirror)
+		return;
+	sd_event_source_disable_unref(mirror->io);
+	us_close_aside(mirror->fd);
+	while (mirror->count > 0)
+		forget_oldest(mirror);
+	free(mirror);
+}
