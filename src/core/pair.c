@@ -33,7 +33,7 @@ void us_pair_config_default(struct us_pair_config *config)
 	*config = (struct us_pair_config){
 		.mode = US_MODE_COMBINED,
 		.plug_usec = 10 * SEC,
-		.ready_usec = 30 * SEC,
+		.ready_usec = 15 * SEC, /* shorter than frames are held */
 		.unplug_usec = 20 * SEC,
 		.retry_usec = 10 * SEC, /* over 5 s: pciehp takes a second press as "cancel" */
 		.steer_usec = 2 * SEC,

@@ -186,8 +186,6 @@ void us_migrate_free(struct us_migration *migration);
 
 void us_receive(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call *call,
 		const json_t *parameters);
-/* The guest's state is being loaded: it runs here in a moment. */
-void us_receive_nearly(struct us_host_vm *vm);
 void us_receive_arrived(struct us_host_vm *vm);
 void us_receive_fail(struct us_host_vm *vm, const char *why);
 

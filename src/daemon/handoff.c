@@ -25,7 +25,7 @@ struct us_handoff {
 	uint64_t seen_usec; /* when the last frame was taken */
 	size_t frames;
 	unsigned unanswered; /* calls */
-	bool has_begun;	     /* what was held has been sent */
+	const char *state;   /* "held", then "late" */
 	void (*done)(void *userdata, int r, const char *why);
 	void *userdata;
 
@@ -67,9 +67,27 @@ void us_handoff_over(struct us_host_vm *vm)
 		us_mirror_free(US_STEAL(pair->mirror));
 }
 
-void us_handoff_stopped(struct us_host_vm *vm, uint64_t age_usec)
+static json_t *call_json(const struct us_host_pair *pair, const char *state, json_t *frames)
 {
+	return json_pack("{s:s, s:s, s:s, s:o}", "vm", pair->vm->name, "pair", pair->name, "state",
+			 state, "frames", frames);
+}
+
+/* A destination that does not hold what arrives costs order, nothing else. */
+static void on_told(void *userdata, const char *error, const json_t *parameters, bool more)
+{
+	if (error)
+		us_log(LOG_WARNING, "the destination does not park: %s", error);
+}
+
+void us_handoff_stopped(struct us_host_vm *vm, struct us_client *client, uint64_t age_usec)
+{
+	struct us_host_pair *pair;
+
 	vm->stopped_usec = us_clock_usec(CLOCK_REALTIME) - age_usec;
+	us_list_for_each (pair, &vm->pairs, link)
+		us_client_call(client, "Handoff", call_json(pair, "stopped", json_array()), false,
+			       on_told, NULL);
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED, .on = true });
 }
 
@@ -165,8 +183,7 @@ static void send_batch(struct us_handoff *handoff)
 
 	if (!handoff->batch)
 		return;
-	parameters = json_pack("{s:s, s:s, s:o}", "vm", handoff->vm->name, "pair",
-			       handoff->pair->name, "frames", US_STEAL(handoff->batch));
+	parameters = call_json(handoff->pair, handoff->state, US_STEAL(handoff->batch));
 	handoff->batch_bytes = 0;
 	if (us_client_call(handoff->client, "Handoff", parameters, false, on_answer, handoff) == 0)
 		handoff->unanswered++;
@@ -205,10 +222,21 @@ static void send_all(struct us_handoff *handoff, struct us_host_pair *pair)
 	if (pair->steer && us_steer_park(pair->steer) && pair->engine.path == US_PATH_PARKED)
 		us_park_take(us_steer_park(pair->steer), add_frame, handoff);
 	send_batch(handoff);
-	if (handoff->has_begun)
-		return;
-	handoff->batch = json_array(); /* none: that was all that was held */
-	send_batch(handoff);
+}
+
+static void send_held(struct us_handoff *handoff)
+{
+	struct us_host_pair *pair;
+
+	handoff->state = "held";
+	us_list_for_each (pair, &handoff->vm->pairs, link)
+		send_all(handoff, pair);
+	handoff->state = "late";
+	us_list_for_each (pair, &handoff->vm->pairs, link) {
+		handoff->pair = pair;
+		handoff->batch = json_array(); /* none yet: those were all that were held */
+		send_batch(handoff);
+	}
 }
 
 static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
@@ -216,9 +244,10 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 	struct us_handoff *handoff = userdata;
 	struct us_host_pair *pair;
 
+	if (!handoff->state)
+		send_held(handoff);
 	us_list_for_each (pair, &handoff->vm->pairs, link)
 		send_all(handoff, pair);
-	handoff->has_begun = true;
 	sd_event_source_set_time_relative(source, LOOK_USEC);
 	if (!handoff->unanswered && us_now_usec() - handoff->seen_usec >= QUIET_USEC)
 		end(handoff, 0, NULL);
@@ -297,6 +326,7 @@ static int deliver(struct us_host_pair *pair, const char *text, struct us_reason
 void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters)
 {
 	const char *name = json_string_value(json_object_get(parameters, "pair"));
+	const char *state = json_string_value(json_object_get(parameters, "state"));
 	struct us_host_pair *pair = us_daemon_pair(vm->daemon, name);
 	struct us_reason reason = { "" };
 	const json_t *frame;
@@ -307,8 +337,9 @@ void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_
 		us_call_fail(call, "NoSuchPair", "vm %s has no pair %s here", vm->name, name);
 		return;
 	}
-	if (json_array_size(json_object_get(parameters, "frames")) == 0)
-		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_STOPPED });
+	if (strcmp(state, "held") != 0)
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_STOPPED,
+							   .on = strcmp(state, "stopped") == 0 });
 	json_array_foreach (json_object_get(parameters, "frames"), i, frame) {
 		r = deliver(pair, json_string_value(frame), &reason);
 		if (r != 0)

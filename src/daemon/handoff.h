@@ -14,8 +14,8 @@ struct us_handoff;
 /* A migration of @vm begins: makes ready what must be quick when its guest stops. */
 void us_handoff_expected(struct us_host_vm *vm);
 
-/* The guest of @vm stopped, @age_usec ago, for the end of a migration: park. */
-void us_handoff_stopped(struct us_host_vm *vm, uint64_t age_usec);
+/* The guest of @vm stopped, @age_usec ago, for the end of a migration: both hosts park. */
+void us_handoff_stopped(struct us_host_vm *vm, struct us_client *client, uint64_t age_usec);
 
 /* It goes on here: what was parked is its own, behind what QEMU still has to read. */
 void us_handoff_resumed(struct us_host_vm *vm);
@@ -36,5 +36,5 @@ void us_handoff_free(struct us_handoff *handoff);
 
 size_t us_handoff_frames(const struct us_handoff *handoff);
 
-/* The destination's side: the method Handoff; no frames mean: all that was held has come. */
+/* The destination's side: the method Handoff. */
 void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters);

@@ -176,8 +176,6 @@ static void on_event(void *userdata, const struct us_vm_event *event)
 			us_migrate_stopped(vm, true, event->age_usec);
 		else if (strcmp(event->name, "RESUME") == 0)
 			us_migrate_stopped(vm, false, event->age_usec);
-		else if (strcmp(event->name, "FAILOVER_NEGOTIATED") == 0)
-			us_receive_nearly(vm);
 		us_publish_vm(vm, event->name);
 		break;
 	}

@@ -20,7 +20,8 @@ enum {
 struct us_migration {
 	struct us_host_vm *vm;
 	struct us_call *call, *abort_call; /* NULL once answered or gone */
-	struct us_client *client;	   /* of the destination's daemon */
+	struct us_client *client;	   /* of the destination's daemon, busy with Receive */
+	struct us_client *carrier;	   /* … and another, for the handoff */
 	struct us_waiter waiter;	   /* for the pairs: hidden, or as before */
 	struct us_plan plan;
 	struct us_handoff *handoff;
@@ -137,6 +138,8 @@ static void do_check(struct us_migration *m)
 	int r = us_client_new(&m->client, m->vm->daemon->loop, m->destination);
 	struct us_reason why;
 
+	if (r == 0)
+		r = us_client_new(&m->carrier, m->vm->daemon->loop, m->destination);
 	if (r == 0)
 		r = us_client_call(m->client, "GetStatus", NULL, false, on_status, m);
 	if (r < 0) {
@@ -395,7 +398,7 @@ static void on_read(void *userdata, int r, const char *why,
 	if (r == 0)
 		m->progress = *progress;
 	us_handoff_drain(vm);
-	r = us_handoff_new(&m->handoff, vm, m->client, on_handed_off, m);
+	r = us_handoff_new(&m->handoff, vm, m->carrier, on_handed_off, m);
 	if (r < 0)
 		fail(m, us_strerror(r));
 }
@@ -413,7 +416,7 @@ void us_migrate_stopped(struct us_host_vm *vm, bool stopped, uint64_t age_usec)
 	if (!m || m->plan.stage != US_STAGE_TRANSFER || !m->start_asked)
 		return;
 	if (stopped)
-		us_handoff_stopped(vm, age_usec);
+		us_handoff_stopped(vm, m->carrier, age_usec);
 	else
 		us_handoff_resumed(vm);
 }
@@ -470,6 +473,7 @@ void us_migrate_free(struct us_migration *m)
 	us_handoff_free(m->handoff);
 	us_handoff_over(m->vm);
 	us_client_free(m->client);
+	us_client_free(m->carrier);
 	sd_event_source_disable_unref(m->posted);
 	sd_event_source_disable_unref(m->deadline);
 	sd_event_source_disable_unref(m->ticking);

@@ -37,16 +37,6 @@ void us_receive_fail(struct us_host_vm *vm, const char *why)
 	receive_free(receive);
 }
 
-/*
- * From here on the network may send here what comes later than what the source still holds: it
- * waits until that has come. Until now nothing could arrive; the switches send to the source.
- */
-void us_receive_nearly(struct us_host_vm *vm)
-{
-	if (vm->receive && vm->state == US_VM_INCOMING)
-		us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED, .on = true });
-}
-
 void us_receive_arrived(struct us_host_vm *vm)
 {
 	struct us_receive *receive = vm->receive;

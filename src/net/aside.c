@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* One short thread for each descriptor, with nothing shared: they are few, at transitions. */
 #include <pthread.h>
 #include <stdint.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Closing what the kernel is slow to close, beside the loop. */
 #pragma once
 
 /*
