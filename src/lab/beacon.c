@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The guest's end of the probe: answers whoever sends frames to its UDP port with as many numbered
+ * The guest's end of the probe: answers whoever sends frames to its UDP port with numbered
  * reports, and serves TCP on the port of the same number. Runs in the guest, linked statically:
  * `beacon PORT`.
  */
@@ -71,7 +71,7 @@ static void arrived(struct beacon *beacon, const struct us_probe_frame *frame)
 
 	if (frame->run != report->run) {
 		run_begin(report, frame);
-		beacon->interval_usec = frame->interval_usec;
+		beacon->interval_usec = frame->report_interval_usec;
 		beacon->log_count = 0;
 	}
 	if (beacon->log_count < LOG_ENTRIES)
@@ -97,7 +97,7 @@ static void receive(struct beacon *beacon)
 
 	while (recvfrom(beacon->socket, &frame, sizeof(frame), MSG_DONTWAIT,
 			(struct sockaddr *)&from, &size) == sizeof(frame)) {
-		if (frame.magic != US_PROBE_MAGIC || frame.seq == 0 || !frame.interval_usec)
+		if (frame.magic != US_PROBE_MAGIC || frame.seq == 0 || !frame.report_interval_usec)
 			continue;
 		beacon->client = from;
 		arrived(beacon, &frame);

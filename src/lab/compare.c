@@ -3,6 +3,7 @@
  * The comparison: for each primary, transition and manager, medians over all runs and the worst of
  * them. A row's "values" is {KEY: {"median", "worst"}} for the keys below that were measured.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,12 +148,14 @@ static bool is_measured(const json_t *rows, const char *key)
 
 static void print_value(const json_t *pair)
 {
-	char both[40];
+	double median = json_number_value(json_object_get(pair, "median")),
+	       worst = json_number_value(json_object_get(pair, "worst"));
+	char both[40] = "";
 
-	snprintf(both, sizeof(both), "%.4g/%.4g",
-		 json_number_value(json_object_get(pair, "median")),
-		 json_number_value(json_object_get(pair, "worst")));
-	printf(" %13s", pair ? both : "");
+	if (pair)
+		snprintf(both, sizeof(both), "%.*f/%.*f", fabs(median) < 10 && median != 0, median,
+			 fabs(worst) < 10 && worst != 0, worst);
+	printf(" %11s", both);
 }
 
 static void print(const json_t *rows)
@@ -164,7 +167,7 @@ static void print(const json_t *rows)
 	printf("\nmedian/worst           %-11s %3s", "", "n");
 	for (size_t v = 0; v < US_ARRAY_LENGTH(values); v++)
 		if (is_measured(rows, values[v].key))
-			printf(" %13s", values[v].title);
+			printf(" %11s", values[v].title);
 	json_array_foreach (rows, i, row) {
 		if (strcmp(transition, text(row, "transition")) ||
 		    strcmp(primary, text(row, "primary")))

@@ -75,8 +75,8 @@ static void count_missing(const struct us_probe *probe, const struct us_probe_ar
 	uint64_t time_usec = before->time_usec;
 
 	for (uint32_t seq = before->seq + 1; seq < now->seq; seq++) {
-		if (time_usec + probe->interval_usec < now->time_usec)
-			time_usec += probe->interval_usec;
+		if (time_usec + probe->report_interval_usec < now->time_usec)
+			time_usec += probe->report_interval_usec;
 		if (!seen[seq] && holds(interval, time_usec)) {
 			count->sent++;
 			count->lost++;

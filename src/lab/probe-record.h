@@ -43,7 +43,7 @@ struct us_probe {
 	bool running;
 	atomic_bool stop;
 	int socket;
-	uint32_t run, interval_usec;
+	uint32_t run, interval_usec, report_interval_usec;
 	const struct us_lab *lab;
 	unsigned nic;
 

@@ -3,7 +3,7 @@
  * What the prober in the client's namespace and the beacon in the guest say to each other. Both
  * run on one machine, so numbers are in its byte order.
  *
- * Over UDP: numbered frames one way, numbered reports the other, as many of each. Over TCP, on the
+ * Over UDP: numbered frames one way, numbered reports the other. Over TCP, on the
  * port of the same number: one byte says what the connection is for, enum us_probe_service.
  */
 #pragma once
@@ -15,19 +15,22 @@
 #define US_PROBE_WINDOW 8192
 /* About so often does it; a report in between has no window, to cost the guest less. */
 #define US_PROBE_WINDOW_USEC 900
+/* No less is it between two reports: a guest that is asked to take many frames must not be kept
+ * from it by having to send as many. */
+#define US_PROBE_REPORT_LEAST_USEC 1000
 /* How late a sender may be before it gives up the frames it has not sent. */
 #define US_PROBE_CATCH_UP_USEC 100000
 
-/* Client to guest, one each interval. */
+/* Client to guest. */
 struct us_probe_frame {
 	uint32_t magic;
 	uint32_t run; /* tells one probing from the next */
 	uint64_t seq; /* from 1 */
-	uint32_t interval_usec;
+	uint32_t report_interval_usec;
 	uint8_t padding[36];
 };
 
-/* Guest to client, one each interval: a numbered frame itself, and what has arrived so far. */
+/* Guest to client: a numbered frame itself, and what has arrived so far. */
 struct us_probe_report {
 	uint32_t magic;
 	uint32_t run;	    /* of the frames reported on */

@@ -92,7 +92,7 @@ static void send_due(struct us_probe *probe, uint64_t *due_usec)
 {
 	struct us_probe_frame frame = { .magic = US_PROBE_MAGIC,
 					.run = probe->run,
-					.interval_usec = probe->interval_usec };
+					.report_interval_usec = probe->report_interval_usec };
 	uint64_t now = us_now_usec();
 
 	if (now > *due_usec + US_PROBE_CATCH_UP_USEC)
@@ -217,6 +217,9 @@ int us_probe_start(struct us_probe **ret_probe, const struct us_lab *lab, unsign
 	probe->socket = -1;
 	probe->run = us_now_usec();
 	probe->interval_usec = US_USEC_PER_SEC / lab->options.rate;
+	probe->report_interval_usec = probe->interval_usec > US_PROBE_REPORT_LEAST_USEC
+					      ? probe->interval_usec
+					      : US_PROBE_REPORT_LEAST_USEC;
 	probe->lab = lab;
 	probe->nic = nic;
 	probe->sent_usec = records(sizeof(*probe->sent_usec));

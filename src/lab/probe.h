@@ -20,7 +20,7 @@
  *               A gap belongs to the interval in which it began. A boot is not a gap.
  *   delay       the one-way delay of what arrived: of frames sent in the interval to the guest, or
  *               that arrived from it. See probe-delay.c for the clock. It is read as the excess
- *               over the median of a run's steady phases, so what is constant in it cancels.
+ *               over the least median of a run's steady phases, so what is constant in it cancels.
  */
 #pragma once
 
@@ -40,7 +40,8 @@ struct us_probe_delay {
 	int32_t p50_usec, p99_usec, worst_usec;
 };
 
-/* Starts to probe the guest's NIC number @nic, lab->options.rate frames a second. */
+/* Starts to probe the guest's NIC number @nic, lab->options.rate frames a second, and has the guest
+ * send as many up to 1,000. */
 int us_probe_start(struct us_probe **ret_probe, const struct us_lab *lab, unsigned nic);
 /* Sends no more; waits a moment for what is on its way, asks the guest for its log. Twice is
  * harmless. */

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Transitions: adjacent phases that are part of the same one, counted as one. Their delays are
- * what they have above the steady state: above the median of the run's longest steady phase.
+ * what they have above the steady state: above the least median of the run's steady phases.
  */
 #include <stdio.h>
 
 #include "lab/report.h"
 #include "lab/tcp.h"
+
+typedef void count_fn(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,
+		      struct us_probe_count *ret_count);
+typedef void delay_fn(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,
+		      struct us_probe_delay *ret_delay);
 
 struct span {
 	const char *name;
@@ -29,19 +34,20 @@ static bool next(const struct us_run *run, unsigned *index, struct span *ret_spa
 	return true;
 }
 
-static struct span longest_steady(const struct us_run *run)
+/* What is usual: the least median of a steady phase. */
+static struct us_probe_delay usual(const struct us_run *run, const struct us_probe *probe,
+				   delay_fn *delay_of)
 {
-	struct span longest = {};
+	struct us_probe_delay least = {}, delay;
 
 	for (unsigned i = 0; i < run->phases_count; i++) {
-		const struct us_run_phase *phase = &run->phases[i];
-		uint64_t end_usec = us_phase_end(run, i);
-
-		if (phase->is_steady &&
-		    end_usec - phase->begin_usec > longest.end_usec - longest.begin_usec)
-			longest = (struct span){ phase->name, phase->begin_usec, end_usec };
+		if (!run->phases[i].is_steady)
+			continue;
+		delay_of(probe, run->phases[i].begin_usec, us_phase_end(run, i), &delay);
+		if (delay.frames && (!least.frames || delay.p50_usec < least.p50_usec))
+			least = delay;
 	}
-	return longest;
+	return least;
 }
 
 static void add_delay(json_t *json, const struct us_probe_delay *delay,
@@ -59,33 +65,17 @@ static void add_delay(json_t *json, const struct us_probe_delay *delay,
 	json_decref(more);
 }
 
-static json_t *to_guest(const struct us_probe *probe, const struct span *span,
-			const struct span *steady)
+static json_t *direction(const struct us_run *run, const struct us_probe *probe,
+			 const struct span *span, count_fn *count_of, delay_fn *delay_of)
 {
-	struct us_probe_delay delay, usual;
+	struct us_probe_delay delay, steady = usual(run, probe, delay_of);
 	struct us_probe_count count;
 	json_t *json;
 
-	us_probe_count_to_guest(probe, span->begin_usec, span->end_usec, &count);
-	us_probe_delay_to_guest(probe, span->begin_usec, span->end_usec, &delay);
-	us_probe_delay_to_guest(probe, steady->begin_usec, steady->end_usec, &usual);
+	count_of(probe, span->begin_usec, span->end_usec, &count);
+	delay_of(probe, span->begin_usec, span->end_usec, &delay);
 	json = us_report_count(&count);
-	add_delay(json, &delay, &usual);
-	return json;
-}
-
-static json_t *from_guest(const struct us_probe *probe, const struct span *span,
-			  const struct span *steady)
-{
-	struct us_probe_delay delay, usual;
-	struct us_probe_count count;
-	json_t *json;
-
-	us_probe_count_from_guest(probe, span->begin_usec, span->end_usec, &count);
-	us_probe_delay_from_guest(probe, span->begin_usec, span->end_usec, &delay);
-	us_probe_delay_from_guest(probe, steady->begin_usec, steady->end_usec, &usual);
-	json = us_report_count(&count);
-	add_delay(json, &delay, &usual);
+	add_delay(json, &delay, &steady);
 	return json;
 }
 
@@ -137,7 +127,6 @@ static void print(const struct us_run *run, const json_t *json, const struct spa
 json_t *us_report_transitions(struct us_run *run)
 {
 	static const char columns[] = "   lost  dup      gap   added: p50     p99    worst";
-	const struct span steady = longest_steady(run);
 	json_t *list = json_array();
 	unsigned index = 0;
 	struct span span;
@@ -153,12 +142,16 @@ json_t *us_report_transitions(struct us_run *run)
 
 			if (!run->probes[nic])
 				continue;
-			json = json_pack("{s:s,s:s,s:f,s:f,s:o,s:o}", "transition", span.name,
-					 "pair", us_net_nics[nic].pair, "begin_ms",
-					 (span.begin_usec - run->begin_usec) / 1e3, "duration_ms",
-					 (span.end_usec - span.begin_usec) / 1e3, "to_guest",
-					 to_guest(run->probes[nic], &span, &steady), "from_guest",
-					 from_guest(run->probes[nic], &span, &steady));
+			json = json_pack(
+				"{s:s,s:s,s:f,s:f,s:o,s:o}", "transition", span.name, "pair",
+				us_net_nics[nic].pair, "begin_ms",
+				(span.begin_usec - run->begin_usec) / 1e3, "duration_ms",
+				(span.end_usec - span.begin_usec) / 1e3, "to_guest",
+				direction(run, run->probes[nic], &span, us_probe_count_to_guest,
+					  us_probe_delay_to_guest),
+				"from_guest",
+				direction(run, run->probes[nic], &span, us_probe_count_from_guest,
+					  us_probe_delay_from_guest));
 			if (run->tcp && nic == 0)
 				json_object_set_new(json, "tcp", tcp(run, &span));
 			print(run, json, &span);

@@ -65,7 +65,8 @@ static json_t *report_phases(struct us_run *run)
 	json_t *list = json_array();
 
 	fprintf(run->out,
-		"\nFrames, %u a second in each direction; a gap counts where it began:\n"
+		"\nFrames, %u a second to the guest and up to 1000 from it; a gap counts where it "
+		"began:\n"
 		"%-34s | %-38s | %s\n%-34s |%s |%s\n",
 		run->lab->options.rate, "", "to the guest", "from the guest",
 		"phase              pair   duration", columns, columns);

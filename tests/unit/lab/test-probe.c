@@ -27,7 +27,7 @@ static int setup(void **state)
 {
 	struct us_probe *probe = calloc(1, sizeof(*probe));
 
-	probe->interval_usec = 1000;
+	probe->report_interval_usec = 1000;
 	probe->sent_usec = calloc(RECORDS, sizeof(*probe->sent_usec));
 	probe->arrived = calloc(RECORDS, sizeof(*probe->arrived));
 	probe->delay_usec = calloc(RECORDS, sizeof(*probe->delay_usec));
