@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The table of stages, and the one way through it and back. */
 #include "core/migration.h"
 
 #define SEC UINT64_C(1000000)

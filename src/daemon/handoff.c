@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The source's side runs in three moments: before the stop (make ready what must be quick), at
+ * the stop (park), and when the migration has completed (drain, send, and go on sending). The
+ * destination's side is one method, without state of its own.
+ */
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A packet socket at the port, and a ring of the frames that went out there. Any doubt about what
+ * came before what (a frame missed, no memory) empties the ring: a frame that is given twice is
+ * as wrong as one that is lost.
+ */
 #include <endian.h>
 #include <errno.h>
 #include <linux/filter.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* By groups of three bytes and four characters; strict, so that a frame has one text only. */
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Reasons are built from peers' words: cut to fit one line, and made harmless there. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

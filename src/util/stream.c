@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One read buffer serves every stream of the process; a stream keeps bytes of its own only while
+ * a message is incomplete or its peer does not read. The end of a stream is always told from the
+ * loop, so that no caller is called back from its own call.
+ */
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
