@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* understudy-lab: a laboratory in network namespaces. Its commands. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "lab/lab.h"
 #include "lab/runs.h"
-#include "lab/run.h"
 #include "util/cleanup.h"
 
 static int fail(int r, const struct us_reason *reason)

@@ -179,6 +179,16 @@ static int compare_round(struct us_lab *lab, unsigned round, json_t *reports,
 	return 0;
 }
 
+/* What nobody chose is chosen by us. */
+static void choose(const char *choices[US_LAB_CHOICES], unsigned *count,
+		   const char *const defaults[], unsigned defaults_count)
+{
+	if (*count)
+		return;
+	for (; *count < defaults_count; (*count)++)
+		choices[*count] = defaults[*count];
+}
+
 static int compare_check(struct us_lab *lab, struct us_reason *reason)
 {
 	static const char *const scenarios[] = { "hide", "migrate", "migrate-fail" };
@@ -186,18 +196,10 @@ static int compare_check(struct us_lab *lab, struct us_reason *reason)
 	struct us_lab_options *options = &lab->options;
 	int r = 0;
 
-	if (!options->scenarios_count)
-		while (options->scenarios_count < US_ARRAY_LENGTH(scenarios)) {
-			options->scenarios[options->scenarios_count] =
-				scenarios[options->scenarios_count];
-			options->scenarios_count++;
-		}
-	if (!options->primaries_count)
-		while (options->primaries_count < US_ARRAY_LENGTH(primaries)) {
-			options->primaries[options->primaries_count] =
-				primaries[options->primaries_count];
-			options->primaries_count++;
-		}
+	choose(options->scenarios, &options->scenarios_count, scenarios,
+	       US_ARRAY_LENGTH(scenarios));
+	choose(options->primaries, &options->primaries_count, primaries,
+	       US_ARRAY_LENGTH(primaries));
 	for (unsigned i = 0; !r && i < options->scenarios_count; i++) {
 		const struct us_scenario *scenario = find(lab, options->scenarios[i], reason);
 

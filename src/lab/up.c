@@ -83,6 +83,7 @@ int us_lab_guest_up(struct us_lab *lab, struct us_reason *reason)
 	struct us_vm *vm = calloc(1, sizeof(*vm));
 	int r = -ENOMEM;
 
+	lab->options.manager = US_MANAGER_UNDERSTUDY; /* whoever managed the last run */
 	us_vm_qmp_path(lab, US_LAB_HOST_A, qmp);
 	snprintf(spec, sizeof(spec), "emulated:%s,port=%s", lab->options.primary,
 		 nic->primary_port);
