@@ -22,8 +22,6 @@
 #include "util/list.h"
 
 enum {
-	FRAMES_DEFAULT = 65536,
-	BYTES_DEFAULT = 32 * 1024 * 1024,
 	RELEASE_DEFAULT_USEC = 5 * 1000 * 1000,
 	QUEUE_MAX = 10000,	/* frames in the tap, until we read them */
 	FRAME_MAX = 65536 + 64, /* a whole segmentation offload, and its headers */
@@ -32,10 +30,10 @@ enum {
 	FINISH_USEC = 1000 * 1000,
 
 	/* The pace, in frames. A default socket of a Linux guest holds about 270. */
-	RATE_MIN = 4000,	  /* per second; guests under emulation take 5,000 */
-	BURST_MIN = 100,	  /* what a tick that came late makes up for, or … */
+	RATE_MIN = 1500,	  /* per second: what was held is gone in about one */
+	BURST_MIN = 50,		  /* what a tick that came late makes up for, or … */
 	LATE_USEC = 10 * 1000,	  /* … what was due in so long, if that is more */
-	QUEUED_MAX = 200,	  /* unread in the target tap's queue of (mostly) 1,000 */
+	QUEUED_MAX = 100,	  /* unread in the target tap: a guest that stood still gets these at once */
 	RATE_WINDOW_USEC = 50000, /* over which the rate of arrivals is measured */
 };
 
@@ -435,9 +433,9 @@ void us_park_hold(struct us_park *park)
 static void set_defaults(struct us_park_limits *limits)
 {
 	if (!limits->frames)
-		limits->frames = FRAMES_DEFAULT;
+		limits->frames = US_PARK_FRAMES;
 	if (!limits->bytes)
-		limits->bytes = BYTES_DEFAULT;
+		limits->bytes = US_PARK_BYTES;
 	if (!limits->release_usec)
 		limits->release_usec = RELEASE_DEFAULT_USEC;
 }
