@@ -49,10 +49,11 @@ static enum us_plan_order end(struct us_plan *plan, enum us_plan_order order)
 
 static enum us_plan_order do_stage(struct us_plan *plan, enum us_stage stage, uint64_t now)
 {
-	uint64_t limit = stage == US_STAGE_TRANSFER ? plan->transfer_usec : stages[stage].do_usec;
+	uint64_t limit;
 
 	if (stage == US_STAGE_N)
 		return end(plan, US_PLAN_SUCCEED);
+	limit = stage == US_STAGE_TRANSFER ? plan->transfer_usec : stages[stage].do_usec;
 	plan->stage = stage;
 	plan->is_undoing = false;
 	plan->deadline = limit ? now + limit : US_NEVER;
