@@ -21,6 +21,7 @@
 #include "util/clock.h"
 
 #define LOG_ENTRIES (1u << 21)
+#define BATCH 64
 
 struct beacon {
 	int socket, listener;
@@ -89,19 +90,35 @@ static void arrived(struct beacon *beacon, const struct us_probe_frame *frame)
 	}
 }
 
+static void take(struct beacon *beacon, const struct us_probe_frame *frame,
+		 const struct sockaddr_in *from)
+{
+	if (frame->magic != US_PROBE_MAGIC || frame->seq == 0 || !frame->report_interval_usec)
+		return;
+	beacon->client = *from;
+	arrived(beacon, frame);
+}
+
+/* Many at a time: a system call is dear to an emulated CPU. */
 static void receive(struct beacon *beacon)
 {
-	socklen_t size = sizeof(beacon->client);
-	struct us_probe_frame frame;
-	struct sockaddr_in from;
+	static struct us_probe_frame frames[BATCH];
+	static struct sockaddr_in from[BATCH];
+	static struct iovec data[BATCH];
+	static struct mmsghdr messages[BATCH];
+	int n;
 
-	while (recvfrom(beacon->socket, &frame, sizeof(frame), MSG_DONTWAIT,
-			(struct sockaddr *)&from, &size) == sizeof(frame)) {
-		if (frame.magic != US_PROBE_MAGIC || frame.seq == 0 || !frame.report_interval_usec)
-			continue;
-		beacon->client = from;
-		arrived(beacon, &frame);
+	for (size_t i = 0; i < BATCH; i++) {
+		data[i] = (struct iovec){ &frames[i], sizeof(frames[i]) };
+		messages[i].msg_hdr = (struct msghdr){ .msg_name = &from[i],
+						       .msg_namelen = sizeof(from[i]),
+						       .msg_iov = &data[i],
+						       .msg_iovlen = 1 };
 	}
+	n = recvmmsg(beacon->socket, messages, BATCH, MSG_DONTWAIT, NULL);
+	for (int i = 0; i < n; i++)
+		if (messages[i].msg_len == sizeof(frames[i]))
+			take(beacon, &frames[i], &from[i]);
 }
 
 /* What cannot be sent is as lost as what is lost on the way: nothing is retried. */

@@ -82,6 +82,12 @@ void us_transition(struct us_run *run, const char *name, const char *transition)
 					  .loss = US_RUN_LOSS_FROM_GUEST });
 }
 
+void us_phase_allow_loss(struct us_run *run)
+{
+	if (run->phases_count)
+		run->phases[run->phases_count - 1].loss = US_RUN_LOSS_ALLOWED;
+}
+
 uint64_t us_phase_end(const struct us_run *run, unsigned phase)
 {
 	return phase + 1 < run->phases_count ? run->phases[phase + 1].begin_usec : run->end_usec;

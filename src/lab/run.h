@@ -86,6 +86,8 @@ void us_phase_steady(struct us_run *run, const char *name);
 /* The same for a phase that is part of @transition (static); adjacent ones with the same are one.
  * With Understudy nothing may be lost or duplicated to the guest. */
 void us_transition(struct us_run *run, const char *name, const char *transition);
+/* The present phase may lose frames after all. */
+void us_phase_allow_loss(struct us_run *run);
 /* Where the phase ends. */
 uint64_t us_phase_end(const struct us_run *run, unsigned phase);
 /* CLOCK_REALTIME of an event as CLOCK_MONOTONIC. */
