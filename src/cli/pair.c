@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* understudy pair add, assign, remove */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -13,6 +16,69 @@ static bool is_mode(const char *text)
 		if (strcmp(modes[i], text) == 0)
 			return true;
 	return false;
+}
+
+/* A whole number, with @units a size: "K" or "M" behind it count. Returns 0 or US_REFUSED. */
+static int read_number(const char *text, bool units, json_t **ret_number, struct us_reason *reason)
+{
+	long long scale = 1, number;
+	char *end;
+
+	errno = 0;
+	number = strtoll(text, &end, 10);
+	if (units && end != text && strchr("KM", *end) && *end)
+		scale = *end++ == 'K' ? 1024 : 1024 * 1024;
+	if (end == text || *end || errno || number < 1 || number > INT64_MAX / scale)
+		return us_refuse(reason,
+				 units ? "a number, with K or M for KiB or MiB" : "a whole number");
+	*ret_number = json_integer(number * scale);
+	return 0;
+}
+
+static int read_seconds(const char *text, json_t **ret_usec, struct us_reason *reason)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	if (end == text || *end || !(seconds > 0 && seconds < 1e6))
+		return us_refuse(reason, "seconds");
+	*ret_usec = json_integer((json_int_t)(seconds * 1e6));
+	return 0;
+}
+
+/* The bounds of what is held; how wide they may be is the daemon's to say. */
+static int read_park(const struct us_args *args, json_t **ret_park, struct us_reason *reason)
+{
+	static const char *const names[] = { "park-frames", "park-bytes", "park-time" };
+	static const char *const members[] = { "frames", "bytes", "time_usec" };
+	json_t *park = json_object();
+
+	for (size_t i = 0; i < US_ARRAY_LENGTH(names); i++) {
+		const char *text = us_args_value(args, names[i]);
+		struct us_reason expected;
+		json_t *number = NULL;
+		int r;
+
+		if (!text)
+			continue;
+		r = i < 2 ? read_number(text, i == 1, &number, &expected)
+			  : read_seconds(text, &number, &expected);
+		if (r != 0) {
+			json_decref(park);
+			return us_refuse(reason, "--%s %s: %s", names[i], text, expected.text);
+		}
+		json_object_set_new(park, members[i], number);
+	}
+	*ret_park = park;
+	return 0;
+}
+
+/* The API has no hyphens in its names. NULL: there is no such handover. */
+static const char *handover_name(const char *text)
+{
+	if (strcmp(text, "low-latency") == 0)
+		return "low_latency";
+	return strcmp(text, "lossless") == 0 ? "lossless" : NULL;
 }
 
 /* Sets members from the options of the same name that were given. */
@@ -31,7 +97,8 @@ static enum us_exit run_add(struct us_cli *cli)
 	const struct us_args *args = &cli->args;
 	const char *mode = us_args_value(args, "mode");
 	const char *spec = us_args_value(args, "primary");
-	json_t *primary = NULL, *parameters;
+	const char *handover = us_args_value(args, "handover");
+	json_t *primary = NULL, *park = NULL, *parameters;
 	struct us_reason reason;
 
 	for (size_t i = 0; needed[i]; i++)
@@ -39,8 +106,14 @@ static enum us_exit run_add(struct us_cli *cli)
 			return us_cli_usage(cli, "pair add: --%s is missing", needed[i]);
 	if (mode && !is_mode(mode))
 		return us_cli_usage(cli, "%s is no mode: separate, coupled or combined", mode);
+	if (handover && !handover_name(handover))
+		return us_cli_usage(cli, "%s is no handover: lossless or low-latency", handover);
 	if (spec && us_spec_read(spec, &primary, &reason) != 0)
 		return us_cli_usage(cli, "%s", reason.text);
+	if (read_park(args, &park, &reason) != 0) {
+		json_decref(primary);
+		return us_cli_usage(cli, "%s", reason.text);
+	}
 
 	parameters = json_pack("{s:s}", "name", args->words[0]);
 	take_options(parameters, args, needed);
@@ -49,6 +122,11 @@ static enum us_exit run_add(struct us_cli *cli)
 		json_object_set_new(parameters, "primary", primary);
 	if (us_args_has(args, "hold"))
 		json_object_set_new(parameters, "hold", json_true());
+	if (handover)
+		json_object_set_new(parameters, "handover", json_string(handover_name(handover)));
+	if (json_object_size(park) > 0)
+		json_object_set(parameters, "park", park);
+	json_decref(park);
 	return us_request_do(cli, "AddPair", parameters);
 }
 
@@ -81,6 +159,11 @@ static const struct us_option add_options[] = {
 	{ "group", 0, "UUID", "the pair's group id" },
 	{ "bus", 0, "BUS", "where to plug the primary; by itself it finds a free slot" },
 	{ "hold", 0, NULL, "keep the primary hidden until `understudy expose`" },
+	{ "handover", 0, "HOW",
+	  "lossless (the default) or low-latency: hold no frames, lose some" },
+	{ "park-frames", 0, "N", "hold at most so many frames in a transition" },
+	{ "park-bytes", 0, "N", "… in so much memory, as in 8M" },
+	{ "park-time", 0, "SECONDS", "… for so long" },
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -92,7 +175,9 @@ static const struct us_option assign_options[] = {
 const struct us_command us_pair_commands[] = {
 	{ "pair add",
 	  "NAME --vm VM --standby DEVICE --port IFNAME [--primary SPEC] [--mode MODE]\n"
-	  "                           [--group UUID] [--bus BUS] [--hold]",
+	  "                           [--group UUID] [--bus BUS] [--hold]\n"
+	  "                           [--handover HOW] [--park-frames N] [--park-bytes N]\n"
+	  "                           [--park-time SECONDS]",
 	  "pair a VM's standby with a primary", add_options, 1, 1, run_add },
 	{ "pair assign", "NAME --primary SPEC|none", "name a pair's primary, or take it away",
 	  assign_options, 1, 1, run_assign },

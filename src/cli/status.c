@@ -133,6 +133,33 @@ static void print_next_step(const json_t *pair)
 	putchar('\n');
 }
 
+static json_int_t number_of(const json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}
+
+/* Nothing of it from a daemon that does not know of it. */
+static void print_frames(const json_t *pair)
+{
+	const json_t *park = json_object_get(pair, "park");
+	const json_t *parked = json_object_get(pair, "parked");
+	bool lossless = strcmp(us_json_text(pair, "handover", ""), "lossless") == 0;
+
+	if (park)
+		printf("  %-9s %s\n", "handover", lossless ? "lossless" : "low-latency");
+	if (park && lossless)
+		printf("  %-9s at most %" JSON_INTEGER_FORMAT " frames, %" JSON_INTEGER_FORMAT
+		       " KiB, %g s\n",
+		       "park", number_of(park, "frames"), number_of(park, "bytes") / 1024,
+		       (double)number_of(park, "time_usec") / 1e6);
+	if (json_is_object(parked))
+		printf("  %-9s %" JSON_INTEGER_FORMAT " frames, %" JSON_INTEGER_FORMAT
+		       " released; lost: %" JSON_INTEGER_FORMAT
+		       " beyond the bounds, %" JSON_INTEGER_FORMAT " not taken by the port\n",
+		       "parked", number_of(parked, "held"), number_of(parked, "released"),
+		       number_of(parked, "overflowed"), number_of(parked, "undelivered"));
+}
+
 static void print_details(const json_t *pair)
 {
 	static const struct {
@@ -151,6 +178,7 @@ static void print_details(const json_t *pair)
 			printf("  %-9s %s\n", lines[i].label, text);
 	}
 	printf("  %-9s %s\n", "hold", json_is_true(json_object_get(pair, "hold")) ? "yes" : "no");
+	print_frames(pair);
 	print_next_step(pair);
 }
 

@@ -179,6 +179,8 @@ static int read_parameters(struct us_add *add, const json_t *parameters, struct 
 		r = copy_text(pair->bus, sizeof(pair->bus), parameters, "bus", reason);
 	if (r == 0)
 		r = read_mode(add, parameters, reason);
+	if (r == 0)
+		r = us_options_read(parameters, &pair->options, reason);
 	if (r == 0 && spec)
 		r = us_primary_parse(spec, &pair->primary, reason);
 	add->hold = json_is_true(json_object_get(parameters, "hold"));

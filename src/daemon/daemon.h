@@ -77,6 +77,19 @@ struct us_primary_spec {
 	uint8_t mac[US_MAC_BYTES];
 };
 
+/* What becomes of the frames that come during a transition. */
+enum us_handover {
+	US_HANDOVER_LOSSLESS,	 /* they are held, and come late */
+	US_HANDOVER_LOW_LATENCY, /* none is held, and some are lost */
+	US_HANDOVER_N
+};
+
+struct us_pair_options {
+	enum us_handover handover;
+	uint64_t frames, bytes; /* held at once */
+	uint64_t park_usec;	/* held in one transition, at the longest */
+};
+
 struct us_host_pair {
 	struct us_list link;
 	struct us_host_vm *vm;
@@ -90,16 +103,18 @@ struct us_host_pair {
 	uint16_t mtu, queue_pairs;
 	struct us_primary_spec primary; /* .text is "" when none is assigned */
 	bool assign_next;		/* `primary` is to be assigned once the old one is gone */
+	struct us_pair_options options;
 
 	struct us_pair engine;
 	struct us_steer *steer; /* NULL while the switch cannot be found */
 	struct us_watch *watch;
 	struct us_mirror *mirror; /* while its guest may be stopped for a migration */
 	sd_event_source *timer;
-	bool has_found;		 /* `found` is known: from now, or from before a restart */
-	char found[256];	 /* what the switch had before us, us_steer_save() */
-	struct us_reason detail; /* what the host or the VMM said last, if it refused */
-	char looked[96];	 /* the line that was last logged */
+	bool has_found;		    /* `found` is known: from now, or from before a restart */
+	char found[256];	    /* what the switch had before us, us_steer_save() */
+	struct us_reason detail;    /* what the host or the VMM said last, if it refused */
+	struct us_park_counts told; /* of the frames that were held, what was last logged */
+	char looked[96];	    /* the line that was last logged */
 
 	struct us_event queue[US_QUEUED_EVENTS];
 	unsigned queue_first, queue_count;
@@ -167,6 +182,18 @@ int us_primary_check_mac(const struct us_primary_spec *spec, const char *pair_na
 int us_primary_check(struct us_daemon *daemon, const struct us_host_pair *pair,
 		     struct us_primary_spec *spec, const char *standby_port,
 		     struct us_reason *reason);
+
+/* ---- options.c: what is chosen for a pair about its frames ---- */
+
+/*
+ * From the members "park" and "handover" of an object; what is not there has its default.
+ * Refused, in words: beyond what can be chosen. Unknown members have been refused before.
+ */
+int us_options_read(const json_t *object, struct us_pair_options *ret_options,
+		    struct us_reason *reason);
+/* Sets both members of an object. */
+void us_options_write(const struct us_pair_options *options, json_t *object);
+void us_options_apply(const struct us_pair_options *options, struct us_pair_config *config);
 
 /* ---- add.c: AddPair ---- */
 

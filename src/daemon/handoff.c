@@ -60,7 +60,7 @@ void us_handoff_expected(struct us_host_vm *vm)
 	struct us_host_pair *pair;
 
 	us_list_for_each (pair, &vm->pairs, link)
-		if (pair->steer)
+		if (pair->steer && pair->engine.config.can_park)
 			expect(pair);
 }
 
@@ -91,8 +91,9 @@ void us_handoff_stopped(struct us_host_vm *vm, struct us_client *client, uint64_
 
 	vm->stopped_usec = us_clock_usec(CLOCK_REALTIME) - age_usec;
 	us_list_for_each (pair, &vm->pairs, link)
-		us_client_call(client, "Handoff", call_json(pair, "stopped", json_array()), false,
-			       on_told, NULL);
+		if (pair->engine.config.can_park)
+			us_client_call(client, "Handoff", call_json(pair, "stopped", json_array()),
+				       false, on_told, NULL);
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED, .on = true });
 }
 

@@ -86,12 +86,14 @@ static void on_traffic(void *userdata, bool ready, const char *why)
 /* What became of the frames that were held; nothing is lost silently. */
 static void log_parked(struct us_host_pair *pair)
 {
-	struct us_park *park = us_steer_park(pair->steer);
-	struct us_park_counts counts;
+	struct us_park_counts counts, told = pair->told;
 
-	if (!park)
-		return;
-	us_park_counts(park, &counts);
+	us_steer_counts(pair->steer, &counts);
+	pair->told = counts;
+	counts.held -= told.held;
+	counts.released -= told.released;
+	counts.overflowed -= told.overflowed;
+	counts.undelivered -= told.undelivered;
 	if (counts.overflowed || counts.undelivered)
 		us_log(LOG_WARNING,
 		       "%s: frames lost: %" PRIu64 " the parking lot was full, %" PRIu64
@@ -144,6 +146,7 @@ static int find_switch(struct us_host_pair *pair, struct us_reason *reason)
 		.loop = pair->vm->daemon->loop,
 		.handler = &handler,
 		.userdata = pair,
+		.limits = { .frames = pair->options.frames, .bytes = pair->options.bytes },
 	};
 	int r;
 
@@ -213,7 +216,7 @@ static void watch(struct us_host_pair *pair)
 		.standby_port = pair->port,
 		.primary_port = pair->primary.port,
 		.probe_usec = PROBE_USEC,
-		.stable_usec = STABLE_USEC,
+		.stable_usec = pair->options.handover == US_HANDOVER_LOSSLESS ? STABLE_USEC : 0,
 	};
 	struct us_reason reason = { "" };
 	int r;
@@ -376,7 +379,7 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 	snprintf(pair->device, sizeof(pair->device), "understudy-%s", pair->name);
 	us_pair_config_default(&config);
 	config.mode = mode;
-	config.can_park = true;
+	us_options_apply(&pair->options, &config);
 	us_pair_init(&pair->engine, &config);
 	r = sd_event_add_time(vm->daemon->loop, &pair->timer, CLOCK_MONOTONIC, 0, 1, on_deadline,
 			      pair);
@@ -423,15 +426,30 @@ static const char *migration_name(const struct us_host_pair *pair)
 	return us_phase_name(us_pair_phase(&pair->engine));
 }
 
+/* NULL while none ever was. */
+static json_t *parked_json(const struct us_host_pair *pair)
+{
+	struct us_park_counts counts = { 0 };
+
+	if (pair->steer)
+		us_steer_counts(pair->steer, &counts);
+	if (!counts.held && !counts.overflowed)
+		return NULL;
+	return json_pack("{s:I, s:I, s:I, s:I}", "held", (json_int_t)counts.held, "released",
+			 (json_int_t)counts.released, "overflowed", (json_int_t)counts.overflowed,
+			 "undelivered", (json_int_t)counts.undelivered);
+}
+
 json_t *us_host_pair_json(const struct us_host_pair *pair)
 {
 	const struct us_pair *engine = &pair->engine;
+	json_t *object;
 	char mac[18];
 
 	us_mac_text(pair->mac, mac);
-	return json_pack(
+	object = json_pack(
 		"{s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:s*, s:s*, s:s, s:b, s:s, s:s, s:s, s:b, "
-		"s:s, s:o*}",
+		"s:s, s:o*, s:o*}",
 		"name", pair->name, "vm", pair->vm->name, "group",
 		pair->group[0] ? pair->group : NULL, "mac", mac, "mode",
 		us_mode_name(engine->config.mode), "standby", pair->standby, "port", pair->port,
@@ -440,5 +458,8 @@ json_t *us_host_pair_json(const struct us_host_pair *pair)
 		engine->driver_ok, "primary", us_pair_primary_name(engine), "path",
 		us_path_name(engine->path), "migration", migration_name(pair), "hold", engine->hold,
 		"why", us_why_text(engine->why), "detail",
-		pair->detail.text[0] ? us_wire_string(pair->detail.text) : NULL);
+		pair->detail.text[0] ? us_wire_string(pair->detail.text) : NULL, "parked",
+		parked_json(pair));
+	us_options_write(&pair->options, object);
+	return object;
 }

@@ -30,15 +30,18 @@ static void path_of(const struct us_daemon *daemon, const char *suffix, char ret
 static json_t *pair_state(const struct us_host_pair *pair)
 {
 	bool is_wanted = pair->engine.assigned || pair->assign_next;
+	json_t *state;
 	char mac[18];
 
 	us_mac_text(pair->mac, mac);
-	return json_pack(
+	state = json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:s*}", "name", pair->name,
 		"standby", pair->standby, "port", pair->port, "bus", pair->bus, "group",
 		pair->group, "mac", mac, "mode", us_mode_name(pair->engine.config.mode), "primary",
 		is_wanted ? pair->primary.text : "", "hold", pair->engine.hold, "mtu", pair->mtu,
 		"queue_pairs", pair->queue_pairs, "found", pair->has_found ? pair->found : NULL);
+	us_options_write(&pair->options, state);
+	return state;
 }
 
 static json_t *whole_state(const struct us_daemon *daemon)
@@ -105,6 +108,7 @@ static int load_pair(struct us_host_vm *vm, const json_t *state)
 			"queue_pairs", &queue_pairs, "found", &found) < 0)
 		return -EBADMSG;
 	if (!us_name_is_valid(name) || us_daemon_pair(vm->daemon, name) ||
+	    us_options_read(state, &description.options, NULL) != 0 ||
 	    us_mode_from_name(mode) < 0 || us_mac_parse(mac, description.mac) < 0 ||
 	    (primary[0] && us_primary_parse(primary, &description.primary, NULL) != 0))
 		return -EBADMSG;

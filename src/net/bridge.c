@@ -45,10 +45,11 @@ struct us_steer {
 	const struct us_steer_handler *handler;
 	void *userdata;
 	struct us_park_limits limits;
-	struct us_park *park;	 /* from the first parking to a while after the last release */
-	bool is_parked;		 /* our entry points there */
-	enum us_path release_to; /* while a release is under way */
-	bool is_delivering;	 /* frames from elsewhere, and nothing is parked */
+	struct us_park *park;	    /* from the first parking to a while after the last release */
+	struct us_park_counts past; /* of the lots before it */
+	bool is_parked;		    /* our entry points there */
+	enum us_path release_to;    /* while a release is under way */
+	bool is_delivering;	    /* frames from elsewhere, and nothing is parked */
 };
 
 static int get_port(const char *name, struct us_link *ret_port, struct us_reason *reason)
@@ -282,6 +283,14 @@ static int steer_away(struct us_steer *steer, enum us_path path, struct us_reaso
 
 /* ---- To the parking lot, and from there ---- */
 
+/* What it still holds goes with it. */
+static void end_park(struct us_steer *steer)
+{
+	us_steer_counts(steer, &steer->past);
+	steer->past.undelivered += steer->past.frames;
+	us_park_free(US_STEAL(steer->park));
+}
+
 static void on_emptied(void *userdata)
 {
 	struct us_steer *steer = userdata;
@@ -308,7 +317,7 @@ static void on_failed(void *userdata)
 
 	if (steer->is_delivering) {
 		steer->is_delivering = false;
-		us_park_free(US_STEAL(steer->park));
+		end_park(steer);
 		return;
 	}
 	us_refuse(&reason, "interface %s: is gone", port_of(steer, steer->release_to));
@@ -319,7 +328,7 @@ static void on_idle(void *userdata)
 {
 	struct us_steer *steer = userdata;
 
-	us_park_free(US_STEAL(steer->park));
+	end_park(steer);
 }
 
 static const struct us_park_handler park_handler = { on_emptied, on_failed, on_idle };
@@ -397,6 +406,19 @@ int us_steer_to(struct us_steer *steer, enum us_path path, struct us_reason *rea
 struct us_park *us_steer_park(struct us_steer *steer)
 {
 	return steer->park;
+}
+
+void us_steer_counts(const struct us_steer *steer, struct us_park_counts *ret_counts)
+{
+	struct us_park_counts counts = { 0 };
+
+	if (steer->park)
+		us_park_counts(steer->park, &counts);
+	counts.held += steer->past.held;
+	counts.released += steer->past.released;
+	counts.overflowed += steer->past.overflowed;
+	counts.undelivered += steer->past.undelivered;
+	*ret_counts = counts;
 }
 
 /* ---- Handoff ---- */

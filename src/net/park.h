@@ -27,10 +27,15 @@
 
 struct us_park;
 
+enum {
+	US_PARK_FRAMES = 65536,
+	US_PARK_BYTES = 32 * 1024 * 1024,
+};
+
 /* Bounds; a member that is 0 stands for its default. */
 struct us_park_limits {
-	uint32_t frames;       /* held at once: 65,536 */
-	uint64_t bytes;	       /* of memory for them: 32 MiB */
+	uint32_t frames;       /* held at once: US_PARK_FRAMES */
+	uint64_t bytes;	       /* of memory for them: US_PARK_BYTES */
 	uint64_t release_usec; /* what is still held then is sent at once: 5 s */
 };
 

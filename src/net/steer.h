@@ -94,6 +94,10 @@ int us_steer_deliver(struct us_steer *steer, const struct us_park_frame *frame,
 /* The parking lot, to take frames out or put them in while parked; NULL if there is none. */
 struct us_park *us_steer_park(struct us_steer *steer);
 
+/* All that was held so far, in this parking lot and those before it; `frames` and `frames_max` are
+ * of this one. */
+void us_steer_counts(const struct us_steer *steer, struct us_park_counts *ret_counts);
+
 /* What the switch does now, by looking: NONE when no entry like ours is there. */
 int us_steer_path(struct us_steer *steer, enum us_path *ret_path);
 

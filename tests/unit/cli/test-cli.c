@@ -229,6 +229,14 @@ static void test_calls(void **state)
 		{ "pair add p --vm web0 --standby net0 --port tap0",
 		  "AddPair{\"name\":\"p\",\"port\":\"tap0\",\"standby\":\"net0\",\"vm\":"
 		  "\"web0\"}" },
+		{ "pair add p --vm v --standby s --port t --park-frames 1000 --park-bytes 8M "
+		  "--park-time 2.5 --handover low-latency",
+		  "AddPair{\"handover\":\"low_latency\",\"name\":\"p\",\"park\":{\"bytes\":8388608,"
+		  "\"frames\":1000,\"time_usec\":2500000},\"port\":\"t\",\"standby\":\"s\",\"vm\":"
+		  "\"v\"}" },
+		{ "pair add p --vm v --standby s --port t --park-bytes 512K --handover lossless",
+		  "AddPair{\"handover\":\"lossless\",\"name\":\"p\",\"park\":{\"bytes\":524288},"
+		  "\"port\":\"t\",\"standby\":\"s\",\"vm\":\"v\"}" },
 		{ "pair assign p --primary vfio:0000:5e:00.2",
 		  "AssignPrimary{\"name\":\"p\",\"primary\":\"vfio:0000:5e:00.2\"}" },
 		{ "pair assign p --primary none",
@@ -279,6 +287,17 @@ static void test_usage(void **state)
 		{ "pair add p --vm v --port t --standby s --mode both", "both is no mode" },
 		{ "pair add p --vm v --port t --standby s --primary 5e:00.2",
 		  "5e:00.2 is no primary" },
+		{ "pair add p --vm v --port t --standby s --handover fast", "fast is no handover" },
+		{ "pair add p --vm v --port t --standby s --park-frames 1K",
+		  "--park-frames 1K: a whole number" },
+		{ "pair add p --vm v --port t --standby s --park-frames 0",
+		  "--park-frames 0: a whole number" },
+		{ "pair add p --vm v --port t --standby s --park-bytes 1G",
+		  "--park-bytes 1G: a number, with K or M" },
+		{ "pair add p --vm v --port t --standby s --park-bytes 9000000000000000M",
+		  "a number, with K or M" },
+		{ "pair add p --vm v --port t --standby s --park-time nan",
+		  "--park-time nan: seconds" },
 		{ "pair assign p", "--primary is missing" },
 		{ "pair assign p --primary vfio:0000:5e:00.2x", "is no primary" },
 		{ "pair assign p --primary emulated:,port=x", "is no primary" },
@@ -369,7 +388,8 @@ static void test_refused(void **state)
 	"\"primary_spec\":\"vfio:0000:5e:00.2\",\"bus\":null,\"guest\":\"" guest                   \
 	"\",\"driver_ok\":" ok ",\"primary\":\"" primary "\",\"path\":\"" path                     \
 	"\",\"migration\":\"" migration "\",\"hold\":" hold ",\"why\":\"" why                      \
-	"\",\"detail\":null}"
+	"\",\"detail\":null,\"handover\":\"lossless\",\"park\":{\"frames\":65536,"                 \
+	"\"bytes\":33554432,\"time_usec\":20000000}}"
 
 static const char visible[] = PAIR("web0", "capable", "true", "visible", "primary", "none", "false",
 				   "the guest carries traffic on the primary");
@@ -422,7 +442,18 @@ static void test_status_of_one(void **state)
 					"  port      tap0\n"
 					"  primary   vfio:0000:5e:00.2\n"
 					"  hold      no\n"
+					"  handover  lossless\n"
+					"  park      at most 65536 frames, 32768 KiB, 20 s\n"
 					"  next      nothing: the guest uses the primary\n");
+
+	snprintf(answers, sizeof(answers),
+		 "[{\"pairs\":[%.*s,\"parked\":{\"held\":12,\"released\":9,"
+		 "\"overflowed\":2,\"undelivered\":1}}]}]",
+		 (int)strlen(visible) - 1, visible);
+	output = run(*state, "status web0");
+	assert_contains(output.out,
+			"\n  parked    12 frames, 9 released; lost: 2 beyond the bounds, "
+			"1 not taken by the port\n");
 }
 
 static void test_next_steps(void **state)

@@ -266,6 +266,7 @@ static void test_only_the_guests(void **state)
 static void test_overflow_frames(void **state)
 {
 	struct bed *bed = *state;
+	struct us_park_counts counts;
 
 	bed->config.limits.frames = 10;
 	park(bed);
@@ -281,6 +282,22 @@ static void test_overflow_frames(void **state)
 	assert_int_equal(counts_of(bed).overflowed, 15);
 	assert_int_equal(counts_of(bed).released, 10);
 	assert_numbers(bed->standby, 0, 10);
+
+	/* What was counted outlives the lot, and the next one goes on from there. */
+	while (us_steer_park(bed->steer))
+		sd_event_run(bed->loop, UINT64_MAX);
+	us_steer_counts(bed->steer, &counts);
+	assert_int_equal(counts.overflowed, 15);
+	steer_to(bed, US_PATH_PARKED, 0);
+	peer_sends(bed->peer, 25);
+	while (counts_of(bed).held < 1)
+		sd_event_run(bed->loop, 10 * US_USEC_PER_MSEC);
+	us_steer_counts(bed->steer, &counts);
+	assert_int_equal(counts.held, 11);
+	assert_int_equal(counts.released, 10);
+	assert_int_equal(counts.overflowed, 15);
+	assert_int_equal(counts.undelivered, 0);
+	assert_int_equal(counts.frames, 1);
 }
 
 /* Nobody reads the lot's tap: what its own queue drops is counted as well. */
