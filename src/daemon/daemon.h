@@ -110,6 +110,7 @@ struct us_host_pair {
 	struct us_watch *watch;
 	struct us_mirror *mirror; /* while its guest may be stopped for a migration */
 	sd_event_source *timer;
+	unsigned requests;	 /* to the VM, not answered: they name the pair */
 	bool has_found;		    /* `found` is known: from now, or from before a restart */
 	char found[256];	    /* what the switch had before us, us_steer_save() */
 	struct us_reason detail;    /* what the host or the VMM said last, if it refused */

@@ -46,14 +46,30 @@ static void answer(struct us_host_pair *pair, enum us_event_type type, bool on, 
 	us_host_pair_feed(pair, (struct us_event){ .type = type, .on = on });
 }
 
+/* Counts a request to the VM that will be answered to the pair. */
+static int asked(struct us_host_pair *pair, int r)
+{
+	if (r == 0)
+		pair->requests++;
+	return r;
+}
+
+static void answered(struct us_host_pair *pair)
+{
+	pair->requests--;
+	us_daemon_settle_waiters(pair->vm->daemon); /* a removed pair may go now */
+}
+
 static void on_plugged(void *userdata, int r, const char *why)
 {
+	answered(userdata);
 	if (r != -ECONNRESET) /* then the VM is lost, and the engine is told so */
 		answer(userdata, US_EVENT_PLUGGED, r == 0, why);
 }
 
 static void on_unplug_taken(void *userdata, int r, const char *why)
 {
+	answered(userdata);
 	if (r != 0 && r != -ECONNRESET)
 		answer(userdata, US_EVENT_UNPLUG_REFUSED, false, why);
 }
@@ -62,6 +78,7 @@ static void on_reset_done(void *userdata, int r, const char *why)
 {
 	struct us_host_pair *pair = userdata;
 
+	answered(pair);
 	if (r != 0 && r != -ECONNRESET)
 		us_log(LOG_WARNING, "%s: system_reset failed: %s", pair->name, why);
 }
@@ -196,14 +213,14 @@ static void plug(struct us_host_pair *pair)
 
 	pair->detail.text[0] = '\0';
 	if (r == 0)
-		r = us_vm_plug(pair->vm->vm, &plug, on_plugged, pair);
+		r = asked(pair, us_vm_plug(pair->vm->vm, &plug, on_plugged, pair));
 	if (r != 0)
 		answer(pair, US_EVENT_PLUGGED, false, r < 0 ? us_strerror(r) : reason.text);
 }
 
 static void unplug(struct us_host_pair *pair)
 {
-	int r = us_vm_unplug(pair->vm->vm, pair->device, on_unplug_taken, pair);
+	int r = asked(pair, us_vm_unplug(pair->vm->vm, pair->device, on_unplug_taken, pair));
 
 	if (r < 0)
 		answer(pair, US_EVENT_UNPLUG_REFUSED, false, us_strerror(r));
@@ -255,7 +272,7 @@ static void perform(struct us_host_pair *pair, const struct us_effect *effect)
 		unplug(pair);
 		break;
 	case US_EFFECT_RESET_VM:
-		us_vm_reset(pair->vm->vm, on_reset_done, pair);
+		asked(pair, us_vm_reset(pair->vm->vm, on_reset_done, pair));
 		break;
 	case US_EFFECT_WATCH:
 		watch(pair);
@@ -331,6 +348,7 @@ void us_host_pair_feed(struct us_host_pair *pair, struct us_event event)
 
 static void on_observed(void *userdata, int r, const char *why)
 {
+	answered(userdata);
 	if (r >= 0)
 		us_host_pair_feed(userdata,
 				  (struct us_event){ .type = US_EVENT_OBSERVED, .on = r == 0 });
@@ -349,7 +367,7 @@ void us_host_pair_observe(struct us_host_pair *pair)
 			  (struct us_event){ .type = US_EVENT_MIGRATING,
 					     .on = pair->vm->transfer == US_TRANSFER_ACTIVE });
 	if (us_vm_is_adopted(pair->vm->vm))
-		us_vm_has_device(pair->vm->vm, pair->device, on_observed, pair);
+		asked(pair, us_vm_has_device(pair->vm->vm, pair->device, on_observed, pair));
 }
 
 void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec *spec)

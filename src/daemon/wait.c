@@ -78,6 +78,10 @@ void us_set_hold(struct us_host_pair *pair, bool hold, struct us_call *call)
 			     pair->name);
 		return;
 	}
+	if (pair->engine.removing) { /* nobody waits for a pair that may go first */
+		us_call_fail(call, "Refused", "pair %s: it is being removed", pair->name);
+		return;
+	}
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_HOLD, .on = hold });
 	us_state_save(pair->vm->daemon); /* before it is answered */
 	start(pair->vm, pair, call, check_hold);
@@ -145,7 +149,7 @@ static bool check_removed(struct us_waiter *waiter)
 	struct wait *wait = US_CONTAINER_OF(waiter, struct wait, waiter);
 	struct us_host_pair *pair = wait->pair;
 
-	if (!us_pair_is_idle(&pair->engine)) {
+	if (!us_pair_is_idle(&pair->engine) || pair->requests > 0) {
 		if (is_overdue(pair) && wait->call)
 			us_call_fail(US_STEAL(wait->call), "Failed",
 				     "pair %s: %s: it is removed as "
