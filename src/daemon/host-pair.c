@@ -19,6 +19,7 @@
 enum {
 	PROBE_USEC = 20 * 1000,
 	STABLE_USEC = 300 * 1000,
+	QUIET_USEC = 2 * 1000 * 1000,
 };
 
 void us_mac_text(const uint8_t mac[US_MAC_BYTES], char ret_text[18])
@@ -234,6 +235,7 @@ static void watch(struct us_host_pair *pair)
 		.primary_port = pair->primary.port,
 		.probe_usec = PROBE_USEC,
 		.stable_usec = pair->options.handover == US_HANDOVER_LOSSLESS ? STABLE_USEC : 0,
+		.quiet_usec = QUIET_USEC,
 	};
 	struct us_reason reason = { "" };
 	int r;

@@ -42,6 +42,7 @@ struct us_watch {
 
 	uint64_t since_usec; /* frames have kept coming since then; 0: silence */
 	uint64_t seen_usec;  /* the last tick with a frame */
+	uint64_t heard_usec; /* the last tick with one that came in at the standby's port */
 
 	uint8_t ipv4[IPV4_MAX][4];
 	bool is_certain[IPV4_MAX];
@@ -163,18 +164,21 @@ void us_watch_learn(struct us_watch *watch, const uint8_t *frame, size_t length)
 		learn_ipv6(watch, address.ipv6);
 }
 
-/* Empties a socket, learns, and returns how many frames there were. */
+/* Empties a socket, learns, and returns how many frames came in there (not: went out). */
 static size_t drain(struct us_watch *watch, int fd)
 {
 	uint8_t frame[US_FRAME_MAX];
+	struct sockaddr_ll from;
 	size_t count = 0;
 
-	while (count < DRAIN_MAX) {
-		ssize_t length = recv(fd, frame, sizeof(frame), 0);
+	for (int i = 0; i < DRAIN_MAX; i++) {
+		socklen_t size = sizeof(from);
+		ssize_t length =
+			recvfrom(fd, frame, sizeof(frame), 0, (struct sockaddr *)&from, &size);
 
 		if (length < 0)
 			break;
-		count++;
+		count += from.sll_pkttype != PACKET_OUTGOING;
 		us_watch_learn(watch, frame, length);
 	}
 	return count;
@@ -193,6 +197,13 @@ static bool is_stable(struct us_watch *watch, bool seen, uint64_t now_usec)
 		watch->since_usec = 0;
 	}
 	return seen && now_usec - watch->since_usec >= config->stable_usec;
+}
+
+/* Whether it spoke from the primary, then nowhere, and there is nothing it could be asked. */
+static bool is_quiet(const struct us_watch *watch, uint64_t now_usec)
+{
+	return watch->seen_usec && watch->seen_usec > watch->heard_usec && !watch->ipv4_count &&
+	       now_usec - watch->seen_usec >= watch->config.quiet_usec;
 }
 
 /* ---- Probes ---- */
@@ -249,9 +260,10 @@ static int on_tick(sd_event_source *timer, uint64_t due_usec, void *userdata)
 	uint64_t now_usec = us_now_usec();
 	bool seen;
 
-	drain(watch, watch->standby_fd);
+	if (drain(watch, watch->standby_fd) > 0)
+		watch->heard_usec = now_usec;
 	seen = drain(watch, watch->primary_fd) > 0;
-	if (is_stable(watch, seen, now_usec))
+	if (is_stable(watch, seen, now_usec) || is_quiet(watch, now_usec))
 		finish(watch, true, NULL);
 	else if (send_probes(watch) < 0)
 		finish(watch, false, "the primary's interface is gone");

@@ -11,6 +11,10 @@
  * frames to and from the MAC on the standby's port, only while a watch runs, and from those
  * that us_watch_learn() is given: parked ones do not pass there.
  *
+ * A guest may have nothing to say and nobody who speaks to it: no address of it is known, nothing
+ * that is sent to it waits. Then one frame from the primary (a driver says something when its link
+ * comes up) has to do, if for a while none follows from the standby's side.
+ *
  * Costs nothing outside of a watch: no socket is open then.
  */
 #pragma once
@@ -31,6 +35,7 @@ struct us_watch_config {
 	const char *primary_port;
 	uint64_t probe_usec;  /* between probes: 20 ms */
 	uint64_t stable_usec; /* frames have to keep coming for so long: 300 ms */
+	uint64_t quiet_usec;  /* … or, from a silent guest, one, and then none for so long: 2 s */
 };
 
 struct us_watch_handler {

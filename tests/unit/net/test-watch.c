@@ -40,6 +40,7 @@ static const struct us_watch_config config = {
 	.primary_port = "primary",
 	.probe_usec = PROBE_MSEC * 1000,
 	.stable_usec = STABLE_MSEC * 1000,
+	.quiet_usec = 4 * STABLE_MSEC * 1000,
 };
 
 static const uint8_t guest_ipv4[4] = { 192, 0, 2, 7 };
@@ -230,6 +231,44 @@ static void test_other_frames_do_not_count(void **state)
 	assert_int_equal(bed->calls, 0);
 }
 
+/* A frame from the guest that tells no address: its driver's own, when the link comes up. */
+static void guest_says_something(int tap)
+{
+	uint8_t frame[60] = { 0x33, 0x33, 0, 0, 0, 0x16, [12] = 0x88, 0xb5 };
+
+	memcpy(frame + 6, guest_mac, 6);
+	assert_int_equal(write(tap, frame, sizeof(frame)), sizeof(frame));
+}
+
+/* Nothing is known of the guest and nobody speaks to it: one frame from the primary will do. */
+static void test_silent_guest(void **state)
+{
+	struct bed *bed = *state;
+	US_CLEANUP(us_watch_freep)
+	__attribute__((unused)) struct us_watch *watch = watch_new(bed);
+	uint64_t said_usec = us_now_usec();
+
+	guest_says_something(bed->primary);
+	run(bed, 10000);
+	assert_int_equal(bed->calls, 1);
+	assert_true(bed->ready);
+	assert_true(bed->ready_usec - said_usec >= config.quiet_usec);
+}
+
+/* It speaks from the standby after it did from the primary: it does not use the primary. */
+static void test_silent_on_the_primary(void **state)
+{
+	struct bed *bed = *state;
+	US_CLEANUP(us_watch_freep)
+	__attribute__((unused)) struct us_watch *watch = watch_new(bed);
+
+	guest_says_something(bed->primary);
+	run(bed, STABLE_MSEC);
+	guest_says_something(bed->standby);
+	run(bed, 8 * STABLE_MSEC);
+	assert_int_equal(bed->calls, 0);
+}
+
 static void test_interface_removed(void **state)
 {
 	struct bed *bed = *state;
@@ -318,6 +357,8 @@ int main(void)
 		WITH_BED(test_bounce),
 		WITH_BED(test_never_answers),
 		WITH_BED(test_other_frames_do_not_count),
+		WITH_BED(test_silent_guest),
+		WITH_BED(test_silent_on_the_primary),
 		WITH_BED(test_interface_removed),
 		WITH_BED(test_refused),
 		WITH_BED(test_linux_answers_arp),
