@@ -123,6 +123,23 @@ static int borrow_queues(pid_t pid, const char *interface, int *ret_fds, struct 
 	return error && !count ? -1 : count;
 }
 
+static int refuse_none(pid_t pid, const char *interface, struct us_reason *reason)
+{
+	return us_refuse(reason, "process %d has no queue of %s open", (int)pid, interface);
+}
+
+int us_drain_check(pid_t pid, const char *interface, struct us_reason *reason)
+{
+	int fds[QUEUES_MAX];
+	int queues = borrow_queues(pid, interface, fds, reason);
+
+	for (int i = 0; i < queues; i++)
+		us_close(fds[i]);
+	if (queues < 0)
+		return US_REFUSED;
+	return queues > 0 ? 0 : refuse_none(pid, interface, reason);
+}
+
 int us_drain_tap(pid_t pid, const char *interface, us_drain_fn each, void *userdata,
 		 size_t *ret_count, struct us_reason *reason)
 {
@@ -137,6 +154,6 @@ int us_drain_tap(pid_t pid, const char *interface, us_drain_fn each, void *userd
 	if (queues < 0)
 		return US_REFUSED;
 	if (queues == 0)
-		return us_refuse(reason, "process %d has no queue of %s open", (int)pid, interface);
+		return refuse_none(pid, interface, reason);
 	return 0;
 }

@@ -20,6 +20,12 @@ typedef void (*us_drain_fn)(void *userdata, const struct virtio_net_hdr *header,
 			    const uint8_t *frame, size_t length);
 
 /*
+ * Whether us_drain_tap() could take anything from process @pid; takes nothing. Looks at each of
+ * its descriptors once: about a millisecond. 0, or refused in the same words.
+ */
+int us_drain_check(pid_t pid, const char *interface, struct us_reason *reason);
+
+/*
  * Takes all frames that wait for process @pid in the tap @interface, in the order of each queue,
  * and hands them to @each. Refused, in words: no such process, no permission, or it does not
  * have that tap open. Returns how many there were through @ret_count, also then.

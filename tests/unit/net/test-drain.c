@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A process that has a tap open and does not read it, as a stopped VMM: its frames are taken. */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
@@ -109,6 +110,7 @@ static void drain(int queues, int header_bytes, bool one_flow)
 	size_t count;
 
 	send_frames();
+	assert_int_equal(us_drain_check(pid, "drained", &reason), 0);
 	assert_int_equal(us_drain_tap(pid, "drained", take, &taken, &count, &reason), 0);
 	assert_int_equal(taken.count, FRAMES);
 	assert_true(count >= FRAMES);
@@ -144,19 +146,43 @@ static void test_refused(void **state)
 
 	assert_int_equal(us_drain_tap(pid, "other", take, NULL, &count, &reason), US_REFUSED);
 	assert_non_null(strstr(reason.text, "no queue of other"));
+	assert_int_equal(us_drain_check(pid, "other", &reason), US_REFUSED);
+	assert_non_null(strstr(reason.text, "no queue of other"));
 	end(pid);
 	assert_int_equal(us_drain_tap(pid, "drained", take, NULL, &count, &reason), US_REFUSED);
 	assert_non_null(strstr(reason.text, "No such process"));
 	assert_int_equal(count, 0);
 }
 
+/* Another user's process, for one without CAP_SYS_PTRACE. */
+static void test_no_privilege(void **state)
+{
+	struct us_reason reason = { "" };
+	pid_t pid = stopped_vmm(1, 0), child;
+	int status;
+
+	child = fork();
+	if (child == 0) {
+		size_t count;
+
+		if (prctl(PR_CAPBSET_DROP, CAP_SYS_PTRACE) < 0 || setresuid(0, 65534, 65534) < 0)
+			_exit(2);
+		if (us_drain_check(pid, "drained", &reason) != US_REFUSED ||
+		    us_drain_tap(pid, "drained", take, NULL, &count, &reason) != US_REFUSED)
+			_exit(1);
+		_exit(reason.text[0] ? 0 : 3);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	end(pid);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),
-		cmocka_unit_test(test_headers),
-		cmocka_unit_test(test_multiqueue),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_plain),	     cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_multiqueue),   cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_no_privilege),
 	};
 
 	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0)
