@@ -583,6 +583,16 @@ static int set(bool *fact, bool value)
 	return 0;
 }
 
+/* Said again, it is no new transition: what is held is not held for longer. */
+static int take_stopped(struct us_pair *pair, bool on)
+{
+	bool stopped = on && (pair->prepared || pair->vm == US_VM_INCOMING);
+
+	if (stopped && !pair->stopped)
+		begin(pair);
+	return set(&pair->stopped, stopped);
+}
+
 static int take_event(struct us_pair *pair, const struct us_event *event,
 		      struct us_effects *effects)
 {
@@ -616,9 +626,7 @@ static int take_event(struct us_pair *pair, const struct us_event *event,
 	case US_EVENT_MIGRATING:
 		return set(&pair->migrating, event->on);
 	case US_EVENT_STOPPED:
-		begin(pair);
-		return set(&pair->stopped,
-			   event->on && (pair->prepared || pair->vm == US_VM_INCOMING));
+		return take_stopped(pair, event->on);
 	case US_EVENT_OBSERVED:
 		return take_observed(pair, event->on, now, effects);
 	case US_EVENT_PATH:

@@ -16,6 +16,7 @@
 #define USEC_PER_HOUR (UINT64_C(3600) * 1000 * 1000)
 
 #define TO_HIDDEN "vm running, steered standby on, assign, observed off, reserved on"
+#define TO_RESERVED "vm incoming, steered none on, assign, observed off, reserved on"
 #define TO_VISIBLE TO_HIDDEN ", guest capable on, plugged on, traffic on, steered primary on"
 
 static const struct scene_line boot[] = {
@@ -74,7 +75,8 @@ static const struct scene_line reset_stale[] = {
 	{ 10000, "reset stale", "unplug steer=standby",
 	  "web0: visible → hiding (guest was reset)" },
 	{ 10001, "steered standby on", "", NULL },
-	{ 14000, "guest capable on", "", "web0: hiding (guest carries traffic on the primary)" },
+	{ 14000, "guest capable on", "",
+	  "web0: hiding (waiting for the guest to let it go, to show it again)" },
 	{ 14500, "unplugged", "plug", "web0: hiding → exposing (guest reached DRIVER_OK)" },
 	{ 14501, "tick", "", NULL },
 	{ 0 },
@@ -95,16 +97,16 @@ static const struct scene_line not_ready[] = {
 	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
 	{ 4, "plugged on", "watch",
 	  "web0: exposing (waiting for the guest's traffic on the primary)" },
-	{ 30003, "tick", "", NULL },
-	{ 30004, "tick", "unwatch unplug",
+	{ 15003, "tick", "", NULL },
+	{ 15004, "tick", "unplug unwatch",
 	  "web0: exposing → hiding (guest did not use the primary in time)" },
-	{ 30100, "unplugged", "", "web0: hiding → hidden (guest did not use the primary in time)" },
-	{ 32003, "tick", "", NULL },
-	{ 32004, "tick", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
-	{ 32010, "plugged on", "watch",
+	{ 15100, "unplugged", "", "web0: hiding → hidden (guest did not use the primary in time)" },
+	{ 17003, "tick", "", NULL },
+	{ 17004, "tick", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 17010, "plugged on", "watch",
 	  "web0: exposing (waiting for the guest's traffic on the primary)" },
-	{ 32400, "traffic on", "steer=primary", NULL },
-	{ 32401, "steered primary on", "",
+	{ 17400, "traffic on", "steer=primary", NULL },
+	{ 17401, "steered primary on", "",
 	  "web0: exposing → visible (guest carries traffic on the primary)" },
 	{ 0 },
 };
@@ -143,7 +145,8 @@ static const struct scene_line overdue[] = {
 static const struct scene_line after_the_abort[] = {
 	{ 1000, "prepare", "unplug", "web0: visible → hiding (hidden for a migration)" },
 	/* The guest is slow, and the migration is aborted. */
-	{ 15000, "finish", "", "web0: hiding (guest carries traffic on the primary)" },
+	{ 15000, "finish", "",
+	  "web0: hiding (waiting for the guest to let it go, to show it again)" },
 	{ 16000, "unplugged", "plug steer=standby",
 	  "web0: hiding → exposing (guest reached DRIVER_OK)" },
 	{ 16001, "steered standby on", "", NULL },
@@ -157,9 +160,11 @@ static const struct scene_line after_the_abort[] = {
 
 static const struct scene_line kept_after_the_abort[] = {
 	{ 1000, "prepare", "unplug", "web0: visible → hiding (hidden for a migration)" },
-	{ 15000, "finish", "", "web0: hiding (guest carries traffic on the primary)" },
-	{ 21000, "tick", "watch", "web0: hiding → visible (guest carries traffic on the primary)" },
-	{ 21001, "traffic on", "", NULL },
+	{ 15000, "finish", "",
+	  "web0: hiding (waiting for the guest to let it go, to show it again)" },
+	/* It never stopped using the primary: there is nothing to wait for. */
+	{ 21000, "tick", "", "web0: hiding → visible (guest carries traffic on the primary)" },
+	{ 36001, "tick", "", NULL },
 	{ 0 },
 };
 
@@ -209,10 +214,8 @@ static const struct scene_line restart[] = {
 	{ 0, "path primary", "", NULL },
 	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
 	{ 2, "vm running", "", "web0: unknown (asking the VM whether it has the primary)" },
-	{ 3, "observed on", "watch",
-	  "web0: unknown → visible (guest carries traffic on the primary)" },
+	{ 3, "observed on", "", "web0: unknown → visible (guest carries traffic on the primary)" },
 	{ 4, "guest capable on", "", NULL },
-	{ 5, "traffic on", "", NULL },
 	{ 0 },
 };
 
@@ -220,8 +223,7 @@ static const struct scene_line restart_unlike[] = {
 	{ 0, "path primary", "", NULL },
 	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
 	{ 2, "vm running", "", "web0: unknown (asking the VM whether it has the primary)" },
-	{ 3, "observed on", "watch",
-	  "web0: unknown → visible (guest carries traffic on the primary)" },
+	{ 3, "observed on", "", "web0: unknown → visible (guest carries traffic on the primary)" },
 	/* Meanwhile another driver came. */
 	{ 4, "guest legacy on", "unplug steer=standby",
 	  "web0: visible → hiding (guest negotiated without STANDBY)" },
@@ -233,7 +235,7 @@ static const struct scene_line restart_unlike[] = {
 static const struct scene_line monitor_lost[] = {
 	{ 1000, "vm unknown", "", "web0: visible → unknown (the VM's monitor does not answer)" },
 	{ 3000, "vm running", "", "web0: unknown (asking the VM whether it has the primary)" },
-	{ 3001, "observed on", "watch",
+	{ 3001, "observed on", "",
 	  "web0: unknown → visible (guest carries traffic on the primary)" },
 	{ 3002, "guest capable on", "", NULL },
 	{ 0 },
@@ -261,12 +263,14 @@ static const struct scene_line park_spent[] = {
 	{ 1, "steered parked on", "", NULL },
 	{ 5, "plugged on", "watch",
 	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 15005, "tick", "unplug unwatch",
+	  "web0: exposing → hiding (guest did not use the primary in time)" },
 	{ 20000, "tick", "", NULL },
 	{ 20001, "tick", "steer=standby", NULL },
 	{ 20002, "steered standby on", "", NULL },
-	{ 25000, "traffic on", "steer=primary", NULL },
-	{ 25001, "steered primary on", "",
-	  "web0: exposing → visible (guest carries traffic on the primary)" },
+	/* The next transition may hold frames again. */
+	{ 20500, "unplugged", "steer=parked plug",
+	  "web0: hiding → exposing (guest reached DRIVER_OK)" },
 	{ 0 },
 };
 
@@ -275,7 +279,7 @@ static const struct scene_line steer_failed[] = {
 	{ 4, "plugged on", "watch",
 	  "web0: exposing (waiting for the guest's traffic on the primary)" },
 	{ 400, "traffic on", "steer=primary", NULL },
-	{ 401, "steered primary off", "unwatch unplug",
+	{ 401, "steered primary off", "unplug",
 	  "web0: exposing → hiding (the switch could not be steered to it)" },
 	{ 480, "unplugged", "", "web0: hiding → hidden (the switch could not be steered to it)" },
 	{ 2400, "tick", "", NULL },
@@ -301,8 +305,9 @@ static const struct scene_line separate[] = {
 	  "web0: hidden → exposing (waiting for the guest's traffic on the primary)" },
 	{ 6400, "traffic on", "",
 	  "web0: exposing → visible (guest carries traffic on the primary)" },
-	{ 7000, "guest none", "", NULL },
-	{ 7100, "unplugged", "", "web0: visible → hidden (guest has no driver for the standby)" },
+	{ 21000, "tick", "", NULL }, /* what is visible is waited for no more */
+	{ 22000, "guest none", "", NULL },
+	{ 22100, "unplugged", "", "web0: visible → hidden (guest has no driver for the standby)" },
 	{ 0 },
 };
 
@@ -338,6 +343,34 @@ static const struct scene_line stopped_and_going_on[] = {
 	{ 0 },
 };
 
+/* The destination holds what arrives from the stop of the guest until the source's has come. */
+static const struct scene_line incoming_parked[] = {
+	{ 0, "stopped on", "steer=parked", NULL },
+	{ 1, "steered parked on", "", NULL },
+	{ 40, "guest capable on", "", NULL },
+	{ 50, "vm running", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 60, "stopped off", "",
+	  NULL }, /* what the source held is here; exposing goes on holding */
+	{ 64, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 400, "traffic on", "steer=primary", NULL },
+	{ 401, "steered primary on", "",
+	  "web0: exposing → visible (guest carries traffic on the primary)" },
+	{ 500, "stopped on", "", NULL }, /* a running guest was not stopped */
+	{ 0 },
+};
+
+/* The source ends after it said that the guest has stopped. */
+static const struct scene_line incoming_in_vain[] = {
+	{ 0, "stopped on", "steer=parked", NULL },
+	{ 1, "steered parked on", "", NULL },
+	{ 20000, "tick", "", NULL },
+	{ 20001, "tick", "steer=none", NULL },
+	{ 20002, "steered none on", "", NULL },
+	{ 20003, "stopped on", "", NULL },
+	{ 0 },
+};
+
 static const struct story {
 	const char *name;
 	enum us_mode mode;
@@ -369,6 +402,8 @@ static const struct story {
 	{ "removal", US_MODE_COMBINED, false, TO_VISIBLE, removal },
 	{ "separate", US_MODE_SEPARATE, false, NULL, separate },
 	{ "moved parked", US_MODE_COMBINED, true, TO_VISIBLE, moved_parked },
+	{ "incoming parked", US_MODE_COMBINED, true, TO_RESERVED, incoming_parked },
+	{ "incoming in vain", US_MODE_COMBINED, true, TO_RESERVED, incoming_in_vain },
 	{ "stopped and going on", US_MODE_COMBINED, true, TO_VISIBLE, stopped_and_going_on },
 };
 
