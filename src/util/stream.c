@@ -28,11 +28,10 @@ struct buffer {
 
 struct us_stream {
 	sd_event_source *io;
-	sd_event_source *ending; /* armed when the end must be reported from the loop */
 	int fd;
 	char delimiter;
 	bool dispatching : 1; /* a handler is on the stack */
-	bool freed : 1;       /* us_stream_free() was called meanwhile */
+	bool freed : 1;	      /* us_stream_free() was called meanwhile */
 	bool finishing : 1;
 	bool over : 1; /* the end is decided; `closed` is or will be called */
 	int error;
@@ -75,7 +74,6 @@ static int buffer_append(struct buffer *buffer, const char *data, size_t length)
 static void destroy(struct us_stream *stream)
 {
 	sd_event_source_disable_unref(stream->io);
-	sd_event_source_disable_unref(stream->ending);
 	us_close(stream->fd);
 	buffer_clear(&stream->in);
 	buffer_clear(&stream->out);
@@ -92,15 +90,17 @@ void us_stream_free(struct us_stream *stream)
 		destroy(stream);
 }
 
-/* Decides the end; it is told from the loop, so that nobody is called back from a call. */
+/*
+ * Decides the end; it is told from the loop, so that nobody is called back from a call: a socket
+ * that was shut down always has something to tell.
+ */
 static void end(struct us_stream *stream, int error)
 {
 	if (stream->over)
 		return;
 	stream->over = true;
 	stream->error = error;
-	sd_event_source_set_enabled(stream->io, SD_EVENT_OFF);
-	sd_event_source_set_enabled(stream->ending, SD_EVENT_ONESHOT);
+	shutdown(stream->fd, SHUT_RDWR);
 }
 
 static void want_output(struct us_stream *stream, bool wanted)
@@ -192,8 +192,12 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 	struct us_stream *stream = userdata;
 
 	stream->dispatching = true;
-	if (events & EPOLLOUT)
+	if (stream->over) {
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+		stream->handler->closed(stream->userdata, stream->error);
+	} else if (events & EPOLLOUT) {
 		flush(stream);
+	}
 	for (int i = 0; i < READS_PER_WAKEUP && !stream->freed && !stream->over; i++) {
 		ssize_t n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
 
@@ -208,18 +212,6 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 		if (n < (ssize_t)sizeof(data))
 			break;
 	}
-	stream->dispatching = false;
-	if (stream->freed)
-		destroy(stream);
-	return 0;
-}
-
-static int on_ending(sd_event_source *source, void *userdata)
-{
-	struct us_stream *stream = userdata;
-
-	stream->dispatching = true;
-	stream->handler->closed(stream->userdata, stream->error);
 	stream->dispatching = false;
 	if (stream->freed)
 		destroy(stream);
@@ -245,10 +237,6 @@ int us_stream_new(struct us_stream **ret_stream, sd_event *loop, int fd, char de
 		.userdata = userdata,
 	};
 	r = sd_event_add_io(loop, &stream->io, fd, EPOLLIN, on_io, stream);
-	if (r >= 0)
-		r = sd_event_add_defer(loop, &stream->ending, on_ending, stream);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(stream->ending, SD_EVENT_OFF);
 	if (r < 0) {
 		destroy(stream);
 		return r;

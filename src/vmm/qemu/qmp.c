@@ -6,14 +6,13 @@
 
 #include "util/error.h"
 #include "util/stream.h"
+#include "util/timer.h"
 #include "vmm/qemu/message.h"
 #include "vmm/qemu/qmp.h"
 
 enum {
 	/* A stopped peer reads nothing; what we may owe it is bounded all the same. */
 	BACKLOG_BYTES = 1024 * 1024,
-	/* Deadlines are seconds long: many clients' timers may share a wake-up. */
-	TIMER_SLACK_USEC = 250 * 1000,
 };
 
 #define NOT_QMP "the peer does not speak QMP: name the socket of QEMU's -qmp option"
@@ -36,7 +35,7 @@ enum phase {
 
 struct us_qmp {
 	struct us_stream *stream;
-	sd_event_source *timer; /* off while nothing has a deadline */
+	struct us_timer timer; /* set while anything has a deadline */
 	struct us_list commands;
 	struct us_list polls; /* those that wait for an answer */
 	int64_t last_id;      /* given to a command */
@@ -91,7 +90,7 @@ static void end(struct us_qmp *qmp, int error, const char *why)
 		return;
 	qmp->phase = PHASE_OVER;
 	us_stream_free(US_STEAL(qmp->stream));
-	qmp->timer = sd_event_source_disable_unref(qmp->timer);
+	us_timer_deinit(&qmp->timer);
 
 	hold(qmp);
 	if (!why)
@@ -106,15 +105,8 @@ static void end(struct us_qmp *qmp, int error, const char *why)
 
 static void set_timer(struct us_qmp *qmp, uint64_t deadline_usec)
 {
-	uint64_t next;
-	int enabled;
-
-	sd_event_source_get_enabled(qmp->timer, &enabled);
-	if (enabled != SD_EVENT_OFF && sd_event_source_get_time(qmp->timer, &next) >= 0 &&
-	    next <= deadline_usec)
-		return;
-	sd_event_source_set_time(qmp->timer, deadline_usec);
-	sd_event_source_set_enabled(qmp->timer, SD_EVENT_ONESHOT);
+	if (!us_timer_is_set(&qmp->timer) || qmp->timer.due_usec > deadline_usec)
+		us_timer_set(&qmp->timer, deadline_usec);
 }
 
 static void time_out(struct command *command)
@@ -140,7 +132,7 @@ static struct command *find_overdue(struct us_qmp *qmp, uint64_t now_usec, uint6
 	return NULL;
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_timer(void *userdata)
 {
 	struct us_qmp *qmp = userdata;
 	struct command *command;
@@ -148,16 +140,15 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 	if (qmp->phase != PHASE_READY) {
 		end(qmp, -ETIMEDOUT, "no greeting");
-		return 0;
+		return;
 	}
 	hold(qmp);
 	/* An answer may end, free or add commands: look from the start each time. */
 	while ((command = find_overdue(qmp, us_now_usec(), &next)))
 		time_out(command);
-	if (qmp->timer && next != UINT64_MAX)
+	if (qmp->phase != PHASE_OVER && next != UINT64_MAX)
 		set_timer(qmp, next);
 	release(qmp);
-	return 0;
 }
 
 /* ---- Messages ---- */
@@ -260,7 +251,7 @@ static void on_negotiated(void *userdata, const struct us_qmp_answer *answer)
 		end(qmp, -EPROTO, answer->why);
 		return;
 	}
-	sd_event_source_set_enabled(qmp->timer, SD_EVENT_OFF);
+	us_timer_stop(&qmp->timer);
 	qmp->phase = PHASE_READY;
 	qmp->handler->ready(qmp->userdata, &qmp->version);
 }
@@ -467,13 +458,12 @@ int us_qmp_new(struct us_qmp **ret_qmp, sd_event *loop, int fd,
 	us_list_init(&qmp->polls);
 	r = us_stream_new(&qmp->stream, loop, fd, '\n', limits, &stream_handler, qmp);
 	if (r >= 0)
-		r = sd_event_add_time(loop, &qmp->timer, CLOCK_MONOTONIC,
-				      us_now_usec() + US_QMP_GREETING_USEC, TIMER_SLACK_USEC,
-				      on_timer, qmp);
+		r = us_timer_init(&qmp->timer, loop, on_timer, qmp);
 	if (r < 0) {
 		us_qmp_free(qmp);
 		return r;
 	}
+	us_timer_set(&qmp->timer, us_now_usec() + US_QMP_GREETING_USEC);
 	*ret_qmp = qmp;
 	return 0;
 }

@@ -21,10 +21,8 @@ enum {
 	BACKOFF_MAX_USEC = 5 * 1000 * 1000,
 	/* A connection that lived so long was a good one: the next starts without back-off. */
 	GOOD_LIFE_USEC = 5 * 1000 * 1000,
-	RETRY_SLACK_USEC = 20 * 1000,
 	/* While a migration runs that somebody else started without the `events` capability. */
 	TRANSFER_LOOK_USEC = 1000 * 1000,
-	LOOK_SLACK_USEC = 250 * 1000,
 	NEVER_LOST = 1, /* no error of a connection: those are 0 (it was closed) or negative */
 };
 
@@ -40,7 +38,7 @@ static void destroy(struct us_vm *vm)
 	us_standby_free_all(vm);
 	us_primary_free_all(vm);
 	us_slot_free_all(vm);
-	sd_event_source_disable_unref(vm->timer);
+	us_timer_deinit(&vm->timer);
 	free(vm->name);
 	free(vm->path);
 	free(vm);
@@ -102,28 +100,19 @@ int us_request_made(struct us_request *request, int r)
 
 /* ---- Timer ---- */
 
-static void set_timer(struct us_vm *vm, uint64_t at_usec, uint64_t slack_usec)
-{
-	sd_event_source_set_time(vm->timer, at_usec);
-	sd_event_source_set_time_accuracy(vm->timer, slack_usec);
-	sd_event_source_set_enabled(vm->timer, SD_EVENT_ONESHOT);
-}
-
 void us_vm_schedule(struct us_vm *vm)
 {
-	uint64_t slack, next;
+	uint64_t next;
 
 	if (!vm->adopted)
 		return;
-	next = us_standby_next_look(vm, &slack);
-	if (!vm->transfer_events && vm->transfer == US_TRANSFER_ACTIVE && next == UINT64_MAX) {
+	next = us_standby_next_look(vm);
+	if (!vm->transfer_events && vm->transfer == US_TRANSFER_ACTIVE && next == UINT64_MAX)
 		next = us_now_usec() + TRANSFER_LOOK_USEC;
-		slack = LOOK_SLACK_USEC;
-	}
 	if (next == UINT64_MAX)
-		sd_event_source_set_enabled(vm->timer, SD_EVENT_OFF);
+		us_timer_stop(&vm->timer);
 	else
-		set_timer(vm, next, slack);
+		us_timer_set(&vm->timer, next);
 }
 
 /* ---- Connection lost, or never had ---- */
@@ -133,7 +122,7 @@ static void forget_connection(struct us_vm *vm)
 	vm->adopted = vm->running = false;
 	vm->state = US_VM_UNKNOWN;
 	us_qmp_free(US_STEAL(vm->qmp));
-	sd_event_source_set_enabled(vm->timer, SD_EVENT_OFF);
+	us_timer_stop(&vm->timer);
 }
 
 static void refuse(struct us_vm *vm, const char *why, bool exited)
@@ -164,7 +153,7 @@ static void lose(struct us_vm *vm, int error, const char *why, bool exited)
 	vm->lost_error = error;
 	if (exited)
 		vm->state = US_VM_GONE;
-	set_timer(vm, us_now_usec() + vm->backoff_usec, RETRY_SLACK_USEC);
+	us_timer_set(&vm->timer, us_now_usec() + vm->backoff_usec);
 	vm->backoff_usec *= 2;
 	if (vm->backoff_usec > BACKOFF_MAX_USEC)
 		vm->backoff_usec = BACKOFF_MAX_USEC;
@@ -435,7 +424,7 @@ static void try_connect(struct us_vm *vm)
 		fail(vm, r);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_timer(void *userdata)
 {
 	struct us_vm *vm = userdata;
 
@@ -449,7 +438,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 		us_vm_schedule(vm);
 	}
 	us_vm_release(vm);
-	return 0;
 }
 
 void us_vm_connect(struct us_vm *vm)
@@ -459,7 +447,7 @@ void us_vm_connect(struct us_vm *vm)
 	vm->was_adopted = false;
 	vm->lost_error = NEVER_LOST;
 	vm->backoff_usec = BACKOFF_USEC;
-	set_timer(vm, 0, 1);
+	us_timer_set(&vm->timer, 0);
 }
 
 int us_vm_new(struct us_vm **ret_vm, sd_event *loop, const char *name, const char *monitor_path,
@@ -478,7 +466,7 @@ int us_vm_new(struct us_vm **ret_vm, sd_event *loop, const char *name, const cha
 	us_list_init(&vm->claims);
 	vm->name = strdup(name);
 	vm->path = strdup(monitor_path);
-	r = sd_event_add_time(loop, &vm->timer, CLOCK_MONOTONIC, 0, 0, on_timer, vm);
+	r = us_timer_init(&vm->timer, loop, on_timer, vm);
 	if (!vm->name || !vm->path || r < 0) {
 		destroy(vm);
 		return r < 0 ? r : -ENOMEM;

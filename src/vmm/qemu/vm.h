@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include "util/list.h"
+#include "util/timer.h"
 #include "vmm/qemu/qmp.h"
 #include "vmm/vmm.h"
 
@@ -16,9 +17,9 @@ struct us_vm {
 	const struct us_vm_handler *handler;
 	void *userdata;
 
-	struct us_qmp *qmp;	/* NULL between connections */
-	sd_event_source *timer; /* disconnected: the next try; adopted: the next look */
-	unsigned callbacks;	/* on the stack; the VM is freed when the last returns */
+	struct us_qmp *qmp;    /* NULL between connections */
+	struct us_timer timer; /* disconnected: the next try; adopted: the next look */
+	unsigned callbacks;    /* on the stack; the VM is freed when the last returns */
 	bool freed;
 
 	/* Connection */
@@ -77,8 +78,8 @@ void us_standby_look(struct us_vm *vm);	  /* ask all of them, now */
 void us_standby_forget(struct us_vm *vm); /* after adoption: tell all anew */
 void us_standby_reset(struct us_vm *vm);  /* the machine was reset */
 void us_standby_negotiated(struct us_vm *vm, const char *device);
-/* When to look next: UINT64_MAX for never; *@ret_slack_usec, how much later will do. */
-uint64_t us_standby_next_look(struct us_vm *vm, uint64_t *ret_slack_usec);
+/* When to look next: UINT64_MAX for never. */
+uint64_t us_standby_next_look(struct us_vm *vm);
 void us_standby_free_all(struct us_vm *vm);
 
 /* ---- primary.c ---- */

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <assert.h>
+
+#include "util/clock.h"
+#include "util/timer.h"
+
+/* There is one loop in a process; its source lives as long as there are timers. */
+static struct {
+	sd_event *loop;
+	sd_event_source *source;
+	struct us_list set; /* the earliest first; those due at the same time, in order */
+	unsigned timers;
+	bool is_firing;
+} shared = { .set = { &shared.set, &shared.set } };
+
+static struct us_timer *earliest(void)
+{
+	return us_list_is_empty(&shared.set)
+		       ? NULL
+		       : us_list_entry(shared.set.next, struct us_timer, link);
+}
+
+/* Too early does no harm: a source whose timer was stopped is left as it is. */
+static void arm(void)
+{
+	const struct us_timer *first = earliest();
+
+	if (!first || shared.is_firing)
+		return;
+	sd_event_source_set_time(shared.source, first->due_usec);
+	sd_event_source_set_enabled(shared.source, SD_EVENT_ONESHOT);
+}
+
+/* What is set meanwhile for a time that has come waits for its turn of the loop. */
+static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	uint64_t now = us_now_usec();
+	struct us_list due;
+	struct us_timer *timer;
+
+	us_list_init(&due);
+	while ((timer = earliest()) && timer->due_usec <= now) {
+		us_list_remove(&timer->link);
+		us_list_append(&due, &timer->link);
+	}
+	sd_event_source_ref(source); /* the last timer may go away */
+	shared.is_firing = true;
+	while (!us_list_is_empty(&due)) {
+		timer = us_list_entry(due.next, struct us_timer, link);
+		us_list_remove(&timer->link);
+		timer->fire(timer->userdata);
+	}
+	shared.is_firing = false;
+	arm();
+	sd_event_source_unref(source);
+	return 0;
+}
+
+int us_timer_init(struct us_timer *timer, sd_event *loop, us_timer_fn fire, void *userdata)
+{
+	int r;
+
+	if (!shared.source) {
+		r = sd_event_add_time(loop, &shared.source, CLOCK_MONOTONIC, 0, 1, on_time, NULL);
+		if (r < 0)
+			return r;
+		sd_event_source_set_enabled(shared.source, SD_EVENT_OFF);
+		shared.loop = loop;
+	}
+	assert(loop == shared.loop);
+	shared.timers++;
+	*timer = (struct us_timer){ .fire = fire, .userdata = userdata };
+	us_list_init(&timer->link);
+	return 0;
+}
+
+void us_timer_deinit(struct us_timer *timer)
+{
+	if (!timer->fire)
+		return;
+	us_list_remove(&timer->link);
+	*timer = (struct us_timer){ 0 };
+	if (--shared.timers == 0)
+		shared.source = sd_event_source_disable_unref(shared.source);
+}
+
+/* Most are set for later than all others: the place is looked for from the end. */
+void us_timer_set(struct us_timer *timer, uint64_t due_usec)
+{
+	struct us_list *before;
+
+	us_list_remove(&timer->link);
+	timer->due_usec = due_usec;
+	for (before = shared.set.previous; before != &shared.set; before = before->previous)
+		if (us_list_entry(before, struct us_timer, link)->due_usec <= due_usec)
+			break;
+	us_list_append(before->next, &timer->link);
+	if (earliest() == timer)
+		arm();
+}
+
+void us_timer_stop(struct us_timer *timer)
+{
+	us_list_remove(&timer->link);
+}
+
+bool us_timer_is_set(const struct us_timer *timer)
+{
+	return !us_list_is_empty(&timer->link);
+}
