@@ -306,18 +306,19 @@ static bool is_ethernet_to(const uint8_t *frame, size_t length, const uint8_t ma
 	return length >= 14 && memcmp(frame, mac, US_MAC_BYTES) == 0;
 }
 
-static int deliver(struct us_host_pair *pair, const char *text, struct us_reason *reason)
+/* @ret_frame's bytes are valid until the next call. */
+static int decode(const struct us_host_pair *pair, const char *text,
+		  struct us_park_frame *ret_frame, struct us_reason *reason)
 {
 	static uint8_t bytes[FRAME_BYTES_MAX];
-	struct us_park_frame frame = { .bytes = bytes + HEADER_BYTES };
 	uint16_t words[4];
 	size_t length;
 
 	if (us_base64_decode(text, bytes, sizeof(bytes), &length) < 0 || length < HEADER_BYTES ||
-	    !is_ethernet_to(frame.bytes, length - HEADER_BYTES, pair->mac))
+	    !is_ethernet_to(bytes + HEADER_BYTES, length - HEADER_BYTES, pair->mac))
 		return us_refuse(reason, "pair %s: that is no frame for its MAC", pair->name);
 	memcpy(words, bytes + 2, sizeof(words));
-	frame.header = (struct virtio_net_hdr){
+	ret_frame->header = (struct virtio_net_hdr){
 		.flags = bytes[0],
 		.gso_type = bytes[1],
 		.hdr_len = le16toh(words[0]),
@@ -325,32 +326,61 @@ static int deliver(struct us_host_pair *pair, const char *text, struct us_reason
 		.csum_start = le16toh(words[2]),
 		.csum_offset = le16toh(words[3]),
 	};
-	frame.length = length - HEADER_BYTES;
-	return us_steer_deliver(pair->steer, &frame, reason);
+	ret_frame->bytes = bytes + HEADER_BYTES;
+	ret_frame->length = length - HEADER_BYTES;
+	return 0;
+}
+
+/* All are looked at before the first is delivered: what is refused has changed nothing. */
+static int check_frames(const struct us_host_pair *pair, const json_t *frames,
+			struct us_reason *reason)
+{
+	struct us_park_frame decoded;
+	const json_t *frame;
+	size_t i;
+
+	json_array_foreach (frames, i, frame)
+		if (decode(pair, json_string_value(frame), &decoded, reason) != 0)
+			return US_REFUSED;
+	return 0;
+}
+
+static int deliver_frames(struct us_host_pair *pair, const json_t *frames, struct us_reason *reason)
+{
+	struct us_park_frame decoded;
+	const json_t *frame;
+	size_t i;
+	int r;
+
+	json_array_foreach (frames, i, frame) {
+		r = decode(pair, json_string_value(frame), &decoded, reason);
+		if (r == 0)
+			r = us_steer_deliver(pair->steer, &decoded, reason);
+		if (r != 0)
+			return r;
+	}
+	return 0;
 }
 
 void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters)
 {
 	const char *name = json_string_value(json_object_get(parameters, "pair"));
 	const char *state = json_string_value(json_object_get(parameters, "state"));
+	const json_t *frames = json_object_get(parameters, "frames");
 	struct us_host_pair *pair = us_daemon_pair(vm->daemon, name);
 	struct us_reason reason = { "" };
-	const json_t *frame;
-	size_t i;
-	int r = 0;
+	int r;
 
 	if (!pair || pair->vm != vm || !pair->steer) {
 		us_call_fail(call, "NoSuchPair", "vm %s has no pair %s here", vm->name, name);
 		return;
 	}
-	if (strcmp(state, "held") != 0)
+	r = check_frames(pair, frames, &reason);
+	if (r == 0 && strcmp(state, "held") != 0)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_STOPPED,
 							   .on = strcmp(state, "stopped") == 0 });
-	json_array_foreach (json_object_get(parameters, "frames"), i, frame) {
-		r = deliver(pair, json_string_value(frame), &reason);
-		if (r != 0)
-			break;
-	}
+	if (r == 0)
+		r = deliver_frames(pair, frames, &reason);
 	if (r != 0)
 		us_call_fail(call, "Refused", "%s", r < 0 ? us_strerror(r) : reason.text);
 	else
