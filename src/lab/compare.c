@@ -67,6 +67,13 @@ static int compare(const void *a, const void *b)
 	       (*(const double *)a < *(const double *)b);
 }
 
+/* Of sorted ones; of an even number the mean of the middle two. */
+static double median(const struct samples *samples)
+{
+	return (samples->values[(samples->count - 1) / 2] + samples->values[samples->count / 2]) /
+	       2;
+}
+
 static bool is_of_row(const json_t *row, const json_t *report, const json_t *transition)
 {
 	return !strcmp(text(row, "primary"), text(report, "primary")) &&
@@ -89,7 +96,7 @@ static void fill(json_t *row, const json_t *reports, const struct value *value)
 	qsort(samples->values, samples->count, sizeof(double), compare);
 	json_object_set_new(
 		json_object_get(row, "values"), value->key,
-		json_pack("{s:f,s:f}", "median", samples->values[samples->count / 2], "worst",
+		json_pack("{s:f,s:f}", "median", median(samples), "worst",
 			  samples->values[value->least_is_worst ? 0 : samples->count - 1]));
 }
 

@@ -172,7 +172,7 @@ static int compare_round(struct us_lab *lab, unsigned round, json_t *reports,
 					return r ? r : -EINTR;
 				}
 				print_run(lab, report, round);
-				if (round < options->repeat)
+				if (!r && round < options->repeat)
 					json_object_del(report, "frames");
 				json_array_append_new(reports, report);
 			}

@@ -51,7 +51,7 @@ static void rows_stand_beside_their_peers(void **state)
 
 	assert_int_equal(
 		json_integer_value(json_object_get(json_array_get(rows, 2), "transitions")), 3);
-	assert_float_equal(value(rows, 2, "lost", "median"), 2, 0);
+	assert_float_equal(value(rows, 2, "lost", "median"), 3, 0);
 	assert_float_equal(value(rows, 2, "lost", "worst"), 7, 0);
 	assert_float_equal(value(rows, 2, "tcp_lowest_percent", "worst"), 10, 0);
 	assert_float_equal(value(rows, 3, "lost", "median"), 300, 0);
