@@ -428,7 +428,7 @@ void us_host_pair_free(struct us_host_pair *pair)
 {
 	us_list_remove(&pair->link);
 	us_vm_unwatch(pair->vm->vm, pair->standby);
-	us_watch_free(pair->watch);
+	unwatch(pair); /* before the lot is looked through once more: it tells the watch */
 	us_mirror_free(pair->mirror);
 	/* A removed pair has put the switch back already; any other leaves it as it is. */
 	if (pair->steer)
