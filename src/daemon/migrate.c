@@ -583,6 +583,9 @@ static int on_posted(sd_event_source *source, void *userdata)
 	unsigned events = m->events;
 
 	m->events = 0;
+	/* Whatever else was said of a transfer that completed says nothing of the next stage. */
+	if (events & (1u << US_PLAN_COMPLETED) && m->plan.stage == US_STAGE_TRANSFER)
+		events &= ~(1u << US_PLAN_DONE | 1u << US_PLAN_FAILED);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(order); i++)
 		if (events & (1u << order[i]) && !step(m, order[i]))
 			break;
