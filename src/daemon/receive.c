@@ -51,10 +51,13 @@ void us_receive_arrived(struct us_host_vm *vm)
 static void on_gone(void *userdata, struct us_call *call)
 {
 	struct us_receive *receive = userdata;
+	struct us_host_vm *vm = receive->vm;
 
 	receive->call = NULL;
-	us_publish_stage(receive->vm, "abandoned", "the source gave the migration up");
+	us_publish_stage(vm, "abandoned", "the source gave the migration up");
 	receive_free(receive);
+	/* Its guest goes on there: what arrives here for it is not held any more. */
+	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED });
 }
 
 /* Answers may come when the call is gone: they carry the VM, which outlives its requests. */
