@@ -155,12 +155,12 @@ static bool is_measured(const json_t *rows, const char *key)
 
 static void print_value(const json_t *pair)
 {
-	double median = json_number_value(json_object_get(pair, "median")),
+	double middle = json_number_value(json_object_get(pair, "median")),
 	       worst = json_number_value(json_object_get(pair, "worst"));
 	char both[40] = "";
 
 	if (pair)
-		snprintf(both, sizeof(both), "%.*f/%.*f", fabs(median) < 10 && median != 0, median,
+		snprintf(both, sizeof(both), "%.*f/%.*f", fabs(middle) < 10 && middle != 0, middle,
 			 fabs(worst) < 10 && worst != 0, worst);
 	printf(" %11s", both);
 }
