@@ -68,8 +68,11 @@ void us_handoff_over(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
-	us_list_for_each (pair, &vm->pairs, link)
+	us_list_for_each (pair, &vm->pairs, link) {
 		us_mirror_free(US_STEAL(pair->mirror));
+		if (pair->steer)
+			us_steer_drop_park(pair->steer);
+	}
 }
 
 static json_t *call_json(const struct us_host_pair *pair, const char *state, json_t *frames)

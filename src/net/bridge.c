@@ -353,6 +353,13 @@ int us_steer_make_park(struct us_steer *steer, struct us_reason *reason)
 	return us_park_new(&steer->park, &config, &standby, &park_handler, steer, reason);
 }
 
+void us_steer_drop_park(struct us_steer *steer)
+{
+	if (steer->park && !steer->is_parked && !steer->is_delivering &&
+	    !us_park_is_finished(steer->park))
+		us_park_finish(steer->park);
+}
+
 static int park(struct us_steer *steer, struct us_reason *reason)
 {
 	int r = us_steer_make_park(steer, reason);
@@ -364,8 +371,10 @@ static int park(struct us_steer *steer, struct us_reason *reason)
 	if (steer->is_parked)
 		return 0;
 	r = find_and_point_to(steer, us_park_link(steer->park), reason);
-	if (r != 0)
+	if (r != 0) {
+		us_steer_drop_park(steer);
 		return r;
+	}
 	steer->is_parked = true;
 	delete_at(steer, steer->standby);
 	delete_at(steer, steer->primary);
@@ -447,7 +456,11 @@ int us_steer_deliver(struct us_steer *steer, const struct us_park_frame *frame,
 	if (r != 0)
 		return r;
 	us_park_put(steer->park, frame, true);
-	return steer->is_parked || steer->is_delivering ? 0 : begin_delivery(steer, reason);
+	if (steer->is_parked || steer->is_delivering)
+		return 0;
+	r = begin_delivery(steer, reason);
+	us_steer_drop_park(steer); /* if it did not begin */
+	return r;
 }
 
 /* ---- The end ---- */

@@ -78,9 +78,13 @@ int us_steer_to(struct us_steer *steer, enum us_path path, struct us_reason *rea
 
 /*
  * Makes the parking lot ahead of a us_steer_to(US_PATH_PARKED) that must be quick. It is kept until
- * frames were parked and released. 0, US_REFUSED with the reason, or a negative errno.
+ * frames were parked and released, or until us_steer_drop_park(). 0, US_REFUSED with the reason, or
+ * a negative errno.
  */
 int us_steer_make_park(struct us_steer *steer, struct us_reason *reason);
+
+/* The parking lot was not needed: it goes within a second, unless frames are parked there now. */
+void us_steer_drop_park(struct us_steer *steer);
 
 /*
  * Gives the guest a frame that arrived for it elsewhere: before what is parked, or, if nothing

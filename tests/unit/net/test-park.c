@@ -638,6 +638,30 @@ static void test_refused(void **state)
 	assert_path(bed, US_PATH_NONE);
 }
 
+/* Made ahead of a stop that does not come: the tap goes. */
+static void test_not_needed(void **state)
+{
+	struct bed *bed = *state;
+	struct us_reason reason = { "" };
+
+	steer_new(bed);
+	assert_int_equal(us_steer_make_park(bed->steer, &reason), 0);
+	us_steer_drop_park(bed->steer);
+	steer_to(bed, US_PATH_PARKED, 0); /* it came after all */
+	us_steer_drop_park(bed->steer);
+	peer_sends(bed->peer, 0);
+	run(bed, 0, 1);
+	steer_to(bed, US_PATH_STANDBY, US_STEER_RELEASING);
+	run(bed, 1, 0);
+	assert_numbers(bed->standby, 0, 1);
+
+	assert_int_equal(us_steer_make_park(bed->steer, &reason), 0);
+	us_steer_drop_park(bed->steer);
+	while (us_steer_park(bed->steer))
+		sd_event_run(bed->loop, UINT64_MAX);
+	assert_int_equal(bed->calls, 1);
+}
+
 /* ---- Frames out and in: what a handoff does ---- */
 
 static void collect(void *userdata, const struct us_park_frame *frame)
@@ -734,6 +758,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_BED(test_hold_and_release),
 		WITH_BED(test_nothing_held),
+		WITH_BED(test_not_needed),
 		WITH_BED(test_release_to_none),
 		WITH_BED(test_bridge_is_as_before),
 		WITH_BED(test_only_the_guests),
