@@ -228,7 +228,9 @@ static void add_frame(void *userdata, const struct us_park_frame *frame)
 static void send_all(struct us_handoff *handoff, struct us_host_pair *pair)
 {
 	handoff->pair = pair;
-	if (pair->steer && us_steer_park(pair->steer) && pair->engine.path == US_PATH_PARKED)
+	/* What is being released already is not taken back: nobody would be told of its end. */
+	if (pair->steer && us_steer_park(pair->steer) && pair->engine.path == US_PATH_PARKED &&
+	    !pair->engine.steering)
 		us_park_take(us_steer_park(pair->steer), add_frame, handoff);
 	send_batch(handoff);
 }
