@@ -84,23 +84,31 @@ void us_timer_deinit(struct us_timer *timer)
 		shared.source = sd_event_source_disable_unref(shared.source);
 }
 
-/* Most are set for later than all others: the place is looked for from the end. */
+/*
+ * Timers that are set one after the other are mostly of a kind, and due at about the same time:
+ * the place is looked for from where the last one went.
+ */
 void us_timer_set(struct us_timer *timer, uint64_t due_usec)
 {
 	struct us_list *before;
 
-	us_list_remove(&timer->link);
+	us_timer_stop(timer);
 	timer->due_usec = due_usec;
-	for (before = shared.set.previous; before != &shared.set; before = before->previous)
-		if (us_list_entry(before, struct us_timer, link)->due_usec <= due_usec)
+	for (before = shared.last_set; before != &shared.set; before = before->previous)
+		if (timer_of(before)->due_usec <= due_usec)
 			break;
+	while (before->next != &shared.set && timer_of(before->next)->due_usec <= due_usec)
+		before = before->next;
 	us_list_append(before->next, &timer->link);
+	shared.last_set = &timer->link;
 	if (earliest() == timer)
 		arm();
 }
 
 void us_timer_stop(struct us_timer *timer)
 {
+	if (shared.last_set == &timer->link)
+		shared.last_set = timer->link.previous;
 	us_list_remove(&timer->link);
 }
 
