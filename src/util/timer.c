@@ -8,16 +8,20 @@
 static struct {
 	sd_event *loop;
 	sd_event_source *source;
-	struct us_list set; /* the earliest first; those due at the same time, in order */
+	struct us_list set;	  /* the earliest first; those due at the same time, in order */
+	struct us_list *last_set; /* or the head */
 	unsigned timers;
 	bool is_firing;
-} shared = { .set = { &shared.set, &shared.set } };
+} shared = { .set = { &shared.set, &shared.set }, .last_set = &shared.set };
+
+static struct us_timer *timer_of(struct us_list *link)
+{
+	return us_list_entry(link, struct us_timer, link);
+}
 
 static struct us_timer *earliest(void)
 {
-	return us_list_is_empty(&shared.set)
-		       ? NULL
-		       : us_list_entry(shared.set.next, struct us_timer, link);
+	return us_list_is_empty(&shared.set) ? NULL : timer_of(shared.set.next);
 }
 
 /* Too early does no harm: a source whose timer was stopped is left as it is. */
@@ -40,14 +44,14 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 
 	us_list_init(&due);
 	while ((timer = earliest()) && timer->due_usec <= now) {
-		us_list_remove(&timer->link);
+		us_timer_stop(timer);
 		us_list_append(&due, &timer->link);
 	}
 	sd_event_source_ref(source); /* the last timer may go away */
 	shared.is_firing = true;
 	while (!us_list_is_empty(&due)) {
-		timer = us_list_entry(due.next, struct us_timer, link);
-		us_list_remove(&timer->link);
+		timer = timer_of(due.next);
+		us_timer_stop(timer);
 		timer->fire(timer->userdata);
 	}
 	shared.is_firing = false;
@@ -78,7 +82,7 @@ void us_timer_deinit(struct us_timer *timer)
 {
 	if (!timer->fire)
 		return;
-	us_list_remove(&timer->link);
+	us_timer_stop(timer);
 	*timer = (struct us_timer){ 0 };
 	if (--shared.timers == 0)
 		shared.source = sd_event_source_disable_unref(shared.source);
