@@ -143,6 +143,7 @@ static void print_frames(const json_t *pair)
 {
 	const json_t *park = json_object_get(pair, "park");
 	const json_t *parked = json_object_get(pair, "parked");
+	const char *at_stop = us_json_text(pair, "at_stop", NULL);
 	bool lossless = strcmp(us_json_text(pair, "handover", ""), "lossless") == 0;
 
 	if (park)
@@ -152,6 +153,12 @@ static void print_frames(const json_t *pair)
 		       " KiB, %g s\n",
 		       "park", number_of(park, "frames"), number_of(park, "bytes") / 1024,
 		       (double)number_of(park, "time_usec") / 1e6);
+	if (at_stop)
+		printf("  %-9s %s\n", "at stop",
+		       strcmp(at_stop, "drain") == 0
+			       ? "drain: what a stopped QEMU has not read is taken from it"
+			       : "predict: frames are parked before a migration stops the guest; "
+				 "to drain instead, give understudyd CAP_SYS_PTRACE");
 	if (json_is_object(parked))
 		printf("  %-9s %" JSON_INTEGER_FORMAT " frames, %" JSON_INTEGER_FORMAT
 		       " released; lost: %" JSON_INTEGER_FORMAT

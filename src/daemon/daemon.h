@@ -62,6 +62,7 @@ struct us_host_vm {
 	enum us_transfer transfer;
 	sd_event_source *again;	   /* armed to connect again after a refusal */
 	sd_event_source *arriving; /* armed while frames may follow the guest from its source */
+	uint64_t expected_usec;	   /* frames are parked since then: it will stop soon; 0: not */
 	uint64_t stopped_usec;	   /* when QEMU stopped the guest, CLOCK_REALTIME */
 	bool prepared;		   /* by Prepare, until Finish; survives a restart */
 	struct us_reason problem;  /* why it is not adopted; "" if it is */
@@ -75,6 +76,14 @@ struct us_primary_spec {
 	char port[IF_NAMESIZE];		/* emulated: the tap; vfio: the PF once reserved */
 	bool has_mac;
 	uint8_t mac[US_MAC_BYTES];
+};
+
+/* How the frames are kept that a QEMU had not read when it stopped its guest. */
+enum us_at_stop {
+	US_AT_STOP_NOTHING, /* they are not, or QEMU could not be looked at yet */
+	US_AT_STOP_DRAIN,   /* taken out of its taps */
+	US_AT_STOP_PREDICT, /* that is not permitted: none are left, by parking before the stop */
+	US_AT_STOP_N
 };
 
 /* What becomes of the frames that come during a transition. */
@@ -109,8 +118,9 @@ struct us_host_pair {
 	struct us_steer *steer; /* NULL while the switch cannot be found */
 	struct us_watch *watch;
 	struct us_mirror *mirror; /* while its guest may be stopped for a migration */
+	enum us_at_stop at_stop;
 	sd_event_source *timer;
-	unsigned requests;	 /* to the VM, not answered: they name the pair */
+	unsigned requests;	    /* to the VM, not answered: they name the pair */
 	bool has_found;		    /* `found` is known: from now, or from before a restart */
 	char found[256];	    /* what the switch had before us, us_steer_save() */
 	struct us_reason detail;    /* what the host or the VMM said last, if it refused */

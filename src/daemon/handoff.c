@@ -6,6 +6,7 @@
  */
 #include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -13,6 +14,7 @@
 #include "daemon/handoff.h"
 #include "net/drain.h"
 #include "util/base64.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 
 enum {
@@ -39,6 +41,57 @@ struct us_handoff {
 	json_t *batch;
 	size_t batch_bytes;
 };
+
+/* ---- Before the stop ---- */
+
+static const char *const at_stop_names[] = {
+	[US_AT_STOP_NOTHING] = NULL,
+	[US_AT_STOP_DRAIN] = "drain",
+	[US_AT_STOP_PREDICT] = "predict",
+};
+_Static_assert(US_ARRAY_LENGTH(at_stop_names) == US_AT_STOP_N, "a name for each");
+
+const char *us_at_stop_name(enum us_at_stop at_stop)
+{
+	return at_stop_names[at_stop];
+}
+
+void us_handoff_probe(struct us_host_pair *pair)
+{
+	struct us_reason reason = { "" };
+	pid_t pid = us_vm_pid(pair->vm->vm);
+	enum us_at_stop before = pair->at_stop;
+
+	pair->at_stop = US_AT_STOP_NOTHING;
+	if (pid <= 0 || !pair->engine.config.can_park)
+		return;
+	pair->at_stop = us_drain_check(pid, pair->port, &reason) == 0 ? US_AT_STOP_DRAIN
+								      : US_AT_STOP_PREDICT;
+	if (pair->at_stop == US_AT_STOP_PREDICT && before != US_AT_STOP_PREDICT)
+		us_log(LOG_WARNING,
+		       "%s: at a migration frames will be parked before the stop, as "
+		       "predicted, and not drained after it: %s",
+		       pair->name, reason.text);
+}
+
+enum us_at_stop us_handoff_at_stop(const struct us_host_vm *vm)
+{
+	enum us_at_stop at_stop = US_AT_STOP_NOTHING;
+	const struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		if (pair->at_stop > at_stop)
+			at_stop = pair->at_stop;
+	return at_stop;
+}
+
+void us_handoff_expect_stop(struct us_host_vm *vm, bool is_near)
+{
+	if (is_near == (vm->expected_usec > 0))
+		return;
+	vm->expected_usec = is_near ? us_clock_usec(CLOCK_REALTIME) : 0;
+	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED, .on = is_near });
+}
 
 /* ---- At the stop ---- */
 
@@ -73,6 +126,7 @@ void us_handoff_over(struct us_host_vm *vm)
 		if (pair->steer)
 			us_steer_drop_park(pair->steer);
 	}
+	vm->expected_usec = 0;
 }
 
 static json_t *call_json(const struct us_host_pair *pair, const char *state, json_t *frames)
@@ -102,6 +156,7 @@ void us_handoff_stopped(struct us_host_vm *vm, struct us_client *client, uint64_
 
 void us_handoff_resumed(struct us_host_vm *vm)
 {
+	vm->expected_usec = 0;
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED });
 }
 
@@ -143,6 +198,22 @@ static void put_drained(void *userdata, const struct virtio_net_hdr *header, con
 	draining->count++;
 }
 
+/* Instead of draining: QEMU has read what there was, if frames were parked early enough. */
+static void check_prediction(struct us_host_pair *pair)
+{
+	struct draining draining = { .pair = pair, .park = us_steer_park(pair->steer) };
+	const struct us_host_vm *vm = pair->vm;
+
+	if (vm->expected_usec > 0 && vm->expected_usec < vm->stopped_usec) {
+		us_log(LOG_INFO, "%s: parked %" PRIu64 " ms before its guest stopped, as predicted",
+		       pair->name, (vm->stopped_usec - vm->expected_usec) / 1000);
+		return;
+	}
+	put_stuck(&draining, NULL);
+	us_log(LOG_WARNING, "%s: its guest stopped sooner than predicted: frames may be lost",
+	       pair->name);
+}
+
 static void drain(struct us_host_pair *pair)
 {
 	struct draining draining = { .pair = pair, .park = us_steer_park(pair->steer) };
@@ -164,8 +235,12 @@ void us_handoff_drain(struct us_host_vm *vm)
 
 	us_list_for_each (pair, &vm->pairs, link)
 		if (pair->steer && us_steer_park(pair->steer) &&
-		    pair->engine.path == US_PATH_PARKED)
-			drain(pair);
+		    pair->engine.path == US_PATH_PARKED) {
+			if (pair->at_stop == US_AT_STOP_DRAIN)
+				drain(pair);
+			else
+				check_prediction(pair);
+		}
 }
 
 /* ---- On their way ---- */

@@ -11,6 +11,16 @@
 
 struct us_handoff;
 
+/* Looks how @pair's frames can be kept at a stop; that they cannot be drained is logged once. */
+void us_handoff_probe(struct us_host_pair *pair);
+
+/* "drain", "predict", or NULL for nothing; the VM's own is "predict" if one of its pairs' is. */
+const char *us_at_stop_name(enum us_at_stop at_stop);
+enum us_at_stop us_handoff_at_stop(const struct us_host_vm *vm);
+
+/* The stop is expected soon, or not any more: parks from now on, or no longer. */
+void us_handoff_expect_stop(struct us_host_vm *vm, bool is_near);
+
 /* A migration of @vm begins: makes ready what must be quick when its guest stops. */
 void us_handoff_expected(struct us_host_vm *vm);
 

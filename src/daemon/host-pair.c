@@ -13,6 +13,7 @@
 
 #include "api/codec.h"
 #include "daemon/daemon.h"
+#include "daemon/handoff.h"
 #include "net/link.h"
 #include "util/clock.h"
 
@@ -368,8 +369,10 @@ void us_host_pair_observe(struct us_host_pair *pair)
 	us_host_pair_feed(pair,
 			  (struct us_event){ .type = US_EVENT_MIGRATING,
 					     .on = pair->vm->transfer == US_TRANSFER_ACTIVE });
-	if (us_vm_is_adopted(pair->vm->vm))
-		asked(pair, us_vm_has_device(pair->vm->vm, pair->device, on_observed, pair));
+	if (!us_vm_is_adopted(pair->vm->vm))
+		return;
+	us_handoff_probe(pair);
+	asked(pair, us_vm_has_device(pair->vm->vm, pair->device, on_observed, pair));
 }
 
 void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec *spec)
@@ -469,7 +472,7 @@ json_t *us_host_pair_json(const struct us_host_pair *pair)
 	us_mac_text(pair->mac, mac);
 	object = json_pack(
 		"{s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:s*, s:s*, s:s, s:b, s:s, s:s, s:s, s:b, "
-		"s:s, s:o*, s:o*}",
+		"s:s, s:o*, s:o*, s:s*}",
 		"name", pair->name, "vm", pair->vm->name, "group",
 		pair->group[0] ? pair->group : NULL, "mac", mac, "mode",
 		us_mode_name(engine->config.mode), "standby", pair->standby, "port", pair->port,
@@ -479,7 +482,7 @@ json_t *us_host_pair_json(const struct us_host_pair *pair)
 		us_path_name(engine->path), "migration", migration_name(pair), "hold", engine->hold,
 		"why", us_why_text(engine->why), "detail",
 		pair->detail.text[0] ? us_wire_string(pair->detail.text) : NULL, "parked",
-		parked_json(pair));
+		parked_json(pair), "at_stop", us_at_stop_name(pair->at_stop));
 	us_options_write(&pair->options, object);
 	return object;
 }

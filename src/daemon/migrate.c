@@ -9,12 +9,14 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "core/stop.h"
 #include "daemon/daemon.h"
 #include "daemon/handoff.h"
 #include "util/clock.h"
 
 enum {
 	PROGRESS_USEC = 500 * 1000,
+	DOWNTIME_MSEC = 300, /* QEMU's downtime-limit, if nothing else is set */
 };
 
 struct us_migration {
@@ -31,7 +33,10 @@ struct us_migration {
 	json_t *settings;
 	bool is_waiting;
 	bool start_asked; /* QEMU was told to migrate */
+	bool is_stopped;  /* its guest, for the end of the transfer */
 	bool has_arrived;
+	struct us_stop stop;	 /* when that will be, if frames have to be parked before */
+	uint64_t told_usec;	 /* the client, of the progress */
 	struct us_reason reason; /* the first thing that went wrong */
 	struct us_transfer_progress progress;
 };
@@ -50,6 +55,7 @@ static json_int_t expected_msec(const struct us_transfer_progress *p)
 static json_t *progress_json(const struct us_migration *m, const char *line, bool is_last)
 {
 	const struct us_transfer_progress *p = &m->progress;
+	const char *at_stop = us_at_stop_name(us_handoff_at_stop(m->vm));
 	json_t *progress =
 		json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "stage",
 			  us_stage_name(m->plan.stage), "undo", m->plan.is_undoing,
@@ -59,6 +65,8 @@ static json_t *progress_json(const struct us_migration *m, const char *line, boo
 			  (json_int_t)p->dirty_bytes_per_sec, "expected_msec", expected_msec(p),
 			  "line", line);
 
+	if (at_stop)
+		json_object_set_new(progress, "at_stop", json_string(at_stop));
 	if (is_last)
 		json_object_set_new(progress, "downtime_msec",
 				    json_integer((json_int_t)p->downtime_msec));
@@ -68,10 +76,13 @@ static json_t *progress_json(const struct us_migration *m, const char *line, boo
 static void tell_stage(struct us_migration *m)
 {
 	const char *stage = us_stage_name(m->plan.stage);
+	const char *at_stop = us_at_stop_name(us_handoff_at_stop(m->vm));
+	bool tells_way = at_stop && m->plan.stage == US_STAGE_TRANSFER && !m->plan.is_undoing;
 	char line[256];
 
-	snprintf(line, sizeof(line), "vm %s: migration to %s: %s%s", m->vm->name, m->destination,
-		 m->plan.is_undoing ? "undo " : "", stage);
+	snprintf(line, sizeof(line), "vm %s: migration to %s: %s%s%s%s", m->vm->name,
+		 m->destination, m->plan.is_undoing ? "undo " : "", stage,
+		 tells_way ? ", frames at the stop: " : "", tells_way ? at_stop : "");
 	us_publish_stage(m->vm, stage, line);
 	if (m->call && us_call_wants_more(m->call))
 		us_call_continue(m->call, progress_json(m, line, false));
@@ -136,7 +147,11 @@ static void on_status(void *userdata, const char *error, const json_t *parameter
 static void do_check(struct us_migration *m)
 {
 	int r = us_client_new(&m->client, m->vm->daemon->loop, m->destination);
+	struct us_host_pair *pair;
 	struct us_reason why;
+
+	us_list_for_each (pair, &m->vm->pairs, link)
+		us_handoff_probe(pair);
 
 	if (r == 0)
 		r = us_client_new(&m->carrier, m->vm->daemon->loop, m->destination);
@@ -255,6 +270,32 @@ static void wait_for_pairs(struct us_migration *m, enum us_event_type wish)
 
 /* ---- transfer: QEMU ---- */
 
+/* What the user set, if it is a plain number, as it should be. */
+static uint64_t downtime_usec(const struct us_migration *m)
+{
+	const char *text = json_string_value(json_object_get(m->settings, "downtime-limit"));
+	long msec = text ? strtol(text, NULL, 10) : 0;
+
+	return (msec > 0 && msec < 2000000 ? msec : DOWNTIME_MSEC) * US_USEC_PER_MSEC;
+}
+
+static bool must_expect_stop(const struct us_migration *m)
+{
+	return m->start_asked && !m->is_stopped && us_handoff_at_stop(m->vm) == US_AT_STOP_PREDICT;
+}
+
+/* Parks before the stop if what QEMU then has not read could not be had. */
+static void expect_stop(struct us_migration *m)
+{
+	const struct us_transfer_progress *p = &m->progress;
+
+	if (!must_expect_stop(m))
+		return;
+	us_stop_look(&m->stop, us_now_usec(), p->total_bytes, p->remaining_bytes, p->bytes_per_sec);
+	us_handoff_expect_stop(m->vm, m->stop.is_near);
+	sd_event_source_set_time_relative(m->ticking, m->stop.next_usec);
+}
+
 /* QEMU's answers carry the VM: the migration may be over when they come. */
 static void on_progress(void *userdata, int r, const char *why,
 			const struct us_transfer_progress *progress)
@@ -265,8 +306,14 @@ static void on_progress(void *userdata, int r, const char *why,
 	if (!m || r != 0)
 		return;
 	m->progress = *progress;
-	if (is_doing(m, US_STAGE_TRANSFER) && m->call && us_call_wants_more(m->call))
-		us_call_continue(m->call, progress_json(m, "transfer", false));
+	if (!is_doing(m, US_STAGE_TRANSFER))
+		return;
+	expect_stop(m);
+	if (us_now_usec() - m->told_usec < PROGRESS_USEC || !m->call ||
+	    !us_call_wants_more(m->call))
+		return;
+	m->told_usec = us_now_usec();
+	us_call_continue(m->call, progress_json(m, "transfer", false));
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
@@ -282,8 +329,12 @@ static void on_started(void *userdata, int r, const char *why)
 {
 	struct us_host_vm *vm = userdata;
 
-	if (r != 0 && vm->migration && is_doing(vm->migration, US_STAGE_TRANSFER))
+	if (!vm->migration || !is_doing(vm->migration, US_STAGE_TRANSFER))
+		return;
+	if (r != 0)
 		fail_with(vm->migration, r, why);
+	else if (must_expect_stop(vm->migration))
+		sd_event_source_set_time_relative(vm->migration->ticking, 0);
 }
 
 static void on_configured(void *userdata, int r, const char *why)
@@ -306,7 +357,10 @@ static void on_configured(void *userdata, int r, const char *why)
 
 static void do_transfer(struct us_migration *m)
 {
-	int r = us_vm_configure_transfer(m->vm->vm, m->settings, on_configured, m->vm);
+	int r;
+
+	us_stop_init(&m->stop, downtime_usec(m));
+	r = us_vm_configure_transfer(m->vm->vm, m->settings, on_configured, m->vm);
 
 	if (r < 0) {
 		fail(m, us_strerror(r));
@@ -415,6 +469,7 @@ void us_migrate_stopped(struct us_host_vm *vm, bool stopped, uint64_t age_usec)
 
 	if (!m || m->plan.stage != US_STAGE_TRANSFER || !m->start_asked)
 		return;
+	m->is_stopped = stopped;
 	if (stopped)
 		us_handoff_stopped(vm, m->carrier, age_usec);
 	else

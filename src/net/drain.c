@@ -33,8 +33,11 @@ static int pidfd_getfd(int pidfd, int fd)
 	return syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 }
 
-/* Whether descriptor @fd of the process is a queue of the tap: fdinfo says "iff:\tNAME". */
-static bool is_queue(pid_t pid, const char *fd, const char *interface)
+/*
+ * Whether descriptor @fd of the process is a queue of the tap: fdinfo says "iff:\tNAME". A
+ * negative errno if that may not be read.
+ */
+static int is_queue(pid_t pid, const char *fd, const char *interface)
 {
 	char path[288], line[128], name[IF_NAMESIZE];
 	bool found = false;
@@ -43,7 +46,7 @@ static bool is_queue(pid_t pid, const char *fd, const char *interface)
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", (int)pid, fd);
 	info = fopen(path, "re");
 	if (!info)
-		return false;
+		return errno == EACCES || errno == EPERM ? -errno : 0;
 	while (!found && fgets(line, sizeof(line), info))
 		found = sscanf(line, "iff: %15s", name) == 1 && strcmp(name, interface) == 0;
 	fclose(info);
@@ -90,6 +93,11 @@ static size_t drain_queue(int tap, us_drain_fn each, void *userdata)
 	return count;
 }
 
+static const char *next_step(int error)
+{
+	return error == EPERM || error == EACCES ? ": give understudyd CAP_SYS_PTRACE" : "";
+}
+
 /* The process's own descriptors for the tap. Returns how many, or a negative errno. */
 static int borrow_queues(pid_t pid, const char *interface, int *ret_fds, struct us_reason *reason)
 {
@@ -102,24 +110,24 @@ static int borrow_queues(pid_t pid, const char *interface, int *ret_fds, struct 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	directory = pidfd >= 0 ? opendir(path) : NULL;
 	if (!directory) {
-		us_refuse(reason, "process %d: its descriptors cannot be looked at: %s", (int)pid,
-			  us_strerror(errno));
+		us_refuse(reason, "process %d: its descriptors cannot be looked at: %s%s", (int)pid,
+			  us_strerror(errno), next_step(errno));
 		return -1;
 	}
 	while (count < QUEUES_MAX && !error && (entry = readdir(directory))) {
-		if (entry->d_name[0] == '.' || !is_queue(pid, entry->d_name, interface))
-			continue;
-		ret_fds[count] = pidfd_getfd(pidfd, atoi(entry->d_name));
-		if (ret_fds[count] < 0)
-			error = errno;
-		else
-			count++;
+		int r = entry->d_name[0] != '.' ? is_queue(pid, entry->d_name, interface) : 0;
+
+		if (r > 0) {
+			ret_fds[count] = pidfd_getfd(pidfd, atoi(entry->d_name));
+			r = ret_fds[count] < 0 ? -errno : 0;
+			count += r == 0;
+		}
+		error = -r;
 	}
 	closedir(directory);
 	if (error)
 		us_refuse(reason, "process %d: a queue of %s cannot be read: %s%s", (int)pid,
-			  interface, us_strerror(error),
-			  error == EPERM ? ": give understudyd CAP_SYS_PTRACE" : "");
+			  interface, us_strerror(error), next_step(error));
 	return error && !count ? -1 : count;
 }
 

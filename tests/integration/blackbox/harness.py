@@ -115,6 +115,7 @@ class Daemon:
         self.host = f'unix:{self.socket}'
         self.state = self.dir / 'state.json'
         self.environment = environment
+        self.prefix = []
         self.process = self.notices = None
         self.start()
 
@@ -127,8 +128,9 @@ class Daemon:
         self.notices = queue.Queue()
         threading.Thread(target=self.take_notices, args=[notify], daemon=True).start()
         with open(self.dir / 'log', 'a') as log:
-            self.process = spawn([UNDERSTUDYD, '--socket', self.socket, '--state-dir', self.dir,
-                                  '--migration-address', '127.0.0.1'], stderr=log,
+            self.process = spawn([*self.prefix, UNDERSTUDYD, '--socket', self.socket,
+                                  '--state-dir', self.dir, '--migration-address', '127.0.0.1'],
+                                 stderr=log,
                                  env={**os.environ, 'NOTIFY_SOCKET': path, **self.environment})
         self.await_notice('READY=1')
 

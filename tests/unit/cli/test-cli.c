@@ -448,12 +448,14 @@ static void test_status_of_one(void **state)
 
 	snprintf(answers, sizeof(answers),
 		 "[{\"pairs\":[%.*s,\"parked\":{\"held\":12,\"released\":9,"
-		 "\"overflowed\":2,\"undelivered\":1}}]}]",
+		 "\"overflowed\":2,\"undelivered\":1},"
+		 "\"at_stop\":\"predict\"}]}]",
 		 (int)strlen(visible) - 1, visible);
 	output = run(*state, "status web0");
 	assert_contains(output.out,
 			"\n  parked    12 frames, 9 released; lost: 2 beyond the bounds, "
 			"1 not taken by the port\n");
+	assert_contains(output.out, "\n  at stop   predict: frames are parked before");
 }
 
 static void test_next_steps(void **state)
