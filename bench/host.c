@@ -4,6 +4,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,20 +41,29 @@ static void disable_ipv6(void)
 		close(fd);
 }
 
+enum {
+	/* Of a bridge's 1,023 ports each VM takes two, and a third while frames are parked. */
+	VMS_PER_BRIDGE = 300,
+};
+
 static int make_ports(unsigned count)
 {
 	FILE *ip = popen("ip -batch -", "we");
 
 	if (!ip)
 		return -errno;
-	fprintf(ip, "link set lo up\n"
-		    "link add br0 type bridge\n"
-		    "link set br0 up\n");
-	for (unsigned i = 0; i < count; i++)
+	fprintf(ip, "link set lo up\n");
+	for (unsigned i = 0; i < count; i++) {
+		unsigned bridge = i / VMS_PER_BRIDGE;
+
+		if (i % VMS_PER_BRIDGE == 0)
+			fprintf(ip, "link add br%u type bridge\nlink set br%u up\n", bridge,
+				bridge);
 		fprintf(ip,
-			"link set s%u up master br0\n"
-			"link set p%u up master br0\n",
-			i, i);
+			"link set s%u up master br%u\n"
+			"link set p%u up master br%u\n",
+			i, bridge, i, bridge);
+	}
 	return pclose(ip) ? -EIO : 0;
 }
 
@@ -86,6 +96,21 @@ void bench_host_close(struct bench_host *host)
 	free(host->primaries);
 	free(host->standbys);
 	*host = (struct bench_host){ 0 };
+}
+
+void bench_host_answer(const struct bench_host *host, unsigned index)
+{
+	uint8_t probe[2048], answer[60] = { [12] = 0x88, 0xb5 /* for experiments */ };
+	bool is_probed = false;
+
+	while (read(host->primaries[index], probe, sizeof(probe)) > 0)
+		is_probed = true;
+	if (!is_probed)
+		return;
+	memcpy(answer, probe + 6, 6);
+	bench_mac(index, answer + 6);
+	if (write(host->primaries[index], answer, sizeof(answer)) < 0)
+		fprintf(stderr, "bench: p%u: %m\n", index);
 }
 
 void bench_host_steer(unsigned index)

@@ -10,6 +10,8 @@
 #include "bench/peers.h"
 #include "util/clock.h"
 
+#define STANDBY "/machine/peripheral/net0"
+
 enum {
 	MESSAGE_BYTES = 1 << 20,
 	ANSWER_BYTES = 16 * 1024,
@@ -57,7 +59,7 @@ static const char *recorded(const char *name)
 static void answer_property(struct bench_peer *peer, const char *path, const char *property,
 			    char *value, size_t size)
 {
-	bool is_standby = strcmp(path, "/machine/peripheral/net0") == 0;
+	bool is_standby = strcmp(path, STANDBY) == 0;
 	uint8_t mac[6];
 
 	bench_mac(peer->index, mac);
@@ -87,7 +89,20 @@ static void answer(struct bench_peer *peer, const char *command, const char *pat
 			say(peer, text);
 		return;
 	}
-	if (strcmp(command, "query-status") == 0)
+	if (peer->is_unplugged && strcmp(property, "type") == 0 && strcmp(path, STANDBY) != 0) {
+		if (asprintf(&text,
+			     "{\"error\": {\"class\": \"DeviceNotFound\", \"desc\": "
+			     "\"not found\"}, \"id\": %lld}\r",
+			     (long long)id) > 0)
+			say(peer, text);
+		return;
+	}
+	if (strcmp(command, "device_add") == 0)
+		peer->is_unplugged = false;
+	if (strcmp(command, "qom-list") == 0 && strcmp(path, "/machine/peripheral") == 0)
+		snprintf(value, sizeof(value),
+			 "[{\"name\": \"rp0\", \"type\": \"child<pcie-root-port>\"}]");
+	else if (strcmp(command, "query-status") == 0)
 		snprintf(value, sizeof(value), "{\"status\": \"running\", \"running\": true}");
 	else if (strcmp(command, "human-monitor-command") == 0)
 		snprintf(value, sizeof(value),
@@ -113,6 +128,10 @@ static void on_message(void *userdata, char *text, size_t length)
 	if (strcmp(command, "device_del") == 0)
 		peer->unplug_usec = now;
 	answer(peer, command, path, property, id);
+	if (peer->reboots && strcmp(command, "device_del") == 0) {
+		bench_peer_deleted(peer);
+		bench_peer_negotiated(peer);
+	}
 	json_decref(message);
 }
 
@@ -195,6 +214,7 @@ void bench_peer_deleted(struct bench_peer *peer)
 {
 	char data[100];
 
+	peer->is_unplugged = true;
 	snprintf(data, sizeof(data),
 		 "{\"device\": \"understudy-p%u\", \"path\": "
 		 "\"/machine/peripheral/understudy-p%u\"}",
@@ -202,7 +222,13 @@ void bench_peer_deleted(struct bench_peer *peer)
 	say_event(peer, "DEVICE_DELETED", data);
 }
 
+void bench_peer_negotiated(struct bench_peer *peer)
+{
+	peer->reset = false;
+	say_event(peer, "FAILOVER_NEGOTIATED", "{\"device-id\": \"net0\"}");
+}
+
 void bench_peer_renew(struct bench_peer *peer)
 {
-	peer->reset = peer->looked = peer->asked = false;
+	peer->reset = peer->looked = peer->asked = peer->is_unplugged = false;
 }

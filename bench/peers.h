@@ -18,6 +18,8 @@ struct bench_peer {
 	unsigned index;
 	bool reset;	      /* and no driver has come back */
 	bool looked, asked;   /* since the connection: at the driver; for the primary */
+	bool is_unplugged;    /* the primary; as it is made, it is there */
+	bool reboots;	      /* unplugs at once, then negotiates anew */
 	uint64_t unplug_usec; /* device_del came in then; 0: not yet */
 };
 
@@ -29,6 +31,8 @@ void bench_peer_close(struct bench_peer *peer);
 uint64_t bench_peer_reset(struct bench_peer *peer);
 /* The primary left the VM: sends the event. */
 void bench_peer_deleted(struct bench_peer *peer);
+/* The guest's driver comes back: FAILOVER_NEGOTIATED. */
+void bench_peer_negotiated(struct bench_peer *peer);
 /* As it was at first. */
 void bench_peer_renew(struct bench_peer *peer);
 

@@ -20,6 +20,7 @@
 #include "understudy/client.h"
 #include "understudy/pair.h"
 #include "util/list.h"
+#include "util/timer.h"
 #include "vmm/vmm.h"
 
 enum {
@@ -60,8 +61,8 @@ struct us_host_vm {
 	struct us_receive *receive;	/* as the destination */
 	enum us_vm_state state;
 	enum us_transfer transfer;
-	sd_event_source *again;	   /* armed to connect again after a refusal */
-	sd_event_source *arriving; /* armed while frames may follow the guest from its source */
+	struct us_timer again;	   /* set to connect again after a refusal */
+	struct us_timer arriving;  /* set while frames may follow the guest from its source */
 	uint64_t expected_usec;	   /* frames are parked since then: it will stop soon; 0: not */
 	uint64_t stopped_usec;	   /* when QEMU stopped the guest, CLOCK_REALTIME */
 	bool prepared;		   /* by Prepare, until Finish; survives a restart */
@@ -99,6 +100,12 @@ struct us_pair_options {
 	uint64_t park_usec;	/* held in one transition, at the longest */
 };
 
+/* What is to be told to a pair when its present step is done. */
+struct us_event_queue {
+	struct us_event events[US_QUEUED_EVENTS];
+	unsigned first, count;
+};
+
 struct us_host_pair {
 	struct us_list link;
 	struct us_host_vm *vm;
@@ -119,7 +126,7 @@ struct us_host_pair {
 	struct us_watch *watch;
 	struct us_mirror *mirror; /* while its guest may be stopped for a migration */
 	enum us_at_stop at_stop;
-	sd_event_source *timer;
+	struct us_timer timer;
 	unsigned requests;	    /* to the VM, not answered: they name the pair */
 	bool has_found;		    /* `found` is known: from now, or from before a restart */
 	char found[256];	    /* what the switch had before us, us_steer_save() */
@@ -127,9 +134,7 @@ struct us_host_pair {
 	struct us_park_counts told; /* of the frames that were held, what was last logged */
 	char looked[96];	    /* the line that was last logged */
 
-	struct us_event queue[US_QUEUED_EVENTS];
-	unsigned queue_first, queue_count;
-	bool is_stepping;
+	struct us_event_queue *queue; /* while it is being stepped */
 };
 
 /*

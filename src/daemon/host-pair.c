@@ -293,22 +293,19 @@ static void perform(struct us_host_pair *pair, const struct us_effect *effect)
 
 /* ---- Steps ---- */
 
-static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_deadline(void *userdata)
 {
 	us_host_pair_feed(userdata, (struct us_event){ .type = US_EVENT_TICK });
-	return 0;
 }
 
 static void arm(struct us_host_pair *pair)
 {
 	uint64_t deadline = us_pair_deadline(&pair->engine);
 
-	if (deadline == US_NEVER) {
-		sd_event_source_set_enabled(pair->timer, SD_EVENT_OFF);
-		return;
-	}
-	sd_event_source_set_time(pair->timer, deadline);
-	sd_event_source_set_enabled(pair->timer, SD_EVENT_ONESHOT);
+	if (deadline == US_NEVER)
+		us_timer_stop(&pair->timer);
+	else
+		us_timer_set(&pair->timer, deadline);
 }
 
 /* The primary that was named while another one was being given back. */
@@ -321,26 +318,34 @@ static void assign_next(struct us_host_pair *pair)
 	us_host_pair_observe(pair);
 }
 
+static void append_event(struct us_event_queue *queue, const struct us_event *event)
+{
+	assert(queue->count < US_QUEUED_EVENTS);
+	queue->events[(queue->first + queue->count++) % US_QUEUED_EVENTS] = *event;
+}
+
 void us_host_pair_feed(struct us_host_pair *pair, struct us_event event)
 {
-	assert(pair->queue_count < US_QUEUED_EVENTS);
-	pair->queue[(pair->queue_first + pair->queue_count++) % US_QUEUED_EVENTS] = event;
-	if (pair->is_stepping)
-		return;
+	struct us_event_queue queue = { .count = 0 };
 
-	pair->is_stepping = true;
-	while (pair->queue_count > 0) {
+	if (pair->queue) {
+		append_event(pair->queue, &event);
+		return;
+	}
+	pair->queue = &queue;
+	append_event(&queue, &event);
+	while (queue.count > 0) {
 		struct us_effects effects;
 
-		event = pair->queue[pair->queue_first];
-		pair->queue_first = (pair->queue_first + 1) % US_QUEUED_EVENTS;
-		pair->queue_count--;
+		event = queue.events[queue.first];
+		queue.first = (queue.first + 1) % US_QUEUED_EVENTS;
+		queue.count--;
 		event.now_usec = us_now_usec();
 		us_pair_step(&pair->engine, &event, &effects);
 		for (size_t i = 0; i < effects.count; i++)
 			perform(pair, &effects.list[i]);
 	}
-	pair->is_stepping = false;
+	pair->queue = NULL;
 
 	arm(pair);
 	assign_next(pair);
@@ -404,14 +409,11 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 	config.mode = mode;
 	us_options_apply(&pair->options, &config);
 	us_pair_init(&pair->engine, &config);
-	r = sd_event_add_time(vm->daemon->loop, &pair->timer, CLOCK_MONOTONIC, 0, 1, on_deadline,
-			      pair);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(pair->timer, SD_EVENT_OFF);
+	r = us_timer_init(&pair->timer, vm->daemon->loop, on_deadline, pair);
 	if (r >= 0)
 		r = us_vm_watch(vm->vm, pair->standby);
 	if (r < 0) {
-		sd_event_source_disable_unref(pair->timer);
+		us_timer_deinit(&pair->timer);
 		free(pair);
 		return r;
 	}
@@ -436,7 +438,7 @@ void us_host_pair_free(struct us_host_pair *pair)
 	/* A removed pair has put the switch back already; any other leaves it as it is. */
 	if (pair->steer)
 		us_steer_abandon(pair->steer);
-	sd_event_source_disable_unref(pair->timer);
+	us_timer_deinit(&pair->timer);
 	free(pair);
 }
 

@@ -7,6 +7,7 @@
 
 #include "api/codec.h"
 #include "daemon/daemon.h"
+#include "util/clock.h"
 
 enum {
 	AGAIN_USEC = 2 * 1000 * 1000,	 /* until a refused monitor is tried again */
@@ -49,8 +50,7 @@ static void set_state(struct us_host_vm *vm, enum us_vm_state state)
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_VM, .vm = state });
 	if (!arrived)
 		return;
-	sd_event_source_set_time_relative(vm->arriving, ARRIVING_USEC);
-	sd_event_source_set_enabled(vm->arriving, SD_EVENT_ONESHOT);
+	us_timer_set(&vm->arriving, us_now_usec() + ARRIVING_USEC);
 	us_receive_arrived(vm);
 }
 
@@ -81,17 +81,15 @@ static void adopted(struct us_host_vm *vm, const struct us_vm_event *event)
 	us_publish_vm(vm, "adopted");
 }
 
-static int on_again(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_again(void *userdata)
 {
 	us_vm_connect(((struct us_host_vm *)userdata)->vm);
-	return 0;
 }
 
 /* Its source has not sent what it held in time: what arrived here waits no longer. */
-static int on_arriving(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_arriving(void *userdata)
 {
 	us_host_vm_feed(userdata, &(struct us_event){ .type = US_EVENT_STOPPED });
-	return 0;
 }
 
 /* Adoption was refused, or the monitor went away. Frees @vm if it was only being attached. */
@@ -109,10 +107,8 @@ static void lost(struct us_host_vm *vm, const struct us_vm_event *event)
 	}
 	if (is_news)
 		us_log(LOG_WARNING, "vm %s: %s", vm->name, why);
-	if (refused) { /* nobody else tries again */
-		sd_event_source_set_time_relative(vm->again, AGAIN_USEC);
-		sd_event_source_set_enabled(vm->again, SD_EVENT_ONESHOT);
-	}
+	if (refused) /* nobody else tries again */
+		us_timer_set(&vm->again, us_now_usec() + AGAIN_USEC);
 	vm->transfer = US_TRANSFER_NONE;
 	if (exited && vm->prepared) { /* the pairs forget it too: the next QEMU is another one */
 		vm->prepared = false;
@@ -198,16 +194,11 @@ int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const c
 	if (vm->monitor_path)
 		r = us_vm_new(&vm->vm, daemon->loop, name, monitor_path, &handler, vm);
 	if (r >= 0)
-		r = sd_event_add_time_relative(daemon->loop, &vm->again, CLOCK_MONOTONIC,
-					       AGAIN_USEC, 0, on_again, vm);
+		r = us_timer_init(&vm->again, daemon->loop, on_again, vm);
 	if (r >= 0)
-		r = sd_event_source_set_enabled(vm->again, SD_EVENT_OFF);
-	if (r >= 0)
-		r = sd_event_add_time_relative(daemon->loop, &vm->arriving, CLOCK_MONOTONIC,
-					       ARRIVING_USEC, 0, on_arriving, vm);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(vm->arriving, SD_EVENT_OFF);
+		r = us_timer_init(&vm->arriving, daemon->loop, on_arriving, vm);
 	if (r < 0) {
+		us_timer_deinit(&vm->again);
 		us_vm_free(vm->vm);
 		free(vm->monitor_path);
 		free(vm);
@@ -240,8 +231,8 @@ void us_host_vm_free(struct us_host_vm *vm)
 		us_host_pair_free(pair);
 	us_list_remove(&vm->link);
 	us_vm_free(vm->vm);
-	sd_event_source_disable_unref(vm->again);
-	sd_event_source_disable_unref(vm->arriving);
+	us_timer_deinit(&vm->again);
+	us_timer_deinit(&vm->arriving);
 	free(vm->monitor_path);
 	free(vm);
 }

@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
@@ -79,6 +81,8 @@ static void on_dropped(void *userdata, pid_t pid, uid_t uid, const char *why)
 static int on_saving(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	us_state_save(userdata);
+	/* The text of all VMs took several KiB for each: not to be kept for the next time. */
+	malloc_trim(0);
 	return 0;
 }
 
@@ -123,6 +127,27 @@ static int lock_directory(const char *path, struct us_reason *reason)
 			 "%s: another understudyd keeps its state there: stop it, or name "
 			 "another with --state-dir",
 			 path);
+}
+
+/*
+ * What is large (a list of all pairs) comes in mappings of its own, and goes when it is freed;
+ * by itself, malloc would take the first such for a reason to keep them all.
+ */
+static void limit_kept_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 64 * 1024);
+}
+
+/* A VM needs one descriptor, and a few more while one of its pairs is in a transition. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int start(struct us_daemon *daemon, struct us_reason *reason)
@@ -204,6 +229,8 @@ int main(int argc, char **argv)
 	sigaddset(&signals, SIGINT);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 
+	limit_kept_memory();
+	raise_file_limit();
 	r = start(&daemon, &reason);
 	if (r != 0) {
 		us_log(LOG_ERR, "understudyd: %s", r < 0 ? us_strerror(r) : reason.text);
