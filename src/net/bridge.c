@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "net/fdb.h"
@@ -38,7 +39,7 @@ struct us_steer {
 	char standby[IF_NAMESIZE];
 	char primary[IF_NAMESIZE]; /* "": none assigned */
 	bool is_changed;	   /* entries of ours may be there */
-	struct found found[FOUND_MAX];
+	struct found *found;	   /* mostly none */
 	size_t found_count;
 
 	sd_event *loop; /* NULL: frames cannot be parked */
@@ -74,12 +75,24 @@ static int check_same_bridge(const struct us_link *one, const struct us_link *ot
 			 one->name, other->name);
 }
 
-/* Remembers one static entry. The host's own is no entry that frames could be steered by. */
-static int remember(struct us_steer *steer, const struct us_fdb_entry *entry,
-		    struct us_reason *reason)
+static int remember(struct us_steer *steer, const struct found *found, size_t count)
 {
-	struct found *found = &steer->found[steer->found_count];
+	struct found *copy = calloc(count + 1, sizeof(*copy));
 
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, found, sizeof(*found) * count);
+	free(steer->found);
+	steer->found = copy;
+	steer->found_count = count;
+	return 0;
+}
+
+/* Takes down one static entry. The host's own is no entry that frames could be steered by. */
+static int add_found(const struct us_steer *steer, const struct us_fdb_entry *entry,
+		     struct found *found, size_t *count, struct us_reason *reason)
+{
+	found += *count;
 	if (entry->state & NUD_PERMANENT)
 		return us_refuse(reason,
 				 "MAC %02x:%02x:%02x:%02x:%02x:%02x: is an address of this host "
@@ -91,7 +104,7 @@ static int remember(struct us_steer *steer, const struct us_fdb_entry *entry,
 	found->vlan = entry->vlan;
 	found->state = entry->state;
 	found->flags = entry->flags & ~NTF_MASTER;
-	steer->found_count++;
+	(*count)++;
 	return 0;
 }
 
@@ -115,7 +128,8 @@ static int look(const struct us_steer *steer, int bridge, struct us_fdb_entry *r
 static int find_before_change(struct us_steer *steer, int bridge, struct us_reason *reason)
 {
 	struct us_fdb_entry entries[FOUND_MAX];
-	size_t count = 0;
+	struct found found[FOUND_MAX];
+	size_t count = 0, found_count = 0;
 	int r;
 
 	r = look(steer, bridge, entries, &count);
@@ -125,10 +139,9 @@ static int find_before_change(struct us_steer *steer, int bridge, struct us_reas
 	if (r < 0)
 		return us_refuse(reason, "bridge of %s: does not show its entries: %s",
 				 steer->standby, us_strerror(r));
-	steer->found_count = 0;
 	for (size_t i = 0; i < count && r == 0; i++)
-		r = remember(steer, &entries[i], reason);
-	return r;
+		r = add_found(steer, &entries[i], found, &found_count, reason);
+	return r ? r : remember(steer, found, found_count);
 }
 
 int us_steer_new_bridge(struct us_steer **ret_steer, const struct us_steer_config *config,
@@ -476,6 +489,7 @@ static void flush_to(struct us_steer *steer, const char *name)
 static void steer_end(struct us_steer *steer)
 {
 	us_park_free(steer->park);
+	free(steer->found);
 	free(steer);
 }
 
@@ -562,8 +576,8 @@ int us_steer_restore(struct us_steer *steer, const char *text)
 		found[count].state = state;
 		found[count++].flags = flags;
 	}
-	memcpy(steer->found, found, sizeof(found[0]) * count);
-	steer->found_count = count;
+	if (remember(steer, found, count) < 0)
+		return -ENOMEM;
 	steer->is_changed = true;
 	return 0;
 }
