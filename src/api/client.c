@@ -20,7 +20,8 @@
 
 enum {
 	ANSWER_BYTES_MAX = 16 * 1024 * 1024,
-	BACKLOG_BYTES_MAX = 1024 * 1024,
+	/* A full parking lot in base64 may wait for the other host. */
+	BACKLOG_BYTES_MAX = 64 * 1024 * 1024,
 };
 
 struct pending {

@@ -36,7 +36,7 @@ struct us_daemon {
 	sd_event *loop;
 	struct us_server *server;
 	struct us_list vms;	 /* struct us_host_vm */
-	struct us_list monitors; /* struct monitor, api-monitor.c */
+	struct us_list monitors; /* struct monitor, publish.c */
 	struct us_list waiters;	 /* struct us_waiter */
 	const char *socket_path;
 	const char *state_dir;
@@ -63,10 +63,11 @@ struct us_host_vm {
 	enum us_transfer transfer;
 	struct us_timer again;	   /* set to connect again after a refusal */
 	struct us_timer arriving;  /* set while frames may follow the guest from its source */
-	uint64_t expected_usec;	   /* frames are parked since then: it will stop soon; 0: not */
-	uint64_t stopped_usec;	   /* when QEMU stopped the guest, CLOCK_REALTIME */
-	bool prepared;		   /* by Prepare, until Finish; survives a restart */
-	struct us_reason problem;  /* why it is not adopted; "" if it is */
+	uint64_t expected_usec; /* since when that was expected soon, so that frames are parked; 0:
+				   not */
+	uint64_t stopped_usec; /* when QEMU stopped the guest, CLOCK_REALTIME */
+	bool prepared;		/* by Prepare, until Finish; survives a restart */
+	struct us_reason problem; /* why it is not adopted; "" if it is */
 };
 
 /* What a SPEC names: "vfio:0000:5e:00.2" or "emulated:MODEL,port=IFNAME[,mac=MAC]". */
@@ -125,6 +126,7 @@ struct us_host_pair {
 	struct us_steer *steer; /* NULL while the switch cannot be found */
 	struct us_watch *watch;
 	struct us_mirror *mirror; /* while its guest may be stopped for a migration */
+	uint64_t read_at_stop;	  /* frames that QEMU had read from the standby's tap then */
 	enum us_at_stop at_stop;
 	struct us_timer timer;
 	unsigned requests;	    /* to the VM, not answered: they name the pair */
@@ -229,6 +231,9 @@ void us_migrate_free(struct us_migration *migration);
 
 void us_receive(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call *call,
 		const json_t *parameters);
+/* The pair of @vm that is the source's, by group where both have one, else by name. */
+struct us_host_pair *us_receive_counterpart(struct us_host_vm *vm, const char *name,
+					    const char *group);
 void us_receive_arrived(struct us_host_vm *vm);
 void us_receive_fail(struct us_host_vm *vm, const char *why);
 

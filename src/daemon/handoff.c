@@ -13,6 +13,7 @@
 
 #include "daemon/handoff.h"
 #include "net/drain.h"
+#include "net/link.h"
 #include "util/base64.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -32,7 +33,8 @@ struct us_handoff {
 	uint64_t seen_usec; /* when the last frame was taken */
 	size_t frames;
 	unsigned unanswered; /* calls */
-	const char *state;   /* "held", then "late" */
+	bool is_over;
+	const char *state; /* "held", then "late" */
 	void (*done)(void *userdata, int r, const char *why);
 	void *userdata;
 
@@ -101,8 +103,7 @@ static void expect(struct us_host_pair *pair)
 	int r = us_steer_make_park(pair->steer, &reason);
 
 	if (r == 0 && !pair->mirror)
-		r = us_mirror_new(&pair->mirror, pair->vm->daemon->loop, pair->port, pair->mac,
-				  &reason);
+		r = us_mirror_new(&pair->mirror, pair->vm->daemon->loop, pair->port, &reason);
 	if (r != 0)
 		us_log(LOG_WARNING, "%s: frames between the hosts may be lost: %s", pair->name,
 		       r < 0 ? us_strerror(r) : reason.text);
@@ -131,8 +132,9 @@ void us_handoff_over(struct us_host_vm *vm)
 
 static json_t *call_json(const struct us_host_pair *pair, const char *state, json_t *frames)
 {
-	return json_pack("{s:s, s:s, s:s, s:o}", "vm", pair->vm->name, "pair", pair->name, "state",
-			 state, "frames", frames);
+	return json_pack("{s:s, s:s, s:s*, s:s, s:o}", "vm", pair->vm->name, "pair", pair->name,
+			 "group", pair->group[0] ? pair->group : NULL, "state", state, "frames",
+			 frames);
 }
 
 /* A destination that does not hold what arrives costs order, nothing else. */
@@ -142,10 +144,24 @@ static void on_told(void *userdata, const char *error, const json_t *parameters,
 		us_log(LOG_WARNING, "the destination does not park: %s", error);
 }
 
+/* Frames that QEMU has read from the standby's tap: the tap counts them as sent only then. */
+static uint64_t read_count(const struct us_host_pair *pair)
+{
+	struct us_link_traffic traffic = { 0 };
+	struct us_link link;
+
+	if (us_link_get(pair->port, &link, NULL) == 0)
+		us_link_get_traffic(link.index, &traffic);
+	return traffic.sent;
+}
+
 void us_handoff_stopped(struct us_host_vm *vm, struct us_client *client, uint64_t age_usec)
 {
 	struct us_host_pair *pair;
 
+	/* First: until the device's state is saved QEMU holds its lock, and cannot read more. */
+	us_list_for_each (pair, &vm->pairs, link)
+		pair->read_at_stop = read_count(pair);
 	vm->stopped_usec = us_clock_usec(CLOCK_REALTIME) - age_usec;
 	us_list_for_each (pair, &vm->pairs, link)
 		if (pair->engine.config.can_park)
@@ -154,9 +170,14 @@ void us_handoff_stopped(struct us_host_vm *vm, struct us_client *client, uint64_
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED, .on = true });
 }
 
-void us_handoff_resumed(struct us_host_vm *vm)
+void us_handoff_resumed(struct us_host_vm *vm, struct us_client *client)
 {
+	struct us_host_pair *pair;
+
 	vm->expected_usec = 0;
+	us_list_for_each (pair, &vm->pairs, link)
+		us_client_call(client, "Handoff", call_json(pair, "late", json_array()), false,
+			       on_told, NULL);
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED });
 }
 
@@ -165,8 +186,16 @@ void us_handoff_resumed(struct us_host_vm *vm)
 struct draining {
 	struct us_host_pair *pair;
 	struct us_park *park;
+	uint64_t read; /* by QEMU itself, in all */
+	bool is_begun;
 	size_t count;
 };
+
+static bool is_for(const struct us_host_pair *pair, const uint8_t *bytes, size_t length)
+{
+	/* What was flooded, to all or to a group, the destination has had itself. */
+	return length >= 14 && memcmp(bytes, pair->mac, US_MAC_BYTES) == 0;
+}
 
 /*
  * The one frame that QEMU read after the stop is in none of its tap's queues. With several
@@ -177,9 +206,12 @@ static void put_stuck(struct draining *draining, const struct us_park_frame *nex
 	struct us_host_pair *pair = draining->pair;
 	const struct us_park_frame *stuck = NULL;
 
-	if (pair->mirror && pair->queue_pairs <= 1)
-		stuck = us_mirror_before(pair->mirror, next, pair->vm->stopped_usec);
-	if (stuck && us_park_put(draining->park, stuck, true))
+	draining->is_begun = true;
+	/* If frames are left in the tap, that one is why. If none are, its count tells. */
+	if (pair->mirror && pair->queue_pairs <= 1 && (next || draining->read > pair->read_at_stop))
+		stuck = us_mirror_before(pair->mirror, next);
+	if (stuck && is_for(pair, stuck->bytes, stuck->length) &&
+	    us_park_put(draining->park, stuck, true))
 		draining->count++;
 }
 
@@ -189,11 +221,10 @@ static void put_drained(void *userdata, const struct virtio_net_hdr *header, con
 	struct draining *draining = userdata;
 	struct us_park_frame frame = { .header = *header, .bytes = bytes, .length = length };
 
-	/* What was flooded, to all or to a group, the destination has had itself. */
-	if (length < 14 || memcmp(bytes, draining->pair->mac, US_MAC_BYTES) != 0)
-		return;
-	if (draining->count == 0)
+	if (!draining->is_begun)
 		put_stuck(draining, &frame);
+	if (!is_for(draining->pair, bytes, length))
+		return;
 	us_park_put(draining->park, &frame, true);
 	draining->count++;
 }
@@ -201,7 +232,9 @@ static void put_drained(void *userdata, const struct virtio_net_hdr *header, con
 /* Instead of draining: QEMU has read what there was, if frames were parked early enough. */
 static void check_prediction(struct us_host_pair *pair)
 {
-	struct draining draining = { .pair = pair, .park = us_steer_park(pair->steer) };
+	struct draining draining = { .pair = pair,
+				     .park = us_steer_park(pair->steer),
+				     .read = read_count(pair) };
 	const struct us_host_vm *vm = pair->vm;
 
 	if (vm->expected_usec > 0 && vm->expected_usec < vm->stopped_usec) {
@@ -216,13 +249,15 @@ static void check_prediction(struct us_host_pair *pair)
 
 static void drain(struct us_host_pair *pair)
 {
-	struct draining draining = { .pair = pair, .park = us_steer_park(pair->steer) };
+	struct draining draining = { .pair = pair,
+				     .park = us_steer_park(pair->steer),
+				     .read = read_count(pair) };
 	struct us_reason reason = { "" };
 	size_t taken;
 	int r = us_drain_tap(us_vm_pid(pair->vm->vm), pair->port, put_drained, &draining, &taken,
 			     &reason);
 
-	if (draining.count == 0)
+	if (!draining.is_begun)
 		put_stuck(&draining, NULL);
 	us_log(r == 0 ? LOG_INFO : LOG_WARNING,
 	       "%s: %zu frames taken that its guest had not got%s%s", pair->name, draining.count,
@@ -247,6 +282,9 @@ void us_handoff_drain(struct us_host_vm *vm)
 
 static void end(struct us_handoff *handoff, int r, const char *why)
 {
+	if (handoff->is_over)
+		return;
+	handoff->is_over = true;
 	sd_event_source_set_enabled(handoff->timer, SD_EVENT_OFF);
 	handoff->done(handoff->userdata, r, why);
 }
@@ -264,13 +302,21 @@ static void on_answer(void *userdata, const char *error, const json_t *parameter
 static void send_batch(struct us_handoff *handoff)
 {
 	json_t *parameters;
+	int r;
 
 	if (!handoff->batch)
 		return;
 	parameters = call_json(handoff->pair, handoff->state, US_STEAL(handoff->batch));
 	handoff->batch_bytes = 0;
-	if (us_client_call(handoff->client, "Handoff", parameters, false, on_answer, handoff) == 0)
+	if (handoff->is_over) {
+		json_decref(parameters);
+		return;
+	}
+	r = us_client_call(handoff->client, "Handoff", parameters, false, on_answer, handoff);
+	if (r == 0)
 		handoff->unanswered++;
+	else
+		end(handoff, r, us_strerror(r));
 }
 
 static void add_frame(void *userdata, const struct us_park_frame *frame)
@@ -335,7 +381,8 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 	us_list_for_each (pair, &handoff->vm->pairs, link)
 		send_all(handoff, pair);
 	sd_event_source_set_time_relative(source, LOOK_USEC);
-	if (!handoff->unanswered && us_now_usec() - handoff->seen_usec >= QUIET_USEC)
+	if (!handoff->is_over && !handoff->unanswered &&
+	    us_now_usec() - handoff->seen_usec >= QUIET_USEC)
 		end(handoff, 0, NULL);
 	return 0;
 }
@@ -445,13 +492,14 @@ static int deliver_frames(struct us_host_pair *pair, const json_t *frames, struc
 void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters)
 {
 	const char *name = json_string_value(json_object_get(parameters, "pair"));
+	const char *group = json_string_value(json_object_get(parameters, "group"));
 	const char *state = json_string_value(json_object_get(parameters, "state"));
 	const json_t *frames = json_object_get(parameters, "frames");
-	struct us_host_pair *pair = us_daemon_pair(vm->daemon, name);
+	struct us_host_pair *pair = us_receive_counterpart(vm, name, group);
 	struct us_reason reason = { "" };
 	int r;
 
-	if (!pair || pair->vm != vm || !pair->steer) {
+	if (!pair || !pair->steer) {
 		us_call_fail(call, "NoSuchPair", "vm %s has no pair %s here", vm->name, name);
 		return;
 	}

@@ -28,7 +28,7 @@ void us_handoff_expected(struct us_host_vm *vm);
 void us_handoff_stopped(struct us_host_vm *vm, struct us_client *client, uint64_t age_usec);
 
 /* It goes on here: what was parked is its own, behind what QEMU still has to read. */
-void us_handoff_resumed(struct us_host_vm *vm);
+void us_handoff_resumed(struct us_host_vm *vm, struct us_client *client);
 
 /* The migration is over: nothing has to be quick any more. */
 void us_handoff_over(struct us_host_vm *vm);

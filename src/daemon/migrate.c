@@ -473,7 +473,7 @@ void us_migrate_stopped(struct us_host_vm *vm, bool stopped, uint64_t age_usec)
 	if (stopped)
 		us_handoff_stopped(vm, m->carrier, age_usec);
 	else
-		us_handoff_resumed(vm);
+		us_handoff_resumed(vm, m->carrier);
 }
 
 /* ---- The end ---- */

@@ -129,7 +129,8 @@ static void vm_gone(struct us_waiter *waiter)
 
 /* ---- Whether the pairs are the same ---- */
 
-static struct us_host_pair *counterpart(struct us_host_vm *vm, const char *name, const char *group)
+struct us_host_pair *us_receive_counterpart(struct us_host_vm *vm, const char *name,
+					    const char *group)
 {
 	struct us_host_pair *pair;
 
@@ -147,7 +148,7 @@ static int check_pair(struct us_host_vm *vm, const json_t *wanted, struct us_rea
 	const char *mac = json_string_value(json_object_get(wanted, "mac"));
 	json_int_t mtu = json_integer_value(json_object_get(wanted, "mtu"));
 	json_int_t queues = json_integer_value(json_object_get(wanted, "queues"));
-	struct us_host_pair *pair = counterpart(vm, name, group);
+	struct us_host_pair *pair = us_receive_counterpart(vm, name, group);
 	char here[18];
 
 	if (!pair)

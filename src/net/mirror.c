@@ -6,7 +6,6 @@
  */
 #include <endian.h>
 #include <errno.h>
-#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <stdlib.h>
@@ -18,7 +17,6 @@
 #include "net/aside.h"
 #include "net/link.h"
 #include "net/mirror.h"
-#include "util/clock.h"
 
 enum {
 	KEPT = 1024, /* as many as a tap's queue has, and one */
@@ -27,26 +25,21 @@ enum {
 	RECEIVE_BYTES = 4 * 1024 * 1024,
 };
 
-struct kept {
-	struct us_park_frame frame; /* .bytes is allocated */
-	uint64_t usec;		    /* CLOCK_REALTIME */
-};
-
 struct us_mirror {
 	sd_event_source *io;
 	int fd;
-	struct kept kept[KEPT]; /* a ring */
+	struct us_park_frame kept[KEPT]; /* a ring; their bytes are allocated */
 	size_t first, count;
 };
 
-static struct kept *nth(struct us_mirror *mirror, size_t i)
+static struct us_park_frame *nth(struct us_mirror *mirror, size_t i)
 {
 	return &mirror->kept[(mirror->first + i) % KEPT];
 }
 
 static void forget_oldest(struct us_mirror *mirror)
 {
-	free((void *)nth(mirror, 0)->frame.bytes);
+	free((void *)nth(mirror, 0)->bytes);
 	mirror->first = (mirror->first + 1) % KEPT;
 	mirror->count--;
 }
@@ -55,7 +48,6 @@ static void keep(struct us_mirror *mirror, const struct virtio_net_hdr *header,
 		 const uint8_t *bytes, size_t length)
 {
 	uint8_t *copy = malloc(length);
-	struct kept *kept;
 
 	if (!copy) /* a gap would make the wrong frame the one before */
 		while (mirror->count > 0)
@@ -65,9 +57,8 @@ static void keep(struct us_mirror *mirror, const struct virtio_net_hdr *header,
 	memcpy(copy, bytes, length);
 	if (mirror->count == KEPT)
 		forget_oldest(mirror);
-	kept = nth(mirror, mirror->count++);
-	kept->frame = (struct us_park_frame){ .header = *header, .bytes = copy, .length = length };
-	kept->usec = us_clock_usec(CLOCK_REALTIME);
+	*nth(mirror, mirror->count++) =
+		(struct us_park_frame){ .header = *header, .bytes = copy, .length = length };
 }
 
 /* Reads one frame that went out; false when there is none. */
@@ -120,40 +111,20 @@ static bool is_same(const struct us_park_frame *one, const struct us_park_frame 
 }
 
 const struct us_park_frame *us_mirror_before(struct us_mirror *mirror,
-					     const struct us_park_frame *next, uint64_t since_usec)
+					     const struct us_park_frame *next)
 {
 	while (read_one(mirror))
 		;
 	forget_if_missed(mirror);
-	if (!next) {
-		struct kept *last = mirror->count ? nth(mirror, mirror->count - 1) : NULL;
-
-		return last && last->usec >= since_usec ? &last->frame : NULL;
-	}
+	if (!next)
+		return mirror->count ? nth(mirror, mirror->count - 1) : NULL;
 	for (size_t i = mirror->count; i-- > 1;)
-		if (is_same(&nth(mirror, i)->frame, next))
-			return &nth(mirror, i - 1)->frame;
+		if (is_same(nth(mirror, i), next))
+			return nth(mirror, i - 1);
 	return NULL;
 }
 
-/* Only frames to the MAC: the two loads are of the Ethernet destination. */
-static int attach_filter(int fd, const uint8_t mac[6])
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-			 (uint32_t)mac[0] << 24 | mac[1] << 16 | mac[2] << 8 | mac[3], 0, 3),
-		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)mac[4] << 8 | mac[5], 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-	};
-	struct sock_fprog program = { .len = US_ARRAY_LENGTH(code), .filter = code };
-
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
-}
-
-static int open_socket(int index, const uint8_t mac[6])
+static int open_socket(int index)
 {
 	struct sockaddr_ll address = { .sll_family = AF_PACKET,
 				       .sll_protocol = htobe16(ETH_P_ALL),
@@ -161,9 +132,8 @@ static int open_socket(int index, const uint8_t mac[6])
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int one = 1, bytes = RECEIVE_BYTES;
 
-	/* Bound last: nothing comes in before the filter is there. */
-	if (fd < 0 || attach_filter(fd, mac) < 0 ||
-	    setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) < 0 ||
+	/* Bound last: nothing comes in before there are headers. */
+	if (fd < 0 || setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0 ||
 	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		int error = errno;
@@ -175,7 +145,7 @@ static int open_socket(int index, const uint8_t mac[6])
 }
 
 int us_mirror_new(struct us_mirror **ret_mirror, sd_event *loop, const char *port,
-		  const uint8_t mac[6], struct us_reason *reason)
+		  struct us_reason *reason)
 {
 	struct us_mirror *mirror;
 	struct us_link link;
@@ -186,7 +156,7 @@ int us_mirror_new(struct us_mirror **ret_mirror, sd_event *loop, const char *por
 	mirror = calloc(1, sizeof(*mirror));
 	if (!mirror)
 		return -ENOMEM;
-	mirror->fd = open_socket(link.index, mac);
+	mirror->fd = open_socket(link.index);
 	r = mirror->fd;
 	if (r >= 0)
 		r = sd_event_add_io(loop, &mirror->io, mirror->fd, EPOLLIN, on_io, mirror);

@@ -19,16 +19,16 @@
 
 struct us_mirror;
 
-/* Keeps the last frames that go out of @port to @mac, from now on. Borrows @loop. */
+/* Keeps the last frames that go out of @port, from now on. Borrows @loop. */
 int us_mirror_new(struct us_mirror **ret_mirror, sd_event *loop, const char *port,
-		  const uint8_t mac[6], struct us_reason *reason);
+		  struct us_reason *reason);
 void us_mirror_free(struct us_mirror *mirror);
 US_DEFINE_CLEANUP(struct us_mirror *, us_mirror_free)
 
 /*
- * The frame that went out just before @next did for the last time; with @next NULL, the last one
- * if it went out at or after @since_usec (CLOCK_REALTIME). Valid until the next frame comes.
- * NULL when that is not known: it did not go out, too many have since, or some were missed.
+ * The frame that went out just before @next did for the last time; with @next NULL, the last one.
+ * Valid until the next frame comes. NULL when that is not known: it did not go out, too many have
+ * since, or some were missed.
  */
 const struct us_park_frame *us_mirror_before(struct us_mirror *mirror,
-					     const struct us_park_frame *next, uint64_t since_usec);
+					     const struct us_park_frame *next);
