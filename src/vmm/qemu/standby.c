@@ -367,9 +367,9 @@ void us_standby_negotiated(struct us_vm *vm, const char *device)
 }
 
 /*
- * The next time that is a VM's own. Were all VMs to look in one wake-up, their answers would come
+ * The next turn that is a VM's own. Were all VMs to look in one wake-up, their answers would come
  * together, and sd-event, which asks epoll anew after each, would be handed all the others again
- * each time: measured with 500 VMs, 75 us of CPU an exchange instead of 23 us.
+ * each time: measured with 500 VMs, 75 us of CPU an exchange; with these turns, 17 us.
  */
 static uint64_t next_turn(const struct us_vm *vm, uint64_t now_usec)
 {
