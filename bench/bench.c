@@ -91,14 +91,16 @@ static void spawn(struct bench *bench)
 	r = posix_spawn(&bench->daemon, bench->program, NULL, NULL, (char *const *)argv, environ);
 	if (r)
 		die(bench->program, r);
-	/* It listens when it is ready. */
-	for (uint64_t end = us_now_usec() + PATIENCE_USEC; access(socket, F_OK) < 0; usleep(1000))
-		if (us_now_usec() > end || waitpid(bench->daemon, NULL, WNOHANG) > 0)
-			die(bench->program, ESRCH);
 	snprintf(socket, sizeof(socket), "unix:%s/control", bench->dir);
-	r = us_client_new(&bench->client, bench->loop, socket);
-	if (r < 0)
-		die(socket, r);
+	/* It is there when it is ready, and a moment before it listens. */
+	for (uint64_t end = us_now_usec() + PATIENCE_USEC;; usleep(1000)) {
+		r = us_client_new(&bench->client, bench->loop, socket);
+		if (r == 0)
+			return;
+		if ((r != -ENOENT && r != -ECONNREFUSED) || us_now_usec() > end ||
+		    waitpid(bench->daemon, NULL, WNOHANG) > 0)
+			die(socket, r);
+	}
 }
 
 static void end(struct bench *bench)

@@ -30,10 +30,11 @@ enum {
 	FINISH_USEC = 1000 * 1000,
 
 	/* The pace, in frames. A default socket of a Linux guest holds about 270. */
-	RATE_MIN = 1500,	  /* per second: what was held is gone in about one */
-	BURST_MIN = 50,		  /* what a tick that came late makes up for, or … */
-	LATE_USEC = 10 * 1000,	  /* … what was due in so long, if that is more */
-	QUEUED_MAX = 100,	  /* unread in the target tap: a guest that stood still gets these at once */
+	RATE_MIN = 1500,       /* per second: what was held is gone in about one */
+	BURST_MIN = 50,	       /* what a tick that came late makes up for, or … */
+	LATE_USEC = 10 * 1000, /* … what was due in so long, if that is more */
+	QUEUED_MAX =
+		100, /* unread in the target tap: a guest that stood still gets these at once */
 	RATE_WINDOW_USEC = 50000, /* over which the rate of arrivals is measured */
 };
 
@@ -276,7 +277,8 @@ static unsigned int room(struct us_park *park)
  */
 static void give_tokens(struct us_park *park, uint64_t now_usec)
 {
-	double rate = park->rate + park->counts.frames, burst;
+	/* Well over what comes, or a steady stream would never leave the lot empty. */
+	double rate = 1.5 * park->rate + park->counts.frames, burst;
 
 	if (rate > 2 * park->rate_max)
 		rate = 2 * park->rate_max;
