@@ -222,7 +222,7 @@ void us_add_pair(struct us_daemon *daemon, struct us_call *call, const json_t *p
 				     vm_name, vm_name);
 		else
 			us_call_fail(call, "Refused", "vm %s cannot be asked now: %s", vm_name,
-				     vm->problem.text);
+				     us_words(vm->problem));
 		return;
 	}
 	add->daemon = daemon;

@@ -51,6 +51,17 @@ void us_daemon_settle_waiters(struct us_daemon *daemon)
 		sd_event_source_set_enabled(daemon->settling, SD_EVENT_ONESHOT);
 }
 
+void us_keep_words(char **words, const char *text)
+{
+	free(*words);
+	*words = text && text[0] ? strdup(text) : NULL;
+}
+
+const char *us_words(const char *words)
+{
+	return words ? words : "";
+}
+
 void us_log(int priority, const char *format, ...)
 {
 	char line[1024];

@@ -67,7 +67,7 @@ struct us_host_vm {
 				   not */
 	uint64_t stopped_usec; /* when QEMU stopped the guest, CLOCK_REALTIME */
 	bool prepared;		/* by Prepare, until Finish; survives a restart */
-	struct us_reason problem; /* why it is not adopted; "" if it is */
+	char *problem; /* why it is not adopted; NULL if it is */
 };
 
 /* What a SPEC names: "vfio:0000:5e:00.2" or "emulated:MODEL,port=IFNAME[,mac=MAC]". */
@@ -132,7 +132,7 @@ struct us_host_pair {
 	unsigned requests;	    /* to the VM, not answered: they name the pair */
 	bool has_found;		    /* `found` is known: from now, or from before a restart */
 	char found[256];	    /* what the switch had before us, us_steer_save() */
-	struct us_reason detail;    /* what the host or the VMM said last, if it refused */
+	char *detail;		    /* what the host or the VMM said last, if it refused */
 	struct us_park_counts told; /* of the frames that were held, what was last logged */
 	char looked[96];	    /* the line that was last logged */
 
@@ -159,6 +159,9 @@ bool us_name_is_valid(const char *name);
 void us_daemon_wait(struct us_host_vm *vm, struct us_waiter *waiter);
 /* Has everyone who waits asked, from the loop. */
 void us_daemon_settle_waiters(struct us_daemon *daemon);
+/* Words that mostly are none: allocated, NULL for "". What cannot be kept is forgotten. */
+void us_keep_words(char **words, const char *text);
+const char *us_words(const char *words);
 /* One line, to the journal or stderr. */
 void us_log(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -44,7 +44,7 @@ int us_mac_parse(const char *text, uint8_t ret_mac[US_MAC_BYTES])
 static void answer(struct us_host_pair *pair, enum us_event_type type, bool on, const char *why)
 {
 	if (!on)
-		us_refuse(&pair->detail, "%s", why);
+		us_keep_words(&pair->detail, why);
 	us_host_pair_feed(pair, (struct us_event){ .type = type, .on = on });
 }
 
@@ -127,7 +127,7 @@ static void log_parked(struct us_host_pair *pair)
 static void steered(struct us_host_pair *pair, enum us_path path, int r, const char *why)
 {
 	if (r != 0)
-		us_refuse(&pair->detail, "%s", why);
+		us_keep_words(&pair->detail, why);
 	us_host_pair_feed(
 		pair, (struct us_event){ .type = US_EVENT_STEERED, .path = path, .on = r == 0 });
 }
@@ -213,7 +213,7 @@ static void plug(struct us_host_pair *pair)
 	/* QEMU would make a tap that is not there, outside of every bridge. */
 	int r = us_link_get(pair->primary.port, &link, &reason);
 
-	pair->detail.text[0] = '\0';
+	us_keep_words(&pair->detail, "");
 	if (r == 0)
 		r = asked(pair, us_vm_plug(pair->vm->vm, &plug, on_plugged, pair));
 	if (r != 0)
@@ -253,7 +253,7 @@ static void watch(struct us_host_pair *pair)
 static void publish(struct us_host_pair *pair, const struct us_effect *effect)
 {
 	if (pair->engine.primary == US_PRIMARY_VISIBLE)
-		pair->detail.text[0] = '\0';
+		us_keep_words(&pair->detail, "");
 	us_publish_move(pair, effect->from, effect->moved);
 }
 
@@ -439,6 +439,7 @@ void us_host_pair_free(struct us_host_pair *pair)
 	if (pair->steer)
 		us_steer_abandon(pair->steer);
 	us_timer_deinit(&pair->timer);
+	free(pair->detail);
 	free(pair);
 }
 
@@ -483,8 +484,8 @@ json_t *us_host_pair_json(const struct us_host_pair *pair)
 		engine->driver_ok, "primary", us_pair_primary_name(engine), "path",
 		us_path_name(engine->path), "migration", migration_name(pair), "hold", engine->hold,
 		"why", us_why_text(engine->why), "detail",
-		pair->detail.text[0] ? us_wire_string(pair->detail.text) : NULL, "parked",
-		parked_json(pair), "at_stop", us_at_stop_name(pair->at_stop));
+		pair->detail ? us_wire_string(pair->detail) : NULL, "parked", parked_json(pair),
+		"at_stop", us_at_stop_name(pair->at_stop));
 	us_options_write(&pair->options, object);
 	return object;
 }

@@ -68,7 +68,7 @@ static void adopted(struct us_host_vm *vm, const struct us_vm_event *event)
 
 	us_log(LOG_INFO, "vm %s: adopted (QEMU %s, %s)", vm->name, us_vm_version(vm->vm),
 	       us_vm_state_name(event->state));
-	vm->problem.text[0] = '\0';
+	us_keep_words(&vm->problem, "");
 	vm->state = event->state;
 	vm->transfer = event->transfer;
 	us_list_for_each (pair, &vm->pairs, link)
@@ -97,9 +97,9 @@ static void lost(struct us_host_vm *vm, const struct us_vm_event *event)
 {
 	bool refused = event->type == US_VM_REFUSED, exited = event->exited;
 	const char *why = event->reason;
-	bool is_news = strcmp(why, vm->problem.text) != 0;
+	bool is_news = strcmp(why, us_words(vm->problem)) != 0;
 
-	us_refuse(&vm->problem, "%s", why);
+	us_keep_words(&vm->problem, why);
 	if (vm->attaching) {
 		us_call_fail(US_STEAL(vm->attaching), "Refused", "vm %s: %s", vm->name, why);
 		us_host_vm_free(vm);
@@ -182,6 +182,7 @@ int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const c
 {
 	static const struct us_vm_handler handler = { .event = on_event };
 	struct us_host_vm *vm = calloc(1, sizeof(*vm));
+	struct us_reason connecting;
 	int r = -ENOMEM;
 
 	if (!vm)
@@ -204,7 +205,8 @@ int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const c
 		free(vm);
 		return r;
 	}
-	us_refuse(&vm->problem, "vm %s: connecting to %s", name, monitor_path);
+	us_refuse(&connecting, "vm %s: connecting to %s", name, monitor_path);
+	us_keep_words(&vm->problem, connecting.text);
 	us_list_append(&daemon->vms, &vm->link);
 	*ret_vm = vm;
 	return 0;
@@ -233,6 +235,7 @@ void us_host_vm_free(struct us_host_vm *vm)
 	us_vm_free(vm->vm);
 	us_timer_deinit(&vm->again);
 	us_timer_deinit(&vm->arriving);
+	free(vm->problem);
 	free(vm->monitor_path);
 	free(vm);
 }
@@ -248,5 +251,5 @@ json_t *us_host_vm_json(const struct us_host_vm *vm)
 			 us_wire_string(vm->monitor_path), "state", us_vm_state_name(vm->state),
 			 "qemu", us_wire_string(us_vm_version(vm->vm)), "pid", us_vm_pid(vm->vm),
 			 "pairs", names, "problem",
-			 vm->problem.text[0] ? us_wire_string(vm->problem.text) : NULL);
+			 vm->problem ? us_wire_string(vm->problem) : NULL);
 }

@@ -238,7 +238,7 @@ static bool check_pairs(struct us_waiter *waiter)
 			done &= us_pair_is_settled(&pair->engine);
 		} else if (pair->engine.primary == US_PRIMARY_HIDING && pair->engine.overdue) {
 			us_refuse(&why, "pair %s: %s %s: see the guest's log", pair->name,
-				  us_why_text(pair->engine.why), pair->detail.text);
+				  us_why_text(pair->engine.why), us_words(pair->detail));
 			fail(m, why.text);
 			stop_waiting(m);
 			return true;
@@ -693,7 +693,7 @@ static int check(const struct us_host_vm *vm, struct us_reason *reason)
 
 	if (!us_vm_is_adopted(vm->vm))
 		return us_refuse(reason, "vm %s cannot be asked now: %s", vm->name,
-				 vm->problem.text);
+				 us_words(vm->problem));
 	if (vm->state != US_VM_RUNNING)
 		return us_refuse(reason, "vm %s is %s here: only a running one can be migrated",
 				 vm->name, us_vm_state_name(vm->state));

@@ -60,14 +60,14 @@ static void publish(struct us_daemon *daemon, const char *kind, const char *line
 void us_publish_move(struct us_host_pair *pair, enum us_primary from, bool moved)
 {
 	struct us_daemon *daemon = pair->vm->daemon;
-	char line[sizeof(pair->looked) + sizeof(pair->detail.text) + 8];
+	char line[sizeof(pair->looked) + sizeof(struct us_reason) + 8];
 	char move[sizeof(pair->looked)];
 
 	us_pair_move_line(move, sizeof(move), pair->name, from, &pair->engine);
-	snprintf(line, sizeof(line), "%s%s%s", move, pair->detail.text[0] ? ": " : "",
-		 pair->detail.text);
+	snprintf(line, sizeof(line), "%s%s%s", move, pair->detail ? ": " : "",
+		 us_words(pair->detail));
 	if (moved)
-		us_log(pair->detail.text[0] ? LOG_WARNING : LOG_INFO, "%s", line);
+		us_log(pair->detail ? LOG_WARNING : LOG_INFO, "%s", line);
 	if (us_list_is_empty(&daemon->monitors))
 		return;
 	publish(daemon, "move", line,
@@ -75,8 +75,7 @@ void us_publish_move(struct us_host_pair *pair, enum us_primary from, bool moved
 			  pair->name, "from", us_primary_name(from), "to",
 			  us_pair_primary_name(&pair->engine), "path",
 			  us_path_name(pair->engine.path), "why", us_why_text(pair->engine.why),
-			  "detail",
-			  pair->detail.text[0] ? us_wire_string(pair->detail.text) : NULL));
+			  "detail", pair->detail ? us_wire_string(pair->detail) : NULL));
 }
 
 void us_publish_vm(struct us_host_vm *vm, const char *name)

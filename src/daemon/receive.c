@@ -107,7 +107,7 @@ static bool check_reserved(struct us_waiter *waiter)
 			struct us_reason why;
 
 			us_refuse(&why, "pair %s: %s: %s", pair->name, us_why_text(engine->why),
-				  pair->detail.text);
+				  us_words(pair->detail));
 			us_receive_fail(vm, why.text);
 			return true;
 		}
@@ -176,7 +176,7 @@ static int check(struct us_host_vm *vm, const json_t *parameters, struct us_reas
 
 	if (!us_vm_is_adopted(vm->vm))
 		return us_refuse(reason, "vm %s cannot be asked now: %s", vm->name,
-				 vm->problem.text);
+				 us_words(vm->problem));
 	if (vm->state != US_VM_INCOMING)
 		return us_refuse(reason,
 				 "vm %s is %s, not waiting for a guest: start it with "
