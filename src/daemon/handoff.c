@@ -58,17 +58,19 @@ const char *us_at_stop_name(enum us_at_stop at_stop)
 	return at_stop_names[at_stop];
 }
 
-void us_handoff_probe(struct us_host_pair *pair)
+void us_handoff_probe(struct us_host_pair *pair, bool exactly)
 {
 	struct us_reason reason = { "" };
 	pid_t pid = us_vm_pid(pair->vm->vm);
 	enum us_at_stop before = pair->at_stop;
+	bool can_drain;
 
 	pair->at_stop = US_AT_STOP_NOTHING;
 	if (pid <= 0 || !pair->engine.config.can_park)
 		return;
-	pair->at_stop = us_drain_check(pid, pair->port, &reason) == 0 ? US_AT_STOP_DRAIN
-								      : US_AT_STOP_PREDICT;
+	can_drain = (!exactly && us_drain_is_permitted(pid)) ||
+		    us_drain_check(pid, pair->port, &reason) == 0;
+	pair->at_stop = can_drain ? US_AT_STOP_DRAIN : US_AT_STOP_PREDICT;
 	if (pair->at_stop == US_AT_STOP_PREDICT && before != US_AT_STOP_PREDICT)
 		us_log(LOG_WARNING,
 		       "%s: at a migration frames will be parked before the stop, as "

@@ -11,8 +11,11 @@
 
 struct us_handoff;
 
-/* Looks how @pair's frames can be kept at a stop; that they cannot be drained is logged once. */
-void us_handoff_probe(struct us_host_pair *pair);
+/*
+ * Looks how @pair's frames can be kept at a stop; that they cannot be drained is logged once. Not
+ * @exactly: by permission alone, which is cheap.
+ */
+void us_handoff_probe(struct us_host_pair *pair, bool exactly);
 
 /* "drain", "predict", or NULL for nothing; the VM's own is "predict" if one of its pairs' is. */
 const char *us_at_stop_name(enum us_at_stop at_stop);

@@ -356,10 +356,14 @@ void us_host_pair_feed(struct us_host_pair *pair, struct us_event event)
 
 static void on_observed(void *userdata, int r, const char *why)
 {
-	answered(userdata);
+	struct us_host_pair *pair = userdata;
+
+	answered(pair);
 	if (r >= 0)
-		us_host_pair_feed(userdata,
+		us_host_pair_feed(pair,
 				  (struct us_event){ .type = US_EVENT_OBSERVED, .on = r == 0 });
+	else if (r != -ECONNRESET) /* it took too long: nothing else asks, so ask again */
+		asked(pair, us_vm_has_device(pair->vm->vm, pair->device, on_observed, pair));
 }
 
 void us_host_pair_observe(struct us_host_pair *pair)
@@ -376,7 +380,7 @@ void us_host_pair_observe(struct us_host_pair *pair)
 					     .on = pair->vm->transfer == US_TRANSFER_ACTIVE });
 	if (!us_vm_is_adopted(pair->vm->vm))
 		return;
-	us_handoff_probe(pair);
+	us_handoff_probe(pair, false);
 	asked(pair, us_vm_has_device(pair->vm->vm, pair->device, on_observed, pair));
 }
 

@@ -136,6 +136,21 @@ static int refuse_none(pid_t pid, const char *interface, struct us_reason *reaso
 	return us_refuse(reason, "process %d has no queue of %s open", (int)pid, interface);
 }
 
+bool us_drain_is_permitted(pid_t pid)
+{
+	US_CLEANUP(us_closep) int pidfd = pidfd_open(pid);
+	US_CLEANUP(us_closep) int fd = pidfd >= 0 ? pidfd_getfd(pidfd, 0) : -1;
+	US_CLEANUP(us_closep) int directory = -1;
+	char path[64];
+
+	/* It may well have closed that one: permission is looked at first. */
+	if (pidfd < 0 || (fd < 0 && errno != EBADF))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return directory >= 0;
+}
+
 int us_drain_check(pid_t pid, const char *interface, struct us_reason *reason)
 {
 	int fds[QUEUES_MAX];

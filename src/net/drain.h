@@ -19,6 +19,9 @@
 typedef void (*us_drain_fn)(void *userdata, const struct virtio_net_hdr *header,
 			    const uint8_t *frame, size_t length);
 
+/* Whether the descriptors of process @pid may be borrowed at all. Cheap. */
+bool us_drain_is_permitted(pid_t pid);
+
 /*
  * Whether us_drain_tap() could take anything from process @pid; takes nothing. Looks at each of
  * its descriptors once: about a millisecond. 0, or refused in the same words.

@@ -110,6 +110,7 @@ static void drain(int queues, int header_bytes, bool one_flow)
 	size_t count;
 
 	send_frames();
+	assert_true(us_drain_is_permitted(pid));
 	assert_int_equal(us_drain_check(pid, "drained", &reason), 0);
 	assert_int_equal(us_drain_tap(pid, "drained", take, &taken, &count, &reason), 0);
 	assert_int_equal(taken.count, FRAMES);
@@ -167,7 +168,8 @@ static void test_no_privilege(void **state)
 
 		if (prctl(PR_CAPBSET_DROP, CAP_SYS_PTRACE) < 0 || setresuid(0, 65534, 65534) < 0)
 			_exit(2);
-		if (us_drain_check(pid, "drained", &reason) != US_REFUSED ||
+		if (us_drain_is_permitted(pid) ||
+		    us_drain_check(pid, "drained", &reason) != US_REFUSED ||
 		    us_drain_tap(pid, "drained", take, NULL, &count, &reason) != US_REFUSED)
 			_exit(1);
 		_exit(strstr(reason.text, "CAP_SYS_PTRACE") ? 0 : 3);
