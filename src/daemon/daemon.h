@@ -134,7 +134,6 @@ struct us_host_pair {
 	char found[256];	    /* what the switch had before us, us_steer_save() */
 	char *detail;		    /* what the host or the VMM said last, if it refused */
 	struct us_park_counts told; /* of the frames that were held, what was last logged */
-	char looked[96];	    /* the line that was last logged */
 
 	struct us_event_queue *queue; /* while it is being stepped */
 };
@@ -186,6 +185,8 @@ void us_host_pair_feed(struct us_host_pair *pair, struct us_event event);
 void us_host_pair_observe(struct us_host_pair *pair);
 /* Another primary, or none for NULL; the present one is hidden and given back first. */
 void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec *spec);
+/* The guest does not let its primary go, and will not be waited for. */
+bool us_host_pair_is_overdue(const struct us_host_pair *pair);
 json_t *us_host_pair_json(const struct us_host_pair *pair);
 void us_mac_text(const uint8_t mac[US_MAC_BYTES], char ret_text[18]);
 int us_mac_parse(const char *text, uint8_t ret_mac[US_MAC_BYTES]); /* 0, or -1: no MAC */

@@ -449,6 +449,11 @@ void us_host_pair_free(struct us_host_pair *pair)
 
 /* ---- What others see ---- */
 
+bool us_host_pair_is_overdue(const struct us_host_pair *pair)
+{
+	return pair->engine.primary == US_PRIMARY_HIDING && pair->engine.overdue;
+}
+
 static const char *migration_name(const struct us_host_pair *pair)
 {
 	if (pair->engine.vm == US_VM_INCOMING || pair->engine.vm == US_VM_MOVED)

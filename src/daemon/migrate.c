@@ -236,7 +236,7 @@ static bool check_pairs(struct us_waiter *waiter)
 	us_list_for_each (pair, &m->vm->pairs, link) {
 		if (m->plan.is_undoing) {
 			done &= us_pair_is_settled(&pair->engine);
-		} else if (pair->engine.primary == US_PRIMARY_HIDING && pair->engine.overdue) {
+		} else if (us_host_pair_is_overdue(pair)) {
 			us_refuse(&why, "pair %s: %s %s: see the guest's log", pair->name,
 				  us_why_text(pair->engine.why), us_words(pair->detail));
 			fail(m, why.text);

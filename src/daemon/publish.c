@@ -11,6 +11,7 @@
 #include "util/clock.h"
 
 enum {
+	MOVE_BYTES = 128,	    /* a pair's name, two states and the longest reason */
 	BACKLOG_BYTES = 256 * 1024, /* unread by one monitor before it misses events */
 };
 
@@ -60,8 +61,7 @@ static void publish(struct us_daemon *daemon, const char *kind, const char *line
 void us_publish_move(struct us_host_pair *pair, enum us_primary from, bool moved)
 {
 	struct us_daemon *daemon = pair->vm->daemon;
-	char line[sizeof(pair->looked) + sizeof(struct us_reason) + 8];
-	char move[sizeof(pair->looked)];
+	char move[MOVE_BYTES], line[MOVE_BYTES + sizeof(struct us_reason) + 8];
 
 	us_pair_move_line(move, sizeof(move), pair->name, from, &pair->engine);
 	snprintf(line, sizeof(line), "%s%s%s", move, pair->detail ? ": " : "",

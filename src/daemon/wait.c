@@ -48,19 +48,13 @@ static void start(struct us_host_vm *vm, struct us_host_pair *pair, struct us_ca
 	us_daemon_wait(vm, &wait->waiter);
 }
 
-/* The guest does not let it go, and will not be waited for. */
-static bool is_overdue(const struct us_host_pair *pair)
-{
-	return pair->engine.primary == US_PRIMARY_HIDING && pair->engine.overdue;
-}
-
 /* ---- SetHold ---- */
 
 static bool check_hold(struct us_waiter *waiter)
 {
 	struct wait *wait = US_CONTAINER_OF(waiter, struct wait, waiter);
 
-	if (!us_pair_is_settled(&wait->pair->engine) && !is_overdue(wait->pair))
+	if (!us_pair_is_settled(&wait->pair->engine) && !us_host_pair_is_overdue(wait->pair))
 		return false;
 	if (wait->call)
 		us_call_reply(US_STEAL(wait->call),
@@ -96,7 +90,7 @@ static bool check_prepared(struct us_waiter *waiter)
 	struct us_host_pair *pair;
 
 	us_list_for_each (pair, &vm->pairs, link) {
-		if (!is_overdue(pair))
+		if (!us_host_pair_is_overdue(pair))
 			continue;
 		vm->prepared = false;
 		us_state_changed(vm->daemon);
@@ -150,7 +144,7 @@ static bool check_removed(struct us_waiter *waiter)
 	struct us_host_pair *pair = wait->pair;
 
 	if (!us_pair_is_idle(&pair->engine) || pair->requests > 0) {
-		if (is_overdue(pair) && wait->call)
+		if (us_host_pair_is_overdue(pair) && wait->call)
 			us_call_fail(US_STEAL(wait->call), "Failed",
 				     "pair %s: %s: it is removed as "
 				     "soon as it does",

@@ -98,7 +98,7 @@ static const char *next_step(int error)
 	return error == EPERM || error == EACCES ? ": give understudyd CAP_SYS_PTRACE" : "";
 }
 
-/* The process's own descriptors for the tap. Returns how many, or a negative errno. */
+/* The process's own descriptors for the tap. Returns how many, or -1 with the reason. */
 static int borrow_queues(pid_t pid, const char *interface, int *ret_fds, struct us_reason *reason)
 {
 	US_CLEANUP(us_closep) int pidfd = pidfd_open(pid);
