@@ -11,6 +11,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "daemon/crash.h"
 #include "daemon/handoff.h"
 #include "net/drain.h"
 #include "net/link.h"
@@ -511,6 +512,7 @@ void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_
 							   .on = strcmp(state, "stopped") == 0 });
 	if (r == 0)
 		r = deliver_frames(pair, frames, &reason);
+	us_crash_point("handoff", state, NULL);
 	if (r != 0)
 		us_call_fail(call, "Refused", "%s", r < 0 ? us_strerror(r) : reason.text);
 	else

@@ -12,6 +12,7 @@
 #include <syslog.h>
 
 #include "api/codec.h"
+#include "daemon/crash.h"
 #include "daemon/daemon.h"
 #include "daemon/handoff.h"
 #include "net/link.h"
@@ -289,6 +290,8 @@ static void perform(struct us_host_pair *pair, const struct us_effect *effect)
 	default:
 		assert(false);
 	}
+	us_crash_point(us_primary_name(pair->engine.primary), us_effect_name(effect->type),
+		       effect->type == US_EFFECT_STEER ? us_path_name(effect->path) : NULL);
 }
 
 /* ---- Steps ---- */

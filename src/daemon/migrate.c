@@ -10,6 +10,7 @@
 #include <syslog.h>
 
 #include "core/stop.h"
+#include "daemon/crash.h"
 #include "daemon/daemon.h"
 #include "daemon/handoff.h"
 #include "util/clock.h"
@@ -331,6 +332,7 @@ static void on_started(void *userdata, int r, const char *why)
 
 	if (!vm->migration || !is_doing(vm->migration, US_STAGE_TRANSFER))
 		return;
+	us_crash_point("migrate", "started", NULL);
 	if (r != 0)
 		fail_with(vm->migration, r, why);
 	else if (must_expect_stop(vm->migration))
@@ -611,10 +613,12 @@ static bool step(struct us_migration *m, enum us_plan_event_type event)
 	case US_PLAN_DO:
 		tell_stage(m);
 		do_stage(m);
+		us_crash_point("migrate", us_stage_name(m->plan.stage), NULL);
 		return true;
 	case US_PLAN_UNDO:
 		tell_stage(m);
 		undo_stage(m);
+		us_crash_point("migrate", "undo", us_stage_name(m->plan.stage));
 		return true;
 	case US_PLAN_SUCCEED:
 		succeed(m);

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "daemon/crash.h"
 #include "daemon/daemon.h"
 
 struct us_receive {
@@ -43,6 +44,7 @@ void us_receive_arrived(struct us_host_vm *vm)
 
 	if (!receive)
 		return;
+	us_crash_point("receive", "arrived", NULL);
 	us_publish_stage(vm, "arrived", "the guest arrived");
 	us_call_reply(US_STEAL(receive->call), json_pack("{s:s, s:b}", "uri", "", "arrived", true));
 	receive_free(receive);
@@ -72,6 +74,7 @@ static void on_listening(void *userdata, int r, const char *why)
 		us_receive_fail(vm, why && *why ? why : us_strerror(r));
 		return;
 	}
+	us_crash_point("receive", "listening", NULL);
 	us_call_continue(receive->call, json_pack("{s:s, s:b}", "uri", why, "arrived", false));
 }
 
@@ -217,4 +220,5 @@ void us_receive(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call 
 	vm->receive = receive;
 	us_call_on_gone(call, on_gone, receive);
 	us_daemon_wait(vm, &receive->waiter);
+	us_crash_point("receive", "asked", NULL);
 }
