@@ -1,12 +1,75 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Finding things by name, waiting for them, and the log. */
+/* Its life on a loop, finding things by name, waiting for them, and the log. */
 #include <ctype.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
 
 #include "daemon/daemon.h"
+
+/* ---- Life ---- */
+
+static int on_saving(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	us_state_save(userdata);
+	/* The text of all VMs took several KiB for each: not to be kept for the next time. */
+	malloc_trim(0);
+	return 0;
+}
+
+/* A waiter that is done may have ended others' pairs or waits: begin anew after each. */
+static int on_settling(sd_event_source *source, void *userdata)
+{
+	struct us_daemon *daemon = userdata;
+	struct us_waiter *waiter;
+	bool again = true;
+
+	while (again) {
+		again = false;
+		us_list_for_each (waiter, &daemon->waiters, link) {
+			if (waiter->check(waiter)) {
+				again = true;
+				break;
+			}
+		}
+	}
+	return 0;
+}
+
+int us_daemon_init(struct us_daemon *daemon)
+{
+	int r;
+
+	us_list_init(&daemon->vms);
+	us_list_init(&daemon->monitors);
+	us_list_init(&daemon->waiters);
+	r = sd_event_default(&daemon->loop);
+	if (r >= 0)
+		r = sd_event_add_time(daemon->loop, &daemon->saving, CLOCK_MONOTONIC, 0, 1,
+				      on_saving, daemon);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(daemon->saving, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_defer(daemon->loop, &daemon->settling, on_settling, daemon);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(daemon->settling, SD_EVENT_OFF);
+	return r < 0 ? r : 0;
+}
+
+void us_daemon_deinit(struct us_daemon *daemon)
+{
+	struct us_host_vm *vm;
+
+	us_list_for_each (vm, &daemon->vms, link)
+		us_host_vm_free(vm);
+	daemon->saving = sd_event_source_disable_unref(daemon->saving);
+	daemon->settling = sd_event_source_disable_unref(daemon->settling);
+	daemon->loop = sd_event_unref(daemon->loop);
+}
+
+/* ---- Names ---- */
 
 struct us_host_vm *us_daemon_vm(struct us_daemon *daemon, const char *name)
 {

@@ -151,6 +151,11 @@ struct us_waiter {
 
 /* ---- daemon.c ---- */
 
+/* On the loop of this thread, without VMs; what is set in @daemon stays so. 0 or -errno. */
+int us_daemon_init(struct us_daemon *daemon);
+/* VMs, pairs and the switch stay as they are. */
+void us_daemon_deinit(struct us_daemon *daemon);
+
 struct us_host_vm *us_daemon_vm(struct us_daemon *daemon, const char *name);
 struct us_host_pair *us_daemon_pair(struct us_daemon *daemon, const char *name);
 /* Names are ours, end up in QEMU ids and file names: letters, digits, '.', '_', '-'. */

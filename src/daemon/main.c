@@ -78,33 +78,6 @@ static void on_dropped(void *userdata, pid_t pid, uid_t uid, const char *why)
 	us_log(LOG_WARNING, "client %d (uid %u) dropped: %s", (int)pid, (unsigned)uid, why);
 }
 
-static int on_saving(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	us_state_save(userdata);
-	/* The text of all VMs took several KiB for each: not to be kept for the next time. */
-	malloc_trim(0);
-	return 0;
-}
-
-/* A waiter that is done may have ended others' pairs or waits: begin anew after each. */
-static int on_settling(sd_event_source *source, void *userdata)
-{
-	struct us_daemon *daemon = userdata;
-	struct us_waiter *waiter;
-	bool again = true;
-
-	while (again) {
-		again = false;
-		us_list_for_each (waiter, &daemon->waiters, link) {
-			if (waiter->check(waiter)) {
-				again = true;
-				break;
-			}
-		}
-	}
-	return 0;
-}
-
 static int make_directory(const char *path)
 {
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)
@@ -154,20 +127,8 @@ static int start(struct us_daemon *daemon, struct us_reason *reason)
 {
 	int fd = -1, r;
 
-	us_list_init(&daemon->vms);
-	us_list_init(&daemon->monitors);
-	us_list_init(&daemon->waiters);
 	daemon->started_usec = us_clock_usec(CLOCK_REALTIME);
-	r = sd_event_default(&daemon->loop);
-	if (r >= 0)
-		r = sd_event_add_time(daemon->loop, &daemon->saving, CLOCK_MONOTONIC, 0, 1,
-				      on_saving, daemon);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(daemon->saving, SD_EVENT_OFF);
-	if (r >= 0)
-		r = sd_event_add_defer(daemon->loop, &daemon->settling, on_settling, daemon);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(daemon->settling, SD_EVENT_OFF);
+	r = us_daemon_init(daemon);
 	if (r >= 0)
 		r = sd_event_add_signal(daemon->loop, NULL, SIGTERM, NULL, NULL);
 	if (r >= 0)
@@ -200,15 +161,9 @@ static int start(struct us_daemon *daemon, struct us_reason *reason)
 /* VMs, pairs and the switch stay as they are; the next start takes them over. */
 static void stop(struct us_daemon *daemon)
 {
-	struct us_host_vm *vm;
-
 	us_server_free(US_STEAL(daemon->server));
 	us_state_save(daemon);
-	us_list_for_each (vm, &daemon->vms, link)
-		us_host_vm_free(vm);
-	sd_event_source_disable_unref(daemon->saving);
-	sd_event_source_disable_unref(daemon->settling);
-	sd_event_unref(daemon->loop);
+	us_daemon_deinit(daemon);
 }
 
 int main(int argc, char **argv)
