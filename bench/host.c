@@ -46,82 +46,90 @@ enum {
 	VMS_PER_BRIDGE = 300,
 };
 
-static int make_ports(unsigned count)
+static void make_port(FILE *ip, const char *host, unsigned vm, unsigned port)
+{
+	unsigned bridge = vm / VMS_PER_BRIDGE;
+
+	if (vm % VMS_PER_BRIDGE == 0)
+		fprintf(ip,
+			"link add %s%u type bridge\n"
+			"link set %s%u up\n",
+			host, bridge, host, bridge);
+	fprintf(ip,
+		"link set s%u up master %s%u\n"
+		"link set p%u up master %s%u\n",
+		port, host, bridge, port, host, bridge);
+}
+
+static int make_ports(const struct bench_host *host)
 {
 	FILE *ip = popen("ip -batch -", "we");
 
 	if (!ip)
 		return -errno;
 	fprintf(ip, "link set lo up\n");
-	for (unsigned i = 0; i < count; i++) {
-		unsigned bridge = i / VMS_PER_BRIDGE;
-
-		if (i % VMS_PER_BRIDGE == 0)
-			fprintf(ip, "link add br%u type bridge\nlink set br%u up\n", bridge,
-				bridge);
-		fprintf(ip,
-			"link set s%u up master br%u\n"
-			"link set p%u up master br%u\n",
-			i, bridge, i, bridge);
-	}
+	for (unsigned i = 0; i < host->vms; i++)
+		make_port(ip, "br", i, i);
+	for (unsigned i = host->vms; i < host->count; i++)
+		make_port(ip, "other", i - host->vms, i);
 	return pclose(ip) ? -EIO : 0;
 }
 
-int bench_host_open(struct bench_host *host, unsigned count)
+int bench_host_open(struct bench_host *host, unsigned vms, unsigned movers)
 {
 	if (unshare(CLONE_NEWNET) < 0)
 		return -errno;
 	disable_ipv6();
-	host->primaries = calloc(count, sizeof(*host->primaries));
-	host->standbys = calloc(count, sizeof(*host->standbys));
-	if (!host->primaries || !host->standbys)
+	host->vms = vms;
+	host->taps = calloc(vms + movers, sizeof(*host->taps));
+	if (!host->taps)
 		return -ENOMEM;
-	for (; host->count < count; host->count++) {
+	for (; host->count < vms + movers; host->count++) {
 		int primary = tap_open("p", host->count), standby = tap_open("s", host->count);
 
 		if (primary < 0 || standby < 0)
 			return primary < 0 ? primary : standby;
-		host->primaries[host->count] = primary;
-		host->standbys[host->count] = standby;
+		host->taps[host->count][0] = primary;
+		host->taps[host->count][1] = standby;
 	}
-	return make_ports(count);
+	return make_ports(host);
 }
 
 void bench_host_close(struct bench_host *host)
 {
 	for (unsigned i = 0; i < host->count; i++) {
-		close(host->primaries[i]);
-		close(host->standbys[i]);
+		close(host->taps[i][0]);
+		close(host->taps[i][1]);
 	}
-	free(host->primaries);
-	free(host->standbys);
+	free(host->taps);
 	*host = (struct bench_host){ 0 };
 }
 
-void bench_host_answer(const struct bench_host *host, unsigned index)
+void bench_host_answer(const struct bench_host *host, unsigned port, bool answers)
 {
 	uint8_t probe[2048], answer[60] = { [12] = 0x88, 0xb5 /* for experiments */ };
+	int tap = host->taps[port][0];
 	bool is_probed = false;
 
-	while (read(host->primaries[index], probe, sizeof(probe)) > 0)
+	while (read(tap, probe, sizeof(probe)) > 0)
 		is_probed = true;
-	if (!is_probed)
+	if (!is_probed || !answers)
 		return;
 	memcpy(answer, probe + 6, 6);
-	bench_mac(index, answer + 6);
-	if (write(host->primaries[index], answer, sizeof(answer)) < 0)
-		fprintf(stderr, "bench: p%u: %m\n", index);
+	bench_mac(port < host->vms ? port : port - host->vms, answer + 6);
+	if (write(tap, answer, sizeof(answer)) < 0)
+		fprintf(stderr, "bench: p%u: %m\n", port);
 }
 
-void bench_host_steer(unsigned index)
+void bench_host_steer(unsigned vm)
 {
 	char command[120];
 	uint8_t mac[6];
 
-	bench_mac(index, mac);
+	bench_mac(vm, mac);
 	snprintf(command, sizeof(command),
 		 "bridge fdb replace %02x:%02x:%02x:%02x:%02x:%02x dev p%u master static sticky",
-		 mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], index);
+		 mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], vm);
 	if (system(command))
 		fprintf(stderr, "bench: %s: failed\n", command);
 }

@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The host of the benchmark: a bridge with two ports for each pair, in a network namespace. */
+/* The hosts of the benchmark: bridges with two ports for each pair, in a network namespace. */
 #pragma once
 
+#include <stdbool.h>
+
 struct bench_host {
-	int *primaries, *standbys; /* the guests' side of the taps */
+	int (*taps)[2]; /* the guests' side: of the primary, of the standby */
 	unsigned count;
+	unsigned vms; /* of the first host; the ports of the others follow */
 };
 
-/* Enters a new network namespace and makes the bridge; the namespace ends with the process. */
-int bench_host_open(struct bench_host *host, unsigned count);
+/*
+ * Enters a new network namespace and makes ports for @vms on one host, and for the first @movers
+ * of them on another one as well; the namespace ends with the process.
+ */
+int bench_host_open(struct bench_host *host, unsigned vms, unsigned movers);
 void bench_host_close(struct bench_host *host);
 
-/* The guest of VM @index answers what it was sent through its primary since the last time. */
-void bench_host_answer(const struct bench_host *host, unsigned index);
+/* What came through the primary's @port since the last time: its guest @answers, or does not. */
+void bench_host_answer(const struct bench_host *host, unsigned port, bool answers);
 
 /* The switch sends to this guest's primary, as it would after a restart of the daemon. */
-void bench_host_steer(unsigned index);
+void bench_host_steer(unsigned vm);

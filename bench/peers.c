@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "bench/peers.h"
 #include "util/clock.h"
@@ -17,9 +20,9 @@ enum {
 	ANSWER_BYTES = 16 * 1024,
 };
 
-void bench_mac(unsigned index, uint8_t ret_mac[6])
+void bench_mac(unsigned vm, uint8_t ret_mac[6])
 {
-	const uint8_t mac[6] = { 0x02, 0x55, 0, 0, index >> 8, index };
+	const uint8_t mac[6] = { 0x02, 0x55, 0, 0, vm >> 8, vm };
 
 	memcpy(ret_mac, mac, sizeof(mac));
 }
@@ -30,89 +33,172 @@ static void say(struct bench_peer *peer, const char *text)
 		us_stream_send(peer->stream, text, strlen(text));
 }
 
-/* ---- Answers ---- */
+/* ---- What a real QEMU answered ---- */
 
-/* What a real QEMU answered, a line up to its id. */
-static const char *recorded(const char *name)
+struct recording {
+	const char *name;
+	char text[ANSWER_BYTES]; /* a line up to its id */
+};
+
+static struct recording recordings[] = {
+	[BENCH_GUEST_NONE] = { .name = "virtio-none" },
+	[BENCH_GUEST_STARTING] = { .name = "virtio-capable" },
+	[BENCH_GUEST_CAPABLE] = { .name = "virtio-capable-ok" },
+	[BENCH_GUEST_LEGACY] = { .name = "virtio-legacy-ok" },
+	[BENCH_GUEST_N] = { .name = "query-migrate-capabilities" },
+	{ .name = "query-migrate-parameters" },
+};
+
+static const char *recorded(struct recording *recording)
 {
-	static char texts[2][ANSWER_BYTES];
-	char *text = texts[strcmp(name, "virtio-none") == 0];
 	char path[400];
 	char *id = NULL;
 	FILE *file;
 
-	if (*text)
-		return text;
-	snprintf(path, sizeof(path), BENCH_ANSWERS "/%s", name);
+	if (*recording->text)
+		return recording->text;
+	snprintf(path, sizeof(path), BENCH_ANSWERS "/%s", recording->name);
 	file = fopen(path, "re");
-	if (file && fgets(text, ANSWER_BYTES, file))
-		id = strstr(text, ", \"id\": ");
+	if (file && fgets(recording->text, ANSWER_BYTES, file))
+		id = strstr(recording->text, ", \"id\": ");
 	if (!id) {
 		fprintf(stderr, "bench: %s: no answer with an id\n", path);
 		exit(1);
 	}
 	fclose(file);
 	*id = '\0';
-	return text;
+	return recording->text;
 }
 
-static void answer_property(struct bench_peer *peer, const char *path, const char *property,
-			    char *value, size_t size)
+/* NULL for a command whose answer is made up here. */
+static const char *find_recorded(const struct bench_peer *peer, const char *command)
 {
-	bool is_standby = strcmp(path, STANDBY) == 0;
+	if (strcmp(command, "x-query-virtio-status") == 0)
+		return recorded(&recordings[peer->guest]);
+	for (size_t i = BENCH_GUEST_N; i < US_ARRAY_LENGTH(recordings); i++)
+		if (strcmp(command, recordings[i].name) == 0)
+			return recorded(&recordings[i]);
+	return NULL;
+}
+
+/* ---- Answers ---- */
+
+struct question {
+	const char *command, *path, *property;
+	json_int_t id;
+};
+
+#define NOT_FOUND "\"error\": {\"class\": \"DeviceNotFound\", \"desc\": \"not found\"}"
+#define REFUSED(words) "\"error\": {\"class\": \"GenericError\", \"desc\": \"" words "\"}"
+#define DONE "\"return\": {}"
+
+static void answer_property(struct bench_peer *peer, const struct question *question, char *answer,
+			    size_t size)
+{
+	bool is_standby = strcmp(question->path, STANDBY) == 0;
+	const char *property = question->property;
 	uint8_t mac[6];
 
-	bench_mac(peer->index, mac);
-	if (strcmp(property, "mac") == 0)
-		snprintf(value, size, "\"%02x:%02x:%02x:%02x:%02x:%02x\"", mac[0], mac[1], mac[2],
-			 mac[3], mac[4], mac[5]);
-	else if (strcmp(property, "host_mtu") == 0)
-		snprintf(value, size, "0");
-	else if (strcmp(property, "type") == 0)
-		snprintf(value, size, "\"%s\"", is_standby ? "virtio-net-pci" : "vmxnet3");
-	else
-		snprintf(value, size, "\"/machine/peripheral/rp0/rp0\"");
+	bench_mac(peer->vm, mac);
 	peer->asked |= !is_standby;
+	if (strcmp(property, "mac") == 0)
+		snprintf(answer, size, "\"return\": \"%02x:%02x:%02x:%02x:%02x:%02x\"", mac[0],
+			 mac[1], mac[2], mac[3], mac[4], mac[5]);
+	else if (strcmp(property, "host_mtu") == 0)
+		snprintf(answer, size, "\"return\": 0");
+	else if (strcmp(property, "type") != 0)
+		snprintf(answer, size, "\"return\": \"/machine/peripheral/rp0/rp0\"");
+	else if (is_standby)
+		snprintf(answer, size, "\"return\": \"virtio-net-pci\"");
+	else
+		snprintf(answer, size, peer->has_primary ? "\"return\": \"vmxnet3\"" : NOT_FOUND);
 }
 
-static void answer(struct bench_peer *peer, const char *command, const char *path,
-		   const char *property, json_int_t id)
+static void answer_transfer(const struct bench_peer *peer, char *answer, size_t size)
 {
-	US_CLEANUP(us_freep) char *text = NULL;
-	char value[500] = "{}";
+	if (peer->transfer)
+		snprintf(answer, size,
+			 "\"return\": {\"status\": \"%s\", \"ram\": {\"total\": 1000, "
+			 "\"remaining\": "
+			 "500, \"transferred\": 500, \"mbps\": 1.5, \"dirty-pages-rate\": 0}}",
+			 peer->transfer);
+	else if (peer->listens)
+		snprintf(answer, size,
+			 "\"return\": {\"socket-address\": [{\"port\": \"4711\", \"ipv6\": false, "
+			 "\"host\": \"127.0.0.1\", \"type\": \"inet\"}]}");
+	else
+		snprintf(answer, size, DONE);
+}
 
-	if (strcmp(command, "x-query-virtio-status") == 0) {
-		peer->looked = true;
-		if (asprintf(&text, "%s, \"id\": %lld}\r",
-			     recorded(peer->reset ? "virtio-none" : "virtio-capable-ok"),
-			     (long long)id) > 0)
-			say(peer, text);
-		return;
-	}
-	if (peer->is_unplugged && strcmp(property, "type") == 0 && strcmp(path, STANDBY) != 0) {
-		if (asprintf(&text,
-			     "{\"error\": {\"class\": \"DeviceNotFound\", \"desc\": "
-			     "\"not found\"}, \"id\": %lld}\r",
-			     (long long)id) > 0)
-			say(peer, text);
-		return;
-	}
-	if (strcmp(command, "device_add") == 0)
-		peer->is_unplugged = false;
-	if (strcmp(command, "qom-list") == 0 && strcmp(path, "/machine/peripheral") == 0)
-		snprintf(value, sizeof(value),
-			 "[{\"name\": \"rp0\", \"type\": \"child<pcie-root-port>\"}]");
+static const char *add_primary(struct bench_peer *peer)
+{
+	if (peer->has_primary)
+		return REFUSED("Duplicate device ID");
+	peer->has_primary = true;
+	return DONE;
+}
+
+static const char *delete_primary(struct bench_peer *peer)
+{
+	if (!peer->has_primary)
+		return NOT_FOUND;
+	if (peer->is_unplugging)
+		return REFUSED("Device is already in the process of unplug");
+	peer->is_unplugging = true;
+	return DONE;
+}
+
+static void make_answer(struct bench_peer *peer, const struct question *question, char *answer,
+			size_t size)
+{
+	const char *command = question->command;
+
+	if (strcmp(command, "qom-list") == 0 && strcmp(question->path, "/machine/peripheral") == 0)
+		snprintf(answer, size,
+			 "\"return\": [{\"name\": \"rp0\", \"type\": \"child<pcie-root-port>\"}]");
 	else if (strcmp(command, "query-status") == 0)
-		snprintf(value, sizeof(value), "{\"status\": \"running\", \"running\": true}");
+		snprintf(answer, size, "\"return\": {\"status\": \"%s\", \"running\": %s}",
+			 peer->status, strcmp(peer->status, "running") ? "false" : "true");
 	else if (strcmp(command, "human-monitor-command") == 0)
-		snprintf(value, sizeof(value),
-			 "\"net0: index=0,type=nic,model=virtio-net-pci\\r\\n"
+		snprintf(answer, size,
+			 "\"return\": \"net0: index=0,type=nic,model=virtio-net-pci\\r\\n"
 			 " \\\\ n0: index=0,type=tap,ifname=s%u\\r\\n\"",
-			 peer->index);
+			 peer->port);
 	else if (strcmp(command, "qom-get") == 0)
-		answer_property(peer, path, property, value, sizeof(value));
-	if (asprintf(&text, "{\"return\": %s, \"id\": %lld}\r", value, (long long)id) > 0)
+		answer_property(peer, question, answer, size);
+	else if (strcmp(command, "query-migrate") == 0)
+		answer_transfer(peer, answer, size);
+	else if (strcmp(command, "device_add") == 0)
+		snprintf(answer, size, "%s", add_primary(peer));
+	else if (strcmp(command, "device_del") == 0)
+		snprintf(answer, size, "%s", delete_primary(peer));
+	else
+		snprintf(answer, size, DONE);
+}
+
+static void take_note(struct bench_peer *peer, const char *command)
+{
+	peer->looked |= strcmp(command, "x-query-virtio-status") == 0;
+	peer->adopted |= strcmp(command, "query-status") == 0;
+	peer->listens |= strcmp(command, "migrate-incoming") == 0;
+}
+
+static void answer(struct bench_peer *peer, const struct question *question)
+{
+	const char *found = find_recorded(peer, question->command);
+	US_CLEANUP(us_freep) char *text = NULL;
+	char made[500];
+	int r;
+
+	if (peer->is_mute && strcmp(question->command, "x-query-virtio-status") == 0)
+		return;
+	if (!found)
+		make_answer(peer, question, made, sizeof(made));
+	r = asprintf(&text, "%s%s, \"id\": %lld}\r", found ? "" : "{", found ? found : made,
+		     (long long)question->id);
+	if (r > 0)
 		say(peer, text);
+	take_note(peer, question->command);
 }
 
 static void on_message(void *userdata, char *text, size_t length)
@@ -120,29 +206,29 @@ static void on_message(void *userdata, char *text, size_t length)
 	uint64_t now = us_now_usec();
 	struct bench_peer *peer = userdata;
 	json_t *message = json_loadb(text, length, 0, NULL);
-	const char *command = "", *path = "", *property = "";
-	json_int_t id = 0;
+	struct question question = { "", "", "", 0 };
 
-	json_unpack(message, "{s:s, s:I, s?{s?s, s?s}}", "execute", &command, "id", &id,
-		    "arguments", "path", &path, "property", &property);
-	if (strcmp(command, "device_del") == 0)
-		peer->unplug_usec = now;
-	answer(peer, command, path, property, id);
-	if (peer->reboots && strcmp(command, "device_del") == 0) {
-		bench_peer_deleted(peer);
-		bench_peer_negotiated(peer);
-	}
+	json_unpack(message, "{s:s, s:I, s?{s?s, s?s}}", "execute", &question.command, "id",
+		    &question.id, "arguments", "path", &question.path, "property",
+		    &question.property);
+	answer(peer, &question);
+	if (peer->handler)
+		peer->handler->command(peer->userdata, question.command, now);
 	json_decref(message);
+}
+
+/* ---- Connections ---- */
+
+static void disconnect(struct bench_peer *peer)
+{
+	us_stream_free(US_STEAL(peer->stream));
+	peer->looked = peer->asked = peer->adopted = false;
 }
 
 static void on_closed(void *userdata, int error)
 {
-	struct bench_peer *peer = userdata;
-
-	us_stream_free(US_STEAL(peer->stream));
+	disconnect(userdata);
 }
-
-/* ---- Connections ---- */
 
 static int on_connection(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
@@ -153,27 +239,63 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
 
 	if (client < 0)
 		return 0;
-	us_stream_free(US_STEAL(peer->stream));
-	peer->looked = peer->asked = false;
+	disconnect(peer);
 	if (us_stream_new(&peer->stream, peer->loop, client, '\n', limits, &handler, peer) == 0)
 		say(peer, "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, "
 			  "\"major\": 7}, \"package\": \"\"}, \"capabilities\": [\"oob\"]}}\r");
 	return 0;
 }
 
-int bench_peer_open(struct bench_peer *peer, sd_event *loop, unsigned index, const char *path)
+/*
+ * The socket's credentials are those of who called listen(): a process that has the taps of this
+ * VM, and no others, is what a QEMU is to who looks for its taps.
+ */
+static void be_qemu(int listener, const int taps[2])
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (listen(listener, 1) < 0 || dup2(taps[0], 0) < 0 || dup2(taps[1], 1) < 0)
+		_exit(1);
+	close_range(2, ~0U, 0); /* among them the pipe: our parent goes on */
+	for (;;)
+		pause();
+}
+
+static int start_process(struct bench_peer *peer, int listener, const int taps[2])
+{
+	int ready[2];
+	char byte;
+
+	if (pipe(ready) < 0)
+		return -errno;
+	peer->process = fork();
+	if (peer->process == 0)
+		be_qemu(listener, taps);
+	close(ready[1]);
+	while (peer->process > 0 && read(ready[0], &byte, 1) < 0 && errno == EINTR)
+		;
+	close(ready[0]);
+	return peer->process < 0 ? -errno : 0;
+}
+
+int bench_peer_open(struct bench_peer *peer, const char *path, const int taps[2])
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
 
 	if (fd < 0)
 		return -errno;
-	*peer = (struct bench_peer){ .loop = loop, .index = index };
+	peer->guest = BENCH_GUEST_CAPABLE;
+	peer->has_primary = true;
+	peer->is_unplugging = peer->listens = false;
+	peer->status = "running";
+	peer->transfer = NULL;
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1) < 0)
-		r = -errno;
-	else
-		r = sd_event_add_io(loop, &peer->listener, fd, EPOLLIN, on_connection, peer);
+	unlink(path);
+	r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+	if (r == 0)
+		r = start_process(peer, fd, taps);
+	if (r == 0)
+		r = sd_event_add_io(peer->loop, &peer->listener, fd, EPOLLIN, on_connection, peer);
 	if (r < 0)
 		close(fd);
 	else
@@ -183,15 +305,24 @@ int bench_peer_open(struct bench_peer *peer, sd_event *loop, unsigned index, con
 
 void bench_peer_close(struct bench_peer *peer)
 {
-	us_stream_free(US_STEAL(peer->stream));
+	disconnect(peer);
 	peer->listener = sd_event_source_disable_unref(peer->listener);
+	if (peer->process > 0) {
+		kill(peer->process, SIGKILL);
+		waitpid(peer->process, NULL, 0);
+	}
+	peer->process = 0;
 }
+
+/* ---- Events ---- */
 
 static void say_event(struct bench_peer *peer, const char *name, const char *data)
 {
 	uint64_t now = us_clock_usec(CLOCK_REALTIME);
 	char text[300];
 
+	if (peer->adopted && peer->handler && peer->handler->event)
+		peer->handler->event(peer->userdata, name);
 	snprintf(text, sizeof(text),
 		 "{\"timestamp\": {\"seconds\": %llu, \"microseconds\": %llu}, \"event\": "
 		 "\"%s\", \"data\": %s}\r",
@@ -200,13 +331,14 @@ static void say_event(struct bench_peer *peer, const char *name, const char *dat
 	say(peer, text);
 }
 
-uint64_t bench_peer_reset(struct bench_peer *peer)
+uint64_t bench_peer_reset(struct bench_peer *peer, bool by_guest)
 {
 	uint64_t now = us_now_usec();
 
-	peer->reset = true;
-	peer->unplug_usec = 0;
-	say_event(peer, "RESET", "{\"guest\": true, \"reason\": \"guest-reset\"}");
+	peer->guest = BENCH_GUEST_NONE;
+	say_event(peer, "RESET",
+		  by_guest ? "{\"guest\": true, \"reason\": \"guest-reset\"}"
+			   : "{\"guest\": false, \"reason\": \"host-qmp-system-reset\"}");
 	return now;
 }
 
@@ -214,21 +346,32 @@ void bench_peer_deleted(struct bench_peer *peer)
 {
 	char data[100];
 
-	peer->is_unplugged = true;
+	peer->has_primary = peer->is_unplugging = false;
 	snprintf(data, sizeof(data),
 		 "{\"device\": \"understudy-p%u\", \"path\": "
 		 "\"/machine/peripheral/understudy-p%u\"}",
-		 peer->index, peer->index);
+		 peer->vm, peer->vm);
 	say_event(peer, "DEVICE_DELETED", data);
 }
 
-void bench_peer_negotiated(struct bench_peer *peer)
+void bench_peer_negotiate(struct bench_peer *peer, enum bench_guest guest)
 {
-	peer->reset = false;
-	say_event(peer, "FAILOVER_NEGOTIATED", "{\"device-id\": \"net0\"}");
+	peer->guest = guest;
+	if (guest == BENCH_GUEST_STARTING || guest == BENCH_GUEST_CAPABLE)
+		say_event(peer, "FAILOVER_NEGOTIATED", "{\"device-id\": \"net0\"}");
 }
 
-void bench_peer_renew(struct bench_peer *peer)
+void bench_peer_transfer(struct bench_peer *peer, const char *status)
 {
-	peer->reset = peer->looked = peer->asked = peer->is_unplugged = false;
+	char data[60];
+
+	peer->transfer = status;
+	snprintf(data, sizeof(data), "{\"status\": \"%s\"}", status);
+	say_event(peer, "MIGRATION", data);
+}
+
+void bench_peer_run(struct bench_peer *peer, const char *status)
+{
+	peer->status = status;
+	say_event(peer, strcmp(status, "running") ? "STOP" : "RESUME", "{}");
 }
