@@ -4,66 +4,23 @@
  *
  * The rule is the kernel's: a group is viable when no device in it is driven by something that
  * may do DMA on the host's behalf. So every other member must be bound to a VFIO driver, to
- * pci-stub, to nothing, or be a bridge. Changes nothing. The group is opened for an instant,
- * because only that shows whether someone else has it.
+ * pci-stub, to nothing, or be a bridge. Changes nothing. A group can be
+ * opened once at a time: opening it shows whether someone else has it, and keeps others out.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "pci/sysfs.h"
 #include "pci/vfio.h"
-#include "util/cleanup.h"
-
-US_DEFINE_CLEANUP(DIR *, closedir)
-
-/* The last component of what a symbolic link points to, "" if there is none. */
-static void read_link_name(const char *directory, const char *name, char *ret_name, size_t size)
-{
-	char path[PATH_MAX + 64], target[PATH_MAX];
-	ssize_t length;
-	const char *slash;
-
-	snprintf(path, sizeof(path), "%s/%s", directory, name);
-	length = readlink(path, target, sizeof(target) - 1);
-	target[length < 0 ? 0 : length] = '\0';
-	slash = strrchr(target, '/');
-	snprintf(ret_name, size, "%.*s", (int)size - 1, slash ? slash + 1 : target);
-}
-
-/* vfio-pci and its variants for one vendor's devices (mlx5_vfio_pci, …). */
-static bool is_vfio_driver(const char *driver)
-{
-	size_t length = strlen(driver);
-
-	return length >= 8 && (strcmp(driver + length - 8, "vfio-pci") == 0 ||
-			       strcmp(driver + length - 8, "vfio_pci") == 0);
-}
 
 static bool is_bridge(const char *directory)
 {
-	char path[PATH_MAX + 8], text[16] = "";
-	US_CLEANUP(us_closep) int fd = -1;
+	char text[16];
 
-	snprintf(path, sizeof(path), "%s/class", directory);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && strncmp(text, "0x0604", 6) == 0;
-}
-
-/* "0000:5e:00.2", and nothing that could lead elsewhere as a path. */
-static bool is_address(const char *text)
-{
-	unsigned int domain, bus, device, function;
-	char canonical[16];
-
-	if (strlen(text) >= sizeof(canonical) ||
-	    sscanf(text, "%x:%x:%x.%x", &domain, &bus, &device, &function) != 4)
-		return false;
-	snprintf(canonical, sizeof(canonical), "%04x:%02x:%02x.%x", domain & 0xffff, bus & 0xff,
-		 device & 0x1f, function & 7);
-	return strcmp(text, canonical) == 0;
+	return us_sysfs_read(directory, "class", text, sizeof(text)) == 0 &&
+	       strncmp(text, "0x0604", 6) == 0;
 }
 
 static int check_member(const char *devices, const char *member, const char *group,
@@ -74,8 +31,8 @@ static int check_member(const char *devices, const char *member, const char *gro
 	if (snprintf(directory, sizeof(directory), "%s/%s", devices, member) >=
 	    (int)sizeof(directory))
 		return -ENAMETOOLONG;
-	read_link_name(directory, "driver", driver, sizeof(driver));
-	if (!driver[0] || is_vfio_driver(driver) || strcmp(driver, "pci-stub") == 0 ||
+	us_sysfs_link(directory, "driver", driver, sizeof(driver));
+	if (!driver[0] || us_pci_is_vfio_driver(driver) || strcmp(driver, "pci-stub") == 0 ||
 	    is_bridge(directory))
 		return 0;
 	return us_refuse(reason,
@@ -92,7 +49,8 @@ static int check_group(const char *directory, const char *group, const char *add
 	const struct dirent *member;
 	int r = 0;
 
-	snprintf(path, sizeof(path), "%s/iommu_group/devices", directory);
+	if (snprintf(path, sizeof(path), "%s/iommu_group/devices", directory) >= PATH_MAX)
+		return -ENAMETOOLONG;
 	devices = opendir(path);
 	if (!devices)
 		return -errno;
@@ -102,16 +60,16 @@ static int check_group(const char *directory, const char *group, const char *add
 	return r;
 }
 
-/* Opening a group fails with EBUSY while anyone has it, or a device of it, open. */
-static int check_free(const char *sysfs, const char *group, const char *address,
-		      struct us_reason *reason)
+int us_vfio_open_group(const char *sysfs, const char *address, int *ret_fd,
+		       struct us_reason *reason)
 {
-	char path[PATH_MAX];
-	US_CLEANUP(us_closep) int fd = -1;
+	char path[PATH_MAX], group[32];
 
+	us_pci_directory(sysfs, address, path);
+	us_sysfs_link(path, "iommu_group", group, sizeof(group));
 	snprintf(path, sizeof(path), "%s/../dev/vfio/%s", sysfs, group);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd >= 0)
+	*ret_fd = open(path, O_RDWR | O_CLOEXEC);
+	if (*ret_fd >= 0)
 		return 0;
 	if (errno == EBUSY)
 		return us_refuse(reason,
@@ -131,44 +89,67 @@ static void find_physical_port(const char *directory, char *ret_name, size_t siz
 	const struct dirent *entry;
 
 	ret_name[0] = '\0';
-	snprintf(path, sizeof(path), "%s/physfn/net", directory);
-	interfaces = opendir(path);
+	if (snprintf(path, sizeof(path), "%s/physfn/net", directory) < PATH_MAX)
+		interfaces = opendir(path);
 	while (interfaces && !ret_name[0] && (entry = readdir(interfaces)))
 		if (entry->d_name[0] != '.' && strlen(entry->d_name) < size)
 			strcpy(ret_name, entry->d_name);
 }
 
-int us_vfio_check(const char *sysfs, const char *address, struct us_vfio *ret_vfio,
-		  struct us_reason *reason)
+/* Its number among the PF's VFs, or -1. */
+static int find_index(const char *directory, const char *address)
 {
-	char directory[256], driver[64], group[32];
+	char physical[PATH_MAX], name[32], found[US_PCI_ADDRESS_SIZE];
+
+	if (snprintf(physical, sizeof(physical), "%s/physfn", directory) >= PATH_MAX)
+		return -1;
+	for (int i = 0;; i++) {
+		snprintf(name, sizeof(name), "virtfn%d", i);
+		us_sysfs_link(physical, name, found, sizeof(found));
+		if (!found[0] || strcmp(found, address) == 0)
+			return found[0] ? i : -1;
+	}
+}
+
+int us_vfio_look(const char *sysfs, const char *address, struct us_vfio *ret_vfio,
+		 struct us_reason *reason)
+{
+	char directory[PATH_MAX], driver[US_PCI_DRIVER_SIZE], group[32];
 	int r;
 
-	if (!is_address(address))
+	if (!us_pci_is_address(address))
 		return us_refuse(reason,
 				 "vfio \"%.40s\": is no PCI address: write it like 0000:5e:00.2",
 				 address);
-	if (snprintf(directory, sizeof(directory), "%s/bus/pci/devices/%s", sysfs, address) >=
-	    (int)sizeof(directory))
-		return -ENAMETOOLONG;
+	us_pci_directory(sysfs, address, directory);
 	if (access(directory, F_OK) < 0)
 		return us_refuse(reason, "vfio %s: there is no such device: see lspci -D", address);
 
-	read_link_name(directory, "driver", driver, sizeof(driver));
-	if (!is_vfio_driver(driver))
+	us_sysfs_link(directory, "driver", driver, sizeof(driver));
+	if (!us_pci_is_vfio_driver(driver))
 		return us_refuse(reason, "vfio %s: is bound to %s: bind it to vfio-pci", address,
 				 driver[0] ? driver : "no driver");
-	read_link_name(directory, "iommu_group", group, sizeof(group));
+	us_sysfs_link(directory, "iommu_group", group, sizeof(group));
 	if (!group[0])
 		return us_refuse(reason, "vfio %s: is in no IOMMU group: switch the IOMMU on",
 				 address);
 	r = check_group(directory, group, address, reason);
-	if (r == 0)
-		r = check_free(sysfs, group, address, reason);
 	if (r != 0)
 		return r;
-
 	snprintf(ret_vfio->address, sizeof(ret_vfio->address), "%s", address);
 	find_physical_port(directory, ret_vfio->physical_port, sizeof(ret_vfio->physical_port));
+	ret_vfio->index = find_index(directory, address);
 	return 0;
+}
+
+int us_vfio_check(const char *sysfs, const char *address, struct us_vfio *ret_vfio,
+		  struct us_reason *reason)
+{
+	int fd = -1, r;
+
+	r = us_vfio_look(sysfs, address, ret_vfio, reason);
+	if (r == 0)
+		r = us_vfio_open_group(sysfs, address, &fd, reason);
+	us_close(fd);
+	return r;
 }

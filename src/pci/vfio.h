@@ -4,12 +4,16 @@
 
 #include <net/if.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 
+#include "pci/sysfs.h"
 #include "util/error.h"
 
 struct us_vfio {
-	char address[16];	       /* "0000:5e:00.2" */
+	char address[US_PCI_ADDRESS_SIZE];
 	char physical_port[IF_NAMESIZE]; /* the PF's interface if it is a VF, else "" */
+	int index;			 /* its number among the PF's VFs, -1 if it is none */
 };
 
 /*
@@ -19,4 +23,37 @@ struct us_vfio {
  * @sysfs is "/sys", another root in tests.
  */
 int us_vfio_check(const char *sysfs, const char *address, struct us_vfio *ret_vfio,
+		  struct us_reason *reason);
+
+/* The same, without a look at who has the group open. */
+int us_vfio_look(const char *sysfs, const char *address, struct us_vfio *ret_vfio,
+		 struct us_reason *reason);
+
+/*
+ * Opens the device's group: as long as it is open, nobody else can open it. *@ret_fd is the
+ * caller's. Refused, in words, when someone has it, or it cannot be opened.
+ */
+int us_vfio_open_group(const char *sysfs, const char *address, int *ret_fd,
+		       struct us_reason *reason);
+
+/*
+ * Binds a device that nobody uses to vfio-pci, and tells the driver it had ("" for none, a VFIO
+ * driver's own name if it was bound to one: nothing is changed then). In use are: a network
+ * interface that is up, has an address or belongs to another; a driver without an interface in our
+ * namespace; a device that somebody meant for another driver. Can take seconds.
+ * Refused, in words; then all is as before.
+ */
+int us_vfio_bind(const char *sysfs, const char *address, char ret_former[US_PCI_DRIVER_SIZE],
+		 struct us_reason *reason);
+
+/* Gives a device back to the driver it had before us_vfio_bind(). Can take seconds. */
+int us_vfio_unbind(const char *sysfs, const char *address, const char *former,
+		   struct us_reason *reason);
+
+/*
+ * Whether the process @pid (a VMM) could use the device: may open the group's node, whose owner
+ * becomes its user if not, and may lock @memory_bytes, its limit being raised if not (0: unknown).
+ * Refused, in words.
+ */
+int us_vfio_admit(const char *sysfs, const char *address, pid_t pid, uint64_t memory_bytes,
 		  struct us_reason *reason);

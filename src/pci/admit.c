@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Whether a VMM could use a device, judged from outside as the kernel will judge it: open the
+ * group's node as its user, and have all of its guest's memory locked on its account.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "pci/vfio.h"
+
+/* Beside the guest's memory: the memory of other devices that is mapped for this one. */
+#define LOCKED_BESIDE_BYTES (UINT64_C(1) << 30)
+
+struct process {
+	uid_t uid;
+	gid_t gid;
+	uint64_t capabilities;
+	char groups[512]; /* " 4 27 " */
+};
+
+static int read_process(pid_t pid, struct process *ret_process)
+{
+	char path[64], line[600];
+	unsigned uid, gid;
+	FILE *file;
+
+	*ret_process = (struct process){ .uid = -1, .gid = -1 };
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file)) {
+		/* The second of four is the effective one. */
+		if (sscanf(line, "Uid: %*u %u", &uid) == 1)
+			ret_process->uid = uid;
+		else if (sscanf(line, "Gid: %*u %u", &gid) == 1)
+			ret_process->gid = gid;
+		else if (strncmp(line, "Groups:", 7) == 0)
+			snprintf(ret_process->groups, sizeof(ret_process->groups), " %.500s",
+				 line + 7);
+		else
+			sscanf(line, "CapEff: %" SCNx64, &ret_process->capabilities);
+	}
+	fclose(file);
+	return 0;
+}
+
+static bool is_capable(const struct process *process, int capability)
+{
+	return process->capabilities & UINT64_C(1) << capability;
+}
+
+static bool is_in_group(const struct process *process, gid_t gid)
+{
+	const char *rest = process->groups;
+	int length;
+	unsigned one;
+
+	for (; sscanf(rest, "%u%n", &one, &length) == 1; rest += length)
+		if (one == gid)
+			return true;
+	return process->gid == gid;
+}
+
+static bool may_open(const struct process *process, const struct stat *node)
+{
+	unsigned shift = process->uid == node->st_uid	      ? 6
+			 : is_in_group(process, node->st_gid) ? 3
+							      : 0;
+
+	return is_capable(process, CAP_DAC_OVERRIDE) || (node->st_mode >> shift & 6) == 6;
+}
+
+static int admit_to_node(const char *path, const struct process *process, const char *address,
+			 struct us_reason *reason)
+{
+	struct stat node;
+
+	if (stat(path, &node) < 0)
+		return us_refuse(reason, "vfio %s: %s: %s", address, path, us_strerror(errno));
+	if (may_open(process, &node))
+		return 0;
+	if (chown(path, process->uid, -1) == 0 && (node.st_mode & 0600) == 0600)
+		return 0;
+	return us_refuse(reason, "vfio %s: the VMM, user %u, may not open %s: chown %u %s", address,
+			 (unsigned)process->uid, path, (unsigned)process->uid, path);
+}
+
+static int admit_to_lock(pid_t pid, const struct process *process, uint64_t bytes,
+			 const char *address, struct us_reason *reason)
+{
+	struct rlimit limit, raised;
+
+	if (bytes == 0 || is_capable(process, CAP_IPC_LOCK))
+		return 0;
+	if (prlimit(pid, RLIMIT_MEMLOCK, NULL, &limit) < 0)
+		return us_refuse(reason, "vfio %s: the VMM's limit of locked memory: %s", address,
+				 us_strerror(errno));
+	if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= bytes)
+		return 0;
+	raised.rlim_cur = raised.rlim_max = bytes + LOCKED_BESIDE_BYTES;
+	if (limit.rlim_max > raised.rlim_max)
+		raised.rlim_max = limit.rlim_max;
+	if (prlimit(pid, RLIMIT_MEMLOCK, &raised, NULL) == 0)
+		return 0;
+	return us_refuse(reason,
+			 "vfio %s: the VMM may lock %" PRIu64 " MiB, its guest has %" PRIu64
+			 " MiB: prlimit --pid %d --memlock=%" PRIu64,
+			 address, (uint64_t)limit.rlim_cur >> 20, bytes >> 20, (int)pid,
+			 (uint64_t)raised.rlim_cur);
+}
+
+int us_vfio_admit(const char *sysfs, const char *address, pid_t pid, uint64_t memory_bytes,
+		  struct us_reason *reason)
+{
+	char path[PATH_MAX], group[32];
+	struct process process;
+	int r;
+
+	us_pci_directory(sysfs, address, path);
+	us_sysfs_link(path, "iommu_group", group, sizeof(group));
+	snprintf(path, sizeof(path), "%s/../dev/vfio/%s", sysfs, group);
+	r = read_process(pid, &process);
+	if (r < 0)
+		return us_refuse(reason, "vfio %s: the VMM, process %d: %s", address, (int)pid,
+				 us_strerror(r));
+	r = admit_to_node(path, &process, address, reason);
+	return r == 0 ? admit_to_lock(pid, &process, memory_bytes, address, reason) : r;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The pools' file: line by line, all of it or nothing. */
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pci/pools.h"
+
+enum {
+	LINE_SIZE = 256, /* with its end and NUL */
+};
+
+struct reading {
+	const char *path;
+	unsigned line;
+	struct us_pools *pools;
+	struct us_reason *reason;
+};
+
+static const char *const source_words[] = { "pf", "vf", "network" };
+_Static_assert(US_ARRAY_LENGTH(source_words) == US_POOL_SOURCES, "a word for each source");
+
+static void fclosep(FILE **file)
+{
+	if (*file)
+		fclose(*file);
+}
+
+/* "path:line: words: next step" */
+#define REFUSE(reading, format, ...)                                                               \
+	us_refuse((reading)->reason, "%s:%u: " format, (reading)->path, (reading)->line,           \
+		  ##__VA_ARGS__)
+
+static bool is_pool_name(const char *text)
+{
+	return strlen(text) < US_POOL_NAME_SIZE &&
+	       strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+		       strlen(text);
+}
+
+static int add_pool(struct reading *reading, const char *name)
+{
+	struct us_pools *pools = reading->pools;
+	struct us_pool *list;
+
+	if (!is_pool_name(name))
+		return REFUSE(reading,
+			      "pool %.40s: a name has up to %d letters, digits, '.', '_' "
+			      "and '-'",
+			      name, US_POOL_NAME_SIZE - 1);
+	if (us_pools_find(pools, name))
+		return REFUSE(reading, "pool %s: there is one already: name another", name);
+	if (pools->count == US_POOLS_MAX)
+		return REFUSE(reading, "pool %s: more than %d pools", name, US_POOLS_MAX);
+	list = reallocarray(pools->list, pools->count + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	pools->list = list;
+	list[pools->count] = (struct us_pool){ .create = 0 };
+	snprintf(list[pools->count++].name, sizeof(list->name), "%s", name);
+	return 0;
+}
+
+static int add_source(struct reading *reading, struct us_pool *pool, enum us_pool_source_type type,
+		      const char *value)
+{
+	struct us_pool_source *source = &pool->sources[pool->count];
+
+	if (type == US_POOL_VF && !us_pci_is_address(value))
+		return REFUSE(reading, "vf %.40s: is no PCI address: write it like 0000:5e:00.2",
+			      value);
+	if (type == US_POOL_PF && strlen(value) >= IF_NAMESIZE)
+		return REFUSE(reading, "pf %.40s: no interface can have this name", value);
+	if (strlen(value) >= sizeof(source->value) || strchr(value, '/'))
+		return REFUSE(reading, "%s %.40s: up to %zu characters, and no '/'",
+			      source_words[type], value, sizeof(source->value) - 1);
+	if (pool->count == US_POOL_SOURCES_MAX)
+		return REFUSE(reading, "pool %s: more than %d sources: make two pools of it",
+			      pool->name, US_POOL_SOURCES_MAX);
+	source->type = type;
+	strcpy(source->value, value);
+	pool->count++;
+	return 0;
+}
+
+static int set_create(struct reading *reading, struct us_pool *pool, const char *value)
+{
+	char *end;
+	unsigned long number = strtoul(value, &end, 10);
+
+	if (value[0] < '0' || value[0] > '9' || *end || number < 1 || number > US_POOL_CREATE_MAX)
+		return REFUSE(reading, "create %.40s: a number from 1 to %d", value,
+			      US_POOL_CREATE_MAX);
+	pool->create = number;
+	return 0;
+}
+
+static int take_words(struct reading *reading, const char *word, const char *value)
+{
+	struct us_pools *pools = reading->pools;
+	struct us_pool *pool = pools->count ? &pools->list[pools->count - 1] : NULL;
+
+	if (strcmp(word, "pool") == 0)
+		return add_pool(reading, value);
+	if (!pool)
+		return REFUSE(reading, "%.40s: belongs to a pool: begin with \"pool NAME\"", word);
+	if (strcmp(word, "create") == 0)
+		return set_create(reading, pool, value);
+	for (int type = 0; type < US_POOL_SOURCES; type++)
+		if (strcmp(word, source_words[type]) == 0)
+			return add_source(reading, pool, type, value);
+	return REFUSE(reading, "%.40s: means nothing here: pool, pf, vf, network or create", word);
+}
+
+static int take_line(struct reading *reading, char *line)
+{
+	char *rest = NULL, *word, *value;
+
+	line[strcspn(line, "#\n")] = '\0';
+	word = strtok_r(line, " \t", &rest);
+	if (!word)
+		return 0;
+	value = strtok_r(NULL, " \t", &rest);
+	if (!value)
+		return REFUSE(reading, "%.40s: its value is missing", word);
+	if (strtok_r(NULL, " \t", &rest))
+		return REFUSE(reading, "%.40s %.40s: one value a line", word, value);
+	return take_words(reading, word, value);
+}
+
+static int read_lines(struct reading *reading, FILE *file)
+{
+	char line[LINE_SIZE];
+	int r = 0;
+
+	while (r == 0 && fgets(line, sizeof(line), file)) {
+		reading->line++;
+		if (!strchr(line, '\n') && !feof(file))
+			return REFUSE(reading, "a line has up to %d characters", LINE_SIZE - 2);
+		r = take_line(reading, line);
+	}
+	return r == 0 && ferror(file) ? -EIO : r;
+}
+
+/* A pool without VFs, and a number of VFs that are named one by one, are mistakes. */
+static int check_pools(struct reading *reading)
+{
+	for (size_t i = 0; i < reading->pools->count; i++) {
+		const struct us_pool *pool = &reading->pools->list[i];
+		bool has_pf = false;
+
+		for (size_t j = 0; j < pool->count; j++)
+			has_pf |= pool->sources[j].type != US_POOL_VF;
+		if (pool->count == 0)
+			return us_refuse(reading->reason, "%s: pool %s: has no pf, vf or network",
+					 reading->path, pool->name);
+		if (pool->create && !has_pf)
+			return us_refuse(reading->reason,
+					 "%s: pool %s: create: has no pf or network to create VFs "
+					 "of",
+					 reading->path, pool->name);
+	}
+	return 0;
+}
+
+int us_pools_read(const char *path, struct us_pools *ret_pools, struct us_reason *reason)
+{
+	US_CLEANUP(fclosep) FILE *file = fopen(path, "re");
+	struct us_pools pools = { .count = 0 };
+	struct reading reading = { .path = path, .pools = &pools, .reason = reason };
+	int r;
+
+	*ret_pools = pools;
+	if (!file)
+		return errno == ENOENT ? 0 : us_refuse(reason, "%s: %s", path, us_strerror(errno));
+	r = read_lines(&reading, file);
+	if (r == 0)
+		r = check_pools(&reading);
+	if (r == 0)
+		*ret_pools = pools;
+	else
+		us_pools_free(&pools);
+	return r;
+}
+
+void us_pools_free(struct us_pools *pools)
+{
+	free(pools->list);
+	*pools = (struct us_pools){ .count = 0 };
+}
+
+const struct us_pool *us_pools_find(const struct us_pools *pools, const char *name)
+{
+	for (size_t i = 0; i < pools->count; i++)
+		if (strcmp(pools->list[i].name, name) == 0)
+			return &pools->list[i];
+	return NULL;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One file for each reserved device, named by its address: a line for each thing, a word and its
+ * value. It appears whole, by link(2), which fails if it is there, or by rename(2).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "pci/record.h"
+
+enum {
+	RECORD_SIZE = 1024,
+};
+
+static void path_of(const char *directory, const char *name, char ret_path[PATH_MAX])
+{
+	snprintf(ret_path, PATH_MAX, "%s/%s", directory, name);
+}
+
+/* ---- Its text ---- */
+
+struct field {
+	const char *word;
+	char *text;
+	size_t size;
+};
+
+enum {
+	FIELDS = 6,
+};
+
+static void list_fields(struct us_reserved *reserved, struct field ret_fields[FIELDS])
+{
+	const struct field fields[FIELDS] = {
+		{ "owner", reserved->owner, sizeof(reserved->owner) },
+		{ "pair", reserved->pair, sizeof(reserved->pair) },
+		{ "pool", reserved->pool, sizeof(reserved->pool) },
+		{ "former", reserved->former, sizeof(reserved->former) },
+		{ "port", reserved->port, sizeof(reserved->port) },
+		{ "found", reserved->found, sizeof(reserved->found) },
+	};
+
+	memcpy(ret_fields, fields, sizeof(fields));
+}
+
+static int write_text(int fd, const struct us_reserved *reserved)
+{
+	struct us_reserved copy = *reserved;
+	struct field fields[FIELDS];
+	char text[RECORD_SIZE];
+	size_t used = 0;
+
+	list_fields(&copy, fields);
+	for (int i = 0; i < FIELDS; i++)
+		used += snprintf(text + used, sizeof(text) - used, "%s %s\n", fields[i].word,
+				 fields[i].text);
+	used += snprintf(text + used, sizeof(text) - used, "index %d\n", reserved->index);
+	if (write(fd, text, used) != (ssize_t)used)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+static void read_line(const char *line, struct us_reserved *reserved)
+{
+	struct field fields[FIELDS];
+	size_t length;
+
+	list_fields(reserved, fields);
+	for (int i = 0; i < FIELDS; i++) {
+		length = strlen(fields[i].word);
+		if (strncmp(line, fields[i].word, length) == 0 && line[length] == ' ')
+			snprintf(fields[i].text, fields[i].size, "%s", line + length + 1);
+	}
+	sscanf(line, "index %d", &reserved->index);
+}
+
+/* ---- Its file ---- */
+
+/* A file with no name of a record; ended daemons leave none, because it is removed by who made it.
+ */
+static int write_fresh(const char *directory, const struct us_reserved *reserved,
+		       char ret_path[PATH_MAX])
+{
+	US_CLEANUP(us_closep) int fd = -1;
+	int r;
+
+	if (mkdir(directory, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	path_of(directory, ".XXXXXX", ret_path);
+	fd = mkostemp(ret_path, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = write_text(fd, reserved);
+	if (r == 0 && fchmod(fd, 0644) < 0)
+		r = -errno;
+	if (r < 0)
+		unlink(ret_path);
+	return r;
+}
+
+int us_record_make(const char *directory, const struct us_reserved *reserved)
+{
+	char fresh[PATH_MAX], path[PATH_MAX];
+	int r = write_fresh(directory, reserved, fresh);
+
+	if (r < 0)
+		return r;
+	path_of(directory, reserved->address, path);
+	if (link(fresh, path) < 0)
+		r = -errno;
+	unlink(fresh);
+	return r;
+}
+
+int us_record_replace(const char *directory, const struct us_reserved *reserved)
+{
+	char fresh[PATH_MAX], path[PATH_MAX];
+	int r = write_fresh(directory, reserved, fresh);
+
+	if (r < 0)
+		return r;
+	path_of(directory, reserved->address, path);
+	if (rename(fresh, path) == 0)
+		return 0;
+	r = -errno;
+	unlink(fresh);
+	return r;
+}
+
+int us_record_read(const char *directory, const char *address, struct us_reserved *ret_reserved)
+{
+	US_CLEANUP(us_closep) int fd = -1;
+	char path[PATH_MAX], text[RECORD_SIZE], *rest = NULL, *line;
+	ssize_t length;
+
+	*ret_reserved = (struct us_reserved){ .index = -1 };
+	if (!us_pci_is_address(address))
+		return -EBADMSG;
+	path_of(directory, address, path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	length = read(fd, text, sizeof(text) - 1);
+	if (length < 0)
+		return -errno;
+	text[length] = '\0';
+	strcpy(ret_reserved->address, address);
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		read_line(line, ret_reserved);
+	return ret_reserved->owner[0] && ret_reserved->pair[0] ? 0 : -EBADMSG;
+}
+
+int us_record_remove(const char *directory, const char *address)
+{
+	char path[PATH_MAX];
+
+	path_of(directory, address, path);
+	return unlink(path) < 0 ? -errno : 0;
+}
