@@ -22,6 +22,11 @@ void us_ctl_socket(const struct us_lab *lab, enum us_lab_host host, char path[20
 	snprintf(path, 200, "%s/%s.understudy", lab->dir, us_lab_host_name(host));
 }
 
+void us_ctl_crash_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
+{
+	snprintf(path, 200, "%s/%s.crash-at", lab->dir, us_lab_host_name(host));
+}
+
 /* What the daemon tells its service manager, sd_notify(3); here that is us. */
 static int notify_socket(const char *path)
 {
@@ -83,7 +88,7 @@ static int daemon_spawn(struct us_lab *lab, enum us_lab_host host, const char *r
 int us_ctl_daemon_start(struct us_lab *lab, enum us_lab_host host, struct us_reason *reason)
 {
 	US_CLEANUP(us_closep) int notify = -1;
-	char path[108], record[40];
+	char path[108], crash_path[200], record[40];
 	struct starting starting = {};
 	sd_event_source *source = NULL;
 	int r;
@@ -93,9 +98,13 @@ int us_ctl_daemon_start(struct us_lab *lab, enum us_lab_host host, struct us_rea
 	notify = notify_socket(path);
 	if (notify < 0)
 		return -errno;
+	us_ctl_crash_path(lab, host, crash_path);
 	setenv("NOTIFY_SOCKET", path, 1);
+	setenv("UNDERSTUDY_CRASH_AT", crash_path, 1);
+	us_proc_end(lab, record); /* or what is left of it */
 	r = daemon_spawn(lab, host, record, &starting.pid);
 	unsetenv("NOTIFY_SOCKET");
+	unsetenv("UNDERSTUDY_CRASH_AT");
 	if (!r)
 		r = sd_event_add_io(lab->loop, &source, notify, EPOLLIN, on_notify,
 				    &starting.ready);

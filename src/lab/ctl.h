@@ -13,6 +13,9 @@
 /* The socket of the host's daemon. */
 void us_ctl_socket(const struct us_lab *lab, enum us_lab_host host, char path[200]);
 
+/* What is written there is the point at which the host's daemon dies, daemon/crash.h. */
+void us_ctl_crash_path(const struct us_lab *lab, enum us_lab_host host, char path[200]);
+
 /* Starts the daemon of @host and returns once it says that it is ready. */
 int us_ctl_daemon_start(struct us_lab *lab, enum us_lab_host host, struct us_reason *reason);
 

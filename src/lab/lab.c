@@ -94,6 +94,7 @@ int us_lab_init(struct us_lab *lab, const struct us_lab_options *options)
 	self[length] = 0;
 	*strrchr(self, '/') = 0;
 	find(lab->daemon, sizeof(lab->daemon), self, "../daemon/understudyd", "understudyd");
+	find(lab->daemon_crash, sizeof(lab->daemon_crash), self, "../daemon/understudyd-crash", "");
 	find(lab->cli, sizeof(lab->cli), self, "../cli/understudy", "understudy");
 	find(lab->beacon, sizeof(lab->beacon), self, "understudy-beacon",
 	     US_LAB_DATADIR "/understudy-beacon");

@@ -35,7 +35,7 @@ const char *us_manager_name(enum us_manager manager);
 /* "host-a", "host-b". */
 const char *us_lab_host_name(enum us_lab_host host);
 
-#define US_LAB_CHOICES 12
+#define US_LAB_CHOICES 100
 
 struct us_lab_options {
 	const char *name;    /* of the laboratory */
@@ -59,6 +59,7 @@ struct us_lab {
 	struct us_lab_options options;
 	char dir[128];		 /* /run/understudy-lab/NAME */
 	char daemon[256];	 /* understudyd */
+	char daemon_crash[256];	 /* the same with crash points, for faults */
 	char cli[256];		 /* understudy */
 	char beacon[256];	 /* understudy-beacon */
 	char data[256];		 /* directory of init, net-up and make-image */

@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "lab/fault.h"
 #include "lab/lab.h"
 #include "lab/runs.h"
 #include "util/cleanup.h"
@@ -72,6 +73,20 @@ static int command_list(struct us_lab *lab, const char *argument, struct us_reas
 	return 0;
 }
 
+static int command_faults(struct us_lab *lab, const char *argument, struct us_reason *reason)
+{
+	char made[160];
+
+	for (const struct us_fault *fault = us_faults; fault->scenario.name; fault++)
+		printf("%-28s %s\n", fault->scenario.name, us_fault_made(fault, made));
+	return 0;
+}
+
+static int command_break(struct us_lab *lab, const char *argument, struct us_reason *reason)
+{
+	return us_runs_break(lab, reason);
+}
+
 static int command_shell(struct us_lab *lab, const char *argument, struct us_reason *reason)
 {
 	return us_lab_shell(lab, argument, reason);
@@ -95,7 +110,8 @@ static const struct command {
 	{ "up", false, true, command_up },	     { "down", false, true, command_down },
 	{ "status", false, false, command_status },  { "list", false, false, command_list },
 	{ "run", true, true, command_run },	     { "shell", true, false, command_shell },
-	{ "compare", false, true, command_compare },
+	{ "compare", false, true, command_compare }, { "faults", false, false, command_faults },
+	{ "break", false, true, command_break },
 };
 
 static const struct command *find(int count, char **arguments)

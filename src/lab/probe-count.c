@@ -12,6 +12,11 @@ struct interval {
 	uint64_t from_usec, until_usec;
 };
 
+uint64_t us_probe_reached(const struct us_probe *probe)
+{
+	return atomic_load(&probe->reached);
+}
+
 uint64_t us_probe_heard(const struct us_probe *probe)
 {
 	return atomic_load(&probe->arrivals_count);

@@ -57,6 +57,7 @@ struct us_probe {
 
 	struct us_probe_arrival *arrivals;
 	_Atomic uint64_t arrivals_count;
+	_Atomic uint64_t reached; /* newest seq that the newest session reported */
 
 	struct us_probe_odd odd[4096];
 	unsigned odd_count;

@@ -65,6 +65,7 @@ static void record_report(struct us_probe *probe, const struct us_probe_report *
 							.seq = report->seq,
 							.session = session - probe->sessions };
 	atomic_store(&probe->arrivals_count, n + 1);
+	atomic_store(&probe->reached, report->highest);
 	if (report->highest > session->last)
 		session->last = report->highest;
 	count_odd(probe, session, report);

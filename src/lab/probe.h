@@ -50,6 +50,8 @@ void us_probe_free(struct us_probe *probe);
 
 /* Arrivals from the guest so far: whether it is alive and heard. Any time. */
 uint64_t us_probe_heard(const struct us_probe *probe);
+/* The newest frame that the guest said it has got: it grows while both directions work. Any time. */
+uint64_t us_probe_reached(const struct us_probe *probe);
 
 /* Count what was sent in [from, until) of CLOCK_MONOTONIC. After us_probe_stop() only. */
 void us_probe_count_to_guest(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lab/fault.h"
 #include "lab/proc.h"
 #include "lab/report.h"
 #include "lab/run.h"
@@ -107,7 +108,7 @@ static void on_watch(struct us_call *call, json_t *line)
 	json_unpack(line, "{s?s,s?s,s?s,s?s,s?s,s?s,s?s,s?I}", "event", &event, "pair", &pair,
 		    "from", &from, "to", &to, "path", &path, "why", &why, "line", &words,
 		    "time_usec", &time_usec);
-	if (!strcmp(event, "vm"))
+	if (!*event || !strcmp(event, "vm")) /* or the end of the daemon */
 		return;
 	if (!strcmp(event, "move"))
 		snprintf(detail, sizeof(detail), "%s: %s → %s, path %s (%s)", pair, from, to, path,
@@ -142,15 +143,22 @@ static void on_event(struct us_timeline *timeline, const struct us_lab_event *ev
 					   delay_usec, 0, on_switch_timer, run);
 }
 
-static int begin(struct us_run *run, struct us_reason *reason)
+int us_run_watch(struct us_run *run, enum us_lab_host host)
 {
 	static const char *const watch[] = { "watch", NULL };
+
+	us_call_deinit(&run->watches[host]);
+	return us_call_start(&run->watches[host], run->lab, host, on_watch, run, watch);
+}
+
+static int begin(struct us_run *run)
+{
 	int r = 0;
 
 	if (run->lab->options.manager != US_MANAGER_UNDERSTUDY)
 		return 0;
 	for (int host = 0; !r && host < US_LAB_HOSTS; host++)
-		r = us_call_start(&run->watches[host], run->lab, host, on_watch, run, watch);
+		r = us_run_watch(run, host);
 	return r;
 }
 
@@ -171,7 +179,8 @@ static void end(struct us_run *run)
 		us_call_deinit(&run->watches[host]);
 		us_vm_stop(&run->vms[host]);
 	}
-	us_call_deinit(&run->migration);
+	us_call_deinit(&run->call);
+	us_line_free(run->line);
 	us_proc_end_all(run->lab, "client-");
 }
 
@@ -192,7 +201,6 @@ static void settle(struct us_run *run)
 
 int us_run_scenario(struct us_lab *lab, const struct us_scenario *scenario, json_t **ret_report)
 {
-	struct us_reason reason = { "" };
 	struct us_run *run = calloc(1, sizeof(*run));
 	int r;
 
@@ -211,7 +219,7 @@ int us_run_scenario(struct us_lab *lab, const struct us_scenario *scenario, json
 		scenario->summary, us_manager_name(lab->options.manager), lab->options.primary,
 		lab->options.machine, lab->options.accel);
 
-	r = begin(run, &reason);
+	r = begin(run);
 	if (r)
 		us_fail(run, "cannot watch the daemons: %s", us_strerror(r));
 	else if (lab->options.manager == US_MANAGER_QEMU)

@@ -38,7 +38,8 @@ struct us_run {
 
 	struct us_vm vms[US_LAB_HOSTS];
 	struct us_call watches[US_LAB_HOSTS];
-	struct us_call migration;
+	struct us_call call;   /* that a scenario does not wait for at once */
+	struct us_line *line; /* between the daemons, or NULL */
 	uint64_t changes; /* events of the daemons so far */
 
 	unsigned nics; /* of the guest; so many pairs too */
@@ -61,6 +62,7 @@ struct us_scenario {
 	const char *name, *summary;
 	void (*run)(struct us_run *run);
 	void (*run_qemu)(struct us_run *run); /* with QEMU's own failover; NULL: no such thing */
+	bool is_fault; /* it is one of us_faults[], fault.h */
 };
 
 /* Ends with a nameless one. */
@@ -113,6 +115,12 @@ void us_scenario_qemu_hide(struct us_run *run);
 void us_scenario_qemu_migrate(struct us_run *run);
 void us_scenario_qemu_migrate_fail(struct us_run *run);
 
+/* Listens to what the daemon of @host tells; again after it was started anew. */
+int us_run_watch(struct us_run *run, enum us_lab_host host);
+/* us_lab_wait() for what nobody announces: asks every 50 ms as well. */
+int us_run_wait(struct us_run *run, bool (*done)(void *userdata), void *userdata,
+		uint64_t timeout_usec);
+
 /* CLOCK_REALTIME, to ask the timeline about what comes later. */
 uint64_t us_mark(void);
 
@@ -127,6 +135,8 @@ void us_do_ctl(struct us_run *run, enum us_lab_host host, ...) __attribute__((se
 /* Attaches the VM "web" and adds its pairs. @mode and @hold may be NULL and false. */
 void us_do_attach(struct us_run *run, enum us_lab_host host, const char *mode, bool hold);
 void us_do_guest(struct us_run *run, enum us_lab_host host, const char *command);
+/* A QEMU on host-b that waits for the guest, attached and with its pairs. */
+void us_do_prepare_destination(struct us_run *run, const char *mode);
 /* QEMU's own opinion of the downtime; what the guest's peers see is longer. */
 void us_do_read_downtime(struct us_run *run);
 
@@ -151,5 +161,7 @@ void us_expect_order(struct us_run *run, uint64_t since_usec, enum us_lab_host h
 		     const char *const names[]);
 /* Frames arrive from the guest, now. */
 void us_expect_heard(struct us_run *run);
+/* Frames sent now arrive in the guest, and it says so. */
+void us_expect_answered(struct us_run *run);
 /* SPEC of --primary for NIC @nic. */
 const char *us_primary_spec(const struct us_run *run, unsigned nic, char buffer[100]);

@@ -12,7 +12,7 @@
 #include "lab/runs.h"
 #include "util/cleanup.h"
 
-static int write_json(const char *path, const json_t *what)
+int us_runs_write_json(const char *path, const json_t *what)
 {
 	if (!path)
 		return 0;
@@ -32,7 +32,7 @@ static int write_files(const struct us_lab *lab, const json_t *reports, const js
 		r = us_refuse(reason, "cannot write %s", lab->options.html);
 	json_array_foreach (reports, i, report)
 		json_object_del(report, "frames");
-	if (write_json(lab->options.json, document))
+	if (us_runs_write_json(lab->options.json, document))
 		r = us_refuse(reason, "cannot write %s", lab->options.json);
 	return r;
 }
@@ -45,6 +45,21 @@ static const struct us_scenario *find(const struct us_lab *lab, const char *name
 	if (!scenario)
 		us_refuse(reason, "no scenario %s: see understudy-lab list", name);
 	return scenario;
+}
+
+int us_runs_check_fault(const struct us_lab *lab, struct us_reason *reason)
+{
+	if (lab->options.manager != US_MANAGER_UNDERSTUDY)
+		return us_refuse(reason, "faults are Understudy's: leave --manager out");
+	if (!lab->daemon_crash[0])
+		return us_refuse(reason, "understudyd-crash is not there: run it in a build tree, "
+					 "with -Dtests=true");
+	if (us_lab_is_up(lab))
+		return us_refuse(reason,
+				 "a fault raises a lab of its own, and %s is up: "
+				 "understudy-lab down, or choose another --name",
+				 lab->options.name);
+	return 0;
 }
 
 /* What QEMU's own failover cannot do is said before anything is raised. */
@@ -62,7 +77,7 @@ static int check_manager(const struct us_lab *lab, const struct us_scenario *sce
 	return 0;
 }
 
-static void end(struct us_lab *lab, bool passed)
+void us_runs_end(struct us_lab *lab, bool passed)
 {
 	struct us_reason ignored;
 
@@ -74,13 +89,14 @@ static void end(struct us_lab *lab, bool passed)
 		us_lab_end(lab);
 }
 
-/* Returns as us_run_scenario(). A failed run's logs stay until the next one. */
-static int run_once(struct us_lab *lab, const struct us_scenario *scenario, json_t **ret_report,
-		    struct us_reason *reason)
+int us_runs_once(struct us_lab *lab, const struct us_scenario *scenario, json_t **ret_report,
+		 struct us_reason *reason)
 {
 	int r;
 
 	if (lab->transient) {
+		if (scenario->is_fault)
+			snprintf(lab->daemon, sizeof(lab->daemon), "%s", lab->daemon_crash);
 		r = us_lab_up(lab, reason);
 	} else {
 		us_lab_guest_down(lab);
@@ -103,7 +119,9 @@ int us_runs_repeat(struct us_lab *lab, const char *name, struct us_reason *reaso
 	json_t *reports, *report;
 	int r = scenario ? 0 : US_REFUSED;
 
-	if (!r && lab->options.manager == US_MANAGER_QEMU)
+	if (!r && scenario->is_fault)
+		r = us_runs_check_fault(lab, reason);
+	else if (!r && lab->options.manager == US_MANAGER_QEMU)
 		r = check_manager(lab, scenario, reason);
 	if (!r)
 		r = us_models_check(lab->options.qemu, lab->options.primary, reason);
@@ -113,7 +131,7 @@ int us_runs_repeat(struct us_lab *lab, const char *name, struct us_reason *reaso
 	lab->transient = !us_lab_is_up(lab);
 	while (done < lab->options.repeat && !lab->interrupted) {
 		report = NULL;
-		r = run_once(lab, scenario, &report, reason);
+		r = us_runs_once(lab, scenario, &report, reason);
 		if (!report)
 			break;
 		json_array_append_new(reports, report);
@@ -125,7 +143,7 @@ int us_runs_repeat(struct us_lab *lab, const char *name, struct us_reason *reaso
 		if (lab->options.repeat > 1)
 			printf("%s: %u of %u passed\n\n", name, passed, done);
 	}
-	end(lab, !r && passed == lab->options.repeat);
+	us_runs_end(lab, !r && passed == lab->options.repeat);
 	if (!r && passed < lab->options.repeat)
 		r = us_refuse(reason, "%s: %u of %u runs passed", name, passed,
 			      lab->options.repeat);
@@ -165,8 +183,8 @@ static int compare_round(struct us_lab *lab, unsigned round, json_t *reports,
 
 				lab->options.primary = options->primaries[p];
 				lab->options.manager = manager;
-				r = run_once(lab, us_scenario_find(options->scenarios[s]), &report,
-					     reason);
+				r = us_runs_once(lab, us_scenario_find(options->scenarios[s]),
+						 &report, reason);
 				if (!report || lab->interrupted) {
 					json_decref(report);
 					return r ? r : -EINTR;
@@ -226,7 +244,7 @@ int us_runs_compare(struct us_lab *lab, struct us_reason *reason)
 	lab->transient = lab->quiet = true;
 	for (unsigned round = 1; !r && round <= lab->options.repeat; round++)
 		r = compare_round(lab, round, reports, reason);
-	end(lab, !r);
+	us_runs_end(lab, !r);
 
 	/* What was measured until something went wrong is worth having, too. */
 	comparison = us_compare(reports);

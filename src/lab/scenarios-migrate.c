@@ -10,12 +10,6 @@
 #define B US_LAB_HOST_B
 #define MIGRATION_LIMIT_USEC (120 * US_USEC_PER_SEC)
 
-static void do_prepare_destination(struct us_run *run, const char *mode)
-{
-	us_do_start(run, &(struct us_vm_options){ .host = B, .incoming = true });
-	us_do_attach(run, B, mode, false);
-}
-
 /* What the CLI prints of the migration's progress; the stages come through `watch` as well. */
 static void on_progress(struct us_call *call, json_t *line)
 {
@@ -38,7 +32,7 @@ static void do_migrate(struct us_run *run, const char *setting)
 	us_ctl_socket(run->lab, B, socket);
 	snprintf(target, sizeof(target), "unix:%s", socket);
 	us_say(run, "host-a: understudy migrate web --to %s", target);
-	r = us_call_start(&run->migration, run->lab, A, on_progress, run, argv);
+	r = us_call_start(&run->call, run->lab, A, on_progress, run, argv);
 	if (r)
 		us_fail(run, "cannot run understudy: %s", us_strerror(r));
 }
@@ -50,10 +44,10 @@ static void expect_migration_ends(struct us_run *run, bool well)
 
 	if (us_has_failed(run))
 		return;
-	r = us_call_wait(&run->migration, MIGRATION_LIMIT_USEC, &reason);
+	r = us_call_wait(&run->call, MIGRATION_LIMIT_USEC, &reason);
 	if (well && r)
 		us_fail(run, "the migration failed: %s", reason.text);
-	else if (!well && !us_call_is_done(&run->migration))
+	else if (!well && !us_call_is_done(&run->call))
 		us_fail(run, "the failing migration does not end");
 	else if (!well && !r)
 		us_fail(run, "the migration was to fail, and did not");
@@ -90,7 +84,7 @@ void us_scenario_migrate(struct us_run *run)
 	uint64_t since;
 
 	us_do_reach_primary(run, NULL);
-	do_prepare_destination(run, NULL);
+	us_do_prepare_destination(run, NULL);
 	since = us_mark();
 	us_transition(run, "migrate", "migrate");
 	do_migrate(run, NULL);
@@ -120,7 +114,7 @@ static uint64_t do_migrate_slowly(struct us_run *run, const char *transition)
 	uint64_t since;
 
 	us_do_reach_primary(run, NULL);
-	do_prepare_destination(run, NULL);
+	us_do_prepare_destination(run, NULL);
 	since = us_mark();
 	us_transition(run, "migrate", transition);
 	do_migrate(run, "max-bandwidth=2000000");
@@ -170,7 +164,7 @@ void us_scenario_coupled(struct us_run *run)
 
 	snprintf(uri, sizeof(uri), "unix:%s/migration", run->lab->dir);
 	us_do_reach_primary(run, "coupled");
-	do_prepare_destination(run, "coupled");
+	us_do_prepare_destination(run, "coupled");
 	since = us_mark();
 
 	us_transition(run, "prepare", "coupled");

@@ -2,7 +2,7 @@
 /* The table of scenarios. */
 #include <string.h>
 
-#include "lab/run.h"
+#include "lab/fault.h"
 
 const struct us_scenario us_scenarios[] = {
 	{ "expose", "the guest boots and negotiates, and is shown its primary", us_scenario_expose,
@@ -36,5 +36,8 @@ const struct us_scenario *us_scenario_find(const char *name)
 	for (const struct us_scenario *scenario = us_scenarios; scenario->name; scenario++)
 		if (!strcmp(scenario->name, name))
 			return scenario;
+	for (const struct us_fault *fault = us_faults; fault->scenario.name; fault++)
+		if (!strcmp(fault->scenario.name, name))
+			return &fault->scenario;
 	return NULL;
 }

@@ -89,6 +89,12 @@ void us_do_attach(struct us_run *run, enum us_lab_host host, const char *mode, b
 			  mode ? mode : "combined", hold ? "--hold" : NULL, NULL);
 }
 
+void us_do_prepare_destination(struct us_run *run, const char *mode)
+{
+	us_do_start(run, &(struct us_vm_options){ .host = US_LAB_HOST_B, .incoming = true });
+	us_do_attach(run, US_LAB_HOST_B, mode, false);
+}
+
 /* On hold at first, so that the probe sees the whole of the expose. */
 void us_do_reach_primary(struct us_run *run, const char *mode)
 {

@@ -41,8 +41,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static int wait_ticking(struct us_run *run, bool (*done)(void *), void *userdata,
-			uint64_t timeout_usec)
+int us_run_wait(struct us_run *run, bool (*done)(void *), void *userdata, uint64_t timeout_usec)
 {
 	uint64_t end = us_now_usec() + timeout_usec;
 	int r;
@@ -63,8 +62,27 @@ void us_expect_heard(struct us_run *run)
 	for (unsigned nic = 0; !us_has_failed(run) && nic < run->nics; nic++) {
 		struct heard heard = { run->probes[nic], us_probe_heard(run->probes[nic]) };
 
-		if (wait_ticking(run, is_heard, &heard, LIMIT_USEC))
+		if (us_run_wait(run, is_heard, &heard, LIMIT_USEC))
 			us_fail(run, "%s: nothing is heard from the guest", us_net_nics[nic].pair);
+	}
+}
+
+static bool is_answered(void *userdata)
+{
+	struct heard *heard = userdata;
+
+	return us_probe_reached(heard->probe) > heard->before;
+}
+
+void us_expect_answered(struct us_run *run)
+{
+	for (unsigned nic = 0; !us_has_failed(run) && nic < run->nics; nic++) {
+		struct heard heard = { run->probes[nic], us_probe_reached(run->probes[nic]) +
+								 run->lab->options.rate / 4 };
+
+		if (us_run_wait(run, is_answered, &heard, LIMIT_USEC))
+			us_fail(run, "%s: frames do not arrive in the guest",
+				us_net_nics[nic].pair);
 	}
 }
 
@@ -90,7 +108,7 @@ static void expect_frames(struct us_run *run, enum us_lab_host host, const char 
 	if (us_has_failed(run))
 		return;
 	frames.enough = us_net_frames_out(run->lab, host, port) + count;
-	if (frames.enough < count || wait_ticking(run, are_enough, &frames, LIMIT_USEC))
+	if (frames.enough < count || us_run_wait(run, are_enough, &frames, LIMIT_USEC))
 		us_fail(run, "%s: no frames for the guest leave through %s", us_lab_host_name(host),
 			port);
 }
