@@ -230,8 +230,8 @@ static void finish(void *userdata, struct us_call *call, const json_t *parameter
 	}
 	/* Where nothing was prepared, as at the destination, there is nothing to give back. */
 	vm->prepared = false;
+	us_state_save(daemon); /* or a crash could hide a primary for a migration that is over */
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_FINISH });
-	us_state_save(daemon);
 	us_call_reply(call, NULL);
 }
 
