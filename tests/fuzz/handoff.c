@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What another daemon hands off: frames for the guest, in a call, as text. What is taken is held
+ * as it was sent, and in its order; of what is refused nothing is.
+ *
+ * An input is a byte of flags and a list of frames, each behind a byte that stands for its length.
+ * Behind an even one are bytes that are put into text here, behind an odd one text as it is.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "api/codec.h"
+#include "daemon/handoff.h"
+#include "fuzz/scene.h"
+#include "util/base64.h"
+#include "util/stream.h"
+
+enum {
+	FRAMES_MAX = 64,
+	BYTES_MAX = 1024,
+	HEADER_BYTES = 10,
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct us_daemon the_daemon;
+static struct us_host_vm *vm;
+static struct us_host_pair *pair;
+static struct us_stream *client;
+static bool is_answered, is_taken;
+
+struct sent {
+	uint8_t bytes[BYTES_MAX];
+	size_t length;
+};
+
+static void on_message(void *userdata, char *text, size_t length)
+{
+	struct us_wire_answer answer;
+
+	us_scene_must(us_wire_read_answer(&answer, text, length) == 0);
+	is_answered = true;
+	is_taken = !answer.error;
+	us_wire_answer_deinit(&answer);
+}
+
+static void on_closed(void *userdata, int error)
+{
+	us_scene_must(false);
+}
+
+static void connect_client(void)
+{
+	static const struct us_stream_handler handler = { on_message, on_closed };
+	const struct us_stream_limits limits = { 1 << 20, 1 << 20 };
+	int fd;
+
+	us_scene_must(us_connect_unix(the_daemon.socket_path, &fd) == 0);
+	us_scene_must(us_stream_new(&client, the_daemon.loop, fd, '\0', limits, &handler, NULL) ==
+		      0);
+}
+
+static void begin(void)
+{
+	struct us_reason reason;
+
+	us_scene_init(&the_daemon);
+	us_scene_must(us_server_new(&the_daemon.server, the_daemon.loop, the_daemon.socket_path, -1,
+				    us_daemon_methods, &the_daemon, &reason) == 0);
+	/* Nobody is there to be asked: its path changes by no hand but ours. */
+	us_scene_must(us_host_vm_new(&vm, &the_daemon, "web", "/run/none") == 0);
+	pair = us_scene_add_pair(vm, "web0", 0);
+	us_scene_must(us_steer_to(pair->steer, US_PATH_PARKED, &reason) == 0);
+	connect_client();
+}
+
+/* ---- What is sent ---- */
+
+/* Returns whether it is a frame for the guest; text that is not ours may be one all the same. */
+static bool add_frame(json_t *frames, const uint8_t *bytes, size_t length)
+{
+	char text[US_BASE64_SIZE(BYTES_MAX)];
+
+	us_base64_encode(bytes, length, text);
+	json_array_append_new(frames, json_string(text));
+	return length >= HEADER_BYTES + 14 &&
+	       memcmp(bytes + HEADER_BYTES, us_scene_macs[0], US_MAC_BYTES) == 0;
+}
+
+static bool add_text(json_t *frames, const uint8_t *bytes, size_t length, uint8_t *ret_bytes,
+		     size_t *ret_length)
+{
+	char text[BYTES_MAX + 1];
+
+	memcpy(text, bytes, length);
+	text[length] = '\0';
+	json_array_append_new(frames, us_wire_string(text));
+	return us_base64_decode(text, ret_bytes, BYTES_MAX, ret_length) == 0 &&
+	       *ret_length >= HEADER_BYTES + 14 &&
+	       memcmp(ret_bytes + HEADER_BYTES, us_scene_macs[0], US_MAC_BYTES) == 0;
+}
+
+/* Returns whether all of them are frames for the guest. */
+static bool add_frames(json_t *frames, const uint8_t *data, size_t size, struct sent *sent,
+		       size_t *ret_count)
+{
+	bool is_good = true;
+
+	*ret_count = 0;
+	while (size > 0 && *ret_count < FRAMES_MAX) {
+		size_t length = (data[0] / 2) * 8;
+		bool is_text = data[0] % 2;
+		struct sent *next = &sent[(*ret_count)++];
+
+		data++;
+		size--;
+		if (length > size)
+			length = size;
+		if (is_text) {
+			is_good &= add_text(frames, data, length, next->bytes, &next->length);
+		} else {
+			is_good &= add_frame(frames, data, length);
+			memcpy(next->bytes, data, length);
+			next->length = length;
+		}
+		data += length;
+		size -= length;
+	}
+	return is_good;
+}
+
+/* ---- What came ---- */
+
+struct taken {
+	const struct sent *sent;
+	size_t count;
+};
+
+static void on_frame(void *userdata, const struct us_park_frame *frame)
+{
+	struct taken *taken = userdata;
+	const struct sent *sent = &taken->sent[taken->count++];
+
+	us_scene_must(frame->length == sent->length - HEADER_BYTES);
+	us_scene_must(memcmp(frame->bytes, sent->bytes + HEADER_BYTES, frame->length) == 0);
+	us_scene_must(frame->header.flags == sent->bytes[0]);
+	us_scene_must(frame->header.gso_type == sent->bytes[1]);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct sent sent[FRAMES_MAX];
+	struct taken taken = { .sent = sent };
+	json_t *frames = json_array();
+	US_CLEANUP(us_freep) char *text = NULL;
+	size_t count;
+	bool is_good;
+
+	if (!the_daemon.loop)
+		begin();
+	if (size < 1) {
+		json_decref(frames);
+		return 0;
+	}
+	is_good = add_frames(frames, data + 1, size - 1, sent, &count);
+	text = us_wire_write_call("org.understudy.Control.Handoff",
+				  json_pack("{s:s, s:s, s:s*, s:s, s:o}", "vm", "web", "pair",
+					    "web0", "group", data[0] & 1 ? "none" : NULL, "state",
+					    data[0] & 2 ? "" : "held", "frames", frames),
+				  false);
+	us_scene_must(text && us_stream_send(client, text, strlen(text)) == 0);
+	is_answered = false;
+	us_scene_settle(&the_daemon);
+	us_scene_must(is_answered && is_taken == (is_good && !(data[0] & 2)));
+
+	us_park_take(us_steer_park(pair->steer), on_frame, &taken);
+	us_scene_must(taken.count == (is_taken ? count : 0));
+	return 0;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A QEMU that answers anything: the client of its monitor, adoption, and all that is asked of it.
+ *
+ * An input is lines. Each command is answered by the next: the value that it returns, behind '!'
+ * its error; behind '#', and the next counts as well, something that is said by itself.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "util/stream.h"
+#include "vmm/qemu/vm.h"
+
+enum {
+	STEPS_MAX = 5000,
+	LINE_BYTES = 8192,
+	MONITOR_BYTES = 1 << 20,
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static sd_event *loop;
+static struct us_stream *peer;
+static const char *script, *script_end;
+static unsigned asked, answered;
+
+static void must(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+/* ---- The peer ---- */
+
+static void say(const char *text)
+{
+	if (peer)
+		us_stream_send(peer, text, strlen(text));
+}
+
+/* The next line, of any text; false at the end. */
+static bool next_line(char *ret_line)
+{
+	const char *stop;
+	size_t length;
+
+	if (script >= script_end)
+		return false;
+	stop = memchr(script, '\n', script_end - script);
+	if (!stop)
+		stop = script_end;
+	length = stop - script < LINE_BYTES - 1 ? stop - script : LINE_BYTES - 1;
+	memcpy(ret_line, script, length);
+	ret_line[length] = '\0';
+	script = stop + 1;
+	return true;
+}
+
+static void answer(json_int_t id)
+{
+	char line[LINE_BYTES], text[LINE_BYTES + 100];
+	bool there;
+
+	while ((there = next_line(line)) && line[0] == '#')
+		say(line + 1);
+	if (!there) /* what is not answered comes to its end all the same */
+		return;
+	if (line[0] == '!')
+		snprintf(text, sizeof(text), "{\"error\": %s, \"id\": %lld}", line + 1,
+			 (long long)id);
+	else
+		snprintf(text, sizeof(text), "{\"return\": %s, \"id\": %lld}", line, (long long)id);
+	say(text);
+}
+
+static void on_command(void *userdata, char *text, size_t length)
+{
+	json_t *message = json_loadb(text, length, 0, NULL);
+	json_t *id = json_object_get(message, "id");
+
+	must(message);
+	if (id)
+		answer(json_integer_value(id));
+	json_decref(message);
+}
+
+static void on_peer_closed(void *userdata, int error)
+{
+	us_stream_free(US_STEAL(peer));
+}
+
+/* ---- All that is asked ---- */
+
+static void on_done(void *userdata, int r, const char *why)
+{
+	answered++;
+}
+
+static void on_standby(void *userdata, int r, const char *why, const struct us_standby *standby)
+{
+	must((r == 0) == (standby != NULL));
+	answered++;
+}
+
+static void on_progress(void *userdata, int r, const char *why,
+			const struct us_transfer_progress *progress)
+{
+	must((r == 0) == (progress != NULL));
+	answered++;
+}
+
+static void count(int r)
+{
+	must(r <= 0);
+	asked += r == 0;
+}
+
+static void ask_all(struct us_vm *vm)
+{
+	static const uint8_t mac[US_MAC_BYTES] = { 0x52, 0x54, 0, 0, 0, 1 };
+	const struct us_plug emulated = {
+		.id = "p0", .model = "vmxnet3", .interface = "tap0", .mac = mac
+	};
+	const struct us_plug vfio = {
+		.id = "p1", .model = "vfio-pci", .host = "0000:5e:00.2", .bus = "rp0"
+	};
+	json_t *settings = json_pack("{s:s, s:s}", "multifd", "on", "max-bandwidth", "1G");
+
+	count(us_vm_inspect(vm, "net0", on_standby, NULL));
+	count(us_vm_has_device(vm, "p0", on_done, NULL));
+	count(us_vm_find_slot(vm, on_done, NULL));
+	count(us_vm_plug(vm, &emulated, on_done, NULL));
+	count(us_vm_plug(vm, &vfio, on_done, NULL));
+	count(us_vm_unplug(vm, "p0", on_done, NULL));
+	count(us_vm_configure_transfer(vm, settings, on_done, NULL));
+	count(us_vm_listen_transfer(vm, "127.0.0.1", on_done, NULL));
+	count(us_vm_start_transfer(vm, "tcp:127.0.0.1:1", on_done, NULL));
+	count(us_vm_query_transfer(vm, on_progress, NULL));
+	count(us_vm_cancel_transfer(vm, on_done, NULL));
+	count(us_vm_reset(vm, on_done, NULL));
+	json_decref(settings);
+}
+
+static struct us_vm *vm;
+
+static void on_event(void *userdata, const struct us_vm_event *event)
+{
+	must((event->type == US_VM_REFUSED || event->type == US_VM_LOST) ==
+	     (event->reason != NULL));
+	if (event->type == US_VM_ADOPTED)
+		ask_all(vm);
+}
+
+static void settle(void)
+{
+	int steps = 0;
+
+	while (sd_event_run(loop, 0) > 0)
+		must(++steps < STEPS_MAX);
+}
+
+static int on_connection(sd_event_source *source, int listener, uint32_t events, void *userdata)
+{
+	static const struct us_stream_handler handler = { on_command, on_peer_closed };
+	const struct us_stream_limits limits = { MONITOR_BYTES, MONITOR_BYTES };
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	must(fd >= 0);
+	us_stream_free(US_STEAL(peer));
+	must(us_stream_new(&peer, loop, fd, '\n', limits, &handler, NULL) == 0);
+	say("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": 0, \"major\": 9}, "
+	    "\"package\": \"\"}, \"capabilities\": []}}");
+	return 0;
+}
+
+static char path[64];
+
+static void begin(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	must(sd_event_default(&loop) >= 0);
+	snprintf(path, sizeof(path), "/tmp/fuzz-monitor-%d", (int)getpid());
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	must(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 10) == 0);
+	must(sd_event_add_io(loop, NULL, fd, EPOLLIN, on_connection, NULL) >= 0);
+}
+
+static void end(void)
+{
+	unlink(path);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct us_vm_handler handler = { on_event };
+
+	if (!loop) {
+		begin();
+		atexit(end);
+	}
+	script = (const char *)data;
+	script_end = script + size;
+	asked = answered = 0;
+	must(us_vm_new(&vm, loop, "web", path, &handler, NULL) == 0);
+	must(us_vm_watch(vm, "net0") == 0);
+	settle();
+	must(answered <= asked);
+	us_vm_free(vm);
+	us_stream_free(US_STEAL(peer));
+	settle();
+	return 0;
+}
