@@ -183,6 +183,7 @@ static bool begin(struct us_api_client *client, const char *text, size_t length)
 	*call = (struct us_call){ .client = client, .oneway = wire.oneway };
 	call->more = wire.more && !wire.oneway;
 	client->call = call;
+	client->server->counts.calls++;
 	handle(call, &wire); /* the call may be gone now */
 	us_wire_call_deinit(&wire);
 	return true;

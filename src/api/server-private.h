@@ -22,6 +22,7 @@ struct us_server {
 	us_server_dropped_fn dropped;
 	struct us_list clients;
 	size_t client_count;
+	struct us_server_counts counts;
 };
 
 /* A call that came while another was under way: its text, to be read when its turn comes. */

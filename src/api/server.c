@@ -12,11 +12,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "api/server-private.h"
 #include "util/clock.h"
+#include "util/listen.h"
 
 enum {
 	CLIENTS_MAX = 512,
@@ -34,6 +33,7 @@ void us_client_drop(struct us_api_client *client, const char *why)
 {
 	struct us_server *server = client->server;
 
+	server->counts.dropped += why != NULL;
 	if (why && server->dropped)
 		server->dropped(server->userdata, client->peer.pid, client->peer.uid, why);
 	us_call_abandon(client);
@@ -125,6 +125,8 @@ static void welcome(struct us_server *server, int fd)
 		r = add_client(server, &peer, fd);
 	if (r < 0)
 		why = us_strerror(r);
+	server->counts.accepted += !why;
+	server->counts.refused += why != NULL;
 	if (why && server->dropped)
 		server->dropped(server->userdata, peer.pid, peer.uid, why);
 }
@@ -175,45 +177,6 @@ static int on_resume(sd_event_source *source, void *userdata)
 
 /* ---- The socket ---- */
 
-/* A socket that nobody listens on any more is removed; anything else at @path stays. */
-static int make_way(const char *path, struct us_reason *reason)
-{
-	US_CLEANUP(us_closep) int fd = -1;
-	struct stat status;
-	int r;
-
-	if (lstat(path, &status) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(status.st_mode))
-		return us_refuse(reason, "%s is no socket: remove it, or listen elsewhere", path);
-	r = us_connect_unix(path, &fd);
-	if (r == 0 || r == -EAGAIN)
-		return us_refuse(reason, "%s: another understudyd serves here: stop it first",
-				 path);
-	if (r != -ECONNREFUSED)
-		return r;
-	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-static int bind_socket(struct us_server *server, const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	server->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (server->fd < 0 || bind(server->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	server->path = strdup(path);
-	if (!server->path)
-		return -ENOMEM;
-	/* Nobody can connect before listen(): there is no moment with other permissions. */
-	if (chmod(path, 0666) < 0 || listen(server->fd, SOMAXCONN) < 0)
-		return -errno;
-	return 0;
-}
-
 static int open_socket(struct us_server *server, const char *path, struct us_reason *reason)
 {
 	int flags, r;
@@ -224,9 +187,11 @@ static int open_socket(struct us_server *server, const char *path, struct us_rea
 			return -errno;
 		return 0;
 	}
-	r = make_way(path, reason);
-	if (r == 0)
-		r = bind_socket(server, path);
+	r = us_listen_unix(path, &server->fd, reason);
+	if (r == 0) {
+		server->path = strdup(path);
+		r = server->path ? 0 : -ENOMEM;
+	}
 	if (r < 0)
 		return us_refuse(reason, "cannot listen on %s: %s: name another with --socket",
 				 path, us_strerror(r));
@@ -315,6 +280,11 @@ void us_server_free(struct us_server *server)
 size_t us_server_clients(const struct us_server *server)
 {
 	return server->client_count;
+}
+
+void us_server_counts(const struct us_server *server, struct us_server_counts *ret_counts)
+{
+	*ret_counts = server->counts;
 }
 
 void us_server_on_drop(struct us_server *server, us_server_dropped_fn dropped)

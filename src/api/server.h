@@ -11,6 +11,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "util/cleanup.h"
@@ -40,6 +41,15 @@ US_DEFINE_CLEANUP(struct us_server *, us_server_free)
 
 /* Clients connected now. */
 size_t us_server_clients(const struct us_server *server);
+
+/* Since the server was made. */
+struct us_server_counts {
+	uint64_t accepted; /* clients */
+	uint64_t refused;  /* that found no place, or could not be served */
+	uint64_t dropped;  /* that lost their connection for what they did */
+	uint64_t calls;	   /* begun */
+};
+void us_server_counts(const struct us_server *server, struct us_server_counts *ret_counts);
 
 /*
  * Tells why clients are dropped, for the log: @why is one line without the peer's name.
