@@ -101,7 +101,7 @@ static int check(const struct us_lab *lab, struct us_reason *reason)
 	for (unsigned i = 0; i < lab->options.scenarios_count; i++) {
 		const struct us_scenario *scenario = us_scenario_find(lab->options.scenarios[i]);
 
-		if (!scenario || !scenario->is_fault)
+		if (!scenario || !us_fault_of(scenario))
 			return us_refuse(reason, "no fault %s: see understudy-lab faults",
 					 lab->options.scenarios[i]);
 	}

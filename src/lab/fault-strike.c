@@ -19,11 +19,6 @@
 #define B US_LAB_HOST_B
 #define LIMIT_USEC (120 * US_USEC_PER_SEC)
 
-static const struct us_fault *fault_of(const struct us_run *run)
-{
-	return US_CONTAINER_OF(run->scenario, struct us_fault, scenario);
-}
-
 /* ---- Before ---- */
 
 /* Prepared, as for somebody's migration: to finish that exposes, without anyone's further call. */
@@ -134,7 +129,7 @@ static bool is_dead(void *userdata)
 	struct us_run *run = userdata;
 	char record[40];
 
-	record_of(fault_of(run), record);
+	record_of(us_fault_of(run->scenario), record);
 	return !us_proc_is_alive(run->lab, record, NULL);
 }
 
@@ -353,7 +348,7 @@ static void expect_back_at_source(struct us_run *run, uint64_t since)
 }
 
 /* Its operator starts the VM anew: the daemon has not forgotten it. */
-static void expect_begins_anew(struct us_run *run)
+void us_fault_begin_anew(struct us_run *run)
 {
 	us_expect(run, A, "web0", "path", "none");
 	us_phase(run, "started again");
@@ -369,7 +364,7 @@ static void expect_end(struct us_run *run, const struct us_fault *fault, uint64_
 	if (fault->transition == US_FAULT_MIGRATE && fault->victim != US_VICTIM_CLIENT)
 		expect_call_ends(run, false);
 	if (fault->end == US_FAULT_NOWHERE)
-		expect_begins_anew(run);
+		us_fault_begin_anew(run);
 	else if (fault->transition == US_FAULT_HIDE)
 		expect_standby(run);
 	else if (fault->transition != US_FAULT_MIGRATE)
@@ -383,7 +378,7 @@ static void expect_end(struct us_run *run, const struct us_fault *fault, uint64_
 
 void us_fault_strike(struct us_run *run)
 {
-	const struct us_fault *fault = fault_of(run);
+	const struct us_fault *fault = us_fault_of(run->scenario);
 	uint64_t since;
 
 	do_reach_start(run, fault);

@@ -51,12 +51,26 @@ struct us_fault {
 /* Ends with a nameless one. */
 extern const struct us_fault us_faults[];
 
+/* The fault that this scenario is, or NULL. */
+const struct us_fault *us_fault_of(const struct us_scenario *scenario);
 /* How it is made, and what is promised, in a line each. Return @buffer. */
 const char *us_fault_made(const struct us_fault *fault, char buffer[160]);
 const char *us_fault_promised(const struct us_fault *fault);
 
-/* fault-strike.c, fault-guest.c, fault-qemu.c */
+/* fault-strike.c, fault-guest.c */
 void us_fault_strike(struct us_run *run);
+void us_fault_ignored_unplug(struct us_run *run);
+void us_fault_late_acknowledgement(struct us_run *run);
+void us_fault_unloaded_module(struct us_run *run);
+void us_fault_flood_of_resets(struct us_run *run);
+void us_fault_panic(struct us_run *run);
+void us_fault_power_off(struct us_run *run);
+void us_fault_pause(struct us_run *run);
+void us_fault_vanished_device(struct us_run *run);
+void us_fault_refused_plug(struct us_run *run);
+
+/* Starts a VM anew whose QEMU is gone: it is taken over, and shown its primary. */
+void us_fault_begin_anew(struct us_run *run);
 
 /* The guest uses its primary on @host; a steady phase of this name (static) begins. */
 void us_expect_primary(struct us_run *run, enum us_lab_host host, const char *phase);

@@ -12,10 +12,14 @@
 	{                                                                                          \
 		.scenario = { .name = id,                                                          \
 			      .summary = "a victim is struck in a transition",                     \
-			      .run = us_fault_strike,                                              \
-			      .is_fault = true },                                                  \
+			      .run = us_fault_strike },                                            \
 		.transition = US_FAULT_##of_transition, .victim = US_VICTIM_##of_victim,           \
 		.host = on_host, .at = where, .end = US_FAULT_##ends, __VA_ARGS__                  \
+	}
+
+#define FAULT(id, how, function, promise)                                                          \
+	{                                                                                          \
+		.scenario = { .name = id, .summary = how, .run = function }, .promised = promise,  \
 	}
 
 const struct us_fault us_faults[] = {
@@ -100,27 +104,59 @@ const struct us_fault us_faults[] = {
 	       .seconds = 3),
 	STRIKE("arrive-stop-qemu-30s", MIGRATE, PAUSED, B, ": transfer", AT_EITHER, .seconds = 30),
 	STRIKE("arrive-stop-qemu-handoff", MIGRATE, PAUSED, B, ": handoff", AT_GOAL, .seconds = 3),
+
+	FAULT("guest-ignores-unplug", "the guest ignores the ACPI eject, then not any more",
+	      us_fault_ignored_unplug,
+	      "reported after 20 s; frames go on to the primary; hidden once it answers"),
+	FAULT("guest-acknowledges-late", "the guest acknowledges after its migration was given up",
+	      us_fault_late_acknowledgement,
+	      "never stopped with its primary; what it gives back it is shown again"),
+	FAULT("guest-unloads-module", "rmmod virtio_net net_failover in the guest",
+	      us_fault_unloaded_module, "hidden while it has no driver, then shown again"),
+	FAULT("guest-resets", "30 resets as fast as QEMU takes them", us_fault_flood_of_resets,
+	      "no more plugs than the back-off allows; shown in the end"),
+	FAULT("guest-panics", "the guest panics and hangs; it is to be hidden, then reset",
+	      us_fault_panic, "the unplug is reported overdue; the reset completes it"),
+	FAULT("guest-powers-off", "poweroff in the guest: QEMU ends", us_fault_power_off,
+	      "nothing is steered; a new QEMU is taken over"),
+	FAULT("guest-pauses", "someone stops the VM for a minute, and it is to be hidden",
+	      us_fault_pause, "reported after 20 s; hidden when it goes on"),
+	FAULT("device-vanishes", "someone else's device_del of the primary",
+	      us_fault_vanished_device, "network at once; shown again after a back-off"),
+	FAULT("device-refused", "device_add refused: the tap is in use", us_fault_refused_plug,
+	      "stays on the standby without a loss, QEMU's words are told; tried again"),
 	{},
 };
 
+const struct us_fault *us_fault_of(const struct us_scenario *scenario)
+{
+	for (const struct us_fault *fault = us_faults; fault->scenario.name; fault++)
+		if (&fault->scenario == scenario)
+			return fault;
+	return NULL;
+}
+
 const char *us_fault_made(const struct us_fault *fault, char buffer[160])
 {
-	static const char *const forms[] = {
-		[US_VICTIM_DAEMON] = "understudyd on %s killed at %s",
-		[US_VICTIM_CLIENT] = "understudy on %s killed at \"%s\"",
-		[US_VICTIM_QEMU] = "QEMU on %s killed at \"%s\"",
-		[US_VICTIM_PAUSED] = "QEMU on %s SIGSTOPped at \"%s\"",
-		[US_VICTIM_LINE] = "connections of %s's understudyd cut at \"%s\"",
+	static const struct {
+		const char *who, *what;
+	} words[] = {
+		[US_VICTIM_DAEMON] = { "understudyd", "killed" },
+		[US_VICTIM_CLIENT] = { "understudy", "killed" },
+		[US_VICTIM_QEMU] = { "QEMU", "killed" },
+		[US_VICTIM_PAUSED] = { "QEMU", "stopped (SIGSTOP)" },
+		[US_VICTIM_LINE] = { "understudyd's connections", "cut" },
 	};
-	_Static_assert(US_ARRAY_LENGTH(forms) == US_VICTIMS, "a form for each victim");
-	const char *at = fault->at ? fault->at + strspn(fault->at, ": ") : "";
+	_Static_assert(US_ARRAY_LENGTH(words) == US_VICTIMS, "words for each victim");
 	int length;
 
 	if (!fault->at) {
 		snprintf(buffer, 160, "%s", fault->scenario.summary);
 		return buffer;
 	}
-	length = snprintf(buffer, 160, forms[fault->victim], us_lab_host_name(fault->host), at);
+	length = snprintf(buffer, 160, "%s of %s %s at \"%s\"", words[fault->victim].who,
+			  us_lab_host_name(fault->host), words[fault->victim].what,
+			  fault->at + strspn(fault->at, ": "));
 	if (fault->seconds)
 		snprintf(buffer + length, 160 - length, " for %u s", fault->seconds);
 	return buffer;

@@ -68,7 +68,7 @@ static int connect_to(const char *path)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.107s", path);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)))
 		fd = us_close(fd);
 	return fd;
@@ -106,7 +106,7 @@ int us_line_new(struct us_line **ret_line, sd_event *loop, const char *path, con
 	line->loop = loop;
 	snprintf(line->target, sizeof(line->target), "%s", target);
 	us_list_init(&line->connections);
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.107s", path);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 8))
 		r = -errno;
 	else

@@ -62,7 +62,6 @@ struct us_scenario {
 	const char *name, *summary;
 	void (*run)(struct us_run *run);
 	void (*run_qemu)(struct us_run *run); /* with QEMU's own failover; NULL: no such thing */
-	bool is_fault; /* it is one of us_faults[], fault.h */
 };
 
 /* Ends with a nameless one. */

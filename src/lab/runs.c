@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lab/fault.h"
 #include "lab/html.h"
 #include "lab/runs.h"
 #include "util/cleanup.h"
@@ -95,7 +96,7 @@ int us_runs_once(struct us_lab *lab, const struct us_scenario *scenario, json_t 
 	int r;
 
 	if (lab->transient) {
-		if (scenario->is_fault)
+		if (us_fault_of(scenario))
 			snprintf(lab->daemon, sizeof(lab->daemon), "%s", lab->daemon_crash);
 		r = us_lab_up(lab, reason);
 	} else {
@@ -119,7 +120,7 @@ int us_runs_repeat(struct us_lab *lab, const char *name, struct us_reason *reaso
 	json_t *reports, *report;
 	int r = scenario ? 0 : US_REFUSED;
 
-	if (!r && scenario->is_fault)
+	if (!r && us_fault_of(scenario))
 		r = us_runs_check_fault(lab, reason);
 	else if (!r && lab->options.manager == US_MANAGER_QEMU)
 		r = check_manager(lab, scenario, reason);
