@@ -33,6 +33,7 @@ struct us_stream {
 	bool dispatching : 1; /* a handler is on the stack */
 	bool freed : 1;	      /* us_stream_free() was called meanwhile */
 	bool finishing : 1;
+	bool deaf : 1; /* the peer reads no more; what it said before is still to be read */
 	bool over : 1; /* the end is decided; `closed` is or will be called */
 	int error;
 	struct us_stream_limits limits;
@@ -108,6 +109,16 @@ static void want_output(struct us_stream *stream, bool wanted)
 	sd_event_source_set_io_events(stream->io, EPOLLIN | (wanted ? EPOLLOUT : 0));
 }
 
+/* Its last words, and then the end of the stream, are found by reading. */
+static void become_deaf(struct us_stream *stream)
+{
+	stream->deaf = true;
+	buffer_clear(&stream->out);
+	want_output(stream, false);
+	if (stream->finishing)
+		end(stream, 0);
+}
+
 static void flush(struct us_stream *stream)
 {
 	struct buffer *out = &stream->out;
@@ -119,6 +130,10 @@ static void flush(struct us_stream *stream)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
 			want_output(stream, true);
+			return;
+		}
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+			become_deaf(stream);
 			return;
 		}
 		if (n < 0) {
@@ -264,7 +279,7 @@ int us_stream_send(struct us_stream *stream, const char *text, size_t length)
 	size_t sent = 0;
 	int r = 0;
 
-	if (stream->over || stream->finishing)
+	if (stream->over || stream->finishing || stream->deaf)
 		return -EPIPE;
 	if (us_stream_backlog(stream) + length + 1 > stream->limits.backlog_bytes) {
 		end(stream, -ENOBUFS);

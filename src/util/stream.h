@@ -45,7 +45,8 @@ US_DEFINE_CLEANUP(struct us_stream *, us_stream_free)
 
 /*
  * Queues one message and its delimiter, and writes what the socket takes at once. A stream
- * that cannot hold it ends (`closed` follows from the loop). Returns 0, -ENOBUFS or -EPIPE.
+ * that cannot hold it ends (`closed` follows from the loop). A peer that closed is told of by
+ * `closed` once all that it said before has been handed over. Returns 0, -ENOBUFS or -EPIPE.
  */
 int us_stream_send(struct us_stream *stream, const char *text, size_t length);
 

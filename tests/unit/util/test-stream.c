@@ -220,6 +220,22 @@ static void peer_that_closes_ends_the_stream(void **state)
 	end(&test);
 }
 
+/* Whoever writes to it finds out first; its last words count all the same. */
+static void last_words_are_heard(void **state)
+{
+	struct test test;
+
+	begin(&test);
+	assert_int_equal(send(test.peer, "last\nwords\n", 11, MSG_NOSIGNAL), 11);
+	test.peer = us_close(test.peer);
+	us_stream_send(test.stream, "question", 8);
+	assert_int_equal(us_stream_send(test.stream, "another", 7), -EPIPE);
+	run_until_end(&test);
+	assert_string_equal(test.heard, "last|words|");
+	assert_int_equal(test.error, 0);
+	end(&test);
+}
+
 static void freed_inside_a_message(void **state)
 {
 	struct test test;
@@ -391,6 +407,7 @@ int main(void)
 		cmocka_unit_test(nul_in_a_message_ends_the_stream),
 		cmocka_unit_test(talker_does_not_starve_the_loop),
 		cmocka_unit_test(peer_that_closes_ends_the_stream),
+		cmocka_unit_test(last_words_are_heard),
 		cmocka_unit_test(freed_inside_a_message),
 		cmocka_unit_test(freed_inside_closed),
 		cmocka_unit_test(free_of_nothing),
