@@ -409,17 +409,41 @@ static const struct us_qmp_handler qmp_handler = {
 
 /* ---- Connecting ---- */
 
-static void try_connect(struct us_vm *vm)
+/*
+ * Who listens now. If it is not who did, the QEMU that was known has ended, whether or not there
+ * was a moment in which nobody listened.
+ */
+static void take_pid(struct us_vm *vm, int fd)
 {
 	struct ucred peer = { 0 };
 	socklen_t length = sizeof(peer);
-	int fd = -1, r;
+	int before = vm->pid;
 
-	r = us_connect_unix(vm->path, &fd);
-	if (r == 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0)
-		vm->pid = peer.pid;
-	if (r == 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
+		return;
+	vm->pid = peer.pid;
+	if (!vm->was_adopted || vm->state == US_VM_GONE || before == vm->pid)
+		return;
+	vm->state = US_VM_GONE;
+	us_vm_emit(vm, (struct us_vm_event){
+			       .type = US_VM_LOST,
+			       .exited = true,
+			       .reason = "QEMU ended, and another one listens in its place",
+		       });
+}
+
+static void try_connect(struct us_vm *vm)
+{
+	US_CLEANUP(us_closep) int fd = -1;
+	int r = us_connect_unix(vm->path, &fd);
+
+	if (r == 0) {
+		take_pid(vm, fd);
+		if (vm->freed)
+			return;
 		r = us_qmp_new(&vm->qmp, vm->loop, fd, &qmp_handler, vm);
+		fd = -1;
+	}
 	if (r < 0)
 		fail(vm, r);
 }

@@ -467,6 +467,23 @@ static void test_death(void **state)
 	stop(&machine);
 }
 
+/* The next QEMU listens before the first one is missed: it is another one all the same. */
+static void test_replaced(void **state)
+{
+	struct machine machine, next = { 0 };
+
+	start(&machine, "first", pc);
+	start_qemu(&next, "next", pc);
+	while (access(next.path, F_OK) < 0)
+		assert_true(sd_event_run(loop, 10 * 1000) >= 0);
+	assert_int_equal(rename(next.path, machine.path), 0);
+	stop_qemu(&machine);
+	WAIT_FOR(loop, strstr(machine.watched.log, "lost\nlost exited\nadopted running\n"));
+	assert_int_equal(us_vm_pid(machine.watched.vm), next.pid);
+	stop(&machine);
+	stop_qemu(&next);
+}
+
 /* QEMU serves one client per monitor; the next is left waiting. */
 static void test_held(void **state)
 {
@@ -501,7 +518,8 @@ int main(void)
 		cmocka_unit_test(test_plug_pc),	  cmocka_unit_test(test_unplug_missing),
 		cmocka_unit_test(test_configure), cmocka_unit_test(test_migrate),
 		cmocka_unit_test(test_cancel),	  cmocka_unit_test(test_start_refused),
-		cmocka_unit_test(test_death),	  cmocka_unit_test(test_held),
+		cmocka_unit_test(test_death),	  cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_held),
 	};
 
 	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0 ||
