@@ -172,49 +172,84 @@ int us_vm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vm_don
 
 /* ---- The destination listens ---- */
 
-static void on_address(void *userdata, const struct us_qmp_answer *answer)
-{
-	char uri[128];
+struct listening {
+	struct us_vm *vm;
+	struct us_request *request;
+	char uri[128]; /* "" once QEMU was told it */
+};
 
-	if (answer->r)
-		us_request_finish(userdata, answer->r, answer->why);
-	else if (us_decode_listen_uri(answer->value, uri, sizeof(uri)) != 0)
-		us_request_finish(userdata, US_REFUSED,
-				  "QEMU does not tell where it listens for a migration");
-	else
-		us_request_finish(userdata, 0, uri);
+static void finish_listening(struct listening *listening, int r, const char *why)
+{
+	us_request_finish(listening->request, r, why);
+	free(listening);
 }
+
+static int ask_where(struct listening *listening);
 
 static void on_incoming(void *userdata, const struct us_qmp_answer *answer)
 {
-	struct us_request *request = userdata;
+	struct listening *listening = userdata;
+	int r = answer->r ? answer->r : ask_where(listening);
+
+	if (r)
+		finish_listening(listening, r, answer->r ? answer->why : us_strerror(r));
+}
+
+/* It may listen already, for a source that gave up: QEMU does not stop, nor listen twice. */
+static void on_address(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct listening *listening = userdata;
+	char uri[sizeof(listening->uri)];
 	int r = answer->r;
 
 	if (r) {
-		us_request_finish(request, r, answer->why);
+		finish_listening(listening, r, answer->why);
 		return;
 	}
-	r = us_qmp_call(request->vm->qmp, on_address, request, "query-migrate", NULL);
-	if (r < 0)
-		us_request_finish(request, r, us_strerror(r));
+	if (us_decode_listen_uri(answer->value, uri, sizeof(uri)) == 0) {
+		finish_listening(listening, 0, uri);
+		return;
+	}
+	if (!listening->uri[0]) {
+		finish_listening(listening, US_REFUSED,
+				 "QEMU does not tell where it listens for a migration");
+		return;
+	}
+	r = us_qmp_call(listening->vm->qmp, on_incoming, listening, "migrate-incoming", "{s:s}",
+			"uri", listening->uri);
+	listening->uri[0] = '\0';
+	if (r)
+		finish_listening(listening, r, us_strerror(r));
+}
+
+static int ask_where(struct listening *listening)
+{
+	return us_qmp_call(listening->vm->qmp, on_address, listening, "query-migrate", NULL);
 }
 
 int us_vm_listen_transfer(struct us_vm *vm, const char *address, us_vm_done_fn done, void *userdata)
 {
-	struct us_request *request;
-	char uri[128];
+	struct listening *listening;
 	int r;
 
 	if (!vm->adopted)
 		return -ENOTCONN;
-	r = snprintf(uri, sizeof(uri), strchr(address, ':') ? "tcp:[%s]:0" : "tcp:%s:0", address);
-	if (r < 0 || (size_t)r >= sizeof(uri))
-		return -EINVAL;
-	request = us_request_new(vm, done, userdata);
-	if (!request)
+	listening = malloc(sizeof(*listening));
+	if (!listening)
 		return -ENOMEM;
-	return us_request_made(request, us_qmp_call(vm->qmp, on_incoming, request,
-						    "migrate-incoming", "{s:s}", "uri", uri));
+	listening->vm = vm;
+	listening->request = us_request_new(vm, done, userdata);
+	r = snprintf(listening->uri, sizeof(listening->uri),
+		     strchr(address, ':') ? "tcp:[%s]:0" : "tcp:%s:0", address);
+	if (r < 0 || (size_t)r >= sizeof(listening->uri))
+		r = -EINVAL;
+	else
+		r = listening->request ? ask_where(listening) : -ENOMEM;
+	if (r < 0) {
+		free(listening->request);
+		free(listening);
+	}
+	return r;
 }
 
 /* ---- The source starts and cancels ---- */
