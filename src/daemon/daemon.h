@@ -14,6 +14,7 @@
 
 #include "api/server.h"
 #include "core/migration.h"
+#include "net/announce.h"
 #include "net/mirror.h"
 #include "net/steer.h"
 #include "net/watch.h"
@@ -61,13 +62,13 @@ struct us_host_vm {
 	struct us_receive *receive;	/* as the destination */
 	enum us_vm_state state;
 	enum us_transfer transfer;
-	struct us_timer again;	   /* set to connect again after a refusal */
-	struct us_timer arriving;  /* set while frames may follow the guest from its source */
+	struct us_timer again;	  /* set to connect again after a refusal */
+	struct us_timer arriving; /* set while frames may follow the guest from its source */
 	uint64_t expected_usec; /* since when that was expected soon, so that frames are parked; 0:
 				   not */
-	uint64_t stopped_usec; /* when QEMU stopped the guest, CLOCK_REALTIME */
+	uint64_t stopped_usec;	/* when QEMU stopped the guest, CLOCK_REALTIME */
 	bool prepared;		/* by Prepare, until Finish; survives a restart */
-	char *problem; /* why it is not adopted; NULL if it is */
+	char *problem;		/* why it is not adopted; NULL if it is */
 };
 
 /* What a SPEC names: "vfio:0000:5e:00.2" or "emulated:MODEL,port=IFNAME[,mac=MAC]". */
@@ -125,8 +126,9 @@ struct us_host_pair {
 	struct us_pair engine;
 	struct us_steer *steer; /* NULL while the switch cannot be found */
 	struct us_watch *watch;
-	struct us_mirror *mirror; /* while its guest may be stopped for a migration */
-	uint64_t read_at_stop;	  /* frames that QEMU had read from the standby's tap then */
+	struct us_mirror *mirror;     /* while its guest may be stopped for a migration */
+	struct us_announce *announce; /* since its guest arrived here */
+	uint64_t read_at_stop;	      /* frames that QEMU had read from the standby's tap then */
 	enum us_at_stop at_stop;
 	struct us_timer timer;
 	unsigned requests;	    /* to the VM, not answered: they name the pair */

@@ -106,7 +106,8 @@ static void expect(struct us_host_pair *pair)
 	int r = us_steer_make_park(pair->steer, &reason);
 
 	if (r == 0 && !pair->mirror)
-		r = us_mirror_new(&pair->mirror, pair->vm->daemon->loop, pair->port, &reason);
+		r = us_mirror_new(&pair->mirror, pair->vm->daemon->loop, pair->port, pair->mac,
+				  &reason);
 	if (r != 0)
 		us_log(LOG_WARNING, "%s: frames between the hosts may be lost: %s", pair->name,
 		       r < 0 ? us_strerror(r) : reason.text);
@@ -133,11 +134,23 @@ void us_handoff_over(struct us_host_vm *vm)
 	vm->expected_usec = 0;
 }
 
+/* What the guest was seen to use during the transfer: what is older may be another's by now. */
+static json_t *addresses_json(const struct us_host_pair *pair)
+{
+	char text[US_ADDRESS_TEXT_MAX];
+	json_t *addresses = json_array();
+
+	for (size_t i = 0;
+	     pair->mirror && us_addresses_text(us_mirror_addresses(pair->mirror), i, text); i++)
+		json_array_append_new(addresses, json_string(text));
+	return addresses;
+}
+
 static json_t *call_json(const struct us_host_pair *pair, const char *state, json_t *frames)
 {
-	return json_pack("{s:s, s:s, s:s*, s:s, s:o}", "vm", pair->vm->name, "pair", pair->name,
-			 "group", pair->group[0] ? pair->group : NULL, "state", state, "frames",
-			 frames);
+	return json_pack("{s:s, s:s, s:s*, s:s, s:o, s:o}", "vm", pair->vm->name, "pair",
+			 pair->name, "group", pair->group[0] ? pair->group : NULL, "state", state,
+			 "frames", frames, "addresses", addresses_json(pair));
 }
 
 /* A destination that does not hold what arrives costs order, nothing else. */
@@ -431,6 +444,34 @@ size_t us_handoff_frames(const struct us_handoff *handoff)
 
 /* ---- At the destination ---- */
 
+void us_handoff_arrived(struct us_host_vm *vm)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link) {
+		const char *primary = pair->primary.port[0] ? pair->primary.port : NULL;
+		struct us_reason reason = { "" };
+		int r;
+
+		us_announce_free(US_STEAL(pair->announce));
+		r = us_announce_new(&pair->announce, vm->daemon->loop, pair->mac, pair->port,
+				    primary, &reason);
+		if (r != 0)
+			us_log(LOG_WARNING, "%s: its arrival is not announced: %s", pair->name,
+			       r < 0 ? us_strerror(r) : reason.text);
+	}
+}
+
+static void announce_more(struct us_host_pair *pair, const json_t *addresses)
+{
+	const json_t *address;
+	size_t i;
+
+	json_array_foreach (addresses, i, address)
+		if (pair->announce)
+			us_announce_add(pair->announce, json_string_value(address));
+}
+
 static bool is_ethernet_to(const uint8_t *frame, size_t length, const uint8_t mac[US_MAC_BYTES])
 {
 	return length >= 14 && memcmp(frame, mac, US_MAC_BYTES) == 0;
@@ -512,6 +553,8 @@ void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_
 							   .on = strcmp(state, "stopped") == 0 });
 	if (r == 0)
 		r = deliver_frames(pair, frames, &reason);
+	if (r == 0)
+		announce_more(pair, json_object_get(parameters, "addresses"));
 	us_crash_point("handoff", state, NULL);
 	if (r != 0)
 		us_call_fail(call, "Refused", "%s", r < 0 ? us_strerror(r) : reason.text);

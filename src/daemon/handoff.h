@@ -49,5 +49,8 @@ void us_handoff_free(struct us_handoff *handoff);
 
 size_t us_handoff_frames(const struct us_handoff *handoff);
 
-/* The destination's side: the method Handoff. */
+/* The destination's side. Its guest runs here now: the network is told. */
+void us_handoff_arrived(struct us_host_vm *vm);
+
+/* The method Handoff. */
 void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters);

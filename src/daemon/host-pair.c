@@ -442,6 +442,7 @@ void us_host_pair_free(struct us_host_pair *pair)
 	us_vm_unwatch(pair->vm->vm, pair->standby);
 	unwatch(pair); /* before the lot is looked through once more: it tells the watch */
 	us_mirror_free(pair->mirror);
+	us_announce_free(pair->announce);
 	/* A removed pair has put the switch back already; any other leaves it as it is. */
 	if (pair->steer)
 		us_steer_abandon(pair->steer);

@@ -7,6 +7,7 @@
 
 #include "api/codec.h"
 #include "daemon/daemon.h"
+#include "daemon/handoff.h"
 #include "util/clock.h"
 
 enum {
@@ -51,6 +52,7 @@ static void set_state(struct us_host_vm *vm, enum us_vm_state state)
 	if (!arrived)
 		return;
 	us_timer_set(&vm->arriving, us_now_usec() + ARRIVING_USEC);
+	us_handoff_arrived(vm);
 	us_receive_arrived(vm);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Ethernet frames that make a guest answer, and what can be learned from those it exchanges. */
+/* Ethernet frames that make a guest answer or tell where it is, and what others teach. */
 #include <string.h>
 
 #include "net/frame.h"
@@ -8,16 +8,24 @@ enum {
 	ETHERNET_SIZE = 14,
 	TYPE_IPV4 = 0x0800,
 	TYPE_ARP = 0x0806,
+	TYPE_RARP = 0x8035,
 	TYPE_IPV6 = 0x86dd,
 	ARP_SIZE = 28,
 	ARP_REQUEST = 1,
+	RARP_REQUEST = 3,
 	IPV4_SIZE = 20,
 	IPV6_SIZE = 40,
 	NEXT_HEADER_ICMPV6 = 58,
 	ICMPV6_ECHO_REQUEST = 128,
 	ICMPV6_SOLICITATION = 135,
+	ICMPV6_ADVERTISEMENT = 136,
+	ADVERTISEMENT_OVERRIDE = 0x20,
+	OPTION_SOURCE = 1, /* link-layer addresses */
+	OPTION_TARGET = 2,
 };
 
+static const uint8_t everybody[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+static const uint8_t all_nodes_mac[6] = { 0x33, 0x33, [5] = 1 };
 static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
 
 static uint16_t get_u16(const uint8_t *bytes)
@@ -121,17 +129,44 @@ static uint8_t *put_ethernet(uint8_t *frame, const uint8_t source[6], const uint
 	return frame + ETHERNET_SIZE;
 }
 
-size_t us_frame_arp_probe(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
-			  const uint8_t target[6], const uint8_t ipv4[4])
+/* The sender's and the target's address may be left to be filled in. */
+static uint8_t *put_arp(uint8_t *frame, const uint8_t source[6], const uint8_t target[6],
+			uint16_t type, uint8_t operation)
 {
-	uint8_t *arp = put_ethernet(ret_frame, source, target, TYPE_ARP);
+	uint8_t *arp = put_ethernet(frame, source, target, type);
 
 	put_u16(arp, 1);
 	put_u16(arp + 2, TYPE_IPV4);
 	arp[4] = 6;
 	arp[5] = 4;
-	put_u16(arp + 6, ARP_REQUEST);
+	put_u16(arp + 6, operation);
 	memcpy(arp + 8, source, 6);
+	return arp;
+}
+
+size_t us_frame_arp_probe(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
+			  const uint8_t target[6], const uint8_t ipv4[4])
+{
+	uint8_t *arp = put_arp(ret_frame, source, target, TYPE_ARP, ARP_REQUEST);
+
+	memcpy(arp + 24, ipv4, 4);
+	return ETHERNET_SIZE + ARP_SIZE;
+}
+
+size_t us_frame_rarp(uint8_t ret_frame[US_FRAME_MAX], const uint8_t mac[6])
+{
+	uint8_t *arp = put_arp(ret_frame, mac, everybody, TYPE_RARP, RARP_REQUEST);
+
+	memcpy(arp + 18, mac, 6);
+	return ETHERNET_SIZE + ARP_SIZE;
+}
+
+size_t us_frame_arp_announcement(uint8_t ret_frame[US_FRAME_MAX], const uint8_t mac[6],
+				 const uint8_t ipv4[4])
+{
+	uint8_t *arp = put_arp(ret_frame, mac, everybody, TYPE_ARP, ARP_REQUEST);
+
+	memcpy(arp + 14, ipv4, 4);
 	memcpy(arp + 24, ipv4, 4);
 	return ETHERNET_SIZE + ARP_SIZE;
 }
@@ -149,38 +184,57 @@ static uint16_t icmpv6_checksum(const uint8_t *ipv6, size_t length)
 }
 
 /* Completes a frame whose ICMPv6 message of @length bytes (an even number) is in place. */
-static size_t put_ipv6(uint8_t *ipv6, const uint8_t source[6], const uint8_t target[16],
+static size_t put_ipv6(uint8_t *ipv6, const uint8_t source[16], const uint8_t target[16],
 		       size_t length)
 {
 	ipv6[0] = 6 << 4;
 	put_u16(ipv6 + 4, length);
 	ipv6[6] = NEXT_HEADER_ICMPV6;
 	ipv6[7] = 255;
-	us_frame_link_local(source, ipv6 + 8);
+	memcpy(ipv6 + 8, source, 16);
 	memcpy(ipv6 + 24, target, 16);
 	put_u16(ipv6 + IPV6_SIZE + 2, icmpv6_checksum(ipv6, length));
 	return ETHERNET_SIZE + IPV6_SIZE + length;
 }
 
+/* A message about @ipv6, with the link-layer address that belongs to it or asks for it. */
+static void put_neighbour(uint8_t *message, uint8_t type, const uint8_t ipv6[16], uint8_t option,
+			  const uint8_t mac[6])
+{
+	message[0] = type;
+	memcpy(message + 8, ipv6, 16);
+	message[24] = option;
+	message[25] = 1; /* in units of 8 bytes */
+	memcpy(message + 26, mac, 6);
+}
+
 size_t us_frame_solicitation(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
 			     const uint8_t target[6], const uint8_t ipv6[16])
 {
-	uint8_t *packet = put_ethernet(ret_frame, source, target, TYPE_IPV6);
-	uint8_t *message = packet + IPV6_SIZE;
+	uint8_t *packet = put_ethernet(ret_frame, source, target, TYPE_IPV6), from[16];
 
-	message[0] = ICMPV6_SOLICITATION;
-	memcpy(message + 8, ipv6, 16);
-	message[24] = 1; /* source link-layer address, */
-	message[25] = 1; /* in units of 8 bytes: so that the answer needs no question */
-	memcpy(message + 26, source, 6);
-	return put_ipv6(packet, source, ipv6, 32);
+	us_frame_link_local(source, from);
+	/* With our MAC, so that the answer needs no question. */
+	put_neighbour(packet + IPV6_SIZE, ICMPV6_SOLICITATION, ipv6, OPTION_SOURCE, source);
+	return put_ipv6(packet, from, ipv6, 32);
+}
+
+size_t us_frame_advertisement(uint8_t ret_frame[US_FRAME_MAX], const uint8_t mac[6],
+			      const uint8_t ipv6[16])
+{
+	uint8_t *packet = put_ethernet(ret_frame, mac, all_nodes_mac, TYPE_IPV6);
+
+	put_neighbour(packet + IPV6_SIZE, ICMPV6_ADVERTISEMENT, ipv6, OPTION_TARGET, mac);
+	packet[IPV6_SIZE + 4] = ADVERTISEMENT_OVERRIDE;
+	return put_ipv6(packet, ipv6, all_nodes, 32);
 }
 
 size_t us_frame_echo(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
 		     const uint8_t target[6])
 {
-	uint8_t *packet = put_ethernet(ret_frame, source, target, TYPE_IPV6);
+	uint8_t *packet = put_ethernet(ret_frame, source, target, TYPE_IPV6), from[16];
 
+	us_frame_link_local(source, from);
 	packet[IPV6_SIZE] = ICMPV6_ECHO_REQUEST;
-	return put_ipv6(packet, source, all_nodes, 8);
+	return put_ipv6(packet, from, all_nodes, 8);
 }

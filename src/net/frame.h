@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Ethernet frames that make a guest answer, and what can be learned from those it exchanges.
- * Pure: bytes in, bytes out; any bytes may come in.
+ * Ethernet frames that make a guest answer or tell where it is, and what can be learned from those
+ * it exchanges. Pure: bytes in, bytes out; any bytes may come in.
  *
  * None of the probes changes how the guest, or anyone else, sees the network: the sender of an
  * ARP probe has no IPv4 address (RFC 5227, section 1.1), so no cache can learn it. A neighbour
@@ -46,3 +46,16 @@ size_t us_frame_solicitation(uint8_t ret_frame[US_FRAME_MAX], const uint8_t sour
 /* An echo request to all nodes (RFC 4443, section 4.1). */
 size_t us_frame_echo(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
 		     const uint8_t target[6]);
+
+/* Each writes one frame from @mac to everybody, that says where @mac is, and returns its length. */
+
+/* A reverse ARP request for its own address (RFC 903), which nobody has to answer. */
+size_t us_frame_rarp(uint8_t ret_frame[US_FRAME_MAX], const uint8_t mac[6]);
+
+/* An ARP announcement (RFC 5227, section 3). */
+size_t us_frame_arp_announcement(uint8_t ret_frame[US_FRAME_MAX], const uint8_t mac[6],
+				 const uint8_t ipv4[4]);
+
+/* An unsolicited neighbour advertisement (RFC 4861, section 7.2.6). */
+size_t us_frame_advertisement(uint8_t ret_frame[US_FRAME_MAX], const uint8_t mac[6],
+			      const uint8_t ipv6[16]);

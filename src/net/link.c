@@ -77,6 +77,38 @@ int us_link_filters_vlans(int index, bool *ret_filters)
 	return r;
 }
 
+struct ports {
+	int bridge;
+	void (*each)(void *userdata, const struct us_link *port);
+	void *userdata;
+};
+
+static int on_port(const struct nlmsghdr *message, void *userdata)
+{
+	const struct ports *ports = userdata;
+	struct us_link link;
+	bool filters_vlans;
+
+	if (us_decode_link(message, &link, &filters_vlans) && link.master == ports->bridge)
+		ports->each(ports->userdata, &link);
+	return MNL_CB_OK;
+}
+
+int us_link_each_port(int bridge, void (*each)(void *userdata, const struct us_link *port),
+		      void *userdata)
+{
+	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ports ports = { bridge, each, userdata };
+
+	request->nlmsg_type = RTM_GETLINK;
+	request->nlmsg_flags = NLM_F_DUMP;
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
+	mnl_attr_put_u32(request, IFLA_MASTER, bridge);
+	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	return us_rtnl_exchange(request, on_port, &ports, NULL);
+}
+
 static int on_stats(const struct nlmsghdr *message, void *userdata)
 {
 	us_decode_traffic(message, userdata);

@@ -25,6 +25,14 @@ int us_link_get(const char *name, struct us_link *ret_link, struct us_reason *re
 /* Whether the bridge with this index looks at VLANs at all. 0 or a negative errno. */
 int us_link_filters_vlans(int index, bool *ret_filters);
 
+enum {
+	US_LINK_PORTS_MAX = 1024, /* of a Linux bridge */
+};
+
+/* Calls @each for every port of the bridge with this index. 0 or a negative errno. */
+int us_link_each_port(int bridge, void (*each)(void *userdata, const struct us_link *port),
+		      void *userdata);
+
 struct us_link_traffic {
 	uint64_t sent, dropped; /* frames, since the interface was made */
 };

@@ -4,9 +4,7 @@
  * came before what (a frame missed, no memory) empties the ring: a frame that is given twice is
  * as wrong as one that is lost.
  */
-#include <endian.h>
 #include <errno.h>
-#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +15,11 @@
 #include "net/aside.h"
 #include "net/link.h"
 #include "net/mirror.h"
+#include "net/packet.h"
 
 enum {
-	KEPT = 1024, /* as many as a tap's queue has, and one */
+	KEPT = 1024,		      /* as many as a tap's queue has, and one … */
+	KEPT_BYTES = 4 * 1024 * 1024, /* … unless they are long */
 	READS_PER_WAKEUP = 64,
 	FRAME_BYTES = 65536 + 64,
 	RECEIVE_BYTES = 4 * 1024 * 1024,
@@ -28,6 +28,8 @@ enum {
 struct us_mirror {
 	sd_event_source *io;
 	int fd;
+	struct us_addresses addresses;
+	size_t bytes;
 	struct us_park_frame kept[KEPT]; /* a ring; their bytes are allocated */
 	size_t first, count;
 };
@@ -39,6 +41,7 @@ static struct us_park_frame *nth(struct us_mirror *mirror, size_t i)
 
 static void forget_oldest(struct us_mirror *mirror)
 {
+	mirror->bytes -= nth(mirror, 0)->length;
 	free((void *)nth(mirror, 0)->bytes);
 	mirror->first = (mirror->first + 1) % KEPT;
 	mirror->count--;
@@ -55,13 +58,14 @@ static void keep(struct us_mirror *mirror, const struct virtio_net_hdr *header,
 	if (!copy)
 		return;
 	memcpy(copy, bytes, length);
-	if (mirror->count == KEPT)
+	while (mirror->count > 0 && (mirror->count == KEPT || mirror->bytes + length > KEPT_BYTES))
 		forget_oldest(mirror);
+	mirror->bytes += length;
 	*nth(mirror, mirror->count++) =
 		(struct us_park_frame){ .header = *header, .bytes = copy, .length = length };
 }
 
-/* Reads one frame that went out; false when there is none. */
+/* Reads one frame; false when there is none. */
 static bool read_one(struct us_mirror *mirror)
 {
 	static uint8_t bytes[FRAME_BYTES];
@@ -78,7 +82,10 @@ static bool read_one(struct us_mirror *mirror)
 
 	if (n < 0)
 		return false;
-	if (n > (ssize_t)sizeof(header) && from.sll_pkttype == PACKET_OUTGOING)
+	if (n <= (ssize_t)sizeof(header))
+		return true;
+	us_addresses_learn(&mirror->addresses, bytes, n - sizeof(header));
+	if (from.sll_pkttype == PACKET_OUTGOING)
 		keep(mirror, &header, bytes, n - sizeof(header));
 	return true;
 }
@@ -124,28 +131,8 @@ const struct us_park_frame *us_mirror_before(struct us_mirror *mirror,
 	return NULL;
 }
 
-static int open_socket(int index)
-{
-	struct sockaddr_ll address = { .sll_family = AF_PACKET,
-				       .sll_protocol = htobe16(ETH_P_ALL),
-				       .sll_ifindex = index };
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int one = 1, bytes = RECEIVE_BYTES;
-
-	/* Bound last: nothing comes in before there are headers. */
-	if (fd < 0 || setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0 ||
-	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		int error = errno;
-
-		us_close(fd);
-		return -error;
-	}
-	return fd;
-}
-
 int us_mirror_new(struct us_mirror **ret_mirror, sd_event *loop, const char *port,
-		  struct us_reason *reason)
+		  const uint8_t mac[6], struct us_reason *reason)
 {
 	struct us_mirror *mirror;
 	struct us_link link;
@@ -156,9 +143,10 @@ int us_mirror_new(struct us_mirror **ret_mirror, sd_event *loop, const char *por
 	mirror = calloc(1, sizeof(*mirror));
 	if (!mirror)
 		return -ENOMEM;
-	mirror->fd = open_socket(link.index);
-	r = mirror->fd;
-	if (r >= 0)
+	mirror->fd = -1;
+	memcpy(mirror->addresses.mac, mac, sizeof(mirror->addresses.mac));
+	r = us_packet_open(link.index, US_PACKET_OUTGOING, mac, RECEIVE_BYTES, &mirror->fd);
+	if (r == 0)
 		r = sd_event_add_io(loop, &mirror->io, mirror->fd, EPOLLIN, on_io, mirror);
 	if (r < 0) {
 		us_mirror_free(mirror);
@@ -167,6 +155,11 @@ int us_mirror_new(struct us_mirror **ret_mirror, sd_event *loop, const char *por
 	}
 	*ret_mirror = mirror;
 	return 0;
+}
+
+const struct us_addresses *us_mirror_addresses(const struct us_mirror *mirror)
+{
+	return &mirror->addresses;
 }
 
 void us_mirror_free(struct us_mirror *mirror)

@@ -13,15 +13,16 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "net/addresses.h"
 #include "net/park.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
 struct us_mirror;
 
-/* Keeps the last frames that go out of @port, from now on. Borrows @loop. */
+/* Keeps the last frames that go out of @port, to @mac and others, from now on. Borrows @loop. */
 int us_mirror_new(struct us_mirror **ret_mirror, sd_event *loop, const char *port,
-		  struct us_reason *reason);
+		  const uint8_t mac[6], struct us_reason *reason);
 void us_mirror_free(struct us_mirror *mirror);
 US_DEFINE_CLEANUP(struct us_mirror *, us_mirror_free)
 
@@ -32,3 +33,6 @@ US_DEFINE_CLEANUP(struct us_mirror *, us_mirror_free)
  */
 const struct us_park_frame *us_mirror_before(struct us_mirror *mirror,
 					     const struct us_park_frame *next);
+
+/* What the guest with that MAC was seen to use meanwhile. Valid as long as the mirror. */
+const struct us_addresses *us_mirror_addresses(const struct us_mirror *mirror);

@@ -11,11 +11,11 @@
  */
 #include <errno.h>
 #include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "net/aside.h"
+#include "net/packet.h"
 #include "net/park.h"
 #include "net/tap.h"
 #include "util/clock.h"
@@ -133,23 +133,6 @@ static void call(us_park_each_t each, void *userdata, const uint8_t *bytes, size
 }
 
 /* ---- Sending ---- */
-
-static int open_port(const struct us_link *target, int *ret_fd)
-{
-	const struct sockaddr_ll address = { .sll_family = AF_PACKET,
-					     .sll_ifindex = target->index };
-	US_CLEANUP(us_closep) int fd = -1;
-	int one = 1;
-
-	/* Protocol 0: it receives nothing. */
-	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) < 0 ||
-	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	*ret_fd = fd;
-	fd = -1;
-	return 0;
-}
 
 /* 0: it is on its way, or never can be (counted); -EAGAIN: not now; -ENODEV: the port is gone. */
 static int send_frame(struct us_park *park, const uint8_t *bytes, size_t length)
@@ -349,7 +332,7 @@ static int arm(struct us_park *park, uint64_t after_usec, sd_event_time_handler_
 static int set_target(struct us_park *park, const struct us_link *target, struct us_reason *reason)
 {
 	struct us_link_traffic traffic;
-	int port = -1, r = open_port(target, &port);
+	int port = -1, r = us_packet_open(target->index, US_PACKET_SEND, NULL, 0, &port);
 
 	if (r < 0)
 		return us_refuse(reason, "interface %s: frames cannot be sent there: %s",
