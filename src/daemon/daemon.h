@@ -45,7 +45,7 @@ struct us_daemon {
 	uint64_t started_usec;	       /* CLOCK_REALTIME */
 	sd_event_source *saving;       /* armed when the state file is older than the state */
 	sd_event_source *settling;     /* armed when those who wait are to be asked */
-	bool is_stopping;
+	bool is_unsaved; /* the state file cannot be written */
 };
 
 /* A VM that was attached. */

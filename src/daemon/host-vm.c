@@ -67,6 +67,7 @@ static void set_transfer(struct us_host_vm *vm, enum us_transfer transfer)
 static void adopted(struct us_host_vm *vm, const struct us_vm_event *event)
 {
 	struct us_host_pair *pair;
+	struct us_call *attaching;
 
 	us_log(LOG_INFO, "vm %s: adopted (QEMU %s, %s)", vm->name, us_vm_version(vm->vm),
 	       us_vm_state_name(event->state));
@@ -76,9 +77,10 @@ static void adopted(struct us_host_vm *vm, const struct us_vm_event *event)
 	us_list_for_each (pair, &vm->pairs, link)
 		us_host_pair_observe(pair);
 	us_migrate_transfer(vm, event->transfer);
-	if (vm->attaching) {
-		us_call_reply(US_STEAL(vm->attaching), NULL);
-		us_state_changed(vm->daemon);
+	attaching = US_STEAL(vm->attaching);
+	if (attaching) {
+		us_state_save(vm->daemon); /* before it is answered */
+		us_call_reply(attaching, NULL);
 	}
 	us_publish_vm(vm, "adopted");
 }

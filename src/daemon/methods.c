@@ -110,7 +110,7 @@ static void detach_vm(void *userdata, struct us_call *call, const json_t *parame
 	if (vm->attaching)
 		us_call_fail(US_STEAL(vm->attaching), "Failed", "vm %s was detached", vm->name);
 	us_host_vm_free(vm);
-	us_state_changed(daemon);
+	us_state_save(daemon); /* before it is answered */
 	us_call_reply(call, NULL);
 }
 
@@ -167,7 +167,7 @@ static void assign_primary(void *userdata, struct us_call *call, const json_t *p
 		return;
 	}
 	us_host_pair_assign(pair, wanted ? &spec : NULL);
-	us_state_changed(daemon);
+	us_state_save(daemon); /* before it is answered */
 	us_call_reply(call, NULL);
 }
 

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include "api/codec.h"
 #include "daemon/daemon.h"
@@ -17,6 +16,7 @@
 
 enum {
 	SAVE_DELAY_USEC = 20 * 1000,
+	SAVE_AGAIN_USEC = 1000 * 1000, /* after it failed */
 	VERSION = 1,
 };
 
@@ -44,85 +44,134 @@ static json_t *pair_state(const struct us_host_pair *pair)
 	return state;
 }
 
+/* NULL for want of memory: a state with a gap would be taken for the whole. */
+static json_t *vm_state(const struct us_host_vm *vm)
+{
+	US_CLEANUP(json_decrefp) json_t *pairs = json_array();
+	const struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		if (!pair->engine.removing && json_array_append_new(pairs, pair_state(pair)) < 0)
+			return NULL;
+	return json_pack("{s:s, s:o, s:b, s:O}", "name", vm->name, "qmp",
+			 us_wire_string(vm->monitor_path), "prepared", vm->prepared, "pairs",
+			 pairs);
+}
+
 static json_t *whole_state(const struct us_daemon *daemon)
 {
-	json_t *vms = json_array();
-	struct us_host_vm *vm;
+	US_CLEANUP(json_decrefp) json_t *vms = json_array();
+	const struct us_host_vm *vm;
 
-	us_list_for_each (vm, &daemon->vms, link) {
-		json_t *pairs = json_array();
-		struct us_host_pair *pair;
+	us_list_for_each (vm, &daemon->vms, link)
+		if (!vm->attaching && json_array_append_new(vms, vm_state(vm)) < 0)
+			return NULL;
+	return json_pack("{s:i, s:O}", "version", VERSION, "vms", vms);
+}
 
-		if (vm->attaching)
-			goto skip;
-		us_list_for_each (pair, &vm->pairs, link)
-			if (!pair->engine.removing)
-				json_array_append_new(pairs, pair_state(pair));
-		json_array_append_new(vms, json_pack("{s:s, s:o, s:b, s:O}", "name", vm->name,
-						     "qmp", us_wire_string(vm->monitor_path),
-						     "prepared", vm->prepared, "pairs", pairs));
-	skip:
-		json_decref(pairs);
-	}
-	return json_pack("{s:i, s:o}", "version", VERSION, "vms", vms);
+static int write_state(const struct us_daemon *daemon, const char *path)
+{
+	US_CLEANUP(json_decrefp) json_t *state = whole_state(daemon);
+	char fresh[PATH_MAX];
+
+	if (!state)
+		return -ENOMEM;
+	path_of(daemon, ".new", fresh);
+	errno = 0;
+	if (json_dump_file(state, fresh, JSON_INDENT(1)) < 0 || rename(fresh, path) < 0)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+static void save_in(struct us_daemon *daemon, uint64_t usec)
+{
+	sd_event_source_set_time_relative(daemon->saving, usec);
+	sd_event_source_set_enabled(daemon->saving, SD_EVENT_ONESHOT);
 }
 
 int us_state_save(struct us_daemon *daemon)
 {
-	char path[PATH_MAX], fresh[PATH_MAX];
-	json_t *state = whole_state(daemon);
-	int r = 0;
+	char path[PATH_MAX];
+	int r;
 
 	path_of(daemon, "", path);
-	path_of(daemon, ".new", fresh);
-	if (!state || json_dump_file(state, fresh, JSON_INDENT(1)) < 0 || rename(fresh, path) < 0)
-		r = errno ? -errno : -EIO;
-	json_decref(state);
-	sd_event_source_set_enabled(daemon->saving, SD_EVENT_OFF);
-	if (r < 0)
+	r = write_state(daemon, path);
+	if (r == 0)
+		sd_event_source_set_enabled(daemon->saving, SD_EVENT_OFF);
+	else
+		save_in(daemon, SAVE_AGAIN_USEC);
+	if (r < 0 && !daemon->is_unsaved)
 		us_log(LOG_ERR,
-		       "%s cannot be written: %s: make room, or the pairs are forgotten at "
-		       "a restart",
+		       "%s cannot be written: %s: make room, or what changes now is forgotten at a "
+		       "restart",
 		       path, us_strerror(r));
+	else if (r == 0 && daemon->is_unsaved)
+		us_log(LOG_INFO, "%s is written again", path);
+	daemon->is_unsaved = r < 0;
 	return r;
 }
 
 void us_state_changed(struct us_daemon *daemon)
 {
-	sd_event_source_set_time_relative(daemon->saving, SAVE_DELAY_USEC);
-	sd_event_source_set_enabled(daemon->saving, SD_EVENT_ONESHOT);
+	save_in(daemon, SAVE_DELAY_USEC);
 }
 
 /* ---- Loading ---- */
 
-static int load_pair(struct us_host_vm *vm, const json_t *state)
+/* Cut, a name would be another one. */
+static bool copy(char *target, size_t size, const char *text)
 {
-	struct us_host_pair description = { 0 }, *pair;
+	return (size_t)snprintf(target, size, "%s", text) < size;
+}
+
+static bool is_in_range(int value, int max)
+{
+	return value >= 0 && value <= max;
+}
+
+static int read_pair(const json_t *state, struct us_host_pair *ret_pair, int *ret_mode,
+		     int *ret_hold)
+{
 	const char *name, *standby, *port, *bus, *group, *mac, *mode, *primary, *found = NULL;
-	int hold, mtu, queue_pairs;
+	struct us_host_pair pair = { 0 };
+	int mtu, queue_pairs;
 
 	if (json_unpack((json_t *)state,
 			"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s?s}", "name",
 			&name, "standby", &standby, "port", &port, "bus", &bus, "group", &group,
-			"mac", &mac, "mode", &mode, "primary", &primary, "hold", &hold, "mtu", &mtu,
-			"queue_pairs", &queue_pairs, "found", &found) < 0)
+			"mac", &mac, "mode", &mode, "primary", &primary, "hold", ret_hold, "mtu",
+			&mtu, "queue_pairs", &queue_pairs, "found", &found) < 0)
 		return -EBADMSG;
-	if (!us_name_is_valid(name) || us_daemon_pair(vm->daemon, name) ||
-	    us_options_read(state, &description.options, NULL) != 0 ||
-	    us_mode_from_name(mode) < 0 || us_mac_parse(mac, description.mac) < 0 ||
-	    (primary[0] && us_primary_parse(primary, &description.primary, NULL) != 0))
+	*ret_mode = us_mode_from_name(mode);
+	pair.mtu = mtu;
+	pair.queue_pairs = queue_pairs;
+	pair.has_found = found;
+	if (!us_name_is_valid(name) || *ret_mode < 0 || us_mac_parse(mac, pair.mac) < 0 ||
+	    us_options_read(state, &pair.options, NULL) != 0 ||
+	    (primary[0] && us_primary_parse(primary, &pair.primary, NULL) != 0) ||
+	    !is_in_range(mtu, UINT16_MAX) || !is_in_range(queue_pairs, UINT16_MAX) ||
+	    !copy(pair.name, sizeof(pair.name), name) ||
+	    !copy(pair.standby, sizeof(pair.standby), standby) ||
+	    !copy(pair.port, sizeof(pair.port), port) || !copy(pair.bus, sizeof(pair.bus), bus) ||
+	    !copy(pair.group, sizeof(pair.group), group) ||
+	    !copy(pair.found, sizeof(pair.found), found ? found : ""))
+		return -EBADMSG;
+	*ret_pair = pair;
+	return 0;
+}
+
+static int load_pair(struct us_host_vm *vm, const json_t *state)
+{
+	struct us_host_pair description, *pair;
+	int mode, hold, r;
+
+	r = read_pair(state, &description, &mode, &hold);
+	if (r < 0)
+		return r;
+	if (us_daemon_pair(vm->daemon, description.name))
 		return -EBADMSG;
 	us_list_init(&description.link);
-	snprintf(description.name, sizeof(description.name), "%s", name);
-	snprintf(description.standby, sizeof(description.standby), "%s", standby);
-	snprintf(description.port, sizeof(description.port), "%s", port);
-	snprintf(description.bus, sizeof(description.bus), "%s", bus);
-	snprintf(description.group, sizeof(description.group), "%s", group);
-	description.mtu = mtu;
-	description.queue_pairs = queue_pairs;
-	description.has_found = found;
-	snprintf(description.found, sizeof(description.found), "%s", found ? found : "");
-	return us_host_pair_new(&pair, vm, &description, us_mode_from_name(mode), hold);
+	return us_host_pair_new(&pair, vm, &description, mode, hold);
 }
 
 static int load_vm(struct us_daemon *daemon, const json_t *state)
@@ -171,7 +220,7 @@ static int load_vms(struct us_daemon *daemon, const char *path, const json_t *vm
 	json_array_foreach (vms, i, vm) {
 		int r = load_vm(daemon, vm);
 
-		if (r == -ENOMEM)
+		if (r < 0 && r != -EBADMSG && r != -EINVAL)
 			return r;
 		if (r < 0)
 			us_refuse(&reason, "VM %zu of it cannot be taken over: %s", i + 1,
@@ -183,23 +232,47 @@ static int load_vms(struct us_daemon *daemon, const char *path, const json_t *vm
 	return us_state_save(daemon);
 }
 
+/* Refused: it is not what one of us wrote. What cannot be read now says nothing of that. */
+static int read_state(const char *path, json_t **ret_state, struct us_reason *reason)
+{
+	US_CLEANUP(json_decrefp) json_t *state = NULL;
+	json_error_t error;
+	int version;
+
+	errno = 0;
+	state = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+	if (!state && json_error_code(&error) == json_error_cannot_open_file && errno)
+		return -errno;
+	if (!state && json_error_code(&error) == json_error_out_of_memory)
+		return -ENOMEM;
+	if (!state)
+		return us_refuse(reason, "%s", error.text);
+	if (json_unpack(state, "{s:i}", "version", &version) < 0 || version != VERSION)
+		return us_refuse(reason, "of another version");
+	if (!json_is_array(json_object_get(state, "vms")))
+		return us_refuse(reason, "without a list of VMs");
+	*ret_state = US_STEAL(state);
+	return 0;
+}
+
 int us_state_load(struct us_daemon *daemon)
 {
+	US_CLEANUP(json_decrefp) json_t *state = NULL;
+	struct us_reason reason;
 	char path[PATH_MAX];
-	json_error_t error;
-	json_t *state;
-	int version = 0, r;
+	int r;
 
 	path_of(daemon, "", path);
-	if (access(path, F_OK) < 0)
+	r = read_state(path, &state, &reason);
+	if (r == -ENOENT)
 		return 0;
-	state = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-	if (!state || json_unpack(state, "{s:i}", "version", &version) < 0 || version != VERSION) {
-		set_aside(daemon, path, state ? "of another version" : error.text);
-		json_decref(state);
+	if (r < 0) {
+		us_log(LOG_ERR, "%s cannot be read: %s", path, us_strerror(r));
+		return r;
+	}
+	if (r > 0) {
+		set_aside(daemon, path, reason.text);
 		return 0;
 	}
-	r = load_vms(daemon, path, json_object_get(state, "vms"));
-	json_decref(state);
-	return r;
+	return load_vms(daemon, path, json_object_get(state, "vms"));
 }

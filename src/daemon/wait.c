@@ -114,6 +114,7 @@ static bool check_prepared(struct us_waiter *waiter)
 void us_prepare(struct us_host_vm *vm, struct us_call *call)
 {
 	struct us_host_pair *pair;
+	int r;
 
 	us_list_for_each (pair, &vm->pairs, link) {
 		if (pair->engine.config.mode == US_MODE_SEPARATE &&
@@ -131,7 +132,15 @@ void us_prepare(struct us_host_vm *vm, struct us_call *call)
 		return;
 	}
 	vm->prepared = true;
-	us_state_save(vm->daemon); /* or a crash could show a primary under somebody's migration */
+	r = us_state_save(
+		vm->daemon); /* or a crash could show a primary under somebody's migration */
+	if (r < 0) {
+		vm->prepared = false;
+		us_call_fail(call, "Failed",
+			     "vm %s: %s/state.json cannot be written: %s: make room there",
+			     vm->name, vm->daemon->state_dir, us_strerror(r));
+		return;
+	}
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_PREPARE });
 	start(vm, NULL, call, check_prepared);
 }
@@ -151,7 +160,7 @@ static bool check_removed(struct us_waiter *waiter)
 				     pair->name, us_why_text(US_WHY_UNPLUG_OVERDUE));
 		return false;
 	}
-	us_state_changed(pair->vm->daemon);
+	us_state_save(pair->vm->daemon); /* before it is answered */
 	if (wait->call)
 		us_call_reply(US_STEAL(wait->call), NULL);
 	wait_free(wait);
