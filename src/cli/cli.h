@@ -38,6 +38,7 @@ extern const struct us_command us_status_commands[];
 extern const struct us_command us_hold_commands[];
 extern const struct us_command us_migrate_commands[];
 extern const struct us_command us_watch_commands[];
+extern const struct us_command us_metrics_commands[];
 extern const struct us_command us_proxy_commands[];
 
 /* ---- main.c ---- */

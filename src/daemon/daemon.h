@@ -14,6 +14,7 @@
 
 #include "api/server.h"
 #include "core/migration.h"
+#include "daemon/metrics.h"
 #include "net/announce.h"
 #include "net/mirror.h"
 #include "net/steer.h"
@@ -46,6 +47,12 @@ struct us_daemon {
 	sd_event_source *saving;       /* armed when the state file is older than the state */
 	sd_event_source *settling;     /* armed when those who wait are to be asked */
 	bool is_unsaved; /* the state file cannot be written */
+
+	/* For those who watch: metrics.h */
+	struct us_scrape *scrape;
+	struct us_durations durations[US_TRANSITION_N];
+	uint64_t events_dropped;  /* that a monitor was too slow for */
+	unsigned metrics_readers; /* at this moment */
 };
 
 /* A VM that was attached. */
@@ -69,6 +76,7 @@ struct us_host_vm {
 	uint64_t stopped_usec;	/* when QEMU stopped the guest, CLOCK_REALTIME */
 	bool prepared;		/* by Prepare, until Finish; survives a restart */
 	char *problem;		/* why it is not adopted; NULL if it is */
+	struct us_vm_counts counts;
 };
 
 /* What a SPEC names: "vfio:0000:5e:00.2" or "emulated:MODEL,port=IFNAME[,mac=MAC]". */
@@ -136,6 +144,7 @@ struct us_host_pair {
 	char found[256];	    /* what the switch had before us, us_steer_save() */
 	char *detail;		    /* what the host or the VMM said last, if it refused */
 	struct us_park_counts told; /* of the frames that were held, what was last logged */
+	struct us_pair_counts counts;
 
 	struct us_event_queue *queue; /* while it is being stepped */
 };

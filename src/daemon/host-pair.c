@@ -339,12 +339,15 @@ void us_host_pair_feed(struct us_host_pair *pair, struct us_event event)
 	append_event(&queue, &event);
 	while (queue.count > 0) {
 		struct us_effects effects;
+		struct us_pair before;
 
 		event = queue.events[queue.first];
 		queue.first = (queue.first + 1) % US_QUEUED_EVENTS;
 		queue.count--;
 		event.now_usec = us_now_usec();
+		before = pair->engine;
 		us_pair_step(&pair->engine, &event, &effects);
+		us_count_step(pair, &before, &event);
 		for (size_t i = 0; i < effects.count; i++)
 			perform(pair, &effects.list[i]);
 	}

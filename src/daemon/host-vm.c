@@ -51,6 +51,7 @@ static void set_state(struct us_host_vm *vm, enum us_vm_state state)
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_VM, .vm = state });
 	if (!arrived)
 		return;
+	vm->counts.arrivals++;
 	us_timer_set(&vm->arriving, us_now_usec() + ARRIVING_USEC);
 	us_handoff_arrived(vm);
 	us_receive_arrived(vm);
@@ -59,6 +60,9 @@ static void set_state(struct us_host_vm *vm, enum us_vm_state state)
 static void set_transfer(struct us_host_vm *vm, enum us_transfer transfer)
 {
 	vm->transfer = transfer;
+	vm->counts.transfers_completed += transfer == US_TRANSFER_COMPLETED;
+	vm->counts.transfers_failed += transfer == US_TRANSFER_FAILED;
+	vm->counts.transfers_cancelled += transfer == US_TRANSFER_CANCELLED;
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_MIGRATING,
 						.on = transfer == US_TRANSFER_ACTIVE });
 	us_migrate_transfer(vm, transfer);
@@ -103,6 +107,7 @@ static void lost(struct us_host_vm *vm, const struct us_vm_event *event)
 	const char *why = event->reason;
 	bool is_news = strcmp(why, us_words(vm->problem)) != 0;
 
+	vm->counts.disconnects += !vm->problem;
 	us_keep_words(&vm->problem, why);
 	if (vm->attaching) {
 		us_call_fail(US_STEAL(vm->attaching), "Refused", "vm %s: %s", vm->name, why);
@@ -158,6 +163,7 @@ static void on_event(void *userdata, const struct us_vm_event *event)
 		set_state(vm, event->state);
 		break;
 	case US_VM_RESET:
+		vm->counts.resets++;
 		us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_RESET,
 							.age_usec = event->age_usec });
 		break;

@@ -21,23 +21,26 @@
 
 static const char usage[] =
 	"usage: understudyd [--socket PATH] [--state-dir DIR] [--migration-address ADDRESS]\n"
+	"                   [--metrics ADDRESS]\n"
 	"\n"
 	"Shows, hides and migrates the primaries of the VMs on this host.\n"
 	"\n"
 	"  --socket PATH                 the control socket (" DEFAULT_DIR "/control)\n"
 	"  --state-dir DIR               what survives a restart (" DEFAULT_DIR ")\n"
 	"  --migration-address ADDRESS   where incoming migrations listen (0.0.0.0)\n"
+	"  --metrics ADDRESS             serve numbers there: unix:PATH or 127.0.0.1:PORT\n"
 	"  --help, --version\n"
 	"\n"
 	"See understudyd(8); talk to it with understudy(1).\n";
 
 /* Returns 0 to go on, or 1 + the exit code. */
-static int parse_options(struct us_daemon *daemon, int argc, char **argv)
+static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "socket", required_argument, NULL, 's' },
 		{ "state-dir", required_argument, NULL, 'd' },
 		{ "migration-address", required_argument, NULL, 'm' },
+		{ "metrics", required_argument, NULL, 'M' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
@@ -54,6 +57,9 @@ static int parse_options(struct us_daemon *daemon, int argc, char **argv)
 			break;
 		case 'm':
 			daemon->migration_address = optarg;
+			break;
+		case 'M':
+			*ret_metrics = optarg;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -123,9 +129,45 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int start(struct us_daemon *daemon, struct us_reason *reason)
+/* What the service manager listens on for us: one called "metrics", and the control socket. */
+static void take_sockets(int *ret_control, int *ret_metrics)
 {
-	int fd = -1, r;
+	char **names = NULL;
+	int count = sd_listen_fds_with_names(true, &names);
+
+	*ret_control = *ret_metrics = -1;
+	for (int i = 0; i < count; i++) {
+		int *taken = strcmp(names[i], "metrics") == 0 ? ret_metrics : ret_control;
+
+		if (*taken >= 0)
+			close(SD_LISTEN_FDS_START + i);
+		else
+			*taken = SD_LISTEN_FDS_START + i;
+		free(names[i]);
+	}
+	free(names);
+}
+
+static int serve(struct us_daemon *daemon, const char *metrics, struct us_reason *reason)
+{
+	int control_fd, metrics_fd, r;
+
+	take_sockets(&control_fd, &metrics_fd);
+	r = us_server_new(&daemon->server, daemon->loop, daemon->socket_path, control_fd,
+			  us_daemon_methods, daemon, reason);
+	if (r != 0)
+		return r;
+	us_server_on_drop(daemon->server, on_dropped);
+	if (!metrics && metrics_fd < 0)
+		return 0;
+	if (metrics)
+		metrics_fd = us_close(metrics_fd);
+	return us_scrape_new(&daemon->scrape, daemon, metrics, metrics_fd, reason);
+}
+
+static int start(struct us_daemon *daemon, const char *metrics, struct us_reason *reason)
+{
+	int r;
 
 	daemon->started_usec = us_clock_usec(CLOCK_REALTIME);
 	r = us_daemon_init(daemon);
@@ -147,20 +189,13 @@ static int start(struct us_daemon *daemon, struct us_reason *reason)
 
 	/* The VMs first: whoever can connect finds them all. */
 	r = us_state_load(daemon);
-	if (r < 0)
-		return r;
-	if (sd_listen_fds(true) > 0)
-		fd = SD_LISTEN_FDS_START;
-	r = us_server_new(&daemon->server, daemon->loop, daemon->socket_path, fd, us_daemon_methods,
-			  daemon, reason);
-	if (r == 0)
-		us_server_on_drop(daemon->server, on_dropped);
-	return r;
+	return r < 0 ? r : serve(daemon, metrics, reason);
 }
 
 /* VMs, pairs and the switch stay as they are; the next start takes them over. */
 static void stop(struct us_daemon *daemon)
 {
+	us_scrape_free(US_STEAL(daemon->scrape));
 	us_server_free(US_STEAL(daemon->server));
 	us_state_save(daemon);
 	us_daemon_deinit(daemon);
@@ -175,7 +210,8 @@ int main(int argc, char **argv)
 	};
 	struct us_reason reason = { "" };
 	sigset_t signals;
-	int r = parse_options(&daemon, argc, argv);
+	const char *metrics = NULL;
+	int r = parse_options(&daemon, &metrics, argc, argv);
 
 	if (r > 0)
 		return r - 1;
@@ -186,7 +222,7 @@ int main(int argc, char **argv)
 
 	limit_kept_memory();
 	raise_file_limit();
-	r = start(&daemon, &reason);
+	r = start(&daemon, metrics, &reason);
 	if (r != 0) {
 		us_log(LOG_ERR, "understudyd: %s", r < 0 ? us_strerror(r) : reason.text);
 		return 1;

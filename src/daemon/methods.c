@@ -272,6 +272,11 @@ static void monitor(void *userdata, struct us_call *call, const json_t *paramete
 	us_publish_monitor(userdata, call);
 }
 
+static void get_metrics(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	us_metrics_call(userdata, call);
+}
+
 const struct us_method us_daemon_methods[] = {
 	{ "GetStatus", false, get_status },
 	{ "AttachVm", true, attach_vm },
@@ -289,5 +294,6 @@ const struct us_method us_daemon_methods[] = {
 	{ "Receive", true, receive },
 	{ "Handoff", true, handoff },
 	{ "Monitor", false, monitor },
+	{ "GetMetrics", false, get_metrics },
 	{ NULL, false, NULL },
 };

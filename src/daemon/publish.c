@@ -4,6 +4,7 @@
  * reads too slowly misses events, is told so, and never holds up anyone.
  */
 #include <stdio.h>
+#include <string.h>
 #include <syslog.h>
 
 #include "api/codec.h"
@@ -26,10 +27,11 @@ static void send_event(struct monitor *monitor, json_t *event)
 	us_call_continue(monitor->call, json_pack("{s:O}", "event", event));
 }
 
-static void send_or_drop(struct monitor *monitor, json_t *event)
+static void send_or_drop(struct us_daemon *daemon, struct monitor *monitor, json_t *event)
 {
 	if (us_call_backlog(monitor->call) > BACKLOG_BYTES) {
 		monitor->has_missed = true;
+		daemon->events_dropped++;
 		return;
 	}
 	if (monitor->has_missed) {
@@ -54,7 +56,7 @@ static void publish(struct us_daemon *daemon, const char *kind, const char *line
 			    json_integer((json_int_t)us_clock_usec(CLOCK_REALTIME)));
 	json_object_set_new(event, "line", us_wire_string(line));
 	us_list_for_each (monitor, &daemon->monitors, link)
-		send_or_drop(monitor, event);
+		send_or_drop(daemon, monitor, event);
 	json_decref(event);
 }
 
@@ -91,6 +93,9 @@ void us_publish_vm(struct us_host_vm *vm, const char *name)
 
 void us_publish_stage(struct us_host_vm *vm, const char *stage, const char *line)
 {
+	/* The last word on a migration that was asked of us. */
+	vm->counts.migrations_done += strcmp(stage, "done") == 0;
+	vm->counts.migrations_failed += strcmp(stage, "failed") == 0;
 	us_log(LOG_INFO, "%s", line);
 	publish(vm->daemon, "stage", line, json_pack("{s:s, s:s}", "vm", vm->name, "name", stage));
 }

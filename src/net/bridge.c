@@ -437,6 +437,7 @@ void us_steer_counts(const struct us_steer *steer, struct us_park_counts *ret_co
 	if (steer->park)
 		us_park_counts(steer->park, &counts);
 	counts.held += steer->past.held;
+	counts.held_bytes += steer->past.held_bytes;
 	counts.released += steer->past.released;
 	counts.overflowed += steer->past.overflowed;
 	counts.undelivered += steer->past.undelivered;

@@ -117,6 +117,7 @@ static struct held *append(struct us_park *park, struct us_list *list, size_t le
 	us_list_append(list, &held->link);
 	park->bytes += size;
 	park->counts.held++;
+	park->counts.held_bytes += length;
 	if (++park->counts.frames > park->counts.frames_max)
 		park->counts.frames_max = park->counts.frames;
 	return held;
@@ -192,6 +193,7 @@ static void take_in(struct us_park *park, size_t length)
 	park->arrivals++;
 	if (park->state == FINISHED) {
 		park->counts.held++;
+		park->counts.held_bytes += length;
 		if (send_frame(park, park->scratch, length) < 0)
 			park->counts.undelivered++;
 		return;

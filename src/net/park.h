@@ -41,6 +41,7 @@ struct us_park_limits {
 
 struct us_park_counts {
 	uint64_t held;	      /* frames taken in, of all */
+	uint64_t held_bytes;  /* … of these, with their offload metadata */
 	uint64_t released;    /* sent to a port, or taken by us_park_take() */
 	uint64_t overflowed;  /* lost: the lot was full */
 	uint64_t undelivered; /* lost: the port did not take them */

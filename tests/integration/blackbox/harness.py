@@ -108,14 +108,14 @@ def end(process, how=signal.SIGKILL):
 class Daemon:
     """An understudyd, with a socket, a state directory and a journal of its own."""
 
-    def __init__(self, name='d', **environment):
+    def __init__(self, name='d', arguments=(), **environment):
         self.dir = RUN / name
         self.dir.mkdir()
         self.socket = self.dir / 'control'
         self.host = f'unix:{self.socket}'
         self.state = self.dir / 'state.json'
         self.environment = environment
-        self.prefix = []
+        self.prefix, self.arguments = [], arguments
         self.process = self.notices = None
         self.start()
 
@@ -129,7 +129,8 @@ class Daemon:
         threading.Thread(target=self.take_notices, args=[notify], daemon=True).start()
         with open(self.dir / 'log', 'a') as log:
             self.process = spawn([*self.prefix, UNDERSTUDYD, '--socket', self.socket,
-                                  '--state-dir', self.dir, '--migration-address', '127.0.0.1'],
+                                  '--state-dir', self.dir, '--migration-address', '127.0.0.1',
+                                  *self.arguments],
                                  stderr=log,
                                  env={**os.environ, 'NOTIFY_SOCKET': path, **self.environment})
         self.await_notice('READY=1')

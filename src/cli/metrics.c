@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* understudy metrics: what a scraper gets, on stdout. */
+#include "cli/cli.h"
+
+static void on_text(void *userdata, const json_t *parameters)
+{
+	const struct us_cli *cli = userdata;
+
+	if (cli->json)
+		us_print_json(parameters);
+	else
+		fputs(us_json_text(parameters, "text", ""), stdout);
+}
+
+static enum us_exit run_metrics(struct us_cli *cli)
+{
+	const struct us_request request = {
+		.method = "GetMetrics",
+		.more = true,
+		.reply = on_text,
+		.userdata = cli,
+	};
+
+	return us_request_run(cli, &request);
+}
+
+const struct us_command us_metrics_commands[] = {
+	{ "metrics", "", "print numbers for those who watch, as OpenMetrics text", NULL, 0, 0,
+	  run_metrics },
+	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
+};

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* GetMetrics: the text in pieces, as fast as the client reads, one a turn of the loop. */
+#include <errno.h>
+#include <string.h>
+
+#include "api/codec.h"
+#include "daemon/daemon.h"
+#include "util/clock.h"
+
+enum {
+	BACKLOG_BYTES = 8 * US_METRICS_PIECE, /* unread by the client before it is waited for */
+	WAIT_USEC = 5 * 1000,
+};
+
+struct telling {
+	struct us_call *call;
+	struct us_metrics *metrics;
+	struct us_timer timer;
+	uint64_t give_up_usec;
+};
+
+static void telling_free(struct telling *telling)
+{
+	us_timer_deinit(&telling->timer);
+	us_metrics_free(telling->metrics);
+	free(telling);
+}
+
+static void on_gone(void *userdata, struct us_call *call)
+{
+	telling_free(userdata);
+}
+
+static void tell(void *userdata)
+{
+	struct telling *telling = userdata;
+	char text[US_METRICS_PIECE + 1];
+	uint64_t now = us_now_usec();
+
+	if (now > telling->give_up_usec) {
+		us_call_fail(telling->call, "Failed", "metrics: they were not read in time");
+	} else if (us_call_backlog(telling->call) > BACKLOG_BYTES) {
+		us_timer_set(&telling->timer, now + WAIT_USEC);
+		return;
+	} else {
+		size_t length = us_metrics_read(telling->metrics, text, US_METRICS_PIECE);
+
+		text[length] = '\0';
+		if (length > 0) {
+			us_call_continue(telling->call,
+					 json_pack("{s:o}", "text", us_wire_string(text)));
+			us_timer_set(&telling->timer, now);
+			return;
+		}
+		us_call_reply(telling->call, json_pack("{s:s}", "text", ""));
+	}
+	telling_free(telling);
+}
+
+void us_metrics_call(struct us_daemon *daemon, struct us_call *call)
+{
+	struct telling *telling;
+	int r = -ENOMEM;
+
+	if (!us_call_wants_more(call)) {
+		us_call_fail(call, "Refused", "GetMetrics streams: call it with `more`");
+		return;
+	}
+	telling = calloc(1, sizeof(*telling));
+	if (telling)
+		r = us_metrics_new(&telling->metrics, daemon);
+	if (r == 0)
+		r = us_timer_init(&telling->timer, daemon->loop, tell, telling);
+	if (r < 0) {
+		us_call_fail(call, "Refused", "metrics: %s",
+			     r == -EBUSY ? "too many read them: try again" : us_strerror(r));
+		if (telling)
+			telling_free(telling);
+		return;
+	}
+	telling->call = call;
+	telling->give_up_usec = us_now_usec() + US_METRICS_USEC;
+	us_call_on_gone(call, on_gone, telling);
+	us_timer_set(&telling->timer, us_now_usec());
+}
