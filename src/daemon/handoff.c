@@ -203,7 +203,7 @@ struct draining {
 	struct us_host_pair *pair;
 	struct us_park *park;
 	uint64_t read; /* by QEMU itself, in all */
-	bool is_begun;
+	bool is_begun, has_stuck;
 	size_t count;
 };
 
@@ -226,9 +226,11 @@ static void put_stuck(struct draining *draining, const struct us_park_frame *nex
 	/* If frames are left in the tap, that one is why. If none are, its count tells. */
 	if (pair->mirror && pair->queue_pairs <= 1 && (next || draining->read > pair->read_at_stop))
 		stuck = us_mirror_before(pair->mirror, next);
-	if (stuck && is_for(pair, stuck->bytes, stuck->length) &&
-	    us_park_put(draining->park, stuck, true))
-		draining->count++;
+	if (!stuck || !is_for(pair, stuck->bytes, stuck->length) ||
+	    !us_park_put(draining->park, stuck, true))
+		return;
+	draining->has_stuck = true;
+	draining->count++;
 }
 
 static void put_drained(void *userdata, const struct virtio_net_hdr *header, const uint8_t *bytes,
@@ -276,8 +278,9 @@ static void drain(struct us_host_pair *pair)
 	if (!draining.is_begun)
 		put_stuck(&draining, NULL);
 	us_log(r == 0 ? LOG_INFO : LOG_WARNING,
-	       "%s: %zu frames taken that its guest had not got%s%s", pair->name, draining.count,
-	       r == 0 ? "" : ": ", reason.text);
+	       "%s: %zu frames taken that its guest had not got%s%s%s", pair->name, draining.count,
+	       draining.has_stuck ? ", one of them after QEMU had read it" : "", r == 0 ? "" : ": ",
+	       reason.text);
 }
 
 void us_handoff_drain(struct us_host_vm *vm)
