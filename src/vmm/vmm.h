@@ -153,7 +153,8 @@ int us_vm_plug(struct us_vm *vm, const struct us_plug *plug, us_vm_done_fn done,
  * Asks the guest to let a device go. @done tells whether the VMM took the request;
  * US_VM_DELETED is the guest's acknowledgement (its back end is removed as well then). A device
  * that is not there: @done with 0, and US_VM_DELETED follows. A request that is already
- * pending is no error.
+ * pending is no error. One that is still being plugged: its plug is called off and refused, if
+ * there is time; that it never came is all that is told then.
  */
 int us_vm_unplug(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata);
 

@@ -105,6 +105,7 @@ void us_primary_deleted(struct us_vm *vm, const char *device)
 /* ---- Plug: look (is the id free, which slot), then make the back end and the device ---- */
 
 struct plug {
+	struct us_list link; /* of those under way */
 	struct us_vm *vm;
 	struct us_request *request;
 	unsigned waiting; /* answers, and whoever is still asking */
@@ -119,6 +120,7 @@ struct plug {
 
 static void free_plug(struct plug *plug)
 {
+	us_list_remove(&plug->link);
 	free(plug->id);
 	free(plug->model);
 	free(plug->host);
@@ -129,6 +131,7 @@ static void free_plug(struct plug *plug)
 
 static void finish_plug(struct plug *plug)
 {
+	us_list_remove(&plug->link);
 	/* After a time-out the device may yet come. */
 	if (plug->r == US_REFUSED && plug->adding && plug->interface)
 		delete_back_end(plug->vm, plug->id);
@@ -270,6 +273,7 @@ static struct plug *plug_new(struct us_vm *vm, const struct us_plug *wanted, us_
 
 	if (!plug)
 		return NULL;
+	us_list_append(&vm->plugs, &plug->link);
 	plug->vm = vm;
 	plug->id = copy(wanted->id, &missing);
 	plug->model = copy(wanted->model, &missing);
@@ -314,8 +318,22 @@ int us_vm_plug(struct us_vm *vm, const struct us_plug *wanted, us_vm_done_fn don
 struct unplug {
 	struct us_request *request;
 	struct us_vm *vm;
+	bool is_early; /* the device was still to be made: now it will not be */
 	char device[];
 };
+
+/* A plug that has only asked where it could be. Its device would come after its unplug. */
+static bool call_off_plug(struct us_vm *vm, const char *id)
+{
+	struct plug *plug;
+
+	us_list_for_each (plug, &vm->plugs, link)
+		if (!plug->adding && strcmp(plug->id, id) == 0) {
+			note_trouble(plug, US_REFUSED, "it was called off before it was plugged");
+			return true;
+		}
+	return false;
+}
 
 /* QEMU's words for a request that the guest has not answered yet: ACPI's, and native PCIe's. */
 static bool is_pending(const struct us_qmp_answer *answer)
@@ -344,7 +362,7 @@ static void on_device_del(void *userdata, const struct us_qmp_answer *answer)
 		us_request_finish(unplug->request, 0, NULL);
 	else
 		us_request_finish(unplug->request, answer->r, answer->why);
-	if (answer->not_found && !is_coming && !vm->freed)
+	if (answer->not_found && !is_coming && !unplug->is_early && !vm->freed)
 		us_primary_deleted(vm, unplug->device);
 	free(unplug);
 	us_vm_release(vm);
@@ -364,6 +382,7 @@ int us_vm_unplug(struct us_vm *vm, const char *id, us_vm_done_fn done, void *use
 	if (!unplug)
 		return -ENOMEM;
 	unplug->vm = vm;
+	unplug->is_early = call_off_plug(vm, id);
 	strcpy(unplug->device, id);
 	unplug->request = us_request_new(vm, done, userdata);
 	r = unplug->request

@@ -487,6 +487,7 @@ int us_vm_new(struct us_vm **ret_vm, sd_event *loop, const char *name, const cha
 	vm->userdata = userdata;
 	us_list_init(&vm->standbys);
 	us_list_init(&vm->primaries);
+	us_list_init(&vm->plugs);
 	us_list_init(&vm->claims);
 	vm->name = strdup(name);
 	vm->path = strdup(monitor_path);

@@ -39,6 +39,7 @@ struct us_vm {
 	struct us_list standbys; /* watched: standby.c */
 	int64_t last_poll_id;
 	struct us_list primaries; /* that were plugged or unplugged: primary.c */
+	struct us_list plugs;	  /* of these, under way */
 	struct us_list claims;	  /* slots handed out: slot.c */
 };
 

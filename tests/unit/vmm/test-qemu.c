@@ -286,6 +286,31 @@ static void test_plug(void **state)
 	stop(&machine);
 }
 
+/* An unplug that overtakes its plug ends it: the device does not come after all. */
+static void test_plug_called_off(void **state)
+{
+	const struct us_plug plug = {
+		.id = "p0", .model = "vmxnet3", .interface = "vm-primary", .mac = mac
+	};
+	struct answer plugged = { 0 }, unplugged = { 0 }, a;
+	struct machine machine;
+
+	start(&machine, "called-off", q35);
+	assert_int_equal(us_vm_plug(machine.watched.vm, &plug, on_done, &plugged), 0);
+	assert_int_equal(us_vm_unplug(machine.watched.vm, "p0", on_done, &unplugged), 0);
+	WAIT_FOR(loop, plugged.done && unplugged.done);
+	assert_int_equal(unplugged.r, 0);
+	assert_int_equal(plugged.r, US_REFUSED);
+	assert_contains(plugged.why, "called off");
+	ASK(&machine.watched, a, us_vm_has_device(machine.watched.vm, "p0", on_done, &a));
+	assert_int_equal(a.r, US_REFUSED);
+	/* Or the next plug could be taken for this one. */
+	assert_null(strstr(machine.watched.log, "deleted"));
+	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &plug, on_done, &a));
+	assert_string_equal(a.why, "");
+	stop(&machine);
+}
+
 /* Two at once, asked for in one breath, get a slot each. */
 static void test_plug_two(void **state)
 {
@@ -517,13 +542,21 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_adopt),	  cmocka_unit_test(test_inspect),
-		cmocka_unit_test(test_watch),	  cmocka_unit_test(test_find_slot),
-		cmocka_unit_test(test_plug),	  cmocka_unit_test(test_plug_two),
-		cmocka_unit_test(test_plug_pc),	  cmocka_unit_test(test_unplug_missing),
-		cmocka_unit_test(test_configure), cmocka_unit_test(test_migrate),
-		cmocka_unit_test(test_cancel),	  cmocka_unit_test(test_start_refused),
-		cmocka_unit_test(test_death),	  cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_adopt),
+		cmocka_unit_test(test_inspect),
+		cmocka_unit_test(test_watch),
+		cmocka_unit_test(test_find_slot),
+		cmocka_unit_test(test_plug),
+		cmocka_unit_test(test_plug_two),
+		cmocka_unit_test(test_plug_called_off),
+		cmocka_unit_test(test_plug_pc),
+		cmocka_unit_test(test_unplug_missing),
+		cmocka_unit_test(test_configure),
+		cmocka_unit_test(test_migrate),
+		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_start_refused),
+		cmocka_unit_test(test_death),
+		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_held),
 	};
 
