@@ -195,6 +195,12 @@ json_t *us_host_vm_json(const struct us_host_vm *vm);
 /* Makes a pair from its checked description; it starts with what is found on the host. */
 int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 		     const struct us_host_pair *description, enum us_mode mode, bool hold);
+/*
+ * It is not to be ours any more, as it is: an entry that leads to its primary stays, because the
+ * guest listens there. One that leads to its standby does not: the next pair would find it, and
+ * take it for somebody else's.
+ */
+void us_host_pair_let_go(struct us_host_pair *pair);
 void us_host_pair_free(struct us_host_pair *pair);
 void us_host_pair_feed(struct us_host_pair *pair, struct us_event event);
 /* Looks at VM, switch and device anew: after it was made, and after each adoption. */

@@ -439,6 +439,12 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 	return 0;
 }
 
+void us_host_pair_let_go(struct us_host_pair *pair)
+{
+	if (pair->steer && pair->engine.path == US_PATH_STANDBY)
+		us_steer_to(pair->steer, US_PATH_NONE, NULL);
+}
+
 void us_host_pair_free(struct us_host_pair *pair)
 {
 	us_list_remove(&pair->link);

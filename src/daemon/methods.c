@@ -98,6 +98,7 @@ static void detach_vm(void *userdata, struct us_call *call, const json_t *parame
 {
 	struct us_daemon *daemon = userdata;
 	struct us_host_vm *vm = find_vm(daemon, call, parameters, "name");
+	struct us_host_pair *pair;
 
 	if (!vm)
 		return;
@@ -109,6 +110,8 @@ static void detach_vm(void *userdata, struct us_call *call, const json_t *parame
 	}
 	if (vm->attaching)
 		us_call_fail(US_STEAL(vm->attaching), "Failed", "vm %s was detached", vm->name);
+	us_list_for_each (pair, &vm->pairs, link)
+		us_host_pair_let_go(pair);
 	us_host_vm_free(vm);
 	us_state_save(daemon); /* before it is answered */
 	us_call_reply(call, NULL);

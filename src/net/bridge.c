@@ -88,9 +88,14 @@ static int remember(struct us_steer *steer, const struct found *found, size_t co
 	return 0;
 }
 
+static bool is_ours(const struct us_fdb_entry *entry)
+{
+	return (entry->state & NUD_NOARP) && (entry->flags & NTF_STICKY);
+}
+
 /* Takes down one static entry. The host's own is no entry that frames could be steered by. */
-static int add_found(const struct us_steer *steer, const struct us_fdb_entry *entry,
-		     struct found *found, size_t *count, struct us_reason *reason)
+static int add_found(struct us_steer *steer, const struct us_fdb_entry *entry, struct found *found,
+		     size_t *count, struct us_reason *reason)
 {
 	found += *count;
 	if (entry->state & NUD_PERMANENT)
@@ -101,6 +106,11 @@ static int add_found(const struct us_steer *steer, const struct us_fdb_entry *en
 				 steer->mac[4], steer->mac[5]);
 	if (!(entry->state & NUD_NOARP) || !if_indextoname(entry->port, found->port))
 		return 0;
+	/* Left by a pair that was let go as it was: nobody else sends to a primary's port so. */
+	if (is_ours(entry) && strcmp(found->port, steer->primary) == 0) {
+		steer->is_changed = true;
+		return 0;
+	}
 	found->vlan = entry->vlan;
 	found->state = entry->state;
 	found->flags = entry->flags & ~NTF_MASTER;
@@ -189,11 +199,6 @@ int us_steer_set_primary(struct us_steer *steer, const char *port, struct us_rea
 	if (r == 0)
 		memcpy(steer->primary, primary.name, sizeof(steer->primary));
 	return r;
-}
-
-static bool is_ours(const struct us_fdb_entry *entry)
-{
-	return (entry->state & NUD_NOARP) && (entry->flags & NTF_STICKY);
 }
 
 /* Deletes whatever points to a port of ours; a port that is gone took its entries with it. */

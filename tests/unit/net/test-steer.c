@@ -188,6 +188,21 @@ static void test_found_static(void **state)
 	}
 }
 
+/* What leads to a primary is left by a pair that was let go, and is not for the next to put back.
+ */
+static void test_found_ours(void **state)
+{
+	struct us_steer *steer;
+
+	testbed_run("bridge fdb replace 02:00:00:00:00:01 dev primary master static sticky");
+	steer = steer_new();
+	assert_path(steer, US_PATH_PRIMARY);
+	steer_to(steer, US_PATH_NONE);
+	assert_fdb("");
+	us_steer_free(steer);
+	assert_fdb("");
+}
+
 /* The entry was at a third port, and came only after the steering was made. */
 static void test_found_late_elsewhere(void **state)
 {
@@ -340,6 +355,7 @@ int main(void)
 		WITH_BED(test_is_stolen_without),
 		WITH_BED(test_found_dynamic),
 		WITH_BED(test_found_static),
+		WITH_BED(test_found_ours),
 		WITH_BED(test_found_late_elsewhere),
 		WITH_BED(test_restart),
 		WITH_BED(test_save_text),
