@@ -15,6 +15,7 @@ help:
 	@echo 'make check           build and run every test; the laboratory ones need root'
 	@echo 'make check-sanitize  the C tests with address and undefined-behaviour sanitizers'
 	@echo 'make bench           what the daemon costs, in numbers'
+	@echo 'make load            500 VMs that do something all the time, for 10 minutes (root)'
 	@echo 'make build           into $(BUILD)/'
 	@echo 'make install         under $(PREFIX), or below DESTDIR'
 	@echo 'make clean           remove what was built'
@@ -44,6 +45,10 @@ bench: lab-packages $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
 	$(BUILD)/bench/bench $(BUILD)/src/daemon/understudyd
 
+load: lab-packages $(BUILD)/build.ninja
+	meson compile -C $(BUILD)
+	$(BUILD)/bench/load $(BUILD)/src/daemon/understudyd
+
 install: build
 	meson install --no-rebuild -C $(BUILD)
 
@@ -59,5 +64,5 @@ lab-packages:
 check-packages:
 	$(call need,$(BUILD_PACKAGES) $(LAB_PACKAGES) $(CHECK_PACKAGES))
 
-.PHONY: help build demo check check-sanitize bench install clean \
+.PHONY: help build demo check check-sanitize bench load install clean \
 	build-packages lab-packages check-packages

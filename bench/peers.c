@@ -44,7 +44,7 @@ static struct recording recordings[] = {
 	[BENCH_GUEST_NONE] = { .name = "virtio-none" },
 	[BENCH_GUEST_STARTING] = { .name = "virtio-capable" },
 	[BENCH_GUEST_CAPABLE] = { .name = "virtio-capable-ok" },
-	[BENCH_GUEST_LEGACY] = { .name = "virtio-legacy-ok" },
+	[BENCH_GUEST_LEGACY] = { .name = "virtio-capable-ok" },
 	[BENCH_GUEST_N] = { .name = "query-migrate-capabilities" },
 	{ .name = "query-migrate-parameters" },
 };
@@ -67,6 +67,9 @@ static const char *recorded(struct recording *recording)
 	}
 	fclose(file);
 	*id = '\0';
+	/* The first is the guest's; the device offers the bit all the same. */
+	if (recording == &recordings[BENCH_GUEST_LEGACY])
+		memcpy(strstr(recording->text, "VIRTIO_NET_F_STANDBY"), "VIRTIO_NET_F_UNKNOWN", 20);
 	return recording->text;
 }
 

@@ -52,8 +52,8 @@ struct bench_peer {
 };
 
 /*
- * Listens on @path, as a process of its own that has the two taps open, like a QEMU. The VM runs, its
- * guest is capable and has its primary. @handler, @userdata and @path are borrowed.
+ * Listens on @path, as a process of its own that has the two taps open, like a QEMU. The VM runs,
+ * its guest is capable and has its primary. @handler, @userdata and @path are borrowed.
  */
 int bench_peer_open(struct bench_peer *peer, const char *path, const int taps[2]);
 /* QEMU ends. */
