@@ -121,13 +121,14 @@ static enum us_path path_goal(const struct us_pair *pair)
 {
 	bool may_park = pair->config.can_park && !pair->park_spent && session_is_capable(pair);
 	enum us_path present = pair->steering ? pair->steer_to : pair->path;
+	enum us_path unparked = present == US_PATH_PARKED ? US_PATH_STANDBY : present;
 
 	if (!is_ours(pair))
 		return present;
 	if (pair->removing && !is_in_vm(pair))
 		return US_PATH_NONE;
 	if (pair->vm == US_VM_UNKNOWN) /* leave it, but never parked */
-		return present == US_PATH_PARKED ? US_PATH_STANDBY : present;
+		return unparked;
 	/* What arrives between the two hosts waits to be handed off, or for the guest to go on. */
 	if (pair->stopped && pair->config.can_park && !pair->park_spent)
 		return US_PATH_PARKED;
@@ -140,14 +141,19 @@ static enum us_path path_goal(const struct us_pair *pair)
 	case US_PRIMARY_EXPOSING:
 		if (pair->ready)
 			return US_PATH_PRIMARY;
+		/* Just adopted: nobody knows yet where the guest listens. */
+		if (!pair->guest_known)
+			return unparked;
 		return may_park ? US_PATH_PARKED : US_PATH_STANDBY;
 	case US_PRIMARY_HIDING:
 		if (may_park && !pair->overdue)
 			return US_PATH_PARKED;
+		if (!pair->guest_known)
+			return unparked;
 		/* A guest that keeps the primary listens there, one that was reset nowhere. */
 		return pair->ready ? US_PATH_PRIMARY : US_PATH_STANDBY;
 	case US_PRIMARY_UNKNOWN:
-		return present == US_PATH_PRIMARY ? US_PATH_PRIMARY : US_PATH_STANDBY;
+		return unparked;
 	default:
 		return US_PATH_STANDBY;
 	}

@@ -137,7 +137,7 @@ static const struct cell unknown[] = {
 	{ "migrating off", "ignored" },
 	{ "observed on", "watch → exposing" },
 	{ "observed off", "reserve → reserving" },
-	{ "path none", "steer=standby" },
+	{ "path none", "" },
 	{ "path standby", "" },
 	{ "path primary", "" },
 	{ "reserved on", "ignored" },

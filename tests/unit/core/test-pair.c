@@ -219,6 +219,21 @@ static const struct scene_line restart[] = {
 	{ 0 },
 };
 
+/* Killed while it exposed: nothing is steered, and the guest may listen at either. */
+static const struct scene_line restart_amid[] = {
+	{ 0, "path none", "", NULL },
+	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
+	{ 2, "vm running", "", "web0: unknown (asking the VM whether it has the primary)" },
+	{ 3, "observed on", "watch",
+	  "web0: unknown → exposing (waiting for the guest's traffic on the primary)" },
+	{ 4, "guest capable on", "steer=parked", NULL },
+	{ 5, "steered parked on", "", NULL },
+	{ 400, "traffic on", "steer=primary", NULL },
+	{ 401, "steered primary on", "",
+	  "web0: exposing → visible (guest carries traffic on the primary)" },
+	{ 0 },
+};
+
 static const struct scene_line restart_unlike[] = {
 	{ 0, "path primary", "", NULL },
 	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
@@ -394,6 +409,7 @@ static const struct story {
 	{ "moved", US_MODE_COMBINED, false, TO_VISIBLE, moved },
 	{ "incoming", US_MODE_COMBINED, false, NULL, incoming },
 	{ "restart", US_MODE_COMBINED, false, NULL, restart },
+	{ "restart amid", US_MODE_COMBINED, true, NULL, restart_amid },
 	{ "restart unlike", US_MODE_COMBINED, false, NULL, restart_unlike },
 	{ "monitor lost", US_MODE_COMBINED, false, TO_VISIBLE, monitor_lost },
 	{ "park", US_MODE_COMBINED, true, TO_HIDDEN, park },
