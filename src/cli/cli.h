@@ -39,6 +39,7 @@ extern const struct us_command us_hold_commands[];
 extern const struct us_command us_migrate_commands[];
 extern const struct us_command us_watch_commands[];
 extern const struct us_command us_metrics_commands[];
+extern const struct us_command us_doctor_commands[];
 extern const struct us_command us_proxy_commands[];
 
 /* ---- main.c ---- */
@@ -56,8 +57,11 @@ struct us_request {
 	const char *method;
 	json_t *parameters; /* stolen; NULL: {} */
 	bool more;
-	/* Each reply; may be NULL. Not called for errors, which are reported for everyone. */
+	/* Each reply; may be NULL. Not called for errors, which are reported for everyone … */
 	void (*reply)(void *userdata, const json_t *parameters);
+	/* … unless there is this: @error is the error's name, or NULL where connecting failed with
+	 * -errno @r; @message are its words. */
+	void (*failed)(void *userdata, int r, const char *error, const char *message);
 	/* With it, SIGINT and SIGTERM end the waiting (not what was asked for): it says so. */
 	void (*interrupted)(void *userdata);
 	void *userdata;
@@ -92,3 +96,5 @@ int us_spec_read(const char *spec, json_t **ret_value, struct us_reason *reason)
 /* The table that `status` prints, for an array of pairs or for one. */
 void us_status_print(const json_t *pairs);
 void us_status_print_one(const json_t *pair);
+/* What to do next, by what the pair shows; to free(). */
+char *us_status_next_step(const json_t *pair);

@@ -61,6 +61,12 @@ static void on_answer(void *userdata, const char *error, const json_t *parameter
 {
 	struct run *run = userdata;
 
+	if (error && run->request->failed) {
+		run->request->failed(run->request->userdata, 0, error,
+				     us_json_text(parameters, "message", ""));
+		sd_event_exit(run->loop, US_EXIT_FAILED);
+		return;
+	}
 	if (error) {
 		sd_event_exit(run->loop, report_error(run->cli, error, parameters));
 		return;
@@ -120,7 +126,10 @@ enum us_exit us_request_run(const struct us_cli *cli, const struct us_request *r
 		r = us_client_new(&client, loop, cli->host);
 		if (r < 0) {
 			json_decref(parameters);
-			return no_daemon(cli, r);
+			if (!request->failed || r == -EINVAL)
+				return no_daemon(cli, r);
+			request->failed(request->userdata, r, NULL, us_strerror(r));
+			return US_EXIT_NO_DAEMON;
 		}
 		r = us_client_call(client, request->method, US_STEAL(parameters), request->more,
 				   on_answer, &run);

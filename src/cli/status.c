@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* understudy status: one line per pair, and for one pair everything with the next step. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -115,22 +117,33 @@ static bool fits(const json_t *pair, const char *member, const char *value)
 	return json_is_string(found) && strcmp(json_string_value(found), value) == 0;
 }
 
-static void print_next_step(const json_t *pair)
+char *us_status_next_step(const json_t *pair)
 {
-	size_t i = 0;
+	char *text = NULL;
+	size_t size, i = 0;
+	FILE *out = open_memstream(&text, &size);
 
+	if (!out)
+		abort();
 	while (!fits(pair, next_steps[i].member, next_steps[i].value))
 		i++;
-	printf("  %-9s ", "next");
 	for (const char *c = next_steps[i].text; *c; c++) {
 		if (strncmp(c, "%s", 2) == 0) {
-			fputs(us_json_text(pair, next_steps[i].of_vm ? "vm" : "name", "?"), stdout);
+			fputs(us_json_text(pair, next_steps[i].of_vm ? "vm" : "name", "?"), out);
 			c++;
 		} else {
-			putchar(*c);
+			fputc(*c, out);
 		}
 	}
-	putchar('\n');
+	fclose(out);
+	return text;
+}
+
+static void print_next_step(const json_t *pair)
+{
+	US_CLEANUP(us_freep) char *next = us_status_next_step(pair);
+
+	printf("  %-9s %s\n", "next", next);
 }
 
 static json_int_t number_of(const json_t *object, const char *name)

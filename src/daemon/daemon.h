@@ -64,6 +64,7 @@ struct us_host_vm {
 	struct us_vm *vm;
 	struct us_list pairs;		/* struct us_host_pair */
 	struct us_list adds;		/* struct us_add, requests under way */
+	struct us_list diagnoses;	/* struct us_diagnosis, likewise */
 	struct us_call *attaching;	/* answered at the first adoption */
 	struct us_migration *migration; /* as the source */
 	struct us_receive *receive;	/* as the destination */

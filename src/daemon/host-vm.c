@@ -6,7 +6,7 @@
 #include <syslog.h>
 
 #include "api/codec.h"
-#include "daemon/daemon.h"
+#include "daemon/diagnose.h"
 #include "daemon/handoff.h"
 #include "util/clock.h"
 
@@ -200,6 +200,7 @@ int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const c
 	vm->daemon = daemon;
 	us_list_init(&vm->pairs);
 	us_list_init(&vm->adds);
+	us_list_init(&vm->diagnoses);
 	snprintf(vm->name, sizeof(vm->name), "%s", name);
 	vm->monitor_path = strdup(monitor_path);
 	if (vm->monitor_path)
@@ -238,6 +239,7 @@ void us_host_vm_free(struct us_host_vm *vm)
 	us_migrate_free(vm->migration);
 	us_receive_fail(vm, "the VM was detached");
 	us_add_cancel_all(vm);
+	us_diagnose_cancel_all(vm);
 	end_waiters(vm);
 	us_list_for_each (pair, &vm->pairs, link)
 		us_host_pair_free(pair);

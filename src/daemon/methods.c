@@ -2,7 +2,7 @@
 /* The methods of org.understudy.Control. The server has checked the parameters' types. */
 #include <string.h>
 
-#include "daemon/daemon.h"
+#include "daemon/diagnose.h"
 #include "daemon/handoff.h"
 
 static const char *text(const json_t *parameters, const char *name)
@@ -280,6 +280,18 @@ static void get_metrics(void *userdata, struct us_call *call, const json_t *para
 	us_metrics_call(userdata, call);
 }
 
+static void diagnose(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	struct us_host_vm *vm = NULL;
+
+	if (text(parameters, "vm")) {
+		vm = find_vm(userdata, call, parameters, "vm");
+		if (!vm)
+			return;
+	}
+	us_diagnose(userdata, vm, call);
+}
+
 const struct us_method us_daemon_methods[] = {
 	{ "GetStatus", false, get_status },
 	{ "AttachVm", true, attach_vm },
@@ -298,5 +310,6 @@ const struct us_method us_daemon_methods[] = {
 	{ "Handoff", true, handoff },
 	{ "Monitor", false, monitor },
 	{ "GetMetrics", false, get_metrics },
+	{ "Diagnose", true, diagnose },
 	{ NULL, false, NULL },
 };

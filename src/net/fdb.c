@@ -72,6 +72,32 @@ static int on_entry(const struct nlmsghdr *message, void *userdata)
 	return MNL_CB_OK;
 }
 
+struct walk {
+	void (*each)(void *userdata, const struct us_fdb_entry *entry);
+	void *userdata;
+};
+
+static int on_each(const struct nlmsghdr *message, void *userdata)
+{
+	const struct walk *walk = userdata;
+	struct us_fdb_entry entry;
+
+	if (us_decode_fdb(message, &entry))
+		walk->each(walk->userdata, &entry);
+	return MNL_CB_OK;
+}
+
+int us_fdb_each(void (*each)(void *userdata, const struct us_fdb_entry *entry), void *userdata)
+{
+	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	const struct ndmsg head = { .ndm_family = AF_BRIDGE };
+	struct nlmsghdr *request = request_new(buffer, RTM_GETNEIGH, &head, NULL);
+	struct walk walk = { each, userdata };
+
+	request->nlmsg_flags = NLM_F_DUMP;
+	return us_rtnl_exchange(request, on_each, &walk, NULL);
+}
+
 int us_fdb_get(const uint8_t mac[6], int bridge, struct us_fdb_entry *ret_entry,
 	       struct us_rtnl_words *ret_words)
 {

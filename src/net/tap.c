@@ -24,7 +24,7 @@ enum {
 
 static int open_tap(int *ret_fd, char ret_name[IF_NAMESIZE])
 {
-	struct ifreq request = { .ifr_name = "us-park%d",
+	struct ifreq request = { .ifr_name = US_TAP_PREFIX "%d",
 				 .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 	unsigned int offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_UFO;
 	int size = sizeof(struct virtio_net_hdr);

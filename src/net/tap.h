@@ -4,6 +4,9 @@
 
 #include "net/link.h"
 
+/* Their names begin so. */
+#define US_TAP_PREFIX "us-park"
+
 /*
  * Makes it: named "us-park%d", non-persistent, struct virtio_net_hdr before each frame, checksum
  * and segmentation offload on, a port of @peer's bridge with its MTU; up and forwarding; the

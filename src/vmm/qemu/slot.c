@@ -359,7 +359,11 @@ int us_slot_find(struct us_vm *vm, const char *bus, us_slot_fn found, void *user
 
 static void on_found(void *userdata, int r, const char *why, const struct us_slot *slot)
 {
-	us_request_finish(userdata, r, r ? why : slot->bus);
+	struct us_request *request = userdata;
+
+	if (r == 0) /* who only asks does not keep it from who plugs */
+		us_slot_unclaim(request->vm, slot->bus);
+	us_request_finish(request, r, r ? why : slot->bus);
 }
 
 int us_vm_find_slot(struct us_vm *vm, us_vm_done_fn done, void *userdata)

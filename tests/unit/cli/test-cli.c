@@ -96,6 +96,7 @@ HANDLER(Finish)
 HANDLER(Migrate)
 HANDLER(AbortMigration)
 HANDLER(Monitor)
+HANDLER(GetMetrics)
 
 static const struct us_method methods[] = {
 	{ "AttachVm", true, handle_AttachVm },
@@ -111,6 +112,7 @@ static const struct us_method methods[] = {
 	{ "Migrate", true, handle_Migrate },
 	{ "AbortMigration", true, handle_AbortMigration },
 	{ "Monitor", false, handle_Monitor },
+	{ "GetMetrics", false, handle_GetMetrics },
 	{ NULL, false, NULL },
 };
 
@@ -325,9 +327,10 @@ static void test_usage(void **state)
 static void test_help(void **state)
 {
 	static const char *const commands[] = {
-		"",	    "vm",	   "vm attach",	  "vm detach", "vm list", "pair",
-		"pair add", "pair assign", "pair remove", "status",    "hide",	  "expose",
-		"prepare",  "finish",	   "migrate",	  "watch",     "proxy",
+		"",	 "vm",	     "vm attach",   "vm detach",   "vm list",
+		"pair",	 "pair add", "pair assign", "pair remove", "status",
+		"hide",	 "expose",   "prepare",	    "finish",	   "migrate",
+		"watch", "metrics",  "doctor",	    "proxy",
 	};
 
 	for (size_t i = 0; i < US_ARRAY_LENGTH(commands); i++) {
@@ -663,6 +666,17 @@ static void test_watch(void **state)
 	assert_contains(output.out, "}\n{\"event\":\"dropped\",");
 }
 
+static void test_metrics(void **state)
+{
+	struct output output;
+
+	canned.answers = "[{\"text\":\"a 1\\nb 2\\n\"},{\"text\":\"# EOF\\n\"},{\"text\":\"\"}]";
+	output = run(*state, "metrics");
+	assert_string_equal(canned.asked, "GetMetrics{}");
+	assert_int_equal(output.code, 0);
+	assert_string_equal(output.out, "a 1\nb 2\n# EOF\n");
+}
+
 /* -H ssh://… ends at `understudy proxy` of the other side; here the two meet without ssh. */
 static void test_through_proxy(void **state)
 {
@@ -702,12 +716,12 @@ static void test_through_proxy(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_calls),	  TEST(test_empty_json),      TEST(test_usage),
-		TEST(test_help),	  TEST(test_no_daemon),	      TEST(test_refused),
-		TEST(test_status),	  TEST(test_status_of_one),   TEST(test_next_steps),
-		TEST(test_vm_list),	  TEST(test_hide_and_expose), TEST(test_migrate),
-		TEST(test_interrupted),	  TEST(test_daemon_ends),     TEST(test_watch),
-		TEST(test_through_proxy),
+		TEST(test_calls),	TEST(test_empty_json),	    TEST(test_usage),
+		TEST(test_help),	TEST(test_no_daemon),	    TEST(test_refused),
+		TEST(test_status),	TEST(test_status_of_one),   TEST(test_next_steps),
+		TEST(test_vm_list),	TEST(test_hide_and_expose), TEST(test_migrate),
+		TEST(test_interrupted), TEST(test_daemon_ends),	    TEST(test_watch),
+		TEST(test_metrics),	TEST(test_through_proxy),
 	};
 
 	if (argc < 2)

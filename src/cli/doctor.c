@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * understudy doctor: what is wrong with a host, or with a VM, and what to do about it. Most of it
+ * the daemon finds (Diagnose); what it cannot, that nobody reaches it, is found here.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+#include "util/cleanup.h"
+
+enum level { OK, WARNING, ERROR, LEVEL_N };
+
+static const char *const level_names[] = {
+	[OK] = "ok",
+	[WARNING] = "warning",
+	[ERROR] = "error",
+};
+_Static_assert(US_ARRAY_LENGTH(level_names) == LEVEL_N, "a name for each");
+
+struct doctor {
+	const struct us_cli *cli;
+	const char *vm; /* NULL: the host alone */
+	json_t *findings;
+	json_t *reply; /* to the call under way */
+	char error[80], message[sizeof(struct us_reason)];
+	int r;
+};
+
+/* @next: NULL if there is nothing to do, or the text ends with it. */
+static void add(struct doctor *doctor, enum level level, const char *about, const char *next,
+		const char *format, ...) __attribute__((format(printf, 5, 6)));
+static void add(struct doctor *doctor, enum level level, const char *about, const char *next,
+		const char *format, ...)
+{
+	char text[600];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	json_array_append_new(doctor->findings,
+			      json_pack("{s:s, s:s, s:s, s:s*}", "level", level_names[level],
+					"about", about, "text", text, "next", next));
+}
+
+/* ---- Asking ---- */
+
+static void on_reply(void *userdata, const json_t *parameters)
+{
+	struct doctor *doctor = userdata;
+
+	json_decref(doctor->reply);
+	doctor->reply = json_deep_copy(parameters);
+}
+
+static void on_failed(void *userdata, int r, const char *error, const char *message)
+{
+	struct doctor *doctor = userdata;
+
+	doctor->r = r;
+	snprintf(doctor->error, sizeof(doctor->error), "%s", error ? error : "");
+	snprintf(doctor->message, sizeof(doctor->message), "%s", message);
+}
+
+static enum us_exit ask(struct doctor *doctor, const char *method, json_t *parameters)
+{
+	const struct us_request request = {
+		.method = method,
+		.parameters = parameters,
+		.reply = on_reply,
+		.failed = on_failed,
+		.userdata = doctor,
+	};
+
+	return us_request_run(doctor->cli, &request);
+}
+
+static bool failed_with(const struct doctor *doctor, const char *name)
+{
+	const char *dot = strrchr(doctor->error, '.');
+
+	return dot && strcmp(dot + 1, name) == 0;
+}
+
+/* ---- The daemon ---- */
+
+static void add_unreached(struct doctor *doctor)
+{
+	const char *next =
+		"see with `systemctl status understudyd`; it has to answer within seconds";
+
+	if (doctor->r == -ENOENT)
+		next = "systemctl start understudyd; or name the daemon with -H";
+	else if (doctor->r == -ECONNREFUSED)
+		next = "it died: journalctl -u understudyd tells why, systemctl restart "
+		       "understudyd";
+	else if (doctor->r == -EACCES)
+		next = "let yourself into the socket's directory (0755), or be root";
+	else if (strncmp(doctor->cli->host, "ssh:", 4) == 0)
+		next = "run `ssh HOST understudy status` by hand: ssh must ask nothing";
+	add(doctor, ERROR, "host", next, "nobody answers at %s: %s", doctor->cli->host,
+	    doctor->message);
+}
+
+static void add_daemon(struct doctor *doctor)
+{
+	const char *version = us_json_text(doctor->reply, "version", "?");
+	json_int_t since = json_integer_value(json_object_get(doctor->reply, "since_usec"));
+	json_int_t minutes = (time(NULL) - since / 1000000) / 60;
+
+	add(doctor, OK, "host", NULL,
+	    "understudyd %s answers at %s, since %" JSON_INTEGER_FORMAT " h %" JSON_INTEGER_FORMAT
+	    " min; VMs: %" JSON_INTEGER_FORMAT ", pairs: %" JSON_INTEGER_FORMAT,
+	    version, doctor->cli->host, minutes / 60, minutes % 60,
+	    json_integer_value(json_object_get(doctor->reply, "vms")),
+	    json_integer_value(json_object_get(doctor->reply, "pairs")));
+	if (strcmp(version, US_VERSION) != 0)
+		add(doctor, WARNING, "host",
+		    "systemctl restart understudyd, after an update; it takes over what there is",
+		    "this understudy is %s, the daemon is %s", US_VERSION, version);
+}
+
+static void diagnose(struct doctor *doctor)
+{
+	json_t *parameters = doctor->vm ? json_pack("{s:s}", "vm", doctor->vm) : NULL;
+	char next[160];
+
+	if (ask(doctor, "Diagnose", parameters) == US_EXIT_DONE) {
+		json_array_extend(doctor->findings, json_object_get(doctor->reply, "findings"));
+	} else if (failed_with(doctor, "NotAllowed")) {
+		add(doctor, WARNING, "host",
+		    "be root, or join the group: usermod -aG understudy USER, and log in anew",
+		    "you may look here, but change nothing, and see no more than this");
+	} else if (failed_with(doctor, "NoSuchVm")) {
+		snprintf(next, sizeof(next), "understudy vm attach %.60s --qmp PATH", doctor->vm);
+		add(doctor, ERROR, doctor->vm, next, "is not attached here");
+	} else if (failed_with(doctor, "MethodNotFound")) {
+		add(doctor, WARNING, "host", "systemctl restart understudyd",
+		    "the daemon is older than this understudy, and cannot diagnose itself");
+	} else {
+		add(doctor, ERROR, "host", "ask again; journalctl -u understudyd", "%s",
+		    doctor->message);
+	}
+}
+
+/* ---- VMs and pairs, as everyone may see them ---- */
+
+/* Of all VMs only what is wrong: the rest of it is for `doctor VM`. */
+static void add_vms(struct doctor *doctor)
+{
+	const json_t *vm;
+	char next[80];
+	size_t i;
+
+	if (ask(doctor, "ListVms", NULL) != US_EXIT_DONE)
+		return;
+	json_array_foreach (json_object_get(doctor->reply, "vms"), i, vm) {
+		const char *name = us_json_text(vm, "name", "?");
+		const char *problem = us_json_text(vm, "problem", NULL);
+
+		snprintf(next, sizeof(next), "understudy doctor %s", name);
+		if (problem)
+			add(doctor, ERROR, name, next, "%s", problem);
+	}
+}
+
+/* A pair whose guest is where it should be, or is somebody else's to show. */
+static bool is_well(const json_t *pair)
+{
+	const char *migration = us_json_text(pair, "migration", "");
+
+	return strcmp(us_json_text(pair, "primary", ""), "visible") == 0 ||
+	       strcmp(us_json_text(pair, "mode", ""), "separate") == 0 ||
+	       strcmp(migration, "incoming") == 0 || strcmp(migration, "moved") == 0;
+}
+
+static void add_pair(struct doctor *doctor, const json_t *pair)
+{
+	US_CLEANUP(us_freep) char *step = us_status_next_step(pair);
+	const char *name = us_json_text(pair, "name", "?");
+	const char *guest = us_json_text(pair, "guest", "?");
+	const char *detail = us_json_text(pair, "detail", NULL);
+	bool driver_ok = json_is_true(json_object_get(pair, "driver_ok"));
+
+	add(doctor, is_well(pair) ? OK : WARNING, name, is_well(pair) ? NULL : step,
+	    "guest %s%s, primary %s, path %s: %s%s%s", guest,
+	    driver_ok || strcmp(guest, "none") == 0 ? "" : " (its driver is starting)",
+	    us_json_text(pair, "primary", "?"), us_json_text(pair, "path", "?"),
+	    us_json_text(pair, "why", "?"), detail ? ": " : "", detail ? detail : "");
+}
+
+static void add_pairs(struct doctor *doctor)
+{
+	const json_t *pair;
+	size_t i;
+
+	if (ask(doctor, "ListPairs", NULL) != US_EXIT_DONE)
+		return;
+	json_array_foreach (json_object_get(doctor->reply, "pairs"), i, pair) {
+		bool is_of_vm = doctor->vm && strcmp(us_json_text(pair, "vm", ""), doctor->vm) == 0;
+
+		if (is_of_vm || (!doctor->vm && us_json_text(pair, "detail", NULL)))
+			add_pair(doctor, pair);
+	}
+}
+
+/* ---- Telling ---- */
+
+static enum level level_of(const json_t *finding)
+{
+	const char *name = us_json_text(finding, "level", "");
+	enum level level = ERROR;
+
+	while (level > OK && strcmp(level_names[level], name) != 0)
+		level--;
+	return level;
+}
+
+static void print(const json_t *finding, int width)
+{
+	const char *next = us_json_text(finding, "next", NULL);
+
+	printf("%-7s  %-*s  %s\n", level_names[level_of(finding)], width,
+	       us_json_text(finding, "about", ""), us_json_text(finding, "text", ""));
+	if (next)
+		printf("%7s  %*s  next: %s\n", "", width, "", next);
+}
+
+/* Returns the exit status: the worst of what was found. */
+static int tell(const struct doctor *doctor)
+{
+	size_t counts[LEVEL_N] = { 0 }, i;
+	const json_t *finding;
+	int width = 0;
+
+	json_array_foreach (doctor->findings, i, finding) {
+		int length = strlen(us_json_text(finding, "about", ""));
+
+		width = length > width ? length : width;
+		counts[level_of(finding)]++;
+	}
+	if (doctor->cli->json) {
+		json_t *all = json_pack("{s:O}", "findings", doctor->findings);
+
+		us_print_json(all);
+		json_decref(all);
+	} else {
+		json_array_foreach (doctor->findings, i, finding)
+			print(finding, width);
+		printf("\n%zu ok, %zu warning%s, %zu error%s\n", counts[OK], counts[WARNING],
+		       counts[WARNING] == 1 ? "" : "s", counts[ERROR],
+		       counts[ERROR] == 1 ? "" : "s");
+	}
+	return counts[ERROR] ? ERROR : counts[WARNING] ? WARNING : OK;
+}
+
+static enum us_exit run_doctor(struct us_cli *cli)
+{
+	US_CLEANUP(json_decrefp) json_t *findings = json_array();
+	struct doctor doctor = {
+		.cli = cli,
+		.vm = cli->args.word_count ? cli->args.words[0] : NULL,
+		.findings = findings,
+	};
+	enum us_exit code = ask(&doctor, "GetStatus", NULL);
+
+	if (code == US_EXIT_USAGE)
+		return code;
+	if (code != US_EXIT_DONE) {
+		add_unreached(&doctor);
+	} else {
+		add_daemon(&doctor);
+		diagnose(&doctor);
+		if (!doctor.vm)
+			add_vms(&doctor);
+		add_pairs(&doctor);
+	}
+	json_decref(doctor.reply);
+	return tell(&doctor);
+}
+
+const struct us_command us_doctor_commands[] = {
+	{ "doctor", "[VM]", "find what is wrong with the host, or with a VM, and what to do", NULL,
+	  0, 1, run_doctor },
+	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
+};
