@@ -365,7 +365,7 @@ static void expect_end(struct us_run *run, const struct us_fault *fault, uint64_
 		expect_call_ends(run, false);
 	if (fault->end == US_FAULT_NOWHERE)
 		us_fault_begin_anew(run);
-	else if (fault->transition == US_FAULT_HIDE)
+	else if (fault->transition == US_FAULT_HIDE && fault->end == US_FAULT_AT_GOAL)
 		expect_standby(run);
 	else if (fault->transition != US_FAULT_MIGRATE)
 		us_expect_primary(run, A, "afterwards");
@@ -398,7 +398,7 @@ void us_fault_strike(struct us_run *run)
 	else
 		us_phase(run, "made whole");
 	do_make_whole(run, fault);
-	if (fault->transition == US_FAULT_RESET)
+	if (fault->transition == US_FAULT_RESET && fault->end != US_FAULT_NOWHERE)
 		us_expect_boot(run, A, "guest: ready");
 	expect_end(run, fault, since);
 }

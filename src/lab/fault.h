@@ -31,7 +31,7 @@ enum us_fault_victim {
 /* Where the guest, and with it the primary in use, is in the end. */
 enum us_fault_end {
 	US_FAULT_AT_GOAL,   /* where the transition leads to */
-	US_FAULT_AT_SOURCE, /* the migration is undone; another one succeeds */
+	US_FAULT_AT_SOURCE, /* all is as before; of a migration: another one succeeds */
 	US_FAULT_AT_EITHER, /* at one of both hosts, and never at both; as above if at the source */
 	US_FAULT_NOWHERE,   /* its QEMU is gone: the hosts are left as after its end */
 };

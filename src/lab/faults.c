@@ -41,7 +41,8 @@ const struct us_fault us_faults[] = {
 	       .keeps_frames = true),
 	STRIKE("hide-kill-qemu", HIDE, QEMU, A, "visible → hiding", NOWHERE),
 	STRIKE("hide-stop-qemu", HIDE, PAUSED, A, "visible → hiding", AT_GOAL, .seconds = 3),
-	STRIKE("hide-stop-qemu-30s", HIDE, PAUSED, A, "visible → hiding", AT_GOAL, .seconds = 30),
+	STRIKE("hide-stop-qemu-30s", HIDE, PAUSED, A, "visible → hiding", AT_SOURCE, .seconds = 30,
+	       .promised = "prepare fails after 20 s and says so; the primary is shown again"),
 
 	STRIKE("reset-crash-unplug", RESET, DAEMON, A, "hiding:unplug", AT_GOAL),
 	STRIKE("reset-crash-reset", RESET, DAEMON, A, "hiding:reset-vm", AT_GOAL),
