@@ -16,7 +16,6 @@
 #include "core/migration.h"
 #include "daemon/metrics.h"
 #include "net/announce.h"
-#include "net/mirror.h"
 #include "net/steer.h"
 #include "net/watch.h"
 #include "understudy/client.h"
@@ -32,6 +31,7 @@ enum {
 };
 
 struct us_migration;
+struct us_unread;
 struct us_receive;
 
 struct us_daemon {
@@ -46,7 +46,7 @@ struct us_daemon {
 	uint64_t started_usec;	       /* CLOCK_REALTIME */
 	sd_event_source *saving;       /* armed when the state file is older than the state */
 	sd_event_source *settling;     /* armed when those who wait are to be asked */
-	bool is_unsaved; /* the state file cannot be written */
+	bool is_unsaved;	       /* the state file cannot be written */
 
 	/* For those who watch: metrics.h */
 	struct us_scrape *scrape;
@@ -74,6 +74,7 @@ struct us_host_vm {
 	struct us_timer arriving; /* set while frames may follow the guest from its source */
 	uint64_t expected_usec; /* since when that was expected soon, so that frames are parked; 0:
 				   not */
+	unsigned asked;		/* pairs, for what their guest received last */
 	uint64_t stopped_usec;	/* when QEMU stopped the guest, CLOCK_REALTIME */
 	bool prepared;		/* by Prepare, until Finish; survives a restart */
 	char *problem;		/* why it is not adopted; NULL if it is */
@@ -135,9 +136,8 @@ struct us_host_pair {
 	struct us_pair engine;
 	struct us_steer *steer; /* NULL while the switch cannot be found */
 	struct us_watch *watch;
-	struct us_mirror *mirror;     /* while its guest may be stopped for a migration */
+	struct us_unread *unread;     /* while its guest may be stopped for a migration */
 	struct us_announce *announce; /* since its guest arrived here */
-	uint64_t read_at_stop;	      /* frames that QEMU had read from the standby's tap then */
 	enum us_at_stop at_stop;
 	struct us_timer timer;
 	unsigned requests;	    /* to the VM, not answered: they name the pair */
@@ -253,6 +253,8 @@ void us_migrate_abort(struct us_host_vm *vm, struct us_call *call);
 void us_migrate_transfer(struct us_host_vm *vm, enum us_transfer transfer);
 /* Its guest stopped, @age_usec ago, or goes on, while QEMU migrates it. */
 void us_migrate_stopped(struct us_host_vm *vm, bool stopped, uint64_t age_usec);
+/* What QEMU had not given to its guest is held. */
+void us_migrate_taken(struct us_host_vm *vm);
 void us_migrate_vm_lost(struct us_host_vm *vm, const char *why);
 void us_migrate_free(struct us_migration *migration);
 

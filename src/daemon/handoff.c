@@ -13,8 +13,8 @@
 
 #include "daemon/crash.h"
 #include "daemon/handoff.h"
+#include "daemon/unread.h"
 #include "net/drain.h"
-#include "net/link.h"
 #include "util/base64.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -105,9 +105,8 @@ static void expect(struct us_host_pair *pair)
 	struct us_reason reason = { "" };
 	int r = us_steer_make_park(pair->steer, &reason);
 
-	if (r == 0 && !pair->mirror)
-		r = us_mirror_new(&pair->mirror, pair->vm->daemon->loop, pair->port, pair->mac,
-				  &reason);
+	if (r == 0 && !pair->unread)
+		r = us_unread_new(&pair->unread, pair, &reason);
 	if (r != 0)
 		us_log(LOG_WARNING, "%s: frames between the hosts may be lost: %s", pair->name,
 		       r < 0 ? us_strerror(r) : reason.text);
@@ -127,7 +126,7 @@ void us_handoff_over(struct us_host_vm *vm)
 	struct us_host_pair *pair;
 
 	us_list_for_each (pair, &vm->pairs, link) {
-		us_mirror_free(US_STEAL(pair->mirror));
+		us_unread_free(US_STEAL(pair->unread));
 		if (pair->steer)
 			us_steer_drop_park(pair->steer);
 	}
@@ -141,7 +140,7 @@ static json_t *addresses_json(const struct us_host_pair *pair)
 	json_t *addresses = json_array();
 
 	for (size_t i = 0;
-	     pair->mirror && us_addresses_text(us_mirror_addresses(pair->mirror), i, text); i++)
+	     pair->unread && us_addresses_text(us_unread_addresses(pair->unread), i, text); i++)
 		json_array_append_new(addresses, json_string(text));
 	return addresses;
 }
@@ -160,24 +159,14 @@ static void on_told(void *userdata, const char *error, const json_t *parameters,
 		us_log(LOG_WARNING, "the destination does not park: %s", error);
 }
 
-/* Frames that QEMU has read from the standby's tap: the tap counts them as sent only then. */
-static uint64_t read_count(const struct us_host_pair *pair)
-{
-	struct us_link_traffic traffic = { 0 };
-	struct us_link link;
-
-	if (us_link_get(pair->port, &link, NULL) == 0)
-		us_link_get_traffic(link.index, &traffic);
-	return traffic.sent;
-}
-
 void us_handoff_stopped(struct us_host_vm *vm, struct us_client *client, uint64_t age_usec)
 {
 	struct us_host_pair *pair;
 
 	/* First: until the device's state is saved QEMU holds its lock, and cannot read more. */
 	us_list_for_each (pair, &vm->pairs, link)
-		pair->read_at_stop = read_count(pair);
+		if (pair->unread)
+			us_unread_stopped(pair->unread);
 	vm->stopped_usec = us_clock_usec(CLOCK_REALTIME) - age_usec;
 	us_list_for_each (pair, &vm->pairs, link)
 		if (pair->engine.config.can_park)
@@ -199,102 +188,63 @@ void us_handoff_resumed(struct us_host_vm *vm, struct us_client *client)
 
 /* ---- What QEMU did not read, or read in vain ---- */
 
-struct draining {
-	struct us_host_pair *pair;
-	struct us_park *park;
-	uint64_t read; /* by QEMU itself, in all */
-	bool is_begun, has_stuck;
-	size_t count;
-};
-
-static bool is_for(const struct us_host_pair *pair, const uint8_t *bytes, size_t length)
+static bool holds(const struct us_host_pair *pair)
 {
-	/* What was flooded, to all or to a group, the destination has had itself. */
-	return length >= 14 && memcmp(bytes, pair->mac, US_MAC_BYTES) == 0;
+	return pair->steer && us_steer_park(pair->steer) && pair->engine.path == US_PATH_PARKED;
 }
 
-/*
- * The one frame that QEMU read after the stop is in none of its tap's queues. With several
- * queues there may be one for each, and it cannot be told which: those are lost.
- */
-static void put_stuck(struct draining *draining, const struct us_park_frame *next)
+/* Whether frames were parked early enough for QEMU to have read what there was. */
+static bool was_predicted(const struct us_host_pair *pair)
 {
-	struct us_host_pair *pair = draining->pair;
-	const struct us_park_frame *stuck = NULL;
-
-	draining->is_begun = true;
-	/* If frames are left in the tap, that one is why. If none are, its count tells. */
-	if (pair->mirror && pair->queue_pairs <= 1 && (next || draining->read > pair->read_at_stop))
-		stuck = us_mirror_before(pair->mirror, next);
-	if (!stuck || !is_for(pair, stuck->bytes, stuck->length) ||
-	    !us_park_put(draining->park, stuck, true))
-		return;
-	draining->has_stuck = true;
-	draining->count++;
-}
-
-static void put_drained(void *userdata, const struct virtio_net_hdr *header, const uint8_t *bytes,
-			size_t length)
-{
-	struct draining *draining = userdata;
-	struct us_park_frame frame = { .header = *header, .bytes = bytes, .length = length };
-
-	if (!draining->is_begun)
-		put_stuck(draining, &frame);
-	if (!is_for(draining->pair, bytes, length))
-		return;
-	us_park_put(draining->park, &frame, true);
-	draining->count++;
-}
-
-/* Instead of draining: QEMU has read what there was, if frames were parked early enough. */
-static void check_prediction(struct us_host_pair *pair)
-{
-	struct draining draining = { .pair = pair,
-				     .park = us_steer_park(pair->steer),
-				     .read = read_count(pair) };
 	const struct us_host_vm *vm = pair->vm;
 
-	if (vm->expected_usec > 0 && vm->expected_usec < vm->stopped_usec) {
-		us_log(LOG_INFO, "%s: parked %" PRIu64 " ms before its guest stopped, as predicted",
-		       pair->name, (vm->stopped_usec - vm->expected_usec) / 1000);
-		return;
-	}
-	put_stuck(&draining, NULL);
-	us_log(LOG_WARNING, "%s: its guest stopped sooner than predicted: frames may be lost",
-	       pair->name);
+	if (pair->at_stop == US_AT_STOP_DRAIN || !vm->expected_usec ||
+	    vm->expected_usec >= vm->stopped_usec)
+		return false;
+	us_log(LOG_INFO, "%s: parked %" PRIu64 " ms before its guest stopped, as predicted",
+	       pair->name, (vm->stopped_usec - vm->expected_usec) / 1000);
+	return true;
 }
 
-static void drain(struct us_host_pair *pair)
+static void take(struct us_host_pair *pair)
 {
-	struct draining draining = { .pair = pair,
-				     .park = us_steer_park(pair->steer),
-				     .read = read_count(pair) };
+	bool drains = pair->at_stop == US_AT_STOP_DRAIN;
 	struct us_reason reason = { "" };
-	size_t taken;
-	int r = us_drain_tap(us_vm_pid(pair->vm->vm), pair->port, put_drained, &draining, &taken,
-			     &reason);
+	size_t read, taken;
 
-	if (!draining.is_begun)
-		put_stuck(&draining, NULL);
-	us_log(r == 0 ? LOG_INFO : LOG_WARNING,
-	       "%s: %zu frames taken that its guest had not got%s%s%s", pair->name, draining.count,
-	       draining.has_stuck ? ", one of them after QEMU had read it" : "", r == 0 ? "" : ": ",
-	       reason.text);
+	if (was_predicted(pair))
+		return;
+	if (!drains)
+		us_refuse(&reason, "it stopped sooner than predicted, some may be lost");
+	taken = us_unread_take(pair->unread, drains, &read, &reason);
+	us_log(reason.text[0] ? LOG_WARNING : LOG_INFO,
+	       "%s: %zu frames taken that its guest had not got, %zu of them read by QEMU%s%s",
+	       pair->name, taken, read, reason.text[0] ? ": " : "", reason.text);
 }
 
-void us_handoff_drain(struct us_host_vm *vm)
+void us_handoff_ask(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
+	vm->asked = 1; /* until all were begun */
 	us_list_for_each (pair, &vm->pairs, link)
-		if (pair->steer && us_steer_park(pair->steer) &&
-		    pair->engine.path == US_PATH_PARKED) {
-			if (pair->at_stop == US_AT_STOP_DRAIN)
-				drain(pair);
-			else
-				check_prediction(pair);
+		if (pair->unread && holds(pair)) {
+			vm->asked++;
+			us_unread_ask(pair->unread);
 		}
+	us_handoff_asked(vm);
+}
+
+void us_handoff_asked(struct us_host_vm *vm)
+{
+	struct us_host_pair *pair;
+
+	if (--vm->asked > 0)
+		return;
+	us_list_for_each (pair, &vm->pairs, link)
+		if (pair->unread && holds(pair))
+			take(pair);
+	us_migrate_taken(vm);
 }
 
 /* ---- On their way ---- */
@@ -369,8 +319,7 @@ static void send_all(struct us_handoff *handoff, struct us_host_pair *pair)
 {
 	handoff->pair = pair;
 	/* What is being released already is not taken back: nobody would be told of its end. */
-	if (pair->steer && us_steer_park(pair->steer) && pair->engine.path == US_PATH_PARKED &&
-	    !pair->engine.steering)
+	if (holds(pair) && !pair->engine.steering)
 		us_park_take(us_steer_park(pair->steer), add_frame, handoff);
 	send_batch(handoff);
 }

@@ -36,8 +36,13 @@ void us_handoff_resumed(struct us_host_vm *vm, struct us_client *client);
 /* The migration is over: nothing has to be quick any more. */
 void us_handoff_over(struct us_host_vm *vm);
 
-/* It went on elsewhere, and QEMU has tried to read once more: takes what is left in its taps. */
-void us_handoff_drain(struct us_host_vm *vm);
+/*
+ * It went on elsewhere, and QEMU has tried to read once more: takes what it has not given to its
+ * guest, then calls us_migrate_taken().
+ */
+void us_handoff_ask(struct us_host_vm *vm);
+/* One that was asked for that has answered, or never will. */
+void us_handoff_asked(struct us_host_vm *vm);
 
 /*
  * Sends to @client, and tells when nothing has come for a while and all was received (@r is 0),

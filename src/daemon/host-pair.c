@@ -14,6 +14,7 @@
 #include "api/codec.h"
 #include "daemon/crash.h"
 #include "daemon/daemon.h"
+#include "daemon/unread.h"
 #include "daemon/handoff.h"
 #include "net/link.h"
 #include "util/clock.h"
@@ -450,7 +451,7 @@ void us_host_pair_free(struct us_host_pair *pair)
 	us_list_remove(&pair->link);
 	us_vm_unwatch(pair->vm->vm, pair->standby);
 	unwatch(pair); /* before the lot is looked through once more: it tells the watch */
-	us_mirror_free(pair->mirror);
+	us_unread_free(pair->unread);
 	us_announce_free(pair->announce);
 	/* A removed pair has put the switch back already; any other leaves it as it is. */
 	if (pair->steer)

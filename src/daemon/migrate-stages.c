@@ -356,7 +356,16 @@ static void on_read(void *userdata, int r, const char *why,
 		return;
 	if (r == 0)
 		m->progress = *progress;
-	us_handoff_drain(vm);
+	us_handoff_ask(vm);
+}
+
+void us_migrate_taken(struct us_host_vm *vm)
+{
+	struct us_migration *m = vm->migration;
+	int r;
+
+	if (!m || !us_migration_is_doing(m, US_STAGE_HANDOFF) || m->handoff)
+		return;
 	r = us_handoff_new(&m->handoff, vm, m->carrier, on_handed_off, m);
 	if (r < 0)
 		us_migration_fail(m, us_strerror(r));

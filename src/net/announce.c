@@ -120,7 +120,8 @@ int us_announce_new(struct us_announce **ret_announce, sd_event *loop, const uin
 	memcpy(announce->addresses.mac, mac, sizeof(announce->addresses.mac));
 	r = find_ports(announce, standby, primary, reason);
 	if (r == 0)
-		r = us_packet_open(0, US_PACKET_SEND, mac, 0, &announce->fd);
+		r = us_packet_open(&(struct us_packet_config){ .kind = US_PACKET_SEND },
+				   &announce->fd);
 	if (r != 0)
 		return r;
 	r = sd_event_add_time(loop, &announce->timer, CLOCK_MONOTONIC, 0, 0, on_time, announce);

@@ -74,7 +74,7 @@ static bool has_frame(int tap)
 	return poll(&poll_tap, 1, 0) == 1 && (poll_tap.revents & POLLIN);
 }
 
-static size_t drain_queue(int tap, us_drain_fn each, void *userdata)
+static size_t drain_queue(int tap, int queue, us_drain_fn each, void *userdata)
 {
 	static uint8_t buffer[FRAME_BYTES];
 	size_t header = header_bytes(tap), count = 0;
@@ -87,7 +87,7 @@ static size_t drain_queue(int tap, us_drain_fn each, void *userdata)
 			break;
 		if (header)
 			memcpy(&net_header, buffer, sizeof(net_header));
-		each(userdata, &net_header, buffer + header, n - header);
+		each(userdata, queue, &net_header, buffer + header, n - header);
 		count++;
 	}
 	return count;
@@ -171,7 +171,7 @@ int us_drain_tap(pid_t pid, const char *interface, us_drain_fn each, void *userd
 
 	*ret_count = 0;
 	for (int i = 0; i < queues; i++) {
-		*ret_count += drain_queue(fds[i], each, userdata);
+		*ret_count += drain_queue(fds[i], i, each, userdata);
 		us_close(fds[i]);
 	}
 	if (queues < 0)

@@ -15,8 +15,11 @@
 
 #include "util/error.h"
 
-/* One frame, with what its sender left to be done to it (checksum, segmentation). */
-typedef void (*us_drain_fn)(void *userdata, const struct virtio_net_hdr *header,
+/*
+ * One frame, with what its sender left to be done to it (checksum, segmentation). Queues follow
+ * each other; @queue counts them, in no order that means anything.
+ */
+typedef void (*us_drain_fn)(void *userdata, int queue, const struct virtio_net_hdr *header,
 			    const uint8_t *frame, size_t length);
 
 /* Whether the descriptors of process @pid may be borrowed at all. Cheap. */

@@ -117,23 +117,68 @@ static bool is_same(const struct us_park_frame *one, const struct us_park_frame 
 	return one->length == other->length && memcmp(one->bytes, other->bytes, one->length) == 0;
 }
 
-const struct us_park_frame *us_mirror_before(struct us_mirror *mirror,
-					     const struct us_park_frame *next)
+static void catch_up(struct us_mirror *mirror)
 {
 	while (read_one(mirror))
 		;
 	forget_if_missed(mirror);
-	if (!next)
-		return mirror->count ? nth(mirror, mirror->count - 1) : NULL;
-	for (size_t i = mirror->count; i-- > 1;)
+}
+
+/* The number of the frame that went out last and is like @next, or of those kept. */
+static size_t find(struct us_mirror *mirror, const struct us_park_frame *next)
+{
+	for (size_t i = mirror->count; i-- > 0;)
 		if (is_same(nth(mirror, i), next))
-			return nth(mirror, i - 1);
-	return NULL;
+			return i;
+	return mirror->count;
+}
+
+bool us_mirror_has(struct us_mirror *mirror, const struct us_park_frame *frame)
+{
+	catch_up(mirror);
+	return find(mirror, frame) < mirror->count;
+}
+
+const struct us_park_frame *us_mirror_before(struct us_mirror *mirror,
+					     const struct us_park_frame *next)
+{
+	size_t end;
+
+	catch_up(mirror);
+	end = next ? find(mirror, next) : mirror->count;
+	return end == 0 || (next && end == mirror->count) ? NULL : nth(mirror, end - 1);
+}
+
+int us_mirror_between(struct us_mirror *mirror, const uint8_t *start, size_t length,
+		      const struct us_park_frame *next, const struct us_park_frame **ret_frames,
+		      size_t max)
+{
+	size_t end, count = 0;
+
+	catch_up(mirror);
+	end = next ? find(mirror, next) : mirror->count;
+	if (next && end == mirror->count)
+		return -ENOENT;
+	for (; count <= max && count < end; count++) {
+		const struct us_park_frame *frame = nth(mirror, end - 1 - count);
+
+		if (memcmp(frame->bytes, start, frame->length < length ? frame->length : length))
+			continue;
+		for (size_t i = 0; i < count; i++)
+			ret_frames[i] = nth(mirror, end - count + i);
+		return count;
+	}
+	return -ENOENT;
 }
 
 int us_mirror_new(struct us_mirror **ret_mirror, sd_event *loop, const char *port,
-		  const uint8_t mac[6], struct us_reason *reason)
+		  const uint8_t mac[6], int queue, struct us_reason *reason)
 {
+	struct us_packet_config config = { .kind = US_PACKET_OUTGOING,
+					   .mac = mac,
+					   .has_queue = queue >= 0,
+					   .queue = queue,
+					   .receive_bytes = RECEIVE_BYTES };
 	struct us_mirror *mirror;
 	struct us_link link;
 	int r = us_link_get(port, &link, reason);
@@ -145,7 +190,8 @@ int us_mirror_new(struct us_mirror **ret_mirror, sd_event *loop, const char *por
 		return -ENOMEM;
 	mirror->fd = -1;
 	memcpy(mirror->addresses.mac, mac, sizeof(mirror->addresses.mac));
-	r = us_packet_open(link.index, US_PACKET_OUTGOING, mac, RECEIVE_BYTES, &mirror->fd);
+	config.port = link.index;
+	r = us_packet_open(&config, &mirror->fd);
 	if (r == 0)
 		r = sd_event_add_io(loop, &mirror->io, mirror->fd, EPOLLIN, on_io, mirror);
 	if (r < 0) {

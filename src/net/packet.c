@@ -18,6 +18,7 @@ enum {
 	MAC_OFFSET_SOURCE = 6,
 	TYPE_OFFSET = 12,
 	IPV6_NEXT_OFFSET = 20,
+	QUEUE_TEST = 12, /* among the statements of attach_outgoing() */
 };
 
 #define LOAD(size, offset) BPF_STMT(BPF_LD | (size) | BPF_ABS, (offset))
@@ -26,6 +27,7 @@ enum {
 #define TAKE(length) BPF_STMT(BPF_RET | BPF_K, (length))
 #define DROP BPF_STMT(BPF_RET | BPF_K, 0)
 #define LOAD_DIRECTION LOAD(BPF_H, SKF_AD_OFF + SKF_AD_PKTTYPE)
+#define LOAD_QUEUE LOAD(BPF_H, SKF_AD_OFF + SKF_AD_QUEUE)
 
 static uint32_t mac_head(const uint8_t *mac)
 {
@@ -78,57 +80,67 @@ static int attach_from_to(int fd, const uint8_t *mac)
 	return attach(fd, filter, US_ARRAY_LENGTH(filter));
 }
 
-static int attach_outgoing(int fd, const uint8_t *mac)
+/* Through which queue is looked at last: it decides nothing about what comes in. */
+static int attach_outgoing(int fd, const struct us_packet_config *config)
 {
 	struct sock_filter filter[] = {
 		LOAD_DIRECTION,
 		IF(PACKET_OUTGOING, 9),
 		LOAD(BPF_W, MAC_OFFSET_SOURCE + 2),
-		UNLESS(mac_tail(mac), 8),
+		UNLESS(mac_tail(config->mac), 10),
 		LOAD(BPF_H, MAC_OFFSET_SOURCE),
-		UNLESS(mac_head(mac), 6),
+		UNLESS(mac_head(config->mac), 8),
 		LOAD(BPF_H, TYPE_OFFSET),
-		IF(ETH_P_ARP, 3),
-		UNLESS(ETH_P_IPV6, 3),
+		IF(ETH_P_ARP, 5),
+		UNLESS(ETH_P_IPV6, 5),
 		LOAD(BPF_B, IPV6_NEXT_OFFSET),
-		UNLESS(IPPROTO_ICMPV6, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMPV6, 2, 3),
+		LOAD_QUEUE,
+		UNLESS(config->queue, 1),
 		TAKE(WHOLE),
 		DROP,
 	};
 
+	if (!config->has_queue) /* any will do */
+		filter[QUEUE_TEST].jf = 0;
 	return attach(fd, filter, US_ARRAY_LENGTH(filter));
 }
 
-static int set_up(int fd, enum us_packet_kind kind, const uint8_t *mac)
+static int set_up(int fd, const struct us_packet_config *config)
 {
-	const int one = 1;
+	const int one = 1, bytes = config->receive_bytes;
 	int r = 0;
 
-	switch (kind) {
+	switch (config->kind) {
 	case US_PACKET_FROM:
 		r = setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one));
-		return r < 0 ? -errno : attach_from(fd, mac);
+		r = r < 0 ? -errno : attach_from(fd, config->mac);
+		break;
 	case US_PACKET_FROM_TO:
-		return attach_from_to(fd, mac);
+		r = attach_from_to(fd, config->mac);
+		break;
 	case US_PACKET_OUTGOING:
-		r = attach_outgoing(fd, mac);
-		if (r < 0)
-			return r;
-		/* fall through */
+		r = attach_outgoing(fd, config);
+		break;
 	case US_PACKET_SEND:
-		r = setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one));
 		break;
 	}
-	return r < 0 ? -errno : 0;
+	if (r < 0)
+		return r;
+	if ((config->kind == US_PACKET_OUTGOING || config->kind == US_PACKET_SEND) &&
+	    setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) < 0)
+		return -errno;
+	if (bytes && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
+		return -errno;
+	return 0;
 }
 
-int us_packet_open(int port, enum us_packet_kind kind, const uint8_t mac[6], int receive_bytes,
-		   int *ret_fd)
+int us_packet_open(const struct us_packet_config *config, int *ret_fd)
 {
 	const struct sockaddr_ll address = {
 		.sll_family = AF_PACKET,
-		.sll_protocol = kind == US_PACKET_SEND ? 0 : htobe16(ETH_P_ALL),
-		.sll_ifindex = port,
+		.sll_protocol = config->kind == US_PACKET_SEND ? 0 : htobe16(ETH_P_ALL),
+		.sll_ifindex = config->port,
 	};
 	US_CLEANUP(us_closep) int fd = -1;
 	int r;
@@ -136,12 +148,9 @@ int us_packet_open(int port, enum us_packet_kind kind, const uint8_t mac[6], int
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	r = set_up(fd, kind, mac);
+	r = set_up(fd, config);
 	if (r < 0)
 		return r;
-	if (receive_bytes &&
-	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive_bytes, sizeof(receive_bytes)) < 0)
-		return -errno;
 	/* Last: no frame gets in before there is a filter. */
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;

@@ -17,10 +17,17 @@ enum {
 	US_PACKET_SNAP = 96, /* bytes of a frame, where only the first are received */
 };
 
+struct us_packet_config {
+	enum us_packet_kind kind;
+	int port;	    /* index of the interface; to send, 0 leaves it open */
+	const uint8_t *mac; /* not to send */
+	bool has_queue;	    /* of what goes out, only that through … */
+	uint16_t queue;	    /* … this transmit queue */
+	int receive_bytes;  /* that the kernel holds for us; it drops what is more */
+};
+
 /*
- * Opens a socket that does not block. The kernel holds about @receive_bytes for us, and drops
- * what is more. @mac is not used for US_PACKET_SEND. Frames that came before, or at other ports,
- * are never seen. 0 or a negative errno.
+ * Opens a socket that does not block. Frames that came before, or at other ports, are never seen.
+ * 0 or a negative errno.
  */
-int us_packet_open(int port, enum us_packet_kind kind, const uint8_t mac[6], int receive_bytes,
-		   int *ret_fd);
+int us_packet_open(const struct us_packet_config *config, int *ret_fd);

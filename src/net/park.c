@@ -334,7 +334,8 @@ static int arm(struct us_park *park, uint64_t after_usec, sd_event_time_handler_
 static int set_target(struct us_park *park, const struct us_link *target, struct us_reason *reason)
 {
 	struct us_link_traffic traffic;
-	int port = -1, r = us_packet_open(target->index, US_PACKET_SEND, NULL, 0, &port);
+	const struct us_packet_config config = { .kind = US_PACKET_SEND, .port = target->index };
+	int port = -1, r = us_packet_open(&config, &port);
 
 	if (r < 0)
 		return us_refuse(reason, "interface %s: frames cannot be sent there: %s",

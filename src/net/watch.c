@@ -164,13 +164,19 @@ static int on_tick(sd_event_source *timer, uint64_t due_usec, void *userdata)
 
 static int start(struct us_watch *watch, sd_event *loop, int standby_index)
 {
+	const struct us_packet_config standby = { .kind = US_PACKET_FROM_TO,
+						  .port = standby_index,
+						  .mac = watch->config.mac,
+						  .receive_bytes = RECEIVE_BYTES };
+	const struct us_packet_config primary = { .kind = US_PACKET_FROM,
+						  .port = watch->primary_index,
+						  .mac = watch->config.mac,
+						  .receive_bytes = RECEIVE_BYTES };
 	int r;
 
-	r = us_packet_open(standby_index, US_PACKET_FROM_TO, watch->config.mac, RECEIVE_BYTES,
-			   &watch->standby_fd);
+	r = us_packet_open(&standby, &watch->standby_fd);
 	if (r == 0)
-		r = us_packet_open(watch->primary_index, US_PACKET_FROM, watch->config.mac,
-				   RECEIVE_BYTES, &watch->primary_fd);
+		r = us_packet_open(&primary, &watch->primary_fd);
 	if (r == 0)
 		r = sd_event_add_time(loop, &watch->timer, CLOCK_MONOTONIC, 0, 1000, on_tick,
 				      watch);

@@ -199,3 +199,17 @@ int us_vm_listen_transfer(struct us_vm *vm, const char *address, us_vm_done_fn d
 typedef void (*us_vm_progress_fn)(void *userdata, int r, const char *why,
 				  const struct us_transfer_progress *progress);
 int us_vm_query_transfer(struct us_vm *vm, us_vm_progress_fn done, void *userdata);
+
+enum {
+	US_RECEIVED_BYTES = 84,
+};
+
+/*
+ * The first US_RECEIVED_BYTES of the frame that a guest which stands still received last through
+ * @queue_pair (from 0) of its standby @device, as its memory has them: possibly something else, if
+ * it has used that memory since. @frame is NULL if that cannot be known (an older VMM, no split
+ * virtqueue, no driver).
+ */
+typedef void (*us_vm_received_fn)(void *userdata, const uint8_t *frame, size_t length);
+int us_vm_query_received(struct us_vm *vm, const char *device, unsigned queue_pair,
+			 us_vm_received_fn done, void *userdata);

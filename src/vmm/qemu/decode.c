@@ -98,6 +98,42 @@ void us_decode_virtio_status(const json_t *answer, struct us_virtio_status *ret_
 				    : US_GUEST_LEGACY;
 }
 
+int us_decode_queue_status(const json_t *answer, struct us_queue_status *ret_status)
+{
+	uint64_t size = us_json_uint64(json_object_get(answer, "vring-num"));
+
+	*ret_status = (struct us_queue_status){
+		.descriptors = us_json_uint64(json_object_get(answer, "vring-desc")),
+		.used = us_json_uint64(json_object_get(answer, "vring-used")),
+		.used_index = us_json_uint64(json_object_get(answer, "used-idx")),
+		.size = size,
+	};
+	/* Of a packed one QEMU leaves the used ring out. */
+	if (!ret_status->descriptors || !ret_status->used || size == 0 || size > 32768)
+		return -EBADMSG;
+	return 0;
+}
+
+int us_decode_memory(const char *text, uint8_t *ret_bytes, size_t size)
+{
+	size_t count = 0;
+
+	for (; text && *text; text++) {
+		char *end;
+		unsigned long value;
+
+		/* An address ends with a colon, a byte is "0x" and two digits. */
+		if (text[0] != ' ' || text[1] != '0' || text[2] != 'x')
+			continue;
+		value = strtoul(text + 1, &end, 16);
+		if (end != text + 5 || count == size)
+			return -EBADMSG;
+		ret_bytes[count++] = value;
+		text += 4;
+	}
+	return count == size ? 0 : -EBADMSG;
+}
+
 /* ---- Network ---- */
 
 /* "…,ifname=tap0,…" of one line */

@@ -35,6 +35,17 @@ struct us_virtio_status {
 };
 void us_decode_virtio_status(const json_t *answer, struct us_virtio_status *ret_status);
 
+/* A virtqueue (x-query-virtio-queue-status): where its parts are in the guest's memory. */
+struct us_queue_status {
+	uint64_t descriptors, used;
+	uint16_t size, used_index;
+};
+/* 0, or -EBADMSG if it is not in use, or no split virtqueue. */
+int us_decode_queue_status(const json_t *answer, struct us_queue_status *ret_status);
+
+/* HMP "xp /NNxb ADDRESS": exactly @size bytes, or -EBADMSG. @text may be NULL. */
+int us_decode_memory(const char *text, uint8_t *ret_bytes, size_t size);
+
 /* ---- Network (HMP "info network", the one place that tells queues and the tap) ---- */
 
 /*

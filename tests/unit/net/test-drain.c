@@ -91,8 +91,8 @@ struct taken {
 	int count, in_order;
 };
 
-static void take(void *userdata, const struct virtio_net_hdr *header, const uint8_t *frame,
-		 size_t length)
+static void take(void *userdata, int queue, const struct virtio_net_hdr *header,
+		 const uint8_t *frame, size_t length)
 {
 	struct taken *taken = userdata;
 

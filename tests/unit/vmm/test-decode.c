@@ -418,9 +418,45 @@ static void test_settings(void **state)
 	load("status-running"); /* lets go of the last file */
 }
 
+static void test_memory(void **state)
+{
+	static const char text[] = "00000000be5b1000: 0x01 0x02 0x03 0x04 0x05 0x06 0x07 0x08\r\n"
+				   "00000000be5b1008: 0xfe 0xff\r\n";
+	static const uint8_t expected[] = { 1, 2, 3, 4, 5, 6, 7, 8, 0xfe, 0xff };
+	uint8_t bytes[sizeof(expected)];
+
+	assert_int_equal(us_decode_memory(text, bytes, sizeof(bytes)), 0);
+	assert_memory_equal(bytes, expected, sizeof(bytes));
+	assert_true(us_decode_memory(text, bytes, sizeof(bytes) - 1) < 0);
+	assert_true(us_decode_memory("Cannot access memory\r\n", bytes, 1) < 0);
+	assert_true(us_decode_memory("0: 0x12345678\r\n", bytes, 1) < 0);
+	assert_true(us_decode_memory("0: 0x1", bytes, 1) < 0);
+	assert_true(us_decode_memory(NULL, bytes, 1) < 0);
+}
+
+static void test_queue_status(void **state)
+{
+	struct us_queue_status status;
+	json_t *answer = parse("{'vring-num': 256, 'vring-desc': 4096, 'vring-used': 8192, "
+			       "'used-idx': 7, 'last-avail-idx': 9}");
+
+	assert_int_equal(us_decode_queue_status(answer, &status), 0);
+	assert_int_equal(status.size, 256);
+	assert_int_equal(status.descriptors, 4096);
+	assert_int_equal(status.used, 8192);
+	assert_int_equal(status.used_index, 7);
+	json_object_set_new(answer, "vring-num", json_integer(0));
+	assert_true(us_decode_queue_status(answer, &status) < 0);
+	json_object_set_new(answer, "vring-num", json_integer(65536));
+	assert_true(us_decode_queue_status(answer, &status) < 0);
+	json_decref(answer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_queue_status),
 		cmocka_unit_test(test_message),	    cmocka_unit_test(test_message_parts),
 		cmocka_unit_test(test_virtio_real), cmocka_unit_test(test_virtio_odd),
 		cmocka_unit_test(test_run_state),   cmocka_unit_test(test_network),

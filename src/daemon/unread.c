@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The frames that a QEMU which stopped its guest has not given to it.
+ *
+ * What it took out in vain is between the last frame that the guest received, as its own memory
+ * has it, and the first that is still in the tap. If the memory cannot tell (the guest may have
+ * used it again), the count of the tap does: it has no more than the one read after the stop.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/handoff.h"
+#include "daemon/unread.h"
+#include "net/drain.h"
+#include "net/link.h"
+#include "net/mirror.h"
+
+enum {
+	QUEUES_MAX = 16,
+	VAIN_MAX = 4, /* frames that were read in vain, for each queue; two are known of */
+};
+
+struct queue {
+	struct us_mirror *mirror;
+	bool has_received, is_taken;
+	uint8_t received[US_RECEIVED_BYTES];
+};
+
+struct us_unread {
+	struct us_host_pair *pair;
+	uint64_t read_at_stop; /* frames that QEMU had read from the tap then */
+	bool is_asking;
+	size_t asked; /* queues */
+
+	/* While frames are taken */
+	struct us_park *park;
+	int draining; /* which queue of QEMU's; -1: none yet */
+	size_t taken, taken_read;
+
+	size_t queue_count;
+	struct queue queues[];
+};
+
+/* Frames that QEMU has read from the standby's tap: the tap counts them as sent only then. */
+static uint64_t read_count(const struct us_host_pair *pair)
+{
+	struct us_link_traffic traffic = { 0 };
+	struct us_link link;
+
+	if (us_link_get(pair->port, &link, NULL) == 0)
+		us_link_get_traffic(link.index, &traffic);
+	return traffic.sent;
+}
+
+int us_unread_new(struct us_unread **ret_unread, struct us_host_pair *pair,
+		  struct us_reason *reason)
+{
+	size_t count = pair->queue_pairs > 1 ? pair->queue_pairs : 1;
+	struct us_unread *unread;
+	int r = 0;
+
+	if (count > QUEUES_MAX)
+		return us_refuse(reason, "%s has %zu queue pairs: more than %d are not watched",
+				 pair->standby, count, QUEUES_MAX);
+	unread = calloc(1, sizeof(*unread) + count * sizeof(*unread->queues));
+	if (!unread)
+		return -ENOMEM;
+	unread->pair = pair;
+	unread->queue_count = count;
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = us_mirror_new(&unread->queues[i].mirror, pair->vm->daemon->loop, pair->port,
+				  pair->mac, count > 1 ? (int)i : -1, reason);
+	if (r != 0) {
+		us_unread_free(unread);
+		return r;
+	}
+	*ret_unread = unread;
+	return 0;
+}
+
+void us_unread_free(struct us_unread *unread)
+{
+	if (!unread)
+		return;
+	for (size_t i = 0; i < unread->queue_count; i++)
+		us_mirror_free(unread->queues[i].mirror);
+	free(unread);
+}
+
+void us_unread_stopped(struct us_unread *unread)
+{
+	unread->read_at_stop = read_count(unread->pair);
+}
+
+const struct us_addresses *us_unread_addresses(const struct us_unread *unread)
+{
+	/* What comes in is seen at each queue alike. */
+	return us_mirror_addresses(unread->queues[0].mirror);
+}
+
+/* ---- What the guest received last ---- */
+
+static void ask_next(struct us_unread *unread);
+
+/* The pair outlives its requests; what it asked for may be over. */
+static void on_received(void *userdata, const uint8_t *frame, size_t length)
+{
+	struct us_host_pair *pair = userdata;
+	struct us_unread *unread = pair->unread;
+	struct queue *queue;
+
+	pair->requests--;
+	if (!unread || !unread->is_asking)
+		return;
+	queue = &unread->queues[unread->asked++];
+	queue->has_received = frame && length == sizeof(queue->received);
+	if (queue->has_received)
+		memcpy(queue->received, frame, length);
+	ask_next(unread);
+}
+
+static void ask_next(struct us_unread *unread)
+{
+	struct us_host_pair *pair = unread->pair;
+
+	unread->is_asking = unread->asked < unread->queue_count &&
+			    us_vm_query_received(pair->vm->vm, pair->standby, unread->asked,
+						 on_received, pair) == 0;
+	if (unread->is_asking)
+		pair->requests++;
+	else
+		us_handoff_asked(pair->vm);
+}
+
+void us_unread_ask(struct us_unread *unread)
+{
+	unread->asked = 0;
+	ask_next(unread);
+}
+
+/* ---- Taking them ---- */
+
+static void put(struct us_unread *unread, const struct us_park_frame *frame, bool was_read)
+{
+	/* What was flooded, to all or to a group, the destination has had itself. */
+	if (frame->length < 14 || memcmp(frame->bytes, unread->pair->mac, US_MAC_BYTES) != 0 ||
+	    !us_park_put(unread->park, frame, true))
+		return;
+	unread->taken++;
+	unread->taken_read += was_read;
+}
+
+/* What QEMU read in vain, before @next; NULL: nothing is left in that queue of the tap. */
+static void take_read(struct us_unread *unread, struct queue *queue,
+		      const struct us_park_frame *next)
+{
+	const struct us_park_frame *frames[VAIN_MAX];
+	int count = -1;
+
+	queue->is_taken = true;
+	if (queue->has_received)
+		count = us_mirror_between(queue->mirror, queue->received, sizeof(queue->received),
+					  next, frames, VAIN_MAX);
+	/* If frames are left in the tap, one that was read is why. If none are, its count tells. */
+	if (count < 0 && (next || (unread->queue_count == 1 &&
+				   read_count(unread->pair) > unread->read_at_stop))) {
+		frames[0] = us_mirror_before(queue->mirror, next);
+		count = frames[0] != NULL;
+	}
+	for (int i = 0; i < count; i++)
+		put(unread, frames[i], true);
+}
+
+static void put_drained(void *userdata, int number, const struct virtio_net_hdr *header,
+			const uint8_t *bytes, size_t length)
+{
+	struct us_park_frame frame = { .header = *header, .bytes = bytes, .length = length };
+	struct us_unread *unread = userdata;
+
+	for (size_t i = 0; unread->draining != number && i < unread->queue_count; i++) {
+		struct queue *queue = &unread->queues[i];
+
+		if (queue->is_taken || !us_mirror_has(queue->mirror, &frame))
+			continue;
+		unread->draining = number;
+		take_read(unread, queue, &frame);
+	}
+	unread->draining = number;
+	put(unread, &frame, false);
+}
+
+size_t us_unread_take(struct us_unread *unread, bool drains, size_t *ret_read,
+		      struct us_reason *reason)
+{
+	struct us_host_pair *pair = unread->pair;
+	size_t count;
+
+	unread->park = us_steer_park(pair->steer);
+	unread->draining = -1;
+	unread->taken = unread->taken_read = 0;
+	if (drains)
+		us_drain_tap(us_vm_pid(pair->vm->vm), pair->port, put_drained, unread, &count,
+			     reason);
+	for (size_t i = 0; i < unread->queue_count; i++)
+		if (!unread->queues[i].is_taken)
+			take_read(unread, &unread->queues[i], NULL);
+	*ret_read = unread->taken_read;
+	return unread->taken;
+}

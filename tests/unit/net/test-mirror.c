@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The last frames that went out of a tap, with one queue and with two. */
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/frame.h"
+#include "net/mirror.h"
+#include "net/packet.h"
+#include "testbed.h"
+
+enum {
+	FRAME_BYTES = 60,
+};
+
+struct bed {
+	sd_event *loop;
+	int tap, other_queue, port;
+};
+
+static int open_queue(const char *name)
+{
+	struct ifreq request = { .ifr_flags =
+					 IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE };
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	strcpy(request.ifr_name, name);
+	assert_int_equal(ioctl(fd, TUNSETIFF, &request), 0);
+	return fd;
+}
+
+static int setup(void **state)
+{
+	static struct bed bed;
+
+	bed.tap = open_queue("tap");
+	bed.other_queue = open_queue("tap");
+	testbed_run("ip link set tap up");
+	assert_true(sd_event_new(&bed.loop) >= 0);
+	assert_int_equal(us_packet_open(&(struct us_packet_config){ .kind = US_PACKET_SEND,
+								    .port = if_nametoindex("tap") },
+					&bed.port),
+			 0);
+	*state = &bed;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bed *bed = *state;
+
+	sd_event_unref(bed->loop);
+	close(bed->tap);
+	close(bed->other_queue);
+	close(bed->port);
+	return 0;
+}
+
+/* A frame of the flow @flow, which decides about the queue. */
+static struct us_park_frame frame_of(uint8_t flow, uint8_t number)
+{
+	static uint8_t bytes[2][FRAME_BYTES];
+	static int i;
+	uint8_t *b = bytes[++i % 2];
+
+	memset(b, 0, FRAME_BYTES);
+	memcpy(b, guest_mac, 6);
+	memcpy(b + 6, (uint8_t[]){ 2, 9, 9, 9, 9, 9, 8, 0, 0x45 }, 9);
+	b[17] = 46;
+	b[23] = 17;
+	b[29] = flow;
+	b[33] = 7;
+	b[50] = number;
+	return (struct us_park_frame){ .bytes = b, .length = FRAME_BYTES };
+}
+
+static void go_out(struct bed *bed, uint8_t flow, uint8_t number)
+{
+	struct us_park_frame frame = frame_of(flow, number);
+	uint8_t bytes[sizeof(frame.header) + FRAME_BYTES] = { 0 };
+
+	memcpy(bytes + sizeof(frame.header), frame.bytes, frame.length);
+	assert_int_equal(send(bed->port, bytes, sizeof(bytes), 0), sizeof(bytes));
+}
+
+static struct us_mirror *mirror_new(struct bed *bed, int queue)
+{
+	struct us_reason reason = { "" };
+	struct us_mirror *mirror = NULL;
+
+	if (us_mirror_new(&mirror, bed->loop, "tap", guest_mac, queue, &reason) != 0)
+		fail_msg("%s", reason.text);
+	return mirror;
+}
+
+static void test_between(void **state)
+{
+	struct bed *bed = *state;
+	struct us_mirror *mirror = mirror_new(bed, -1);
+	const struct us_park_frame *frames[2];
+	struct us_park_frame one, other;
+
+	for (uint8_t i = 1; i <= 5; i++)
+		go_out(bed, 1, i);
+	one = frame_of(1, 2);
+	other = frame_of(1, 5);
+	assert_int_equal(us_mirror_between(mirror, one.bytes, 55, &other, frames, 2), 2);
+	assert_int_equal(frames[0]->bytes[50], 3);
+	assert_int_equal(frames[1]->bytes[50], 4);
+	assert_int_equal(us_mirror_before(mirror, &other)->bytes[50], 4);
+	assert_int_equal(us_mirror_before(mirror, NULL)->bytes[50], 5);
+	/* More than are asked for, and none. */
+	assert_int_equal(us_mirror_between(mirror, one.bytes, 55, NULL, frames, 2), -2);
+	assert_int_equal(us_mirror_between(mirror, other.bytes, 55, NULL, frames, 2), 0);
+	other = frame_of(1, 9);
+	assert_false(us_mirror_has(mirror, &other));
+	assert_null(us_mirror_before(mirror, &other));
+	assert_int_equal(us_mirror_between(mirror, one.bytes, 55, &other, frames, 2), -2);
+	us_mirror_free(mirror);
+}
+
+static void test_one_queue(void **state)
+{
+	struct bed *bed = *state;
+	struct us_mirror *mirrors[] = { mirror_new(bed, 0), mirror_new(bed, 1) };
+	uint8_t buffer[2000];
+	unsigned int seen[2] = { 0 };
+
+	for (uint8_t flow = 1; flow <= 32; flow++) {
+		go_out(bed, flow, flow);
+		for (int queue = 0; queue < 2; queue++) {
+			const struct us_park_frame *last = us_mirror_before(mirrors[queue], NULL);
+			bool is_there = read(queue ? bed->other_queue : bed->tap, buffer,
+					     sizeof(buffer)) > 0;
+
+			assert_true(is_there == (last && last->bytes[50] == flow));
+			seen[queue] += is_there;
+		}
+	}
+	assert_int_equal(seen[0] + seen[1], 32);
+	assert_true(seen[0] > 0 && seen[1] > 0);
+	us_mirror_free(mirrors[0]);
+	us_mirror_free(mirrors[1]);
+}
+
+static void test_addresses(void **state)
+{
+	struct bed *bed = *state;
+	struct us_mirror *mirror = mirror_new(bed, 0);
+	uint8_t bytes[sizeof(struct virtio_net_hdr) + US_FRAME_MAX] = { 0 };
+	char text[US_ADDRESS_TEXT_MAX];
+	size_t length = us_frame_arp_announcement(bytes + sizeof(struct virtio_net_hdr), guest_mac,
+						  (uint8_t[]){ 192, 0, 2, 7 });
+
+	length += sizeof(struct virtio_net_hdr);
+	assert_int_equal(write(bed->other_queue, bytes, length), length);
+	assert_null(us_mirror_before(mirror, NULL)); /* it came in */
+	assert_true(us_addresses_text(us_mirror_addresses(mirror), 0, text));
+	assert_string_equal(text, "192.0.2.7");
+	us_mirror_free(mirror);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_between, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_queue, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
+	};
+
+	if (!testbed_enter())
+		return TESTBED_SKIP;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
