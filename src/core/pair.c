@@ -637,6 +637,7 @@ static int take_event(struct us_pair *pair, const struct us_event *event,
 		return take_observed(pair, event->on, now, effects);
 	case US_EVENT_PATH:
 		take_path(pair, event->path, now);
+		pair->steer_retry = false; /* the switch may have become another one */
 		return 0;
 	case US_EVENT_RESERVED:
 		return take_reserved(pair, event->on, now);

@@ -16,6 +16,7 @@
 #include "core/migration.h"
 #include "daemon/metrics.h"
 #include "net/announce.h"
+#include "net/changes.h"
 #include "net/steer.h"
 #include "net/watch.h"
 #include "understudy/client.h"
@@ -46,6 +47,8 @@ struct us_daemon {
 	uint64_t started_usec;	       /* CLOCK_REALTIME */
 	sd_event_source *saving;       /* armed when the state file is older than the state */
 	sd_event_source *settling;     /* armed when those who wait are to be asked */
+	struct us_changes *changes;    /* of the switch, by anyone */
+	struct us_timer looking;       /* set while pairs are to look at the switch */
 	bool is_unsaved;	       /* the state file cannot be written */
 
 	/* For those who watch: metrics.h */
@@ -131,6 +134,8 @@ struct us_host_pair {
 	uint16_t mtu, queue_pairs;
 	struct us_primary_spec primary; /* .text is "" when none is assigned */
 	bool assign_next;		/* `primary` is to be assigned once the old one is gone */
+	bool must_look;			/* at the switch: something changed there */
+	uint64_t differed_usec;		/* when it last was not as it should be; 0: never */
 	struct us_pair_options options;
 
 	struct us_pair engine;
@@ -181,6 +186,13 @@ const char *us_words(const char *words);
 /* One line, to the journal or stderr. */
 void us_log(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* ---- look.c: who else changes the switch ---- */
+
+/* Has @pair look in a second, with what it could not do now for want of memory. */
+void us_look_later(struct us_host_pair *pair);
+int us_look_init(struct us_daemon *daemon);
+void us_look_deinit(struct us_daemon *daemon);
+
 /* ---- host-vm.c ---- */
 
 int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const char *name,
@@ -206,6 +218,8 @@ void us_host_pair_free(struct us_host_pair *pair);
 void us_host_pair_feed(struct us_host_pair *pair, struct us_event event);
 /* Looks at VM, switch and device anew: after it was made, and after each adoption. */
 void us_host_pair_observe(struct us_host_pair *pair);
+/* Looks at the switch, and has it changed back. False: to be called again, a second later. */
+bool us_host_pair_look(struct us_host_pair *pair);
 /* Another primary, or none for NULL; the present one is hidden and given back first. */
 void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec *spec);
 /* The guest does not let its primary go, and will not be waited for. */

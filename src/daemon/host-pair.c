@@ -277,7 +277,8 @@ static void perform(struct us_host_pair *pair, const struct us_effect *effect)
 		unplug(pair);
 		break;
 	case US_EFFECT_RESET_VM:
-		asked(pair, us_vm_reset(pair->vm->vm, on_reset_done, pair));
+		if (asked(pair, us_vm_reset(pair->vm->vm, on_reset_done, pair)) < 0)
+			us_log(LOG_WARNING, "%s: system_reset could not be asked for", pair->name);
 		break;
 	case US_EFFECT_WATCH:
 		watch(pair);
@@ -361,6 +362,8 @@ void us_host_pair_feed(struct us_host_pair *pair, struct us_event event)
 
 /* ---- Life ---- */
 
+static void ask_for_device(struct us_host_pair *pair);
+
 static void on_observed(void *userdata, int r, const char *why)
 {
 	struct us_host_pair *pair = userdata;
@@ -370,7 +373,44 @@ static void on_observed(void *userdata, int r, const char *why)
 		us_host_pair_feed(pair,
 				  (struct us_event){ .type = US_EVENT_OBSERVED, .on = r == 0 });
 	else if (r != -ECONNRESET) /* it took too long: nothing else asks, so ask again */
-		asked(pair, us_vm_has_device(pair->vm->vm, pair->device, on_observed, pair));
+		ask_for_device(pair);
+}
+
+/* Until that is answered nothing is done: what cannot be asked now is asked later. */
+static void ask_for_device(struct us_host_pair *pair)
+{
+	if (asked(pair, us_vm_has_device(pair->vm->vm, pair->device, on_observed, pair)) < 0)
+		us_look_later(pair);
+}
+
+bool us_host_pair_look(struct us_host_pair *pair)
+{
+	enum us_path path, known = pair->engine.path;
+	int r;
+
+	if (pair->engine.steering)
+		return false;
+	if (pair->engine.primary == US_PRIMARY_UNKNOWN && !pair->requests &&
+	    us_vm_is_adopted(pair->vm->vm))
+		ask_for_device(pair);
+	r = find_switch(pair, NULL);
+	if (r == 0)
+		r = us_steer_path(pair->steer, &path);
+	if (r < 0) /* that says nothing of the switch */
+		return false;
+	if (r > 0)
+		path = US_PATH_NONE;
+	/* Where nothing is steered, others may do as they like. */
+	if (path == known || known == US_PATH_NONE) {
+		if (!pair->engine.steer_retry)
+			return true;
+	} else {
+		us_log(LOG_WARNING, "%s: the switch was changed by somebody else: path %s, not %s",
+		       pair->name, us_path_name(path), us_path_name(known));
+	}
+	pair->differed_usec = us_now_usec();
+	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_PATH, .path = path });
+	return true;
 }
 
 void us_host_pair_observe(struct us_host_pair *pair)
@@ -388,7 +428,7 @@ void us_host_pair_observe(struct us_host_pair *pair)
 	if (!us_vm_is_adopted(pair->vm->vm))
 		return;
 	us_handoff_probe(pair, false);
-	asked(pair, us_vm_has_device(pair->vm->vm, pair->device, on_observed, pair));
+	ask_for_device(pair);
 }
 
 void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec *spec)

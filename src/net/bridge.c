@@ -380,15 +380,18 @@ void us_steer_drop_park(struct us_steer *steer)
 
 static int park(struct us_steer *steer, struct us_reason *reason)
 {
+	enum us_path present;
 	int r = us_steer_make_park(steer, reason);
 
 	if (r != 0)
 		return r;
 	us_park_hold(steer->park);
 	steer->is_delivering = false;
-	if (steer->is_parked)
+	if (steer->is_parked && us_steer_path(steer, &present) == 0 && present == US_PATH_PARKED)
 		return 0;
 	r = find_and_point_to(steer, us_park_link(steer->park), reason);
+	if (r != 0 && steer->is_parked)
+		return r;
 	if (r != 0) {
 		us_steer_drop_park(steer);
 		return r;
@@ -526,9 +529,15 @@ int us_steer_path(struct us_steer *steer, enum us_path *ret_path)
 	int r;
 
 	*ret_path = US_PATH_NONE;
-	if (us_link_get(steer->standby, &standby, NULL) != 0)
+	r = us_link_get(steer->standby, &standby, NULL);
+	if (r < 0)
+		return r;
+	if (r > 0)
 		standby = (struct us_link){ .index = 0 };
-	if (steer->primary[0] && us_link_get(steer->primary, &primary, NULL) != 0)
+	r = steer->primary[0] ? us_link_get(steer->primary, &primary, NULL) : 0;
+	if (r < 0)
+		return r;
+	if (r > 0)
 		primary = (struct us_link){ .index = 0 };
 	if (!standby.master && !primary.master)
 		return 0;

@@ -154,14 +154,13 @@ bool us_decode_traffic(const struct nlmsghdr *message, struct us_link_traffic *r
 	return true;
 }
 
-bool us_decode_fdb(const struct nlmsghdr *message, struct us_fdb_entry *ret_entry)
+static bool decode_entry(const struct nlmsghdr *message, struct us_fdb_entry *ret_entry)
 {
 	const struct nlattr *attributes[NDA_MAX + 1] = { NULL };
 	struct table table = { attributes, NDA_MAX };
 	const struct ndmsg *head = mnl_nlmsg_get_payload(message);
 
-	if (message->nlmsg_type != RTM_NEWNEIGH ||
-	    mnl_nlmsg_get_payload_len(message) < sizeof(*head) || head->ndm_family != AF_BRIDGE ||
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*head) || head->ndm_family != AF_BRIDGE ||
 	    head->ndm_flags & NTF_SELF)
 		return false;
 	mnl_attr_parse(message, sizeof(*head), collect, &table);
@@ -175,5 +174,31 @@ bool us_decode_fdb(const struct nlmsghdr *message, struct us_fdb_entry *ret_entr
 	       sizeof(ret_entry->mac));
 	if (has(attributes[NDA_VLAN], 2))
 		ret_entry->vlan = mnl_attr_get_u16(attributes[NDA_VLAN]);
+	return true;
+}
+
+bool us_decode_fdb(const struct nlmsghdr *message, struct us_fdb_entry *ret_entry)
+{
+	return message->nlmsg_type == RTM_NEWNEIGH && decode_entry(message, ret_entry);
+}
+
+bool us_decode_fdb_change(const struct nlmsghdr *message, struct us_fdb_entry *ret_entry)
+{
+	return (message->nlmsg_type == RTM_NEWNEIGH || message->nlmsg_type == RTM_DELNEIGH) &&
+	       decode_entry(message, ret_entry);
+}
+
+bool us_decode_link_change(const struct nlmsghdr *message, char ret_name[IF_NAMESIZE])
+{
+	const struct nlattr *attributes[IFLA_IFNAME + 1] = { NULL };
+	struct table table = { attributes, IFLA_IFNAME };
+
+	if ((message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK) ||
+	    mnl_nlmsg_get_payload_len(message) < sizeof(struct ifinfomsg))
+		return false;
+	mnl_attr_parse(message, sizeof(struct ifinfomsg), collect, &table);
+	if (!has(attributes[IFLA_IFNAME], 2))
+		return false;
+	copy_text(ret_name, IF_NAMESIZE, attributes[IFLA_IFNAME]);
 	return true;
 }

@@ -41,3 +41,9 @@ bool us_decode_traffic(const struct nlmsghdr *message, struct us_link_traffic *r
 
 /* RTM_NEWNEIGH of a bridge's own table; false for anything else (a NIC's own filter, say). */
 bool us_decode_fdb(const struct nlmsghdr *message, struct us_fdb_entry *ret_entry);
+
+/* The same, or RTM_DELNEIGH: what an entry is now, or was. */
+bool us_decode_fdb_change(const struct nlmsghdr *message, struct us_fdb_entry *ret_entry);
+
+/* RTM_NEWLINK or RTM_DELLINK, of any family: the interface's name. False if it tells none. */
+bool us_decode_link_change(const struct nlmsghdr *message, char ret_name[IF_NAMESIZE]);

@@ -59,6 +59,9 @@ int us_link_get(const char *name, struct us_link *ret_link, struct us_reason *re
 	if (r == -ENODEV)
 		return us_refuse(reason, "interface %s: there is none: create it, or name another",
 				 name);
+	/* That says nothing of the interface. */
+	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS || r == -ETIMEDOUT)
+		return r;
 	if (r < 0)
 		return us_refuse(reason, "interface %s: the kernel does not show it: %s", name,
 				 words.text);

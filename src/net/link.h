@@ -19,7 +19,10 @@ struct us_link {
 	char name[IF_NAMESIZE];
 };
 
-/* By name (an alternative name will do). Refused, in words, when there is none. */
+/*
+ * By name (an alternative name will do). Refused, in words, when there is none; a negative errno
+ * when the kernel could not be asked.
+ */
 int us_link_get(const char *name, struct us_link *ret_link, struct us_reason *reason);
 
 /* Whether the bridge with this index looks at VLANs at all. 0 or a negative errno. */

@@ -71,7 +71,7 @@ static void begin(void)
 	/* Nobody is there to be asked: its path changes by no hand but ours. */
 	us_scene_must(us_host_vm_new(&vm, &the_daemon, "web", "/run/none") == 0);
 	pair = us_scene_add_pair(vm, "web0", 0);
-	us_scene_must(us_steer_to(pair->steer, US_PATH_PARKED, &reason) == 0);
+	us_scene_must(pair->steer && us_steer_to(pair->steer, US_PATH_PARKED, &reason) == 0);
 	connect_client();
 }
 

@@ -13,6 +13,7 @@ static void decode(const struct nlmsghdr *message)
 	struct us_fdb_entry entry;
 	struct us_link link;
 	bool filters_vlans;
+	char name[IF_NAMESIZE];
 	char words[32];
 	int error;
 
@@ -24,6 +25,9 @@ static void decode(const struct nlmsghdr *message)
 	if (us_decode_link(message, &link, &filters_vlans))
 		assert(memchr(link.name, '\0', sizeof(link.name)));
 	us_decode_fdb(message, &entry);
+	us_decode_fdb_change(message, &entry);
+	if (us_decode_link_change(message, name))
+		assert(memchr(name, '\0', sizeof(name)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

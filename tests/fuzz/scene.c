@@ -107,6 +107,5 @@ struct us_host_pair *us_scene_add_pair(struct us_host_vm *vm, const char *name, 
 	us_list_init(&description.link);
 	us_scene_must(us_options_read(NULL, &description.options, NULL) == 0);
 	us_scene_must(us_host_pair_new(&pair, vm, &description, US_MODE_COMBINED, false) == 0);
-	us_scene_must(pair->steer);
 	return pair;
 }

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The switch is not ours alone: entries are deleted and replaced, taps and bridges made anew. Pairs
+ * whose MAC or ports that may concern look at it a moment later, all that comes at once together,
+ * and the engine steers anew. Somebody who changes it again and again is answered once a second.
+ */
+#include <string.h>
+#include <syslog.h>
+
+#include "daemon/daemon.h"
+#include "util/clock.h"
+
+enum {
+	SOON_USEC = 20 * 1000,
+	AGAIN_USEC = 1000 * 1000,
+};
+
+static void look_in(struct us_daemon *daemon, uint64_t usec)
+{
+	if (!us_timer_is_set(&daemon->looking))
+		us_timer_set(&daemon->looking, us_now_usec() + usec);
+}
+
+/* Marks those pairs that @concerns, asked with @what. */
+static void mark(struct us_daemon *daemon,
+		 bool (*concerns)(const struct us_host_pair *pair, const void *what),
+		 const void *what)
+{
+	struct us_host_vm *vm;
+	struct us_host_pair *pair;
+
+	us_list_for_each (vm, &daemon->vms, link) {
+		us_list_for_each (pair, &vm->pairs, link) {
+			if (!concerns(pair, what))
+				continue;
+			pair->must_look = true;
+			look_in(daemon, SOON_USEC);
+		}
+	}
+}
+
+static bool has_mac(const struct us_host_pair *pair, const void *mac)
+{
+	return memcmp(pair->mac, mac, US_MAC_BYTES) == 0;
+}
+
+static void on_entry(void *userdata, const uint8_t mac[US_MAC_BYTES])
+{
+	mark(userdata, has_mac, mac);
+}
+
+static bool has_port(const struct us_host_pair *pair, const void *name)
+{
+	return strcmp(pair->port, name) == 0 || strcmp(pair->primary.port, name) == 0;
+}
+
+static void on_interface(void *userdata, const char *name)
+{
+	mark(userdata, has_port, name);
+}
+
+static bool is_any(const struct us_host_pair *pair, const void *what)
+{
+	return true;
+}
+
+static void on_lost(void *userdata)
+{
+	us_log(LOG_WARNING, "more changed in the switch than could be told: looking at all of it");
+	mark(userdata, is_any, NULL);
+}
+
+static void on_looking(void *userdata)
+{
+	struct us_daemon *daemon = userdata;
+	struct us_host_vm *vm;
+	struct us_host_pair *pair;
+
+	us_list_for_each (vm, &daemon->vms, link) {
+		us_list_for_each (pair, &vm->pairs, link) {
+			if (!pair->must_look)
+				continue;
+			pair->must_look = false;
+			if (us_now_usec() - pair->differed_usec < AGAIN_USEC ||
+			    !us_host_pair_look(pair)) {
+				pair->must_look = true;
+				look_in(daemon, AGAIN_USEC);
+			}
+		}
+	}
+}
+
+void us_look_later(struct us_host_pair *pair)
+{
+	pair->must_look = true;
+	look_in(pair->vm->daemon, AGAIN_USEC);
+}
+
+int us_look_init(struct us_daemon *daemon)
+{
+	static const struct us_changes_handler handler = {
+		.entry = on_entry,
+		.interface = on_interface,
+		.lost = on_lost,
+	};
+	int r = us_timer_init(&daemon->looking, daemon->loop, on_looking, daemon);
+
+	if (r >= 0)
+		r = us_changes_new(&daemon->changes, daemon->loop, &handler, daemon);
+	return r < 0 ? r : 0;
+}
+
+void us_look_deinit(struct us_daemon *daemon)
+{
+	us_changes_free(US_STEAL(daemon->changes));
+	us_timer_deinit(&daemon->looking);
+}
