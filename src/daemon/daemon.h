@@ -193,6 +193,11 @@ void us_look_later(struct us_host_pair *pair);
 int us_look_init(struct us_daemon *daemon);
 void us_look_deinit(struct us_daemon *daemon);
 
+/* ---- memory.c ---- */
+
+/* Before anything is done with JSON. */
+void us_memory_init(void);
+
 /* ---- host-vm.c ---- */
 
 int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const char *name,

@@ -221,6 +221,7 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 
 	limit_kept_memory();
+	us_memory_init();
 	raise_file_limit();
 	r = start(&daemon, metrics, &reason);
 	if (r != 0) {
