@@ -16,6 +16,7 @@ help:
 	@echo 'make check-sanitize  the C tests with address and undefined-behaviour sanitizers'
 	@echo 'make bench           what the daemon costs, in numbers'
 	@echo 'make load            500 VMs that do something all the time, for 10 minutes (root)'
+	@echo 'make load-qemus      20 real QEMUs and guests, all at once (root)'
 	@echo 'make build           into $(BUILD)/'
 	@echo 'make install         under $(PREFIX), or below DESTDIR'
 	@echo 'make clean           remove what was built'
@@ -49,6 +50,11 @@ load: lab-packages $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
 	$(BUILD)/bench/load $(BUILD)/src/daemon/understudyd
 
+load-qemus: lab-packages $(BUILD)/build.ninja
+	meson compile -C $(BUILD)
+	tests/integration/load-qemus $(BUILD)/src/daemon/understudyd $(BUILD)/src/cli/understudy \
+		src/lab/guest/make-image $(BUILD)/src/lab/understudy-beacon
+
 install: build
 	meson install --no-rebuild -C $(BUILD)
 
@@ -64,5 +70,5 @@ lab-packages:
 check-packages:
 	$(call need,$(BUILD_PACKAGES) $(LAB_PACKAGES) $(CHECK_PACKAGES))
 
-.PHONY: help build demo check check-sanitize bench load install clean \
+.PHONY: help build demo check check-sanitize bench load load-qemus install clean \
 	build-packages lab-packages check-packages

@@ -307,6 +307,9 @@ static void open_all(struct bench *bench)
 		r = sd_event_add_signal(bench->loop, NULL, signals[i], on_signal, NULL);
 	if (r < 0)
 		bench_die("the loop", r);
+	r = bench_host_enter();
+	if (r < 0)
+		bench_die("namespaces", r);
 	bench_daemon_init(&bench->daemon, bench->loop, bench->program,
 			  "/run/understudy-bench-XXXXXX");
 	opened = bench;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "bench/host.h"
@@ -75,11 +76,18 @@ static int make_ports(const struct bench_host *host)
 	return pclose(ip) ? -EIO : 0;
 }
 
-int bench_host_open(struct bench_host *host, unsigned vms, unsigned movers)
+int bench_host_enter(void)
 {
-	if (unshare(CLONE_NEWNET) < 0)
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", "/run", "tmpfs", 0, NULL) < 0)
 		return -errno;
 	disable_ipv6();
+	return 0;
+}
+
+int bench_host_open(struct bench_host *host, unsigned vms, unsigned movers)
+{
 	host->vms = vms;
 	host->taps = calloc(vms + movers, sizeof(*host->taps));
 	if (!host->taps)

@@ -11,8 +11,13 @@ struct bench_host {
 };
 
 /*
- * Enters a new network namespace and makes ports for @vms on one host, and for the first @movers
- * of them on another one as well; the namespace ends with the process.
+ * Before anything is made: enters a network namespace of its own, and one of mounts in which /run
+ * is empty and in memory, as on a host. Both end with the process and its children.
+ */
+int bench_host_enter(void);
+
+/*
+ * Makes ports for @vms on one host, and for the first @movers of them on another one as well.
  */
 int bench_host_open(struct bench_host *host, unsigned vms, unsigned movers);
 void bench_host_close(struct bench_host *host);

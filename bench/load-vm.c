@@ -363,16 +363,15 @@ static void start_incoming(struct load_vm *vm)
 
 static void on_migrated(struct load_vm *vm, const char *error, const json_t *parameters)
 {
-	bool has_moved = strcmp(vm->outcome, "completed") == 0;
+	static const char *const outcomes[] = { "completed", "failed", "cancelled", "" };
 	const char *words = json_string_value(json_object_get(parameters, "message"));
+	bool has_moved = strcmp(vm->outcome, "completed") == 0;
 
-	if (!vm->outcome[0] || has_moved == !!error)
-		load_trouble(vm->load, "v%u: its migration %s; it was told %s", vm->index,
-			     vm->outcome[0] ? vm->outcome : "never started",
-			     words   ? words
-			     : error ? error
-				     : "that it succeeded");
-	vm->load->migrations[has_moved ? 0 : strcmp(vm->outcome, "failed") ? 2 : 1]++;
+	if (has_moved == !!error)
+		load_trouble(vm->load, "v%u: its migration was %s, and told as %s", vm->index,
+			     vm->outcome, error ? words : "succeeded");
+	for (size_t i = 0; i < US_ARRAY_LENGTH(outcomes); i++)
+		vm->load->migrations[i] += strcmp(vm->outcome, outcomes[i]) == 0;
 	if (has_moved)
 		vm->here = there(vm);
 	if (there(vm)->peer.listener)

@@ -185,14 +185,14 @@ static json_t *report_json(struct load *load, double cpu_percent)
 	for (unsigned i = 0; i < LOAD_ACTS; i++)
 		json_object_set_new(acts, load_act_name(i),
 				    json_integer((json_int_t)load->acts[i]));
-	report = json_pack("{s:i, s:i, s:o, s:[I, I, I], s:I, s:I, s:I, s:I, s:I, s:I}", "vms",
+	report = json_pack("{s:i, s:i, s:o, s:[I, I, I, I], s:I, s:I, s:I, s:I, s:I, s:I}", "vms",
 			   load->vm_count, "seconds", load->seconds, "acts", acts, "migrations",
 			   (json_int_t)load->migrations[0], (json_int_t)load->migrations[1],
-			   (json_int_t)load->migrations[2], "events", (json_int_t)load->events_seen,
-			   "moves", (json_int_t)load->moves_seen, "resets",
-			   (json_int_t)load->resets_seen, "negotiations",
-			   (json_int_t)load->negotiations_seen, "plugs", (json_int_t)load->plugs,
-			   "unplugs", (json_int_t)load->unplugs);
+			   (json_int_t)load->migrations[2], (json_int_t)load->migrations[3],
+			   "events", (json_int_t)load->events_seen, "moves",
+			   (json_int_t)load->moves_seen, "resets", (json_int_t)load->resets_seen,
+			   "negotiations", (json_int_t)load->negotiations_seen, "plugs",
+			   (json_int_t)load->plugs, "unplugs", (json_int_t)load->unplugs);
 	json_object_update_new(
 		report, json_pack("{s:{s:I, s:I, s:I, s:I}, s:f, s:[i, i], s:[i, i], s:i}",
 				  "event_to_command_usec", "samples", (json_int_t)samples->count,
@@ -303,7 +303,12 @@ static void open_vms(struct load *load)
 
 static void open_all(struct load *load)
 {
+	int r;
+
 	open_loop(load);
+	r = bench_host_enter();
+	if (r < 0)
+		bench_die("namespaces", r);
 	opened = load;
 	atexit(close_all);
 	for (unsigned side = 0; side < 2; side++) {

@@ -99,7 +99,7 @@ struct load {
 	uint64_t resets_told, resets_seen, negotiations_told, negotiations_seen;
 	uint64_t plugs, exposures; /* device_add; moves to exposing */
 	uint64_t unplugs, hides;   /* DEVICE_DELETED; moves from hiding */
-	uint64_t migrations[3];	   /* succeeded, failed, aborted */
+	uint64_t migrations[4];	   /* succeeded, failed, aborted, given up before QEMU's */
 	struct load_samples unplug_samples;
 	unsigned troubles;
 };
