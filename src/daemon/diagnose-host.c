@@ -141,8 +141,8 @@ static void find_stray(void *userdata, const struct us_fdb_entry *entry)
 		 "bridge fdb del %s dev %s master, or attach its VM and add its pair again", mac,
 		 port);
 	us_finding_add(strays->findings, US_LEVEL_WARNING, "host", next,
-		       "frames for %s are steered to %s, and no pair here has that address: its VM "
-		       "was detached, or forgotten",
+		       "frames for %s are steered to %s, and no pair here has that address: left "
+		       "by an understudyd that forgot its pairs",
 		       mac, port);
 }
 

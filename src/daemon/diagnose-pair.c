@@ -9,6 +9,7 @@
 #include "daemon/diagnose.h"
 #include "net/drain.h"
 #include "net/link.h"
+#include "pci/vfio.h"
 #include "util/clock.h"
 
 #define ADD(level, next, ...)                                                                      \
@@ -127,6 +128,7 @@ static void find_primary(const struct us_host_pair *pair, json_t *findings)
 	const struct us_pair *engine = &pair->engine;
 	struct us_primary_spec spec = pair->primary;
 	struct us_reason reason = { "" };
+	struct us_vfio vfio;
 	char next[160];
 	int r;
 
@@ -135,10 +137,11 @@ static void find_primary(const struct us_host_pair *pair, json_t *findings)
 		ADD(WARNING, next, "no primary is assigned: the guest stays on the standby");
 		return;
 	}
-	/* What is reserved, or in the VM, was checked, and is ours: opening it again would fail. */
-	r = engine->reserved && spec.host[0]
-		    ? 0
-		    : us_primary_check(pair->vm->daemon, pair, &spec, pair->port, &reason);
+	/* What is reserved, or in the VM, is ours: that it is in use is as it should be. */
+	if (engine->reserved && spec.host[0])
+		r = us_vfio_look("/sys", spec.host, &vfio, &reason);
+	else
+		r = us_primary_check(pair->vm->daemon, pair, &spec, pair->port, &reason);
 	if (r != 0)
 		us_finding_refused(findings, US_LEVEL_ERROR, pair->name, r, reason.text);
 	else
