@@ -46,6 +46,7 @@ struct us_lab_options {
 	const char *json;    /* file for the report, or NULL */
 	const char *html;    /* file for the picture, or NULL */
 	enum us_manager manager;
+	unsigned queues; /* of the standby, and CPUs */
 	unsigned repeat;
 	unsigned rate;		  /* frames a second, each way */
 	unsigned slow_switch_sec; /* the switch keeps its entry so long after a migration; 0: not */

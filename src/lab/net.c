@@ -101,8 +101,10 @@ static int host_up(struct us_lab *lab, enum us_lab_host host)
 
 		for (size_t j = 0; j < US_ARRAY_LENGTH(ports); j++)
 			fprintf(out,
-				"tuntap add dev %s mode tap vnet_hdr\nlink set %s master br0 up\n",
-				ports[j], ports[j]);
+				"tuntap add dev %s mode tap vnet_hdr%s\nlink set %s master br0 "
+				"up\n",
+				ports[j], j == 0 && lab->options.queues > 1 ? " multi_queue" : "",
+				ports[j]);
 	}
 	fclose(out);
 	return batch(lab, us_lab_host_name(host), commands);

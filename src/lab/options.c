@@ -34,6 +34,7 @@ static const char usage[] =
 	"  --qemu PATH        (qemu-system-x86_64)\n"
 	"  --accel tcg|kvm    (tcg)\n"
 	"  --machine q35|pc   (q35)\n"
+	"  --queues N         of the standby, with as many CPUs, up to 4 (1)\n"
 	"  --repeat N         run each N times\n"
 	"  --rate FRAMES      a second to the guest, up to 10000 (1000); from it no more than "
 	"1000\n"
@@ -47,7 +48,7 @@ static const char usage[] =
 	"\n"
 	"Exit status: 0 done or passed, 1 failed, 2 usage.\n";
 
-enum { RATE_MAX = 10000, SLOW_SWITCH_MAX_SEC = 60 };
+enum { RATE_MAX = 10000, SLOW_SWITCH_MAX_SEC = 60, QUEUES_MAX = 4 };
 
 void us_options_usage(void)
 {
@@ -105,6 +106,8 @@ static bool parse_one(int option, const char *value, struct us_lab_options *opti
 	case 'm':
 		options->machine = value;
 		return is_one_of(value, "q35", "pc");
+	case 'Q':
+		return number(value, 1, QUEUES_MAX, &options->queues);
 	case 'r':
 		return number(value, 1, 1000, &options->repeat);
 	case 'R':
@@ -143,6 +146,7 @@ bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options,
 		{ "qemu", required_argument, NULL, 'q' },
 		{ "accel", required_argument, NULL, 'a' },
 		{ "machine", required_argument, NULL, 'm' },
+		{ "queues", required_argument, NULL, 'Q' },
 		{ "repeat", required_argument, NULL, 'r' },
 		{ "rate", required_argument, NULL, 'R' },
 		{ "tcp", no_argument, NULL, 't' },
@@ -161,6 +165,7 @@ bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options,
 						.accel = "tcg",
 						.machine = "q35",
 						.primary = "vmxnet3",
+						.queues = 1,
 						.repeat = 1,
 						.rate = 1000 };
 	while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0)

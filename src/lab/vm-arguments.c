@@ -51,16 +51,21 @@ static void add_nic(struct us_vm_arguments *arguments, const struct us_vm *vm, u
 		    bool is_pcie)
 {
 	const struct us_net_nic *n = &us_net_nics[nic];
-	char bus[20] = "";
+	unsigned queues = vm->lab->options.queues;
+	char bus[20] = "", of_many[40] = "", many[20] = "";
 
 	if (is_pcie)
 		snprintf(bus, sizeof(bus), ",bus=rp%u", nic);
 	add(arguments, "-netdev");
-	add(arguments, "tap,id=host-%s,ifname=%s,script=no,downscript=no", n->standby,
-	    n->standby_port);
+	if (queues > 1) {
+		snprintf(many, sizeof(many), ",queues=%u", queues);
+		snprintf(of_many, sizeof(of_many), ",mq=on,vectors=%u", 2 * queues + 2);
+	}
+	add(arguments, "tap,id=host-%s,ifname=%s,script=no,downscript=no%s", n->standby,
+	    n->standby_port, many);
 	add(arguments, "-device");
-	add(arguments, "virtio-net-pci,id=%s,netdev=host-%s,mac=%s,failover=on%s%s", n->standby,
-	    n->standby, n->mac, bus,
+	add(arguments, "virtio-net-pci,id=%s,netdev=host-%s,mac=%s,failover=on%s%s%s", n->standby,
+	    n->standby, n->mac, bus, of_many,
 	    vm->options.boot == US_VM_BOOT_DIRECT ? ",romfile="
 	    : nic				  ? ""
 						  : ",bootindex=0");
@@ -115,9 +120,11 @@ void us_vm_arguments(struct us_vm_arguments *arguments, const struct us_vm *vm)
 	add(arguments, "%s", lab->options.qemu);
 	for (const char *const *fixed =
 		     (const char *const[]){ "-nodefaults", "-no-user-config", "-display", "none",
-					    "-smp", "1", "-m", "256", NULL };
+					    "-m", "256", NULL };
 	     *fixed; fixed++)
 		add(arguments, "%s", *fixed);
+	add(arguments, "-smp");
+	add(arguments, "%u", lab->options.queues);
 	add(arguments, "-name");
 	add(arguments, "web");
 	add(arguments, "-machine");
