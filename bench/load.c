@@ -117,16 +117,6 @@ static void on_second(struct load *load, unsigned second)
 			looks[look_count - 1].resident_kib[1], load->troubles);
 }
 
-static void inject_fault(struct load *load)
-{
-	struct load_vm *vm = &load->vms[load->vm_count - 1];
-
-	if (load->fault == LOAD_FAULT_ANSWER)
-		vm->here->peer.is_mute = true;
-	else if (load->fault == LOAD_FAULT_EVENT)
-		load_truth_event(vm->here, "RTC_CHANGE");
-}
-
 static void run(struct load *load)
 {
 	uint64_t start = us_now_usec();
@@ -138,25 +128,40 @@ static void run(struct load *load)
 
 		bench_run_for(load->loop, due > now ? due - now : 0);
 		on_second(load, second);
-		if (second == (load->seconds + 1) / 2)
-			inject_fault(load);
 	}
 	load->is_ending = true;
 }
 
-static bool is_at_rest(struct load *load)
+/* To the last VM, when it is at rest. */
+static void inject_fault(struct load *load)
+{
+	struct load_vm *vm = &load->vms[load->vm_count - 1];
+	struct bench_peer *peer = &vm->here->peer;
+
+	if (load->fault == LOAD_FAULT_ANSWER) {
+		peer->is_mute = true;
+		peer->guest = peer->guest ? BENCH_GUEST_NONE : BENCH_GUEST_LEGACY;
+	} else if (load->fault == LOAD_FAULT_EVENT) {
+		load_truth_event(vm->here, "RTC_CHANGE");
+	}
+}
+
+static bool is_busy(const struct load *load)
 {
 	for (unsigned i = 0; i < load->vm_count; i++)
 		if (load->vms[i].is_busy)
-			return false;
-	return load_truth_compare(load, false) == 0;
+			return true;
+	return false;
 }
 
 static void settle(struct load *load)
 {
 	uint64_t end = us_now_usec() + load->settle_seconds * US_USEC_PER_SEC;
 
-	while (!is_at_rest(load) && us_now_usec() < end)
+	while (is_busy(load) && us_now_usec() < end)
+		bench_run_for(load->loop, 100 * US_USEC_PER_MSEC);
+	inject_fault(load);
+	while (load_truth_compare(load, false) && us_now_usec() < end)
 		bench_run_for(load->loop, 500 * US_USEC_PER_MSEC);
 	load_truth_compare(load, true);
 	load_truth_check_counts(load);
@@ -222,7 +227,7 @@ static void print_report(struct load *load, double cpu_percent)
 		}
 	}
 	json_decref(report);
-	printf("%s\n", load->troubles ? "FAILED" : "nothing lost");
+	fprintf(stderr, "load: %s\n", load->troubles ? "FAILED" : "nothing lost");
 }
 
 /* ---- All of it ---- */
