@@ -21,6 +21,7 @@
 
 #include "net/fdb.h"
 #include "net/link.h"
+#include "net/sriov.h"
 #include "net/steer.h"
 
 enum {
@@ -38,6 +39,7 @@ struct us_steer {
 	uint8_t mac[6];
 	char standby[IF_NAMESIZE];
 	char primary[IF_NAMESIZE]; /* "": none assigned */
+	struct us_sriov *sriov;	   /* of a primary that is a VF; not ours */
 	bool is_changed;	   /* entries of ours may be there */
 	struct found *found;	   /* mostly none */
 	size_t found_count;
@@ -201,6 +203,20 @@ int us_steer_set_primary(struct us_steer *steer, const char *port, struct us_rea
 	return r;
 }
 
+void us_steer_set_sriov(struct us_steer *steer, struct us_sriov *sriov)
+{
+	steer->sriov = sriov;
+}
+
+/* What the card does with the MAC, before the bridge does as much. */
+static int tell_card(struct us_steer *steer, enum us_path path, struct us_reason *reason)
+{
+	if (!steer->sriov)
+		return 0;
+	return path == US_PATH_PRIMARY ? us_sriov_assign(steer->sriov, reason)
+				       : us_sriov_withdraw(steer->sriov, reason);
+}
+
 /* Deletes whatever points to a port of ours; a port that is gone took its entries with it. */
 static void delete_at(const struct us_steer *steer, const char *name)
 {
@@ -285,8 +301,10 @@ static const char *port_of(const struct us_steer *steer, enum us_path path)
 static int steer_away(struct us_steer *steer, enum us_path path, struct us_reason *reason)
 {
 	struct us_link port;
-	int r;
+	int r = tell_card(steer, path, reason);
 
+	if (r != 0)
+		return r;
 	if (path == US_PATH_NONE)
 		return put_back(steer, reason);
 	r = get_port(port_of(steer, path), &port, reason);
@@ -387,6 +405,9 @@ static int park(struct us_steer *steer, struct us_reason *reason)
 		return r;
 	us_park_hold(steer->park);
 	steer->is_delivering = false;
+	r = tell_card(steer, US_PATH_PARKED, reason);
+	if (r != 0)
+		return r;
 	if (steer->is_parked && us_steer_path(steer, &present) == 0 && present == US_PATH_PARKED)
 		return 0;
 	r = find_and_point_to(steer, us_park_link(steer->park), reason);
@@ -405,8 +426,10 @@ static int park(struct us_steer *steer, struct us_reason *reason)
 static int release(struct us_steer *steer, enum us_path path, struct us_reason *reason)
 {
 	struct us_link port;
-	int r = us_link_get(port_of(steer, path), &port, reason);
+	int r = tell_card(steer, path, reason);
 
+	if (r == 0)
+		r = us_link_get(port_of(steer, path), &port, reason);
 	if (r == 0)
 		r = us_park_release(steer->park, &port, reason);
 	if (r == US_STEER_RELEASING) {

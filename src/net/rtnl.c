@@ -65,7 +65,8 @@ static int on_message(struct exchange *exchange, const struct nlmsghdr *message)
 static int receive(struct exchange *exchange)
 {
 	unsigned int port = mnl_socket_get_portid(exchange->socket);
-	char buffer[16384] __attribute__((aligned(NLMSG_ALIGNTO)));
+	/* An interface with 256 VFs says so much of them in one message. */
+	char buffer[65536 + 4096] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct nlmsghdr *message = (const void *)buffer;
 	ssize_t length;
 	int left, r;

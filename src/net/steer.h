@@ -16,6 +16,7 @@
 #include "util/error.h"
 
 struct us_steer;
+struct us_sriov;
 
 struct us_steer_handler {
 	/* The result of a us_steer_to() that answered US_STEER_RELEASING: @r and @reason are as
@@ -56,6 +57,13 @@ void us_steer_abandon(struct us_steer *steer);
 
 /* Names another primary port, or none; the path must not be US_PATH_PRIMARY then. */
 int us_steer_set_primary(struct us_steer *steer, const char *port, struct us_reason *reason);
+
+/*
+ * The primary is a VF behind the primary port: its MAC address is assigned to it before frames are
+ * steered, or released, to the primary, and withdrawn before they go anywhere else. NULL: it is
+ * none. Borrowed until another is set, or none.
+ */
+void us_steer_set_sriov(struct us_steer *steer, struct us_sriov *sriov);
 
 /*
  * Steers, and verifies by reading back: returns when the switch is known to obey. Takes

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "net/decode.h"
+#include "net/sriov-state.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void decode(const struct nlmsghdr *message)
 {
+	struct us_sriov_state vf;
 	struct us_fdb_entry entry;
 	struct us_link link;
 	bool filters_vlans;
@@ -28,6 +30,7 @@ static void decode(const struct nlmsghdr *message)
 	us_decode_fdb_change(message, &entry);
 	if (us_decode_link_change(message, name))
 		assert(memchr(name, '\0', sizeof(name)));
+	us_sriov_decode(message, 0, &vf);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

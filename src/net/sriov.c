@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A VF's settings on its PF: changed, proved by reading them back, and put back. */
+#include <errno.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "net/link.h"
+#include "net/sriov-state.h"
+#include "net/sriov.h"
+
+enum {
+	TRIES = 10, /* while the PF answers "try again" … */
+	PAUSE_MSEC = 10,
+};
+
+struct us_sriov {
+	char port[IF_NAMESIZE];
+	unsigned index;
+	bool has_representor;
+	uint8_t mac[6], dummy[6];
+	struct us_sriov_state found;
+};
+
+static int refuse(const struct us_sriov *sriov, const char *what, const char *words,
+		  struct us_reason *reason)
+{
+	return us_refuse(reason, "interface %s: VF %u: %s: %s", sriov->port, sriov->index, what,
+			 words);
+}
+
+/* Nothing tells when a VF's reset is over, but that it ends soon. */
+static int set(int port, unsigned short attribute, const void *value, size_t size,
+	       struct us_rtnl_words *words)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_MSEC * 1000 * 1000 };
+	int r = us_sriov_set(port, attribute, value, size, words);
+
+	for (int i = 1; i < TRIES && r == -EAGAIN; i++) {
+		nanosleep(&pause, NULL);
+		r = us_sriov_set(port, attribute, value, size, words);
+	}
+	return r;
+}
+
+static int set_mac(const struct us_sriov *sriov, int port, const uint8_t mac[6],
+		   struct us_reason *reason)
+{
+	struct ifla_vf_mac value = { .vf = sriov->index };
+	struct us_sriov_state state;
+	struct us_rtnl_words words;
+
+	memcpy(value.mac, mac, sizeof(sriov->mac));
+	if (set(port, IFLA_VF_MAC, &value, sizeof(value), &words) < 0 ||
+	    us_sriov_get(port, sriov->index, &state, &words) < 0)
+		return refuse(sriov, "its MAC address cannot be set", words.text, reason);
+	if (memcmp(state.mac, mac, sizeof(state.mac)) != 0)
+		return refuse(sriov, "its MAC address cannot be set",
+			      "the PF took it but has another", reason);
+	return 0;
+}
+
+/* Only what a driver says it has can be set. */
+static int set_spoof_check(const struct us_sriov *sriov, int port, uint32_t setting,
+			   struct us_reason *reason)
+{
+	const struct ifla_vf_spoofchk value = { .vf = sriov->index, .setting = setting };
+	struct us_rtnl_words words;
+
+	if (sriov->found.spoof_check == US_SRIOV_UNKNOWN ||
+	    set(port, IFLA_VF_SPOOFCHK, &value, sizeof(value), &words) == 0)
+		return 0;
+	return refuse(sriov, "spoof checking cannot be set", words.text, reason);
+}
+
+static int get_port(const struct us_sriov *sriov, int *ret_port, struct us_reason *reason)
+{
+	struct us_link link;
+	int r = us_link_get(sriov->port, &link, reason);
+
+	if (r == 0)
+		*ret_port = link.index;
+	return r;
+}
+
+/* The last bytes of the PF's address and the VF's number: unique on a network, like the PF's. */
+static void make_dummy(struct us_sriov *sriov, const struct us_link *port)
+{
+	sriov->dummy[0] = 0x02;
+	memcpy(sriov->dummy + 1, port->mac + 3, 3);
+	sriov->dummy[4] = sriov->index >> 8;
+	sriov->dummy[5] = sriov->index;
+}
+
+static int find(struct us_sriov *sriov, const char *found, struct us_reason *reason)
+{
+	struct us_rtnl_words words;
+	struct us_link link;
+	int r = us_link_get(sriov->port, &link, reason);
+
+	if (r != 0)
+		return r;
+	make_dummy(sriov, &link);
+	if (us_sriov_get(link.index, sriov->index, &sriov->found, &words) < 0)
+		return refuse(sriov, "the PF does not show it", words.text, reason);
+	if (found && found[0] && us_sriov_read(found, &sriov->found) < 0)
+		return refuse(sriov, "what was found", "its record makes no sense", reason);
+	return 0;
+}
+
+int us_sriov_new(struct us_sriov **ret_sriov, const struct us_sriov_config *config,
+		 const char *found, struct us_reason *reason)
+{
+	US_CLEANUP(us_freep) struct us_sriov *sriov = calloc(1, sizeof(*sriov));
+	int r;
+
+	if (!sriov)
+		return -ENOMEM;
+	snprintf(sriov->port, sizeof(sriov->port), "%s", config->port);
+	sriov->index = config->index;
+	sriov->has_representor = config->has_representor;
+	memcpy(sriov->mac, config->mac, sizeof(sriov->mac));
+	r = find(sriov, found, reason);
+	if (r == 0)
+		*ret_sriov = US_STEAL(sriov);
+	return r;
+}
+
+void us_sriov_free(struct us_sriov *sriov)
+{
+	free(sriov);
+}
+
+int us_sriov_save(const struct us_sriov *sriov, char *ret_text, size_t size)
+{
+	return us_sriov_write(&sriov->found, ret_text, size);
+}
+
+int us_sriov_withdraw(struct us_sriov *sriov, struct us_reason *reason)
+{
+	int port, r = get_port(sriov, &port, reason);
+
+	if (r == 0 && sriov->has_representor)
+		return set_mac(sriov, port, sriov->mac, reason);
+	/* First: what the guest sends from there must go on. */
+	if (r == 0)
+		r = set_spoof_check(sriov, port, 0, reason);
+	return r == 0 ? set_mac(sriov, port, sriov->dummy, reason) : r;
+}
+
+int us_sriov_assign(struct us_sriov *sriov, struct us_reason *reason)
+{
+	int port, r = get_port(sriov, &port, reason);
+
+	if (r == 0)
+		r = set_mac(sriov, port, sriov->mac, reason);
+	return r == 0 ? set_spoof_check(sriov, port, sriov->found.spoof_check, reason) : r;
+}
+
+/* Only what has changed: a driver that cannot do a thing shows none, and would refuse it. */
+static int put_back_rest(const struct us_sriov *sriov, int port, struct us_rtnl_words *words)
+{
+	const struct us_sriov_state *found = &sriov->found;
+	const struct ifla_vf_vlan vlan = { sriov->index, found->vlan, found->qos };
+	const struct ifla_vf_rate rate = { sriov->index, found->min_rate, found->max_rate };
+	const struct ifla_vf_trust trust = { sriov->index, found->trust };
+	struct us_sriov_state now;
+	int r = us_sriov_get(port, sriov->index, &now, words);
+
+	if (r == 0 && (now.vlan != found->vlan || now.qos != found->qos))
+		r = set(port, IFLA_VF_VLAN, &vlan, sizeof(vlan), words);
+	if (r == 0 && (now.min_rate != found->min_rate || now.max_rate != found->max_rate))
+		r = set(port, IFLA_VF_RATE, &rate, sizeof(rate), words);
+	if (r == 0 && now.trust != found->trust)
+		r = set(port, IFLA_VF_TRUST, &trust, sizeof(trust), words);
+	return r;
+}
+
+int us_sriov_put_back(struct us_sriov *sriov, struct us_reason *reason)
+{
+	struct us_rtnl_words words = { "" };
+	int port, r = get_port(sriov, &port, reason);
+
+	if (r == 0)
+		r = set_mac(sriov, port, sriov->found.mac, reason);
+	if (r == 0)
+		r = set_spoof_check(sriov, port, sriov->found.spoof_check, reason);
+	if (r != 0)
+		return r;
+	if (put_back_rest(sriov, port, &words) < 0)
+		return refuse(sriov, "not all is as it was found", words.text, reason);
+	return 0;
+}
