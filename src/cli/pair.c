@@ -154,7 +154,7 @@ static const struct us_option add_options[] = {
 	{ "vm", 0, "VM", "the VM, attached before" },
 	{ "standby", 0, "DEVICE", "the id of its virtio-net device, with failover=on" },
 	{ "port", 0, "IFNAME", "the standby's interface on the host's switch" },
-	{ "primary", 0, "SPEC", "vfio:0000:5e:00.2 or emulated:MODEL,port=IFNAME" },
+	{ "primary", 0, "SPEC", "pool:NAME, vfio:0000:5e:00.2 or emulated:MODEL,port=IFNAME" },
 	{ "mode", 0, "MODE", "separate, coupled or combined (the default)" },
 	{ "group", 0, "UUID", "the pair's group id" },
 	{ "bus", 0, "BUS", "where to plug the primary; by itself it finds a free slot" },
@@ -168,7 +168,7 @@ static const struct us_option add_options[] = {
 };
 
 static const struct us_option assign_options[] = {
-	{ "primary", 0, "SPEC", "vfio:0000:5e:00.2, emulated:MODEL,port=IFNAME, or none" },
+	{ "primary", 0, "SPEC", "pool:NAME, vfio:0000:5e:00.2, emulated:MODEL,port=IFNAME, or none" },
 	{ NULL, 0, NULL, NULL },
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The form of a primary's SPEC: vfio:0000:5e:00.2 or emulated:MODEL,port=IFNAME. */
+/* The form of a primary's SPEC: pool:NAME, vfio:0000:5e:00.2 or emulated:MODEL,port=IFNAME. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +12,11 @@ static bool is_vfio(const char *spec)
 
 	return sscanf(spec, "vfio:%4x:%2x:%2x.%1u%n", &domain, &bus, &slot, &function, &end) == 4 &&
 	       !spec[end];
+}
+
+static bool is_pool(const char *spec)
+{
+	return strncmp(spec, "pool:", 5) == 0 && spec[5];
 }
 
 static bool is_emulated(const char *spec)
@@ -30,12 +35,12 @@ int us_spec_read(const char *spec, json_t **ret_value, struct us_reason *reason)
 {
 	if (strcmp(spec, "none") == 0)
 		*ret_value = json_null();
-	else if (is_vfio(spec) || is_emulated(spec))
+	else if (is_pool(spec) || is_vfio(spec) || is_emulated(spec))
 		*ret_value = json_string(spec);
 	else
 		return us_refuse(reason,
-				 "%s is no primary: vfio:0000:5e:00.2, emulated:MODEL,port=IFNAME, "
-				 "or none",
+				 "%s is no primary: pool:NAME, vfio:0000:5e:00.2, "
+				 "emulated:MODEL,port=IFNAME, or none",
 				 spec);
 	return 0;
 }

@@ -185,9 +185,15 @@ static void print_details(const json_t *pair)
 	static const struct {
 		const char *label, *member;
 	} lines[] = {
-		{ "mode", "mode" },	  { "group", "group" },	  { "mac", "mac" },
-		{ "standby", "standby" }, { "port", "port" },	  { "primary", "primary_spec" },
-		{ "bus", "bus" },	  { "detail", "detail" },
+		{ "mode", "mode" },
+		{ "group", "group" },
+		{ "mac", "mac" },
+		{ "standby", "standby" },
+		{ "port", "port" },
+		{ "primary", "primary_spec" },
+		{ "device", "primary_device" },
+		{ "bus", "bus" },
+		{ "detail", "detail" },
 	};
 
 	putchar('\n');

@@ -85,7 +85,7 @@ static int check_unique(const struct us_add *add, struct us_reason *reason)
 						 "pair %s: there is one already: choose "
 						 "another name",
 						 other->name);
-			if (us_primary_is_held(other) && !other->primary.host[0] &&
+			if (us_primary_is_held(other) && !us_primary_is_vfio(&other->primary) &&
 			    strcmp(other->primary.port, add->pair.port) == 0)
 				return us_refuse(reason,
 						 "pair %s: %s is on the primary's side of pair "

@@ -62,6 +62,7 @@ void us_daemon_deinit(struct us_daemon *daemon)
 {
 	struct us_host_vm *vm;
 
+	daemon->is_stopping = true;
 	us_list_for_each (vm, &daemon->vms, link)
 		us_host_vm_free(vm);
 	us_look_deinit(daemon);

@@ -15,6 +15,7 @@
 #include "api/server.h"
 #include "core/migration.h"
 #include "daemon/metrics.h"
+#include "daemon/vf.h"
 #include "net/announce.h"
 #include "net/changes.h"
 #include "net/steer.h"
@@ -43,6 +44,8 @@ struct us_daemon {
 	struct us_list waiters;	 /* struct us_waiter */
 	const char *socket_path;
 	const char *state_dir;
+	bool is_stopping;	       /* what is reserved stays so */
+	const char *pools_path;	       /* understudy-pools.conf(5) */
 	const char *migration_address; /* where an incoming migration listens */
 	uint64_t started_usec;	       /* CLOCK_REALTIME */
 	sd_event_source *saving;       /* armed when the state file is older than the state */
@@ -84,11 +87,12 @@ struct us_host_vm {
 	struct us_vm_counts counts;
 };
 
-/* What a SPEC names: "vfio:0000:5e:00.2" or "emulated:MODEL,port=IFNAME[,mac=MAC]". */
+/* What a SPEC names: "pool:NAME", "vfio:0000:5e:00.2" or "emulated:MODEL,port=IFNAME[,mac=MAC]". */
 struct us_primary_spec {
 	char text[128];
 	char model[US_DEVICE_NAME_MAX]; /* "vfio-pci" or an emulated NIC */
-	char host[16];			/* vfio: the PCI address, else "" */
+	char pool[US_POOL_NAME_SIZE];	/* of a pool, else "" */
+	char host[16];			/* vfio: the PCI address, else ""; pool: once reserved */
 	char port[IF_NAMESIZE];		/* emulated: the tap; vfio: the PF once reserved */
 	bool has_mac;
 	uint8_t mac[US_MAC_BYTES];
@@ -139,6 +143,7 @@ struct us_host_pair {
 	struct us_pair_options options;
 
 	struct us_pair engine;
+	struct us_host_vf *vf;	/* vf.c; NULL: no VF is, or is to be, reserved */
 	struct us_steer *steer; /* NULL while the switch cannot be found */
 	struct us_watch *watch;
 	struct us_unread *unread;     /* while its guest may be stopped for a migration */
@@ -241,6 +246,11 @@ bool us_primary_is_held(const struct us_host_pair *pair);
 /* Refused if it names a MAC other than the standby's, @mac. */
 int us_primary_check_mac(const struct us_primary_spec *spec, const char *pair_name,
 			 const uint8_t mac[US_MAC_BYTES], struct us_reason *reason);
+/* Whether it is a VFIO device, of a pool or by its address. */
+bool us_primary_is_vfio(const struct us_primary_spec *spec);
+/* Whether a reserved VF is behind a port that can take the standby's place. */
+int us_primary_check_port(const struct us_primary_spec *spec, const char *standby_port,
+			  struct us_reason *reason);
 /* Whether it could be reserved for @pair now: there, unclaimed by another, usable with the
  * standby's port. @pair may be NULL (a new one). Fills in spec->port of a VF. */
 int us_primary_check(struct us_daemon *daemon, const struct us_host_pair *pair,

@@ -147,14 +147,38 @@ static void on_held(void *userdata, const struct us_park_frame *frame)
 
 /* ---- Effects ---- */
 
+static void reserved(struct us_host_pair *pair, int r, struct us_reason *reason)
+{
+	if (r == 0 && pair->steer)
+		r = us_steer_set_primary(pair->steer, pair->primary.port, reason);
+	if (r == 0 && pair->steer)
+		us_steer_set_sriov(pair->steer, us_vf_sriov(pair));
+	answer(pair, US_EVENT_RESERVED, r == 0, r < 0 ? us_strerror(r) : reason->text);
+}
+
 static void reserve(struct us_host_pair *pair)
 {
 	struct us_reason reason = { "" };
-	int r = us_primary_check(pair->vm->daemon, pair, &pair->primary, pair->port, &reason);
 
-	if (r == 0 && pair->steer)
-		r = us_steer_set_primary(pair->steer, pair->primary.port, &reason);
-	answer(pair, US_EVENT_RESERVED, r == 0, r < 0 ? us_strerror(r) : reason.text);
+	if (us_primary_is_vfio(&pair->primary))
+		us_vf_reserve(pair);
+	else
+		reserved(pair,
+			 us_primary_check(pair->vm->daemon, pair, &pair->primary, pair->port,
+					  &reason),
+			 &reason);
+}
+
+void us_vf_reserved(struct us_host_pair *pair, int r, const char *why)
+{
+	struct us_reason reason;
+
+	us_refuse(&reason, "%s", why);
+	if (r == 0)
+		r = us_primary_check_port(&pair->primary, pair->port, &reason);
+	if (r != 0)
+		us_vf_release(pair);
+	reserved(pair, r, &reason);
 }
 
 /* The switch may be found later than the pair: a tap or a bridge can be made anew. */
@@ -177,6 +201,7 @@ static int find_switch(struct us_host_pair *pair, struct us_reason *reason)
 	r = us_steer_new_bridge(&pair->steer, &config, reason);
 	if (r != 0)
 		return r;
+	us_steer_set_sriov(pair->steer, us_vf_sriov(pair));
 	if (pair->has_found) {
 		/* Words of ours that do not fit the switch any more: what is there is as found. */
 		us_steer_restore(pair->steer, pair->found);
@@ -201,7 +226,7 @@ static void steer(struct us_host_pair *pair, enum us_path path)
 
 static void plug(struct us_host_pair *pair)
 {
-	bool is_vfio = pair->primary.host[0];
+	bool is_vfio = us_primary_is_vfio(&pair->primary);
 	struct us_plug plug = {
 		.id = pair->device,
 		.model = pair->primary.model,
@@ -217,9 +242,19 @@ static void plug(struct us_host_pair *pair)
 
 	us_keep_words(&pair->detail, "");
 	if (r == 0)
+		r = us_vf_let_go(pair, &reason);
+	if (r == US_VF_LATER)
+		return;
+	if (r == 0)
 		r = asked(pair, us_vm_plug(pair->vm->vm, &plug, on_plugged, pair));
 	if (r != 0)
 		answer(pair, US_EVENT_PLUGGED, false, r < 0 ? us_strerror(r) : reason.text);
+}
+
+void us_vf_gone_now(struct us_host_pair *pair)
+{
+	if (pair->engine.primary == US_PRIMARY_EXPOSING)
+		plug(pair);
 }
 
 static void unplug(struct us_host_pair *pair)
@@ -265,7 +300,8 @@ static void perform(struct us_host_pair *pair, const struct us_effect *effect)
 	case US_EFFECT_RESERVE:
 		reserve(pair);
 		break;
-	case US_EFFECT_RELEASE: /* the claim is the pair's own wish; nothing else is held */
+	case US_EFFECT_RELEASE:
+		us_vf_release(pair);
 		break;
 	case US_EFFECT_STEER:
 		steer(pair, effect->path);
@@ -357,6 +393,7 @@ void us_host_pair_feed(struct us_host_pair *pair, struct us_event event)
 
 	arm(pair);
 	assign_next(pair);
+	us_vf_settle(pair);
 	us_daemon_settle_waiters(pair->vm->daemon);
 }
 
@@ -470,6 +507,8 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 	}
 	us_list_append(&vm->pairs, &pair->link);
 	*ret_pair = pair;
+	if (us_primary_is_vfio(&pair->primary))
+		us_vf_adopt(pair);
 
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_HOLD, .on = hold });
 	if (vm->prepared)
@@ -489,6 +528,7 @@ void us_host_pair_let_go(struct us_host_pair *pair)
 void us_host_pair_free(struct us_host_pair *pair)
 {
 	us_list_remove(&pair->link);
+	us_vf_forget(pair);
 	us_vm_unwatch(pair->vm->vm, pair->standby);
 	unwatch(pair); /* before the lot is looked through once more: it tells the watch */
 	us_unread_free(pair->unread);
@@ -529,6 +569,12 @@ static json_t *parked_json(const struct us_host_pair *pair)
 			 "undelivered", (json_int_t)counts.undelivered);
 }
 
+/* The device that is reserved, by its PCI address; NULL: none, or one that QEMU makes. */
+static const char *primary_device(const struct us_host_pair *pair)
+{
+	return pair->engine.reserved && pair->primary.host[0] ? pair->primary.host : NULL;
+}
+
 json_t *us_host_pair_json(const struct us_host_pair *pair)
 {
 	const struct us_pair *engine = &pair->engine;
@@ -537,18 +583,19 @@ json_t *us_host_pair_json(const struct us_host_pair *pair)
 
 	us_mac_text(pair->mac, mac);
 	object = json_pack(
-		"{s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:s*, s:s*, s:s, s:b, s:s, s:s, s:s, s:b, "
+		"{s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s, s:b, s:s, s:s, s:s, "
+		"s:b, "
 		"s:s, s:o*, s:o*, s:s*}",
 		"name", pair->name, "vm", pair->vm->name, "group",
 		pair->group[0] ? pair->group : NULL, "mac", mac, "mode",
 		us_mode_name(engine->config.mode), "standby", pair->standby, "port", pair->port,
-		"primary_spec", us_primary_is_held(pair) ? pair->primary.text : NULL, "bus",
-		pair->bus[0] ? pair->bus : NULL, "guest", us_guest_name(engine->guest), "driver_ok",
-		engine->driver_ok, "primary", us_pair_primary_name(engine), "path",
-		us_path_name(engine->path), "migration", migration_name(pair), "hold", engine->hold,
-		"why", us_why_text(engine->why), "detail",
-		pair->detail ? us_wire_string(pair->detail) : NULL, "parked", parked_json(pair),
-		"at_stop", us_at_stop_name(pair->at_stop));
+		"primary_spec", us_primary_is_held(pair) ? pair->primary.text : NULL,
+		"primary_device", primary_device(pair), "bus", pair->bus[0] ? pair->bus : NULL,
+		"guest", us_guest_name(engine->guest), "driver_ok", engine->driver_ok, "primary",
+		us_pair_primary_name(engine), "path", us_path_name(engine->path), "migration",
+		migration_name(pair), "hold", engine->hold, "why", us_why_text(engine->why),
+		"detail", pair->detail ? us_wire_string(pair->detail) : NULL, "parked",
+		parked_json(pair), "at_stop", us_at_stop_name(pair->at_stop));
 	us_options_write(&pair->options, object);
 	return object;
 }

@@ -21,7 +21,7 @@
 
 static const char usage[] =
 	"usage: understudyd [--socket PATH] [--state-dir DIR] [--migration-address ADDRESS]\n"
-	"                   [--metrics ADDRESS]\n"
+	"                   [--metrics ADDRESS] [--pools FILE]\n"
 	"\n"
 	"Shows, hides and migrates the primaries of the VMs on this host.\n"
 	"\n"
@@ -29,6 +29,7 @@ static const char usage[] =
 	"  --state-dir DIR               what survives a restart (" DEFAULT_DIR ")\n"
 	"  --migration-address ADDRESS   where incoming migrations listen (0.0.0.0)\n"
 	"  --metrics ADDRESS             serve numbers there: unix:PATH or 127.0.0.1:PORT\n"
+	"  --pools FILE                  the pools of VFs (/etc/understudy/pools.conf)\n"
 	"  --help, --version\n"
 	"\n"
 	"See understudyd(8); talk to it with understudy(1).\n";
@@ -41,6 +42,7 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 		{ "state-dir", required_argument, NULL, 'd' },
 		{ "migration-address", required_argument, NULL, 'm' },
 		{ "metrics", required_argument, NULL, 'M' },
+		{ "pools", required_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
@@ -60,6 +62,9 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 			break;
 		case 'M':
 			*ret_metrics = optarg;
+			break;
+		case 'p':
+			daemon->pools_path = optarg;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -189,7 +194,10 @@ static int start(struct us_daemon *daemon, const char *metrics, struct us_reason
 
 	/* The VMs first: whoever can connect finds them all. */
 	r = us_state_load(daemon);
-	return r < 0 ? r : serve(daemon, metrics, reason);
+	if (r < 0)
+		return r;
+	us_vf_return_leaks(daemon);
+	return serve(daemon, metrics, reason);
 }
 
 /* VMs, pairs and the switch stay as they are; the next start takes them over. */
@@ -206,6 +214,7 @@ int main(int argc, char **argv)
 	struct us_daemon daemon = {
 		.socket_path = DEFAULT_DIR "/control",
 		.state_dir = DEFAULT_DIR,
+		.pools_path = "/etc/understudy/pools.conf",
 		.migration_address = "0.0.0.0",
 	};
 	struct us_reason reason = { "" };

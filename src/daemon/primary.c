@@ -42,7 +42,7 @@ int us_primary_parse(const char *text, struct us_primary_spec *ret_spec, struct 
 	*ret_spec = (struct us_primary_spec){ 0 };
 	if (strlen(text) >= sizeof(ret_spec->text))
 		return us_refuse(reason,
-				 "primary: a SPEC of %zu characters: vfio:ADDRESS or "
+				 "primary: a SPEC of %zu characters: pool:NAME, vfio:ADDRESS or "
 				 "emulated:MODEL,port=IFNAME",
 				 strlen(text));
 	strcpy(ret_spec->text, text);
@@ -50,15 +50,26 @@ int us_primary_parse(const char *text, struct us_primary_spec *ret_spec, struct 
 
 	if (strncmp(copy, "emulated:", 9) == 0)
 		return parse_emulated(copy + 9, ret_spec, reason);
+	if (strncmp(copy, "pool:", 5) == 0 && copy[5] &&
+	    strlen(copy + 5) < sizeof(ret_spec->pool)) {
+		strcpy(ret_spec->model, "vfio-pci");
+		strcpy(ret_spec->pool, copy + 5);
+		return 0;
+	}
 	if (strncmp(copy, "vfio:", 5) == 0 && strlen(copy + 5) < sizeof(ret_spec->host)) {
 		strcpy(ret_spec->model, "vfio-pci");
 		strcpy(ret_spec->host, copy + 5);
 		return 0;
 	}
 	return us_refuse(reason,
-			 "primary %s: neither vfio:ADDRESS (vfio:0000:5e:00.2) nor "
+			 "primary %s: neither pool:NAME nor vfio:ADDRESS (vfio:0000:5e:00.2) nor "
 			 "emulated:MODEL,port=IFNAME",
 			 text);
+}
+
+bool us_primary_is_vfio(const struct us_primary_spec *spec)
+{
+	return spec->pool[0] || spec->host[0];
 }
 
 bool us_primary_is_held(const struct us_host_pair *pair)
@@ -71,13 +82,13 @@ static bool is_claimed_by(const struct us_primary_spec *spec, const struct us_ho
 {
 	const struct us_primary_spec *taken = &other->primary;
 
-	if (!spec->host[0] && strcmp(spec->port, other->port) == 0)
+	if (!us_primary_is_vfio(spec) && strcmp(spec->port, other->port) == 0)
 		return true;
 	if (!us_primary_is_held(other))
 		return false;
-	if (spec->host[0])
-		return strcmp(spec->host, taken->host) == 0;
-	return !taken->host[0] && strcmp(spec->port, taken->port) == 0;
+	if (us_primary_is_vfio(spec))
+		return spec->host[0] && strcmp(spec->host, taken->host) == 0;
+	return !us_primary_is_vfio(taken) && strcmp(spec->port, taken->port) == 0;
 }
 
 /* The pair, other than @pair, that has the same device or port. */
@@ -128,25 +139,12 @@ static int check_vfio(struct us_primary_spec *spec, struct us_reason *reason)
 	return 0;
 }
 
-int us_primary_check(struct us_daemon *daemon, const struct us_host_pair *pair,
-		     struct us_primary_spec *spec, const char *standby_port,
-		     struct us_reason *reason)
+int us_primary_check_port(const struct us_primary_spec *spec, const char *standby_port,
+			  struct us_reason *reason)
 {
-	const struct us_host_pair *other = claimed_by(daemon, pair, spec);
 	struct us_link standby, primary;
-	int r;
+	int r = us_link_get(standby_port, &standby, reason);
 
-	if (other)
-		return us_refuse(reason,
-				 "primary %s: pair %s has it: name another, or remove that "
-				 "pair first",
-				 spec->text, other->name);
-	if (spec->host[0]) {
-		r = check_vfio(spec, reason);
-		if (r != 0)
-			return r;
-	}
-	r = us_link_get(standby_port, &standby, reason);
 	if (r == 0)
 		r = us_link_get(spec->port, &primary, reason);
 	if (r != 0)
@@ -165,4 +163,23 @@ int us_primary_check(struct us_daemon *daemon, const struct us_host_pair *pair,
 				 "would not join them: set both to the same",
 				 spec->text, primary.mtu, spec->port, standby.mtu, standby_port);
 	return 0;
+}
+
+int us_primary_check(struct us_daemon *daemon, const struct us_host_pair *pair,
+		     struct us_primary_spec *spec, const char *standby_port,
+		     struct us_reason *reason)
+{
+	const struct us_host_pair *other = claimed_by(daemon, pair, spec);
+	int r = 0;
+
+	if (other)
+		return us_refuse(reason,
+				 "primary %s: pair %s has it: name another, or remove that "
+				 "pair first",
+				 spec->text, other->name);
+	if (spec->pool[0]) /* which one of it, and its port, is known once it is reserved */
+		return us_vf_check_pool(daemon, spec->pool, reason);
+	if (spec->host[0])
+		r = check_vfio(spec, reason);
+	return r == 0 ? us_primary_check_port(spec, standby_port, reason) : r;
 }

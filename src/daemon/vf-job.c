@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One thread for each job, with nothing shared but files: they are few, at reservations. The loop
+ * is woken by an event counter, and nothing of a job is touched by the thread after that.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "daemon/vf-job.h"
+#include "daemon/vf.h"
+
+int us_vf_open_sriov(const struct us_reserved *reserved, const uint8_t mac[US_MAC_BYTES],
+		     struct us_sriov **ret_sriov, struct us_reason *reason)
+{
+	struct us_sriov_config config = { .port = reserved->port, .index = reserved->index };
+
+	*ret_sriov = NULL;
+	if (reserved->index < 0 || !reserved->port[0])
+		return 0;
+	memcpy(config.mac, mac, sizeof(config.mac));
+	return us_sriov_new(ret_sriov, &config, reserved->found, reason);
+}
+
+/* ---- In the thread ---- */
+
+/* What was found is written down before the first change. */
+static int withdraw(struct us_vf_job *job)
+{
+	struct us_reserved *reserved = &job->reserved;
+	int r = us_vf_open_sriov(reserved, job->mac, &job->sriov, &job->reason);
+
+	if (r != 0 || !job->sriov)
+		return r;
+	r = us_sriov_save(job->sriov, reserved->found, sizeof(reserved->found));
+	if (r == 0)
+		r = us_reserved_update(job->request.directory, reserved);
+	return r == 0 ? us_sriov_withdraw(job->sriov, &job->reason) : r;
+}
+
+/* That the guest's MAC can be assigned is tried as well: nobody listens to it in the card now. */
+static int reserve(struct us_vf_job *job)
+{
+	int r = us_reserve(&job->request, &job->reserved, &job->group_fd, &job->reason);
+
+	if (r != 0)
+		return r;
+	r = withdraw(job);
+	if (r == 0 && !job->reserved.port[0])
+		r = us_refuse(&job->reason,
+			      "vfio %s: it is no VF of a NIC that this host drives: its traffic "
+			      "could not be steered",
+			      job->reserved.address);
+	if (r != 0) {
+		job->group_fd = us_close(job->group_fd);
+		us_reserved_return(job->request.sysfs, job->request.directory, &job->reserved,
+				   NULL);
+	}
+	return r;
+}
+
+/* The device goes back even if its settings do not. */
+static int give_back(struct us_vf_job *job)
+{
+	const uint8_t nobody[US_MAC_BYTES] = { 0 };
+	US_CLEANUP(us_sriov_freep) struct us_sriov *sriov = NULL;
+	struct us_reason reason = { "" };
+	int r = 0;
+
+	if (job->reserved.found[0])
+		r = us_vf_open_sriov(&job->reserved, nobody, &sriov, &job->reason);
+	if (r == 0 && sriov)
+		r = us_sriov_put_back(sriov, &job->reason);
+	if (us_reserved_return(job->request.sysfs, job->request.directory, &job->reserved,
+			       &reason) == 0)
+		return r;
+	job->reason = reason;
+	return US_REFUSED;
+}
+
+static void run(struct us_vf_job *job)
+{
+	switch (job->type) {
+	case US_VF_JOB_RESERVE:
+		job->r = reserve(job);
+		break;
+	case US_VF_JOB_HOLD:
+		job->r = us_reserved_hold(job->request.sysfs, &job->reserved, &job->group_fd,
+					  &job->reason);
+		break;
+	case US_VF_JOB_RETURN:
+		job->r = give_back(job);
+		break;
+	}
+}
+
+static void *job_thread(void *userdata)
+{
+	struct us_vf_job *job = userdata;
+	int fd = job->wake_fd;
+
+	run(job);
+	eventfd_write(fd, 1);
+	return NULL;
+}
+
+/* ---- In the loop ---- */
+
+static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct us_vf_job *job = userdata;
+
+	job->done(job);
+	return 0;
+}
+
+struct us_vf_job *us_vf_job_new(enum us_vf_job_type type, struct us_daemon *daemon)
+{
+	struct us_vf_job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return NULL;
+	job->type = type;
+	job->daemon = daemon;
+	job->request.sysfs = "/sys";
+	job->request.directory = US_RESERVED_DIRECTORY;
+	job->group_fd = job->wake_fd = -1;
+	return job;
+}
+
+static int start_thread(struct us_vf_job *job)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int r;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	r = pthread_create(&thread, &attributes, job_thread, job);
+	pthread_attr_destroy(&attributes);
+	return -r;
+}
+
+void us_vf_job_start(struct us_vf_job *job, sd_event *loop, void (*done)(struct us_vf_job *job),
+		     void *userdata)
+{
+	int r;
+
+	job->done = done;
+	job->userdata = userdata;
+	job->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = job->wake_fd < 0 ? -errno : 0;
+	if (r >= 0)
+		r = sd_event_add_io(loop, &job->source, job->wake_fd, EPOLLIN, on_wake, job);
+	if (r >= 0)
+		r = start_thread(job);
+	if (r < 0) {
+		run(job);
+		done(job);
+	}
+}
+
+void us_vf_job_free(struct us_vf_job *job)
+{
+	sd_event_source_disable_unref(job->source);
+	us_close(job->wake_fd);
+	us_close(job->group_fd);
+	us_sriov_free(job->sriov);
+	free(job);
+}

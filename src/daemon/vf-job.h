@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What is done to a VF in a thread of its own, and told in the loop. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "net/sriov.h"
+#include "pci/reserve.h"
+#include "vmm/vmm.h"
+
+enum us_vf_job_type {
+	US_VF_JOB_RESERVE, /* find, bind, try, and withdraw its MAC */
+	US_VF_JOB_HOLD,	   /* open its group, as soon as its VMM has let go */
+	US_VF_JOB_RETURN,  /* put its settings back, and the device to its driver */
+};
+
+struct us_vf_job {
+	enum us_vf_job_type type;
+	void (*done)(struct us_vf_job *job); /* from the loop; frees it */
+	void *userdata;			     /* of whoever asked; may be set to NULL */
+	struct us_daemon *daemon;
+
+	/* What is asked. */
+	struct us_reserve_request request;
+	struct us_pool pool;
+	char owner[US_RESERVED_OWNER_SIZE], pair[US_RESERVED_NAME_SIZE];
+	char address[US_PCI_ADDRESS_SIZE];
+	uint8_t mac[US_MAC_BYTES];
+
+	/* What came of it. */
+	int r;
+	struct us_reason reason;
+	struct us_reserved reserved; /* RESERVE; asked, for the others */
+	struct us_sriov *sriov;	     /* RESERVE: the job's, until it is taken */
+	int group_fd;		     /* the job's, until it is taken */
+
+	int wake_fd;
+	sd_event_source *source;
+};
+
+/* A job to fill in; NULL: no memory. */
+struct us_vf_job *us_vf_job_new(enum us_vf_job_type type, struct us_daemon *daemon);
+/* Starts it. Without a thread it is done at once, here. */
+void us_vf_job_start(struct us_vf_job *job, sd_event *loop,
+		     void (*done)(struct us_vf_job *job), void *userdata);
+void us_vf_job_free(struct us_vf_job *job);
+
+/* What the PF has for a reserved VF. NULL, as 0: it is none, and nothing is to be set. */
+int us_vf_open_sriov(const struct us_reserved *reserved, const uint8_t mac[US_MAC_BYTES],
+		     struct us_sriov **ret_sriov, struct us_reason *reason);

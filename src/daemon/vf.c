@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From the wish for a VF until it is given back. At any time a VF has one job at most; who does not
+ * wait for it any more takes his name off it, and what comes of it is then undone.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "daemon/daemon.h"
+#include "daemon/vf-job.h"
+#include "daemon/vf.h"
+
+struct us_host_vf {
+	struct us_reserved reserved; /* once it is */
+	struct us_sriov *sriov;	     /* NULL: no VF, or not known yet */
+	int group_fd;		     /* while it is held */
+	struct us_vf_job *job;	     /* under way */
+	bool plug_waits;	     /* for it */
+};
+
+static const char *words_of(const struct us_vf_job *job)
+{
+	return job->r < 0 ? us_strerror(job->r) : job->reason.text;
+}
+
+/* ---- Giving back ---- */
+
+static void on_returned(struct us_vf_job *job)
+{
+	if (job->r != 0)
+		us_log(LOG_WARNING, "vfio %s: not given back: %s", job->reserved.address,
+		       words_of(job));
+	else
+		us_log(LOG_INFO, "vfio %s: given back to %s", job->reserved.address,
+		       job->reserved.former[0] ? job->reserved.former : "no driver");
+	us_vf_job_free(job);
+}
+
+static void give_back(struct us_daemon *daemon, const struct us_reserved *reserved)
+{
+	struct us_vf_job *job = us_vf_job_new(US_VF_JOB_RETURN, daemon);
+
+	if (!job)
+		return; /* the record stays, and is found again */
+	job->reserved = *reserved;
+	us_vf_job_start(job, daemon->loop, on_returned, NULL);
+}
+
+static int return_leak(const struct us_reserved *reserved, void *userdata)
+{
+	struct us_daemon *daemon = userdata;
+	const struct us_host_pair *pair = us_daemon_pair(daemon, reserved->pair);
+
+	if (pair && us_primary_is_held(pair) && strcmp(pair->primary.host, reserved->address) == 0)
+		return 0;
+	us_log(LOG_WARNING, "vfio %s: was left reserved for pair %s", reserved->address,
+	       reserved->pair);
+	give_back(daemon, reserved);
+	return 0;
+}
+
+void us_vf_return_leaks(struct us_daemon *daemon)
+{
+	us_reserved_each(US_RESERVED_DIRECTORY, daemon->state_dir, return_leak, daemon);
+}
+
+/* ---- Reserving ---- */
+
+static struct us_host_vf *vf_of(struct us_host_pair *pair)
+{
+	if (pair->vf)
+		return pair->vf;
+	pair->vf = calloc(1, sizeof(*pair->vf));
+	if (pair->vf)
+		pair->vf->group_fd = -1;
+	return pair->vf;
+}
+
+static void take(struct us_host_pair *pair, const struct us_reserved *reserved)
+{
+	pair->vf->reserved = *reserved;
+	snprintf(pair->primary.host, sizeof(pair->primary.host), "%s", reserved->address);
+	snprintf(pair->primary.port, sizeof(pair->primary.port), "%s", reserved->port);
+}
+
+static void on_reserved(struct us_vf_job *job)
+{
+	struct us_host_pair *pair = job->userdata;
+
+	if (!pair) { /* given up meanwhile */
+		job->group_fd = us_close(job->group_fd);
+		if (job->r == 0)
+			give_back(job->daemon, &job->reserved);
+	} else {
+		pair->vf->job = NULL;
+		if (job->r == 0) {
+			take(pair, &job->reserved);
+			pair->vf->sriov = US_STEAL(job->sriov);
+			pair->vf->group_fd = job->group_fd;
+			job->group_fd = -1;
+		}
+		us_vf_reserved(pair, job->r, words_of(job));
+	}
+	us_vf_job_free(job);
+}
+
+static int find_pool(const struct us_daemon *daemon, const char *name, struct us_pool *ret_pool,
+		     struct us_reason *reason)
+{
+	const struct us_pool *pool;
+	struct us_pools pools;
+	int r = us_pools_read(daemon->pools_path, &pools, reason);
+
+	if (r != 0)
+		return r;
+	pool = us_pools_find(&pools, name);
+	if (pool)
+		*ret_pool = *pool;
+	else
+		r = us_refuse(reason, "pool %s: %s has none of this name", name,
+			      daemon->pools_path);
+	us_pools_free(&pools);
+	return r;
+}
+
+int us_vf_check_pool(const struct us_daemon *daemon, const char *name, struct us_reason *reason)
+{
+	struct us_pool pool;
+
+	return find_pool(daemon, name, &pool, reason);
+}
+
+static int fill_in(struct us_vf_job *job, const struct us_host_pair *pair, struct us_reason *reason)
+{
+	const struct us_primary_spec *spec = &pair->primary;
+	const struct us_daemon *daemon = pair->vm->daemon;
+
+	snprintf(job->owner, sizeof(job->owner), "%s", daemon->state_dir);
+	snprintf(job->pair, sizeof(job->pair), "%s", pair->name);
+	snprintf(job->address, sizeof(job->address), "%s", spec->host);
+	memcpy(job->mac, pair->mac, sizeof(job->mac));
+	job->request.owner = job->owner;
+	job->request.pair = job->pair;
+	job->request.vmm = us_vm_pid(pair->vm->vm);
+	if (!spec->pool[0]) {
+		job->request.address = job->address;
+		return 0;
+	}
+	job->request.pool = &job->pool;
+	return find_pool(daemon, spec->pool, &job->pool, reason);
+}
+
+void us_vf_reserve(struct us_host_pair *pair)
+{
+	struct us_host_vf *vf = vf_of(pair);
+	struct us_vf_job *job = vf ? us_vf_job_new(US_VF_JOB_RESERVE, pair->vm->daemon) : NULL;
+	struct us_reason reason = { "" };
+	int r = job ? fill_in(job, pair, &reason) : -ENOMEM;
+
+	if (r != 0) {
+		if (job)
+			us_vf_job_free(job);
+		us_vf_reserved(pair, r, r < 0 ? us_strerror(r) : reason.text);
+		return;
+	}
+	if (vf->job) /* asked before, and not answered in time */
+		vf->job->userdata = NULL;
+	vf->job = job;
+	us_vf_job_start(job, pair->vm->daemon->loop, on_reserved, pair);
+}
+
+/* Nothing of it is the pair's any more; the record stays. */
+static void detach(struct us_host_pair *pair)
+{
+	struct us_host_vf *vf = pair->vf;
+
+	if (vf->job)
+		vf->job->userdata = NULL;
+	if (pair->steer)
+		us_steer_set_sriov(pair->steer, NULL);
+	us_sriov_free(vf->sriov);
+	us_close(vf->group_fd);
+	free(US_STEAL(pair->vf));
+}
+
+void us_vf_release(struct us_host_pair *pair)
+{
+	struct us_reserved reserved;
+
+	if (!pair->vf)
+		return;
+	reserved = pair->vf->reserved;
+	detach(pair);
+	if (reserved.address[0])
+		give_back(pair->vm->daemon, &reserved);
+	if (pair->primary.pool[0])
+		pair->primary.host[0] = pair->primary.port[0] = '\0';
+}
+
+void us_vf_forget(struct us_host_pair *pair)
+{
+	if (pair->vm->daemon->is_stopping && pair->vf)
+		detach(pair);
+	else
+		us_vf_release(pair);
+}
+
+/* ---- Held while it is hidden ---- */
+
+static bool is_to_be_held(const struct us_host_pair *pair)
+{
+	return pair->engine.reserved && pair->engine.primary == US_PRIMARY_HIDDEN;
+}
+
+static void on_held(struct us_vf_job *job)
+{
+	struct us_host_pair *pair = job->userdata;
+	struct us_host_vf *vf = pair ? pair->vf : NULL;
+
+	if (!pair) {
+		us_vf_job_free(job);
+		return;
+	}
+	vf->job = NULL;
+	if (job->r != 0)
+		us_log(LOG_WARNING, "%s: the primary is not held: %s", pair->name, words_of(job));
+	if (job->r == 0 && is_to_be_held(pair)) {
+		vf->group_fd = job->group_fd;
+		job->group_fd = -1;
+	}
+	us_vf_job_free(job);
+	if (vf->plug_waits) {
+		vf->plug_waits = false;
+		us_vf_gone_now(pair);
+	}
+}
+
+void us_vf_settle(struct us_host_pair *pair)
+{
+	struct us_host_vf *vf = pair->vf;
+
+	if (!vf || vf->job || vf->group_fd >= 0 || !is_to_be_held(pair) || !vf->reserved.address[0])
+		return;
+	vf->job = us_vf_job_new(US_VF_JOB_HOLD, pair->vm->daemon);
+	if (!vf->job)
+		return;
+	vf->job->reserved = vf->reserved;
+	us_vf_job_start(vf->job, pair->vm->daemon->loop, on_held, pair);
+}
+
+int us_vf_let_go(struct us_host_pair *pair, struct us_reason *reason)
+{
+	struct us_host_vf *vf = pair->vf;
+	int r = 0;
+
+	if (!vf)
+		return 0;
+	if (vf->job) {
+		vf->plug_waits = true;
+		return US_VF_LATER;
+	}
+	if (vf->sriov)
+		r = us_sriov_assign(vf->sriov, reason);
+	vf->group_fd = us_close(vf->group_fd);
+	return r;
+}
+
+struct us_sriov *us_vf_sriov(const struct us_host_pair *pair)
+{
+	return pair->vf ? pair->vf->sriov : NULL;
+}
+
+void us_vf_adopt(struct us_host_pair *pair)
+{
+	const char *owner = pair->vm->daemon->state_dir;
+	struct us_reason reason = { "" };
+	struct us_reserved reserved;
+
+	if (us_reserved_find(US_RESERVED_DIRECTORY, owner, pair->name, &reserved) < 0 ||
+	    (pair->primary.pool[0] ? strcmp(pair->primary.pool, reserved.pool) != 0
+				   : strcmp(pair->primary.host, reserved.address) != 0) ||
+	    !vf_of(pair))
+		return;
+	take(pair, &reserved);
+	if (us_vf_open_sriov(&reserved, pair->mac, &pair->vf->sriov, &reason) != 0)
+		us_log(LOG_WARNING, "%s: %s", pair->name, reason.text);
+}

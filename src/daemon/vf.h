@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A primary that is a VF, or another VFIO device: reserved, held while it is hidden, let go for the
+ * VMM to open it, and given back. What the kernel can take seconds for is done in threads.
+ */
+#pragma once
+
+#include "pci/reserve.h"
+#include "util/error.h"
+
+struct us_daemon;
+struct us_host_pair;
+struct us_host_vf;
+struct us_sriov;
+
+/* Where the records of all daemons of this host are. */
+#define US_RESERVED_DIRECTORY "/run/understudy/reserved"
+
+/* Asks for what the pair's SPEC names; us_vf_reserved() gets the answer, from the loop. */
+void us_vf_reserve(struct us_host_pair *pair);
+/* host-pair.c: its spec's `host` and `port` are filled in if @r is 0. */
+void us_vf_reserved(struct us_host_pair *pair, int r, const char *why);
+
+/* Gives back what the pair has, or is about to get. */
+void us_vf_release(struct us_host_pair *pair);
+
+/*
+ * Makes way for the VMM: assigns the MAC, lets the group go. Returns 0, US_REFUSED with the
+ * reason, or US_VF_LATER: us_vf_let_go() is called when the way is free.
+ */
+enum {
+	US_VF_LATER = US_REFUSED + 1,
+};
+int us_vf_let_go(struct us_host_pair *pair, struct us_reason *reason);
+/* host-pair.c: try the plug again. */
+void us_vf_gone_now(struct us_host_pair *pair);
+
+/* Its share of the card's switch; NULL: none, or not reserved. Borrowed until it is released. */
+struct us_sriov *us_vf_sriov(const struct us_host_pair *pair);
+
+/* Whether there is such a pool now. */
+int us_vf_check_pool(const struct us_daemon *daemon, const char *name, struct us_reason *reason);
+
+/* After each step of the pair: a hidden primary is held, so that nobody else can take it. */
+void us_vf_settle(struct us_host_pair *pair);
+
+/* A pair from before a restart knows its VF by the record. */
+void us_vf_adopt(struct us_host_pair *pair);
+
+/* The pair ends. What it has stays reserved if the daemon is stopping, else it is given back. */
+void us_vf_forget(struct us_host_pair *pair);
+
+/* Gives back what is reserved in our name for pairs that we do not have any more. */
+void us_vf_return_leaks(struct us_daemon *daemon);
