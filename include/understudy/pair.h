@@ -173,6 +173,7 @@ struct us_pair {
 	bool plugging;	/* PLUG is asked and not answered, whatever was wished since */
 	bool plugged;	/* EXPOSING: the VMM has it, and we watch for traffic */
 	bool ready;	/* this driver session carried traffic on it */
+	bool too_early;	/* HIDING: UNPLUG was taken before the plug was done: again after it */
 	bool overdue;	/* HIDING, ABSENT: the answer did not come, or was no; to be asked again */
 	uint64_t primary_deadline; /* of the answer that is waited for, or of the next try */
 

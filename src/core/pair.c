@@ -210,6 +210,7 @@ static void go(struct us_pair *pair, enum us_primary primary, uint64_t deadline)
 	pair->primary = primary;
 	pair->primary_deadline = deadline;
 	pair->overdue = false;
+	pair->too_early = false;
 	pair->plugged = false;
 }
 
@@ -476,8 +477,9 @@ static int take_observed(struct us_pair *pair, bool is_there, uint64_t now,
 	}
 	if (!pair->reserving)
 		pair->reserved = is_ours(pair); /* else the answer will tell */
-	/* A path that leads there was steered there because it carried traffic. */
-	pair->ready = is_ours(pair) && pair->path == US_PATH_PRIMARY;
+	/* A path that leads there was steered there because it carried traffic, then. */
+	pair->ready = is_ours(pair) && pair->path == US_PATH_PRIMARY &&
+		      (!pair->guest_known || session_is_capable(pair));
 	plugged(pair, now, effects);
 	return 0;
 }
@@ -506,11 +508,27 @@ static int take_plugged(struct us_pair *pair, bool on, uint64_t now, struct us_e
 	pair->plugging = false;
 	if (on && pair->primary == US_PRIMARY_EXPOSING) {
 		plugged(pair, now, effects);
+	} else if (on && pair->too_early) {
+		emit(effects, US_EFFECT_UNPLUG);
+		go(pair, US_PRIMARY_HIDING, now + pair->config.unplug_usec);
 	} else if (!on && is_in_vm(pair)) {
 		if (pair->primary != US_PRIMARY_HIDING)
 			fail(pair, now, US_WHY_PLUG_REFUSED);
 		to_hidden(pair); /* it never was there */
 	}
+	return 0;
+}
+
+static int take_unplugged(struct us_pair *pair, uint64_t now, struct us_effects *effects)
+{
+	if (!is_in_vm(pair))
+		return US_PAIR_IGNORED;
+	/* The answer to a plug comes before the end of what it plugged: this was another's. */
+	if (pair->plugging) {
+		pair->too_early = pair->primary == US_PRIMARY_HIDING;
+		return US_PAIR_IGNORED;
+	}
+	unplugged(pair, now, effects);
 	return 0;
 }
 
@@ -649,10 +667,7 @@ static int take_event(struct us_pair *pair, const struct us_event *event,
 		unplug_overdue(pair, now, effects);
 		return 0;
 	case US_EVENT_UNPLUGGED:
-		if (!is_in_vm(pair))
-			return US_PAIR_IGNORED;
-		unplugged(pair, now, effects);
-		return 0;
+		return take_unplugged(pair, now, effects);
 	case US_EVENT_TRAFFIC:
 		return take_traffic(pair, event->on, now, effects);
 	case US_EVENT_STEERED:
@@ -699,6 +714,7 @@ static void expire(struct us_pair *pair, uint64_t now, struct us_effects *effect
 	if (now >= pair->park_deadline) {
 		pair->park_spent = true;
 		pair->park_deadline = US_NEVER;
+		pair->stopped = false; /* a stop that was expected too early may yet come */
 	}
 	if (now >= pair->calm_at) {
 		pair->flips = 0;

@@ -49,7 +49,8 @@ static void shadow_hear(struct shadow *s, const struct us_event *e, const struct
 		if (e->on) {
 			s->maybe_in_vm = true;
 			s->owned |= !s->asked_reserve && takes_over(before);
-			s->carried |= before->path == US_PATH_PRIMARY;
+			s->carried |= before->path == US_PATH_PRIMARY &&
+				      (s->session_capable || !s->guest_seen);
 		} else if (!s->asked_plug) {
 			s->maybe_in_vm = s->carried = s->asked_unplug = s->asked_watch = false;
 		}
@@ -65,8 +66,10 @@ static void shadow_hear(struct shadow *s, const struct us_event *e, const struct
 		s->asked_plug = false;
 		break;
 	case US_EVENT_UNPLUGGED:
-		s->maybe_in_vm = s->carried = s->asked_unplug = s->asked_plug = s->asked_watch =
-			false;
+		s->asked_unplug = false;
+		if (s->asked_plug) /* of one that was there before */
+			break;
+		s->maybe_in_vm = s->carried = s->asked_watch = false;
 		break;
 	case US_EVENT_UNPLUG_REFUSED:
 		s->asked_unplug = false;
@@ -178,6 +181,10 @@ static const char *broken(const struct state *before, const struct us_event *eve
 	if (ours && is->path == US_PATH_PRIMARY && is->vm == US_VM_RUNNING && !away &&
 	    !is->steer_retry && is->primary != US_PRIMARY_UNKNOWN && !(s->maybe_in_vm))
 		return "4: the path is the primary's only while the VM holds it";
+	if (ours && is->path == US_PATH_PRIMARY && is->vm == US_VM_RUNNING && !away &&
+	    !is->steer_retry && is->primary != US_PRIMARY_UNKNOWN && s->guest_seen &&
+	    !s->session_capable)
+		return "4: the path is not left at the primary of a guest that cannot use it";
 	if (ours && is->path == US_PATH_PARKED && !away && !is->steer_retry &&
 	    (is->park_deadline == US_NEVER ||
 	     is->park_deadline > event->now_usec + is->config.park_usec))

@@ -321,7 +321,7 @@ static const struct cell exposing_asked[] = {
 	{ "plugged on", "watch" },
 	{ "plugged off", "→ hidden" },
 	{ "unplug-refused", "ignored" },
-	{ "unplugged", "plug" },
+	{ "unplugged", "ignored" },
 	{ "traffic on", "ignored" },
 	{ "traffic off", "ignored" },
 	{ "steered standby on", "ignored" },

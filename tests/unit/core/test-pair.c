@@ -382,7 +382,61 @@ static const struct scene_line incoming_in_vain[] = {
 	{ 20000, "tick", "", NULL },
 	{ 20001, "tick", "steer=none", NULL },
 	{ 20002, "steered none on", "", NULL },
-	{ 20003, "stopped on", "", NULL },
+	{ 0 },
+};
+
+/* A stop that is expected too early: when it comes, frames are held again. */
+static const struct scene_line stopped_late[] = {
+	{ 1000, "prepare", "steer=parked unplug",
+	  "web0: visible → hiding (hidden for a migration)" },
+	{ 1001, "steered parked on", "", NULL },
+	{ 1080, "unplugged", "steer=standby", "web0: hiding → hidden (hidden for a migration)" },
+	{ 1081, "steered standby on", "", NULL },
+	{ 2000, "migrating on", "", NULL },
+	{ 9000, "stopped on", "steer=parked", NULL },
+	{ 9001, "steered parked on", "", NULL },
+	{ 29001, "tick", "steer=standby", NULL },
+	{ 29002, "steered standby on", "", NULL },
+	{ 35000, "stopped on", "steer=parked", NULL },
+	{ 35001, "steered parked on", "", NULL },
+	{ 35002, "stopped on", "", NULL }, /* said again: not held for longer */
+	{ 55001, "tick", "steer=standby", NULL },
+	{ 0 },
+};
+
+/* The guest wants it gone before QEMU has it: what was there to unplug then was not this one. */
+static const struct scene_line unplugged_before_plugged[] = {
+	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 1, "guest none", "unplug",
+	  "web0: exposing → hiding (guest has no driver for the standby)" },
+	{ 2, "unplugged", "", NULL },
+	{ 3, "plugged on", "unplug", NULL },
+	{ 80, "unplugged", "", "web0: hiding → hidden (guest has no driver for the standby)" },
+	{ 0 },
+};
+
+/* An unplug that was asked for twice may be acknowledged twice. */
+static const struct scene_line unplugged_twice[] = {
+	{ 1000, "hold on", "unplug", "web0: visible → hiding (on hold)" },
+	{ 21000, "tick", "unplug", "web0: hiding (guest has not acknowledged the unplug)" },
+	{ 21001, "hold off", "", NULL },
+	{ 21002, "unplugged", "plug steer=standby",
+	  "web0: hiding → exposing (guest reached DRIVER_OK)" },
+	{ 21003, "unplugged", "", NULL },
+	{ 21004, "steered standby on", "", NULL },
+	{ 21006, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 0 },
+};
+
+/* The guest was reset before it was known whether the VM has the primary. */
+static const struct scene_line restart_after_reset[] = {
+	{ 0, "path primary", "", NULL },
+	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
+	{ 2, "vm running", "", "web0: unknown (asking the VM whether it has the primary)" },
+	{ 3, "reset stale", "", NULL },
+	{ 4, "observed on", "watch unplug unwatch steer=standby",
+	  "web0: unknown → hiding (guest was reset)" },
 	{ 0 },
 };
 
@@ -421,6 +475,11 @@ static const struct story {
 	{ "incoming parked", US_MODE_COMBINED, true, TO_RESERVED, incoming_parked },
 	{ "incoming in vain", US_MODE_COMBINED, true, TO_RESERVED, incoming_in_vain },
 	{ "stopped and going on", US_MODE_COMBINED, true, TO_VISIBLE, stopped_and_going_on },
+	{ "stopped late", US_MODE_COMBINED, true, TO_VISIBLE, stopped_late },
+	{ "unplugged before plugged", US_MODE_COMBINED, false, TO_HIDDEN,
+	  unplugged_before_plugged },
+	{ "unplugged twice", US_MODE_COMBINED, false, TO_VISIBLE, unplugged_twice },
+	{ "restart after reset", US_MODE_COMBINED, false, NULL, restart_after_reset },
 };
 
 static void play(void **state)
