@@ -67,8 +67,9 @@ static void answered(struct us_host_pair *pair)
 static void on_plugged(void *userdata, int r, const char *why)
 {
 	answered(userdata);
-	if (r != -ECONNRESET) /* then the VM is lost, and the engine is told so */
-		answer(userdata, US_EVENT_PLUGGED, r == 0, why);
+	/* -ECONNRESET: the VM is lost, and the engine is told so. -ETIMEDOUT: it may be there yet. */
+	if (r != -ECONNRESET)
+		answer(userdata, US_EVENT_PLUGGED, r == 0 || r == -ETIMEDOUT, why);
 }
 
 static void on_unplug_taken(void *userdata, int r, const char *why)

@@ -60,7 +60,7 @@ enum us_vm_event_type {
 	US_VM_RESET,	/* the machine was reset: `by_guest`, `age_usec` */
 	US_VM_GUEST,	/* a watched standby's driver: `device`, `guest`, `driver_ok` */
 	US_VM_DELETED,	/* a device is gone from the VM: `device` */
-	US_VM_TRANSFER, /* `transfer` changed */
+	US_VM_TRANSFER, /* `transfer` changed; to its end, once `state` tells who has the guest */
 	US_VM_TRACE,	/* any event of the monitor, for those who watch: `name` (RESET, STOP …),
 			 * told before the meaning above is */
 };

@@ -119,7 +119,7 @@ void us_vm_schedule(struct us_vm *vm)
 
 static void forget_connection(struct us_vm *vm)
 {
-	vm->adopted = vm->running = false;
+	vm->adopted = vm->running = vm->transfer_untold = false;
 	vm->state = US_VM_UNKNOWN;
 	us_qmp_free(US_STEAL(vm->qmp));
 	us_timer_stop(&vm->timer);
@@ -281,11 +281,17 @@ static void on_status(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct us_vm *vm = userdata;
 
-	if (answer->r || !vm->adopted)
+	if (!vm->adopted)
 		return;
 	us_vm_hold(vm);
-	vm->running = us_decode_running(answer->value);
-	set_state(vm, us_decode_run_state(answer->value, vm->transfer));
+	if (answer->r == 0) {
+		vm->running = us_decode_running(answer->value);
+		set_state(vm, us_decode_run_state(answer->value, vm->transfer));
+	}
+	if (vm->transfer_untold && !vm->freed) {
+		vm->transfer_untold = false;
+		us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_TRANSFER });
+	}
 	if (!vm->freed)
 		us_vm_schedule(vm);
 	us_vm_release(vm);
@@ -342,13 +348,19 @@ static void on_deleted(struct us_vm *vm, const struct us_qmp_event *event)
 
 void us_vm_observe_transfer(struct us_vm *vm, enum us_transfer transfer)
 {
-	if (vm->transfer != transfer) {
-		vm->transfer = transfer;
+	bool is_news = vm->transfer != transfer;
+
+	vm->transfer = transfer;
+	/*
+	 * An end may change the run state without an event of its own; that comes first: until it
+	 * is known, a guest that has moved would be taken for one that may get its primary back.
+	 */
+	if (transfer != US_TRANSFER_ACTIVE) {
+		vm->transfer_untold |= is_news;
+		query_status(vm);
+	} else if (is_news) {
 		us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_TRANSFER });
 	}
-	/* An end may change the run state without an event of its own. */
-	if (transfer != US_TRANSFER_ACTIVE)
-		query_status(vm);
 }
 
 static void on_migration(struct us_vm *vm, const struct us_qmp_event *event)

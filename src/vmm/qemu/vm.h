@@ -35,6 +35,7 @@ struct us_vm {
 	enum us_transfer transfer;
 	bool running;	      /* the guest's CPUs run */
 	bool transfer_events; /* QEMU tells MIGRATION events; else we look */
+	bool transfer_untold; /* it ended, and the run state that it left is being looked up */
 
 	struct us_list standbys; /* watched: standby.c */
 	int64_t last_poll_id;
