@@ -21,7 +21,8 @@ struct us_server {
 	void *userdata;
 	us_server_dropped_fn dropped;
 	struct us_list clients;
-	size_t client_count;
+	size_t client_count, clients_max;
+	bool is_resting; /* and it was said so */
 	struct us_server_counts counts;
 };
 

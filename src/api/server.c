@@ -4,13 +4,14 @@
  *
  * Whoever may connect costs something, so everything a client can make us hold is bounded: its
  * messages, the calls that wait (call.c), what it does not read. Users other than root share
- * half of the places, so that root always finds one.
+ * half of the places, so that root finds one whatever they do.
  */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "api/server-private.h"
@@ -19,8 +20,9 @@
 
 enum {
 	CLIENTS_MAX = 512,
-	CLIENTS_OTHERS_MAX = 256, /* not root */
-	CLIENTS_PER_UID_MAX = 64, /* each of those */
+	FILES_PER_CLIENT = 4, /* of the process's limit; most of them are the VMs' */
+	OTHERS_PART = 2,      /* of the places: not root */
+	UID_PART = 8,	      /* … each of those */
 	ACCEPTS_PER_WAKEUP = 16,
 	MESSAGE_BYTES_MAX = 128 * 1024,	     /* one frame of 64 KiB, in base64 */
 	BACKLOG_BYTES_MAX = 4 * 1024 * 1024, /* the answer for thousands of pairs */
@@ -72,7 +74,7 @@ static const char *find_no_place(struct us_server *server, const struct us_peer 
 	struct us_api_client *client;
 	size_t others = 0, same = 0;
 
-	if (server->client_count >= CLIENTS_MAX)
+	if (server->client_count >= server->clients_max)
 		return "too many clients";
 	if (peer->uid == 0)
 		return NULL;
@@ -80,9 +82,9 @@ static const char *find_no_place(struct us_server *server, const struct us_peer 
 		others += client->peer.uid != 0;
 		same += client->peer.uid == peer->uid;
 	}
-	if (same >= CLIENTS_PER_UID_MAX)
+	if (same >= server->clients_max / UID_PART)
 		return "too many clients of this user";
-	return others >= CLIENTS_OTHERS_MAX ? "too many clients" : NULL;
+	return others >= server->clients_max / OTHERS_PART ? "too many clients" : NULL;
 }
 
 /* Takes @fd. */
@@ -133,6 +135,9 @@ static void welcome(struct us_server *server, int fd)
 
 static void rest(struct us_server *server)
 {
+	if (!server->is_resting && server->dropped)
+		server->dropped(server->userdata, 0, 0, "no descriptor is left for it");
+	server->is_resting = true;
 	sd_event_source_set_enabled(server->listening, SD_EVENT_OFF);
 	sd_event_source_set_time_relative(server->resting, REST_USEC);
 	sd_event_source_set_enabled(server->resting, SD_EVENT_ONESHOT);
@@ -153,6 +158,7 @@ static int on_connect(sd_event_source *source, int listening_fd, uint32_t events
 		int fd = accept4(listening_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
+			server->is_resting = false;
 			welcome(server, fd);
 			continue;
 		}
@@ -217,6 +223,16 @@ static int add_sources(struct us_server *server)
 	return r < 0 ? r : 0;
 }
 
+/* Clients must not take the descriptors that VMs, the switch and the state file need. */
+static size_t find_clients_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / FILES_PER_CLIENT > CLIENTS_MAX)
+		return CLIENTS_MAX;
+	return limit.rlim_cur / FILES_PER_CLIENT;
+}
+
 /* A method that the interface does not have could never be called. */
 static void check_methods(const struct us_server *server)
 {
@@ -238,6 +254,7 @@ int us_server_new(struct us_server **ret_server, sd_event *loop, const char *pat
 		.loop = loop,
 		.fd = fd,
 		.group = us_peer_group("understudy"),
+		.clients_max = find_clients_max(),
 		.methods = methods,
 		.userdata = userdata,
 	};

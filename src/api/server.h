@@ -53,7 +53,7 @@ void us_server_counts(const struct us_server *server, struct us_server_counts *r
 
 /*
  * Tells why clients are dropped, for the log: @why is one line without the peer's name.
- * A client that goes away by itself is not told of.
+ * A client that goes away by itself is not told of. @pid 0: one cannot even be let in, and waits.
  */
 typedef void (*us_server_dropped_fn)(void *userdata, pid_t pid, uid_t uid, const char *why);
 void us_server_on_drop(struct us_server *server, us_server_dropped_fn dropped);

@@ -84,9 +84,29 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 	return 0;
 }
 
+enum {
+	DROPS_USEC = 10 * 1000 * 1000,
+	DROPS_TOLD = 20, /* each in that time; of the others their number */
+};
+
 static void on_dropped(void *userdata, pid_t pid, uid_t uid, const char *why)
 {
-	us_log(LOG_WARNING, "client %d (uid %u) dropped: %s", (int)pid, (unsigned)uid, why);
+	static uint64_t since_usec;
+	static unsigned count;
+	uint64_t now = us_now_usec();
+
+	if (now - since_usec >= DROPS_USEC) {
+		if (count > DROPS_TOLD)
+			us_log(LOG_WARNING, "%u more clients were dropped", count - DROPS_TOLD);
+		since_usec = now;
+		count = 0;
+	}
+	if (++count > DROPS_TOLD)
+		return;
+	if (pid == 0)
+		us_log(LOG_WARNING, "a client waits: %s: raise LimitNOFILE", why);
+	else
+		us_log(LOG_WARNING, "client %d (uid %u) dropped: %s", (int)pid, (unsigned)uid, why);
 }
 
 static int make_directory(const char *path)

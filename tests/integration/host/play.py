@@ -9,10 +9,12 @@ import fcntl
 import json
 import os
 import pathlib
+import select
 import socket
 import struct
 import sys
 import threading
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'blackbox'))
 from harness import RUN, ip  # noqa: E402
@@ -28,18 +30,27 @@ class Port:
         self.fd = os.open('/dev/net/tun', os.O_RDWR)
         fcntl.ioctl(self.fd, TUNSETIFF, struct.pack('16sH22x', name.encode(), IFF_TAP | IFF_NO_PI))
         ip('link', 'set', name, 'up', 'master', bridge)
+        self.end, self.may_end = os.pipe()
+        self.thread = None
 
     def answer(self, mac, may_answer):
         """Whoever asks @mac is answered, while @may_answer()."""
-        while True:
+        self.thread = threading.Thread(target=self.serve, args=[mac, may_answer], daemon=True)
+        self.thread.start()
+
+    def serve(self, mac, may_answer):
+        while self.end not in select.select([self.fd, self.end], [], [])[0]:
             try:
                 frame = os.read(self.fd, 70000)
                 if may_answer():
                     os.write(self.fd, frame[6:12] + mac + b'\x88\xb5' + bytes(46))
-            except OSError:  # the tap is gone, or down
-                return
+            except OSError:  # it is down
+                time.sleep(0.01)
 
     def close(self):
+        os.write(self.may_end, b'.')
+        if self.thread:
+            self.thread.join()
         os.close(self.fd)
 
 
@@ -57,8 +68,7 @@ class Played:
         self.at_migrate = lambda: None
         self.asked = []
         if primary:
-            answer = (bytes.fromhex(mac.replace(':', '')), lambda: bool(self.devices))
-            threading.Thread(target=primary.answer, args=answer, daemon=True).start()
+            primary.answer(bytes.fromhex(mac.replace(':', '')), lambda: bool(self.devices))
         self.listener = socket.socket(socket.AF_UNIX)
         pathlib.Path(self.path).unlink(missing_ok=True)
         self.listener.bind(str(self.path))
