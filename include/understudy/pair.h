@@ -221,7 +221,8 @@ enum us_event_type {
 	US_EVENT_UNPLUG_REFUSED, /* the VMM did not take the request */
 	US_EVENT_UNPLUGGED,	 /* the guest let it go: it is out of the VM */
 	US_EVENT_TRAFFIC,	 /* .on: the guest stably sends from the primary; off: it ceased
-				  * to be possible (the interface is gone) */
+				  * to be possible (the interface is gone), or it sends from
+				  * the standby instead */
 	US_EVENT_STEERED,	 /* result of STEER; .path: to where, .on: done and verified */
 	US_EVENT_N
 };

@@ -98,6 +98,7 @@ static enum us_exit run_add(struct us_cli *cli)
 	const char *mode = us_args_value(args, "mode");
 	const char *spec = us_args_value(args, "primary");
 	const char *handover = us_args_value(args, "handover");
+	const char *unused = us_args_value(args, "unused");
 	json_t *primary = NULL, *park = NULL, *parameters;
 	struct us_reason reason;
 
@@ -108,6 +109,9 @@ static enum us_exit run_add(struct us_cli *cli)
 		return us_cli_usage(cli, "%s is no mode: separate, coupled or combined", mode);
 	if (handover && !handover_name(handover))
 		return us_cli_usage(cli, "%s is no handover: lossless or low-latency", handover);
+	if (unused && strcmp(unused, "report") && strcmp(unused, "hide") &&
+	    strcmp(unused, "ignore"))
+		return us_cli_usage(cli, "--unused %s: report, hide or ignore", unused);
 	if (spec && us_spec_read(spec, &primary, &reason) != 0)
 		return us_cli_usage(cli, "%s", reason.text);
 	if (read_park(args, &park, &reason) != 0) {
@@ -124,6 +128,8 @@ static enum us_exit run_add(struct us_cli *cli)
 		json_object_set_new(parameters, "hold", json_true());
 	if (handover)
 		json_object_set_new(parameters, "handover", json_string(handover_name(handover)));
+	if (unused)
+		json_object_set_new(parameters, "unused", json_string(unused));
 	if (json_object_size(park) > 0)
 		json_object_set(parameters, "park", park);
 	json_decref(park);
@@ -161,6 +167,8 @@ static const struct us_option add_options[] = {
 	{ "hold", 0, NULL, "keep the primary hidden until `understudy expose`" },
 	{ "handover", 0, "HOW",
 	  "lossless (the default) or low-latency: hold no frames, lose some" },
+	{ "unused", 0, "WHAT",
+	  "if the guest does not use a visible primary: report (the default), hide or ignore" },
 	{ "park-frames", 0, "N", "hold at most so many frames in a transition" },
 	{ "park-bytes", 0, "N", "… in so much memory, as in 8M" },
 	{ "park-time", 0, "SECONDS", "… for so long" },
@@ -177,7 +185,7 @@ const struct us_command us_pair_commands[] = {
 	  "NAME --vm VM --standby DEVICE --port IFNAME [--primary SPEC] [--mode MODE]\n"
 	  "                           [--group UUID] [--bus BUS] [--hold]\n"
 	  "                           [--handover HOW] [--park-frames N] [--park-bytes N]\n"
-	  "                           [--park-time SECONDS]",
+	  "                           [--park-time SECONDS] [--unused WHAT]",
 	  "pair a VM's standby with a primary", add_options, 1, 1, run_add },
 	{ "pair assign", "NAME --primary SPEC|none", "name a pair's primary, or take it away",
 	  assign_options, 1, 1, run_assign },

@@ -157,10 +157,13 @@ static void print_frames(const json_t *pair)
 	const json_t *park = json_object_get(pair, "park");
 	const json_t *parked = json_object_get(pair, "parked");
 	const char *at_stop = us_json_text(pair, "at_stop", NULL);
+	const char *unused = us_json_text(pair, "unused", NULL);
 	bool lossless = strcmp(us_json_text(pair, "handover", ""), "lossless") == 0;
 
 	if (park)
 		printf("  %-9s %s\n", "handover", lossless ? "lossless" : "low-latency");
+	if (unused)
+		printf("  %-9s %s\n", "unused", unused);
 	if (park && lossless)
 		printf("  %-9s at most %" JSON_INTEGER_FORMAT " frames, %" JSON_INTEGER_FORMAT
 		       " KiB, %g s\n",

@@ -534,6 +534,12 @@ static int take_unplugged(struct us_pair *pair, uint64_t now, struct us_effects 
 
 static int take_traffic(struct us_pair *pair, bool on, uint64_t now, struct us_effects *effects)
 {
+	if (pair->primary == US_PRIMARY_VISIBLE && is_ours(pair) && !on) {
+		fail(pair, now, US_WHY_NOT_READY);
+		hide(pair, now, effects);
+		pair->ready = false; /* the guest listens on its standby */
+		return 0;
+	}
 	if (pair->primary != US_PRIMARY_EXPOSING || !pair->plugged)
 		return US_PAIR_IGNORED;
 	if (on) {

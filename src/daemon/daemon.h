@@ -113,8 +113,17 @@ enum us_handover {
 	US_HANDOVER_N
 };
 
+/* What to do about a guest that is shown its primary and does not use it. */
+enum us_unused {
+	US_UNUSED_REPORT,
+	US_UNUSED_HIDE,	  /* … and take it away, as one that was never ready */
+	US_UNUSED_IGNORE, /* it is not looked for */
+	US_UNUSED_N
+};
+
 struct us_pair_options {
 	enum us_handover handover;
+	enum us_unused unused;
 	uint64_t frames, bytes; /* held at once */
 	uint64_t park_usec;	/* held in one transition, at the longest */
 };
@@ -150,6 +159,9 @@ struct us_host_pair {
 	struct us_announce *announce; /* since its guest arrived here */
 	enum us_at_stop at_stop;
 	struct us_timer timer;
+	struct us_timer using; /* set while it is looked whether the primary is used */
+	uint64_t from_standby, from_primary; /* frames from the guest, when it was last looked */
+	bool is_unused;
 	unsigned requests;	    /* to the VM, not answered: they name the pair */
 	bool has_found;		    /* `found` is known: from now, or from before a restart */
 	char found[256];	    /* what the switch had before us, us_steer_save() */
@@ -268,6 +280,13 @@ int us_options_read(const json_t *object, struct us_pair_options *ret_options,
 /* Sets both members of an object. */
 void us_options_write(const struct us_pair_options *options, json_t *object);
 void us_options_apply(const struct us_pair_options *options, struct us_pair_config *config);
+
+/* ---- use.c: whether the guest uses what it is shown ---- */
+
+/* After each step: looks from time to time while the primary is visible. */
+void us_use_follow(struct us_host_pair *pair);
+/* Of the timer `using`. */
+void us_use_look(void *userdata);
 
 /* ---- add.c: AddPair ---- */
 

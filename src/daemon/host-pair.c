@@ -290,7 +290,7 @@ static void watch(struct us_host_pair *pair)
 
 static void publish(struct us_host_pair *pair, const struct us_effect *effect)
 {
-	if (pair->engine.primary == US_PRIMARY_VISIBLE)
+	if (pair->engine.primary == US_PRIMARY_VISIBLE && !pair->is_unused)
 		us_keep_words(&pair->detail, "");
 	us_publish_move(pair, effect->from, effect->moved);
 }
@@ -393,6 +393,7 @@ void us_host_pair_feed(struct us_host_pair *pair, struct us_event event)
 	pair->queue = NULL;
 
 	arm(pair);
+	us_use_follow(pair);
 	assign_next(pair);
 	us_vf_settle(pair);
 	us_daemon_settle_waiters(pair->vm->daemon);
@@ -500,9 +501,12 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 	us_pair_init(&pair->engine, &config);
 	r = us_timer_init(&pair->timer, vm->daemon->loop, on_deadline, pair);
 	if (r >= 0)
+		r = us_timer_init(&pair->using, vm->daemon->loop, us_use_look, pair);
+	if (r >= 0)
 		r = us_vm_watch(vm->vm, pair->standby);
 	if (r < 0) {
 		us_timer_deinit(&pair->timer);
+		us_timer_deinit(&pair->using);
 		free(pair);
 		return r;
 	}
@@ -538,6 +542,7 @@ void us_host_pair_free(struct us_host_pair *pair)
 	if (pair->steer)
 		us_steer_abandon(pair->steer);
 	us_timer_deinit(&pair->timer);
+	us_timer_deinit(&pair->using);
 	free(pair->detail);
 	free(pair);
 }

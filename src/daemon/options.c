@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What is chosen for a pair about the frames of its transitions: the bounds of what is held, and
- * whether any are held at all. As JSON it looks the same in AddPair, ListPairs and the state file.
+ * What is chosen for a pair about its frames: the bounds of what is held in a transition, whether
+ * any are held at all, and what is done when none come from a visible primary. As JSON it looks the
+ * same in AddPair, ListPairs and the state file.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -22,6 +23,13 @@ static const char *const handover_names[] = {
 	[US_HANDOVER_LOW_LATENCY] = "low_latency",
 };
 _Static_assert(US_ARRAY_LENGTH(handover_names) == US_HANDOVER_N, "a name for each");
+
+static const char *const unused_names[] = {
+	[US_UNUSED_REPORT] = "report",
+	[US_UNUSED_HIDE] = "hide",
+	[US_UNUSED_IGNORE] = "ignore",
+};
+_Static_assert(US_ARRAY_LENGTH(unused_names) == US_UNUSED_N, "a name for each");
 
 /* Takes a number that was given; a bound of any unit is written as in the API. */
 static int take(const json_t *park, const char *name, uint64_t min, uint64_t max,
@@ -52,11 +60,23 @@ static int take_handover(const char *name, enum us_handover *ret_handover, struc
 	return us_refuse(reason, "handover %s: lossless or low_latency", name);
 }
 
+static int take_unused(const char *name, enum us_unused *ret_unused, struct us_reason *reason)
+{
+	for (int i = 0; i < US_UNUSED_N; i++) {
+		if (strcmp(unused_names[i], name) == 0) {
+			*ret_unused = i;
+			return 0;
+		}
+	}
+	return us_refuse(reason, "unused %s: report, hide or ignore", name);
+}
+
 int us_options_read(const json_t *object, struct us_pair_options *ret_options,
 		    struct us_reason *reason)
 {
 	const json_t *park = json_object_get(object, "park");
 	const char *handover = json_string_value(json_object_get(object, "handover"));
+	const char *unused = json_string_value(json_object_get(object, "unused"));
 	struct us_pair_options options = { .frames = US_PARK_FRAMES, .bytes = US_PARK_BYTES };
 	struct us_pair_config config;
 	int r;
@@ -71,6 +91,8 @@ int us_options_read(const json_t *object, struct us_pair_options *ret_options,
 			 reason);
 	if (r == 0 && handover)
 		r = take_handover(handover, &options.handover, reason);
+	if (r == 0 && unused)
+		r = take_unused(unused, &options.unused, reason);
 	if (r == 0)
 		*ret_options = options;
 	return r;
@@ -79,6 +101,7 @@ int us_options_read(const json_t *object, struct us_pair_options *ret_options,
 void us_options_write(const struct us_pair_options *options, json_t *object)
 {
 	json_object_set_new(object, "handover", json_string(handover_names[options->handover]));
+	json_object_set_new(object, "unused", json_string(unused_names[options->unused]));
 	json_object_set_new(object, "park",
 			    json_pack("{s:I, s:I, s:I}", "frames", (json_int_t)options->frames,
 				      "bytes", (json_int_t)options->bytes, "time_usec",

@@ -150,7 +150,8 @@ bool us_decode_traffic(const struct nlmsghdr *message, struct us_link_traffic *r
 		return false;
 	memcpy(&stats, mnl_attr_get_payload(attributes[IFLA_STATS_LINK_64]),
 	       offsetof(struct rtnl_link_stats64, multicast));
-	*ret_traffic = (struct us_link_traffic){ stats.tx_packets, stats.tx_dropped };
+	*ret_traffic =
+		(struct us_link_traffic){ stats.tx_packets, stats.tx_dropped, stats.rx_packets };
 	return true;
 }
 

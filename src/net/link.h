@@ -37,8 +37,8 @@ int us_link_each_port(int bridge, void (*each)(void *userdata, const struct us_l
 		      void *userdata);
 
 struct us_link_traffic {
-	uint64_t sent, dropped; /* frames, since the interface was made */
+	uint64_t sent, dropped, received; /* frames, since the interface was made */
 };
 
-/* What it has sent (RTM_GETSTATS). 0 or a negative errno. */
+/* What it has sent and received (RTM_GETSTATS). 0 or a negative errno. */
 int us_link_get_traffic(int index, struct us_link_traffic *ret_traffic);

@@ -236,6 +236,9 @@ static void test_calls(void **state)
 		  "AddPair{\"handover\":\"low_latency\",\"name\":\"p\",\"park\":{\"bytes\":8388608,"
 		  "\"frames\":1000,\"time_usec\":2500000},\"port\":\"t\",\"standby\":\"s\",\"vm\":"
 		  "\"v\"}" },
+		{ "pair add p --vm v --standby s --port t --unused hide",
+		  "AddPair{\"name\":\"p\",\"port\":\"t\",\"standby\":\"s\",\"unused\":\"hide\","
+		  "\"vm\":\"v\"}" },
 		{ "pair add p --vm v --standby s --port t --park-bytes 512K --handover lossless",
 		  "AddPair{\"handover\":\"lossless\",\"name\":\"p\",\"park\":{\"bytes\":524288},"
 		  "\"port\":\"t\",\"standby\":\"s\",\"vm\":\"v\"}" },
@@ -290,6 +293,7 @@ static void test_usage(void **state)
 		{ "pair add p --vm v --port t --standby s --primary 5e:00.2",
 		  "5e:00.2 is no primary" },
 		{ "pair add p --vm v --port t --standby s --handover fast", "fast is no handover" },
+		{ "pair add p --vm v --port t --standby s --unused plug", "--unused plug: report" },
 		{ "pair add p --vm v --port t --standby s --park-frames 1K",
 		  "--park-frames 1K: a whole number" },
 		{ "pair add p --vm v --port t --standby s --park-frames 0",
@@ -391,7 +395,8 @@ static void test_refused(void **state)
 	"\"primary_spec\":\"vfio:0000:5e:00.2\",\"bus\":null,\"guest\":\"" guest                   \
 	"\",\"driver_ok\":" ok ",\"primary\":\"" primary "\",\"path\":\"" path                     \
 	"\",\"migration\":\"" migration "\",\"hold\":" hold ",\"why\":\"" why                      \
-	"\",\"detail\":null,\"handover\":\"lossless\",\"park\":{\"frames\":65536,"                 \
+	"\",\"detail\":null,\"handover\":\"lossless\",\"unused\":\"report\",\"park\":{\"frames\":" \
+	"65536,"                                                                                   \
 	"\"bytes\":33554432,\"time_usec\":20000000}}"
 
 static const char visible[] = PAIR("web0", "capable", "true", "visible", "primary", "none", "false",
@@ -446,6 +451,7 @@ static void test_status_of_one(void **state)
 					"  primary   vfio:0000:5e:00.2\n"
 					"  hold      no\n"
 					"  handover  lossless\n"
+					"  unused    report\n"
 					"  park      at most 65536 frames, 32768 KiB, 20 s\n"
 					"  next      nothing: the guest uses the primary\n");
 

@@ -411,7 +411,7 @@ static const struct cell visible[] = {
 	{ "unplug-refused", "ignored" },
 	{ "unplugged", "plug steer=standby → exposing" },
 	{ "traffic on", "ignored" },
-	{ "traffic off", "ignored" },
+	{ "traffic off", "unplug steer=standby → hiding" },
 	{ "steered standby on", "ignored" },
 	{ "steered primary on", "ignored" },
 	{ "steered primary off", "ignored" },

@@ -219,6 +219,18 @@ static const struct scene_line restart[] = {
 	{ 0 },
 };
 
+/* The guest took the primary's link down: it sends over the standby. */
+static const struct scene_line unused[] = {
+	{ 0, "traffic off", "steer=parked unplug",
+	  "web0: visible → hiding (guest did not use the primary in time)" },
+	{ 1, "steered parked on", "", NULL },
+	{ 80, "unplugged", "steer=standby",
+	  "web0: hiding → hidden (guest did not use the primary in time)" },
+	{ 81, "steered standby on", "", NULL },
+	{ 2000, "tick", "steer=parked plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 0 },
+};
+
 /* Killed while it exposed: nothing is steered, and the guest may listen at either. */
 static const struct scene_line restart_amid[] = {
 	{ 0, "path none", "", NULL },
@@ -465,6 +477,7 @@ static const struct story {
 	{ "restart", US_MODE_COMBINED, false, NULL, restart },
 	{ "restart amid", US_MODE_COMBINED, true, NULL, restart_amid },
 	{ "restart unlike", US_MODE_COMBINED, false, NULL, restart_unlike },
+	{ "unused", US_MODE_COMBINED, true, TO_VISIBLE, unused },
 	{ "monitor lost", US_MODE_COMBINED, false, TO_VISIBLE, monitor_lost },
 	{ "park", US_MODE_COMBINED, true, TO_HIDDEN, park },
 	{ "park spent", US_MODE_COMBINED, true, TO_HIDDEN, park_spent },

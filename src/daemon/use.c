@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Whether a guest uses the primary that it is shown: the interfaces behind the pair count the
+ * frames that come from it. One that sends over its standby, and nothing over the primary, has
+ * taken the primary's link down, or never joined the two; what the switch sends to the primary is
+ * lost to it. A guest that sends nothing at all shows nothing.
+ */
+#include <net/if.h>
+#include <stdio.h>
+
+#include "daemon/daemon.h"
+#include "net/link.h"
+#include "util/clock.h"
+
+enum {
+	LOOK_USEC = 10 * 1000 * 1000,
+	FRAMES_ENOUGH = 8, /* over the standby, in that time: the odd one says nothing */
+};
+
+static uint64_t count_from_guest(const char *port)
+{
+	struct us_link_traffic traffic = { 0 };
+
+	us_link_get_traffic(if_nametoindex(port), &traffic);
+	return traffic.received;
+}
+
+/* A VF's own frames are not counted by an interface of this host. */
+static uint64_t count_from_primary(const struct us_host_pair *pair)
+{
+	return pair->primary.host[0] ? 0 : count_from_guest(pair->primary.port);
+}
+
+static void look_later(struct us_host_pair *pair)
+{
+	pair->from_standby = count_from_guest(pair->port);
+	pair->from_primary = count_from_primary(pair);
+	us_timer_set(&pair->using, us_now_usec() + LOOK_USEC);
+}
+
+static void tell(struct us_host_pair *pair, const char *words)
+{
+	us_keep_words(&pair->detail, words);
+	us_publish_move(pair, pair->engine.primary, true);
+}
+
+void us_use_look(void *userdata)
+{
+	struct us_host_pair *pair = userdata;
+	uint64_t over_standby = count_from_guest(pair->port) - pair->from_standby;
+	uint64_t over_primary = count_from_primary(pair) - pair->from_primary;
+	bool was_unused = pair->is_unused;
+	char words[128];
+
+	pair->is_unused = over_primary == 0 && over_standby >= FRAMES_ENOUGH;
+	look_later(pair);
+	snprintf(words, sizeof(words),
+		 "primary visible but unused: %u frames came over the standby in %u s, and none "
+		 "over the primary",
+		 (unsigned)over_standby, LOOK_USEC / (unsigned)US_USEC_PER_SEC);
+	if (pair->is_unused && !was_unused)
+		tell(pair, words);
+	else if (was_unused && !pair->is_unused)
+		tell(pair, "");
+	if (pair->is_unused && pair->options.unused == US_UNUSED_HIDE)
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_TRAFFIC });
+}
+
+void us_use_follow(struct us_host_pair *pair)
+{
+	bool is_visible = pair->engine.primary == US_PRIMARY_VISIBLE &&
+			  pair->options.unused != US_UNUSED_IGNORE;
+
+	if (is_visible && !us_timer_is_set(&pair->using)) {
+		look_later(pair);
+	} else if (!is_visible) {
+		us_timer_stop(&pair->using);
+		pair->is_unused = false;
+	}
+}
