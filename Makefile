@@ -14,6 +14,7 @@ help:
 	@echo 'make demo            a live migration with traffic, in a laboratory of namespaces (root)'
 	@echo 'make check           build and run every test; the laboratory ones need root'
 	@echo 'make check-sanitize  the C tests with address and undefined-behaviour sanitizers'
+	@echo 'make faults          break all that can be broken in the laboratory, an hour or so'
 	@echo 'make bench           what the daemon costs, in numbers'
 	@echo 'make load            500 VMs that do something all the time, for 10 minutes (root)'
 	@echo 'make load-qemus      20 real QEMUs and guests, all at once (root)'
@@ -41,6 +42,10 @@ check: check-packages
 
 check-sanitize: check-packages
 	@tests/check --sanitize-only $(BUILD)
+
+faults: lab-packages $(BUILD)/build.ninja
+	meson compile -C $(BUILD)
+	$(BUILD)/src/lab/understudy-lab break
 
 bench: lab-packages $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
@@ -70,5 +75,5 @@ lab-packages:
 check-packages:
 	$(call need,$(BUILD_PACKAGES) $(LAB_PACKAGES) $(CHECK_PACKAGES))
 
-.PHONY: help build demo check check-sanitize bench load load-qemus install clean \
+.PHONY: help build demo check check-sanitize faults bench load load-qemus install clean \
 	build-packages lab-packages check-packages

@@ -211,6 +211,7 @@ int us_run_scenario(struct us_lab *lab, const struct us_scenario *scenario, json
 	run->begin_usec = us_now_usec();
 	run->begin_realtime_usec = us_mark();
 	run->nics = 1;
+	run->unused = "report";
 	run->downtime_ms = -1;
 	run->timeline.on_event = on_event;
 	run->timeline.userdata = run;

@@ -43,6 +43,7 @@ struct us_run {
 	uint64_t changes; /* events of the daemons so far */
 
 	unsigned nics; /* of the guest; so many pairs too */
+	const char *unused; /* the pairs' --unused */
 	struct us_probe *probes[US_NET_NICS];
 	struct us_run_phase phases[US_RUN_PHASES];
 	unsigned phases_count;

@@ -86,7 +86,8 @@ void us_do_attach(struct us_run *run, enum us_lab_host host, const char *mode, b
 		us_do_ctl(run, host, "pair", "add", us_net_nics[i].pair, "--vm", "web", "--standby",
 			  us_net_nics[i].standby, "--port", us_net_nics[i].standby_port,
 			  "--primary", us_primary_spec(run, i, spec), "--mode",
-			  mode ? mode : "combined", hold ? "--hold" : NULL, NULL);
+			  mode ? mode : "combined", "--unused", run->unused, hold ? "--hold" : NULL,
+			  NULL);
 }
 
 void us_do_prepare_destination(struct us_run *run, const char *mode)
