@@ -193,6 +193,15 @@ static void add_pair(struct doctor *doctor, const json_t *pair)
 	    us_json_text(pair, "why", "?"), detail ? ": " : "", detail ? detail : "");
 }
 
+/* Something was refused that this pair still waits for. */
+static bool is_troubled(const json_t *pair)
+{
+	bool waits = strcmp(us_json_text(pair, "primary", ""), "absent") == 0 ||
+		     json_is_true(json_object_get(pair, "driver_ok"));
+
+	return waits && !is_well(pair) && us_json_text(pair, "detail", NULL);
+}
+
 static void add_pairs(struct doctor *doctor)
 {
 	const json_t *pair;
@@ -203,7 +212,7 @@ static void add_pairs(struct doctor *doctor)
 	json_array_foreach (json_object_get(doctor->reply, "pairs"), i, pair) {
 		bool is_of_vm = doctor->vm && strcmp(us_json_text(pair, "vm", ""), doctor->vm) == 0;
 
-		if (is_of_vm || (!doctor->vm && us_json_text(pair, "detail", NULL)))
+		if (is_of_vm || (!doctor->vm && is_troubled(pair)))
 			add_pair(doctor, pair);
 	}
 }

@@ -108,11 +108,13 @@ static void on_slot(void *userdata, int r, const char *why)
 	struct us_diagnosis *diagnosis = userdata;
 	const char *name = diagnosis->names[diagnosis->next];
 
-	if (r == 0)
+	if (r == 0) {
+		us_vm_return_slot(diagnosis->vm->vm, why);
 		us_finding_add(diagnosis->findings, US_LEVEL_OK, name, "",
 			       "there is a slot to plug the primary into: %s", why);
-	else
+	} else {
 		us_finding_refused(diagnosis->findings, US_LEVEL_ERROR, name, r, why);
+	}
 	diagnosis->next++;
 	diagnose_next(diagnosis);
 }

@@ -171,6 +171,8 @@ int us_vm_reset(struct us_vm *vm, us_vm_done_fn done, void *userdata);
  * the VM with one more pcie-root-port".
  */
 int us_vm_find_slot(struct us_vm *vm, us_vm_done_fn done, void *userdata);
+/* One that was found is kept for half a minute from others who ask, unless it is given back. */
+void us_vm_return_slot(struct us_vm *vm, const char *bus);
 
 /* ---- Migration ---- */
 

@@ -359,11 +359,12 @@ int us_slot_find(struct us_vm *vm, const char *bus, us_slot_fn found, void *user
 
 static void on_found(void *userdata, int r, const char *why, const struct us_slot *slot)
 {
-	struct us_request *request = userdata;
+	us_request_finish(userdata, r, r ? why : slot->bus);
+}
 
-	if (r == 0) /* who only asks does not keep it from who plugs */
-		us_slot_unclaim(request->vm, slot->bus);
-	us_request_finish(request, r, r ? why : slot->bus);
+void us_vm_return_slot(struct us_vm *vm, const char *bus)
+{
+	us_slot_unclaim(vm, bus);
 }
 
 int us_vm_find_slot(struct us_vm *vm, us_vm_done_fn done, void *userdata)
