@@ -158,6 +158,29 @@ void us_fault_unused_primary_reported(struct us_run *run)
 	us_expect_primary(run, A, "afterwards");
 }
 
+/* Nobody speaks to it, and it says nothing: it stays on its standby, until it has something to say.
+ */
+void us_fault_silent_guest(struct us_run *run)
+{
+	uint64_t since;
+
+	us_do_start(run, &(struct us_vm_options){ .host = A });
+	us_do_attach(run, A, NULL, false);
+	us_do_ctl(run, A, "prepare", "web", NULL);
+	us_expect_boot(run, A, "guest: ready");
+	us_do_guest(run, A, "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6");
+
+	us_phase(run, "struck");
+	since = us_mark();
+	us_do_ctl(run, A, "finish", "web", NULL);
+	us_expect_event(run, since, A, "move", "did not use the primary in time");
+	us_expect(run, A, "web0", "path", "standby");
+
+	us_phase(run, "made whole");
+	us_do_probe(run);
+	us_expect_primary(run, A, "afterwards");
+}
+
 /* What it does not listen to it does not get; nothing of the host's changes for it. */
 void us_fault_changed_mac(struct us_run *run)
 {

@@ -64,6 +64,7 @@ void us_fault_late_acknowledgement(struct us_run *run);
 void us_fault_unloaded_module(struct us_run *run);
 void us_fault_unused_primary(struct us_run *run);
 void us_fault_unused_primary_reported(struct us_run *run);
+void us_fault_silent_guest(struct us_run *run);
 void us_fault_changed_mac(struct us_run *run);
 void us_fault_flood_of_resets(struct us_run *run);
 void us_fault_panic(struct us_run *run);

@@ -99,20 +99,20 @@ uint64_t us_phase_end(const struct us_run *run, unsigned phase)
 static void on_watch(struct us_call *call, json_t *line)
 {
 	const char *event = "", *pair = "", *from = "", *to = "", *path = "", *why = "",
-		   *words = "";
+		   *words = "", *more = NULL;
 	struct us_run *run = call->userdata;
 	json_int_t time_usec = us_mark();
-	char detail[200];
+	char detail[320];
 
 	run->changes++;
-	json_unpack(line, "{s?s,s?s,s?s,s?s,s?s,s?s,s?s,s?I}", "event", &event, "pair", &pair,
-		    "from", &from, "to", &to, "path", &path, "why", &why, "line", &words,
-		    "time_usec", &time_usec);
+	json_unpack(line, "{s?s,s?s,s?s,s?s,s?s,s?s,s?s,s?s,s?I}", "event", &event, "pair", &pair,
+		    "from", &from, "to", &to, "path", &path, "why", &why, "line", &words, "detail",
+		    &more, "time_usec", &time_usec);
 	if (!*event || !strcmp(event, "vm")) /* or the end of the daemon */
 		return;
 	if (!strcmp(event, "move"))
-		snprintf(detail, sizeof(detail), "%s: %s → %s, path %s (%s)", pair, from, to, path,
-			 why);
+		snprintf(detail, sizeof(detail), "%s: %s → %s, path %s (%s%s%s)", pair, from, to,
+			 path, why, more ? ": " : "", more ? more : "");
 	else
 		snprintf(detail, sizeof(detail), "%s", words);
 	us_timeline_add(&run->timeline, time_usec, us_lab_host_name(call->host), "understudyd",

@@ -11,7 +11,7 @@ struct us_lab_event {
 	const char *place;  /* "host-a" …, static */
 	const char *source; /* "qemu", "understudyd", "lab"; static */
 	char name[40];	    /* "RESET", "move", "phase" … */
-	char detail[200];   /* for a person */
+	char detail[320];   /* for a person */
 	json_t *data;	    /* as it came, or NULL */
 };
 
