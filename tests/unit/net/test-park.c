@@ -21,6 +21,7 @@
 enum {
 	NUMBER_AT = 14, /* in a frame */
 	LIMIT_MSEC = 10000,
+	UNREAD_USEC = 1000 * 1000, /* a release, where the target is read only afterwards */
 };
 
 struct bed {
@@ -566,6 +567,7 @@ static void test_superseded(void **state)
 	struct bed *bed = *state;
 	int number, next = 0;
 
+	bed->config.limits.release_usec = UNREAD_USEC;
 	park(bed);
 	peer_sends_many(bed->peer, 0, 500);
 	run(bed, 0, 500);
@@ -596,6 +598,7 @@ static void test_target_gone(void **state)
 	struct us_reason reason;
 	uint32_t sent;
 
+	bed->config.limits.release_usec = UNREAD_USEC;
 	park(bed);
 	peer_sends_many(bed->peer, 0, 500);
 	run(bed, 0, 500);
@@ -743,6 +746,7 @@ static void test_deliver(void **state)
 	static const enum us_path paths[] = { US_PATH_NONE, US_PATH_STANDBY, US_PATH_PRIMARY };
 	struct bed *bed = *state;
 
+	bed->config.limits.release_usec = UNREAD_USEC;
 	steer_new(bed);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(paths); i++) {
 		steer_to(bed, paths[i], 0);
