@@ -4,10 +4,16 @@
 #include <signal.h>
 #include <string.h>
 #include <systemd/sd-event.h>
+#include <time.h>
 
 #include "cli/cli.h"
 #include "understudy/client.h"
 #include "util/cleanup.h"
+
+enum {
+	CROWD_PAUSE_MSEC = 10,
+	CROWD_TRIES = 500,
+};
 
 US_DEFINE_CLEANUP(struct us_client *, us_client_free)
 
@@ -110,6 +116,19 @@ static enum us_exit no_daemon(const struct us_cli *cli, int error)
 			   cli->host, us_strerror(error));
 }
 
+/* While others crowd before the daemon its socket takes nobody; there is nothing to wait on. */
+static int connect_client(struct us_client **ret_client, sd_event *loop, const char *host)
+{
+	const struct timespec pause = { .tv_nsec = CROWD_PAUSE_MSEC * 1000 * 1000 };
+	int r = us_client_new(ret_client, loop, host);
+
+	for (int i = 0; r == -EAGAIN && i < CROWD_TRIES; i++) {
+		nanosleep(&pause, NULL);
+		r = us_client_new(ret_client, loop, host);
+	}
+	return r;
+}
+
 enum us_exit us_request_run(const struct us_cli *cli, const struct us_request *request)
 {
 	US_CLEANUP(sd_event_unrefp) sd_event *loop = NULL;
@@ -123,7 +142,7 @@ enum us_exit us_request_run(const struct us_cli *cli, const struct us_request *r
 	if (r >= 0 && request->interrupted)
 		r = catch_signals(&run);
 	if (r >= 0) {
-		r = us_client_new(&client, loop, cli->host);
+		r = connect_client(&client, loop, cli->host);
 		if (r < 0) {
 			json_decref(parameters);
 			if (!request->failed || r == -EINVAL)
