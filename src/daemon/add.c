@@ -192,8 +192,10 @@ static int check_host(struct us_add *add, struct us_reason *reason)
 	struct us_host_pair *pair = &add->pair;
 	struct us_steer_config config = { .standby_port = pair->port };
 	struct us_steer *steer = NULL;
-	int r = check_unique(add, reason);
+	int r = us_port_find(pair->port, reason);
 
+	if (r == 0)
+		r = check_unique(add, reason);
 	if (r == 0 && pair->primary.text[0])
 		r = us_primary_check(add->daemon, NULL, &pair->primary, pair->port, reason);
 	if (r != 0)

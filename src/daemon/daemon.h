@@ -263,6 +263,8 @@ bool us_primary_is_vfio(const struct us_primary_spec *spec);
 /* Whether a reserved VF is behind a port that can take the standby's place. */
 int us_primary_check_port(const struct us_primary_spec *spec, const char *standby_port,
 			  struct us_reason *reason);
+/* An alternative name becomes the interface's own: one port is not taken for two. */
+int us_port_find(char port[IF_NAMESIZE], struct us_reason *reason);
 /* Whether it could be reserved for @pair now: there, unclaimed by another, usable with the
  * standby's port. @pair may be NULL (a new one). Fills in spec->port of a VF. */
 int us_primary_check(struct us_daemon *daemon, const struct us_host_pair *pair,

@@ -12,6 +12,10 @@
 #include "daemon/migrate-private.h"
 #include "util/clock.h"
 
+enum {
+	DEADLINE_MAX_SEC = 366 * 24 * 3600,
+};
+
 /* ---- Telling ---- */
 
 static json_int_t expected_msec(const struct us_transfer_progress *p)
@@ -258,6 +262,15 @@ void us_migrate_abort(struct us_host_vm *vm, struct us_call *call)
 	us_migration_post(m, US_PLAN_ABORT);
 }
 
+static int check_deadline(json_int_t sec, struct us_reason *reason)
+{
+	if (sec >= 0 && sec <= DEADLINE_MAX_SEC)
+		return 0;
+	return us_refuse(reason,
+			 "deadline_sec %" JSON_INTEGER_FORMAT ": from 1 to %d, or 0 for none", sec,
+			 DEADLINE_MAX_SEC);
+}
+
 static int check(const struct us_host_vm *vm, struct us_reason *reason)
 {
 	struct us_host_pair *pair;
@@ -325,6 +338,9 @@ void us_migrate(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call 
 	struct us_reason reason = { "" };
 	int r = check(vm, &reason);
 
+	if (r == 0)
+		r = check_deadline(json_integer_value(json_object_get(parameters, "deadline_sec")),
+				   &reason);
 	if (r == 0)
 		r = migration_new(&m, vm, parameters);
 	if (r != 0) {

@@ -165,13 +165,28 @@ int us_primary_check_port(const struct us_primary_spec *spec, const char *standb
 	return 0;
 }
 
+int us_port_find(char port[IF_NAMESIZE], struct us_reason *reason)
+{
+	struct us_link link;
+	int r = us_link_get(port, &link, reason);
+
+	if (r == 0)
+		memcpy(port, link.name, IF_NAMESIZE);
+	return r;
+}
+
 int us_primary_check(struct us_daemon *daemon, const struct us_host_pair *pair,
 		     struct us_primary_spec *spec, const char *standby_port,
 		     struct us_reason *reason)
 {
-	const struct us_host_pair *other = claimed_by(daemon, pair, spec);
+	const struct us_host_pair *other;
 	int r = 0;
 
+	if (!spec->host[0] && !spec->pool[0])
+		r = us_port_find(spec->port, reason);
+	if (r != 0)
+		return r;
+	other = claimed_by(daemon, pair, spec);
 	if (other)
 		return us_refuse(reason,
 				 "primary %s: pair %s has it: name another, or remove that "
