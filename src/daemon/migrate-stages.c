@@ -131,8 +131,9 @@ static bool check_pairs(struct us_waiter *waiter)
 		if (m->plan.is_undoing) {
 			done &= us_pair_is_settled(&pair->engine);
 		} else if (us_host_pair_is_overdue(pair)) {
-			us_refuse(&why, "pair %s: %s %s: see the guest's log", pair->name,
-				  us_why_text(pair->engine.why), us_words(pair->detail));
+			us_refuse(&why, "pair %s: %s%s%s: see the guest's log", pair->name,
+				  us_why_text(pair->engine.why), pair->detail ? ": " : "",
+				  us_words(pair->detail));
 			us_migration_fail(m, why.text);
 			us_migration_stop_waiting(m);
 			return true;
