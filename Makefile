@@ -14,6 +14,8 @@ help:
 	@echo 'make demo            a live migration with traffic, in a laboratory of namespaces (root)'
 	@echo 'make check           build and run every test; the laboratory ones need root'
 	@echo 'make check-sanitize  the C tests with address and undefined-behaviour sanitizers'
+	@echo 'make simulate        two hosts in virtual time, for 10 minutes, and every way to have 2 faults'
+	@echo 'make coverage        what of src/core its tests execute, in lines and branches'
 	@echo 'make faults          break all that can be broken in the laboratory, an hour or so'
 	@echo 'make bench           what the daemon costs, in numbers'
 	@echo 'make load            500 VMs that do something all the time, for 10 minutes (root)'
@@ -43,6 +45,14 @@ check: check-packages
 check-sanitize: check-packages
 	@tests/check --sanitize-only $(BUILD)
 
+simulate: build-packages $(BUILD)/build.ninja
+	meson compile -C $(BUILD) tests/model/sim
+	$(BUILD)/tests/model/sim --seconds 600 --seed $$(date +%s)000
+	$(BUILD)/tests/model/sim --faults 2
+
+coverage: build-packages
+	@tests/coverage $(BUILD)-coverage
+
 faults: lab-packages $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
 	$(BUILD)/src/lab/understudy-lab break
@@ -64,7 +74,7 @@ install: build
 	meson install --no-rebuild -C $(BUILD)
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-clang
+	rm -rf $(BUILD) $(BUILD)-clang $(BUILD)-coverage
 
 build-packages:
 	$(call need,$(BUILD_PACKAGES))
@@ -75,5 +85,5 @@ lab-packages:
 check-packages:
 	$(call need,$(BUILD_PACKAGES) $(LAB_PACKAGES) $(CHECK_PACKAGES))
 
-.PHONY: help build demo check check-sanitize faults bench load load-qemus install clean \
+.PHONY: help build demo check check-sanitize simulate coverage faults bench load load-qemus install clean \
 	build-packages lab-packages check-packages

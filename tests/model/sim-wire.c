@@ -221,10 +221,10 @@ static void on_message(void *object, unsigned argument)
 	struct message *message = object;
 	struct us_call *call = message->call;
 
+	if (!message->more && !call->client->is_cut)
+		us_list_remove(&call->link);
 	if (call->answer && !call->client->is_cut)
 		call->answer(call->userdata, message->error, message->parameters, message->more);
-	if (!message->more)
-		us_list_remove(&call->link);
 	json_decref(message->parameters);
 }
 

@@ -452,6 +452,40 @@ static const struct scene_line restart_after_reset[] = {
 	{ 0 },
 };
 
+/* It leaves the VM while the switch is still being steered to it. */
+static const struct scene_line ejected_when_ready[] = {
+	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 4, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 400, "traffic on", "steer=primary", NULL },
+	{ 401, "unplugged", "plug steer=standby",
+	  "web0: exposing (guest reached DRIVER_OK)" },
+	{ 0 },
+};
+
+/* Another daemon's plug is found while the host is still reserving. */
+static const struct scene_line found_while_reserving[] = {
+	{ 0, "vm running", "steer=standby", NULL },
+	{ 1, "steered standby on", "", NULL },
+	{ 2, "guest capable on", "", NULL },
+	{ 3, "assign", "", "web0: absent → unknown (asking the VM whether it has the primary)" },
+	{ 4, "observed off", "reserve", "web0: unknown → reserving (the host is reserving it)" },
+	{ 5, "observed on", "watch",
+	  "web0: reserving → exposing (waiting for the guest's traffic on the primary)" },
+	{ 6, "reserved on", "", NULL },
+	{ 0 },
+};
+
+/* Wanted back before it is known to be there: it is still waited for. */
+static const struct scene_line refused_while_plugging[] = {
+	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 1, "hold on", "unplug", "web0: exposing → hiding (on hold)" },
+	{ 2, "hold off", "",
+	  "web0: hiding (waiting for the guest to let it go, to show it again)" },
+	{ 3, "unplug-refused", "", "web0: hiding (guest has not acknowledged the unplug)" },
+	{ 0 },
+};
+
 static const struct story {
 	const char *name;
 	enum us_mode mode;
@@ -493,6 +527,9 @@ static const struct story {
 	  unplugged_before_plugged },
 	{ "unplugged twice", US_MODE_COMBINED, false, TO_VISIBLE, unplugged_twice },
 	{ "restart after reset", US_MODE_COMBINED, false, NULL, restart_after_reset },
+	{ "ejected when ready", US_MODE_COMBINED, false, TO_HIDDEN, ejected_when_ready },
+	{ "found while reserving", US_MODE_COMBINED, false, NULL, found_while_reserving },
+	{ "refused while plugging", US_MODE_COMBINED, false, TO_HIDDEN, refused_while_plugging },
 };
 
 static void play(void **state)
@@ -649,6 +686,44 @@ static void settled_and_idle(void **state)
 	assert_true(us_pair_is_settled(&scene.pair));
 }
 
+static void not_settled_while_anything_is_asked(void **state)
+{
+	static const char *const ways[] = {
+		"vm running, assign, observed off", /* reserving */
+		TO_HIDDEN ", guest capable on",	    /* exposing */
+		TO_VISIBLE ", hold on",		    /* hiding */
+		"vm running",			    /* steering */
+		"vm running, steered standby off",  /* steering again, later */
+	};
+	struct scene scene;
+
+	for (size_t i = 0; i < US_ARRAY_LENGTH(ways); i++) {
+		scene_begin(&scene, US_MODE_COMBINED, false);
+		scene_tell_all(&scene, ways[i]);
+		assert_false(us_pair_is_settled(&scene.pair));
+	}
+}
+
+static void not_idle_while_anything_is_held(void **state)
+{
+	struct scene scene;
+
+	scene_begin(&scene, US_MODE_COMBINED, false);
+	scene_tell_all(&scene, TO_HIDDEN);
+	assert_false(us_pair_is_idle(&scene.pair)); /* not being removed */
+	scene_tell_all(&scene, "guest capable on, remove");
+	assert_false(us_pair_is_idle(&scene.pair)); /* in the VM */
+	scene_tell_all(&scene, "plugged off");
+	assert_false(us_pair_is_idle(&scene.pair)); /* steering */
+	scene_tell_all(&scene, "steered none off");
+	assert_false(us_pair_is_idle(&scene.pair)); /* the switch did not obey */
+
+	scene_begin(&scene, US_MODE_SEPARATE, false);
+	assert_false(us_pair_is_idle(&scene.pair));
+	scene_tell(&scene, "remove");
+	assert_true(us_pair_is_idle(&scene.pair)); /* nothing of it is ours */
+}
+
 /* A restarted daemon sees the facts anew: in whatever order, the outcome is the same. */
 static void facts_in_any_order(void **state)
 {
@@ -738,6 +813,8 @@ int main(void)
 		cmocka_unit_test(calm_forgets_the_flips),
 		cmocka_unit_test(may_migrate_only_while_out_of_the_vm),
 		cmocka_unit_test(settled_and_idle),
+		cmocka_unit_test(not_settled_while_anything_is_asked),
+		cmocka_unit_test(not_idle_while_anything_is_held),
 		cmocka_unit_test(facts_in_any_order),
 		cmocka_unit_test(late_answers_are_ignored),
 		cmocka_unit_test(every_value_has_a_name),

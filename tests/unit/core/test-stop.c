@@ -82,8 +82,7 @@ static void test_near_before_the_stop(void **state)
 
 		assert_true(took_usec < 600 * SEC);
 		assert_true(course.near_usec > 0);
-		assert_in_range(course.stopped_usec - course.near_usec, 50 * 1000,
-				2 * SEC);
+		assert_in_range(course.stopped_usec - course.near_usec, 50 * 1000, 2 * SEC);
 		assert_in_range(course.looks, 1, 200 + took_usec / 100000);
 	}
 }
@@ -122,6 +121,20 @@ static void test_does_not_converge(void **state)
 	assert_int_equal(stop.next_usec, SEC / 5);
 }
 
+/* Two looks at the same moment say nothing of a rate, but what the VMM tells counts. */
+static void test_two_looks_at_once(void **state)
+{
+	struct us_stop stop;
+
+	us_stop_init(&stop, DOWNTIME_USEC);
+	us_stop_look(&stop, SEC, 1000 * MIB, 900 * MIB, 10 * MIB);
+	assert_false(stop.is_near);
+	us_stop_look(&stop, SEC, 1000 * MIB, 100 * MIB, 10 * MIB);
+	assert_false(stop.is_near);
+	us_stop_look(&stop, SEC, 1000 * MIB, MIB, 10 * MIB);
+	assert_true(stop.is_near);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +142,7 @@ int main(void)
 		cmocka_unit_test(test_small),
 		cmocka_unit_test(test_not_begun),
 		cmocka_unit_test(test_does_not_converge),
+		cmocka_unit_test(test_two_looks_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
