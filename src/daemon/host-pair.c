@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -67,7 +68,8 @@ static void answered(struct us_host_pair *pair)
 static void on_plugged(void *userdata, int r, const char *why)
 {
 	answered(userdata);
-	/* -ECONNRESET: the VM is lost, and the engine is told so. -ETIMEDOUT: it may be there yet. */
+	/* -ECONNRESET: the VM is lost, and the engine is told so. -ETIMEDOUT: it may be there yet.
+	 */
 	if (r != -ECONNRESET)
 		answer(userdata, US_EVENT_PLUGGED, r == 0 || r == -ETIMEDOUT, why);
 }
@@ -157,12 +159,28 @@ static void reserved(struct us_host_pair *pair, int r, struct us_reason *reason)
 	answer(pair, US_EVENT_RESERVED, r == 0, r < 0 ? us_strerror(r) : reason->text);
 }
 
+/* Too late if it is not wanted any more. */
+static void on_memory(void *userdata, int r, const char *why)
+{
+	struct us_host_pair *pair = userdata;
+
+	answered(pair);
+	if (pair->engine.reserving)
+		us_vf_reserve(pair, r == 0 ? strtoull(why, NULL, 10) : 0);
+}
+
+static void reserve_vfio(struct us_host_pair *pair)
+{
+	if (asked(pair, us_vm_query_memory(pair->vm->vm, on_memory, pair)) < 0)
+		us_vf_reserve(pair, 0);
+}
+
 static void reserve(struct us_host_pair *pair)
 {
 	struct us_reason reason = { "" };
 
 	if (us_primary_is_vfio(&pair->primary))
-		us_vf_reserve(pair);
+		reserve_vfio(pair);
 	else
 		reserved(pair,
 			 us_primary_check(pair->vm->daemon, pair, &pair->primary, pair->port,

@@ -152,7 +152,7 @@ static int fill_in(struct us_vf_job *job, const struct us_host_pair *pair, struc
 	return find_pool(daemon, spec->pool, &job->pool, reason);
 }
 
-void us_vf_reserve(struct us_host_pair *pair)
+void us_vf_reserve(struct us_host_pair *pair, uint64_t memory_bytes)
 {
 	struct us_host_vf *vf = vf_of(pair);
 	struct us_vf_job *job = vf ? us_vf_job_new(US_VF_JOB_RESERVE, pair->vm->daemon) : NULL;
@@ -165,6 +165,7 @@ void us_vf_reserve(struct us_host_pair *pair)
 		us_vf_reserved(pair, r, r < 0 ? us_strerror(r) : reason.text);
 		return;
 	}
+	job->request.memory_bytes = memory_bytes;
 	if (vf->job) /* asked before, and not answered in time */
 		vf->job->userdata = NULL;
 	vf->job = job;

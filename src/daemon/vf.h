@@ -16,8 +16,11 @@ struct us_sriov;
 /* Where the records of all daemons of this host are. */
 #define US_RESERVED_DIRECTORY "/run/understudy/reserved"
 
-/* Asks for what the pair's SPEC names; us_vf_reserved() gets the answer, from the loop. */
-void us_vf_reserve(struct us_host_pair *pair);
+/*
+ * Asks for what the pair's SPEC names; us_vf_reserved() gets the answer, from the loop. The guest
+ * has @memory_bytes, 0 if that is not known.
+ */
+void us_vf_reserve(struct us_host_pair *pair, uint64_t memory_bytes);
 /* host-pair.c: its spec's `host` and `port` are filled in if @r is 0. */
 void us_vf_reserved(struct us_host_pair *pair, int r, const char *why);
 

@@ -161,6 +161,12 @@ int us_vm_unplug(struct us_vm *vm, const char *id, us_vm_done_fn done, void *use
 /* Whether a device with this id is in the VM: @r is 0 (yes), US_REFUSED (no) or -errno. */
 int us_vm_has_device(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata);
 
+/*
+ * How many bytes of memory the guest has, with what was plugged: in @why, as a decimal number, if
+ * @r is 0.
+ */
+int us_vm_query_memory(struct us_vm *vm, us_vm_done_fn done, void *userdata);
+
 /* Resets the machine; completes pending unplugs. */
 int us_vm_reset(struct us_vm *vm, us_vm_done_fn done, void *userdata);
 

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How much memory a guest has: so much is locked for its VFIO devices. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "vmm/qemu/vm.h"
+
+static void on_memory(void *userdata, const struct us_qmp_answer *answer)
+{
+	json_int_t bytes = json_integer_value(json_object_get(answer->value, "base-memory")) +
+			   json_integer_value(json_object_get(answer->value, "plugged-memory"));
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRId64, (int64_t)(bytes > 0 ? bytes : 0));
+	us_request_finish(userdata, answer->r, answer->r == 0 ? text : answer->why);
+}
+
+int us_vm_query_memory(struct us_vm *vm, us_vm_done_fn done, void *userdata)
+{
+	struct us_request *request;
+
+	if (!vm->adopted)
+		return -ENOTCONN;
+	request = us_request_new(vm, done, userdata);
+	if (!request)
+		return -ENOMEM;
+	return us_request_made(request, us_qmp_call(vm->qmp, on_memory, request,
+						    "query-memory-size-summary", NULL));
+}
