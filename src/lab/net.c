@@ -158,22 +158,23 @@ int us_net_up(struct us_lab *lab, struct us_reason *reason)
 		 : 0;
 }
 
-static int switch_entry(struct us_lab *lab, const char *what)
+static int switch_entry(struct us_lab *lab, const char *port, const char *kind, const char *flag)
 {
 	return us_proc_run(lab, "switch",
-			   (const char *const[]){ "bridge", "fdb", what, us_net_nics[0].mac, "dev",
-						  "to-host-a", "master", "static", "sticky",
-						  NULL });
+			   (const char *const[]){ "bridge", "fdb", "replace", us_net_nics[0].mac,
+						  "dev", port, "master", kind, flag, NULL });
 }
 
 int us_net_switch_keep(struct us_lab *lab)
 {
-	return switch_entry(lab, "replace");
+	return switch_entry(lab, "to-host-a", "static", "sticky");
 }
 
+/* In one step, as a switch moves an entry: without one it would flood, and both hosts get a frame.
+ */
 int us_net_switch_learn(struct us_lab *lab)
 {
-	return switch_entry(lab, "del");
+	return switch_entry(lab, "to-host-b", "dynamic", NULL);
 }
 
 int64_t us_net_frames_out(const struct us_lab *lab, enum us_lab_host host, const char *port)
