@@ -254,10 +254,11 @@ static void expect_call_ends(struct us_run *run, bool well)
 		us_say(run, "the call ended%s%s", r ? ": " : "", r ? reason.text : "");
 }
 
-static void expect_at_destination(struct us_run *run, uint64_t since)
+static void expect_at_destination(struct us_run *run, const struct us_fault *fault, uint64_t since)
 {
 	us_expect_primary(run, B, "afterwards");
-	us_expect(run, A, "web0", "migration", "moved");
+	if (fault->victim != US_VICTIM_QEMU)
+		us_expect(run, A, "web0", "migration", "moved");
 	us_expect(run, A, "web0", "path", "none");
 	us_expect_never(run, A, "web0", "visible", since);
 }
@@ -373,7 +374,7 @@ static void expect_end(struct us_run *run, const struct us_fault *fault, uint64_
 		 (fault->end == US_FAULT_AT_EITHER && expect_at_source(run)))
 		expect_back_at_source(run, since);
 	else
-		expect_at_destination(run, since);
+		expect_at_destination(run, fault, since);
 }
 
 void us_fault_strike(struct us_run *run)

@@ -119,7 +119,7 @@ const struct us_fault us_faults[] = {
 	      "reported after 10 to 20 s and hidden: network over the standby; shown again"),
 	FAULT("guest-downs-primary-report", "the same; --unused report",
 	      us_fault_unused_primary_reported, "reported, nothing else; it goes on when it is up"),
-	FAULT("guest-changes-mac", "the guest sets another MAC address, then its own again",
+	FAULT("guest-changes-mac", "the guest gives its primary another MAC address, then its own",
 	      us_fault_changed_mac, "nothing of the host's changes; goes on with its own"),
 	FAULT("guest-says-nothing", "the guest sends nothing, and nobody sends anything to it",
 	      us_fault_silent_guest,
