@@ -237,6 +237,7 @@ static void steer(struct us_host_pair *pair, enum us_path path)
 	struct us_reason reason = { "" };
 	int r = find_switch(pair, &reason);
 
+	us_vf_look(pair);
 	if (r == 0)
 		r = us_steer_to(pair->steer, path, &reason);
 	if (r != US_STEER_RELEASING)

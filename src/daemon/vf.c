@@ -238,6 +238,16 @@ static void on_held(struct us_vf_job *job)
 	}
 }
 
+void us_vf_look(struct us_host_pair *pair)
+{
+	enum us_primary primary = pair->engine.primary;
+
+	if (pair->vf && pair->vf->sriov)
+		us_sriov_set_shown(pair->vf->sriov, primary != US_PRIMARY_HIDDEN &&
+							    primary != US_PRIMARY_RESERVING &&
+							    primary != US_PRIMARY_ABSENT);
+}
+
 void us_vf_settle(struct us_host_pair *pair)
 {
 	struct us_host_vf *vf = pair->vf;

@@ -20,6 +20,7 @@ struct us_sriov {
 	char port[IF_NAMESIZE];
 	unsigned index;
 	bool has_representor;
+	bool is_shown;
 	uint8_t mac[6], dummy[6];
 	struct us_sriov_state found;
 };
@@ -60,19 +61,6 @@ static int set_mac(const struct us_sriov *sriov, int port, const uint8_t mac[6],
 		return refuse(sriov, "its MAC address cannot be set",
 			      "the PF took it but has another", reason);
 	return 0;
-}
-
-/* Only what a driver says it has can be set. */
-static int set_spoof_check(const struct us_sriov *sriov, int port, uint32_t setting,
-			   struct us_reason *reason)
-{
-	const struct ifla_vf_spoofchk value = { .vf = sriov->index, .setting = setting };
-	struct us_rtnl_words words;
-
-	if (sriov->found.spoof_check == US_SRIOV_UNKNOWN ||
-	    set(port, IFLA_VF_SPOOFCHK, &value, sizeof(value), &words) == 0)
-		return 0;
-	return refuse(sriov, "spoof checking cannot be set", words.text, reason);
 }
 
 static int get_port(const struct us_sriov *sriov, int *ret_port, struct us_reason *reason)
@@ -138,25 +126,24 @@ int us_sriov_save(const struct us_sriov *sriov, char *ret_text, size_t size)
 	return us_sriov_write(&sriov->found, ret_text, size);
 }
 
+void us_sriov_set_shown(struct us_sriov *sriov, bool is_shown)
+{
+	sriov->is_shown = is_shown;
+}
+
 int us_sriov_withdraw(struct us_sriov *sriov, struct us_reason *reason)
 {
+	bool keeps = sriov->has_representor || sriov->is_shown;
 	int port, r = get_port(sriov, &port, reason);
 
-	if (r == 0 && sriov->has_representor)
-		return set_mac(sriov, port, sriov->mac, reason);
-	/* First: what the guest sends from there must go on. */
-	if (r == 0)
-		r = set_spoof_check(sriov, port, 0, reason);
-	return r == 0 ? set_mac(sriov, port, sriov->dummy, reason) : r;
+	return r == 0 ? set_mac(sriov, port, keeps ? sriov->mac : sriov->dummy, reason) : r;
 }
 
 int us_sriov_assign(struct us_sriov *sriov, struct us_reason *reason)
 {
 	int port, r = get_port(sriov, &port, reason);
 
-	if (r == 0)
-		r = set_mac(sriov, port, sriov->mac, reason);
-	return r == 0 ? set_spoof_check(sriov, port, sriov->found.spoof_check, reason) : r;
+	return r == 0 ? set_mac(sriov, port, sriov->mac, reason) : r;
 }
 
 /* Only what has changed: a driver that cannot do a thing shows none, and would refuse it. */
@@ -165,6 +152,7 @@ static int put_back_rest(const struct us_sriov *sriov, int port, struct us_rtnl_
 	const struct us_sriov_state *found = &sriov->found;
 	const struct ifla_vf_vlan vlan = { sriov->index, found->vlan, found->qos };
 	const struct ifla_vf_rate rate = { sriov->index, found->min_rate, found->max_rate };
+	const struct ifla_vf_spoofchk spoof_check = { sriov->index, found->spoof_check };
 	const struct ifla_vf_trust trust = { sriov->index, found->trust };
 	struct us_sriov_state now;
 	int r = us_sriov_get(port, sriov->index, &now, words);
@@ -173,6 +161,8 @@ static int put_back_rest(const struct us_sriov *sriov, int port, struct us_rtnl_
 		r = set(port, IFLA_VF_VLAN, &vlan, sizeof(vlan), words);
 	if (r == 0 && (now.min_rate != found->min_rate || now.max_rate != found->max_rate))
 		r = set(port, IFLA_VF_RATE, &rate, sizeof(rate), words);
+	if (r == 0 && now.spoof_check != found->spoof_check)
+		r = set(port, IFLA_VF_SPOOFCHK, &spoof_check, sizeof(spoof_check), words);
 	if (r == 0 && now.trust != found->trust)
 		r = set(port, IFLA_VF_TRUST, &trust, sizeof(trust), words);
 	return r;
@@ -185,8 +175,6 @@ int us_sriov_put_back(struct us_sriov *sriov, struct us_reason *reason)
 
 	if (r == 0)
 		r = set_mac(sriov, port, sriov->found.mac, reason);
-	if (r == 0)
-		r = set_spoof_check(sriov, port, sriov->found.spoof_check, reason);
 	if (r != 0)
 		return r;
 	if (put_back_rest(sriov, port, &words) < 0)

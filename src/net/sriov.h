@@ -9,8 +9,10 @@
  * frame for its guest. The address it has instead is locally administered, made of the PF's
  * and the VF's number, and known again after a restart.
  *
- * Spoof checking would drop what a guest sends from a VF that has another address, so it is off
- * while the MAC is withdrawn, and as it was found while it is assigned.
+ * While the guest has the VF its address stays assigned, even while frames are to be parked. A guest's
+ * driver may read it anew at any reset, also in its own removal, and Linux's net_failover finds
+ * the pair of what is removed by that address: with another one the guest keeps the interface
+ * for ever ("waiting for eth2 to become free", seen with igbvf).
  *
  * In switchdev mode a VF has a port of its own on the host, its representor, which the host's
  * bridge sends to: then the MAC stays assigned, because it steers nothing.
@@ -45,6 +47,9 @@ US_DEFINE_CLEANUP(struct us_sriov *, us_sriov_free)
 
 /* What the PF had for the VF, as a line of text. -ENOBUFS: @size is too small. */
 int us_sriov_save(const struct us_sriov *sriov, char *ret_text, size_t size);
+
+/* Whether the guest has the VF, or may have it: then withdrawing waits until it has not. */
+void us_sriov_set_shown(struct us_sriov *sriov, bool is_shown);
 
 /*
  * Each of these sets, and verifies by reading back. A PF that answers "try again", because the VF is
