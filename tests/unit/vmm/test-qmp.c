@@ -502,20 +502,30 @@ static void stop_vm(struct peer *peer, struct watched *watched)
 #define DRIVER_OK "\"VIRTIO_CONFIG_S_FEATURES_OK: f\", \"VIRTIO_CONFIG_S_DRIVER_OK: d\""
 #define CAPABLE "\"VIRTIO_NET_F_STANDBY: s\""
 
-static void test_old_version(void **state)
+static void refused_version(const char *version, const char *why)
 {
 	struct watched watched;
 	struct peer peer;
 
-	listen_as(&peer, &watched, "old");
+	listen_as(&peer, &watched, "version");
 	accept_vm(&peer);
-	peer_say(&peer, "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 4, \"minor\": 1, "
-			"\"major\": 7}}}}\n");
+	peer_say(&peer, version);
 	peer_serve(&peer, "qmp_capabilities", "{}");
 	WAIT_FOR(loop, watched.log[0]);
 	assert_string_equal(watched.log, "refused\n");
-	assert_contains(watched.reason, "QEMU 7.1.4 is too old: version 7.2 or later");
+	assert_contains(watched.reason, why);
 	stop_vm(&peer, &watched);
+}
+
+/* Neither is asked anything else. */
+static void test_version(void **state)
+{
+	refused_version("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 4, \"minor\": 1, "
+			"\"major\": 7}}}}\n",
+			"QEMU 7.1.4 is too old: version 7.2 or later");
+	refused_version("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 3, \"minor\": 1, "
+			"\"major\": 11}}}}\n",
+			"QEMU 11.1.3 is too new: ");
 }
 
 static void test_no_socket(void **state)
@@ -765,7 +775,7 @@ int main(void)
 		cmocka_unit_test(test_no_greeting),
 		cmocka_unit_test(test_poll),
 		cmocka_unit_test(test_free_inside),
-		cmocka_unit_test(test_old_version),
+		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_no_socket),
 		cmocka_unit_test(test_reconnect),
 		cmocka_unit_test(test_lost),
