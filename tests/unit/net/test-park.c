@@ -405,13 +405,13 @@ static uint32_t release_under_load(struct bed *bed)
 
 /*
  * What comes in the microseconds between the change and the last drain may overtake. On a busy
- * machine we may stand still just there, so one release of three has to show it.
+ * machine we may stand still just there, so one release of five has to show it.
  */
 static void test_order_under_load(void **state)
 {
 	uint32_t reordered = UINT32_MAX;
 
-	for (int i = 0; i < 3 && reordered > 2; i++) {
+	for (int i = 0; i < 5 && reordered > 2; i++) {
 		if (i > 0) {
 			teardown(state);
 			setup(state);
