@@ -37,7 +37,7 @@ void us_pair_config_default(struct us_pair_config *config)
 		.unplug_usec = 20 * SEC,
 		.retry_usec = 10 * SEC, /* over 5 s: pciehp takes a second press as "cancel" */
 		.steer_usec = 2 * SEC,
-		.release_usec = 15 * SEC,
+		.release_usec = 8 * SEC, /* with the link of a slow card: within ready_usec */
 		.park_usec = 20 * SEC,
 		.backoff_usec = 2 * SEC,
 		.backoff_max_usec = 300 * SEC,

@@ -22,7 +22,7 @@
 #include "util/list.h"
 
 enum {
-	RELEASE_DEFAULT_USEC = 15 * 1000 * 1000,
+	RELEASE_DEFAULT_USEC = 8 * 1000 * 1000,
 	QUEUE_MAX = 10000,	/* frames in the tap, until we read them */
 	FRAME_MAX = 65536 + 64, /* a whole segmentation offload, and its headers */
 	READ_MAX = 256,		/* frames in a row, then others have their turn */
