@@ -90,6 +90,14 @@ static void on_reset_done(void *userdata, int r, const char *why)
 		us_log(LOG_WARNING, "%s: system_reset failed: %s", pair->name, why);
 }
 
+static void on_answering(void *userdata, bool is_answering)
+{
+	struct us_host_pair *pair = userdata;
+
+	if (pair->steer)
+		us_steer_set_answering(pair->steer, is_answering);
+}
+
 static void unwatch(struct us_host_pair *pair)
 {
 	struct us_park *park = pair->steer ? us_steer_park(pair->steer) : NULL;
@@ -150,12 +158,18 @@ static void on_held(void *userdata, const struct us_park_frame *frame)
 
 /* ---- Effects ---- */
 
+static int set_sriov(struct us_host_pair *pair, struct us_reason *reason)
+{
+	us_vf_look(pair);
+	return us_steer_set_sriov(pair->steer, us_vf_sriov(pair), reason);
+}
+
 static void reserved(struct us_host_pair *pair, int r, struct us_reason *reason)
 {
 	if (r == 0 && pair->steer)
 		r = us_steer_set_primary(pair->steer, pair->primary.port, reason);
 	if (r == 0 && pair->steer)
-		us_steer_set_sriov(pair->steer, us_vf_sriov(pair));
+		r = set_sriov(pair, reason);
 	answer(pair, US_EVENT_RESERVED, r == 0, r < 0 ? us_strerror(r) : reason->text);
 }
 
@@ -220,7 +234,11 @@ static int find_switch(struct us_host_pair *pair, struct us_reason *reason)
 	r = us_steer_new_bridge(&pair->steer, &config, reason);
 	if (r != 0)
 		return r;
-	us_steer_set_sriov(pair->steer, us_vf_sriov(pair));
+	r = set_sriov(pair, reason);
+	if (r != 0) {
+		us_steer_abandon(US_STEAL(pair->steer));
+		return r;
+	}
 	if (pair->has_found) {
 		/* Words of ours that do not fit the switch any more: what is there is as found. */
 		us_steer_restore(pair->steer, pair->found);
@@ -287,7 +305,8 @@ static void unplug(struct us_host_pair *pair)
 
 static void watch(struct us_host_pair *pair)
 {
-	static const struct us_watch_handler handler = { .traffic = on_traffic };
+	static const struct us_watch_handler handler = { .answering = on_answering,
+							 .traffic = on_traffic };
 	struct us_watch_config config = {
 		.standby_port = pair->port,
 		.primary_port = pair->primary.port,
@@ -341,6 +360,7 @@ static void perform(struct us_host_pair *pair, const struct us_effect *effect)
 		break;
 	case US_EFFECT_UNWATCH:
 		unwatch(pair);
+		on_answering(pair, false);
 		break;
 	case US_EFFECT_PUBLISH:
 		publish(pair, effect);

@@ -37,7 +37,7 @@ static int withdraw(struct us_vf_job *job)
 	r = us_sriov_save(job->sriov, reserved->found, sizeof(reserved->found));
 	if (r == 0)
 		r = us_reserved_update(job->request.directory, reserved);
-	return r == 0 ? us_sriov_withdraw(job->sriov, &job->reason) : r;
+	return r == 0 ? us_sriov_steer(job->sriov, US_SRIOV_AWAY, &job->reason) : r;
 }
 
 /* That the guest's MAC can be assigned is tried as well: nobody listens to it in the card now. */

@@ -180,7 +180,7 @@ static void detach(struct us_host_pair *pair)
 	if (vf->job)
 		vf->job->userdata = NULL;
 	if (pair->steer)
-		us_steer_set_sriov(pair->steer, NULL);
+		us_steer_set_sriov(pair->steer, NULL, NULL);
 	us_sriov_free(vf->sriov);
 	us_close(vf->group_fd);
 	free(US_STEAL(pair->vf));
@@ -238,20 +238,22 @@ static void on_held(struct us_vf_job *job)
 	}
 }
 
-void us_vf_look(struct us_host_pair *pair)
+bool us_vf_look(struct us_host_pair *pair)
 {
 	enum us_primary primary = pair->engine.primary;
 
-	if (pair->vf && pair->vf->sriov)
-		us_sriov_set_shown(pair->vf->sriov, primary != US_PRIMARY_HIDDEN &&
-							    primary != US_PRIMARY_RESERVING &&
-							    primary != US_PRIMARY_ABSENT);
+	return pair->vf && pair->vf->sriov &&
+	       us_sriov_set_shown(pair->vf->sriov, primary != US_PRIMARY_HIDDEN &&
+							   primary != US_PRIMARY_RESERVING &&
+							   primary != US_PRIMARY_ABSENT);
 }
 
 void us_vf_settle(struct us_host_pair *pair)
 {
 	struct us_host_vf *vf = pair->vf;
 
+	if (us_vf_look(pair) && pair->steer)
+		us_steer_set_answering(pair->steer, false);
 	if (!vf || vf->job || vf->group_fd >= 0 || !is_to_be_held(pair) || !vf->reserved.address[0])
 		return;
 	vf->job = us_vf_job_new(US_VF_JOB_HOLD, pair->vm->daemon);
@@ -272,8 +274,10 @@ int us_vf_let_go(struct us_host_pair *pair, struct us_reason *reason)
 		vf->plug_waits = true;
 		return US_VF_LATER;
 	}
-	if (vf->sriov)
-		r = us_sriov_assign(vf->sriov, reason);
+	if (vf->sriov) {
+		us_sriov_set_shown(vf->sriov, true);
+		r = us_sriov_steer(vf->sriov, US_SRIOV_BRIDGE, reason);
+	}
 	vf->group_fd = us_close(vf->group_fd);
 	return r;
 }

@@ -44,8 +44,9 @@ struct us_sriov *us_vf_sriov(const struct us_host_pair *pair);
 /* Whether there is such a pool now. */
 int us_vf_check_pool(const struct us_daemon *daemon, const char *name, struct us_reason *reason);
 
-/* Before frames are steered: whether the guest has it decides what can be done to it. */
-void us_vf_look(struct us_host_pair *pair);
+/* Before its card is told anything: whether the guest has it decides what can be done to it.
+ * Whether that is new. */
+bool us_vf_look(struct us_host_pair *pair);
 
 /* After each step of the pair: a hidden primary is held, so that nobody else can take it. */
 void us_vf_settle(struct us_host_pair *pair);

@@ -203,18 +203,42 @@ int us_steer_set_primary(struct us_steer *steer, const char *port, struct us_rea
 	return r;
 }
 
-void us_steer_set_sriov(struct us_steer *steer, struct us_sriov *sriov)
-{
-	steer->sriov = sriov;
-}
-
 /* What the card does with the MAC, before the bridge does as much. */
 static int tell_card(struct us_steer *steer, enum us_path path, struct us_reason *reason)
 {
-	if (!steer->sriov)
+	static const enum us_sriov_to tos[] = {
+		[US_PATH_NONE] = US_SRIOV_AWAY,
+		[US_PATH_STANDBY] = US_SRIOV_BRIDGE,
+		[US_PATH_PRIMARY] = US_SRIOV_GUEST,
+		[US_PATH_PARKED] = US_SRIOV_BRIDGE,
+	};
+
+	return steer->sriov ? us_sriov_steer(steer->sriov, tos[path], reason) : 0;
+}
+
+int us_steer_set_sriov(struct us_steer *steer, struct us_sriov *sriov, struct us_reason *reason)
+{
+	enum us_path path;
+	int r;
+
+	steer->sriov = sriov;
+	if (!sriov)
 		return 0;
-	return path == US_PATH_PRIMARY ? us_sriov_assign(steer->sriov, reason)
-				       : us_sriov_withdraw(steer->sriov, reason);
+	r = us_steer_path(steer, &path);
+	return r == 0 ? tell_card(steer, path, reason) : r;
+}
+
+/* If the card does not obey, it will be told again with the next path. */
+void us_steer_set_answering(struct us_steer *steer, bool is_answering)
+{
+	enum us_path path;
+
+	if (!steer->sriov || us_steer_path(steer, &path) != 0)
+		return;
+	if (is_answering)
+		us_sriov_steer(steer->sriov, US_SRIOV_GUEST, NULL);
+	else
+		tell_card(steer, path, NULL);
 }
 
 /* Deletes whatever points to a port of ours; a port that is gone took its entries with it. */

@@ -57,6 +57,22 @@ int us_fdb_delete(const uint8_t mac[6], int port, uint16_t vlan)
 	return us_rtnl_exchange(request, NULL, NULL, NULL);
 }
 
+int us_fdb_listen(const uint8_t mac[6], int port, bool on, struct us_rtnl_words *ret_words)
+{
+	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	const struct ndmsg head = { .ndm_family = AF_BRIDGE,
+				    .ndm_ifindex = port,
+				    .ndm_state = NUD_PERMANENT,
+				    .ndm_flags = NTF_SELF };
+	struct nlmsghdr *request =
+		request_new(buffer, on ? RTM_NEWNEIGH : RTM_DELNEIGH, &head, mac);
+	int r;
+
+	request->nlmsg_flags = on ? NLM_F_CREATE : 0;
+	r = us_rtnl_exchange(request, NULL, NULL, ret_words);
+	return (on && r == -EEXIST) || (!on && r == -ENOENT) ? 0 : r;
+}
+
 static int on_entry(const struct nlmsghdr *message, void *userdata)
 {
 	struct search *search = userdata;

@@ -20,6 +20,13 @@ int us_fdb_put(const struct us_fdb_entry *entry, struct us_rtnl_words *ret_words
  */
 int us_fdb_delete(const uint8_t mac[6], int port, uint16_t vlan);
 
+/*
+ * Has the card behind @port give it what is for the MAC as well, or not any more (bridge(8), "fdb …
+ * self"). Done already is no error. 0 or a negative errno: -EOPNOTSUPP, it cannot; -ENOMEM or
+ * -ENOSPC, not one more.
+ */
+int us_fdb_listen(const uint8_t mac[6], int port, bool on, struct us_rtnl_words *ret_words);
+
 /* The entry for frames without a VLAN. 0, -ENOENT, or another negative errno. */
 int us_fdb_get(const uint8_t mac[6], int bridge, struct us_fdb_entry *ret_entry,
 	       struct us_rtnl_words *ret_words);

@@ -12,6 +12,7 @@ enum {
 	TYPE_IPV6 = 0x86dd,
 	ARP_SIZE = 28,
 	ARP_REQUEST = 1,
+	ARP_REPLY = 2,
 	RARP_REQUEST = 3,
 	IPV4_SIZE = 20,
 	IPV6_SIZE = 40,
@@ -24,6 +25,7 @@ enum {
 	OPTION_TARGET = 2,
 };
 
+static const uint8_t nobody[4] = { 0 }; /* as an IPv4 address */
 static const uint8_t everybody[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 static const uint8_t all_nodes_mac[6] = { 0x33, 0x33, [5] = 1 };
 static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
@@ -151,6 +153,27 @@ size_t us_frame_arp_probe(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[
 
 	memcpy(arp + 24, ipv4, 4);
 	return ETHERNET_SIZE + ARP_SIZE;
+}
+
+static bool is_arp(const uint8_t *frame, size_t length, uint8_t operation)
+{
+	return length >= ETHERNET_SIZE + ARP_SIZE && get_u16(frame + 12) == TYPE_ARP &&
+	       get_u16(frame + ETHERNET_SIZE + 2) == TYPE_IPV4 &&
+	       get_u16(frame + ETHERNET_SIZE + 6) == operation;
+}
+
+bool us_frame_is_arp_probe(const uint8_t *frame, size_t length)
+{
+	return is_arp(frame, length, ARP_REQUEST) && !(frame[0] & 1) &&
+	       memcmp(frame + ETHERNET_SIZE + 14, nobody, sizeof(nobody)) == 0;
+}
+
+bool us_frame_is_arp_answer(const uint8_t *frame, size_t length, const uint8_t source[6],
+			    const uint8_t target[6])
+{
+	return is_arp(frame, length, ARP_REPLY) && memcmp(frame, target, 6) == 0 &&
+	       memcmp(frame + 6, source, 6) == 0 &&
+	       memcmp(frame + ETHERNET_SIZE + 24, nobody, sizeof(nobody)) == 0;
 }
 
 size_t us_frame_rarp(uint8_t ret_frame[US_FRAME_MAX], const uint8_t mac[6])

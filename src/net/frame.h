@@ -39,6 +39,13 @@ void us_frame_link_local(const uint8_t mac[6], uint8_t ret_address[16]);
 size_t us_frame_arp_probe(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
 			  const uint8_t target[6], const uint8_t ipv4[4]);
 
+/* Whether it is such a request: nobody else asks so, and to one MAC only. */
+bool us_frame_is_arp_probe(const uint8_t *frame, size_t length);
+
+/* Whether it is @source's answer to one that @target sent. */
+bool us_frame_is_arp_answer(const uint8_t *frame, size_t length, const uint8_t source[6],
+			    const uint8_t target[6]);
+
 /* A neighbour solicitation for @ipv6 (RFC 4861, section 4.3). */
 size_t us_frame_solicitation(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
 			     const uint8_t target[6], const uint8_t ipv6[16]);

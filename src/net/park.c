@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "net/aside.h"
+#include "net/frame.h"
 #include "net/packet.h"
 #include "net/park.h"
 #include "net/tap.h"
@@ -185,10 +186,13 @@ static int send_held(struct us_park *park, bool at_once)
 /* One frame, its header before it, of @length bytes in the scratch. */
 static void take_in(struct us_park *park, size_t length)
 {
+	const uint8_t *frame = park->scratch + sizeof(struct virtio_net_hdr);
 	struct held *held;
 
+	/* A card that knows two ways to the guest brings our own probes back on the other one. */
 	if (length < sizeof(struct virtio_net_hdr) + ETH_HLEN ||
-	    memcmp(park->scratch + sizeof(struct virtio_net_hdr), park->config.mac, 6) != 0)
+	    memcmp(frame, park->config.mac, 6) != 0 ||
+	    us_frame_is_arp_probe(frame, length - sizeof(struct virtio_net_hdr)))
 		return;
 	park->arrivals++;
 	if (park->state == FINISHED) {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "net/fdb.h"
 #include "net/link.h"
 #include "net/sriov-state.h"
 #include "net/sriov.h"
@@ -126,24 +127,39 @@ int us_sriov_save(const struct us_sriov *sriov, char *ret_text, size_t size)
 	return us_sriov_write(&sriov->found, ret_text, size);
 }
 
-void us_sriov_set_shown(struct us_sriov *sriov, bool is_shown)
+bool us_sriov_set_shown(struct us_sriov *sriov, bool is_shown)
 {
+	bool is_new = sriov->is_shown != is_shown;
+
 	sriov->is_shown = is_shown;
+	return is_new;
 }
 
-int us_sriov_withdraw(struct us_sriov *sriov, struct us_reason *reason)
+static int have_listen(const struct us_sriov *sriov, int port, bool on, struct us_reason *reason)
 {
-	bool keeps = sriov->has_representor || sriov->is_shown;
-	int port, r = get_port(sriov, &port, reason);
+	struct us_rtnl_words words;
+	int r = us_fdb_listen(sriov->mac, port, on, &words);
 
-	return r == 0 ? set_mac(sriov, port, keeps ? sriov->mac : sriov->dummy, reason) : r;
+	if (r == 0 || r == -EOPNOTSUPP || r == -ENOMEM || r == -ENOSPC)
+		return 0;
+	return refuse(sriov, "the PF cannot be told to listen for its MAC address", words.text,
+		      reason);
 }
 
-int us_sriov_assign(struct us_sriov *sriov, struct us_reason *reason)
+/* At no time nobody gets what is for the MAC: who is to listen does before the other one stops. */
+int us_sriov_steer(struct us_sriov *sriov, enum us_sriov_to to, struct us_reason *reason)
 {
+	bool has_mac = sriov->has_representor || sriov->is_shown || to == US_SRIOV_GUEST;
+	bool listens = !sriov->has_representor && to == US_SRIOV_BRIDGE;
 	int port, r = get_port(sriov, &port, reason);
 
-	return r == 0 ? set_mac(sriov, port, sriov->mac, reason) : r;
+	if (r == 0 && listens)
+		r = have_listen(sriov, port, true, reason);
+	if (r == 0)
+		r = set_mac(sriov, port, has_mac ? sriov->mac : sriov->dummy, reason);
+	if (r == 0 && !listens)
+		r = have_listen(sriov, port, false, reason);
+	return r;
 }
 
 /* Only what has changed: a driver that cannot do a thing shows none, and would refuse it. */
@@ -175,6 +191,8 @@ int us_sriov_put_back(struct us_sriov *sriov, struct us_reason *reason)
 
 	if (r == 0)
 		r = set_mac(sriov, port, sriov->found.mac, reason);
+	if (r == 0)
+		r = have_listen(sriov, port, false, reason);
 	if (r != 0)
 		return r;
 	if (put_back_rest(sriov, port, &words) < 0)

@@ -3,16 +3,22 @@
  * A VF's share of the switch inside its card, set on the PF through rtnetlink (IFLA_VF_*).
  *
  * In legacy mode the card itself decides by MAC address which VF a frame goes to, and gives the PF,
- * and so the host's bridge, what belongs to none. So a primary's MAC is *withdrawn* from its VF
- * while frames are to come by the bridge, to the standby or to the parking lot, and *assigned* to
- * it while they are to go straight to the guest. A VF that kept it while hidden would swallow every
- * frame for its guest. The address it has instead is locally administered, made of the PF's
+ * and so the host's bridge, what belongs to none. A VF that had the guest's MAC while hidden would
+ * swallow every frame for it. So a hidden one has a locally administered address, made of the PF's
  * and the VF's number, and known again after a restart.
  *
- * While the guest has the VF its address stays assigned, even while frames are to be parked. A guest's
- * driver may read it anew at any reset, also in its own removal, and Linux's net_failover finds
- * the pair of what is removed by that address: with another one the guest keeps the interface
- * for ever ("waiting for eth2 to become free", seen with igbvf).
+ * While the guest has the VF, it has the MAC as well. A guest's driver may read it anew at any
+ * reset, also in its own removal, and Linux's net_failover finds the pair of what is removed by
+ * that address: with another one the guest keeps the interface for ever ("waiting for eth2 to
+ * become free", seen with igbvf).
+ *
+ * While frames are to come by the bridge, to the standby or to the parking lot, the PF *listens*:
+ * it asks its card for what is for the MAC, like a second receiver (the "self" entries of
+ * bridge(8)). A card gives such a frame to both, or to the PF alone: either way none is lost while
+ * the guest's driver starts or stops, which nobody can see from here. It also is how the VFs of
+ * other guests reach this one on its standby: a VF's frame to a MAC that its card does not know
+ * leaves for the wire. A card that gives it to the VF alone loses what comes while that has no
+ * driver.
  *
  * In switchdev mode a VF has a port of its own on the host, its representor, which the host's
  * bridge sends to: then the MAC stays assigned, because it steers nothing.
@@ -48,15 +54,22 @@ US_DEFINE_CLEANUP(struct us_sriov *, us_sriov_free)
 /* What the PF had for the VF, as a line of text. -ENOBUFS: @size is too small. */
 int us_sriov_save(const struct us_sriov *sriov, char *ret_text, size_t size);
 
-/* Whether the guest has the VF, or may have it: then withdrawing waits until it has not. */
-void us_sriov_set_shown(struct us_sriov *sriov, bool is_shown);
+/* Whether the guest has the VF, or may have it: then it has the MAC. True if that is new. */
+bool us_sriov_set_shown(struct us_sriov *sriov, bool is_shown);
+
+/* Where the card is to send what is for the MAC. */
+enum us_sriov_to {
+	US_SRIOV_AWAY,	 /* onto the wire: the guest is not on this host */
+	US_SRIOV_BRIDGE, /* to the PF, and so to the bridge */
+	US_SRIOV_GUEST,	 /* straight to the guest */
+};
 
 /*
- * Each of these sets, and verifies by reading back. A PF that answers "try again", because the VF is
- * being reset, is asked again for up to a tenth of a second. Refused, in words with the kernel's
- * own, if it does not obey.
+ * Sets, and verifies by reading back. A PF that answers "try again", because the VF is being
+ * reset, is asked again for up to a tenth of a second. Refused, in words with the kernel's own,
+ * if it does not obey; a PF that cannot listen does without.
  */
-int us_sriov_withdraw(struct us_sriov *sriov, struct us_reason *reason);
-int us_sriov_assign(struct us_sriov *sriov, struct us_reason *reason);
+int us_sriov_steer(struct us_sriov *sriov, enum us_sriov_to to, struct us_reason *reason);
+
 /* All as it was found: MAC, VLAN, spoof checking, trust and rates. */
 int us_sriov_put_back(struct us_sriov *sriov, struct us_reason *reason);

@@ -59,11 +59,17 @@ void us_steer_abandon(struct us_steer *steer);
 int us_steer_set_primary(struct us_steer *steer, const char *port, struct us_reason *reason);
 
 /*
- * The primary is a VF behind the primary port: its MAC address is assigned to it before frames are
- * steered, or released, to the primary, and withdrawn before they go anywhere else. NULL: it is
- * none. Borrowed until another is set, or none.
+ * The primary is a VF behind the primary port: its card is told where to send before frames are
+ * steered, or released, there; the first time now, for the present path. NULL: it is none. Borrowed
+ * until another is set, or none. Refused, in words: the card does not obey.
  */
-void us_steer_set_sriov(struct us_steer *steer, struct us_sriov *sriov);
+int us_steer_set_sriov(struct us_steer *steer, struct us_sriov *sriov, struct us_reason *reason);
+
+/*
+ * The guest listens on its primary, or does not any more, although frames are not steered there
+ * yet: what comes to a VF's card goes to it, and what comes by the bridge stays parked.
+ */
+void us_steer_set_answering(struct us_steer *steer, bool is_answering);
 
 /*
  * Steers, and verifies by reading back: returns when the switch is known to obey. Takes

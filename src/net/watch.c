@@ -52,12 +52,17 @@ void us_watch_learn(struct us_watch *watch, const uint8_t *frame, size_t length)
 	us_addresses_learn(&watch->addresses, frame, length);
 }
 
-/* Empties a socket, learns, and returns how many frames came in there (not: went out). */
-static size_t drain(struct us_watch *watch, int fd)
+struct drained {
+	bool came;     /* frames came in there (not: went out) */
+	bool answered; /* … to one of our probes */
+};
+
+/* Empties a socket, and learns. */
+static struct drained drain(struct us_watch *watch, int fd)
 {
+	struct drained drained = { false };
 	uint8_t frame[US_FRAME_MAX];
 	struct sockaddr_ll from;
-	size_t count = 0;
 
 	for (int i = 0; i < DRAIN_MAX; i++) {
 		socklen_t size = sizeof(from);
@@ -66,10 +71,19 @@ static size_t drain(struct us_watch *watch, int fd)
 
 		if (length < 0)
 			break;
-		count += from.sll_pkttype != PACKET_OUTGOING;
+		drained.came |= from.sll_pkttype != PACKET_OUTGOING;
+		drained.answered |=
+			us_frame_is_arp_answer(frame, length, watch->config.mac, watch->sender);
 		us_watch_learn(watch, frame, length);
 	}
-	return count;
+	return drained;
+}
+
+static void set_since(struct us_watch *watch, uint64_t since_usec)
+{
+	if (!watch->since_usec != !since_usec)
+		watch->handler->answering(watch->userdata, since_usec);
+	watch->since_usec = since_usec;
 }
 
 /* Whether frames have kept coming for long enough. */
@@ -79,10 +93,10 @@ static bool is_stable(struct us_watch *watch, bool seen, uint64_t now_usec)
 
 	if (seen) {
 		if (!watch->since_usec)
-			watch->since_usec = now_usec;
+			set_since(watch, now_usec);
 		watch->seen_usec = now_usec;
 	} else if (now_usec - watch->seen_usec > SILENT_PROBES * config->probe_usec) {
-		watch->since_usec = 0;
+		set_since(watch, 0);
 	}
 	return seen && now_usec - watch->since_usec >= config->stable_usec;
 }
@@ -148,12 +162,13 @@ static int on_tick(sd_event_source *timer, uint64_t due_usec, void *userdata)
 {
 	struct us_watch *watch = userdata;
 	uint64_t now_usec = us_now_usec();
-	bool seen;
+	struct drained standby = drain(watch, watch->standby_fd);
+	struct drained primary = drain(watch, watch->primary_fd);
 
-	if (drain(watch, watch->standby_fd) > 0)
+	if (standby.came)
 		watch->heard_usec = now_usec;
-	seen = drain(watch, watch->primary_fd) > 0;
-	if (is_stable(watch, seen, now_usec) || is_quiet(watch, now_usec))
+	if (is_stable(watch, primary.came || standby.answered, now_usec) ||
+	    is_quiet(watch, now_usec))
 		finish(watch, true, NULL);
 	else if (send_probes(watch) < 0)
 		finish(watch, false, "the primary's interface is gone");

@@ -11,6 +11,9 @@
  * frames to and from the MAC on the standby's port, only while a watch runs, and from those
  * that us_watch_learn() is given: parked ones do not pass there.
  *
+ * The answer to a probe may also come in at the standby's port: the guest listens on its primary
+ * then, and does not send on it yet.
+ *
  * A guest may have nothing to say and nobody who speaks to it: no address of it is known, nothing
  * that is sent to it waits. Then one frame from the primary (a driver says something when its link
  * comes up) has to do, if for a while none follows from the standby's side.
@@ -39,6 +42,8 @@ struct us_watch_config {
 };
 
 struct us_watch_handler {
+	/* It began to answer on the primary, or ceased to. */
+	void (*answering)(void *userdata, bool is_answering);
 	/* Once: @ready when the guest stably sends from the primary; false when it cannot be
 	 * watched any more (@why, the interface is gone). The watch is idle afterwards; it may be
 	 * freed from here. */

@@ -108,7 +108,12 @@ int us_steer_set_primary(struct us_steer *steer, const char *port, struct us_rea
 	return 0;
 }
 
-void us_steer_set_sriov(struct us_steer *steer, struct us_sriov *sriov)
+int us_steer_set_sriov(struct us_steer *steer, struct us_sriov *sriov, struct us_reason *reason)
+{
+	return 0;
+}
+
+void us_steer_set_answering(struct us_steer *steer, bool is_answering)
 {
 }
 

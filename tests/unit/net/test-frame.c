@@ -27,6 +27,8 @@ static void assert_icmpv6_checksum(const uint8_t *frame, size_t length)
 	assert_int_equal(sum, 0xffff);
 }
 
+static const uint8_t host[4] = { 198, 51, 100, 4 };
+
 static void test_arp_probe(void **state)
 {
 	static const uint8_t expected[] = {
@@ -86,7 +88,7 @@ static void test_learn_needs_all_of_it(void **state)
 
 static void test_learn_only_what_is_its_own(void **state)
 {
-	static const uint8_t group[4] = { 224, 0, 0, 1 }, host[4] = { 198, 51, 100, 4 };
+	static const uint8_t group[4] = { 224, 0, 0, 1 };
 	uint8_t frame[US_FRAME_MAX] = { [12] = 8, 0, 0x45 };
 	struct us_frame_address address;
 
@@ -103,6 +105,37 @@ static void test_learn_only_what_is_its_own(void **state)
 	us_frame_echo(frame, guest, port);
 	assert_true(us_frame_learn(frame, 62, guest, &address) && address.has_ipv6);
 	assert_false(us_frame_learn(frame, 62, port, &address)); /* to all nodes */
+}
+
+/* Ours are unicast and from nobody; what others ask is not. */
+static void test_arp_probe_is_known(void **state)
+{
+	uint8_t frame[US_FRAME_MAX];
+	size_t length = us_frame_arp_probe(frame, port, guest, host);
+
+	assert_true(us_frame_is_arp_probe(frame, length));
+	assert_false(us_frame_is_arp_probe(frame, length - 1));
+	frame[28] = 192; /* from somebody */
+	assert_false(us_frame_is_arp_probe(frame, length));
+	us_frame_arp_announcement(frame, port, host);
+	assert_false(us_frame_is_arp_probe(frame, length));
+	us_frame_rarp(frame, port);
+	assert_false(us_frame_is_arp_probe(frame, length));
+}
+
+static void test_arp_answer_is_known(void **state)
+{
+	uint8_t frame[US_FRAME_MAX];
+	size_t length = us_frame_arp_probe(frame, guest, port, host);
+
+	assert_false(us_frame_is_arp_answer(frame, length, guest, port));
+	frame[21] = 2;
+	memset(frame + 38, 0, 4);
+	assert_true(us_frame_is_arp_answer(frame, length, guest, port));
+	assert_false(us_frame_is_arp_answer(frame, length, port, guest));
+	assert_false(us_frame_is_arp_answer(frame, length - 1, guest, port));
+	frame[38] = 192; /* to somebody */
+	assert_false(us_frame_is_arp_answer(frame, length, guest, port));
 }
 
 /* What the kernel said, and errors that are none. */
@@ -140,6 +173,8 @@ int main(void)
 		cmocka_unit_test(test_echo),
 		cmocka_unit_test(test_learn_needs_all_of_it),
 		cmocka_unit_test(test_learn_only_what_is_its_own),
+		cmocka_unit_test(test_arp_probe_is_known),
+		cmocka_unit_test(test_arp_answer_is_known),
 		cmocka_unit_test(test_decode_error),
 	};
 

@@ -24,7 +24,9 @@ enum {
 struct bed {
 	sd_event *loop;
 	int standby, primary;
-	bool is_awake;
+	bool is_awake, is_answering;
+	bool has_no_link;	/* on the primary: what it has to say leaves by the standby */
+	unsigned int changes;	/* of is_answering */
 	unsigned int answers;	/* frames the guest has sent from the primary */
 	unsigned int nap_after; /* it falls asleep after so many, once */
 	uint64_t nap_end_usec;
@@ -55,7 +57,16 @@ static void on_traffic(void *userdata, bool ready, const char *why)
 	assert_true(ready || why);
 }
 
-static const struct us_watch_handler handler = { .traffic = on_traffic };
+static void on_answering(void *userdata, bool is_answering)
+{
+	struct bed *bed = userdata;
+
+	assert_true(bed->is_answering != is_answering);
+	bed->is_answering = is_answering;
+	bed->changes++;
+}
+
+static const struct us_watch_handler handler = { .answering = on_answering, .traffic = on_traffic };
 
 /* An ARP frame from the guest: an announcement, or the answer to a probe. */
 static void guest_arp(int tap, const uint8_t *target_mac, uint8_t operation)
@@ -96,7 +107,7 @@ static int on_guest(sd_event_source *source, int fd, uint32_t events, void *user
 		if (!bed->first_usec)
 			bed->first_usec = us_now_usec();
 		bed->answers++;
-		guest_arp(fd, frame + 6, 2);
+		guest_arp(bed->has_no_link ? bed->standby : fd, frame + 6, 2);
 	}
 	return 0;
 }
@@ -163,6 +174,19 @@ static void test_ready(void **state)
 	assert_int_equal(testbed_next(bed->standby, frame, sizeof(frame), 0), 0);
 }
 
+/* It hears on the primary before it may speak there. */
+static void test_answers_from_the_standby(void **state)
+{
+	struct bed *bed = *state;
+	US_CLEANUP(us_watch_freep)
+	__attribute__((unused)) struct us_watch *watch = watch_new(bed);
+
+	bed->has_no_link = true;
+	guest_announces(bed->standby);
+	run(bed, 10000);
+	assert_true(bed->ready && bed->is_answering);
+}
+
 /* The address can be learned from what is sent to the guest as well. */
 static void test_learns_from_frames_to_it(void **state)
 {
@@ -193,6 +217,7 @@ static void test_bounce(void **state)
 	run(bed, 10000);
 	assert_true(bed->ready);
 	assert_true(bed->answers > 5);
+	assert_int_equal(bed->changes, 3); /* it answers, it does not, it does */
 	assert_true(bed->ready_usec >= bed->nap_end_usec);
 	assert_true(bed->ready_usec - bed->first_usec >= (STABLE_MSEC - PROBE_MSEC) * 1000);
 }
@@ -353,6 +378,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_BED(test_ready),
+		WITH_BED(test_answers_from_the_standby),
 		WITH_BED(test_learns_from_frames_to_it),
 		WITH_BED(test_bounce),
 		WITH_BED(test_never_answers),
