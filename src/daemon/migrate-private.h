@@ -45,6 +45,14 @@ bool us_migration_is_doing(const struct us_migration *m, enum us_stage stage);
 /* For a client, as the API has it. */
 json_t *us_migration_progress(const struct us_migration *m, const char *line, bool is_last);
 
+/* ---- reach.c ---- */
+
+/*
+ * Where the daemon at @destination ("ssh://[USER@]HOST" or "unix:PATH") means @uri, which it sent:
+ * an address that stands for all of its host's becomes HOST. -EBADMSG: it is no "tcp:" URI.
+ */
+int us_migration_reach(const char *destination, const char *uri, char *ret_uri, size_t size);
+
 /* ---- migrate-stages.c ---- */
 
 void us_migration_do(struct us_migration *m);

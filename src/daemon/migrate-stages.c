@@ -58,6 +58,18 @@ static void do_check(struct us_migration *m)
 	}
 }
 
+static void take_uri(struct us_migration *m, const char *uri)
+{
+	char reached[256];
+
+	if (us_migration_reach(m->destination, uri, reached, sizeof(reached)) < 0) {
+		us_migration_fail(m, "the destination does not say where its QEMU listens");
+		return;
+	}
+	m->uri = strdup(reached);
+	us_migration_post(m, US_PLAN_DONE);
+}
+
 static void on_receive(void *userdata, const char *error, const json_t *parameters, bool more)
 {
 	struct us_migration *m = userdata;
@@ -72,8 +84,7 @@ static void on_receive(void *userdata, const char *error, const json_t *paramete
 		if (us_migration_is_doing(m, US_STAGE_ARRIVE))
 			us_migration_post(m, US_PLAN_DONE);
 	} else if (us_migration_is_doing(m, US_STAGE_RESERVE) && uri && !m->uri) {
-		m->uri = strdup(uri);
-		us_migration_post(m, US_PLAN_DONE);
+		take_uri(m, uri);
 	}
 }
 
