@@ -161,6 +161,7 @@ struct us_host_pair {
 	struct us_timer timer;
 	struct us_timer using; /* set while it is looked whether the primary is used */
 	uint64_t from_standby, from_primary; /* frames from the guest, when it was last looked */
+	unsigned unused_looks;		     /* that it was not, one after the other */
 	bool is_unused;
 	unsigned requests;	    /* to the VM, not answered: they name the pair */
 	bool has_found;		    /* `found` is known: from now, or from before a restart */

@@ -13,8 +13,9 @@
 #include "util/clock.h"
 
 enum {
-	LOOK_USEC = 10 * 1000 * 1000,
-	FRAMES_ENOUGH = 8, /* over the standby, in that time: the odd one says nothing */
+	LOOK_USEC = 5 * 1000 * 1000,
+	LOOKS = 2,	   /* that say so: a guest may listen on a link before it sends there */
+	FRAMES_ENOUGH = 4, /* over the standby, at each: the odd one says nothing */
 };
 
 static uint64_t count_from_guest(const char *port)
@@ -52,11 +53,15 @@ void us_use_look(void *userdata)
 	bool was_unused = pair->is_unused;
 	char words[128];
 
-	pair->is_unused = over_primary == 0 && over_standby >= FRAMES_ENOUGH;
+	if (over_primary == 0 && over_standby >= FRAMES_ENOUGH)
+		pair->unused_looks++;
+	else
+		pair->unused_looks = 0;
+	pair->is_unused = pair->unused_looks >= LOOKS;
 	look_later(pair);
 	snprintf(words, sizeof(words),
-		 "primary visible but unused: %u frames came over the standby in %u s, and none "
-		 "over the primary",
+		 "primary visible but unused: %u frames came over the standby in the last %u s, "
+		 "and none over the primary",
 		 (unsigned)over_standby, LOOK_USEC / (unsigned)US_USEC_PER_SEC);
 	if (pair->is_unused && !was_unused)
 		tell(pair, words);
@@ -75,6 +80,7 @@ void us_use_follow(struct us_host_pair *pair)
 		look_later(pair);
 	} else if (!is_visible) {
 		us_timer_stop(&pair->using);
+		pair->unused_looks = 0;
 		pair->is_unused = false;
 	}
 }
