@@ -26,8 +26,23 @@ int us_vf_open_sriov(const struct us_reserved *reserved, const uint8_t mac[US_MA
 
 /* ---- In the thread ---- */
 
+static int set_up(struct us_vf_job *job)
+{
+	const int *settings = job->pool.settings;
+	const struct us_sriov_settings wanted = {
+		.vlan = settings[US_POOL_VLAN],
+		.qos = settings[US_POOL_QOS],
+		.min_rate = settings[US_POOL_MIN_RATE],
+		.max_rate = settings[US_POOL_MAX_RATE],
+		.spoof_check = settings[US_POOL_SPOOF_CHECK],
+		.trust = settings[US_POOL_TRUST],
+	};
+
+	return job->request.pool ? us_sriov_set_up(job->sriov, &wanted, &job->reason) : 0;
+}
+
 /* What was found is written down before the first change. */
-static int withdraw(struct us_vf_job *job)
+static int prepare(struct us_vf_job *job)
 {
 	struct us_reserved *reserved = &job->reserved;
 	int r = us_vf_open_sriov(reserved, job->mac, &job->sriov, &job->reason);
@@ -37,6 +52,8 @@ static int withdraw(struct us_vf_job *job)
 	r = us_sriov_save(job->sriov, reserved->found, sizeof(reserved->found));
 	if (r == 0)
 		r = us_reserved_update(job->request.directory, reserved);
+	if (r == 0)
+		r = set_up(job);
 	return r == 0 ? us_sriov_steer(job->sriov, US_SRIOV_AWAY, &job->reason) : r;
 }
 
@@ -47,7 +64,7 @@ static int reserve(struct us_vf_job *job)
 
 	if (r != 0)
 		return r;
-	r = withdraw(job);
+	r = prepare(job);
 	if (r == 0 && !job->reserved.port[0])
 		r = us_refuse(&job->reason,
 			      "vfio %s: it is no VF of a NIC that this host drives: its traffic "

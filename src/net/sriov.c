@@ -162,26 +162,63 @@ int us_sriov_steer(struct us_sriov *sriov, enum us_sriov_to to, struct us_reason
 	return r;
 }
 
-/* Only what has changed: a driver that cannot do a thing shows none, and would refuse it. */
-static int put_back_rest(const struct us_sriov *sriov, int port, struct us_rtnl_words *words)
+/*
+ * All but the MAC. Only what is to change: a driver that cannot do a thing shows none, and would
+ * refuse it.
+ */
+static int set_rest(const struct us_sriov *sriov, int port, const struct us_sriov_state *wanted,
+		    struct us_rtnl_words *words)
 {
-	const struct us_sriov_state *found = &sriov->found;
-	const struct ifla_vf_vlan vlan = { sriov->index, found->vlan, found->qos };
-	const struct ifla_vf_rate rate = { sriov->index, found->min_rate, found->max_rate };
-	const struct ifla_vf_spoofchk spoof_check = { sriov->index, found->spoof_check };
-	const struct ifla_vf_trust trust = { sriov->index, found->trust };
+	const struct ifla_vf_vlan vlan = { sriov->index, wanted->vlan, wanted->qos };
+	const struct ifla_vf_rate rate = { sriov->index, wanted->min_rate, wanted->max_rate };
+	const struct ifla_vf_spoofchk spoof_check = { sriov->index, wanted->spoof_check };
+	const struct ifla_vf_trust trust = { sriov->index, wanted->trust };
 	struct us_sriov_state now;
 	int r = us_sriov_get(port, sriov->index, &now, words);
 
-	if (r == 0 && (now.vlan != found->vlan || now.qos != found->qos))
+	if (r == 0 && (now.vlan != wanted->vlan || now.qos != wanted->qos))
 		r = set(port, IFLA_VF_VLAN, &vlan, sizeof(vlan), words);
-	if (r == 0 && (now.min_rate != found->min_rate || now.max_rate != found->max_rate))
+	if (r == 0 && (now.min_rate != wanted->min_rate || now.max_rate != wanted->max_rate))
 		r = set(port, IFLA_VF_RATE, &rate, sizeof(rate), words);
-	if (r == 0 && now.spoof_check != found->spoof_check)
+	if (r == 0 && now.spoof_check != wanted->spoof_check)
 		r = set(port, IFLA_VF_SPOOFCHK, &spoof_check, sizeof(spoof_check), words);
-	if (r == 0 && now.trust != found->trust)
+	if (r == 0 && now.trust != wanted->trust)
 		r = set(port, IFLA_VF_TRUST, &trust, sizeof(trust), words);
 	return r;
+}
+
+static bool has_rest(const struct us_sriov_state *state, const struct us_sriov_state *wanted)
+{
+	return state->vlan == wanted->vlan && state->qos == wanted->qos &&
+	       state->min_rate == wanted->min_rate && state->max_rate == wanted->max_rate &&
+	       state->spoof_check == wanted->spoof_check && state->trust == wanted->trust;
+}
+
+static void choose(uint32_t *value, int setting)
+{
+	if (setting >= 0)
+		*value = setting;
+}
+
+int us_sriov_set_up(struct us_sriov *sriov, const struct us_sriov_settings *settings,
+		    struct us_reason *reason)
+{
+	struct us_sriov_state wanted = sriov->found, now;
+	struct us_rtnl_words words = { "the PF took them but has others" };
+	int port, r = get_port(sriov, &port, reason);
+
+	if (r != 0)
+		return r;
+	choose(&wanted.vlan, settings->vlan);
+	choose(&wanted.qos, settings->qos);
+	choose(&wanted.min_rate, settings->min_rate);
+	choose(&wanted.max_rate, settings->max_rate);
+	choose(&wanted.spoof_check, settings->spoof_check);
+	choose(&wanted.trust, settings->trust);
+	if (set_rest(sriov, port, &wanted, &words) < 0 ||
+	    us_sriov_get(port, sriov->index, &now, &words) < 0 || !has_rest(&now, &wanted))
+		return refuse(sriov, "the settings of its pool cannot be made", words.text, reason);
+	return 0;
 }
 
 int us_sriov_put_back(struct us_sriov *sriov, struct us_reason *reason)
@@ -195,7 +232,7 @@ int us_sriov_put_back(struct us_sriov *sriov, struct us_reason *reason)
 		r = have_listen(sriov, port, false, reason);
 	if (r != 0)
 		return r;
-	if (put_back_rest(sriov, port, &words) < 0)
+	if (set_rest(sriov, port, &sriov->found, &words) < 0)
 		return refuse(sriov, "not all is as it was found", words.text, reason);
 	return 0;
 }

@@ -71,5 +71,16 @@ enum us_sriov_to {
  */
 int us_sriov_steer(struct us_sriov *sriov, enum us_sriov_to to, struct us_reason *reason);
 
+/* What the PF has for a VF besides its MAC; -1: as it was found. */
+struct us_sriov_settings {
+	int vlan, qos;		/* 802.1Q, 0 to 4094 and 0 to 7 */
+	int min_rate, max_rate; /* Mbit/s, 0: no limit */
+	int spoof_check, trust; /* 0 or 1 */
+};
+
+/* Sets, and verifies by reading back. Refused, in words: the PF, or its driver, cannot. */
+int us_sriov_set_up(struct us_sriov *sriov, const struct us_sriov_settings *settings,
+		    struct us_reason *reason);
+
 /* All as it was found: MAC, VLAN, spoof checking, trust and rates. */
 int us_sriov_put_back(struct us_sriov *sriov, struct us_reason *reason);

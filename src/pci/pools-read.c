@@ -22,6 +22,19 @@ struct reading {
 static const char *const source_words[] = { "pf", "vf", "network" };
 _Static_assert(US_ARRAY_LENGTH(source_words) == US_POOL_SOURCES, "a word for each source");
 
+static const struct {
+	const char *word;
+	int max; /* 1: "on" or "off" */
+} settings[] = {
+	[US_POOL_VLAN] = { "vlan", 4094 },
+	[US_POOL_QOS] = { "qos", 7 },
+	[US_POOL_MIN_RATE] = { "min-rate", 1000000 },
+	[US_POOL_MAX_RATE] = { "max-rate", 1000000 },
+	[US_POOL_SPOOF_CHECK] = { "spoof-check", 1 },
+	[US_POOL_TRUST] = { "trust", 1 },
+};
+_Static_assert(US_ARRAY_LENGTH(settings) == US_POOL_SETTINGS, "a word for each setting");
+
 static void fclosep(FILE **file)
 {
 	if (*file)
@@ -59,6 +72,8 @@ static int add_pool(struct reading *reading, const char *name)
 		return -ENOMEM;
 	pools->list = list;
 	list[pools->count] = (struct us_pool){ .create = 0 };
+	for (int i = 0; i < US_POOL_SETTINGS; i++)
+		list[pools->count].settings[i] = US_POOL_AS_FOUND;
 	snprintf(list[pools->count++].name, sizeof(list->name), "%s", name);
 	return 0;
 }
@@ -85,15 +100,41 @@ static int add_source(struct reading *reading, struct us_pool *pool, enum us_poo
 	return 0;
 }
 
-static int set_create(struct reading *reading, struct us_pool *pool, const char *value)
+static bool to_number(const char *value, unsigned long least, unsigned long most,
+		      unsigned long *ret_number)
 {
 	char *end;
-	unsigned long number = strtoul(value, &end, 10);
 
-	if (value[0] < '0' || value[0] > '9' || *end || number < 1 || number > US_POOL_CREATE_MAX)
+	*ret_number = strtoul(value, &end, 10);
+	return value[0] >= '0' && value[0] <= '9' && !*end && *ret_number >= least &&
+	       *ret_number <= most;
+}
+
+static int set_create(struct reading *reading, struct us_pool *pool, const char *value)
+{
+	unsigned long number;
+
+	if (!to_number(value, 1, US_POOL_CREATE_MAX, &number))
 		return REFUSE(reading, "create %.40s: a number from 1 to %d", value,
 			      US_POOL_CREATE_MAX);
 	pool->create = number;
+	return 0;
+}
+
+static int set_setting(struct reading *reading, struct us_pool *pool, enum us_pool_setting setting,
+		       const char *value)
+{
+	const char *word = settings[setting].word;
+	unsigned long number = strcmp(value, "on") == 0;
+
+	if (settings[setting].max == 1) {
+		if (!number && strcmp(value, "off") != 0)
+			return REFUSE(reading, "%s %.40s: on or off", word, value);
+	} else if (!to_number(value, 0, settings[setting].max, &number)) {
+		return REFUSE(reading, "%s %.40s: a number from 0 to %d", word, value,
+			      settings[setting].max);
+	}
+	pool->settings[setting] = number;
 	return 0;
 }
 
@@ -111,7 +152,13 @@ static int take_words(struct reading *reading, const char *word, const char *val
 	for (int type = 0; type < US_POOL_SOURCES; type++)
 		if (strcmp(word, source_words[type]) == 0)
 			return add_source(reading, pool, type, value);
-	return REFUSE(reading, "%.40s: means nothing here: pool, pf, vf, network or create", word);
+	for (int setting = 0; setting < US_POOL_SETTINGS; setting++)
+		if (strcmp(word, settings[setting].word) == 0)
+			return set_setting(reading, pool, setting, value);
+	return REFUSE(reading,
+		      "%.40s: means nothing here: pool, pf, vf, network, create, vlan, qos, "
+		      "min-rate, max-rate, spoof-check or trust",
+		      word);
 }
 
 static int take_line(struct reading *reading, char *line)

@@ -6,6 +6,7 @@
  *     pool fast
  *         pf enp94s0f0        its VFs; also: vf ADDRESS, network LABEL (PFs with that alias)
  *         create 8            where its PFs have none
+ *         vlan 100            also: qos, min-rate, max-rate, spoof-check, trust
  */
 #pragma once
 
@@ -35,9 +36,25 @@ struct us_pool_source {
 	char value[US_POOL_VALUE_SIZE];
 };
 
+/* What each VF of a pool is to have on its PF; US_POOL_AS_FOUND: as it is. */
+enum us_pool_setting {
+	US_POOL_VLAN,	  /* 0: none, to 4094 */
+	US_POOL_QOS,	  /* priority of the VLAN, 0 to 7 */
+	US_POOL_MIN_RATE, /* Mbit/s; 0: no limit */
+	US_POOL_MAX_RATE,
+	US_POOL_SPOOF_CHECK, /* 0 or 1 */
+	US_POOL_TRUST,
+	US_POOL_SETTINGS
+};
+
+enum {
+	US_POOL_AS_FOUND = -1,
+};
+
 struct us_pool {
 	char name[US_POOL_NAME_SIZE];
 	unsigned create; /* so many VFs of each PF that has none; 0: as found */
+	int settings[US_POOL_SETTINGS];
 	size_t count;
 	struct us_pool_source sources[US_POOL_SOURCES_MAX];
 };

@@ -44,6 +44,7 @@ static void test_all_words(void **state)
 	struct us_reason reason = { "" };
 
 	write_file("# comment\n\n\tpool fast # one\npf eth7\n  create 8\n"
+		   "vlan 100\nqos 3\nmax-rate 1000\nspoof-check off\ntrust on\n"
 		   "pool some\nvf 0000:5e:00.2\nvf 0000:5e:00.3\nnetwork blue-net\n");
 	if (us_pools_read(path(), &pools, &reason) != 0)
 		fail_msg("%s", reason.text);
@@ -54,6 +55,12 @@ static void test_all_words(void **state)
 	assert_int_equal(pool->count, 1);
 	assert_int_equal(pool->sources[0].type, US_POOL_PF);
 	assert_string_equal(pool->sources[0].value, "eth7");
+	assert_int_equal(pool->settings[US_POOL_VLAN], 100);
+	assert_int_equal(pool->settings[US_POOL_QOS], 3);
+	assert_int_equal(pool->settings[US_POOL_MIN_RATE], US_POOL_AS_FOUND);
+	assert_int_equal(pool->settings[US_POOL_MAX_RATE], 1000);
+	assert_int_equal(pool->settings[US_POOL_SPOOF_CHECK], 0);
+	assert_int_equal(pool->settings[US_POOL_TRUST], 1);
 	pool = us_pools_find(&pools, "some");
 	assert_int_equal(pool->create, 0);
 	assert_int_equal(pool->count, 3);
@@ -73,7 +80,8 @@ static void test_mistakes(void **state)
 		{ "pool a\n\npf\n", ":3: pf: its value is missing" },
 		{ "pool a\npf eth0 eth1\n", ":2: pf eth0: one value a line" },
 		{ "pool a\nqf eth0\n",
-		  ":2: qf: means nothing here: pool, pf, vf, network or create" },
+		  ":2: qf: means nothing here: pool, pf, vf, network, create, vlan, qos, "
+		  "min-rate, max-rate, spoof-check or trust" },
 		{ "pool a/b\n",
 		  ":1: pool a/b: a name has up to 31 letters, digits, '.', '_' and '-'" },
 		{ "pool a\npf x\npool a\n", ":3: pool a: there is one already: name another" },
@@ -85,6 +93,9 @@ static void test_mistakes(void **state)
 		{ "pool a\ncreate 0\n", ":2: create 0: a number from 1 to 256" },
 		{ "pool a\ncreate -1\n", ":2: create -1: a number from 1 to 256" },
 		{ "pool a\ncreate 8x\n", ":2: create 8x: a number from 1 to 256" },
+		{ "pool a\nvlan 4095\n", ":2: vlan 4095: a number from 0 to 4094" },
+		{ "pool a\nqos 8\n", ":2: qos 8: a number from 0 to 7" },
+		{ "pool a\ntrust 1\n", ":2: trust 1: on or off" },
 		{ "pool a\n", ": pool a: has no pf, vf or network" },
 		{ "pool a\ncreate 2\nvf 0000:5e:00.2\n",
 		  ": pool a: create: has no pf or network to create VFs of" },
