@@ -130,7 +130,7 @@ struct us_pair_config {
 	uint64_t unplug_usec;	   /* guest's acknowledgement of an unplug */
 	uint64_t retry_usec;	   /* until a refused or overdue request is made again */
 	uint64_t steer_usec;	   /* the switch's answer */
-	uint64_t release_usec;	   /* … and for as much longer while held frames are released */
+	uint64_t release_usec;	   /* … and so much longer for a release, and as long as was held */
 	uint64_t park_usec;	   /* longest time that frames are held, per transition */
 	uint64_t backoff_usec;	   /* first back-off; doubles each time … */
 	uint64_t backoff_max_usec; /* … up to this */

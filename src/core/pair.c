@@ -37,7 +37,7 @@ void us_pair_config_default(struct us_pair_config *config)
 		.unplug_usec = 20 * SEC,
 		.retry_usec = 10 * SEC, /* over 5 s: pciehp takes a second press as "cancel" */
 		.steer_usec = 2 * SEC,
-		.release_usec = 8 * SEC, /* with the link of a slow card: within ready_usec */
+		.release_usec = 8 * SEC,
 		.park_usec = 20 * SEC,
 		.backoff_usec = 2 * SEC,
 		.backoff_max_usec = 300 * SEC,
@@ -242,7 +242,8 @@ static void expose(struct us_pair *pair, uint64_t now, struct us_effects *effect
 /* The VMM has the device: from now on it is the guest that we wait for, unless it uses it. */
 static void plugged(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 {
-	go(pair, US_PRIMARY_EXPOSING, now + pair->config.ready_usec);
+	/* Once it does, it is the switch that we wait for. */
+	go(pair, US_PRIMARY_EXPOSING, pair->ready ? US_NEVER : now + pair->config.ready_usec);
 	pair->plugged = true;
 	if (!pair->ready)
 		emit(effects, US_EFFECT_WATCH);
@@ -349,6 +350,19 @@ static void settle_primary(struct us_pair *pair, enum us_why why, uint64_t now,
 	}
 }
 
+/*
+ * A release sends at least twice what comes, so it takes no longer than what is held took to come,
+ * and a little for its begin and end.
+ */
+static uint64_t release_usec(const struct us_pair *pair, uint64_t now)
+{
+	uint64_t held_usec = pair->config.park_usec;
+
+	if (pair->park_deadline != US_NEVER)
+		held_usec -= pair->park_deadline - now;
+	return pair->config.release_usec + held_usec;
+}
+
 static void settle_path(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 {
 	enum us_path goal = path_goal(pair);
@@ -367,7 +381,7 @@ static void settle_path(struct us_pair *pair, uint64_t now, struct us_effects *e
 	pair->steer_to = goal;
 	pair->steer_deadline = now + pair->config.steer_usec;
 	if (pair->path == US_PATH_PARKED && goal != US_PATH_PARKED)
-		pair->steer_deadline += pair->config.release_usec;
+		pair->steer_deadline += release_usec(pair, now);
 	emit(effects, US_EFFECT_STEER)->path = goal;
 }
 
@@ -545,6 +559,8 @@ static int take_traffic(struct us_pair *pair, bool on, uint64_t now, struct us_e
 	if (on) {
 		/* In separate mode readiness is only reported; otherwise it is the session's. */
 		pair->ready = !is_ours(pair) || session_is_capable(pair) || !pair->guest_known;
+		if (pair->ready)
+			pair->primary_deadline = US_NEVER;
 	} else if (is_ours(pair)) {
 		fail(pair, now, US_WHY_NOT_READY);
 		hide(pair, now, effects);

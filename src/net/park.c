@@ -67,6 +67,7 @@ struct us_park {
 
 	struct us_link target;
 	int port;		/* packet socket at the target, -1: none */
+	uint64_t since_usec;	/* then the lot was last empty */
 	uint64_t deadline_usec; /* of the release */
 	uint64_t paced_usec;	/* tokens were last given out */
 	double tokens;		/* frames that may be sent now */
@@ -115,6 +116,8 @@ static struct held *append(struct us_park *park, struct us_list *list, size_t le
 		return NULL;
 	}
 	held->length = length;
+	if (park->counts.frames == 0)
+		park->since_usec = us_now_usec();
 	us_list_append(list, &held->link);
 	park->bytes += size;
 	park->counts.held++;
@@ -368,7 +371,8 @@ int us_park_release(struct us_park *park, const struct us_link *target, struct u
 		if (is_empty && !oldest(park))
 			return 0;
 		measure_rate(park, now_usec);
-		park->deadline_usec = now_usec + park->config.limits.release_usec;
+		park->deadline_usec =
+			now_usec + park->config.limits.release_usec + now_usec - park->since_usec;
 		park->paced_usec = now_usec;
 		park->tokens = 0;
 		park->state = RELEASING;

@@ -36,7 +36,7 @@ enum {
 struct us_park_limits {
 	uint32_t frames;       /* held at once: US_PARK_FRAMES */
 	uint64_t bytes;	       /* of memory for them: US_PARK_BYTES */
-	uint64_t release_usec; /* what is still held then is sent at once: 8 s */
+	uint64_t release_usec; /* 8 s, and as long as was held: what is left is sent at once */
 };
 
 struct us_park_counts {

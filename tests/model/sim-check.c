@@ -11,7 +11,7 @@
 
 enum {
 	LATE_USEC = 6 * 1000 * 1000,	/* news that come late, and looks that are far apart */
-	PARKED_USEC = 28 * 1000 * 1000, /* park, steer and release, all as late as they may */
+	PARKED_USEC = 82 * 1000 * 1000, /* parked, and released twice, all as late as they may */
 	SETTLE_USEC = 1800 * 1000 * 1000,
 	BOOT_USEC = 5 * 1000 * 1000,
 	REST_USEC = 10 * 1000 * 1000,

@@ -17,6 +17,8 @@
 
 enum {
 	STABLE_USEC = 300 * 1000,
+	RELEASE_USEC = 8 * 1000 * 1000, /* as late as it may be: and as long as frames were held */
+	HELD_USEC = 20 * 1000 * 1000,
 	FIRST_PORT = 10,
 };
 
@@ -140,10 +142,17 @@ static void on_released(void *object, unsigned releases)
 	steer->handler->steered(steer->userdata, steer->releasing_to, 0, &reason);
 }
 
+static uint64_t held_usec(const struct us_steer *steer)
+{
+	uint64_t usec = sim.now_usec - sim.hosts[steer->host].net.since[steer->pair];
+
+	return usec < HELD_USEC ? usec : HELD_USEC;
+}
+
 int us_steer_to(struct us_steer *steer, enum us_path path, struct us_reason *reason)
 {
-	static const uint64_t releases[] = { 20 * 1000, 0, 4000 * 1000 };
 	enum us_path present = sim.hosts[steer->host].net.path[steer->pair];
+	const uint64_t releases[] = { 20 * 1000, 0, RELEASE_USEC + held_usec(steer) };
 	uint64_t usec;
 
 	if (!sim_is_alive())
