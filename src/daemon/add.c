@@ -127,7 +127,7 @@ static void on_standby(void *userdata, int r, const char *why, const struct us_s
 		fail(add, r < 0 ? us_strerror(r) : reason.text);
 		return;
 	}
-	us_state_save(add->daemon); /* before it is answered */
+	us_state_save_vm(add->vm); /* before it is answered */
 	if (add->call)
 		us_call_reply(US_STEAL(add->call), NULL);
 }

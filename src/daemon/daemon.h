@@ -84,6 +84,7 @@ struct us_host_vm {
 	uint64_t stopped_usec;	/* when QEMU stopped the guest, CLOCK_REALTIME */
 	bool prepared;		/* by Prepare, until Finish; survives a restart */
 	char *problem;		/* why it is not adopted; NULL if it is */
+	char *saved;		/* its part of the state file; NULL: it has changed since */
 	struct us_vm_counts counts;
 };
 
@@ -337,6 +338,13 @@ void us_publish_monitor(struct us_daemon *daemon, struct us_call *call);
 /* ---- state.c: what survives the daemon ---- */
 
 int us_state_load(struct us_daemon *daemon);
+/* Which VMs there are has changed. */
 int us_state_save(struct us_daemon *daemon);
-/* Saves soon: many changes at once make one file. */
-void us_state_changed(struct us_daemon *daemon);
+/* What is to survive of this one has changed. */
+int us_state_save_vm(struct us_host_vm *vm);
+/* The same, and it is saved soon: many changes at once make one file. */
+void us_state_changed(struct us_host_vm *vm);
+/* The same, and it is saved with what changes next. */
+void us_state_stale(struct us_host_vm *vm);
+/* A VM's part of the file; the caller frees it; NULL: no memory. */
+char *us_state_text(const struct us_host_vm *vm);

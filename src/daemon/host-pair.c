@@ -245,7 +245,7 @@ static int find_switch(struct us_host_pair *pair, struct us_reason *reason)
 	} else if (us_steer_save(pair->steer, pair->found, sizeof(pair->found)) == 0) {
 		/* On disk before the first change, or a crash would take our entry for found. */
 		pair->has_found = true;
-		us_state_save(pair->vm->daemon);
+		us_state_save_vm(pair->vm);
 	}
 	return 0;
 }

@@ -83,7 +83,7 @@ static void adopted(struct us_host_vm *vm, const struct us_vm_event *event)
 	us_migrate_transfer(vm, event->transfer);
 	attaching = US_STEAL(vm->attaching);
 	if (attaching) {
-		us_state_save(vm->daemon); /* before it is answered */
+		us_state_save_vm(vm); /* before it is answered */
 		us_call_reply(attaching, NULL);
 	}
 	us_publish_vm(vm, "adopted");
@@ -121,7 +121,7 @@ static void lost(struct us_host_vm *vm, const struct us_vm_event *event)
 	vm->transfer = US_TRANSFER_NONE;
 	if (exited && vm->prepared) { /* the pairs forget it too: the next QEMU is another one */
 		vm->prepared = false;
-		us_state_changed(vm->daemon);
+		us_state_changed(vm);
 	}
 	set_state(vm, exited ? US_VM_GONE : US_VM_UNKNOWN);
 	us_migrate_vm_lost(vm, why);
@@ -249,6 +249,7 @@ void us_host_vm_free(struct us_host_vm *vm)
 	us_timer_deinit(&vm->arriving);
 	free(vm->problem);
 	free(vm->monitor_path);
+	free(vm->saved);
 	free(vm);
 }
 

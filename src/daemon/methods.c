@@ -170,7 +170,7 @@ static void assign_primary(void *userdata, struct us_call *call, const json_t *p
 		return;
 	}
 	us_host_pair_assign(pair, wanted ? &spec : NULL);
-	us_state_save(daemon); /* before it is answered */
+	us_state_save_vm(pair->vm); /* before it is answered */
 	us_call_reply(call, NULL);
 }
 
@@ -233,7 +233,7 @@ static void finish(void *userdata, struct us_call *call, const json_t *parameter
 	}
 	/* Where nothing was prepared, as at the destination, there is nothing to give back. */
 	vm->prepared = false;
-	us_state_save(daemon); /* or a crash could hide a primary for a migration that is over */
+	us_state_save_vm(vm); /* or a crash could hide a primary for a migration that is over */
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_FINISH });
 	us_call_reply(call, NULL);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What survives the daemon: which VMs and pairs there are, and the wishes about them. Everything
- * else is observed anew. One JSON file, replaced whole; a file that makes no sense is set aside,
- * never half used.
+ * else is observed anew. One JSON file, replaced whole, at each change, before that is answered;
+ * what of it is a VM's is kept as text until that VM changes. A file that makes no sense is set
+ * aside, never half used.
  */
 #include <errno.h>
 #include <limits.h>
@@ -13,6 +14,7 @@
 #include "api/codec.h"
 #include "daemon/daemon.h"
 #include "util/clock.h"
+#include "util/file.h"
 
 enum {
 	SAVE_DELAY_USEC = 20 * 1000,
@@ -58,29 +60,51 @@ static json_t *vm_state(const struct us_host_vm *vm)
 			 pairs);
 }
 
-static json_t *whole_state(const struct us_daemon *daemon)
+char *us_state_text(const struct us_host_vm *vm)
 {
-	US_CLEANUP(json_decrefp) json_t *vms = json_array();
+	US_CLEANUP(json_decrefp) json_t *state = vm_state(vm);
+
+	return state ? json_dumps(state, JSON_INDENT(1)) : NULL;
+}
+
+static struct iovec part(const char *text)
+{
+	return (struct iovec){ .iov_base = (char *)text, .iov_len = strlen(text) };
+}
+
+static size_t count_vms(const struct us_daemon *daemon)
+{
 	const struct us_host_vm *vm;
+	size_t count = 0;
 
 	us_list_for_each (vm, &daemon->vms, link)
-		if (!vm->attaching && json_array_append_new(vms, vm_state(vm)) < 0)
-			return NULL;
-	return json_pack("{s:i, s:O}", "version", VERSION, "vms", vms);
+		count++;
+	return count;
 }
 
 static int write_state(const struct us_daemon *daemon, const char *path)
 {
-	US_CLEANUP(json_decrefp) json_t *state = whole_state(daemon);
-	char fresh[PATH_MAX];
+	struct us_host_vm *vm;
+	size_t count = 0;
+	US_CLEANUP(us_freep)
+	struct iovec *parts = calloc(2 * count_vms(daemon) + 2, sizeof(*parts));
 
-	if (!state)
+	if (!parts)
 		return -ENOMEM;
-	path_of(daemon, ".new", fresh);
-	errno = 0;
-	if (json_dump_file(state, fresh, JSON_INDENT(1)) < 0 || rename(fresh, path) < 0)
-		return errno ? -errno : -EIO;
-	return 0;
+	parts[count++] = part("{\"version\": 1, \"vms\": [");
+	us_list_for_each (vm, &daemon->vms, link) {
+		if (vm->attaching)
+			continue;
+		if (!vm->saved)
+			vm->saved = us_state_text(vm);
+		if (!vm->saved)
+			return -ENOMEM;
+		parts[count] = part(count > 1 ? ",\n" : "\n");
+		parts[count + 1] = part(vm->saved);
+		count += 2;
+	}
+	parts[count++] = part("\n]}\n");
+	return us_file_replace(path, parts, count);
 }
 
 static void save_in(struct us_daemon *daemon, uint64_t usec)
@@ -111,9 +135,21 @@ int us_state_save(struct us_daemon *daemon)
 	return r;
 }
 
-void us_state_changed(struct us_daemon *daemon)
+void us_state_stale(struct us_host_vm *vm)
 {
-	save_in(daemon, SAVE_DELAY_USEC);
+	free(US_STEAL(vm->saved));
+}
+
+int us_state_save_vm(struct us_host_vm *vm)
+{
+	us_state_stale(vm);
+	return us_state_save(vm->daemon);
+}
+
+void us_state_changed(struct us_host_vm *vm)
+{
+	us_state_stale(vm);
+	save_in(vm->daemon, SAVE_DELAY_USEC);
 }
 
 /* ---- Loading ---- */

@@ -77,7 +77,7 @@ void us_set_hold(struct us_host_pair *pair, bool hold, struct us_call *call)
 		return;
 	}
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_HOLD, .on = hold });
-	us_state_save(pair->vm->daemon); /* before it is answered */
+	us_state_save_vm(pair->vm); /* before it is answered */
 	start(pair->vm, pair, call, check_hold);
 }
 
@@ -93,7 +93,7 @@ static bool check_prepared(struct us_waiter *waiter)
 		if (!us_host_pair_is_overdue(pair))
 			continue;
 		vm->prepared = false;
-		us_state_changed(vm->daemon);
+		us_state_changed(vm);
 		us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_FINISH });
 		if (wait->call)
 			us_call_fail(US_STEAL(wait->call), "Failed",
@@ -132,10 +132,10 @@ void us_prepare(struct us_host_vm *vm, struct us_call *call)
 		return;
 	}
 	vm->prepared = true;
-	r = us_state_save(
-		vm->daemon); /* or a crash could show a primary under somebody's migration */
+	r = us_state_save_vm(vm); /* or a crash could show a primary under somebody's migration */
 	if (r < 0) {
 		vm->prepared = false;
+		us_state_stale(vm);
 		us_call_fail(call, "Failed",
 			     "vm %s: %s/state.json cannot be written: %s: make room there",
 			     vm->name, vm->daemon->state_dir, us_strerror(r));
@@ -160,7 +160,7 @@ static bool check_removed(struct us_waiter *waiter)
 				     pair->name, us_why_text(US_WHY_UNPLUG_OVERDUE));
 		return false;
 	}
-	us_state_save(pair->vm->daemon); /* before it is answered */
+	us_state_save_vm(pair->vm); /* before it is answered */
 	if (wait->call)
 		us_call_reply(US_STEAL(wait->call), NULL);
 	wait_free(wait);
@@ -177,6 +177,7 @@ void us_remove_pair(struct us_host_pair *pair, struct us_call *call)
 				     : "its VM cannot be asked: vm detach forgets it");
 		return;
 	}
+	us_state_stale(pair->vm);
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_REMOVE });
 	start(pair->vm, pair, call, check_removed);
 }

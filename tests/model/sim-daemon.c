@@ -6,6 +6,7 @@
 
 #include "daemon/crash.h"
 #include "sim.h"
+#include "util/file.h"
 
 struct sim sim = { .host = -1 };
 unsigned (*sim_choose)(const char *what, unsigned count);
@@ -71,40 +72,50 @@ void sim_trace(const char *format, ...)
 	sim.log = log;
 }
 
-/* ---- The disk: one file for each, state.json, and the one that replaces it ---- */
+/* ---- The disk: one file for each, state.json ---- */
 
 static json_t **file_of(const char *path)
 {
-	struct sim_host *host = &sim.hosts[path[0] - 'A'];
-
-	return strstr(path, ".new") ? &host->disk_new : &host->disk;
+	return &sim.hosts[path[0] - 'A'].disk;
 }
 
-int json_dump_file(const json_t *json, const char *path, size_t flags)
+/* What is kept of a VM is what would be written anew. */
+static void check_kept(struct us_daemon *daemon)
+{
+	const struct us_host_vm *vm;
+
+	us_list_for_each (vm, &daemon->vms, link) {
+		char *fresh = us_state_text(vm);
+
+		if (vm->saved && strcmp(vm->saved, fresh) != 0)
+			sim_break("what is saved is what is", "%s, not %s", vm->saved, fresh);
+		free(fresh);
+	}
+}
+
+int us_file_replace(const char *path, struct iovec *parts, size_t count)
 {
 	json_t **file = file_of(path);
+	char *text = NULL;
+	size_t size = 0;
+	FILE *memory;
 
 	if (!sim_is_alive())
 		return 0;
+	check_kept(&sim.hosts[sim.host].daemon);
+	memory = open_memstream(&text, &size);
+	for (size_t i = 0; i < count; i++)
+		fwrite(parts[i].iov_base, 1, parts[i].iov_len, memory);
+	fclose(memory);
 	json_decref(*file);
-	*file = json_deep_copy(json);
+	*file = json_loadb(text, size, 0, NULL);
+	free(text);
 	return 0;
 }
 
 json_t *json_load_file(const char *path, size_t flags, json_error_t *error)
 {
 	return json_deep_copy(*file_of(path));
-}
-
-int rename(const char *from, const char *to)
-{
-	json_t **file = file_of(to);
-
-	if (!sim_is_alive())
-		return 0;
-	json_decref(*file);
-	*file = US_STEAL(*file_of(from));
-	return 0;
 }
 
 int access(const char *path, int mode)
@@ -250,7 +261,6 @@ void sim_end(void)
 	for (int host = 0; host < SIM_HOSTS; host++) {
 		sim_daemon_kill(host);
 		json_decref(sim.hosts[host].disk);
-		json_decref(sim.hosts[host].disk_new);
 	}
 	/* What is under way carries what has to be freed: there is nobody to get it any more. */
 	sim.log = NULL;

@@ -69,7 +69,7 @@ struct sim_host {
 	bool was_reserved[SIM_PAIRS_MAX];
 	struct sim_qemu qemu;
 	struct sim_switch net;
-	json_t *disk, *disk_new;
+	json_t *disk;
 	struct us_list timers;
 };
 
