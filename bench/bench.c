@@ -11,10 +11,8 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <systemd/sd-event.h>
 
 #include "bench/daemon.h"
@@ -270,11 +268,6 @@ static void close_all(void)
 	sd_event_unref(bench->loop);
 }
 
-static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
-{
-	exit(1);
-}
-
 static void open_vm(struct bench *bench, unsigned i)
 {
 	static const struct bench_peer_handler handler = { .command = on_command };
@@ -292,21 +285,9 @@ static void open_vm(struct bench *bench, unsigned i)
 
 static void open_all(struct bench *bench)
 {
-	static const int signals[] = { SIGINT, SIGTERM };
-	struct rlimit files = { 16384, 16384 };
-	sigset_t mask;
 	int r;
 
-	setrlimit(RLIMIT_NOFILE, &files);
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	r = sd_event_default(&bench->loop);
-	for (size_t i = 0; r >= 0 && i < US_ARRAY_LENGTH(signals); i++)
-		r = sd_event_add_signal(bench->loop, NULL, signals[i], on_signal, NULL);
-	if (r < 0)
-		bench_die("the loop", r);
+	bench->loop = bench_loop_open();
 	r = bench_host_enter();
 	if (r < 0)
 		bench_die("namespaces", r);

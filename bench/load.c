@@ -13,12 +13,10 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 
 #include "bench/load.h"
 #include "util/clock.h"
@@ -253,34 +251,10 @@ static void close_all(void)
 	bench_host_close(&load->host);
 }
 
-static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
-{
-	exit(1);
-}
-
 static int on_probe(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	load_place_probed(userdata);
 	return 0;
-}
-
-static void open_loop(struct load *load)
-{
-	static const int signals[] = { SIGINT, SIGTERM };
-	struct rlimit files = { 16384, 16384 };
-	sigset_t mask;
-	int r;
-
-	setrlimit(RLIMIT_NOFILE, &files);
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	r = sd_event_default(&load->loop);
-	for (size_t i = 0; r >= 0 && i < US_ARRAY_LENGTH(signals); i++)
-		r = sd_event_add_signal(load->loop, NULL, signals[i], on_signal, NULL);
-	if (r < 0)
-		bench_die("the loop", r);
 }
 
 static void open_vms(struct load *load)
@@ -310,7 +284,7 @@ static void open_all(struct load *load)
 {
 	int r;
 
-	open_loop(load);
+	load->loop = bench_loop_open();
 	r = bench_host_enter();
 	if (r < 0)
 		bench_die("namespaces", r);
