@@ -15,6 +15,7 @@
 #include "daemon/handoff.h"
 #include "daemon/unread.h"
 #include "net/drain.h"
+#include "net/frame.h"
 #include "util/base64.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -424,11 +425,6 @@ static void announce_more(struct us_host_pair *pair, const json_t *addresses)
 			us_announce_add(pair->announce, json_string_value(address));
 }
 
-static bool is_ethernet_to(const uint8_t *frame, size_t length, const uint8_t mac[US_MAC_BYTES])
-{
-	return length >= 14 && memcmp(frame, mac, US_MAC_BYTES) == 0;
-}
-
 /* @ret_frame's bytes are valid until the next call. */
 static int decode(const struct us_host_pair *pair, const char *text,
 		  struct us_park_frame *ret_frame, struct us_reason *reason)
@@ -438,7 +434,7 @@ static int decode(const struct us_host_pair *pair, const char *text,
 	size_t length;
 
 	if (us_base64_decode(text, bytes, sizeof(bytes), &length) < 0 || length < HEADER_BYTES ||
-	    !is_ethernet_to(bytes + HEADER_BYTES, length - HEADER_BYTES, pair->mac))
+	    !us_frame_is_to(bytes + HEADER_BYTES, length - HEADER_BYTES, pair->mac))
 		return us_refuse(reason, "pair %s: that is no frame for its MAC", pair->name);
 	memcpy(words, bytes + 2, sizeof(words));
 	ret_frame->header = (struct virtio_net_hdr){

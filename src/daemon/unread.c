@@ -13,6 +13,7 @@
 #include "daemon/handoff.h"
 #include "daemon/unread.h"
 #include "net/drain.h"
+#include "net/frame.h"
 #include "net/link.h"
 #include "net/mirror.h"
 
@@ -144,7 +145,7 @@ void us_unread_ask(struct us_unread *unread)
 static void put(struct us_unread *unread, const struct us_park_frame *frame, bool was_read)
 {
 	/* What was flooded, to all or to a group, the destination has had itself. */
-	if (frame->length < 14 || memcmp(frame->bytes, unread->pair->mac, US_MAC_BYTES) != 0 ||
+	if (!us_frame_is_to(frame->bytes, frame->length, unread->pair->mac) ||
 	    !us_park_put(unread->park, frame, true))
 		return;
 	unread->taken++;
@@ -194,14 +195,12 @@ size_t us_unread_take(struct us_unread *unread, bool drains, size_t *ret_read,
 		      struct us_reason *reason)
 {
 	struct us_host_pair *pair = unread->pair;
-	size_t count;
 
 	unread->park = us_steer_park(pair->steer);
 	unread->draining = -1;
 	unread->taken = unread->taken_read = 0;
 	if (drains)
-		us_drain_tap(us_vm_pid(pair->vm->vm), pair->port, put_drained, unread, &count,
-			     reason);
+		us_drain_tap(us_vm_pid(pair->vm->vm), pair->port, put_drained, unread, reason);
 	for (size_t i = 0; i < unread->queue_count; i++)
 		if (!unread->queues[i].is_taken)
 			take_read(unread, &unread->queues[i], NULL);

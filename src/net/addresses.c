@@ -28,7 +28,7 @@ static void learn_ipv4(struct us_addresses *addresses, const uint8_t *ipv4, bool
 	addresses->is_certain[slot] = is_certain;
 }
 
-void us_addresses_guess(struct us_addresses *addresses, const uint8_t ipv6[16])
+void us_addresses_add_ipv6(struct us_addresses *addresses, const uint8_t ipv6[16])
 {
 	for (size_t i = 0; i < addresses->ipv6_count; i++)
 		if (memcmp(addresses->ipv6[i], ipv6, 16) == 0)
@@ -46,7 +46,7 @@ void us_addresses_learn(struct us_addresses *addresses, const uint8_t *frame, si
 	if (address.has_ipv4)
 		learn_ipv4(addresses, address.ipv4, address.is_certain);
 	if (address.has_ipv6)
-		us_addresses_guess(addresses, address.ipv6);
+		us_addresses_add_ipv6(addresses, address.ipv6);
 }
 
 bool us_addresses_add(struct us_addresses *addresses, const char *text)
@@ -56,7 +56,7 @@ bool us_addresses_add(struct us_addresses *addresses, const char *text)
 	if (inet_pton(AF_INET, text, bytes) == 1)
 		learn_ipv4(addresses, bytes, true);
 	else if (inet_pton(AF_INET6, text, bytes) == 1)
-		us_addresses_guess(addresses, bytes);
+		us_addresses_add_ipv6(addresses, bytes);
 	else
 		return false;
 	return true;

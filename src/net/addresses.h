@@ -33,5 +33,5 @@ bool us_addresses_add(struct us_addresses *addresses, const char *text);
 bool us_addresses_text(const struct us_addresses *addresses, size_t i,
 		       char ret_text[US_ADDRESS_TEXT_MAX]);
 
-/* Adds a link-local address that was not seen. */
-void us_addresses_guess(struct us_addresses *addresses, const uint8_t ipv6[16]);
+/* Adds a link-local address, if there is room; also one that was not seen. */
+void us_addresses_add_ipv6(struct us_addresses *addresses, const uint8_t ipv6[16]);

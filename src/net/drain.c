@@ -74,12 +74,12 @@ static bool has_frame(int tap)
 	return poll(&poll_tap, 1, 0) == 1 && (poll_tap.revents & POLLIN);
 }
 
-static size_t drain_queue(int tap, int queue, us_drain_fn each, void *userdata)
+static void drain_queue(int tap, int queue, us_drain_fn each, void *userdata)
 {
 	static uint8_t buffer[FRAME_BYTES];
-	size_t header = header_bytes(tap), count = 0;
+	size_t header = header_bytes(tap);
 
-	while (count < FRAMES_MAX && has_frame(tap)) {
+	for (size_t count = 0; count < FRAMES_MAX && has_frame(tap); count++) {
 		struct virtio_net_hdr net_header = { 0 };
 		ssize_t n = read(tap, buffer, sizeof(buffer));
 
@@ -88,9 +88,7 @@ static size_t drain_queue(int tap, int queue, us_drain_fn each, void *userdata)
 		if (header)
 			memcpy(&net_header, buffer, sizeof(net_header));
 		each(userdata, queue, &net_header, buffer + header, n - header);
-		count++;
 	}
-	return count;
 }
 
 static const char *next_step(int error)
@@ -164,14 +162,13 @@ int us_drain_check(pid_t pid, const char *interface, struct us_reason *reason)
 }
 
 int us_drain_tap(pid_t pid, const char *interface, us_drain_fn each, void *userdata,
-		 size_t *ret_count, struct us_reason *reason)
+		 struct us_reason *reason)
 {
 	int fds[QUEUES_MAX];
 	int queues = borrow_queues(pid, interface, fds, reason);
 
-	*ret_count = 0;
 	for (int i = 0; i < queues; i++) {
-		*ret_count += drain_queue(fds[i], i, each, userdata);
+		drain_queue(fds[i], i, each, userdata);
 		us_close(fds[i]);
 	}
 	if (queues < 0)

@@ -34,7 +34,7 @@ int us_drain_check(pid_t pid, const char *interface, struct us_reason *reason);
 /*
  * Takes all frames that wait for process @pid in the tap @interface, in the order of each queue,
  * and hands them to @each. Refused, in words: no such process, no permission, or it does not
- * have that tap open. Returns how many there were through @ret_count, also then.
+ * have that tap open.
  */
 int us_drain_tap(pid_t pid, const char *interface, us_drain_fn each, void *userdata,
-		 size_t *ret_count, struct us_reason *reason);
+		 struct us_reason *reason);

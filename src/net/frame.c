@@ -83,6 +83,11 @@ static bool learn_ipv6(const uint8_t *address, struct us_frame_address *ret_addr
 	return true;
 }
 
+bool us_frame_is_to(const uint8_t *frame, size_t length, const uint8_t mac[6])
+{
+	return length >= ETHERNET_SIZE && memcmp(frame, mac, 6) == 0;
+}
+
 bool us_frame_learn(const uint8_t *frame, size_t length, const uint8_t mac[6],
 		    struct us_frame_address *ret_address)
 {

@@ -30,6 +30,9 @@ struct us_frame_address {
 bool us_frame_learn(const uint8_t *frame, size_t length, const uint8_t mac[6],
 		    struct us_frame_address *ret_address);
 
+/* Whether it is an Ethernet frame to @mac. */
+bool us_frame_is_to(const uint8_t *frame, size_t length, const uint8_t mac[6]);
+
 /* The link-local address that a MAC stands for (RFC 4291, appendix A). */
 void us_frame_link_local(const uint8_t mac[6], uint8_t ret_address[16]);
 

@@ -226,7 +226,7 @@ int us_watch_new(struct us_watch **ret_watch, sd_event *loop, const struct us_wa
 	memcpy(watch->sender, primary.mac, sizeof(watch->sender));
 	memcpy(watch->addresses.mac, config->mac, sizeof(config->mac));
 	us_frame_link_local(config->mac, guess);
-	us_addresses_guess(&watch->addresses, guess);
+	us_addresses_add_ipv6(&watch->addresses, guess);
 
 	r = start(watch, loop, standby.index);
 	if (r == -EPERM || r == -EACCES)

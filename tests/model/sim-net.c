@@ -297,9 +297,8 @@ int us_drain_check(pid_t pid, const char *interface, struct us_reason *reason)
 }
 
 int us_drain_tap(pid_t pid, const char *interface, us_drain_fn each, void *userdata,
-		 size_t *ret_count, struct us_reason *reason)
+		 struct us_reason *reason)
 {
-	*ret_count = 0;
 	return 0;
 }
 
