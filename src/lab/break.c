@@ -62,17 +62,23 @@ static int break_once(struct us_lab *lab, struct row *row, struct us_reason *rea
 	return 0;
 }
 
+static const char *plural(unsigned count)
+{
+	return count == 1 ? "" : "s";
+}
+
 static void print_row(const struct us_lab *lab, const struct row *row)
 {
 	char made[160];
 	const json_t *why;
 	size_t i;
 
-	printf("| %s | %s | %u runs, %u failures; at most %d lost, %.0f ms | `understudy-lab run "
+	printf("| %s | %s | %u run%s, %u failure%s; at most %d lost, %.0f ms | `understudy-lab run "
 	       "%s` "
 	       "|\n",
 	       us_fault_made(row->fault, made), us_fault_promised(row->fault), row->runs,
-	       row->failures, (int)row->lost, row->gap_ms, row->fault->scenario.name);
+	       plural(row->runs), row->failures, plural(row->failures), (int)row->lost, row->gap_ms,
+	       row->fault->scenario.name);
 	json_array_foreach (row->why, i, why)
 		fprintf(stderr, "  %s: %s\n", row->fault->scenario.name, json_string_value(why));
 	fflush(stdout);

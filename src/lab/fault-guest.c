@@ -12,6 +12,14 @@
 #define HOTPLUG_EVENT "/sys/firmware/acpi/interrupts/gpe01"
 #define RESETS 30
 
+/* The guest uses its primary; from now on what happens is the fault's. */
+static uint64_t strike(struct us_run *run)
+{
+	us_do_reach_primary(run, NULL);
+	us_phase(run, "struck");
+	return us_mark();
+}
+
 static void do_ignore_unplugs(struct us_run *run, bool ignores)
 {
 	us_do_guest(run, A, ignores ? "echo mask >" HOTPLUG_EVENT : "echo unmask >" HOTPLUG_EVENT);
@@ -102,9 +110,7 @@ void us_fault_late_acknowledgement(struct us_run *run)
 
 void us_fault_unloaded_module(struct us_run *run)
 {
-	us_do_reach_primary(run, NULL);
-
-	us_phase(run, "struck");
+	strike(run);
 	us_do_guest(run, A, "rmmod virtio_net && rmmod net_failover");
 	us_expect(run, A, "web0", "guest", "none");
 	us_expect(run, A, "web0", "primary", "hidden");
@@ -130,9 +136,7 @@ void us_fault_unused_primary(struct us_run *run)
 	uint64_t since;
 
 	run->unused = "hide";
-	us_do_reach_primary(run, NULL);
-	us_phase(run, "struck");
-	since = us_mark();
+	since = strike(run);
 	us_do_guest(run, A, EACH_PRIMARY "down; done");
 	us_expect_event(run, since, A, "move", IS_UNUSED);
 	us_expect_event(run, since, A, "move", "web0: hiding → hidden");
@@ -143,11 +147,8 @@ void us_fault_unused_primary(struct us_run *run)
 
 void us_fault_unused_primary_reported(struct us_run *run)
 {
-	uint64_t since;
+	uint64_t since = strike(run);
 
-	us_do_reach_primary(run, NULL);
-	us_phase(run, "struck");
-	since = us_mark();
 	us_do_guest(run, A, EACH_PRIMARY "down; done");
 	us_expect_event(run, since, A, "move", IS_UNUSED);
 	us_expect(run, A, "web0", "primary", "visible");
@@ -187,11 +188,8 @@ void us_fault_silent_guest(struct us_run *run)
  */
 void us_fault_changed_mac(struct us_run *run)
 {
-	uint64_t since;
+	uint64_t since = strike(run);
 
-	us_do_reach_primary(run, NULL);
-	us_phase(run, "struck");
-	since = us_mark();
 	us_do_guest(run, A, EACH_PRIMARY "address 02:00:00:83:00:aa; done");
 	us_expect_heard(run);
 	us_expect(run, A, "web0", "primary", "visible");
@@ -218,11 +216,8 @@ static void expect_few_plugs(struct us_run *run, uint64_t since)
 
 void us_fault_flood_of_resets(struct us_run *run)
 {
-	uint64_t since;
+	uint64_t since = strike(run);
 
-	us_do_reach_primary(run, NULL);
-	us_phase(run, "struck");
-	since = us_mark();
 	us_say(run, "host-a: %d times system_reset", RESETS);
 	for (int i = 0; i < RESETS; i++)
 		do_qmp(run, "system_reset", NULL);
@@ -236,8 +231,7 @@ void us_fault_flood_of_resets(struct us_run *run)
 /* Its virtio device keeps what was negotiated: only the unplug shows that nobody is there. */
 void us_fault_panic(struct us_run *run)
 {
-	us_do_reach_primary(run, NULL);
-	us_phase(run, "struck");
+	strike(run);
 	us_do_guest(run, A, "echo 0 >/proc/sys/kernel/panic");
 	us_say(run, "guest: panics, and stays so");
 	if (!us_has_failed(run))
@@ -257,8 +251,7 @@ void us_fault_panic(struct us_run *run)
 
 void us_fault_power_off(struct us_run *run)
 {
-	us_do_reach_primary(run, NULL);
-	us_phase(run, "struck");
+	strike(run);
 	us_say(run, "guest: powers off");
 	if (!us_has_failed(run))
 		us_vm_guest_type(&run->vms[A], "poweroff -f");
@@ -274,8 +267,7 @@ static bool never(void *userdata)
 /* Someone else pauses the VM for a minute, in the middle of which it is to be hidden. */
 void us_fault_pause(struct us_run *run)
 {
-	us_do_reach_primary(run, NULL);
-	us_phase(run, "struck");
+	strike(run);
 	us_say(run, "host-a: someone stops the VM for a minute");
 	do_qmp(run, "stop", NULL);
 	expect_refusal(run, "not acknowledged", (const char *const[]){ "hide", "web0", NULL });
@@ -293,11 +285,8 @@ void us_fault_pause(struct us_run *run)
 /* Someone else's device_del: the primary goes, and comes back by itself. */
 void us_fault_vanished_device(struct us_run *run)
 {
-	uint64_t since;
+	uint64_t since = strike(run);
 
-	us_do_reach_primary(run, NULL);
-	us_phase(run, "struck");
-	since = us_mark();
 	us_say(run, "host-a: someone deletes the primary");
 	do_qmp(run, "device_del", json_pack("{s:s}", "id", "understudy-web0"));
 	us_expect_event(run, since, A, "DEVICE_DELETED", NULL);
