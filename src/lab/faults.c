@@ -108,7 +108,8 @@ const struct us_fault us_faults[] = {
 
 	FAULT("guest-ignores-unplug", "the guest ignores the ACPI eject, then not any more",
 	      us_fault_ignored_unplug,
-	      "reported after 20 s; frames go on to the primary; hidden once it answers"),
+	      "reported after 20 s; what was held goes on to the primary, all of it; hidden once "
+	      "it answers: what comes while it lets go is lost"),
 	FAULT("guest-acknowledges-late", "the guest acknowledges after its migration was given up",
 	      us_fault_late_acknowledgement,
 	      "never stopped with its primary; what it gives back it is shown again"),
