@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One exchange with rtnetlink. Never waits for longer than the deadline below. */
+/*
+ * One exchange with rtnetlink. The kernel answers within the sending, of a dump each part within
+ * the receiving of the one before; if others hold its lock it waits there, for as long as they do,
+ * and nobody can hurry it. So what has a deadline is an answer that is not there afterwards.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -89,7 +93,6 @@ static int receive(struct exchange *exchange)
 
 static int talk(struct exchange *exchange, struct nlmsghdr *request)
 {
-	uint64_t deadline_usec = us_now_usec() + DEADLINE_USEC;
 	int r;
 
 	request->nlmsg_flags |= NLM_F_REQUEST;
@@ -101,8 +104,6 @@ static int talk(struct exchange *exchange, struct nlmsghdr *request)
 		return -errno;
 	do {
 		r = receive(exchange);
-		if (r == 0 && !exchange->done && us_now_usec() >= deadline_usec)
-			r = -ETIMEDOUT;
 	} while (r == 0 && !exchange->done);
 	return r;
 }

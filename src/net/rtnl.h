@@ -21,7 +21,8 @@ struct us_rtnl_words {
 /*
  * Sends @request (its flags get NLM_F_REQUEST, its sequence number is set here; NLM_F_ACK is
  * added unless it asks for data with NLM_F_DUMP) and calls @each, which may be NULL, for every
- * message of the answer: MNL_CB_OK to go on. Takes at most about a second.
+ * message of the answer: MNL_CB_OK to go on. Waits for an answer for a second, and before that for
+ * as long as others hold the kernel's lock.
  *
  * Returns 0 or a negative errno: the kernel's, with @ret_words (may be NULL) filled; -ETIMEDOUT
  * when no answer came; -EINTR when a dump was overtaken by a change, -ENOBUFS when one did not
