@@ -284,6 +284,22 @@ static const struct scene_line park[] = {
 	{ 0 },
 };
 
+/* What was held for 14 s may take as long to go, and 10 s: the guest keeps what it uses meanwhile.
+ */
+static const struct scene_line park_long[] = {
+	{ 0, "guest capable on", "steer=parked plug",
+	  "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 1, "steered parked on", "", NULL },
+	{ 4, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 14001, "traffic on", "steer=primary", NULL },
+	{ 15004, "tick", "", NULL },
+	{ 38000, "tick", "", NULL },
+	{ 38001, "tick", "unplug steer=standby",
+	  "web0: exposing → hiding (the switch could not be steered to it)" },
+	{ 0 },
+};
+
 static const struct scene_line park_spent[] = {
 	{ 0, "guest capable on", "steer=parked plug",
 	  "web0: hidden → exposing (guest reached DRIVER_OK)" },
@@ -458,8 +474,7 @@ static const struct scene_line ejected_when_ready[] = {
 	{ 4, "plugged on", "watch",
 	  "web0: exposing (waiting for the guest's traffic on the primary)" },
 	{ 400, "traffic on", "steer=primary", NULL },
-	{ 401, "unplugged", "plug steer=standby",
-	  "web0: exposing (guest reached DRIVER_OK)" },
+	{ 401, "unplugged", "plug steer=standby", "web0: exposing (guest reached DRIVER_OK)" },
 	{ 0 },
 };
 
@@ -514,6 +529,7 @@ static const struct story {
 	{ "unused", US_MODE_COMBINED, true, TO_VISIBLE, unused },
 	{ "monitor lost", US_MODE_COMBINED, false, TO_VISIBLE, monitor_lost },
 	{ "park", US_MODE_COMBINED, true, TO_HIDDEN, park },
+	{ "park long", US_MODE_COMBINED, true, TO_HIDDEN, park_long },
 	{ "park spent", US_MODE_COMBINED, true, TO_HIDDEN, park_spent },
 	{ "steer failed", US_MODE_COMBINED, false, TO_HIDDEN, steer_failed },
 	{ "removal", US_MODE_COMBINED, false, TO_VISIBLE, removal },

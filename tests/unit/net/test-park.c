@@ -646,6 +646,27 @@ static void test_deadline(void **state)
 	assert_in_range(counts.released, 900, 1000); /* its queue holds 1,000 */
 }
 
+/* A release gets as long again as frames were held. */
+static void test_deadline_of_long_held(void **state)
+{
+	const uint64_t held_usec = 700 * US_USEC_PER_MSEC;
+	struct bed *bed = *state;
+	uint64_t begin;
+
+	bed->config.limits.release_usec = 1;
+	park(bed);
+	peer_sends_many(bed->peer, 0, 500);
+	run(bed, 0, 500);
+	begin = us_now_usec();
+	while (us_now_usec() < begin + held_usec)
+		sd_event_run(bed->loop, begin + held_usec - us_now_usec());
+	steer_to(bed, US_PATH_PRIMARY, US_STEER_RELEASING);
+	begin = us_now_usec();
+	run(bed, 1, 0);
+	assert_true(us_now_usec() - begin >= held_usec);
+	assert_numbers(bed->primary, 0, 500);
+}
+
 static void test_refused(void **state)
 {
 	struct bed *bed = *state;
@@ -793,6 +814,7 @@ int main(void)
 		WITH_BED(test_superseded),
 		WITH_BED(test_target_gone),
 		WITH_BED(test_deadline),
+		WITH_BED(test_deadline_of_long_held),
 		WITH_BED(test_refused),
 		WITH_BED(test_take_and_put),
 		WITH_BED(test_deliver),
