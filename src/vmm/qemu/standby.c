@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The standby: what it is (inspect) and what its driver does (watch).
+ * The standby's driver, watched.
  *
  * QEMU tells when a driver negotiates STANDBY, and of a reset of the machine. It tells nothing of
  * DRIVER_OK, of a driver's removal, or of a negotiation without the bit: those are looked for.
@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "vmm/qemu/decode.h"
-#include "vmm/qemu/message.h"
 #include "vmm/qemu/vm.h"
 
 enum {
@@ -24,186 +23,6 @@ enum {
 	NEAR_LOOK_USEC = 20 * 1000,
 	NEAR_LIMIT_USEC = 2 * 1000 * 1000,
 };
-
-/* ---- Inspect: a handful of questions in one go ---- */
-
-struct inspection {
-	struct us_vm *vm;
-	us_vm_standby_fn done;
-	void *userdata;
-	unsigned waiting;
-	int r;
-	struct us_reason reason;
-	struct us_standby standby;
-	char device[US_DEVICE_NAME_MAX];
-};
-
-/* Takes note of an answer that must be there; the first trouble counts. */
-static bool need(struct inspection *inspection, const struct us_qmp_answer *answer)
-{
-	if (answer->r == 0 || inspection->r)
-		return answer->r == 0;
-	inspection->r = answer->r;
-	us_refuse(&inspection->reason, "%s", answer->why);
-	return false;
-}
-
-static void answered(struct inspection *inspection)
-{
-	struct us_vm *vm = inspection->vm;
-
-	if (--inspection->waiting > 0)
-		return;
-	us_vm_hold(vm);
-	if (!vm->freed)
-		inspection->done(inspection->userdata, inspection->r,
-				 inspection->r ? inspection->reason.text : NULL,
-				 inspection->r ? NULL : &inspection->standby);
-	free(inspection);
-	us_vm_release(vm);
-}
-
-static void on_type(void *userdata, const struct us_qmp_answer *answer)
-{
-	struct inspection *inspection = userdata;
-	const char *type = json_string_value(answer->value);
-
-	if (answer->not_found)
-		inspection->r = us_refuse(&inspection->reason,
-					  "the VM has no device \"%s\": name the virtio-net "
-					  "device by its id=",
-					  inspection->device);
-	else if (need(inspection, answer) && (!type || strncmp(type, "virtio-net", 10)))
-		inspection->r = us_refuse(&inspection->reason,
-					  "device \"%s\" is a %s: a standby is a virtio-net device",
-					  inspection->device, type ? type : "mystery");
-	answered(inspection);
-}
-
-static void on_virtio(void *userdata, const struct us_qmp_answer *answer)
-{
-	struct inspection *inspection = userdata;
-	struct us_virtio_status status;
-
-	if (need(inspection, answer)) {
-		us_decode_virtio_status(answer->value, &status);
-		inspection->standby.offers_standby = status.offers_standby;
-		inspection->standby.guest = status.guest;
-		inspection->standby.driver_ok = status.driver_ok;
-	}
-	answered(inspection);
-}
-
-static void on_mac(void *userdata, const struct us_qmp_answer *answer)
-{
-	struct inspection *inspection = userdata;
-
-	if (need(inspection, answer) && us_decode_mac(answer->value, inspection->standby.mac) != 0)
-		inspection->r =
-			us_refuse(&inspection->reason, "QEMU tells no MAC address of device \"%s\"",
-				  inspection->device);
-	answered(inspection);
-}
-
-static void on_mtu(void *userdata, const struct us_qmp_answer *answer)
-{
-	struct inspection *inspection = userdata;
-	uint64_t mtu = us_json_uint64(answer->value);
-
-	inspection->standby.mtu = mtu <= UINT16_MAX ? mtu : 0;
-	answered(inspection);
-}
-
-static void on_bus(void *userdata, const struct us_qmp_answer *answer)
-{
-	struct inspection *inspection = userdata;
-	const char *path = json_string_value(answer->value);
-	const char *bus = path ? strrchr(path, '/') : NULL;
-
-	if (bus)
-		snprintf(inspection->standby.bus, sizeof(inspection->standby.bus), "%s", bus + 1);
-	answered(inspection);
-}
-
-static void on_network(void *userdata, const struct us_qmp_answer *answer)
-{
-	struct inspection *inspection = userdata;
-	const char *text = json_string_value(answer->value);
-
-	us_decode_network(text ? text : "", inspection->device, &inspection->standby.queue_pairs,
-			  inspection->standby.interface);
-	answered(inspection);
-}
-
-/* Sends one question; a failure to send ends the inspection when the others are answered. */
-static void ask_property(struct inspection *inspection, us_qmp_answer_fn answer,
-			 const char *property)
-{
-	char path[US_DEVICE_NAME_MAX + 32];
-	int r;
-
-	snprintf(path, sizeof(path), "/machine/peripheral/%s", inspection->device);
-	r = us_qmp_call(inspection->vm->qmp, answer, inspection, "qom-get", "{s:s, s:s}", "path",
-			path, "property", property);
-	if (r < 0)
-		inspection->r = r;
-	else
-		inspection->waiting++;
-}
-
-static void ask_virtio(struct inspection *inspection)
-{
-	char path[US_DEVICE_NAME_MAX + 64];
-	int r;
-
-	snprintf(path, sizeof(path), "/machine/peripheral/%s/virtio-backend", inspection->device);
-	r = us_qmp_call(inspection->vm->qmp, on_virtio, inspection, "x-query-virtio-status",
-			"{s:s}", "path", path);
-	if (r < 0)
-		inspection->r = r;
-	else
-		inspection->waiting++;
-}
-
-static void ask_network(struct inspection *inspection)
-{
-	int r = us_qmp_call(inspection->vm->qmp, on_network, inspection, "human-monitor-command",
-			    "{s:s}", "command-line", "info network");
-	if (r < 0)
-		inspection->r = r;
-	else
-		inspection->waiting++;
-}
-
-int us_vm_inspect(struct us_vm *vm, const char *device, us_vm_standby_fn done, void *userdata)
-{
-	struct inspection *inspection;
-	int r = us_vm_check_request(vm, device);
-
-	if (r < 0)
-		return r;
-	inspection = calloc(1, sizeof(*inspection));
-	if (!inspection)
-		return -ENOMEM;
-	inspection->vm = vm;
-	inspection->done = done;
-	inspection->userdata = userdata;
-	strcpy(inspection->device, device);
-
-	ask_property(inspection, on_type, "type");
-	ask_virtio(inspection);
-	ask_property(inspection, on_mac, "mac");
-	ask_property(inspection, on_mtu, "host_mtu");
-	ask_property(inspection, on_bus, "parent_bus");
-	ask_network(inspection);
-	if (inspection->waiting > 0)
-		return 0;
-	r = inspection->r;
-	free(inspection);
-	return r;
-}
-
-/* ---- Watch ---- */
 
 struct standby {
 	struct us_list link;
