@@ -42,6 +42,7 @@ struct us_lab_options {
 	const char *qemu;    /* program */
 	const char *accel;   /* tcg or kvm */
 	const char *machine; /* q35 or pc */
+	const char *hotplug; /* acpi or native */
 	const char *primary; /* QEMU's model of the primary */
 	const char *json;    /* file for the report, or NULL */
 	const char *html;    /* file for the picture, or NULL */

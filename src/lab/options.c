@@ -34,6 +34,9 @@ static const char usage[] =
 	"  --qemu PATH        (qemu-system-x86_64)\n"
 	"  --accel tcg|kvm    (tcg)\n"
 	"  --machine q35|pc   (q35)\n"
+	"  --hotplug acpi|native\n"
+	"                     what tells the guest of a card: ACPI, or the root port of a q35 "
+	"(acpi)\n"
 	"  --queues N         of the standby, with as many CPUs, up to 4 (1)\n"
 	"  --repeat N         run each N times\n"
 	"  --rate FRAMES      a second to the guest, up to 10000 (1000); from it no more than "
@@ -106,6 +109,9 @@ static bool parse_one(int option, const char *value, struct us_lab_options *opti
 	case 'm':
 		options->machine = value;
 		return is_one_of(value, "q35", "pc");
+	case 'P':
+		options->hotplug = value;
+		return is_one_of(value, "acpi", "native");
 	case 'Q':
 		return number(value, 1, QUEUES_MAX, &options->queues);
 	case 'r':
@@ -146,6 +152,7 @@ bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options,
 		{ "qemu", required_argument, NULL, 'q' },
 		{ "accel", required_argument, NULL, 'a' },
 		{ "machine", required_argument, NULL, 'm' },
+		{ "hotplug", required_argument, NULL, 'P' },
 		{ "queues", required_argument, NULL, 'Q' },
 		{ "repeat", required_argument, NULL, 'r' },
 		{ "rate", required_argument, NULL, 'R' },
@@ -164,6 +171,7 @@ bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options,
 						.qemu = "qemu-system-x86_64",
 						.accel = "tcg",
 						.machine = "q35",
+						.hotplug = "acpi",
 						.primary = "vmxnet3",
 						.queues = 1,
 						.repeat = 1,

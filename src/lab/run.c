@@ -216,9 +216,9 @@ int us_run_scenario(struct us_lab *lab, const struct us_scenario *scenario, json
 	run->timeline.on_event = on_event;
 	run->timeline.userdata = run;
 	run->out = lab->quiet ? fopen("/dev/null", "we") : stdout;
-	fprintf(run->out, "%s: %s (manager %s, primary %s, %s, %s)\n", scenario->name,
+	fprintf(run->out, "%s: %s (manager %s, primary %s, %s, %s hot-plug, %s)\n", scenario->name,
 		scenario->summary, us_manager_name(lab->options.manager), lab->options.primary,
-		lab->options.machine, lab->options.accel);
+		lab->options.machine, lab->options.hotplug, lab->options.accel);
 
 	r = begin(run);
 	if (r)

@@ -124,6 +124,8 @@ int us_runs_repeat(struct us_lab *lab, const char *name, struct us_reason *reaso
 		r = us_runs_check_fault(lab, reason);
 	else if (!r && lab->options.manager == US_MANAGER_QEMU)
 		r = check_manager(lab, scenario, reason);
+	if (!r && strcmp(lab->options.machine, "q35") && strcmp(lab->options.hotplug, "acpi"))
+		r = us_refuse(reason, "a pc has ACPI's hot-plug only: choose --machine q35");
 	if (!r)
 		r = us_models_check(lab->options.qemu, lab->options.primary, reason);
 	if (r)

@@ -129,6 +129,11 @@ void us_vm_arguments(struct us_vm_arguments *arguments, const struct us_vm *vm)
 	add(arguments, "web");
 	add(arguments, "-machine");
 	add(arguments, "%s,accel=%s", lab->options.machine, lab->options.accel);
+	/* docs/specs/acpi_pci_hotplug.rst; without it the root ports take over. */
+	if (!strcmp(lab->options.hotplug, "native")) {
+		add(arguments, "-global");
+		add(arguments, "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off");
+	}
 	add(arguments, "-chardev");
 	add(arguments, "socket,id=lab,fd=%d", US_PROC_EXTRA_FD);
 	add(arguments, "-mon");
