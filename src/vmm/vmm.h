@@ -122,7 +122,7 @@ int us_vm_inspect(struct us_vm *vm, const char *device, us_vm_standby_fn done, v
 
 /*
  * Watches a standby's driver: US_VM_GUEST once at the start, after each adoption, and
- * whenever it changes. Changes that the monitor announces are looked up at once; those it does
+ * whenever it changes; not while nobody can know what it negotiated. Changes that the monitor announces are looked up at once; those it does
  * not (unbind, kexec) are found by looking every second or so while the driver is bound or a
  * guest runs, at the cost of one short exchange and no parsing while nothing changes.
  */

@@ -3,7 +3,8 @@
  * A QEMU that answers anything: the client of its monitor, adoption, and all that is asked of it.
  *
  * An input is lines. Each command is answered by the next: the value that it returns, behind '!'
- * its error; behind '#', and the next counts as well, something that is said by itself.
+ * its error; behind '#', and the next counts as well, something that is said by itself. One that
+ * begins with a '+' is of a QEMU whose registers are read.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ static sd_event *loop;
 static struct us_stream *peer;
 static const char *script, *script_end;
 static unsigned asked, answered;
+static bool is_newer;
 
 static void must(bool condition)
 {
@@ -173,8 +175,10 @@ static int on_connection(sd_event_source *source, int listener, uint32_t events,
 	must(fd >= 0);
 	us_stream_free(US_STEAL(peer));
 	must(us_stream_new(&peer, loop, fd, '\n', limits, &handler, NULL) == 0);
-	say("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": 0, \"major\": 9}, "
-	    "\"package\": \"\"}, \"capabilities\": []}}");
+	say(is_newer ? "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 3, \"minor\": 1, \"major\": "
+		       "11}}}}"
+		     : "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": 0, \"major\": "
+		       "9}}}}");
 	return 0;
 }
 
@@ -205,8 +209,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		begin();
 		atexit(end);
 	}
-	script = (const char *)data;
-	script_end = script + size;
+	is_newer = size > 0 && data[0] == '+';
+	script = (const char *)data + is_newer;
+	script_end = (const char *)data + size;
 	asked = answered = 0;
 	must(us_vm_new(&vm, loop, "web", path, &handler, NULL) == 0);
 	must(us_vm_watch(vm, "net0") == 0);

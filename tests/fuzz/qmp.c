@@ -42,6 +42,18 @@ static void decode_network(const json_t *value)
 	assert(queue_pairs >= 1 && strlen(interface) < IF_NAMESIZE);
 }
 
+static void decode_registers(const json_t *value)
+{
+	struct us_virtio_registers registers;
+	struct us_virtio_status status;
+
+	us_decode_registers_place(value, "net0");
+	us_decode_registers(json_string_value(value), &registers);
+	us_decode_driver(&registers, true, &status);
+	assert(!status.driver_ok || status.guest != US_GUEST_NONE);
+	assert(status.guest != US_GUEST_CAPABLE || registers.status & US_VIRTIO_FEATURES_OK);
+}
+
 static void decode_all(const json_t *value)
 {
 	struct us_transfer_progress progress;
@@ -62,6 +74,7 @@ static void decode_all(const json_t *value)
 	us_decode_has_free_slot(value);
 	us_decode_listen_uri(value, uri, sizeof(uri));
 	decode_network(value);
+	decode_registers(value);
 	decode_settings(value);
 }
 

@@ -35,6 +35,39 @@ struct us_virtio_status {
 };
 void us_decode_virtio_status(const json_t *answer, struct us_virtio_status *ret_status);
 
+/* ---- virtio, by the registers of its PCI function (query-pci, HMP "xp"; see registers.h) ---- */
+
+enum {
+	US_REGISTERS_OFFSET = 8, /* of the first one that is read, in the common configuration */
+	US_REGISTERS_BYTES = 16,
+	/* device_status (virtio 1.2, section 2.1) */
+	US_VIRTIO_DRIVER_OK = 4,
+	US_VIRTIO_FEATURES_OK = 8,
+	US_VIRTIO_FAILED = 128,
+};
+
+struct us_virtio_registers {
+	uint32_t select; /* driver_feature_select: which 32 bits `features` are */
+	uint32_t features;
+	uint8_t status; /* device_status; 0: no driver */
+};
+
+/* Where the common configuration of @device is in the guest's physical memory; 0: nowhere. */
+uint64_t us_decode_registers_place(const json_t *pci, const char *device);
+
+/* All 0 for what is no memory. @text may be NULL. */
+void us_decode_registers(const char *text, struct us_virtio_registers *ret_registers);
+
+/*
+ * Whether they show what the driver negotiated. One that left other features selected than those
+ * that have STANDBY (Linux since 6.17 writes 128 bits) does not: only QEMU's event tells.
+ */
+bool us_decode_shows_standby(const struct us_virtio_registers *registers);
+
+/* @negotiated counts where the registers do not show it. Fills `guest` and `driver_ok`. */
+void us_decode_driver(const struct us_virtio_registers *registers, bool negotiated,
+		      struct us_virtio_status *ret_status);
+
 /* A virtqueue (x-query-virtio-queue-status): where its parts are in the guest's memory. */
 struct us_queue_status {
 	uint64_t descriptors, used;

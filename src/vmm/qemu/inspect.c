@@ -7,6 +7,7 @@
 
 #include "vmm/qemu/decode.h"
 #include "vmm/qemu/message.h"
+#include "vmm/qemu/registers.h"
 #include "vmm/qemu/vm.h"
 
 struct inspection {
@@ -59,6 +60,12 @@ static void on_type(void *userdata, const struct us_qmp_answer *answer)
 		inspection->r = us_refuse(&inspection->reason,
 					  "device \"%s\" is a %s: a standby is a virtio-net device",
 					  inspection->device, type ? type : "mystery");
+	else if (!inspection->r && !inspection->vm->may_ask_status &&
+		 strncmp(type, "virtio-net-pci", 14) != 0)
+		inspection->r = us_refuse(&inspection->reason,
+					  "device \"%s\" is a %s: of QEMU %s a standby has to be a "
+					  "virtio-net-pci",
+					  inspection->device, type, inspection->vm->version);
 	answered(inspection);
 }
 
@@ -133,28 +140,71 @@ static void ask_property(struct inspection *inspection, us_qmp_answer_fn answer,
 		inspection->waiting++;
 }
 
-static void ask_virtio(struct inspection *inspection)
+/* Sends a question that takes a text; the same of a failure. */
+static void ask(struct inspection *inspection, us_qmp_answer_fn answer, const char *command,
+		const char *argument, const char *text)
 {
-	char path[US_DEVICE_NAME_MAX + 64];
-	int r;
+	const char *format = argument ? "{s:s}" : NULL;
+	int r = us_qmp_call(inspection->vm->qmp, answer, inspection, command, format, argument,
+			    text);
 
-	snprintf(path, sizeof(path), "/machine/peripheral/%s/virtio-backend", inspection->device);
-	r = us_qmp_call(inspection->vm->qmp, on_virtio, inspection, "x-query-virtio-status",
-			"{s:s}", "path", path);
 	if (r < 0)
 		inspection->r = r;
 	else
 		inspection->waiting++;
 }
 
-static void ask_network(struct inspection *inspection)
+static void on_registers(void *userdata, const struct us_qmp_answer *answer)
 {
-	int r = us_qmp_call(inspection->vm->qmp, on_network, inspection, "human-monitor-command",
-			    "{s:s}", "command-line", "info network");
-	if (r < 0)
-		inspection->r = r;
-	else
-		inspection->waiting++;
+	struct inspection *inspection = userdata;
+	struct us_virtio_registers registers;
+	struct us_virtio_status status;
+
+	if (need(inspection, answer)) {
+		us_decode_registers(json_string_value(answer->value), &registers);
+		us_decode_driver(&registers, us_standby_heard(inspection->vm, inspection->device),
+				 &status);
+		inspection->standby.guest = status.guest;
+		inspection->standby.driver_ok = status.driver_ok;
+	}
+	answered(inspection);
+}
+
+static void on_place(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct inspection *inspection = userdata;
+	char command[64];
+	uint64_t address;
+
+	need(inspection, answer);
+	address = us_decode_registers_place(answer->value, inspection->device);
+	if (address && !inspection->r) {
+		us_registers_command(address, command);
+		ask(inspection, on_registers, "human-monitor-command", "command-line", command);
+	}
+	answered(inspection);
+}
+
+static void on_failover(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct inspection *inspection = userdata;
+
+	if (need(inspection, answer))
+		inspection->standby.offers_standby = json_is_true(answer->value);
+	answered(inspection);
+}
+
+static void ask_virtio(struct inspection *inspection)
+{
+	char path[US_DEVICE_NAME_MAX + 64];
+
+	snprintf(path, sizeof(path), "/machine/peripheral/%s/virtio-backend", inspection->device);
+	if (inspection->vm->may_ask_status) {
+		ask(inspection, on_virtio, "x-query-virtio-status", "path", path);
+		return;
+	}
+	ask_property(inspection, on_failover, "failover");
+	ask(inspection, on_place, "query-pci", NULL, NULL);
 }
 
 int us_vm_inspect(struct us_vm *vm, const char *device, us_vm_standby_fn done, void *userdata)
@@ -177,7 +227,7 @@ int us_vm_inspect(struct us_vm *vm, const char *device, us_vm_standby_fn done, v
 	ask_property(inspection, on_mac, "mac");
 	ask_property(inspection, on_mtu, "host_mtu");
 	ask_property(inspection, on_bus, "parent_bus");
-	ask_network(inspection);
+	ask(inspection, on_network, "human-monitor-command", "command-line", "info network");
 	if (inspection->waiting > 0)
 		return 0;
 	r = inspection->r;

@@ -123,6 +123,8 @@ int us_vm_query_received(struct us_vm *vm, const char *device, unsigned queue_pa
 
 	if (r < 0)
 		return r;
+	if (!vm->may_ask_queues)
+		return -EOPNOTSUPP;
 	receiving = calloc(1, sizeof(*receiving));
 	if (!receiving)
 		return -ENOMEM;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "vmm/qemu/decode.h"
+#include "vmm/qemu/registers.h"
 #include "vmm/qemu/vm.h"
 
 enum {
@@ -27,7 +28,10 @@ enum {
 struct standby {
 	struct us_list link;
 	struct us_vm *vm;
-	struct us_qmp_poll poll;
+	struct us_qmp_poll poll;       /* either it is asked, */
+	struct us_registers registers; /* or these are read */
+	bool heard;		       /* these: QEMU told that this driver negotiated STANDBY, */
+	bool settled;		       /* and its features were final since */
 	enum us_guest guest;
 	bool driver_ok;
 	bool told;		  /* the handler knows `guest` and `driver_ok` */
@@ -78,6 +82,56 @@ static void on_virtio_changed(void *userdata, const struct us_qmp_answer *answer
 	us_vm_release(vm);
 }
 
+/*
+ * The event comes while the driver negotiates; a driver without FEATURES_OK after one with it, or
+ * none at all, is another one.
+ */
+static void on_registers_changed(void *userdata, const struct us_virtio_registers *registers)
+{
+	static const struct us_virtio_registers nowhere;
+	struct standby *standby = userdata;
+	struct us_virtio_status status;
+	struct us_vm *vm = standby->vm;
+	bool is_final;
+
+	if (!registers)
+		registers = &nowhere;
+	is_final = registers->status & US_VIRTIO_FEATURES_OK;
+	if (!registers->status || (standby->settled && !is_final))
+		standby->heard = false;
+	standby->settled = is_final;
+	/* Nobody listened when it negotiated: what is not known is not told. */
+	if (!us_decode_shows_standby(registers) && !standby->heard && !standby->told)
+		return;
+	us_decode_driver(registers, standby->heard, &status);
+	us_vm_hold(vm);
+	set_guest(standby, status.guest, status.driver_ok);
+	us_vm_release(vm);
+}
+
+static void ask(struct standby *standby)
+{
+	if (standby->vm->may_ask_status)
+		us_qmp_poll_ask(standby->vm->qmp, &standby->poll);
+	else
+		us_registers_ask(&standby->registers);
+}
+
+/* Whatever the next answer is, it is told. */
+static void forget(struct standby *standby)
+{
+	standby->heard = standby->settled = false;
+	us_qmp_poll_forget(&standby->poll);
+	us_registers_forget(&standby->registers);
+}
+
+bool us_standby_heard(struct us_vm *vm, const char *device)
+{
+	const struct standby *standby = find_standby(vm, device);
+
+	return standby && standby->heard;
+}
+
 int us_vm_watch(struct us_vm *vm, const char *device)
 {
 	char path[US_DEVICE_NAME_MAX + 64];
@@ -96,13 +150,17 @@ int us_vm_watch(struct us_vm *vm, const char *device)
 	snprintf(path, sizeof(path), "/machine/peripheral/%s/virtio-backend", device);
 	r = us_qmp_poll_init(&standby->poll, --vm->last_poll_id, on_virtio_changed, standby,
 			     "x-query-virtio-status", "{s:s}", "path", path);
+	if (r == 0)
+		r = us_registers_init(&standby->registers, vm, standby->device,
+				      on_registers_changed, standby);
 	if (r < 0) {
+		us_qmp_poll_deinit(&standby->poll);
 		free(standby);
 		return r;
 	}
 	us_list_append(&vm->standbys, &standby->link);
 	if (vm->adopted) {
-		us_qmp_poll_ask(vm->qmp, &standby->poll);
+		ask(standby);
 		us_vm_schedule(vm);
 	}
 	return 0;
@@ -112,6 +170,7 @@ static void free_standby(struct standby *standby)
 {
 	us_list_remove(&standby->link);
 	us_qmp_poll_deinit(&standby->poll);
+	us_registers_deinit(&standby->registers);
 	free(standby);
 }
 
@@ -136,7 +195,7 @@ void us_standby_look(struct us_vm *vm)
 	if (!vm->adopted)
 		return;
 	us_list_for_each (standby, &vm->standbys, link)
-		us_qmp_poll_ask(vm->qmp, &standby->poll);
+		ask(standby);
 }
 
 void us_standby_forget(struct us_vm *vm)
@@ -145,7 +204,7 @@ void us_standby_forget(struct us_vm *vm)
 
 	us_list_for_each (standby, &vm->standbys, link) {
 		standby->told = false;
-		us_qmp_poll_forget(&standby->poll);
+		forget(standby);
 	}
 }
 
@@ -169,7 +228,7 @@ void us_standby_reset(struct us_vm *vm)
 	while (!vm->freed && (standby = find_reset(vm))) {
 		standby->reset = false;
 		standby->near_until_usec = 0;
-		us_qmp_poll_forget(&standby->poll);
+		forget(standby);
 		set_guest(standby, US_GUEST_NONE, false);
 	}
 }
@@ -181,7 +240,9 @@ void us_standby_negotiated(struct us_vm *vm, const char *device)
 	if (!standby)
 		return;
 	standby->near_until_usec = us_now_usec() + NEAR_LIMIT_USEC;
-	us_qmp_poll_ask(vm->qmp, &standby->poll);
+	standby->heard = true;
+	standby->settled = false;
+	ask(standby);
 	us_vm_schedule(vm);
 }
 

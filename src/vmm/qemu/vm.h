@@ -28,6 +28,8 @@ struct us_vm {
 	int lost_error;	  /* of the last US_VM_LOST, to tell each trouble once */
 	uint64_t backoff_usec, adopted_usec;
 	char version[16];
+	bool may_ask_status; /* x-query-virtio-status; else the standby's registers are read */
+	bool may_ask_queues; /* x-query-virtio-queue-status */
 	int pid;
 
 	/* Observed */
@@ -80,6 +82,8 @@ void us_standby_look(struct us_vm *vm);	  /* ask all of them, now */
 void us_standby_forget(struct us_vm *vm); /* after adoption: tell all anew */
 void us_standby_reset(struct us_vm *vm);  /* the machine was reset */
 void us_standby_negotiated(struct us_vm *vm, const char *device);
+/* Whether that was heard of the driver that is there. */
+bool us_standby_heard(struct us_vm *vm, const char *device);
 /* When to look next: UINT64_MAX for never. */
 uint64_t us_standby_next_look(struct us_vm *vm);
 void us_standby_free_all(struct us_vm *vm);

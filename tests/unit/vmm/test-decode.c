@@ -434,6 +434,77 @@ static void test_memory(void **state)
 	assert_true(us_decode_memory(NULL, bytes, 1) < 0);
 }
 
+/* Whatever is odd is nowhere. */
+static void test_registers_place(void **state)
+{
+	static const char *const odd[] = {
+		"{}",
+		"[{'devices': {}}]",
+		"[{'devices': [{'qdev_id': 1}, {'qdev_id': 'net0'}, {'qdev_id': 'net0'}]}]",
+		"[{'devices': [{'qdev_id': 'net0', 'regions': [{'bar': 4}, 5]}]}]",
+		"[{'devices': [{'qdev_id': 'net0', 'regions': [{'bar': 4, 'type': 'io', "
+		"'address': 4096}]}]}]",
+		"[{'devices': [{'qdev_id': 'net0', 'regions': [{'bar': 4, 'type': 'memory', "
+		"'address': -1}]}]}]",
+		"[{'devices': [{'qdev_id': 'net0', 'regions': [{'bar': 1, 'type': 'memory', "
+		"'address': 4096}]}]}]",
+	};
+	const json_t *placed = load("query-pci-placed");
+
+	assert_int_equal(us_decode_registers_place(placed, "net0"), 0xfea00000);
+	assert_int_equal(us_decode_registers_place(placed, "net1"),
+			 0); /* it has the old interface only */
+	assert_int_equal(us_decode_registers_place(placed, "net"), 0);
+	assert_int_equal(us_decode_registers_place(NULL, "net0"), 0);
+	for (size_t i = 0; i < US_ARRAY_LENGTH(odd); i++) {
+		json_t *pci = parse(odd[i]);
+
+		assert_int_equal(us_decode_registers_place(pci, "net0"), 0);
+		json_decref(pci);
+	}
+}
+
+static void test_registers(void **state)
+{
+	static const struct {
+		struct us_virtio_registers registers;
+		bool negotiated, shows;
+		enum us_guest guest;
+		bool driver_ok;
+	} rows[] = {
+		{ { 1, 0x40000001, 0x0f }, false, true, US_GUEST_CAPABLE, true },
+		{ { 1, 0x40000001, 0x0b }, false, true, US_GUEST_CAPABLE, false },
+		/* The event is of another driver then. */
+		{ { 1, 0x00000001, 0x0f }, true, true, US_GUEST_LEGACY, true },
+		/* Of 128 bits the last are shown, or none were written since the first half. */
+		{ { 3, 0, 0x0f }, true, false, US_GUEST_CAPABLE, true },
+		{ { 3, 0, 0x0f }, false, false, US_GUEST_LEGACY, true },
+		{ { 0, 0x40000001, 0x0f }, false, false, US_GUEST_LEGACY, true },
+		/* The old interface, after a driver of the new one. */
+		{ { 1, 0x40000001, 0x07 }, true, true, US_GUEST_LEGACY, true },
+		{ { 1, 0x40000001, 0x03 }, true, true, US_GUEST_NONE, false },
+		{ { 1, 0x40000001, 0x00 }, true, true, US_GUEST_NONE, false },
+		{ { 1, 0x40000001, 0x8f }, true, true, US_GUEST_NONE, false },
+	};
+	struct us_virtio_registers read;
+
+	for (size_t i = 0; i < US_ARRAY_LENGTH(rows); i++) {
+		struct us_virtio_status status;
+
+		us_decode_driver(&rows[i].registers, rows[i].negotiated, &status);
+		if (us_decode_shows_standby(&rows[i].registers) != rows[i].shows ||
+		    status.guest != rows[i].guest || status.driver_ok != rows[i].driver_ok)
+			fail_msg("row %zu", i);
+	}
+	us_decode_registers(json_string_value(load("xp-registers")), &read);
+	assert_memory_equal(&read, &rows[0].registers, sizeof(read));
+	us_decode_registers("7000000000: Cannot access memory\r\n", &read);
+	assert_int_equal(read.status, 0);
+	us_decode_registers(NULL, &read);
+	assert_int_equal(read.status, 0);
+	load("status-running"); /* lets go of the last file */
+}
+
 static void test_queue_status(void **state)
 {
 	struct us_queue_status status;
@@ -455,8 +526,8 @@ static void test_queue_status(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_queue_status),
+		cmocka_unit_test(test_memory),	    cmocka_unit_test(test_registers_place),
+		cmocka_unit_test(test_registers),   cmocka_unit_test(test_queue_status),
 		cmocka_unit_test(test_message),	    cmocka_unit_test(test_message_parts),
 		cmocka_unit_test(test_virtio_real), cmocka_unit_test(test_virtio_odd),
 		cmocka_unit_test(test_run_state),   cmocka_unit_test(test_network),

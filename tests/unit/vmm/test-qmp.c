@@ -471,14 +471,19 @@ static void accept_vm(struct peer *peer)
 	WAIT_FOR(loop, (peer->fd = accept(peer->listener, NULL, NULL)) >= 0);
 }
 
-static void adopt(struct peer *peer, const char *status)
+static void adopt_version(struct peer *peer, const char *greeting, const char *status)
 {
 	accept_vm(peer);
-	peer_say(peer, GREETING);
+	peer_say(peer, greeting);
 	peer_serve(peer, "qmp_capabilities", "{}");
 	peer_serve(peer, "migrate-set-capabilities", "{}");
 	peer_serve(peer, "query-migrate", "{}");
 	peer_serve(peer, "query-status", status);
+}
+
+static void adopt(struct peer *peer, const char *status)
+{
+	adopt_version(peer, GREETING, status);
 }
 
 static void start_vm(struct peer *peer, struct watched *watched, const char *name)
@@ -502,6 +507,10 @@ static void stop_vm(struct peer *peer, struct watched *watched)
 #define DRIVER_OK "\"VIRTIO_CONFIG_S_FEATURES_OK: f\", \"VIRTIO_CONFIG_S_DRIVER_OK: d\""
 #define CAPABLE "\"VIRTIO_NET_F_STANDBY: s\""
 
+#define VERSION(major, minor, micro)                                                               \
+	"{\"QMP\": {\"version\": {\"qemu\": {\"micro\": " #micro ", \"minor\": " #minor            \
+	", \"major\": " #major "}}}}\n"
+
 static void refused_version(const char *version, const char *why)
 {
 	struct watched watched;
@@ -517,15 +526,99 @@ static void refused_version(const char *version, const char *why)
 	stop_vm(&peer, &watched);
 }
 
-/* Neither is asked anything else. */
+/* It is asked nothing else. */
 static void test_version(void **state)
 {
-	refused_version("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 4, \"minor\": 1, "
-			"\"major\": 7}}}}\n",
-			"QEMU 7.1.4 is too old: version 7.2 or later");
-	refused_version("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 3, \"minor\": 1, "
-			"\"major\": 11}}}}\n",
-			"QEMU 11.1.3 is too new: ");
+	refused_version(VERSION(7, 1, 4), "QEMU 7.1.4 is too old: version 7.2 or later");
+}
+
+/* ---- One that must not be asked by x-query-virtio-status ---- */
+
+#define PLACE(address)                                                                             \
+	"[{\"devices\": [{\"qdev_id\": \"net0\", \"regions\": [{\"bar\": 4, \"type\": "            \
+	"\"memory\", "                                                                             \
+	"\"address\": " address "}]}]}]"
+#define REGISTERS(select, features, status)                                                        \
+	"\"0: " select " 0x00 0x00 0x00 0x01 0x00 0x00 " features " 0x00 0x00 0x00 0x00 " status   \
+	" 0x00 0x00 0x00\\r\\n\""
+#define OK_CAPABLE REGISTERS("0x01", "0x40", "0x0f")
+#define OK_LEGACY REGISTERS("0x01", "0x00", "0x0f")
+#define OK_EXTENDED REGISTERS("0x03", "0x00", "0x0f")
+#define NEGOTIATING REGISTERS("0x03", "0x00", "0x03")
+#define NO_DRIVER REGISTERS("0x03", "0x00", "0x00")
+#define NEGOTIATED "{\"event\": \"FAILOVER_NEGOTIATED\", \"data\": {\"device-id\": \"net0\"}}\n"
+
+static void start_newer(struct peer *peer, struct watched *watched, const char *name)
+{
+	listen_as(peer, watched, name);
+	adopt_version(peer, VERSION(11, 1, 3), "{\"status\": \"running\", \"running\": true}");
+	WAIT_FOR(loop, watched->log[0]);
+	watched->log[0] = '\0';
+	assert_int_equal(us_vm_watch(watched->vm, "net0"), 0);
+}
+
+/* Serves a look: the registers, and what confirms that they were this device's. */
+static void serve_registers(struct peer *peer, const char *registers)
+{
+	peer_serve(peer, "human-monitor-command", registers);
+	peer_serve(peer, "query-pci", PLACE("4096"));
+}
+
+static void test_registers(void **state)
+{
+	struct watched watched;
+	struct peer peer;
+
+	start_newer(&peer, &watched, "registers");
+	peer_serve(&peer, "query-pci", PLACE("-1"));
+	WAIT_FOR(loop, watched.log[0]);
+	assert_string_equal(watched.log, "guest net0 none\n");
+	watched.log[0] = '\0';
+	peer_serve(&peer, "query-pci", PLACE("4096"));
+	serve_registers(&peer, OK_CAPABLE);
+	WAIT_FOR(loop, watched.log[0]);
+	assert_string_equal(watched.log, "guest net0 capable ok\n");
+	watched.log[0] = '\0';
+
+	/* The guest moved it before that was read: something else was. */
+	peer_serve(&peer, "human-monitor-command", NO_DRIVER);
+	peer_serve(&peer, "query-pci", PLACE("8192"));
+	peer_serve(&peer, "human-monitor-command", OK_LEGACY);
+	peer_serve(&peer, "query-pci", PLACE("8192"));
+	WAIT_FOR(loop, watched.log[0]);
+	assert_string_equal(watched.log, "guest net0 legacy ok\n");
+	stop_vm(&peer, &watched);
+}
+
+/* A driver that writes 128 bits of features hides those that count: the event has to be heard. */
+static void test_registers_extended(void **state)
+{
+	struct watched watched;
+	struct peer peer;
+
+	start_newer(&peer, &watched, "extended");
+	peer_serve(&peer, "query-pci", PLACE("4096"));
+	serve_registers(&peer, OK_EXTENDED);
+	/* Nobody listened when it negotiated. */
+	peer_serve(&peer, "human-monitor-command", OK_EXTENDED);
+	assert_string_equal(watched.log, "");
+	serve_registers(&peer, NO_DRIVER);
+	WAIT_FOR(loop, watched.log[0]);
+	assert_string_equal(watched.log, "guest net0 none\n");
+	watched.log[0] = '\0';
+
+	peer_say(&peer, NEGOTIATED);
+	serve_registers(&peer, NEGOTIATING);
+	serve_registers(&peer, OK_EXTENDED);
+	WAIT_FOR(loop, strstr(watched.log, "guest"));
+	assert_string_equal(watched.log, "trace FAILOVER_NEGOTIATED\nguest net0 capable ok\n");
+	watched.log[0] = '\0';
+	/* The next one did not say so. */
+	serve_registers(&peer, NEGOTIATING);
+	serve_registers(&peer, OK_EXTENDED);
+	WAIT_FOR(loop, strstr(watched.log, "legacy"));
+	assert_string_equal(watched.log, "guest net0 none\nguest net0 legacy ok\n");
+	stop_vm(&peer, &watched);
 }
 
 static void test_no_socket(void **state)
@@ -776,6 +869,8 @@ int main(void)
 		cmocka_unit_test(test_poll),
 		cmocka_unit_test(test_free_inside),
 		cmocka_unit_test(test_version),
+		cmocka_unit_test(test_registers),
+		cmocka_unit_test(test_registers_extended),
 		cmocka_unit_test(test_no_socket),
 		cmocka_unit_test(test_reconnect),
 		cmocka_unit_test(test_lost),
