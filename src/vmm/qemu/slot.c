@@ -44,12 +44,14 @@ struct survey {
 	int r;
 	struct us_reason reason;
 	struct us_list ports;
-	bool has_root_bus;  /* the `pc` machine's, hot-pluggable … */
+	bool has_root_bus;  /* one that devices are plugged into directly, hot-pluggable … */
 	bool has_free_slot; /* … and with a slot free */
 };
 
-#define PC_ROOT_BUS "pci.0"
-#define PC_ROOT_BUS_PATH "/machine/i440fx/" PC_ROOT_BUS
+/* The `pc` machine's and the s390x one's: they have no ports. */
+#define ROOT_BUS "pci.0"
+static const char *const root_buses[] = { "/machine/i440fx/" ROOT_BUS,
+					  "/machine/s390-pcihost/" ROOT_BUS };
 
 /* ---- Claims ---- */
 
@@ -151,11 +153,11 @@ static int choose_any(struct survey *survey, struct us_slot *ret_slot)
 			return claim_bus(survey->vm, port->bus);
 		}
 	if (survey->has_root_bus && survey->has_free_slot) {
-		*ret_slot = (struct us_slot){ .bus = PC_ROOT_BUS };
+		*ret_slot = (struct us_slot){ .bus = ROOT_BUS };
 		return 0;
 	}
 	return us_refuse(&survey->reason, survey->has_root_bus
-						  ? "no free slot on " PC_ROOT_BUS
+						  ? "no free slot on " ROOT_BUS
 						  : "no free hot-pluggable PCIe port: start the VM "
 						    "with one more pcie-root-port");
 }
@@ -312,7 +314,7 @@ static void on_root_handler(void *userdata, const struct us_qmp_answer *answer)
 	const char *handler = json_string_value(answer->value);
 
 	note(survey, answer);
-	survey->has_root_bus = handler && *handler;
+	survey->has_root_bus = survey->has_root_bus || (handler && *handler);
 	answered(survey);
 }
 
@@ -327,7 +329,8 @@ static void on_pci(void *userdata, const struct us_qmp_answer *answer)
 
 static void ask_root_bus(struct survey *survey)
 {
-	ask(survey, on_root_handler, survey, "qom-get", PC_ROOT_BUS_PATH, "hotplug-handler");
+	for (size_t i = 0; i < US_ARRAY_LENGTH(root_buses); i++)
+		ask(survey, on_root_handler, survey, "qom-get", root_buses[i], "hotplug-handler");
 	if (us_qmp_call(survey->vm->qmp, on_pci, survey, "query-pci", NULL) == 0)
 		survey->waiting++;
 }
