@@ -88,6 +88,18 @@ static void go_out(struct bed *bed, uint8_t flow, uint8_t number)
 	assert_int_equal(send(bed->port, bytes, sizeof(bytes), 0), sizeof(bytes));
 }
 
+/* Whether a frame to the guest is in a queue, past what the interface itself has to say. */
+static bool take_from(int queue)
+{
+	uint8_t buffer[2000];
+	ssize_t length;
+
+	while ((length = read(queue, buffer, sizeof(buffer))) > 0)
+		if (memcmp(buffer + sizeof(struct virtio_net_hdr), guest_mac, 6) == 0)
+			return true;
+	return false;
+}
+
 static struct us_mirror *mirror_new(struct bed *bed, int queue)
 {
 	struct us_reason reason = { "" };
@@ -128,15 +140,13 @@ static void test_one_queue(void **state)
 {
 	struct bed *bed = *state;
 	struct us_mirror *mirrors[] = { mirror_new(bed, 0), mirror_new(bed, 1) };
-	uint8_t buffer[2000];
 	unsigned int seen[2] = { 0 };
 
 	for (uint8_t flow = 1; flow <= 32; flow++) {
 		go_out(bed, flow, flow);
 		for (int queue = 0; queue < 2; queue++) {
 			const struct us_park_frame *last = us_mirror_before(mirrors[queue], NULL);
-			bool is_there = read(queue ? bed->other_queue : bed->tap, buffer,
-					     sizeof(buffer)) > 0;
+			bool is_there = take_from(queue ? bed->other_queue : bed->tap);
 
 			assert_true(is_there == (last && last->bytes[50] == flow));
 			seen[queue] += is_there;
