@@ -55,7 +55,9 @@ int us_daemon_init(struct us_daemon *daemon)
 		r = sd_event_add_defer(daemon->loop, &daemon->settling, on_settling, daemon);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(daemon->settling, SD_EVENT_OFF);
-	return r < 0 ? r : us_look_init(daemon);
+	if (r >= 0)
+		r = us_look_init(daemon);
+	return r < 0 ? r : us_neighbourhood_init(daemon);
 }
 
 void us_daemon_deinit(struct us_daemon *daemon)
@@ -65,6 +67,7 @@ void us_daemon_deinit(struct us_daemon *daemon)
 	daemon->is_stopping = true;
 	us_list_for_each (vm, &daemon->vms, link)
 		us_host_vm_free(vm);
+	us_neighbourhood_deinit(daemon);
 	us_look_deinit(daemon);
 	daemon->saving = sd_event_source_disable_unref(daemon->saving);
 	daemon->settling = sd_event_source_disable_unref(daemon->settling);

@@ -18,6 +18,7 @@
 #include "daemon/vf.h"
 #include "net/announce.h"
 #include "net/changes.h"
+#include "net/neighbours.h"
 #include "net/steer.h"
 #include "net/watch.h"
 #include "understudy/client.h"
@@ -52,6 +53,9 @@ struct us_daemon {
 	sd_event_source *settling;     /* armed when those who wait are to be asked */
 	struct us_changes *changes;    /* of the switch, by anyone */
 	struct us_timer looking;       /* set while pairs are to look at the switch */
+	struct us_list neighbourhoods; /* of PFs: struct us_neighbourhood, neighbourhood.c */
+	struct us_timer neighbouring;  /* set while these are to be looked at */
+	uint64_t neighbours_usec;      /* when they were, last */
 	bool is_unsaved;	       /* the state file cannot be written */
 
 	/* For those who watch: metrics.h */
@@ -211,6 +215,13 @@ void us_log(int priority, const char *format, ...) __attribute__((format(printf,
 void us_look_later(struct us_host_pair *pair);
 int us_look_init(struct us_daemon *daemon);
 void us_look_deinit(struct us_daemon *daemon);
+
+/* ---- neighbourhood.c: who VFs have to reach behind their PF's bridge ---- */
+
+/* A bridge's table is another one, or the VFs are that pairs have. */
+void us_neighbourhood_changed(struct us_daemon *daemon);
+int us_neighbourhood_init(struct us_daemon *daemon);
+void us_neighbourhood_deinit(struct us_daemon *daemon);
 
 /* ---- memory.c ---- */
 

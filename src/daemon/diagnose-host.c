@@ -163,7 +163,7 @@ static void find_strays(const struct us_daemon *daemon, json_t *findings)
 {
 	struct strays strays = { .daemon = daemon, .findings = findings };
 	struct if_nameindex *names = if_nameindex();
-	int r = us_fdb_each(find_stray, &strays);
+	int r = us_fdb_each(0, find_stray, &strays);
 
 	for (struct if_nameindex *each = names; each && each->if_index; each++) {
 		if (strncmp(each->if_name, US_TAP_PREFIX, strlen(US_TAP_PREFIX)) != 0 ||

@@ -47,6 +47,7 @@ static bool has_mac(const struct us_host_pair *pair, const void *mac)
 static void on_entry(void *userdata, const uint8_t mac[US_MAC_BYTES])
 {
 	mark(userdata, has_mac, mac);
+	us_neighbourhood_changed(userdata);
 }
 
 static bool has_port(const struct us_host_pair *pair, const void *name)
@@ -68,6 +69,7 @@ static void on_lost(void *userdata)
 {
 	us_log(LOG_WARNING, "more changed in the switch than could be told: looking at all of it");
 	mark(userdata, is_any, NULL);
+	us_neighbourhood_changed(userdata);
 }
 
 static void on_looking(void *userdata)

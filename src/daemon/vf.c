@@ -102,6 +102,7 @@ static void on_reserved(struct us_vf_job *job)
 			job->group_fd = -1;
 		}
 		us_vf_reserved(pair, job->r, words_of(job));
+		us_neighbourhood_changed(job->daemon);
 	}
 	us_vf_job_free(job);
 }
@@ -184,6 +185,7 @@ static void detach(struct us_host_pair *pair)
 	us_sriov_free(vf->sriov);
 	us_close(vf->group_fd);
 	free(US_STEAL(pair->vf));
+	us_neighbourhood_changed(pair->vm->daemon);
 }
 
 void us_vf_release(struct us_host_pair *pair)
@@ -301,4 +303,5 @@ void us_vf_adopt(struct us_host_pair *pair)
 	take(pair, &reserved);
 	if (us_vf_open_sriov(&reserved, pair->mac, &pair->vf->sriov, &reason) != 0)
 		us_log(LOG_WARNING, "%s: %s", pair->name, reason.text);
+	us_neighbourhood_changed(pair->vm->daemon);
 }

@@ -103,7 +103,8 @@ static int on_each(const struct nlmsghdr *message, void *userdata)
 	return MNL_CB_OK;
 }
 
-int us_fdb_each(void (*each)(void *userdata, const struct us_fdb_entry *entry), void *userdata)
+int us_fdb_each(int bridge, void (*each)(void *userdata, const struct us_fdb_entry *entry),
+		void *userdata)
 {
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct ndmsg head = { .ndm_family = AF_BRIDGE };
@@ -111,6 +112,8 @@ int us_fdb_each(void (*each)(void *userdata, const struct us_fdb_entry *entry), 
 	struct walk walk = { each, userdata };
 
 	request->nlmsg_flags = NLM_F_DUMP;
+	if (bridge)
+		mnl_attr_put_u32(request, NDA_MASTER, bridge);
 	return us_rtnl_exchange(request, on_each, &walk, NULL);
 }
 

@@ -40,7 +40,8 @@ int us_fdb_find(const uint8_t mac[6], int bridge, struct us_fdb_entry *ret_entri
 		size_t *ret_count);
 
 /*
- * Calls @each for every entry of every bridge. An entry that moves meanwhile may be missed or come
- * twice. 0 or a negative errno.
+ * Calls @each for every entry of the bridge with this index, 0: of every bridge. An entry that
+ * moves meanwhile may be missed or come twice. 0 or a negative errno.
  */
-int us_fdb_each(void (*each)(void *userdata, const struct us_fdb_entry *entry), void *userdata);
+int us_fdb_each(int bridge, void (*each)(void *userdata, const struct us_fdb_entry *entry),
+		void *userdata);
