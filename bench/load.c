@@ -155,13 +155,17 @@ static bool is_busy(const struct load *load)
 static void settle(struct load *load)
 {
 	uint64_t end = us_now_usec() + load->settle_seconds * US_USEC_PER_SEC;
+	unsigned wrong;
 
 	while (is_busy(load) && us_now_usec() < end)
 		bench_run_for(load->loop, 100 * US_USEC_PER_MSEC);
 	inject_fault(load);
-	while (load_truth_compare(load, false) && us_now_usec() < end)
+	/* A look at a switch that changes meanwhile may be without some of its entries: once is
+	 * enough. */
+	while ((wrong = load_truth_compare(load, false)) && us_now_usec() < end)
 		bench_run_for(load->loop, 500 * US_USEC_PER_MSEC);
-	load_truth_compare(load, true);
+	if (wrong)
+		load_truth_compare(load, true);
 	load_truth_check_counts(load);
 }
 
