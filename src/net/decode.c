@@ -13,8 +13,10 @@
 
 bool us_decode_is_whole(const struct nlmsghdr *message, int left)
 {
+	/* The last attribute is looked for up to the next multiple of four. */
 	return left >= (int)sizeof(*message) && message->nlmsg_len >= sizeof(*message) &&
-	       message->nlmsg_len <= (unsigned int)left;
+	       message->nlmsg_len <= (unsigned int)left &&
+	       MNL_ALIGN(message->nlmsg_len) <= (unsigned int)left;
 }
 
 struct table {

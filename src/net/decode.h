@@ -18,8 +18,8 @@ struct us_fdb_entry {
 };
 
 /*
- * Whether @left bytes hold all of @message. In place of mnl_nlmsg_ok(), which takes a length of
- * 2 GiB and more for a negative one.
+ * Whether @left bytes hold all of @message, and what it is padded with, as the kernel does. In
+ * place of mnl_nlmsg_ok(), which takes a length of 2 GiB and more for a negative one.
  */
 bool us_decode_is_whole(const struct nlmsghdr *message, int left);
 

@@ -165,6 +165,21 @@ static void test_decode_error(void **state)
 	assert_int_equal(us_decode_error(&message.head, words, sizeof(words)), -EBADMSG);
 }
 
+static void test_whole(void **state)
+{
+	struct nlmsghdr message = { .nlmsg_len = 37 };
+
+	assert_true(us_decode_is_whole(&message, 40));
+	assert_false(us_decode_is_whole(&message, 39)); /* its padding is not all there */
+	message.nlmsg_len = 15;
+	assert_false(us_decode_is_whole(&message, 40));
+	message.nlmsg_len = UINT32_MAX;
+	assert_false(us_decode_is_whole(&message, 40));
+	message.nlmsg_len = 16;
+	assert_true(us_decode_is_whole(&message, 16));
+	assert_false(us_decode_is_whole(&message, 15));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +191,7 @@ int main(void)
 		cmocka_unit_test(test_arp_probe_is_known),
 		cmocka_unit_test(test_arp_answer_is_known),
 		cmocka_unit_test(test_decode_error),
+		cmocka_unit_test(test_whole),
 	};
 
 	return cmocka_run_group_tests_name("frame", tests, NULL, NULL);
