@@ -136,6 +136,8 @@ struct us_pair_config {
 	uint64_t backoff_max_usec; /* … up to this */
 	uint64_t calm_usec;	   /* visible for so long, the back-off is forgotten */
 	uint64_t reset_fresh_usec; /* a reset older than this is not answered by another */
+	uint64_t linger_usec;	   /* how long the guest surely goes on using the primary after an
+				    * unplug was asked for: us_pair_set_linger() */
 	uint32_t free_flips;	   /* guest-made hides before the first back-off */
 };
 
@@ -175,7 +177,9 @@ struct us_pair {
 	bool ready;	/* this driver session carried traffic on it */
 	bool too_early;	/* HIDING: UNPLUG was taken before the plug was done: again after it */
 	bool overdue;	/* HIDING, ABSENT: the answer did not come, or was no; to be asked again */
+	bool unplug_lost; /* HIDING: a reset had the port forget it; asked again at the deadline */
 	uint64_t primary_deadline; /* of the answer that is waited for, or of the next try */
+	uint64_t linger_until;	   /* HIDING: the guest listens on the primary so long */
 
 	/* The path */
 	enum us_path path; /* what the switch was last seen to do */
@@ -197,6 +201,9 @@ struct us_pair {
 
 /* Sets a new pair up: nothing is known of the VM, no primary is assigned. */
 void us_pair_init(struct us_pair *pair, const struct us_pair_config *config);
+
+/* What is known of the slot that the primary is in now; it counts from the next hide on. */
+void us_pair_set_linger(struct us_pair *pair, uint64_t linger_usec);
 
 /* ---- Events ---- */
 

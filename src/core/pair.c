@@ -52,10 +52,16 @@ void us_pair_init(struct us_pair *pair, const struct us_pair_config *config)
 	memset(pair, 0, sizeof(*pair)); /* padding too: pairs can be compared as bytes */
 	pair->config = *config;
 	pair->primary_deadline = US_NEVER;
+	pair->linger_until = US_NEVER;
 	pair->steer_deadline = US_NEVER;
 	pair->park_deadline = US_NEVER;
 	pair->calm_at = US_NEVER;
 	pair->why = US_WHY_NOT_ASSIGNED;
+}
+
+void us_pair_set_linger(struct us_pair *pair, uint64_t linger_usec)
+{
+	pair->config.linger_usec = linger_usec;
 }
 
 /* ---- What should be true ---- */
@@ -146,6 +152,9 @@ static enum us_path path_goal(const struct us_pair *pair)
 			return unparked;
 		return may_park ? US_PATH_PARKED : US_PATH_STANDBY;
 	case US_PRIMARY_HIDING:
+		/* It was asked, and still has time: nothing is held for so long. */
+		if (pair->linger_until != US_NEVER && pair->ready)
+			return US_PATH_PRIMARY;
 		if (may_park && !pair->overdue)
 			return US_PATH_PARKED;
 		if (!pair->guest_known)
@@ -209,8 +218,10 @@ static void go(struct us_pair *pair, enum us_primary primary, uint64_t deadline)
 {
 	pair->primary = primary;
 	pair->primary_deadline = deadline;
+	pair->linger_until = US_NEVER;
 	pair->overdue = false;
 	pair->too_early = false;
+	pair->unplug_lost = false;
 	pair->plugged = false;
 }
 
@@ -257,6 +268,8 @@ static void hide(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 	pair->calm_at = US_NEVER;
 	begin(pair);
 	go(pair, US_PRIMARY_HIDING, now + pair->config.unplug_usec);
+	if (pair->config.linger_usec > 0)
+		pair->linger_until = now + pair->config.linger_usec;
 }
 
 /* A wish of the guest's own making, as against ours or the upper layer's. */
@@ -331,6 +344,15 @@ static void settle_in_vm(struct us_pair *pair, enum us_why why, uint64_t now,
 	}
 }
 
+/* Nobody was told to let it go, and it may stay. */
+static void settle_hiding(struct us_pair *pair, enum us_why why, uint64_t now,
+			  struct us_effects *effects)
+{
+	if (pair->unplug_lost && why == US_WHY_DRIVER_OK && pair->failure == US_WHY_READY &&
+	    !pair->plugging)
+		plugged(pair, now, effects);
+}
+
 static void settle_primary(struct us_pair *pair, enum us_why why, uint64_t now,
 			   struct us_effects *effects)
 {
@@ -344,6 +366,9 @@ static void settle_primary(struct us_pair *pair, enum us_why why, uint64_t now,
 	case US_PRIMARY_EXPOSING:
 	case US_PRIMARY_VISIBLE:
 		settle_in_vm(pair, why, now, effects);
+		break;
+	case US_PRIMARY_HIDING:
+		settle_hiding(pair, why, now, effects);
 		break;
 	default: /* waiting for an answer */
 		break;
@@ -457,7 +482,7 @@ static void take_guest(struct us_pair *pair, enum us_guest guest, bool driver_ok
 /*
  * A reset ends the driver's session. A reset that is fresh finds the firmware not yet looking at
  * the bus; one more completes the unplug before it does. An old one must not: the guest may be
- * long up again.
+ * long up again. Where the guest lingers, its port forgets the unplug instead.
  */
 static void take_reset(struct us_pair *pair, uint64_t age, uint64_t now, struct us_effects *effects)
 {
@@ -468,9 +493,11 @@ static void take_reset(struct us_pair *pair, uint64_t age, uint64_t now, struct 
 	if (pair->primary == US_PRIMARY_EXPOSING || pair->primary == US_PRIMARY_VISIBLE) {
 		flip(pair, now);
 		hide(pair, now, effects);
-		if (age <= pair->config.reset_fresh_usec)
+		if (age <= pair->config.reset_fresh_usec && pair->config.linger_usec == 0)
 			emit(effects, US_EFFECT_RESET_VM);
 	}
+	if (pair->primary == US_PRIMARY_HIDING)
+		pair->unplug_lost = pair->config.linger_usec > 0;
 }
 
 static int take_observed(struct us_pair *pair, bool is_there, uint64_t now,
@@ -552,6 +579,12 @@ static int take_traffic(struct us_pair *pair, bool on, uint64_t now, struct us_e
 		fail(pair, now, US_WHY_NOT_READY);
 		hide(pair, now, effects);
 		pair->ready = false; /* the guest listens on its standby */
+		return 0;
+	}
+	if (pair->primary == US_PRIMARY_HIDING && is_ours(pair) && !on) {
+		/* It let go, and listens on its standby: nothing is held any more. */
+		pair->ready = false;
+		pair->park_spent = true;
 		return 0;
 	}
 	if (pair->primary != US_PRIMARY_EXPOSING || !pair->plugged)
@@ -722,6 +755,7 @@ static void expire_primary(struct us_pair *pair, uint64_t now, struct us_effects
 		unplug_overdue(pair, now, effects);
 		if (pair->primary == US_PRIMARY_HIDING)
 			emit(effects, US_EFFECT_UNPLUG);
+		pair->unplug_lost = false;
 		break;
 	default: /* absent: settle_absent() looks at the deadline itself */
 		break;
@@ -733,6 +767,8 @@ static void expire(struct us_pair *pair, uint64_t now, struct us_effects *effect
 	expire_primary(pair, now, effects);
 	if (pair->steering && now >= pair->steer_deadline)
 		steer_failed(pair, now, effects);
+	if (now >= pair->linger_until)
+		pair->linger_until = US_NEVER;
 	if (now >= pair->park_deadline) {
 		pair->park_spent = true;
 		pair->park_deadline = US_NEVER;
@@ -756,6 +792,7 @@ uint64_t us_pair_deadline(const struct us_pair *pair)
 	uint64_t deadline = earlier(earlier(pair->primary_deadline, pair->steer_deadline),
 				    earlier(pair->park_deadline, pair->calm_at));
 
+	deadline = earlier(deadline, pair->linger_until);
 	if (pair->plug_after > 0 && pair->primary == US_PRIMARY_HIDDEN)
 		deadline = earlier(deadline, pair->plug_after);
 	return deadline;

@@ -160,6 +160,7 @@ struct us_host_pair {
 	struct us_host_vf *vf;	/* vf.c; NULL: no VF is, or is to be, reserved */
 	struct us_steer *steer; /* NULL while the switch cannot be found */
 	struct us_watch *watch;
+	struct us_watch *leaving; /* of its standby, while the guest takes its time to let go */
 	struct us_unread *unread;     /* while its guest may be stopped for a migration */
 	struct us_announce *announce; /* since its guest arrived here */
 	enum us_at_stop at_stop;

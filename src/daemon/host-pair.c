@@ -23,6 +23,7 @@
 enum {
 	PROBE_USEC = 20 * 1000,
 	STABLE_USEC = 300 * 1000,
+	LEFT_USEC = 100 * 1000,
 	QUIET_USEC = 2 * 1000 * 1000,
 };
 
@@ -65,11 +66,32 @@ static void answered(struct us_host_pair *pair)
 	us_daemon_settle_waiters(pair->vm->daemon); /* a removed pair may go now */
 }
 
+static void follow_leaving(struct us_host_pair *pair);
+
+/* Refused: it is gone, or is in no slot that is known: then nothing is counted on. */
+static void on_linger(void *userdata, int r, const char *why)
+{
+	struct us_host_pair *pair = userdata;
+
+	us_pair_set_linger(&pair->engine, r == 0 ? strtoull(why, NULL, 10) : 0);
+	follow_leaving(pair); /* after a restart it may be on its way out already */
+	answered(pair);
+}
+
+/* Long before the answer matters. */
+static void ask_for_linger(struct us_host_pair *pair)
+{
+	us_pair_set_linger(&pair->engine, 0);
+	asked(pair, us_vm_query_linger(pair->vm->vm, pair->device, on_linger, pair));
+}
+
 static void on_plugged(void *userdata, int r, const char *why)
 {
 	answered(userdata);
 	/* -ECONNRESET: the VM is lost, and the engine is told so. -ETIMEDOUT: it may be there yet.
 	 */
+	if (r == 0)
+		ask_for_linger(userdata);
 	if (r != -ECONNRESET)
 		answer(userdata, US_EVENT_PLUGGED, r == 0 || r == -ETIMEDOUT, why);
 }
@@ -326,6 +348,44 @@ static void watch(struct us_host_pair *pair)
 		us_park_listen(us_steer_park(pair->steer), on_held, pair->watch);
 }
 
+static void on_left(void *userdata, bool ready, const char *why)
+{
+	struct us_host_pair *pair = userdata;
+
+	/* If it cannot be seen, the end of the unplug shows it. */
+	if (ready)
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_TRAFFIC });
+}
+
+/*
+ * Of a guest that takes seconds to let its primary go, the VMM hears a second after it has (Linux
+ * waits for the slot's power to go). So it is looked for traffic on its standby, as for readiness
+ * on a primary: what is sent there reaches it, or is not answered.
+ */
+static void follow_leaving(struct us_host_pair *pair)
+{
+	static const struct us_watch_handler handler = { .traffic = on_left };
+	bool may_leave = pair->engine.primary == US_PRIMARY_HIDING && pair->engine.ready &&
+			 pair->engine.config.linger_usec > 0;
+	struct us_watch_config config = {
+		.standby_port = pair->primary.port,
+		.primary_port = pair->port,
+		.probe_usec = PROBE_USEC,
+		.stable_usec = LEFT_USEC,
+		.quiet_usec = QUIET_USEC,
+	};
+	struct us_reason reason;
+
+	if (!may_leave) {
+		us_watch_free(US_STEAL(pair->leaving));
+		return;
+	}
+	memcpy(config.mac, pair->mac, sizeof(config.mac));
+	if (!pair->leaving)
+		us_watch_new(&pair->leaving, pair->vm->daemon->loop, &config, &handler, pair,
+			     &reason);
+}
+
 static void publish(struct us_host_pair *pair, const struct us_effect *effect)
 {
 	if (pair->engine.primary == US_PRIMARY_VISIBLE && !pair->is_unused)
@@ -433,6 +493,7 @@ void us_host_pair_feed(struct us_host_pair *pair, struct us_event event)
 
 	arm(pair);
 	us_use_follow(pair);
+	follow_leaving(pair);
 	assign_next(pair);
 	us_vf_settle(pair);
 	us_daemon_settle_waiters(pair->vm->daemon);
@@ -447,6 +508,8 @@ static void on_observed(void *userdata, int r, const char *why)
 	struct us_host_pair *pair = userdata;
 
 	answered(pair);
+	if (r == 0)
+		ask_for_linger(pair);
 	if (r >= 0)
 		us_host_pair_feed(pair,
 				  (struct us_event){ .type = US_EVENT_OBSERVED, .on = r == 0 });
@@ -574,6 +637,7 @@ void us_host_pair_free(struct us_host_pair *pair)
 	us_list_remove(&pair->link);
 	us_vf_forget(pair);
 	us_vm_unwatch(pair->vm->vm, pair->standby);
+	us_watch_free(pair->leaving);
 	unwatch(pair); /* before the lot is looked through once more: it tells the watch */
 	us_unread_free(pair->unread);
 	us_announce_free(pair->announce);

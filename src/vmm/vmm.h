@@ -122,9 +122,10 @@ int us_vm_inspect(struct us_vm *vm, const char *device, us_vm_standby_fn done, v
 
 /*
  * Watches a standby's driver: US_VM_GUEST once at the start, after each adoption, and
- * whenever it changes; not while nobody can know what it negotiated. Changes that the monitor announces are looked up at once; those it does
- * not (unbind, kexec) are found by looking every second or so while the driver is bound or a
- * guest runs, at the cost of one short exchange and no parsing while nothing changes.
+ * whenever it changes; not while nobody can know what it negotiated. Changes that the monitor
+ * announces are looked up at once; those it does not (unbind, kexec) are found by looking every
+ * second or so while the driver is bound or a guest runs, at the cost of one short exchange and no
+ * parsing while nothing changes.
  */
 int us_vm_watch(struct us_vm *vm, const char *device);
 void us_vm_unwatch(struct us_vm *vm, const char *device);
@@ -160,6 +161,14 @@ int us_vm_unplug(struct us_vm *vm, const char *id, us_vm_done_fn done, void *use
 
 /* Whether a device with this id is in the VM: @r is 0 (yes), US_REFUSED (no) or -errno. */
 int us_vm_has_device(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata);
+
+/*
+ * How long a guest surely goes on using a device after it was asked to let it go: in @why, as a
+ * decimal number of microseconds, if @r is 0. Not at all with ACPI's hot-plug; with a port's own
+ * (PCI Express Base Specification, "Attention Button") five seconds in which a second press would
+ * call it off, less what it takes to be ready in time.
+ */
+int us_vm_query_linger(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata);
 
 /*
  * How many bytes of memory the guest has, with what was plugged: in @why, as a decimal number, if

@@ -135,6 +135,7 @@ static void ask_all(struct us_vm *vm)
 
 	count(us_vm_inspect(vm, "net0", on_standby, NULL));
 	count(us_vm_has_device(vm, "p0", on_done, NULL));
+	count(us_vm_query_linger(vm, "p0", on_done, NULL));
 	count(us_vm_find_slot(vm, on_done, NULL));
 	count(us_vm_plug(vm, &emulated, on_done, NULL));
 	count(us_vm_plug(vm, &vfio, on_done, NULL));

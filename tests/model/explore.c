@@ -108,6 +108,7 @@ static void rebase(struct us_pair *pair, uint64_t now)
 	pair->park_deadline = distance(pair->park_deadline, now);
 	pair->calm_at = distance(pair->calm_at, now);
 	pair->plug_after = distance(pair->plug_after, now);
+	pair->linger_until = distance(pair->linger_until, now);
 }
 
 static void step(const struct state *before, const struct us_event *event, struct state *after,
@@ -167,7 +168,7 @@ static size_t alphabet(struct us_event *events, bool can_park)
 	return n;
 }
 
-static void explore(enum us_mode mode, bool can_park)
+static void explore(enum us_mode mode, bool can_park, uint64_t linger_usec)
 {
 	static struct us_event events[128];
 	size_t n_events = alphabet(events, can_park);
@@ -178,7 +179,7 @@ static void explore(enum us_mode mode, bool can_park)
 		.can_park = can_park,
 		.plug_usec = 1,
 		.ready_usec = 1,
-		.unplug_usec = 1,
+		.unplug_usec = 1 + linger_usec,
 		.retry_usec = 1,
 		.steer_usec = 1,
 		.park_usec = 2,
@@ -186,6 +187,7 @@ static void explore(enum us_mode mode, bool can_park)
 		.backoff_max_usec = 2,
 		.calm_usec = 1,
 		.reset_fresh_usec = 1,
+		.linger_usec = linger_usec,
 		.free_flips = 1,
 	};
 
@@ -209,22 +211,23 @@ static void explore(enum us_mode mode, bool can_park)
 			table_add(&table, &after);
 		}
 	}
-	printf("%s%s: %zu states, %zu transitions, %zu liveness checks: invariants 1 to 6, 8, 9 "
+	printf("%s%s%s: %zu states, %zu transitions, %zu liveness checks: invariants 1 to 6, 8, 9 "
 	       "hold\n",
-	       us_mode_name(mode), can_park ? ", parking" : "", table.count, transitions, checks);
+	       us_mode_name(mode), can_park ? ", parking" : "", linger_usec ? ", lingering" : "",
+	       table.count, transitions, checks);
 	free(table.states);
 	free(table.buckets);
 }
 
 /* Each space by a process of its own: they share nothing. */
-static pid_t start(enum us_mode mode, bool can_park)
+static pid_t start(enum us_mode mode, bool can_park, uint64_t linger_usec)
 {
 	pid_t pid;
 
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
-		explore(mode, can_park);
+		explore(mode, can_park, linger_usec);
 		exit(0);
 	}
 	return pid;
@@ -233,9 +236,10 @@ static pid_t start(enum us_mode mode, bool can_park)
 int main(void)
 {
 	const pid_t pids[] = {
-		start(US_MODE_COMBINED, true),
-		start(US_MODE_COMBINED, false),
-		start(US_MODE_SEPARATE, false),
+		start(US_MODE_COMBINED, true, 0),
+		start(US_MODE_COMBINED, true, 1),
+		start(US_MODE_COMBINED, false, 0),
+		start(US_MODE_SEPARATE, false, 0),
 	};
 	int failed = 0;
 

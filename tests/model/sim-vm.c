@@ -491,6 +491,12 @@ int us_vm_has_device(struct us_vm *vm, const char *id, us_vm_done_fn done, void 
 	return ask_done(vm, REQUEST_HAS, id, done, userdata);
 }
 
+/* By ACPI: not at all. */
+int us_vm_query_linger(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata)
+{
+	return -ENOTCONN;
+}
+
 int us_vm_reset(struct us_vm *vm, us_vm_done_fn done, void *userdata)
 {
 	return ask_done(vm, REQUEST_RESET, NULL, done, userdata);

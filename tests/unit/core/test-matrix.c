@@ -455,7 +455,7 @@ static const struct cell hiding[] = {
 	{ "unplug-refused", "" },
 	{ "unplugged", "steer=standby → hidden" },
 	{ "traffic on", "ignored" },
-	{ "traffic off", "ignored" },
+	{ "traffic off", "steer=standby" },
 	{ "steered standby on", "ignored" },
 	{ "steered primary on", "ignored" },
 	{ "steered primary off", "ignored" },

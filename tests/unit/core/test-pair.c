@@ -300,6 +300,60 @@ static const struct scene_line park_long[] = {
 	{ 0 },
 };
 
+/* The guest takes five seconds to let it go, and says so: nothing is held for most of them. */
+static const struct scene_line linger[] = {
+	{ 10000, "hold on", "unplug", "web0: visible → hiding (on hold)" },
+	{ 14799, "tick", "", NULL },
+	{ 14800, "tick", "steer=parked", NULL },
+	{ 14801, "steered parked on", "", NULL },
+	{ 16200, "unplugged", "steer=standby", "web0: hiding → hidden (on hold)" },
+	{ 16201, "steered standby on", "", NULL },
+	{ 0 },
+};
+
+/* It is seen to listen on its standby before the VMM hears that it let go. */
+static const struct scene_line linger_left[] = {
+	{ 10000, "hold on", "unplug", "web0: visible → hiding (on hold)" },
+	{ 14800, "tick", "steer=parked", NULL },
+	{ 14801, "steered parked on", "", NULL },
+	{ 15150, "traffic off", "steer=standby", NULL },
+	{ 15151, "steered standby on", "", NULL },
+	{ 16200, "unplugged", "", "web0: hiding → hidden (on hold)" },
+	{ 0 },
+};
+
+/* What ends the driver's session ends its use of the primary. */
+static const struct scene_line linger_reset[] = {
+	{ 10000, "hold on", "unplug", "web0: visible → hiding (on hold)" },
+	{ 12000, "reset", "steer=standby", NULL },
+	{ 12001, "steered standby on", "", NULL },
+	{ 14800, "tick", "", NULL },
+	{ 0 },
+};
+
+/* No second reset: it would not complete the unplug. The driver that comes back may have it. */
+static const struct scene_line linger_reboot[] = {
+	{ 10000, "reset", "unplug steer=standby", "web0: visible → hiding (guest was reset)" },
+	{ 10001, "steered standby on", "", NULL },
+	{ 14000, "guest capable off", "",
+	  "web0: hiding (guest's driver has not reached DRIVER_OK)" },
+	{ 15000, "guest capable on", "steer=parked watch",
+	  "web0: hiding → exposing (waiting for the guest's traffic on the primary)" },
+	{ 15001, "steered parked on", "", NULL },
+	{ 15400, "traffic on", "steer=primary", NULL },
+	{ 0 },
+};
+
+/* One that is not capable any more is asked again. */
+static const struct scene_line linger_reboot_legacy[] = {
+	{ 10000, "reset", "unplug steer=standby", "web0: visible → hiding (guest was reset)" },
+	{ 10001, "steered standby on", "", NULL },
+	{ 15000, "guest legacy on", "", "web0: hiding (guest negotiated without STANDBY)" },
+	{ 30000, "tick", "unplug", "web0: hiding (guest has not acknowledged the unplug)" },
+	{ 36200, "unplugged", "", "web0: hiding → hidden (guest negotiated without STANDBY)" },
+	{ 0 },
+};
+
 static const struct scene_line park_spent[] = {
 	{ 0, "guest capable on", "steer=parked plug",
 	  "web0: hidden → exposing (guest reached DRIVER_OK)" },
@@ -651,6 +705,21 @@ static void ejecting_guest_is_slowed_down(void **state)
 			most_plugs(&scene.pair.config, USEC_PER_HOUR));
 }
 
+static void lingering_guest_is_not_held_up(void **state)
+{
+	const struct scene_line *const endings[] = { linger, linger_left, linger_reset,
+						     linger_reboot, linger_reboot_legacy };
+
+	for (size_t i = 0; i < US_ARRAY_LENGTH(endings); i++) {
+		struct scene scene;
+
+		scene_begin(&scene, US_MODE_COMBINED, true);
+		scene_tell_all(&scene, TO_VISIBLE);
+		us_pair_set_linger(&scene.pair, 4800 * 1000);
+		scene_play(&scene, endings[i]);
+	}
+}
+
 static void calm_forgets_the_flips(void **state)
 {
 	struct scene scene;
@@ -826,6 +895,7 @@ int main(void)
 		cmocka_unit_test(flipping_guest_is_slowed_down),
 		cmocka_unit_test(rebooting_guest_is_slowed_down),
 		cmocka_unit_test(ejecting_guest_is_slowed_down),
+		cmocka_unit_test(lingering_guest_is_not_held_up),
 		cmocka_unit_test(calm_forgets_the_flips),
 		cmocka_unit_test(may_migrate_only_while_out_of_the_vm),
 		cmocka_unit_test(settled_and_idle),

@@ -286,6 +286,43 @@ static void test_plug(void **state)
 	stop(&machine);
 }
 
+static void expect_linger(struct machine *machine, const char *usec)
+{
+	const struct us_plug plug = {
+		.id = "p0", .model = "vmxnet3", .interface = "vm-primary", .mac = mac
+	};
+	struct answer a;
+
+	ASK(&machine->watched, a, us_vm_query_linger(machine->watched.vm, "p0", on_done, &a));
+	assert_int_equal(a.r, US_REFUSED);
+	ASK(&machine->watched, a, us_vm_plug(machine->watched.vm, &plug, on_done, &a));
+	assert_string_equal(a.why, "");
+	ASK(&machine->watched, a, us_vm_query_linger(machine->watched.vm, "p0", on_done, &a));
+	assert_int_equal(a.r, 0);
+	assert_string_equal(a.why, usec);
+	stop(machine);
+}
+
+static void test_linger(void **state)
+{
+	static const char *const native[] = { "-machine",
+					      "q35",
+					      "-S",
+					      "-global",
+					      "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
+					      "-device",
+					      "pcie-root-port,id=rp1,chassis=1",
+					      NULL };
+	struct machine machine;
+
+	start(&machine, "linger-acpi", q35);
+	expect_linger(&machine, "0");
+	start(&machine, "linger-native", native);
+	expect_linger(&machine, "4800000");
+	start(&machine, "linger-pc", pc);
+	expect_linger(&machine, "0");
+}
+
 /* An unplug that overtakes its plug ends it: the device does not come after all. */
 static void test_plug_called_off(void **state)
 {
@@ -549,6 +586,7 @@ int main(void)
 		cmocka_unit_test(test_plug),
 		cmocka_unit_test(test_plug_two),
 		cmocka_unit_test(test_plug_called_off),
+		cmocka_unit_test(test_linger),
 		cmocka_unit_test(test_plug_pc),
 		cmocka_unit_test(test_unplug_missing),
 		cmocka_unit_test(test_configure),
