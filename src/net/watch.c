@@ -81,7 +81,7 @@ static struct drained drain(struct us_watch *watch, int fd)
 
 static void set_since(struct us_watch *watch, uint64_t since_usec)
 {
-	if (!watch->since_usec != !since_usec)
+	if (watch->handler->answering && !watch->since_usec != !since_usec)
 		watch->handler->answering(watch->userdata, since_usec);
 	watch->since_usec = since_usec;
 }

@@ -42,7 +42,7 @@ struct us_watch_config {
 };
 
 struct us_watch_handler {
-	/* It began to answer on the primary, or ceased to. */
+	/* It began to answer on the primary, or ceased to. NULL: nobody wants to know. */
 	void (*answering)(void *userdata, bool is_answering);
 	/* Once: @ready when the guest stably sends from the primary; false when it cannot be
 	 * watched any more (@why, the interface is gone). The watch is idle afterwards; it may be
