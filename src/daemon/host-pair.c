@@ -88,6 +88,8 @@ static void ask_for_linger(struct us_host_pair *pair)
 static void on_plugged(void *userdata, int r, const char *why)
 {
 	answered(userdata);
+	if (r == US_REFUSED && us_vf_was_snatched(userdata, why))
+		return;
 	/* -ECONNRESET: the VM is lost, and the engine is told so. -ETIMEDOUT: it may be there yet.
 	 */
 	if (r == 0)

@@ -11,6 +11,7 @@
 #include "daemon/daemon.h"
 #include "daemon/vf-job.h"
 #include "daemon/vf.h"
+#include "util/clock.h"
 
 struct us_host_vf {
 	struct us_reserved reserved; /* once it is */
@@ -18,6 +19,13 @@ struct us_host_vf {
 	int group_fd;		     /* while it is held */
 	struct us_vf_job *job;	     /* under way */
 	bool plug_waits;	     /* for it */
+	struct us_timer again;	     /* set when the plug is to be tried again */
+	unsigned snatched;	     /* so often, one after the other */
+};
+
+enum {
+	SNATCHED_MAX = 20,
+	SNATCHED_USEC = 100 * 1000, /* after the first; then as much more each time, to a second */
 };
 
 static const char *words_of(const struct us_vf_job *job)
@@ -68,13 +76,21 @@ void us_vf_return_leaks(struct us_daemon *daemon)
 
 /* ---- Reserving ---- */
 
+static void on_again(void *userdata)
+{
+	us_vf_gone_now(userdata);
+}
+
 static struct us_host_vf *vf_of(struct us_host_pair *pair)
 {
 	if (pair->vf)
 		return pair->vf;
 	pair->vf = calloc(1, sizeof(*pair->vf));
-	if (pair->vf)
-		pair->vf->group_fd = -1;
+	if (!pair->vf)
+		return NULL;
+	pair->vf->group_fd = -1;
+	if (us_timer_init(&pair->vf->again, pair->vm->daemon->loop, on_again, pair) < 0)
+		free(US_STEAL(pair->vf));
 	return pair->vf;
 }
 
@@ -184,6 +200,7 @@ static void detach(struct us_host_pair *pair)
 		us_steer_set_sriov(pair->steer, NULL, NULL);
 	us_sriov_free(vf->sriov);
 	us_close(vf->group_fd);
+	us_timer_deinit(&vf->again);
 	free(US_STEAL(pair->vf));
 	us_neighbourhood_changed(pair->vm->daemon);
 }
@@ -250,10 +267,24 @@ bool us_vf_look(struct us_host_pair *pair)
 							   primary != US_PRIMARY_ABSENT);
 }
 
+/* The plug is not wanted any more: then it was refused. */
+static void give_up(struct us_host_pair *pair)
+{
+	bool is_owed = us_timer_is_set(&pair->vf->again);
+
+	us_timer_stop(&pair->vf->again);
+	pair->vf->snatched = 0;
+	if (is_owed)
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_PLUGGED });
+}
+
 void us_vf_settle(struct us_host_pair *pair)
 {
-	struct us_host_vf *vf = pair->vf;
+	struct us_host_vf *vf;
 
+	if (pair->vf && pair->engine.primary != US_PRIMARY_EXPOSING)
+		give_up(pair);
+	vf = pair->vf;
 	if (us_vf_look(pair) && pair->steer)
 		us_steer_set_answering(pair->steer, false);
 	if (!vf || vf->job || vf->group_fd >= 0 || !is_to_be_held(pair) || !vf->reserved.address[0])
@@ -282,6 +313,20 @@ int us_vf_let_go(struct us_host_pair *pair, struct us_reason *reason)
 	}
 	vf->group_fd = us_close(vf->group_fd);
 	return r;
+}
+
+/* EBUSY, in QEMU's words. The engine's deadline for the plug goes on. */
+bool us_vf_was_snatched(struct us_host_pair *pair, const char *why)
+{
+	struct us_host_vf *vf = pair->vf;
+	unsigned pauses;
+
+	if (!vf || !strstr(why, "busy") || vf->snatched == SNATCHED_MAX ||
+	    pair->engine.primary != US_PRIMARY_EXPOSING)
+		return false;
+	pauses = ++vf->snatched < 10 ? vf->snatched : 10;
+	us_timer_set(&vf->again, us_now_usec() + pauses * SNATCHED_USEC);
+	return true;
 }
 
 struct us_sriov *us_vf_sriov(const struct us_host_pair *pair)

@@ -35,6 +35,11 @@ enum {
 	US_VF_LATER = US_REFUSED + 1,
 };
 int us_vf_let_go(struct us_host_pair *pair, struct us_reason *reason);
+/*
+ * The VMM refused the plug. True if it is to be tried again at once, by us_vf_gone_now(): somebody
+ * opened the group in the moment between our letting go and the VMM, which nobody can be kept from.
+ */
+bool us_vf_was_snatched(struct us_host_pair *pair, const char *why);
 /* host-pair.c: try the plug again. */
 void us_vf_gone_now(struct us_host_pair *pair);
 
