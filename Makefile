@@ -8,13 +8,13 @@ PREFIX ?= /usr/local
 BUILD_PACKAGES = gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libjansson-dev \
 	libmnl-dev libcmocka-dev
 LAB_PACKAGES = qemu-system-x86 ipxe-qemu iproute2 busybox-static cpio kmod socat xz-utils
-HOSTS_PACKAGES = debootstrap openssh-client iproute2 busybox-static cpio kmod
+HOSTS_PACKAGES = $(LAB_PACKAGES) debootstrap openssh-client
 CHECK_PACKAGES = binutils clang libclang-rt-dev mandoc shellcheck
 
 help:
 	@echo 'make demo            a live migration with traffic, in a laboratory of namespaces (root)'
 	@echo 'make check           build and run every test; the laboratory ones need root'
-	@echo 'make check-vfio      the tests with real VFs, in an emulated host machine (root, minutes)'
+	@echo 'make check-vfio      the tests with real VFs, in emulated host machines; all, or SCENARIOS=… (root)'
 	@echo 'make check-sanitize  the C tests with address and undefined-behaviour sanitizers'
 	@echo 'make simulate        two hosts in virtual time, for 10 minutes, and every way to have 2 faults'
 	@echo 'make coverage        what of src/core its tests execute, in lines and branches'
@@ -45,7 +45,7 @@ check: check-packages
 	@tests/check $(BUILD)
 
 check-vfio: build hosts-packages
-	@tests/vfio/check-vfio $(BUILD)
+	@tests/vfio/check-vfio $(BUILD) $(SCENARIOS)
 
 check-sanitize: check-packages
 	@tests/check --sanitize-only $(BUILD)

@@ -14,12 +14,23 @@
 #include "lab/proc.h"
 #include "util/clock.h"
 
-#define READY_TIMEOUT_USEC (10 * US_USEC_PER_SEC)
+#define READY_TIMEOUT_USEC (60 * US_USEC_PER_SEC)
 #define CALL_TIMEOUT_USEC (60 * US_USEC_PER_SEC)
 
 void us_ctl_socket(const struct us_lab *lab, enum us_lab_host host, char path[200])
 {
 	snprintf(path, 200, "%s/%s.understudy", lab->dir, us_lab_host_name(host));
+}
+
+void us_ctl_peer(const struct us_lab *lab, enum us_lab_host host, char target[210])
+{
+	char path[200];
+
+	us_ctl_socket(lab, host, path);
+	if (lab->options.hosts == US_HOSTS_VM)
+		snprintf(target, 210, "ssh://root@10.83.0.%d", host + 1);
+	else
+		snprintf(target, 210, "unix:%s", path);
 }
 
 void us_ctl_crash_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
@@ -52,17 +63,28 @@ static int on_notify(sd_event_source *source, int fd, uint32_t revents, void *us
 }
 
 struct starting {
+	struct us_lab *lab;
+	enum us_lab_host host;
 	pid_t pid;
 	bool ready;
 };
 
+/* What a machine's daemon notifies does not come here: it is ready when it answers. */
+static bool answers(const struct starting *starting)
+{
+	static const char *const argv[] = { "status", NULL };
+
+	return starting->lab->options.hosts == US_HOSTS_VM &&
+	       !us_ctl(starting->lab, starting->host, argv, NULL, NULL);
+}
+
 static bool is_ready_or_gone(void *userdata)
 {
 	struct starting *starting = userdata;
-	siginfo_t info = {};
+	bool has_ended = us_proc_has_ended(starting->pid);
 
-	waitid(P_PID, starting->pid, &info, WEXITED | WNOHANG | WNOWAIT);
-	return starting->ready || info.si_pid;
+	starting->ready = starting->ready || (!has_ended && answers(starting));
+	return starting->ready || has_ended;
 }
 
 static int daemon_spawn(struct us_lab *lab, enum us_lab_host host, const char *record,
@@ -78,9 +100,14 @@ static int daemon_spawn(struct us_lab *lab, enum us_lab_host host, const char *r
 				     .stdout_fd = -1,
 				     .extra_fd = -1 };
 
+	snprintf(address, sizeof(address), "10.83.0.%d", host + 1);
+	if (lab->options.hosts == US_HOSTS_VM) { /* as it is installed */
+		spec.argv = (const char *const[]){ "understudyd", "--migration-address", address,
+						   NULL };
+		return us_proc_spawn(lab, &spec, ret_pid);
+	}
 	us_ctl_socket(lab, host, socket);
 	snprintf(state, sizeof(state), "%s/%s.state", lab->dir, us_lab_host_name(host));
-	snprintf(address, sizeof(address), "10.83.0.%d", host + 1);
 	mkdir(state, 0755);
 	return us_proc_spawn(lab, &spec, ret_pid);
 }
@@ -89,7 +116,7 @@ int us_ctl_daemon_start(struct us_lab *lab, enum us_lab_host host, struct us_rea
 {
 	US_CLEANUP(us_closep) int notify = -1;
 	char path[108], crash_path[200], record[40];
-	struct starting starting = {};
+	struct starting starting = { .lab = lab, .host = host };
 	sd_event_source *source = NULL;
 	int r;
 
@@ -109,7 +136,7 @@ int us_ctl_daemon_start(struct us_lab *lab, enum us_lab_host host, struct us_rea
 		r = sd_event_add_io(lab->loop, &source, notify, EPOLLIN, on_notify,
 				    &starting.ready);
 	if (r >= 0)
-		r = us_lab_wait(lab, is_ready_or_gone, &starting, READY_TIMEOUT_USEC);
+		r = us_lab_poll(lab, is_ready_or_gone, &starting, READY_TIMEOUT_USEC);
 	sd_event_source_disable_unref(source);
 	if (r || !starting.ready)
 		return us_refuse(reason, "understudyd on %s did not get ready: see %s/%s.log",

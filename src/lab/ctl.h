@@ -13,6 +13,9 @@
 /* The socket of the host's daemon. */
 void us_ctl_socket(const struct us_lab *lab, enum us_lab_host host, char path[200]);
 
+/* How the daemon of @host is called by the other host's, for `migrate --to`. */
+void us_ctl_peer(const struct us_lab *lab, enum us_lab_host host, char target[210]);
+
 /* What is written there is the point at which the host's daemon dies, daemon/crash.h. */
 void us_ctl_crash_path(const struct us_lab *lab, enum us_lab_host host, char path[200]);
 

@@ -3,17 +3,23 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "lab/machine.h"
 #include "lab/proc.h"
 #include "util/cleanup.h"
 
 int us_image_prepare(struct us_lab *lab, struct us_reason *reason)
 {
 	US_CLEANUP(us_freep) char *image = NULL;
-	char script[300];
+	char script[300], dir[200];
 
+	snprintf(dir, sizeof(dir), "%s", lab->dir);
+	if (lab->options.hosts == US_HOSTS_VM)
+		us_machine_shared(lab, dir);
+	mkdir(dir, 0755);
 	snprintf(script, sizeof(script), "%s/make-image", lab->data);
-	snprintf(lab->initrd, sizeof(lab->initrd), "%s/initrd", lab->dir);
+	snprintf(lab->initrd, sizeof(lab->initrd), "%s/initrd", dir);
 	image = us_proc_read(lab, NULL,
 			     (const char *const[]){ script, lab->beacon, lab->initrd, NULL });
 	if (!image || !strchr(image, '/'))

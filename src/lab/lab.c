@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lab/lab.h"
+#include "lab/machine.h"
 #include "util/clock.h"
 
 static const char *const host_names[] = { "host-a", "host-b" };
@@ -17,6 +18,15 @@ _Static_assert(sizeof(host_names) / sizeof(host_names[0]) == US_LAB_HOSTS, "a na
 static const char *const manager_names[] = { "understudy", "qemu" };
 _Static_assert(sizeof(manager_names) / sizeof(manager_names[0]) == US_MANAGERS,
 	       "a name for each manager");
+
+static const char *const hosts_names[] = { "netns", "vm" };
+_Static_assert(sizeof(hosts_names) / sizeof(hosts_names[0]) == US_HOSTS_KINDS,
+	       "a name for each kind of hosts");
+
+const char *us_hosts_name(enum us_hosts hosts)
+{
+	return hosts_names[hosts];
+}
 
 const char *us_manager_name(enum us_manager manager)
 {
@@ -35,6 +45,11 @@ static void find(char *path, size_t size, const char *self, const char *beside,
 	snprintf(path, size, "%s/%s", self, beside);
 	if (access(path, R_OK))
 		snprintf(path, size, "%s", installed);
+}
+
+static void find_data(char path[256], const char *source)
+{
+	snprintf(path, 256, "%s", access(source, R_OK) ? US_LAB_DATADIR : source);
 }
 
 int us_lab_directories(const struct us_lab *lab)
@@ -80,6 +95,24 @@ static int loop_new(struct us_lab *lab)
 	return r < 0 ? r : 0;
 }
 
+/* A lab that is up is of its own kind, whatever was asked for; what was not chosen depends on it.
+ */
+static void complete(struct us_lab *lab)
+{
+	struct us_lab_options *options = &lab->options;
+	bool are_vms;
+
+	if (us_machine_is_up(lab))
+		options->hosts = US_HOSTS_VM;
+	are_vms = options->hosts == US_HOSTS_VM;
+	if (!options->primary)
+		options->primary = are_vms ? US_MODELS_VF : "vmxnet3";
+	if (!options->rate)
+		options->rate = are_vms ? 50 : 1000;
+	if (are_vms)
+		options->accel = "kvm";
+}
+
 int us_lab_init(struct us_lab *lab, const struct us_lab_options *options)
 {
 	char self[200];
@@ -98,9 +131,9 @@ int us_lab_init(struct us_lab *lab, const struct us_lab_options *options)
 	find(lab->cli, sizeof(lab->cli), self, "../cli/understudy", "understudy");
 	find(lab->beacon, sizeof(lab->beacon), self, "understudy-beacon",
 	     US_LAB_DATADIR "/understudy-beacon");
-	snprintf(lab->data, sizeof(lab->data), "%s", US_LAB_SOURCE "/guest");
-	if (access(lab->data, R_OK))
-		snprintf(lab->data, sizeof(lab->data), "%s", US_LAB_DATADIR);
+	find_data(lab->data, US_LAB_SOURCE "/guest");
+	find_data(lab->host_data, US_LAB_SOURCE "/hosts");
+	complete(lab);
 
 	return loop_new(lab);
 }
@@ -127,4 +160,25 @@ int us_lab_wait(struct us_lab *lab, bool (*done)(void *userdata), void *userdata
 			return r;
 	}
 	return 0;
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	return 0;
+}
+
+int us_lab_poll(struct us_lab *lab, bool (*done)(void *), void *userdata, uint64_t timeout_usec)
+{
+	uint64_t end = us_now_usec() + timeout_usec;
+	int r;
+
+	do {
+		sd_event_source *timer = NULL;
+
+		sd_event_add_time_relative(lab->loop, &timer, CLOCK_MONOTONIC,
+					   50 * US_USEC_PER_MSEC, 0, on_tick, NULL);
+		r = us_lab_wait(lab, done, userdata, 60 * US_USEC_PER_MSEC);
+		sd_event_source_disable_unref(timer);
+	} while (r == -ETIMEDOUT && us_now_usec() < end);
+	return r;
 }

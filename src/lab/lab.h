@@ -22,6 +22,16 @@ enum us_lab_host {
 	US_LAB_HOSTS,
 };
 
+/* What the hosts are. */
+enum us_hosts {
+	US_HOSTS_NETNS, /* network namespaces; a primary is emulated */
+	US_HOSTS_VM,	/* emulated machines; a primary is a VF of theirs: machine.h */
+	US_HOSTS_KINDS,
+};
+
+/* "netns", "vm". */
+const char *us_hosts_name(enum us_hosts hosts);
+
 /* Who shows and hides the primary. */
 enum us_manager {
 	US_MANAGER_UNDERSTUDY,
@@ -47,6 +57,7 @@ struct us_lab_options {
 	const char *json;    /* file for the report, or NULL */
 	const char *html;    /* file for the picture, or NULL */
 	enum us_manager manager;
+	enum us_hosts hosts;
 	unsigned queues; /* of the standby, and CPUs */
 	unsigned repeat;
 	unsigned rate;		  /* frames a second, each way */
@@ -69,7 +80,11 @@ struct us_lab {
 	char kernel_packed[256]; /* as Debian ships it, for iPXE */
 	char initrd[256];
 	char kernel_version[64];
-	bool transient; /* children are to die with this process */
+	char host_data[256];  /* directory of make-host-image and host-machine */
+	char host_image[256]; /* what machines boot */
+	char host_vf[20];     /* their first VF's PCI address, if it is bound by hand */
+	int64_t host_ahead_usec[US_LAB_HOSTS]; /* the machines' CLOCK_REALTIME, of ours */
+	bool transient;			       /* children are to die with this process */
 	bool interrupted;
 	bool quiet; /* runs say nothing but their failures */
 	sd_event *loop;
@@ -92,6 +107,10 @@ int us_lab_directories(const struct us_lab *lab);
 int us_lab_wait(struct us_lab *lab, bool (*done)(void *userdata), void *userdata,
 		uint64_t timeout_usec);
 
+/* The same, and asks every 50 ms, for what nobody announces. */
+int us_lab_poll(struct us_lab *lab, bool (*done)(void *userdata), void *userdata,
+		uint64_t timeout_usec);
+
 /* up.c: raises the network and the daemons; clears whatever is left of the lab. */
 int us_lab_up(struct us_lab *lab, struct us_reason *reason);
 void us_lab_down(struct us_lab *lab);
@@ -101,6 +120,8 @@ void us_lab_remove(struct us_lab *lab);
 void us_lab_lock_path(const struct us_lab *lab, char path[160]);
 /* The same, but the logs stay. */
 void us_lab_end(struct us_lab *lab);
+/* Ends what belongs to one run: all of it, but for machines, which take a minute to boot. */
+void us_lab_end_run(struct us_lab *lab);
 /* Network and both daemons are there. */
 bool us_lab_is_up(const struct us_lab *lab);
 /* The guest that an operator finds in a lab that is up; ended before a scenario brings its own. */
@@ -136,5 +157,10 @@ extern const struct us_net_nic us_net_nics[US_NET_NICS];
 /* image.c: makes or finds kernel and initramfs; fills lab->kernel and the like. */
 int us_image_prepare(struct us_lab *lab, struct us_reason *reason);
 
+#define US_MODELS_VF "vfio" /* the only primary of machines, and only theirs */
+
 /* models.c: what --primary takes. Writes the space-separated list when @model is none of them. */
-int us_models_check(const char *qemu, const char *model, struct us_reason *reason);
+int us_models_check(const struct us_lab_options *options, const char *model,
+		    struct us_reason *reason);
+/* SPEC of --primary of understudy(1) for NIC @nic. */
+const char *us_models_spec(const struct us_lab_options *options, unsigned nic, char buffer[100]);

@@ -12,6 +12,11 @@
 #include "lab/runs.h"
 #include "util/cleanup.h"
 
+struct arguments {
+	char **list;
+	unsigned count;
+};
+
 static int fail(int r, const struct us_reason *reason)
 {
 	if (r)
@@ -43,7 +48,8 @@ static int lock(const struct us_lab *lab, struct us_reason *reason)
 	return 0;
 }
 
-static int command_up(struct us_lab *lab, const char *argument, struct us_reason *reason)
+static int command_up(struct us_lab *lab, const struct arguments *arguments,
+		      struct us_reason *reason)
 {
 	int r = us_lab_up(lab, reason);
 
@@ -54,26 +60,30 @@ static int command_up(struct us_lab *lab, const char *argument, struct us_reason
 	return r;
 }
 
-static int command_down(struct us_lab *lab, const char *argument, struct us_reason *reason)
+static int command_down(struct us_lab *lab, const struct arguments *arguments,
+			struct us_reason *reason)
 {
 	us_lab_remove(lab);
 	return 0;
 }
 
-static int command_status(struct us_lab *lab, const char *argument, struct us_reason *reason)
+static int command_status(struct us_lab *lab, const struct arguments *arguments,
+			  struct us_reason *reason)
 {
 	us_lab_status(lab);
 	return 0;
 }
 
-static int command_list(struct us_lab *lab, const char *argument, struct us_reason *reason)
+static int command_list(struct us_lab *lab, const struct arguments *arguments,
+			struct us_reason *reason)
 {
 	for (const struct us_scenario *scenario = us_scenarios; scenario->name; scenario++)
 		printf("%-15s %s\n", scenario->name, scenario->summary);
 	return 0;
 }
 
-static int command_faults(struct us_lab *lab, const char *argument, struct us_reason *reason)
+static int command_faults(struct us_lab *lab, const struct arguments *arguments,
+			  struct us_reason *reason)
 {
 	char made[160];
 
@@ -82,56 +92,71 @@ static int command_faults(struct us_lab *lab, const char *argument, struct us_re
 	return 0;
 }
 
-static int command_break(struct us_lab *lab, const char *argument, struct us_reason *reason)
+static int command_break(struct us_lab *lab, const struct arguments *arguments,
+			 struct us_reason *reason)
 {
 	return us_runs_break(lab, reason);
 }
 
-static int command_shell(struct us_lab *lab, const char *argument, struct us_reason *reason)
+static int command_shell(struct us_lab *lab, const struct arguments *arguments,
+			 struct us_reason *reason)
 {
-	return us_lab_shell(lab, argument, reason);
+	return us_lab_shell(lab, arguments->list[0], reason);
 }
 
-static int command_run(struct us_lab *lab, const char *argument, struct us_reason *reason)
+static int command_run(struct us_lab *lab, const struct arguments *arguments,
+		       struct us_reason *reason)
 {
-	return us_runs_repeat(lab, argument, reason);
+	return us_runs_repeat(lab, arguments->list, arguments->count, reason);
 }
 
-static int command_compare(struct us_lab *lab, const char *argument, struct us_reason *reason)
+static int command_compare(struct us_lab *lab, const struct arguments *arguments,
+			   struct us_reason *reason)
 {
 	return us_runs_compare(lab, reason);
 }
 
 static const struct command {
 	const char *name;
-	bool has_argument, changes;
-	int (*run)(struct us_lab *lab, const char *argument, struct us_reason *reason);
+	unsigned least, most; /* arguments */
+	bool changes;
+	int (*run)(struct us_lab *lab, const struct arguments *arguments, struct us_reason *reason);
 } commands[] = {
-	{ "up", false, true, command_up },	     { "down", false, true, command_down },
-	{ "status", false, false, command_status },  { "list", false, false, command_list },
-	{ "run", true, true, command_run },	     { "shell", true, false, command_shell },
-	{ "compare", false, true, command_compare }, { "faults", false, false, command_faults },
-	{ "break", false, true, command_break },
+	{ "up", 0, 0, true, command_up },
+	{ "down", 0, 0, true, command_down },
+	{ "status", 0, 0, false, command_status },
+	{ "list", 0, 0, false, command_list },
+	{ "run", 1, US_LAB_CHOICES, true, command_run },
+	{ "shell", 1, 1, false, command_shell },
+	{ "compare", 0, 0, true, command_compare },
+	{ "faults", 0, 0, false, command_faults },
+	{ "break", 0, 0, true, command_break },
 };
 
-static const struct command *find(int count, char **arguments)
+static const struct command *find(const char *name, const struct arguments *arguments)
 {
-	for (size_t i = 0; count > 0 && i < US_ARRAY_LENGTH(commands); i++)
-		if (!strcmp(commands[i].name, arguments[0]))
-			return count == 1 + commands[i].has_argument ? &commands[i] : NULL;
+	for (size_t i = 0; name && i < US_ARRAY_LENGTH(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return arguments->count >= commands[i].least &&
+					       arguments->count <= commands[i].most
+				       ? &commands[i]
+				       : NULL;
 	return NULL;
 }
 
 int main(int argc, char **argv)
 {
 	struct us_lab_options options;
-	const struct command *command;
+	const struct command *command = NULL;
+	struct arguments arguments;
 	struct us_reason reason = { "" };
 	struct us_lab lab;
 	int r, rest = 0;
 
-	command = us_options_parse(argc, argv, &options, &rest) ? find(argc - rest, argv + rest)
-								: NULL;
+	if (us_options_parse(argc, argv, &options, &rest) && rest < argc) {
+		arguments = (struct arguments){ argv + rest + 1, argc - rest - 1 };
+		command = find(argv[rest], &arguments);
+	}
 	if (!command) {
 		us_options_usage();
 		return 2;
@@ -140,7 +165,7 @@ int main(int argc, char **argv)
 	if (!r && command->changes)
 		r = lock(&lab, &reason);
 	if (!r)
-		r = command->run(&lab, argv[rest + 1], &reason);
+		r = command->run(&lab, &arguments, &reason);
 	us_lab_deinit(&lab);
 	return fail(r, &reason);
 }

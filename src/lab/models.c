@@ -25,7 +25,7 @@ static bool is_primary(const char *line, char name[64])
 	return true;
 }
 
-int us_models_check(const char *qemu, const char *model, struct us_reason *reason)
+static int check_model(const char *qemu, const char *model, struct us_reason *reason)
 {
 	const char *const argv[] = { qemu, "-device", "help", NULL };
 	const struct us_lab nowhere = { .transient = true };
@@ -46,4 +46,28 @@ int us_models_check(const char *qemu, const char *model, struct us_reason *reaso
 	}
 	return us_refuse(reason, "%s cannot be a primary in this QEMU: choose one of%s", model,
 			 list);
+}
+
+const char *us_models_spec(const struct us_lab_options *options, unsigned nic, char buffer[100])
+{
+	if (options->hosts == US_HOSTS_VM)
+		snprintf(buffer, 100, "pool:lab");
+	else
+		snprintf(buffer, 100, "emulated:%.50s,port=%.20s", options->primary,
+			 us_net_nics[nic].primary_port);
+	return buffer;
+}
+
+/* Machines are given the card that they have; who has none is told of models. */
+int us_models_check(const struct us_lab_options *options, const char *model,
+		    struct us_reason *reason)
+{
+	bool is_vf = !strcmp(model, US_MODELS_VF);
+
+	if (!is_vf && options->hosts == US_HOSTS_NETNS)
+		return check_model(options->qemu, model, reason);
+	if (is_vf && options->hosts == US_HOSTS_VM)
+		return 0;
+	return us_refuse(reason, is_vf ? "only host machines have VFs: --hosts vm"
+				       : "the primary of host machines is a VF: --primary vfio");
 }

@@ -5,11 +5,12 @@
  * persistent tap for the standby and one for the primary, as an operator would have made them.
  */
 #include <errno.h>
-#include <jansson.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lab/machine.h"
 #include "lab/proc.h"
 #include "util/cleanup.h"
 
@@ -76,9 +77,19 @@ static int switch_up(struct us_lab *lab)
 		     "link set br0 up\n");
 	for (size_t i = 1; i < US_ARRAY_LENGTH(places); i++) {
 		us_net_namespace(lab, places[i], ns);
-		fprintf(out, "link add to-%s type veth peer name uplink netns %s\n", places[i], ns);
+		if (us_machine_is(lab, places[i]))
+			fprintf(out, "tuntap add dev to-%s mode tap\n", places[i]);
+		else
+			fprintf(out, "link add to-%s type veth peer name uplink netns %s\n",
+				places[i], ns);
 		fprintf(out, "link set to-%s master br0 up\n", places[i]);
 	}
+	for (int host = 0; lab->options.hosts == US_HOSTS_VM && host < US_LAB_HOSTS; host++)
+		fprintf(out,
+			"tuntap add dev manage-%d mode tap\n"
+			"addr add 10.85.%d.1/24 dev manage-%d\n"
+			"link set manage-%d up\n",
+			host + 1, host + 1, host + 1, host + 1);
 	fclose(out);
 	return batch(lab, "switch", commands);
 }
@@ -147,10 +158,11 @@ int us_net_up(struct us_lab *lab, struct us_reason *reason)
 
 	us_net_down(lab);
 	for (size_t i = 0; !r && i < US_ARRAY_LENGTH(places); i++)
-		r = namespace_new(lab, places[i]);
+		r = us_machine_is(lab, places[i]) ? 0 : namespace_new(lab, places[i]);
 	if (!r)
 		r = switch_up(lab);
-	for (int host = 0; !r && host < US_LAB_HOSTS; host++)
+	for (int host = 0; !r && lab->options.hosts == US_HOSTS_NETNS && host < US_LAB_HOSTS;
+	     host++)
 		r = host_up(lab, host);
 	if (!r)
 		r = client_up(lab);
@@ -179,14 +191,12 @@ int us_net_switch_learn(struct us_lab *lab)
 
 int64_t us_net_frames_out(const struct us_lab *lab, enum us_lab_host host, const char *port)
 {
-	const char *const show[] = { "ip", "-j", "-s", "link", "show", "dev", port, NULL };
-	US_CLEANUP(us_freep) char *text = us_proc_read(lab, us_lab_host_name(host), show);
-	json_int_t frames = -EIO;
-	json_t *links = text ? json_loads(text, 0, NULL) : NULL;
+	char path[80];
+	const char *const show[] = { "cat", path, NULL };
+	US_CLEANUP(us_freep) char *text = NULL;
+	int64_t frames;
 
-	if (links)
-		json_unpack(json_array_get(links, 0), "{s:{s:{s:I}}}", "stats64", "tx", "packets",
-			    &frames);
-	json_decref(links);
-	return frames;
+	snprintf(path, sizeof(path), "/sys/class/net/%.20s/statistics/tx_packets", port);
+	text = us_proc_read(lab, us_lab_host_name(host), show);
+	return text && sscanf(text, "%" SCNd64, &frames) == 1 ? frames : -EIO;
 }

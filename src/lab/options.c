@@ -17,7 +17,7 @@ static const char usage[] =
 	"  down               take it away, whatever is left of it\n"
 	"  status             what of it is there\n"
 	"  list               the scenarios\n"
-	"  run SCENARIO       run a scenario, in a lab of its own when none is up\n"
+	"  run SCENARIO...    run scenarios, in a lab of their own when none is up\n"
 	"  compare            run scenarios with Understudy and with QEMU's own failover, by "
 	"turns\n"
 	"  faults             what can be broken\n"
@@ -26,8 +26,9 @@ static const char usage[] =
 	"\n"
 	"  --manager understudy|qemu\n"
 	"                     who shows and hides the primary (understudy)\n"
-	"  --primary MODEL    the primary's model, any PCI NIC of QEMU (vmxnet3); to compare,\n"
-	"                     any number of them (vmxnet3, e1000e)\n"
+	"  --hosts netns|vm   namespaces, or emulated machines with VFs that run KVM (netns)\n"
+	"  --primary MODEL    the primary's model, any PCI NIC of QEMU (vmxnet3), vfio on\n"
+	"                     machines; to compare, any number of them (vmxnet3, e1000e)\n"
 	"  --scenario NAME    to compare, any number of them (hide, migrate, migrate-fail); to "
 	"break,\n"
 	"                     any number of faults (all)\n"
@@ -39,8 +40,8 @@ static const char usage[] =
 	"(acpi)\n"
 	"  --queues N         of the standby, with as many CPUs, up to 4 (1)\n"
 	"  --repeat N         run each N times\n"
-	"  --rate FRAMES      a second to the guest, up to 10000 (1000); from it no more than "
-	"1000\n"
+	"  --rate FRAMES      a second to the guest, up to 10000 (1000, on machines 50); from\n"
+	"                     it no more than 1000\n"
 	"  --tcp              a bulk transfer and requests over TCP as well\n"
 	"  --slow-switch SECONDS\n"
 	"                     the switch learns so late that the guest has migrated\n"
@@ -90,6 +91,16 @@ static bool parse_manager(const char *value, enum us_manager *ret_manager)
 	return false;
 }
 
+static bool parse_hosts(const char *value, enum us_hosts *ret_hosts)
+{
+	for (int hosts = 0; hosts < US_HOSTS_KINDS; hosts++)
+		if (!strcmp(value, us_hosts_name(hosts))) {
+			*ret_hosts = hosts;
+			return true;
+		}
+	return false;
+}
+
 static bool parse_one(int option, const char *value, struct us_lab_options *options)
 {
 	switch (option) {
@@ -100,6 +111,8 @@ static bool parse_one(int option, const char *value, struct us_lab_options *opti
 		return choose(options->scenarios, &options->scenarios_count, value);
 	case 'M':
 		return parse_manager(value, &options->manager);
+	case 'V':
+		return parse_hosts(value, &options->hosts);
 	case 'q':
 		options->qemu = value;
 		return true;
@@ -147,6 +160,7 @@ bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options,
 {
 	static const struct option known[] = {
 		{ "manager", required_argument, NULL, 'M' },
+		{ "hosts", required_argument, NULL, 'V' },
 		{ "primary", required_argument, NULL, 'p' },
 		{ "scenario", required_argument, NULL, 's' },
 		{ "qemu", required_argument, NULL, 'q' },
@@ -172,10 +186,8 @@ bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options,
 						.accel = "tcg",
 						.machine = "q35",
 						.hotplug = "acpi",
-						.primary = "vmxnet3",
 						.queues = 1,
-						.repeat = 1,
-						.rate = 1000 };
+						.repeat = 1 };
 	while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0)
 		if (!parse_one(option, optarg, ret_options))
 			return false;

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lab/machine.h"
 #include "lab/proc.h"
 #include "util/cleanup.h"
 
@@ -66,11 +67,28 @@ static int open_log(const struct us_lab *lab, const char *record)
 	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 }
 
+/*
+ * What runs on a machine ends with its input, and ssh hands that to the process that holds the
+ * connection: so it is one that ends for neither, the reading end of a pipe that can also write.
+ */
+static int open_input(const struct us_lab *lab, const struct us_proc_spec *spec)
+{
+	char path[40];
+	int pipes[2];
+
+	if (!us_machine_is(lab, spec->place))
+		return open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (pipe2(pipes, O_CLOEXEC))
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", pipes[0]);
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
 /* In the child: never returns. */
 static void execute(const struct us_lab *lab, const struct us_proc_spec *spec, pid_t parent)
 {
-	const char *argv[80] = { "ip", "netns", "exec" };
-	char netns[64];
+	const char *argv[90] = { "ip", "netns", "exec" };
+	char netns[64], command[US_MACHINE_COMMAND];
 	sigset_t none;
 	int log = -1;
 	size_t n = 0;
@@ -89,9 +107,7 @@ static void execute(const struct us_lab *lab, const struct us_proc_spec *spec, p
 	    (record_write(lab, spec->record) || (log = open_log(lab, spec->record)) < 0))
 		_exit(127);
 	if (log >= 0) {
-		int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-		dup2(null, STDIN_FILENO);
+		dup2(open_input(lab, spec), STDIN_FILENO);
 		dup2(log, STDOUT_FILENO);
 		dup2(log, STDERR_FILENO);
 	}
@@ -104,13 +120,17 @@ static void execute(const struct us_lab *lab, const struct us_proc_spec *spec, p
 	else if (spec->extra_fd >= 0)
 		dup2(spec->extra_fd, US_PROC_EXTRA_FD);
 
-	if (spec->place) {
+	if (us_machine_is(lab, spec->place)) {
+		us_machine_command(lab, spec->place, spec->record, spec->argv, argv, command);
+	} else if (spec->place) {
 		argv[3] = us_net_namespace(lab, spec->place, netns);
 		n = 4;
 	}
-	for (size_t i = 0; spec->argv[i] && n < US_ARRAY_LENGTH(argv) - 1; i++)
-		argv[n++] = spec->argv[i];
-	argv[n] = NULL;
+	if (!us_machine_is(lab, spec->place)) {
+		for (size_t i = 0; spec->argv[i] && n < US_ARRAY_LENGTH(argv) - 1; i++)
+			argv[n++] = spec->argv[i];
+		argv[n] = NULL;
+	}
 	execvp(argv[0], (char *const *)argv);
 	fprintf(stderr, "%s: %s\n", argv[0], us_strerror(errno));
 	_exit(127);
@@ -126,6 +146,14 @@ int us_proc_spawn(const struct us_lab *lab, const struct us_proc_spec *spec, pid
 		execute(lab, spec, parent);
 	*ret_pid = pid;
 	return 0;
+}
+
+bool us_proc_has_ended(pid_t pid)
+{
+	siginfo_t info = {};
+
+	waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT);
+	return info.si_pid;
 }
 
 static int wait_status(pid_t pid)

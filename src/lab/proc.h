@@ -10,17 +10,20 @@
 
 struct us_proc_spec {
 	const char *const *argv; /* ends with NULL */
-	const char *place;	 /* "host-a", "client" …: the namespace, or NULL for ours */
-	const char *record;	 /* name of the record and of the log NAME.log, or NULL */
-	int stdout_fd;		 /* borrowed; -1: the log, or ours without a record */
-	int extra_fd;		 /* borrowed; becomes US_PROC_EXTRA_FD in the process; or -1 */
-	bool errors_too;	 /* stderr goes to stdout_fd as well */
+	const char *place;  /* "host-a", "client" …: the namespace or machine, or NULL for ours */
+	const char *record; /* name of the record and of the log NAME.log, or NULL */
+	int stdout_fd;	    /* borrowed; -1: the log, or ours without a record */
+	int extra_fd;	    /* borrowed; becomes US_PROC_EXTRA_FD in the process; or -1 */
+	bool errors_too;    /* stderr goes to stdout_fd as well */
 };
 
 #define US_PROC_EXTRA_FD 3
 
 /* Starts a process; *@ret_pid is the caller's to wait for. */
 int us_proc_spawn(const struct us_lab *lab, const struct us_proc_spec *spec, pid_t *ret_pid);
+
+/* Whether @pid, a child of ours that nobody has waited for yet, has ended. */
+bool us_proc_has_ended(pid_t pid);
 
 /* Runs a command to its end. Returns its exit status, or a negative errno. */
 int us_proc_run(const struct us_lab *lab, const char *place, const char *const argv[]);

@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "lab/proc.h"
 #include "lab/html.h"
@@ -133,15 +132,16 @@ static char *first_line(char *text)
 
 static json_t *versions(const struct us_run *run)
 {
+	static const char *const release[] = { "uname", "-r", NULL };
+	const char *host = run->lab->options.hosts == US_HOSTS_VM ? "host-a" : NULL;
 	const char *const qemu[] = { run->lab->options.qemu, "--version", NULL };
 	const char *const cli[] = { run->lab->cli, "--version", NULL };
-	US_CLEANUP(us_freep) char *qemu_text = first_line(us_proc_read(run->lab, NULL, qemu));
+	US_CLEANUP(us_freep) char *qemu_text = first_line(us_proc_read(run->lab, host, qemu));
 	US_CLEANUP(us_freep) char *cli_text = first_line(us_proc_read(run->lab, NULL, cli));
-	struct utsname host;
+	US_CLEANUP(us_freep) char *kernel = first_line(us_proc_read(run->lab, host, release));
 
-	uname(&host);
-	return json_pack("{s:s?,s:s?,s:s,s:s}", "qemu", qemu_text, "understudy", cli_text,
-			 "guest_kernel", run->lab->kernel_version, "host_kernel", host.release);
+	return json_pack("{s:s?,s:s?,s:s,s:s?}", "qemu", qemu_text, "understudy", cli_text,
+			 "guest_kernel", run->lab->kernel_version, "host_kernel", kernel);
 }
 
 static json_t *stop_to_resume(const struct us_run *run)
@@ -182,6 +182,7 @@ json_t *us_report(struct us_run *run)
 		run->downtime_ms < 0 ? json_null() : json_integer(run->downtime_ms),
 		"stop_to_resume_ms", gap, "verdict", us_has_failed(run) ? "fail" : "pass",
 		"failures", failures);
+	json_object_set_new(report, "hosts", json_string(us_hosts_name(run->lab->options.hosts)));
 	if (run->lab->options.html)
 		json_object_set_new(report, "frames", us_html_frames(run));
 	return report;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lab/fault.h"
+#include "lab/machine.h"
 #include "lab/proc.h"
 #include "lab/report.h"
 #include "lab/run.h"
@@ -115,8 +116,8 @@ static void on_watch(struct us_call *call, json_t *line)
 			 path, why, more ? ": " : "", more ? more : "");
 	else
 		snprintf(detail, sizeof(detail), "%s", words);
-	us_timeline_add(&run->timeline, time_usec, us_lab_host_name(call->host), "understudyd",
-			event, detail, line);
+	us_timeline_add(&run->timeline, us_machine_time(run->lab, call->host, time_usec),
+			us_lab_host_name(call->host), "understudyd", event, detail, line);
 	us_say(run, "%s %s", us_lab_host_name(call->host), detail);
 }
 
@@ -153,10 +154,10 @@ int us_run_watch(struct us_run *run, enum us_lab_host host)
 
 static int begin(struct us_run *run)
 {
-	int r = 0;
+	int r = us_machine_read_clocks(run->lab);
 
 	if (run->lab->options.manager != US_MANAGER_UNDERSTUDY)
-		return 0;
+		return r;
 	for (int host = 0; !r && host < US_LAB_HOSTS; host++)
 		r = us_run_watch(run, host);
 	return r;
@@ -222,7 +223,7 @@ int us_run_scenario(struct us_lab *lab, const struct us_scenario *scenario, json
 
 	r = begin(run);
 	if (r)
-		us_fail(run, "cannot watch the daemons: %s", us_strerror(r));
+		us_fail(run, "cannot begin: %s", us_strerror(r));
 	else if (lab->options.manager == US_MANAGER_QEMU)
 		scenario->run_qemu(run);
 	else

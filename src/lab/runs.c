@@ -55,6 +55,8 @@ int us_runs_check_fault(const struct us_lab *lab, struct us_reason *reason)
 	if (!lab->daemon_crash[0])
 		return us_refuse(reason, "understudyd-crash is not there: run it in a build tree, "
 					 "with -Dtests=true");
+	if (lab->options.hosts == US_HOSTS_VM)
+		return us_refuse(reason, "faults are struck in namespaces: leave --hosts out");
 	if (us_lab_is_up(lab))
 		return us_refuse(reason,
 				 "a fault raises a lab of its own, and %s is up: "
@@ -109,51 +111,75 @@ int us_runs_once(struct us_lab *lab, const struct us_scenario *scenario, json_t 
 			us_refuse(reason, "%s failed: logs are in %s", scenario->name, lab->dir);
 	}
 	if (lab->transient)
-		us_lab_end(lab);
+		us_lab_end_run(lab);
 	return r;
 }
 
-int us_runs_repeat(struct us_lab *lab, const char *name, struct us_reason *reason)
+static int check(const struct us_lab *lab, const char *name, struct us_reason *reason)
 {
 	const struct us_scenario *scenario = find(lab, name, reason);
-	unsigned passed = 0, done = 0;
-	json_t *reports, *report;
-	int r = scenario ? 0 : US_REFUSED;
 
-	if (!r && us_fault_of(scenario))
-		r = us_runs_check_fault(lab, reason);
-	else if (!r && lab->options.manager == US_MANAGER_QEMU)
-		r = check_manager(lab, scenario, reason);
+	if (!scenario)
+		return US_REFUSED;
+	if (us_fault_of(scenario))
+		return us_runs_check_fault(lab, reason);
+	return lab->options.manager == US_MANAGER_QEMU ? check_manager(lab, scenario, reason) : 0;
+}
+
+/* Of many runs those are drawn that failed, and the last. Returns -EINTR, or -errno when there is
+ * no sense in going on; what failed is counted. */
+static int run_next(struct us_lab *lab, const char *name, bool is_last, json_t *reports,
+		    unsigned *passed, struct us_reason *reason)
+{
+	json_t *report = NULL;
+	int r = us_runs_once(lab, us_scenario_find(name), &report, reason);
+
+	if (!report)
+		return r;
+	json_array_append_new(reports, report);
+	*passed += r == 0;
+	if (!r && !is_last)
+		json_object_del(report, "frames");
+	if (!is_last || json_array_size(reports) > 1)
+		printf("%s: %s; %u of %zu passed\n\n", name, r ? "failed" : "passed", *passed,
+		       json_array_size(reports));
+	return lab->interrupted ? -EINTR : 0;
+}
+
+static int run_all(struct us_lab *lab, char *const names[], unsigned count, json_t *reports,
+		   struct us_reason *reason)
+{
+	unsigned total = count * lab->options.repeat, passed = 0;
+	int r = 0;
+
+	for (unsigned i = 0; !r && i < total; i++)
+		r = run_next(lab, names[i % count], i + 1 == total, reports, &passed, reason);
+	us_runs_end(lab, !r && passed == total);
+	if (r || passed == total || total == 1)
+		return r ? r : passed == total ? 0 : US_REFUSED;
+	return us_refuse(reason, "%u of %u runs passed", passed, total);
+}
+
+int us_runs_repeat(struct us_lab *lab, char *const names[], unsigned count,
+		   struct us_reason *reason)
+{
+	json_t *reports;
+	int r = us_models_check(&lab->options, lab->options.primary, reason);
+
 	if (!r && strcmp(lab->options.machine, "q35") && strcmp(lab->options.hotplug, "acpi"))
 		r = us_refuse(reason, "a pc has ACPI's hot-plug only: choose --machine q35");
-	if (!r)
-		r = us_models_check(lab->options.qemu, lab->options.primary, reason);
+	for (unsigned i = 0; !r && i < count; i++)
+		r = check(lab, names[i], reason);
 	if (r)
 		return r;
 	reports = json_array();
 	lab->transient = !us_lab_is_up(lab);
-	while (done < lab->options.repeat && !lab->interrupted) {
-		report = NULL;
-		r = us_runs_once(lab, scenario, &report, reason);
-		if (!report)
-			break;
-		json_array_append_new(reports, report);
-		passed += r == 0;
-		done++;
-		/* Of many runs those are drawn that failed, and the last. */
-		if (!r && done < lab->options.repeat)
-			json_object_del(report, "frames");
-		if (lab->options.repeat > 1)
-			printf("%s: %u of %u passed\n\n", name, passed, done);
-	}
-	us_runs_end(lab, !r && passed == lab->options.repeat);
-	if (!r && passed < lab->options.repeat)
-		r = us_refuse(reason, "%s: %u of %u runs passed", name, passed,
-			      lab->options.repeat);
-	if (done)
+	r = run_all(lab, names, count, reports, reason);
+	if (json_array_size(reports))
 		r = write_files(lab, reports, NULL,
-				lab->options.repeat == 1 ? json_array_get(reports, 0) : reports, r,
-				reason);
+				json_array_size(reports) == 1 ? json_array_get(reports, 0)
+							      : reports,
+				r, reason);
 	json_decref(reports);
 	return r;
 }
@@ -213,21 +239,22 @@ static void choose(const char *choices[US_LAB_CHOICES], unsigned *count,
 static int compare_check(struct us_lab *lab, struct us_reason *reason)
 {
 	static const char *const scenarios[] = { "hide", "migrate", "migrate-fail" };
-	static const char *const primaries[] = { "vmxnet3", "e1000e" };
+	static const char *const models[] = { "vmxnet3", "e1000e" }, *const vf[] = { US_MODELS_VF };
+	bool are_vms = lab->options.hosts == US_HOSTS_VM;
 	struct us_lab_options *options = &lab->options;
 	int r = 0;
 
 	choose(options->scenarios, &options->scenarios_count, scenarios,
 	       US_ARRAY_LENGTH(scenarios));
-	choose(options->primaries, &options->primaries_count, primaries,
-	       US_ARRAY_LENGTH(primaries));
+	choose(options->primaries, &options->primaries_count, are_vms ? vf : models,
+	       are_vms ? US_ARRAY_LENGTH(vf) : US_ARRAY_LENGTH(models));
 	for (unsigned i = 0; !r && i < options->scenarios_count; i++) {
 		const struct us_scenario *scenario = find(lab, options->scenarios[i], reason);
 
 		r = scenario ? check_manager(lab, scenario, reason) : US_REFUSED;
 	}
 	for (unsigned i = 0; !r && i < options->primaries_count; i++)
-		r = us_models_check(options->qemu, options->primaries[i], reason);
+		r = us_models_check(options, options->primaries[i], reason);
 	if (!r && us_lab_is_up(lab))
 		r = us_refuse(reason,
 			      "a comparison raises labs of its own, and %s is up: "

@@ -4,8 +4,10 @@
 
 #include "lab/run.h"
 
-/* Runs scenario @name, lab->options.repeat times, and writes the files that are asked for. */
-int us_runs_repeat(struct us_lab *lab, const char *name, struct us_reason *reason);
+/* Runs the @count scenarios @names by turns, lab->options.repeat times, and writes the files that
+ * are asked for. */
+int us_runs_repeat(struct us_lab *lab, char *const names[], unsigned count,
+		   struct us_reason *reason);
 /* break.c: breaks all that is chosen, prints a table of it, writes the file. */
 int us_runs_break(struct us_lab *lab, struct us_reason *reason);
 /* Runs all that is chosen with both managers, prints the comparison, writes the files. */

@@ -22,15 +22,14 @@ static void on_progress(struct us_call *call, json_t *line)
 
 static void do_migrate(struct us_run *run, const char *setting)
 {
-	char socket[200], target[210];
+	char target[210];
 	const char *const argv[] = { "migrate", "web", "--to", target, setting ? "--set" : NULL,
 				     setting,	NULL };
 	int r;
 
 	if (us_has_failed(run))
 		return;
-	us_ctl_socket(run->lab, B, socket);
-	snprintf(target, sizeof(target), "unix:%s", socket);
+	us_ctl_peer(run->lab, B, target);
 	us_say(run, "host-a: understudy migrate web --to %s", target);
 	r = us_call_start(&run->call, run->lab, A, on_progress, run, argv);
 	if (r)
@@ -162,7 +161,10 @@ void us_scenario_coupled(struct us_run *run)
 	char uri[200];
 	uint64_t since;
 
-	snprintf(uri, sizeof(uri), "unix:%s/migration", run->lab->dir);
+	if (run->lab->options.hosts == US_HOSTS_VM)
+		snprintf(uri, sizeof(uri), "tcp:10.83.0.2:49200");
+	else
+		snprintf(uri, sizeof(uri), "unix:%s/migration", run->lab->dir);
 	us_do_reach_primary(run, "coupled");
 	us_do_prepare_destination(run, "coupled");
 	since = us_mark();

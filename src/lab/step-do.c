@@ -12,9 +12,7 @@
 
 const char *us_primary_spec(const struct us_run *run, unsigned nic, char buffer[100])
 {
-	snprintf(buffer, 100, "emulated:%.50s,port=%.20s", run->lab->options.primary,
-		 us_net_nics[nic].primary_port);
-	return buffer;
+	return us_models_spec(&run->lab->options, nic, buffer);
 }
 
 void us_do_start(struct us_run *run, const struct us_vm_options *options)

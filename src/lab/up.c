@@ -8,13 +8,36 @@
 #include <unistd.h>
 
 #include "lab/ctl.h"
+#include "lab/machine.h"
 #include "lab/proc.h"
 #include "lab/vm.h"
+
+static const char *daemon_record(enum us_lab_host host, char buffer[40])
+{
+	snprintf(buffer, 40, "%s-understudyd", us_lab_host_name(host));
+	return buffer;
+}
 
 void us_lab_end(struct us_lab *lab)
 {
 	us_proc_end_all(lab, "");
 	us_net_down(lab);
+}
+
+void us_lab_end_run(struct us_lab *lab)
+{
+	char record[40];
+
+	if (lab->options.hosts != US_HOSTS_VM) {
+		us_lab_end(lab);
+		return;
+	}
+	for (int host = 0; host < US_LAB_HOSTS; host++) {
+		snprintf(record, sizeof(record), "%s-qemu", us_lab_host_name(host));
+		us_proc_end(lab, record);
+		us_proc_end(lab, daemon_record(host, record));
+	}
+	us_machine_fetch_logs(lab);
 }
 
 void us_lab_down(struct us_lab *lab)
@@ -39,12 +62,6 @@ void us_lab_remove(struct us_lab *lab)
 	unlink(path);
 }
 
-static const char *daemon_record(enum us_lab_host host, char buffer[40])
-{
-	snprintf(buffer, 40, "%s-understudyd", us_lab_host_name(host));
-	return buffer;
-}
-
 bool us_lab_is_up(const struct us_lab *lab)
 {
 	bool is_up = us_net_is_up(lab);
@@ -55,9 +72,8 @@ bool us_lab_is_up(const struct us_lab *lab)
 	return is_up;
 }
 
-int us_lab_up(struct us_lab *lab, struct us_reason *reason)
+static int up_hosts(struct us_lab *lab, struct us_reason *reason)
 {
-	bool needs_daemons = !lab->transient || lab->options.manager == US_MANAGER_UNDERSTUDY;
 	int r;
 
 	us_lab_down(lab);
@@ -66,6 +82,22 @@ int us_lab_up(struct us_lab *lab, struct us_reason *reason)
 		r = us_image_prepare(lab, reason);
 	if (!r)
 		r = us_net_up(lab, reason);
+	if (!r && lab->options.hosts == US_HOSTS_VM)
+		r = us_machine_boot(lab, reason);
+	return r;
+}
+
+int us_lab_up(struct us_lab *lab, struct us_reason *reason)
+{
+	bool needs_daemons = !lab->transient || lab->options.manager == US_MANAGER_UNDERSTUDY;
+	bool are_machines_up = lab->transient && us_machine_is_up(lab);
+	int r;
+
+	if (are_machines_up)
+		us_lab_end_run(lab);
+	r = are_machines_up ? us_image_prepare(lab, reason) : up_hosts(lab, reason);
+	if (!r && lab->options.hosts == US_HOSTS_VM)
+		r = us_machine_begin(lab, reason);
 	for (int host = 0; !r && needs_daemons && host < US_LAB_HOSTS; host++)
 		r = us_ctl_daemon_start(lab, host, reason);
 	return r;
@@ -85,8 +117,7 @@ int us_lab_guest_up(struct us_lab *lab, struct us_reason *reason)
 
 	lab->options.manager = US_MANAGER_UNDERSTUDY; /* whoever managed the last run */
 	us_vm_qmp_path(lab, US_LAB_HOST_A, qmp);
-	snprintf(spec, sizeof(spec), "emulated:%s,port=%s", lab->options.primary,
-		 nic->primary_port);
+	us_models_spec(&lab->options, 0, spec);
 	if (vm)
 		r = us_vm_start(vm, lab, NULL, &(struct us_vm_options){ .nics = 1 }, reason);
 	if (!r)
@@ -152,7 +183,7 @@ static int shell_guest(const struct us_lab *lab, struct us_reason *reason)
 int us_lab_shell(const struct us_lab *lab, const char *place, struct us_reason *reason)
 {
 	const char *shell = getenv("SHELL") ?: "/bin/sh";
-	char netns[64], prompt[100];
+	char netns[64], prompt[100], path[200];
 	sigset_t none;
 
 	if (!us_net_is_up(lab))
@@ -164,6 +195,12 @@ int us_lab_shell(const struct us_lab *lab, const char *place, struct us_reason *
 	if (strcmp(place, "host-a") && strcmp(place, "host-b") && strcmp(place, "client"))
 		return us_refuse(reason, "no place %s: choose host-a, host-b, client or guest",
 				 place);
+	if (us_machine_is(lab, place)) {
+		us_machine_connection(lab, place, path);
+		execlp("ssh", "ssh", "-F/dev/null", "-qS", path, "-oProxyCommand=false", "machine",
+		       (char *)NULL);
+		return -errno;
+	}
 	snprintf(prompt, sizeof(prompt), "%s# ", us_net_namespace(lab, place, netns));
 	setenv("PS1", prompt, 1);
 	execlp("ip", "ip", "netns", "exec", netns, shell, (char *)NULL);

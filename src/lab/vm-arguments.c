@@ -5,15 +5,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lab/machine.h"
 #include "lab/proc.h"
 #include "lab/vm.h"
 #include "lab/vm-private.h"
+#include "util/cleanup.h"
 
 #define ROOT_PORTS 6
 
 void us_vm_qmp_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
 {
 	snprintf(path, 200, "%s/%s.qmp", lab->dir, us_lab_host_name(host));
+}
+
+void us_vm_monitor_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
+{
+	snprintf(path, 200, "%s/%s.monitor", lab->dir, us_lab_host_name(host));
 }
 
 void us_vm_console_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
@@ -71,11 +78,23 @@ static void add_nic(struct us_vm_arguments *arguments, const struct us_vm *vm, u
 						  : ",bootindex=0");
 }
 
+static void add_vf(struct us_vm_arguments *arguments, const struct us_vm *vm, unsigned nic)
+{
+	add(arguments, "-device");
+	add(arguments, "vfio-pci,host=%s,id=primary%u,failover_pair_id=%s,bus=%s", vm->lab->host_vf,
+	    nic, us_net_nics[nic].standby, US_VM_PRIMARY_BUS);
+}
+
 /* For QEMU's own failover: what its primary is to be connected with, and the primary itself. */
 static void add_primary(struct us_vm_arguments *arguments, const struct us_vm *vm, unsigned nic)
 {
 	const struct us_net_nic *n = &us_net_nics[nic];
 
+	if (vm->lab->options.hosts == US_HOSTS_VM) {
+		if (vm->options.paired)
+			add_vf(arguments, vm, nic);
+		return;
+	}
 	add(arguments, "-netdev");
 	add(arguments, "tap,id=host-primary%u,ifname=%s,script=no,downscript=no", nic,
 	    n->primary_port);
@@ -95,18 +114,17 @@ static void firmware_log(const struct us_vm *vm, char path[200])
 /* SeaBIOS writes on its debug port "Found 11 PCI devices (max PCI bus is 06)". */
 int us_vm_firmware_devices(const struct us_vm *vm)
 {
-	char path[200], line[256];
-	int devices = -ENODATA;
-	FILE *file;
+	char path[200];
+	const char *const argv[] = { "cat", path, NULL };
+	US_CLEANUP(us_freep) char *log = NULL;
+	int devices = -ENODATA, found;
+	char plural;
 
 	firmware_log(vm, path);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	while (fgets(line, sizeof(line), file))
-		if (strstr(line, " PCI devices"))
-			sscanf(line, "Found %d", &devices);
-	fclose(file);
+	log = us_proc_read(vm->lab, us_lab_host_name(vm->options.host), argv);
+	for (const char *at = log; at && (at = strstr(at, "Found ")); at++)
+		if (sscanf(at, "Found %d PCI device%c", &found, &plural) == 2)
+			devices = found;
 	return devices;
 }
 
@@ -114,7 +132,7 @@ void us_vm_arguments(struct us_vm_arguments *arguments, const struct us_vm *vm)
 {
 	const struct us_lab *lab = vm->lab;
 	bool is_pcie = !strcmp(lab->options.machine, "q35");
-	char path[200], kernel[1000];
+	char path[200], monitor[200], kernel[1000];
 
 	us_vm_qmp_path(lab, vm->options.host, path);
 	add(arguments, "%s", lab->options.qemu);
@@ -135,7 +153,11 @@ void us_vm_arguments(struct us_vm_arguments *arguments, const struct us_vm *vm)
 		add(arguments, "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off");
 	}
 	add(arguments, "-chardev");
-	add(arguments, "socket,id=lab,fd=%d", US_PROC_EXTRA_FD);
+	us_vm_monitor_path(lab, vm->options.host, monitor);
+	if (lab->options.hosts == US_HOSTS_VM)
+		add(arguments, "socket,id=lab,path=%s", monitor);
+	else
+		add(arguments, "socket,id=lab,fd=%d", US_PROC_EXTRA_FD);
 	add(arguments, "-mon");
 	add(arguments, "chardev=lab,mode=control");
 	add(arguments, "-qmp");
@@ -162,7 +184,8 @@ void us_vm_arguments(struct us_vm_arguments *arguments, const struct us_vm *vm)
 	if (vm->options.boot == US_VM_BOOT_DIRECT) {
 		us_vm_kernel_arguments(vm->options.nics, kernel, sizeof(kernel));
 		add(arguments, "-kernel");
-		add(arguments, "%s", lab->kernel);
+		add(arguments, "%s",
+		    lab->options.hosts == US_HOSTS_VM ? US_MACHINE_KERNEL : lab->kernel);
 		add(arguments, "-initrd");
 		add(arguments, "%s", lab->initrd);
 		add(arguments, "-append");

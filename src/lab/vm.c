@@ -4,16 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "lab/machine.h"
 #include "lab/proc.h"
 #include "lab/vm.h"
 #include "lab/vm-private.h"
 #include "util/clock.h"
 
-#define START_TIMEOUT_USEC (20 * US_USEC_PER_SEC)
-#define COMMAND_TIMEOUT_USEC (10 * US_USEC_PER_SEC)
+#define START_TIMEOUT_USEC (60 * US_USEC_PER_SEC)
+#define COMMAND_TIMEOUT_USEC (60 * US_USEC_PER_SEC)
 
 static void on_event(struct us_vm *vm, json_t *message, const char *name)
 {
@@ -33,8 +33,10 @@ static void on_event(struct us_vm *vm, json_t *message, const char *name)
 		 : status ? status
 		 : cause  ? cause
 			  : "");
-	us_timeline_add(vm->timeline, seconds * US_USEC_PER_SEC + usec,
-			us_lab_host_name(vm->options.host), "qemu", name, detail, message);
+	us_timeline_add(
+		vm->timeline,
+		us_machine_time(vm->lab, vm->options.host, seconds * US_USEC_PER_SEC + usec),
+		us_lab_host_name(vm->options.host), "qemu", name, detail, message);
 }
 
 static void on_message(void *userdata, char *text, size_t length)
@@ -106,6 +108,14 @@ int us_vm_command(struct us_vm *vm, const char *command, json_t *arguments, json
 	return r;
 }
 
+static int refuse_start(const struct us_vm *vm, int r, struct us_reason *reason)
+{
+	const char *host = us_lab_host_name(vm->options.host);
+
+	return us_refuse(reason, "QEMU did not start on %s (%s): see %s/%s-qemu.log", host,
+			 us_strerror(r), vm->lab->dir, host);
+}
+
 static int greet(struct us_vm *vm, struct us_reason *reason)
 {
 	json_t *events =
@@ -116,9 +126,7 @@ static int greet(struct us_vm *vm, struct us_reason *reason)
 	if (!r && !vm->monitor)
 		r = -ECHILD;
 	if (r)
-		return us_refuse(reason, "QEMU did not start on %s (%s): see %s/%s-qemu.log",
-				 us_lab_host_name(vm->options.host), us_strerror(r), vm->lab->dir,
-				 us_lab_host_name(vm->options.host));
+		return refuse_start(vm, r, reason);
 	r = us_vm_command(vm, "qmp_capabilities", NULL, NULL, reason);
 	if (!r)
 		r = us_vm_command(vm, "migrate-set-capabilities", events, NULL, reason);
@@ -136,28 +144,31 @@ int us_vm_start(struct us_vm *vm, struct us_lab *lab, struct us_timeline *timeli
 	static const struct us_stream_handler handler = { on_message, on_closed };
 	struct us_vm_arguments arguments = {};
 	struct us_proc_spec spec = { .argv = arguments.argv, .stdout_fd = -1 };
-	int sockets[2], r;
+	int ours = -1, r;
 	char record[40];
 	pid_t pid;
 
 	*vm = (struct us_vm){
 		.lab = lab, .timeline = timeline, .options = *options, .console = -1
 	};
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets))
-		return -errno;
+	r = us_vm_monitor_open(vm, &ours, &spec.extra_fd);
+	if (r)
+		return r;
 	us_vm_arguments(&arguments, vm);
 	record_name(options->host, record);
 	spec.place = us_lab_host_name(options->host);
 	spec.record = record;
-	spec.extra_fd = sockets[1];
 	r = us_proc_spawn(lab, &spec, &pid);
-	close(sockets[1]);
+	us_close(spec.extra_fd);
 	if (r) {
-		close(sockets[0]);
+		us_close(ours);
 		return r;
 	}
 	vm->started = true;
-	r = us_stream_new(&vm->monitor, lab->loop, sockets[0], '\n',
+	r = us_vm_monitor_connect(vm, ours, pid, &ours);
+	if (r)
+		return refuse_start(vm, r, reason);
+	r = us_stream_new(&vm->monitor, lab->loop, ours, '\n',
 			  (struct us_stream_limits){ 1 << 20, 1 << 20 }, &handler, vm);
 	if (!r)
 		r = greet(vm, reason);

@@ -54,8 +54,9 @@ void us_vm_stop(struct us_vm *vm);
 /* Lets go of a QEMU that is to outlive this process. */
 void us_vm_disown(struct us_vm *vm);
 
-/* The daemon's monitor and the console, as paths of sockets. */
+/* The daemon's monitor, the lab's on a machine, and the console, as paths of sockets. */
 void us_vm_qmp_path(const struct us_lab *lab, enum us_lab_host host, char path[200]);
+void us_vm_monitor_path(const struct us_lab *lab, enum us_lab_host host, char path[200]);
 void us_vm_console_path(const struct us_lab *lab, enum us_lab_host host, char path[200]);
 
 /* The kernel's command line for a guest with @nics. */
