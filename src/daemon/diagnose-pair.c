@@ -181,6 +181,7 @@ void us_diagnose_pair(const struct us_host_pair *pair, json_t *findings)
 	find_port(pair, findings);
 	find_path(pair, findings);
 	find_primary(pair, findings);
+	us_diagnose_vf(pair, findings);
 	find_at_stop(pair, findings);
 	find_waits(pair, findings);
 }

@@ -25,9 +25,10 @@ void us_finding_add(json_t *findings, enum us_level level, const char *about, co
 void us_finding_refused(json_t *findings, enum us_level level, const char *about, int r,
 			const char *words);
 
-/* diagnose-host.c, diagnose-pair.c: what can be seen at once. */
+/* diagnose-host.c, diagnose-pair.c, diagnose-vf.c: what can be seen at once. */
 void us_diagnose_host(const struct us_daemon *daemon, json_t *findings);
 void us_diagnose_pair(const struct us_host_pair *pair, json_t *findings);
+void us_diagnose_vf(const struct us_host_pair *pair, json_t *findings);
 /* … and when QEMU has told of the standby: @r, @why and @standby as in us_vm_standby_fn. */
 void us_diagnose_standby(const struct us_host_pair *pair, json_t *findings, int r, const char *why,
 			 const struct us_standby *standby);

@@ -21,8 +21,8 @@ struct us_sriov {
 	char port[IF_NAMESIZE];
 	unsigned index;
 	bool has_representor;
-	bool is_shown;
-	uint8_t mac[6], dummy[6];
+	bool is_shown, is_told, cannot_listen;
+	uint8_t mac[6], dummy[6], told[6]; /* the last: that it is to have now */
 	struct us_sriov_state found;
 };
 
@@ -47,8 +47,7 @@ static int set(int port, unsigned short attribute, const void *value, size_t siz
 	return r;
 }
 
-static int set_mac(const struct us_sriov *sriov, int port, const uint8_t mac[6],
-		   struct us_reason *reason)
+static int set_mac(struct us_sriov *sriov, int port, const uint8_t mac[6], struct us_reason *reason)
 {
 	struct ifla_vf_mac value = { .vf = sriov->index };
 	struct us_sriov_state state;
@@ -61,6 +60,8 @@ static int set_mac(const struct us_sriov *sriov, int port, const uint8_t mac[6],
 	if (memcmp(state.mac, mac, sizeof(state.mac)) != 0)
 		return refuse(sriov, "its MAC address cannot be set",
 			      "the PF took it but has another", reason);
+	memcpy(sriov->told, mac, sizeof(sriov->told));
+	sriov->is_told = true;
 	return 0;
 }
 
@@ -135,11 +136,13 @@ bool us_sriov_set_shown(struct us_sriov *sriov, bool is_shown)
 	return is_new;
 }
 
-static int have_listen(const struct us_sriov *sriov, int port, bool on, struct us_reason *reason)
+static int have_listen(struct us_sriov *sriov, int port, bool on, struct us_reason *reason)
 {
 	struct us_rtnl_words words;
 	int r = us_fdb_listen(sriov->mac, port, on, &words);
 
+	if (on)
+		sriov->cannot_listen = r == -EOPNOTSUPP || r == -ENOMEM || r == -ENOSPC;
 	if (r == 0 || r == -EOPNOTSUPP || r == -ENOMEM || r == -ENOSPC)
 		return 0;
 	return refuse(sriov, "the PF cannot be told to listen for its MAC address", words.text,
@@ -160,6 +163,26 @@ int us_sriov_steer(struct us_sriov *sriov, enum us_sriov_to to, struct us_reason
 	if (r == 0 && !listens)
 		r = have_listen(sriov, port, false, reason);
 	return r;
+}
+
+int us_sriov_look(const struct us_sriov *sriov, struct us_sriov_look *ret_look,
+		  struct us_reason *reason)
+{
+	struct us_sriov_state now;
+	struct us_rtnl_words words;
+	int port, r = get_port(sriov, &port, reason);
+
+	if (r != 0)
+		return r;
+	if (us_sriov_get(port, sriov->index, &now, &words) < 0)
+		return refuse(sriov, "the PF does not show it", words.text, reason);
+	*ret_look = (struct us_sriov_look){
+		.is_as_told = !sriov->is_told || memcmp(now.mac, sriov->told, 6) == 0,
+		.cannot_listen = sriov->cannot_listen,
+		.index = sriov->index,
+	};
+	memcpy(ret_look->mac, now.mac, sizeof(now.mac));
+	return 0;
 }
 
 /*

@@ -71,6 +71,18 @@ enum us_sriov_to {
  */
 int us_sriov_steer(struct us_sriov *sriov, enum us_sriov_to to, struct us_reason *reason);
 
+/* How it stands: for who wants to know whether all is well. */
+struct us_sriov_look {
+	uint8_t mac[6];	    /* that the VF has now */
+	bool is_as_told;    /* … which is the one that it was told last, if it was */
+	bool cannot_listen; /* the PF, when it was to: what comes is lost while no driver has the VF
+			     */
+	unsigned index;
+};
+/* Refused, in words: no such PF or VF any more. */
+int us_sriov_look(const struct us_sriov *sriov, struct us_sriov_look *ret_look,
+		  struct us_reason *reason);
+
 /* What the PF has for a VF besides its MAC; -1: as it was found. */
 struct us_sriov_settings {
 	int vlan, qos;		/* 802.1Q, 0 to 4094 and 0 to 7 */
