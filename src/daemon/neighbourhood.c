@@ -62,7 +62,9 @@ static void end(struct us_neighbourhood *one)
 
 static bool is_of_vf(const struct us_host_pair *pair, const char *pf)
 {
-	return us_vf_sriov(pair) && (!pf || strcmp(pair->primary.port, pf) == 0);
+	const char *own = us_vf_pf(pair);
+
+	return own && (!pf || strcmp(own, pf) == 0);
 }
 
 /* The pair that @is_wanted(pair, @what) is true of, or NULL. */
@@ -119,7 +121,7 @@ static void on_due(void *userdata)
 	us_list_for_each (vm, &daemon->vms, link)
 		us_list_for_each (pair, &vm->pairs, link)
 			if (is_of_vf(pair, NULL))
-				begin(daemon, pair->primary.port);
+				begin(daemon, us_vf_pf(pair));
 	us_list_for_each (one, &daemon->neighbourhoods, link) {
 		if (any_pair(daemon, uses, us_neighbours_pf(one->neighbours))) {
 			follow(daemon, one);

@@ -135,7 +135,7 @@ static int check_vfio(struct us_primary_spec *spec, struct us_reason *reason)
 				 "primary %s: it is no VF of a NIC that this host drives: "
 				 "its traffic could not be steered",
 				 spec->text);
-	strcpy(spec->port, vfio.physical_port);
+	strcpy(spec->port, vfio.representor[0] ? vfio.representor : vfio.physical_port);
 	return 0;
 }
 

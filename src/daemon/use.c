@@ -26,10 +26,10 @@ static uint64_t count_from_guest(const char *port)
 	return traffic.received;
 }
 
-/* A VF's own frames are not counted by an interface of this host. */
+/* The frames of a VF without a representor are not counted by an interface of this host. */
 static uint64_t count_from_primary(const struct us_host_pair *pair)
 {
-	return pair->primary.host[0] ? 0 : count_from_guest(pair->primary.port);
+	return us_vf_pf(pair) ? 0 : count_from_guest(pair->primary.port);
 }
 
 static void look_later(struct us_host_pair *pair)

@@ -15,7 +15,9 @@
 int us_vf_open_sriov(const struct us_reserved *reserved, const uint8_t mac[US_MAC_BYTES],
 		     struct us_sriov **ret_sriov, struct us_reason *reason)
 {
-	struct us_sriov_config config = { .port = reserved->port, .index = reserved->index };
+	struct us_sriov_config config = { .port = reserved->port,
+					  .index = reserved->index,
+					  .has_representor = reserved->representor[0] };
 
 	*ret_sriov = NULL;
 	if (reserved->index < 0 || !reserved->port[0])

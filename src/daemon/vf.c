@@ -98,7 +98,8 @@ static void take(struct us_host_pair *pair, const struct us_reserved *reserved)
 {
 	pair->vf->reserved = *reserved;
 	snprintf(pair->primary.host, sizeof(pair->primary.host), "%s", reserved->address);
-	snprintf(pair->primary.port, sizeof(pair->primary.port), "%s", reserved->port);
+	snprintf(pair->primary.port, sizeof(pair->primary.port), "%s",
+		 reserved->representor[0] ? reserved->representor : reserved->port);
 }
 
 static void on_reserved(struct us_vf_job *job)
@@ -313,6 +314,13 @@ int us_vf_let_go(struct us_host_pair *pair, struct us_reason *reason)
 	}
 	vf->group_fd = us_close(vf->group_fd);
 	return r;
+}
+
+const char *us_vf_pf(const struct us_host_pair *pair)
+{
+	const struct us_reserved *reserved = pair->vf ? &pair->vf->reserved : NULL;
+
+	return us_vf_sriov(pair) && !reserved->representor[0] ? reserved->port : NULL;
 }
 
 /* EBUSY, in QEMU's words. The engine's deadline for the plug goes on. */

@@ -46,6 +46,10 @@ void us_vf_gone_now(struct us_host_pair *pair);
 /* Its share of the card's switch; NULL: none, or not reserved. Borrowed until it is released. */
 struct us_sriov *us_vf_sriov(const struct us_host_pair *pair);
 
+/* The PF of a pair whose VF has no port of its own on the host: who counts its frames, and knows
+ * whom it reaches, is the card. NULL: there is none. */
+const char *us_vf_pf(const struct us_host_pair *pair);
+
 /* Whether there is such a pool now. */
 int us_vf_check_pool(const struct us_daemon *daemon, const char *name, struct us_reason *reason);
 

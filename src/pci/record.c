@@ -30,7 +30,7 @@ struct field {
 };
 
 enum {
-	FIELDS = 6,
+	FIELDS = 7,
 };
 
 static void list_fields(struct us_reserved *reserved, struct field ret_fields[FIELDS])
@@ -41,6 +41,7 @@ static void list_fields(struct us_reserved *reserved, struct field ret_fields[FI
 		{ "pool", reserved->pool, sizeof(reserved->pool) },
 		{ "former", reserved->former, sizeof(reserved->former) },
 		{ "port", reserved->port, sizeof(reserved->port) },
+		{ "representor", reserved->representor, sizeof(reserved->representor) },
 		{ "found", reserved->found, sizeof(reserved->found) },
 	};
 

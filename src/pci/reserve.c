@@ -139,6 +139,7 @@ static int make_ready(struct attempt *attempt)
 	if (r != 0)
 		return r;
 	memcpy(reserved->port, vfio.physical_port, sizeof(reserved->port));
+	memcpy(reserved->representor, vfio.representor, sizeof(reserved->representor));
 	reserved->index = vfio.index;
 	r = us_record_replace(request->directory, reserved);
 	return r < 0 ? us_refuse(attempt->reason, "%s: %s", request->directory, us_strerror(r)) : 0;

@@ -27,21 +27,23 @@ struct us_reserved {
 	char address[US_PCI_ADDRESS_SIZE];
 	char owner[US_RESERVED_OWNER_SIZE]; /* the daemon, by its state directory */
 	char pair[US_RESERVED_NAME_SIZE];
-	char pool[US_POOL_NAME_SIZE];	  /* "": it was named by its address */
-	char former[US_PCI_DRIVER_SIZE];  /* the driver that gets it back */
-	char port[IF_NAMESIZE];		  /* of the PF */
-	int index;			  /* among the PF's VFs */
-	char found[US_RESERVED_FOUND_SIZE]; /* what the PF had for it, us_sriov_save(); "" not yet */
+	char pool[US_POOL_NAME_SIZE];	    /* "": it was named by its address */
+	char former[US_PCI_DRIVER_SIZE];    /* the driver that gets it back */
+	char port[IF_NAMESIZE];		    /* of the PF */
+	char representor[IF_NAMESIZE];	    /* the VF's own port on the host; "": it has none */
+	int index;			    /* among the PF's VFs */
+	char found[US_RESERVED_FOUND_SIZE]; /* what the PF had for it, us_sriov_save(); "" not yet
+					     */
 };
 
 struct us_reserve_request {
-	const char *sysfs;	     /* "/sys" */
-	const char *directory;	     /* of the records */
-	const char *owner, *pair;    /* who wants it */
-	const struct us_pool *pool;  /* one of its VFs … */
-	const char *address;	     /* … or, if that is NULL, this device, bound already */
-	pid_t vmm;		     /* who is to use it; 0: not known */
-	uint64_t memory_bytes;	     /* of its guest; 0: not known */
+	const char *sysfs;	    /* "/sys" */
+	const char *directory;	    /* of the records */
+	const char *owner, *pair;   /* who wants it */
+	const struct us_pool *pool; /* one of its VFs … */
+	const char *address;	    /* … or, if that is NULL, this device, bound already */
+	pid_t vmm;		    /* who is to use it; 0: not known */
+	uint64_t memory_bytes;	    /* of its guest; 0: not known */
 };
 
 /*
@@ -59,8 +61,8 @@ int us_reserved_update(const char *directory, const struct us_reserved *reserved
  * Gives the device back to its former driver and forgets the record. Waits a while for a VMM that
  * is letting it go. Refused, in words, if it does not: the record stays.
  */
-int us_reserved_return(const char *sysfs, const char *directory,
-		       const struct us_reserved *reserved, struct us_reason *reason);
+int us_reserved_return(const char *sysfs, const char *directory, const struct us_reserved *reserved,
+		       struct us_reason *reason);
 
 /*
  * Opens the group of a device that its VMM has let go, waiting a while for it to do so.

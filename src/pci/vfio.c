@@ -111,6 +111,35 @@ static int find_index(const char *directory, const char *address)
 	}
 }
 
+/*
+ * In switchdev mode the interface that stands for the VF on the host: of the PF's switch
+ * (phys_switch_id), and named pfPvfV by it (phys_port_name; devlink-port(7), "Port flavours").
+ */
+static void find_representor(const char *sysfs, const struct us_vfio *vfio, char *ret_name,
+			     size_t size)
+{
+	char interfaces[PATH_MAX], path[PATH_MAX], id[64], other[64], name[32];
+	US_CLEANUP(closedirp) DIR *directory = NULL;
+	const struct dirent *entry;
+	int index, pf;
+
+	ret_name[0] = '\0';
+	snprintf(interfaces, sizeof(interfaces), "%s/class/net", sysfs);
+	if (snprintf(path, sizeof(path), "%s/%s", interfaces, vfio->physical_port) < PATH_MAX &&
+	    us_sysfs_read(path, "phys_switch_id", id, sizeof(id)) == 0 && id[0])
+		directory = opendir(interfaces);
+	while (directory && !ret_name[0] && (entry = readdir(directory))) {
+		if (strlen(entry->d_name) >= size ||
+		    snprintf(path, sizeof(path), "%s/%s", interfaces, entry->d_name) >= PATH_MAX)
+			continue;
+		if (us_sysfs_read(path, "phys_switch_id", other, sizeof(other)) == 0 &&
+		    strcmp(other, id) == 0 &&
+		    us_sysfs_read(path, "phys_port_name", name, sizeof(name)) == 0 &&
+		    sscanf(name, "pf%dvf%d", &pf, &index) == 2 && index == vfio->index)
+			strcpy(ret_name, entry->d_name);
+	}
+}
+
 int us_vfio_look(const char *sysfs, const char *address, struct us_vfio *ret_vfio,
 		 struct us_reason *reason)
 {
@@ -139,6 +168,7 @@ int us_vfio_look(const char *sysfs, const char *address, struct us_vfio *ret_vfi
 	snprintf(ret_vfio->address, sizeof(ret_vfio->address), "%s", address);
 	find_physical_port(directory, ret_vfio->physical_port, sizeof(ret_vfio->physical_port));
 	ret_vfio->index = find_index(directory, address);
+	find_representor(sysfs, ret_vfio, ret_vfio->representor, sizeof(ret_vfio->representor));
 	return 0;
 }
 

@@ -14,6 +14,7 @@ struct us_vfio {
 	char address[US_PCI_ADDRESS_SIZE];
 	char physical_port[IF_NAMESIZE]; /* the PF's interface if it is a VF, else "" */
 	int index;			 /* its number among the PF's VFs, -1 if it is none */
+	char representor[IF_NAMESIZE];	 /* switchdev: its port on the host, else "" */
 };
 
 /*

@@ -135,6 +135,27 @@ static void test_no_group(void **state)
 		       "vfio 0000:5e:00.2: is in no IOMMU group: switch the IOMMU on");
 }
 
+/* In switchdev mode the VF has a port on the host: of the same switch, and of its number. */
+static void test_representor(void **state)
+{
+	struct us_vfio vfio;
+	struct us_reason reason = { "" };
+
+	sh("mkdir -p sys/class/net/eth7 sys/class/net/eth8 sys/class/net/eth9 sys/class/net/eth10; "
+	   "ln -s ../0000:5e:00.3 sys/devices/pf/virtfn0; ln -s ../0000:5e:00.2 "
+	   "sys/devices/pf/virtfn1; cd sys/class/net; "
+	   "echo 5e > eth7/phys_switch_id; echo p0 > eth7/phys_port_name; "
+	   "echo 5e > eth8/phys_switch_id; echo pf0vf0 > eth8/phys_port_name; "
+	   "echo 66 > eth9/phys_switch_id; echo pf0vf1 > eth9/phys_port_name; "
+	   "echo 5e > eth10/phys_switch_id; echo pf0vf1 > eth10/phys_port_name");
+	assert_int_equal(check("0000:5e:00.2", &vfio, &reason), 0);
+	assert_int_equal(vfio.index, 1);
+	assert_string_equal(vfio.representor, "eth10");
+	sh("rm sys/class/net/eth7/phys_switch_id"); /* legacy mode */
+	assert_int_equal(check("0000:5e:00.2", &vfio, &reason), 0);
+	assert_string_equal(vfio.representor, "");
+}
+
 #define IN_TREE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -143,6 +164,7 @@ int main(void)
 		IN_TREE(test_usable),		IN_TREE(test_vendor_driver_and_no_vf),
 		IN_TREE(test_no_address),	IN_TREE(test_not_bound),
 		IN_TREE(test_group_not_viable), IN_TREE(test_no_group),
+		IN_TREE(test_representor),
 	};
 
 	return cmocka_run_group_tests_name("vfio", tests, NULL, NULL);
