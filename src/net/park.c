@@ -76,9 +76,10 @@ struct us_park {
 	uint64_t window_usec;	/* begin of the window over which … */
 	uint64_t arrivals;	/* … these came, and … */
 	double rate, rate_max;	/* … per second, in the one before, and in the fullest */
-
-	uint8_t scratch[sizeof(struct virtio_net_hdr) + FRAME_MAX];
 };
+
+/* Of whichever lot is reading: its own would be most of what a lot takes. */
+static uint8_t scratch[sizeof(struct virtio_net_hdr) + FRAME_MAX];
 
 /* ---- The queue ---- */
 
@@ -189,7 +190,7 @@ static int send_held(struct us_park *park, bool at_once)
 /* One frame, its header before it, of @length bytes in the scratch. */
 static void take_in(struct us_park *park, size_t length)
 {
-	const uint8_t *frame = park->scratch + sizeof(struct virtio_net_hdr);
+	const uint8_t *frame = scratch + sizeof(struct virtio_net_hdr);
 	struct held *held;
 
 	/* A card that knows two ways to the guest brings our own probes back on the other one. */
@@ -201,14 +202,14 @@ static void take_in(struct us_park *park, size_t length)
 	if (park->state == FINISHED) {
 		park->counts.held++;
 		park->counts.held_bytes += length;
-		if (send_frame(park, park->scratch, length) < 0)
+		if (send_frame(park, scratch, length) < 0)
 			park->counts.undelivered++;
 		return;
 	}
 	held = append(park, &park->own, length);
 	if (!held)
 		return;
-	memcpy(held->bytes, park->scratch, length);
+	memcpy(held->bytes, scratch, length);
 	if (park->listener)
 		call(park->listener, park->listener_userdata, held->bytes, length);
 }
@@ -217,7 +218,7 @@ static void take_in(struct us_park *park, size_t length)
 static bool read_tap(struct us_park *park, unsigned int max)
 {
 	for (unsigned int i = 0; i < max; i++) {
-		ssize_t length = read(park->tap, park->scratch, sizeof(park->scratch));
+		ssize_t length = read(park->tap, scratch, sizeof(scratch));
 
 		if (length < 0)
 			return true;
@@ -458,11 +459,9 @@ int us_park_new(struct us_park **ret_park, const struct us_park_config *config,
 
 	if (r != 0)
 		return r;
-	park = malloc(sizeof(*park));
+	park = calloc(1, sizeof(*park));
 	if (!park)
 		return -ENOMEM;
-	/* Not the scratch: what is not touched costs nothing. */
-	memset(park, 0, offsetof(struct us_park, scratch));
 	park->config = *config;
 	park->handler = handler;
 	park->userdata = userdata;
