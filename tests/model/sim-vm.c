@@ -70,6 +70,7 @@ struct us_vm {
 	unsigned request_count;
 };
 
+static const char *const addresses[] = { "tcp:A:4444", "tcp:B:4444" }; /* of waiting QEMUs */
 static const char *const standbys[] = { "net0", "net1" };
 static const char *const primaries[] = { "understudy-web0", "understudy-web1" };
 
@@ -358,7 +359,7 @@ static int perform(struct request *request)
 		if (qemu->state != US_VM_INCOMING)
 			return request->why = "not waiting for a guest", US_REFUSED;
 		qemu->is_listening = true;
-		request->why = sim.hosts[vm->host].name;
+		request->why = addresses[vm->host];
 		return 0;
 	default:
 		return 0;
@@ -522,7 +523,7 @@ int us_vm_start_transfer(struct us_vm *vm, const char *uri, us_vm_done_fn done, 
 	struct request *request = ask(vm, REQUEST_START, 0, userdata);
 
 	request->done = done;
-	request->to = strcmp(uri, sim.hosts[0].name) == 0 ? 0 : 1;
+	request->to = strcmp(uri, addresses[0]) == 0 ? 0 : 1;
 	return 0;
 }
 
