@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 
 BUILD_PACKAGES = gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libjansson-dev \
 	libmnl-dev libcmocka-dev
-LAB_PACKAGES = qemu-system-x86 ipxe-qemu iproute2 busybox-static cpio kmod socat xz-utils
+LAB_PACKAGES = qemu-system-x86 ipxe-qemu iproute2 busybox-static cpio kmod socat xz-utils zstd
 HOSTS_PACKAGES = $(LAB_PACKAGES) debootstrap openssh-client
 CHECK_PACKAGES = binutils clang libclang-rt-dev mandoc shellcheck
 

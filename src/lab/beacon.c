@@ -4,6 +4,7 @@
  * reports, and serves TCP on the port of the same number. Runs in the guest, linked statically:
  * `beacon PORT`.
  */
+#include <endian.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -76,8 +77,10 @@ static void arrived(struct beacon *beacon, const struct us_probe_frame *frame)
 		beacon->log_count = 0;
 	}
 	if (beacon->log_count < LOG_ENTRIES)
-		entries[beacon->log_count++] =
-			(struct us_probe_entry){ frame->seq, us_now_usec() - beacon->begin_usec };
+		entries[beacon->log_count++] = (struct us_probe_entry){
+			htole32(frame->seq),
+			htole32(us_now_usec() - beacon->begin_usec),
+		};
 	if (frame->seq > report->highest)
 		window_advance(report, frame->seq);
 	else if (report->highest - frame->seq >= US_PROBE_WINDOW)
@@ -90,9 +93,13 @@ static void arrived(struct beacon *beacon, const struct us_probe_frame *frame)
 	}
 }
 
-static void take(struct beacon *beacon, const struct us_probe_frame *frame,
+static void take(struct beacon *beacon, struct us_probe_frame *frame,
 		 const struct sockaddr_in *from)
 {
+	frame->magic = le32toh(frame->magic);
+	frame->run = le32toh(frame->run);
+	frame->seq = le64toh(frame->seq);
+	frame->report_interval_usec = le32toh(frame->report_interval_usec);
 	if (frame->magic != US_PROBE_MAGIC || frame->seq == 0 || !frame->report_interval_usec)
 		return;
 	beacon->client = *from;
@@ -122,6 +129,25 @@ static void receive(struct beacon *beacon)
 }
 
 /* What cannot be sent is as lost as what is lost on the way: nothing is retried. */
+static void send_report(const struct beacon *beacon, size_t size)
+{
+	static struct us_probe_report wire;
+	const struct us_probe_report *report = &beacon->report;
+
+	memcpy(&wire, report, size);
+	wire.magic = htole32(report->magic);
+	wire.run = htole32(report->run);
+	wire.session = htole64(report->session);
+	wire.seq = htole64(report->seq);
+	wire.sent_usec = htole64(report->sent_usec);
+	wire.highest = htole64(report->highest);
+	wire.first = htole64(report->first);
+	wire.duplicated = htole32(report->duplicated);
+	wire.reordered = htole32(report->reordered);
+	sendto(beacon->socket, &wire, size, MSG_DONTWAIT, (struct sockaddr *)&beacon->client,
+	       sizeof(beacon->client));
+}
+
 static void send_due(struct beacon *beacon, uint64_t *due_usec)
 {
 	uint64_t now = us_now_usec();
@@ -137,8 +163,7 @@ static void send_due(struct beacon *beacon, uint64_t *due_usec)
 		}
 		beacon->report.seq++;
 		beacon->report.sent_usec = us_now_usec() - beacon->begin_usec;
-		sendto(beacon->socket, &beacon->report, size, MSG_DONTWAIT,
-		       (struct sockaddr *)&beacon->client, sizeof(beacon->client));
+		send_report(beacon, size);
 	}
 }
 

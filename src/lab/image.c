@@ -21,7 +21,9 @@ int us_image_prepare(struct us_lab *lab, struct us_reason *reason)
 	snprintf(script, sizeof(script), "%s/make-image", lab->data);
 	snprintf(lab->initrd, sizeof(lab->initrd), "%s/initrd", dir);
 	image = us_proc_read(lab, NULL,
-			     (const char *const[]){ script, lab->beacon, lab->initrd, NULL });
+			     (const char *const[]){ script, lab->beacon, lab->initrd,
+						    lab->options.guest, lab->options.machine->arch,
+						    NULL });
 	if (!image || !strchr(image, '/'))
 		return us_refuse(
 			reason, "the guest's image cannot be made: see what make-image said above");

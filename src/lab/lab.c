@@ -52,6 +52,18 @@ static void find_data(char path[256], const char *source)
 	snprintf(path, 256, "%s", access(source, R_OK) ? US_LAB_DATADIR : source);
 }
 
+/* The one of our own architecture has no suffix. */
+static void find_beacon(struct us_lab *lab, const char *self)
+{
+	const char *arch = lab->options.machine->arch;
+	char name[40] = "understudy-beacon", installed[200];
+
+	if (strcmp(arch, "amd64"))
+		snprintf(name, sizeof(name), "understudy-beacon-%s", arch);
+	snprintf(installed, sizeof(installed), US_LAB_DATADIR "/%s", name);
+	find(lab->beacon, sizeof(lab->beacon), self, name, installed);
+}
+
 int us_lab_directories(const struct us_lab *lab)
 {
 	char path[160];
@@ -129,8 +141,7 @@ int us_lab_init(struct us_lab *lab, const struct us_lab_options *options)
 	find(lab->daemon, sizeof(lab->daemon), self, "../daemon/understudyd", "understudyd");
 	find(lab->daemon_crash, sizeof(lab->daemon_crash), self, "../daemon/understudyd-crash", "");
 	find(lab->cli, sizeof(lab->cli), self, "../cli/understudy", "understudy");
-	find(lab->beacon, sizeof(lab->beacon), self, "understudy-beacon",
-	     US_LAB_DATADIR "/understudy-beacon");
+	find_beacon(lab, self);
 	find_data(lab->data, US_LAB_SOURCE "/guest");
 	find_data(lab->host_data, US_LAB_SOURCE "/hosts");
 	complete(lab);

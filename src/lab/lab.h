@@ -45,14 +45,31 @@ const char *us_manager_name(enum us_manager manager);
 /* "host-a", "host-b". */
 const char *us_lab_host_name(enum us_lab_host host);
 
+/* What a guest can be, and what it is made of. */
+struct us_platform {
+	const char *name;	      /* as QEMU calls it */
+	const char *arch;	      /* as Debian calls it */
+	const char *qemu;	      /* the program that emulates it */
+	const char *cpu;	      /* QEMU's model, or NULL for its default */
+	const char *kernel_arguments; /* which console, and what makes it boot fast */
+	const char *hotplug;	      /* the only kind that it has, or NULL */
+	bool is_ccw;		      /* its virtio devices are no PCI devices */
+	bool has_ports;		      /* its PCI devices are plugged into PCIe ports */
+	bool has_bios;		      /* SeaBIOS, which says what it finds */
+};
+
+/* platforms.c: NULL if there is none of that name. */
+const struct us_platform *us_platform_find(const char *name);
+
 #define US_LAB_CHOICES 100
 
 struct us_lab_options {
 	const char *name;    /* of the laboratory */
 	const char *qemu;    /* program */
 	const char *accel;   /* tcg or kvm */
-	const char *machine; /* q35 or pc */
-	const char *hotplug; /* acpi or native */
+	const char *guest;   /* Debian's release that its kernel is of */
+	const char *hotplug; /* acpi or native; or what the machine has */
+	const struct us_platform *machine;
 	const char *primary; /* QEMU's model of the primary */
 	const char *json;    /* file for the report, or NULL */
 	const char *html;    /* file for the picture, or NULL */
@@ -74,7 +91,7 @@ struct us_lab {
 	char daemon[256];	 /* understudyd */
 	char daemon_crash[256];	 /* the same with crash points, for faults */
 	char cli[256];		 /* understudy */
-	char beacon[256];	 /* understudy-beacon */
+	char beacon[256];	 /* understudy-beacon, of the guest's architecture */
 	char data[256];		 /* directory of init, net-up and make-image */
 	char kernel[256];	 /* unpacked, for QEMU */
 	char kernel_packed[256]; /* as Debian ships it, for iPXE */

@@ -44,6 +44,8 @@ static int check_model(const char *qemu, const char *model, struct us_reason *re
 			return 0;
 		snprintf(list + strlen(list), sizeof(list) - strlen(list), " %s", name);
 	}
+	if (!*list)
+		return us_refuse(reason, "%s emulates no NIC that can be a primary", qemu);
 	return us_refuse(reason, "%s cannot be a primary in this QEMU: choose one of%s", model,
 			 list);
 }

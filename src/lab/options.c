@@ -32,9 +32,12 @@ static const char usage[] =
 	"  --scenario NAME    to compare, any number of them (hide, migrate, migrate-fail); to "
 	"break,\n"
 	"                     any number of faults (all)\n"
-	"  --qemu PATH        (qemu-system-x86_64)\n"
+	"  --qemu PATH        (qemu-system-x86_64, or what emulates the machine)\n"
 	"  --accel tcg|kvm    (tcg)\n"
-	"  --machine q35|pc   (q35)\n"
+	"  --machine q35|pc|virt|s390-ccw-virtio\n"
+	"                     (q35); virt is an arm64, s390-ccw-virtio an s390x\n"
+	"  --guest bookworm|trixie\n"
+	"                     Debian's release that the guest's kernel is of (bookworm)\n"
 	"  --hotplug acpi|native\n"
 	"                     what tells the guest of a card: ACPI, or the root port of a q35 "
 	"(acpi)\n"
@@ -120,8 +123,11 @@ static bool parse_one(int option, const char *value, struct us_lab_options *opti
 		options->accel = value;
 		return is_one_of(value, "tcg", "kvm");
 	case 'm':
-		options->machine = value;
-		return is_one_of(value, "q35", "pc");
+		options->machine = us_platform_find(value);
+		return options->machine;
+	case 'g':
+		options->guest = value;
+		return is_one_of(value, "bookworm", "trixie");
 	case 'P':
 		options->hotplug = value;
 		return is_one_of(value, "acpi", "native");
@@ -167,6 +173,7 @@ bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options,
 		{ "accel", required_argument, NULL, 'a' },
 		{ "machine", required_argument, NULL, 'm' },
 		{ "hotplug", required_argument, NULL, 'P' },
+		{ "guest", required_argument, NULL, 'g' },
 		{ "queues", required_argument, NULL, 'Q' },
 		{ "repeat", required_argument, NULL, 'r' },
 		{ "rate", required_argument, NULL, 'R' },
@@ -182,15 +189,19 @@ bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options,
 	int option;
 
 	*ret_options = (struct us_lab_options){ .name = "uslab",
-						.qemu = "qemu-system-x86_64",
 						.accel = "tcg",
-						.machine = "q35",
+						.machine = us_platform_find("q35"),
+						.guest = "bookworm",
 						.hotplug = "acpi",
 						.queues = 1,
 						.repeat = 1 };
 	while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0)
 		if (!parse_one(option, optarg, ret_options))
 			return false;
+	if (!ret_options->qemu)
+		ret_options->qemu = ret_options->machine->qemu;
+	if (ret_options->machine->hotplug)
+		ret_options->hotplug = ret_options->machine->hotplug;
 	*ret_rest = optind;
 	return true;
 }

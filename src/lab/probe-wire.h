@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the prober in the client's namespace and the beacon in the guest say to each other. Both
- * run on one machine, so numbers are in its byte order.
+ * What the prober in the client's namespace and the beacon in the guest say to each other. Numbers
+ * are little-endian: the machine of the lab is, and a guest that is not converts them.
  *
  * Over UDP: numbered frames one way, numbered reports the other. Over TCP, on the
  * port of the same number: one byte says what the connection is for, enum us_probe_service.

@@ -189,7 +189,7 @@ json_t *us_report(struct us_run *run)
 		"{s:s,s:s,s:i,s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o}", "scenario",
 		run->scenario->name, "manager", us_manager_name(run->lab->options.manager), "rate",
 		(int)run->lab->options.rate, "primary", run->lab->options.primary, "accel",
-		run->lab->options.accel, "machine", run->lab->options.machine, "hotplug",
+		run->lab->options.accel, "machine", run->lab->options.machine->name, "hotplug",
 		run->lab->options.hotplug, "versions", versions(run), "phases", phases,
 		"transitions", transitions, "events", events, "downtime_ms",
 		run->downtime_ms < 0 ? json_null() : json_integer(run->downtime_ms),

@@ -219,7 +219,7 @@ int us_run_scenario(struct us_lab *lab, const struct us_scenario *scenario, json
 	run->out = lab->quiet ? fopen("/dev/null", "we") : stdout;
 	fprintf(run->out, "%s: %s (manager %s, primary %s, %s, %s hot-plug, %s)\n", scenario->name,
 		scenario->summary, us_manager_name(lab->options.manager), lab->options.primary,
-		lab->options.machine, lab->options.hotplug, lab->options.accel);
+		lab->options.machine->name, lab->options.hotplug, lab->options.accel);
 
 	r = begin(run);
 	if (r)

@@ -74,7 +74,7 @@ static int check_manager(const struct us_lab *lab, const struct us_scenario *sce
 				 "%s: QEMU's own failover has nothing like it: choose expose, "
 				 "hide, migrate or migrate-fail",
 				 scenario->name);
-	if (strcmp(lab->options.machine, "q35"))
+	if (strcmp(lab->options.machine->name, "q35"))
 		return us_refuse(reason, "QEMU's own failover takes PCIe primaries only: choose "
 					 "--machine q35");
 	return 0;
@@ -166,7 +166,7 @@ int us_runs_repeat(struct us_lab *lab, char *const names[], unsigned count,
 	json_t *reports;
 	int r = us_models_check(&lab->options, lab->options.primary, reason);
 
-	if (!r && strcmp(lab->options.machine, "q35") && strcmp(lab->options.hotplug, "acpi"))
+	if (!r && !strcmp(lab->options.machine->name, "pc") && strcmp(lab->options.hotplug, "acpi"))
 		r = us_refuse(reason, "a pc has ACPI's hot-plug only: choose --machine q35");
 	for (unsigned i = 0; !r && i < count; i++)
 		r = check(lab, names[i], reason);

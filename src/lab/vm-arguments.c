@@ -28,12 +28,9 @@ void us_vm_console_path(const struct us_lab *lab, enum us_lab_host host, char pa
 	snprintf(path, 200, "%s/%s.console", lab->dir, us_lab_host_name(host));
 }
 
-/* The clock and mitigation settings only make an emulated guest boot in less time. */
-void us_vm_kernel_arguments(unsigned nics, char *buffer, size_t size)
+void us_vm_kernel_arguments(const struct us_lab *lab, unsigned nics, char *buffer, size_t size)
 {
-	int length = snprintf(buffer, size,
-			      "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check nokaslr"
-			      " mitigations=off");
+	int length = snprintf(buffer, size, "%s", lab->options.machine->kernel_arguments);
 
 	for (unsigned i = 0; i < nics; i++)
 		length += snprintf(buffer + length, size - length, " us.nic=%s,%s/24,%s,%s,%u",
@@ -54,28 +51,31 @@ add(struct us_vm_arguments *arguments, const char *format, ...)
 	arguments->argv[arguments->count++] = text;
 }
 
-static void add_nic(struct us_vm_arguments *arguments, const struct us_vm *vm, unsigned nic,
-		    bool is_pcie)
+static void add_nic(struct us_vm_arguments *arguments, const struct us_vm *vm, unsigned nic)
 {
+	const struct us_platform *machine = vm->lab->options.machine;
 	const struct us_net_nic *n = &us_net_nics[nic];
 	unsigned queues = vm->lab->options.queues;
 	char bus[20] = "", of_many[40] = "", many[20] = "";
+	const char *rom = ",romfile=";
 
-	if (is_pcie)
+	if (machine->is_ccw)
+		rom = "";
+	else if (vm->options.boot == US_VM_BOOT_NETWORK)
+		rom = nic ? "" : ",bootindex=0";
+	if (machine->has_ports)
 		snprintf(bus, sizeof(bus), ",bus=rp%u", nic);
 	add(arguments, "-netdev");
 	if (queues > 1) {
 		snprintf(many, sizeof(many), ",queues=%u", queues);
-		snprintf(of_many, sizeof(of_many), ",mq=on,vectors=%u", 2 * queues + 2);
+		snprintf(of_many, sizeof(of_many), machine->is_ccw ? ",mq=on" : ",mq=on,vectors=%u",
+			 2 * queues + 2);
 	}
 	add(arguments, "tap,id=host-%s,ifname=%s,script=no,downscript=no%s", n->standby,
 	    n->standby_port, many);
 	add(arguments, "-device");
-	add(arguments, "virtio-net-pci,id=%s,netdev=host-%s,mac=%s,failover=on%s%s%s", n->standby,
-	    n->standby, n->mac, bus, of_many,
-	    vm->options.boot == US_VM_BOOT_DIRECT ? ",romfile="
-	    : nic				  ? ""
-						  : ",bootindex=0");
+	add(arguments, "virtio-net-%s,id=%s,netdev=host-%s,mac=%s,failover=on%s%s%s",
+	    machine->is_ccw ? "ccw" : "pci", n->standby, n->standby, n->mac, bus, of_many, rom);
 }
 
 static void add_vf(struct us_vm_arguments *arguments, const struct us_vm *vm, unsigned nic)
@@ -128,11 +128,39 @@ int us_vm_firmware_devices(const struct us_vm *vm)
 	return devices;
 }
 
+static void add_processor(struct us_vm_arguments *arguments, const struct us_lab *lab)
+{
+	const char *cpu = lab->options.machine->cpu;
+
+	if (!strcmp(lab->options.accel, "kvm"))
+		cpu = "host";
+	if (cpu) {
+		add(arguments, "-cpu");
+		add(arguments, "%s", cpu);
+	}
+	add(arguments, "-smp");
+	add(arguments, "%u", lab->options.queues);
+}
+
+static void add_kernel(struct us_vm_arguments *arguments, const struct us_vm *vm)
+{
+	const struct us_lab *lab = vm->lab;
+	char kernel[1000];
+
+	us_vm_kernel_arguments(lab, vm->options.nics, kernel, sizeof(kernel));
+	add(arguments, "-kernel");
+	add(arguments, "%s", lab->options.hosts == US_HOSTS_VM ? US_MACHINE_KERNEL : lab->kernel);
+	add(arguments, "-initrd");
+	add(arguments, "%s", lab->initrd);
+	add(arguments, "-append");
+	add(arguments, "%s", kernel);
+}
+
 void us_vm_arguments(struct us_vm_arguments *arguments, const struct us_vm *vm)
 {
 	const struct us_lab *lab = vm->lab;
-	bool is_pcie = !strcmp(lab->options.machine, "q35");
-	char path[200], monitor[200], kernel[1000];
+	const struct us_platform *machine = lab->options.machine;
+	char path[200], monitor[200];
 
 	us_vm_qmp_path(lab, vm->options.host, path);
 	add(arguments, "%s", lab->options.qemu);
@@ -141,17 +169,16 @@ void us_vm_arguments(struct us_vm_arguments *arguments, const struct us_vm *vm)
 					    "-m", "256", NULL };
 	     *fixed; fixed++)
 		add(arguments, "%s", *fixed);
-	add(arguments, "-smp");
-	add(arguments, "%u", lab->options.queues);
 	add(arguments, "-name");
 	add(arguments, "web");
 	add(arguments, "-machine");
-	add(arguments, "%s,accel=%s", lab->options.machine, lab->options.accel);
+	add(arguments, "%s,accel=%s", machine->name, lab->options.accel);
 	/* docs/specs/acpi_pci_hotplug.rst; without it the root ports take over. */
-	if (!strcmp(lab->options.hotplug, "native")) {
+	if (machine->has_bios && !strcmp(lab->options.hotplug, "native")) {
 		add(arguments, "-global");
 		add(arguments, "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off");
 	}
+	add_processor(arguments, lab);
 	add(arguments, "-chardev");
 	us_vm_monitor_path(lab, vm->options.host, monitor);
 	if (lab->options.hosts == US_HOSTS_VM)
@@ -168,35 +195,25 @@ void us_vm_arguments(struct us_vm_arguments *arguments, const struct us_vm *vm)
 	    path, path);
 	add(arguments, "-serial");
 	add(arguments, "chardev:console");
-	firmware_log(vm, path);
-	add(arguments, "-chardev");
-	add(arguments, "file,id=firmware,path=%s", path);
-	add(arguments, "-device");
-	add(arguments, "isa-debugcon,iobase=0x402,chardev=firmware");
-	for (int i = 0; is_pcie && i < ROOT_PORTS; i++) {
+	if (machine->has_bios) {
+		firmware_log(vm, path);
+		add(arguments, "-chardev");
+		add(arguments, "file,id=firmware,path=%s", path);
+		add(arguments, "-device");
+		add(arguments, "isa-debugcon,iobase=0x402,chardev=firmware");
+	}
+	for (int i = 0; machine->has_ports && i < ROOT_PORTS; i++) {
 		add(arguments, "-device");
 		add(arguments, "pcie-root-port,id=rp%d,chassis=%d,slot=%d", i, i + 1, i + 1);
 	}
 	for (unsigned i = 0; i < vm->options.nics; i++)
-		add_nic(arguments, vm, i, is_pcie);
+		add_nic(arguments, vm, i);
 	if (lab->options.manager == US_MANAGER_QEMU)
 		add_primary(arguments, vm, 0);
-	if (vm->options.boot == US_VM_BOOT_DIRECT) {
-		us_vm_kernel_arguments(vm->options.nics, kernel, sizeof(kernel));
-		add(arguments, "-kernel");
-		add(arguments, "%s",
-		    lab->options.hosts == US_HOSTS_VM ? US_MACHINE_KERNEL : lab->kernel);
-		add(arguments, "-initrd");
-		add(arguments, "%s", lab->initrd);
-		add(arguments, "-append");
-		add(arguments, "%s", kernel);
-	}
+	if (vm->options.boot == US_VM_BOOT_DIRECT)
+		add_kernel(arguments, vm);
 	if (vm->options.incoming) {
 		add(arguments, "-incoming");
 		add(arguments, "defer");
-	}
-	if (!strcmp(lab->options.accel, "kvm")) {
-		add(arguments, "-cpu");
-		add(arguments, "host");
 	}
 }

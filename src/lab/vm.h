@@ -60,7 +60,7 @@ void us_vm_monitor_path(const struct us_lab *lab, enum us_lab_host host, char pa
 void us_vm_console_path(const struct us_lab *lab, enum us_lab_host host, char path[200]);
 
 /* The kernel's command line for a guest with @nics. */
-void us_vm_kernel_arguments(unsigned nics, char *buffer, size_t size);
+void us_vm_kernel_arguments(const struct us_lab *lab, unsigned nics, char *buffer, size_t size);
 
 /* How many PCI devices the firmware found when it last looked at the bus, or a negative errno. */
 int us_vm_firmware_devices(const struct us_vm *vm);
