@@ -9,12 +9,15 @@ BUILD_PACKAGES = gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libja
 	libmnl-dev libcmocka-dev
 LAB_PACKAGES = qemu-system-x86 ipxe-qemu iproute2 busybox-static cpio kmod socat xz-utils zstd
 HOSTS_PACKAGES = $(LAB_PACKAGES) debootstrap openssh-client
+GUESTS_PACKAGES = qemu-system-arm qemu-system-misc gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
+	gcc-s390x-linux-gnu libc6-dev-s390x-cross
 CHECK_PACKAGES = binutils clang libclang-rt-dev mandoc shellcheck
 
 help:
 	@echo 'make demo            a live migration with traffic, in a laboratory of namespaces (root)'
 	@echo 'make check           build and run every test; the laboratory ones need root'
 	@echo 'make check-vfio      the tests with real VFs, in emulated host machines; all, or SCENARIOS=… (root)'
+	@echo 'make check-guests    the laboratory with Debian 13, on arm64 and on s390x (root, minutes)'
 	@echo 'make check-sanitize  the C tests with address and undefined-behaviour sanitizers'
 	@echo 'make simulate        two hosts in virtual time, for 10 minutes, and every way to have 2 faults'
 	@echo 'make coverage        what of src/core its tests execute, in lines and branches'
@@ -46,6 +49,9 @@ check: check-packages
 
 check-vfio: build hosts-packages
 	@tests/vfio/check-vfio $(BUILD) $(SCENARIOS)
+
+check-guests: guests-packages build
+	@tests/guests/check-guests $(BUILD)
 
 check-sanitize: check-packages
 	@tests/check --sanitize-only $(BUILD)
@@ -87,11 +93,14 @@ build-packages:
 lab-packages:
 	$(call need,$(BUILD_PACKAGES) $(LAB_PACKAGES))
 
+guests-packages:
+	$(call need,$(BUILD_PACKAGES) $(LAB_PACKAGES) $(GUESTS_PACKAGES))
+
 hosts-packages:
 	$(call need,$(BUILD_PACKAGES) $(HOSTS_PACKAGES))
 
 check-packages:
 	$(call need,$(BUILD_PACKAGES) $(LAB_PACKAGES) $(CHECK_PACKAGES))
 
-.PHONY: help build demo check check-vfio check-sanitize simulate coverage faults bench load load-qemus install clean \
-	build-packages lab-packages hosts-packages check-packages
+.PHONY: help build demo check check-vfio check-guests check-sanitize simulate coverage faults bench load load-qemus install clean \
+	build-packages lab-packages hosts-packages guests-packages check-packages

@@ -198,12 +198,13 @@ class Qemu:
     """A real QEMU, stopped, with one standby per (id, tap, mac); a monitor is the test's own."""
 
     ids = 0
+    program, standby = 'qemu-system-x86_64', 'virtio-net-pci,romfile='
 
     def __init__(self, *standbys, machine='q35', extra=(), path=None):
         Qemu.ids += 1
         self.path = path or RUN / f'qmp-{Qemu.ids}'
         ours, theirs = socket.socketpair()
-        argv = ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none',
+        argv = [self.program, '-nodefaults', '-no-user-config', '-display', 'none',
                 '-machine', f'{machine},accel=tcg', '-m', '16', '-S',
                 '-chardev', f'socket,id=own,fd={theirs.fileno()}', '-mon', 'chardev=own,mode=control',
                 '-qmp', f'unix:{self.path},server=on,wait=off']
@@ -213,8 +214,8 @@ class Qemu:
         for device, port, mac, *more in standbys:
             options = ''.join(f',{word}' for word in (more or ['failover=on']))
             argv += ['-netdev', f'tap,id=host-{device},ifname={port},script=no,downscript=no',
-                     '-device', f'virtio-net-pci,id={device},netdev=host-{device},mac={mac},'
-                                f'romfile={options}']
+                     '-device', f'{self.standby},id={device},netdev=host-{device},mac={mac}'
+                                f'{options}']
         with open(RUN / 'qemu.log', 'a') as log:
             self.process = spawn([*argv, *extra], pass_fds=[theirs.fileno()], stderr=log)
         theirs.close()
