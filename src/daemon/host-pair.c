@@ -334,6 +334,7 @@ static void watch(struct us_host_pair *pair)
 	struct us_watch_config config = {
 		.standby_port = pair->port,
 		.primary_port = pair->primary.port,
+		.is_card = us_vf_pf(pair),
 		.probe_usec = PROBE_USEC,
 		.stable_usec = pair->options.handover == US_HANDOVER_LOSSLESS ? STABLE_USEC : 0,
 		.quiet_usec = QUIET_USEC,

@@ -58,7 +58,7 @@ struct drained {
 };
 
 /* Empties a socket, and learns. */
-static struct drained drain(struct us_watch *watch, int fd)
+static struct drained drain(struct us_watch *watch, int fd, bool groups_count)
 {
 	struct drained drained = { false };
 	uint8_t frame[US_FRAME_MAX];
@@ -71,7 +71,8 @@ static struct drained drain(struct us_watch *watch, int fd)
 
 		if (length < 0)
 			break;
-		drained.came |= from.sll_pkttype != PACKET_OUTGOING;
+		drained.came |= from.sll_pkttype != PACKET_OUTGOING &&
+				(groups_count || from.sll_pkttype == PACKET_HOST);
 		drained.answered |=
 			us_frame_is_arp_answer(frame, length, watch->config.mac, watch->sender);
 		us_watch_learn(watch, frame, length);
@@ -162,8 +163,8 @@ static int on_tick(sd_event_source *timer, uint64_t due_usec, void *userdata)
 {
 	struct us_watch *watch = userdata;
 	uint64_t now_usec = us_now_usec();
-	struct drained standby = drain(watch, watch->standby_fd);
-	struct drained primary = drain(watch, watch->primary_fd);
+	struct drained standby = drain(watch, watch->standby_fd, true);
+	struct drained primary = drain(watch, watch->primary_fd, !watch->config.is_card);
 
 	if (standby.came)
 		watch->heard_usec = now_usec;

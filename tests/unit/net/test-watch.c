@@ -187,6 +187,27 @@ static void test_answers_from_the_standby(void **state)
 	assert_true(bed->ready && bed->is_answering);
 }
 
+/* A card that brings back what the host says in the guest's name. */
+static void test_card_groups_do_not_count(void **state)
+{
+	struct bed *bed = *state;
+	struct us_watch_config card = config;
+	US_CLEANUP(us_watch_freep) struct us_watch *watch = NULL;
+	uint64_t end_usec = us_now_usec() + 2 * STABLE_MSEC * US_USEC_PER_MSEC;
+
+	card.is_card = true;
+	assert_int_equal(us_watch_new(&watch, bed->loop, &card, &handler, bed, NULL), 0);
+	bed->is_awake = false;
+	while (us_now_usec() < end_usec) {
+		guest_announces(bed->primary);
+		sd_event_run(bed->loop, 10 * US_USEC_PER_MSEC);
+	}
+	assert_int_equal(bed->calls + bed->changes, 0);
+	bed->is_awake = true;
+	run(bed, 10000);
+	assert_true(bed->ready);
+}
+
 /* The address can be learned from what is sent to the guest as well. */
 static void test_learns_from_frames_to_it(void **state)
 {
@@ -379,6 +400,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_BED(test_ready),
 		WITH_BED(test_answers_from_the_standby),
+		WITH_BED(test_card_groups_do_not_count),
 		WITH_BED(test_learns_from_frames_to_it),
 		WITH_BED(test_bounce),
 		WITH_BED(test_never_answers),
