@@ -35,8 +35,10 @@ static void on_handler(void *userdata, const struct us_qmp_answer *answer)
 	const char *handler = json_string_value(answer->value);
 	const char *slash = strrchr(question->bus, '/');
 	size_t port = slash - question->bus;
-	bool is_native =
-		handler && strlen(handler) == port && strncmp(handler, question->bus, port) == 0;
+	/* The host bridge of an s390x handles its own bus too, and lets a device go at once. */
+	bool is_native = handler && strlen(handler) == port &&
+			 strncmp(handler, question->bus, port) == 0 &&
+			 strncmp(handler, "/machine/peripheral", 19) == 0;
 
 	finish(question, answer, is_native ? NATIVE_USEC : 0);
 }
