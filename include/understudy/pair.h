@@ -116,8 +116,8 @@ enum us_why {
 	US_WHY_PLUG_REFUSED,	/* the VMM refused to plug it */
 	US_WHY_NOT_READY,	/* the guest did not use it in time */
 	US_WHY_STEER_FAILED,	/* the switch could not be steered to it */
-	US_WHY_UNPLUG_ASKED,	/* it was to be hidden and is wanted back; first the guest answers */
-	US_WHY_UNPLUG_OVERDUE,	/* the guest has not acknowledged the unplug */
+	US_WHY_UNPLUG_ASKED,   /* it was to be hidden and is wanted back; first the guest answers */
+	US_WHY_UNPLUG_OVERDUE, /* the guest has not acknowledged the unplug */
 	US_WHY_N
 };
 
@@ -125,14 +125,14 @@ struct us_pair_config {
 	enum us_mode mode;
 	bool can_park; /* effects may ask for US_PATH_PARKED */
 
-	uint64_t plug_usec;	   /* VMM's answer to a plug */
-	uint64_t ready_usec;	   /* from plugged to traffic on the primary */
-	uint64_t unplug_usec;	   /* guest's acknowledgement of an unplug */
-	uint64_t retry_usec;	   /* until a refused or overdue request is made again */
-	uint64_t steer_usec;	   /* the switch's answer */
-	uint64_t release_usec;	   /* … and so much longer for a release, and as long as was held */
-	uint64_t park_usec;	   /* longest time that frames are held, per transition */
-	uint64_t backoff_usec;	   /* first back-off; doubles each time … */
+	uint64_t plug_usec;    /* VMM's answer to a plug */
+	uint64_t ready_usec;   /* from plugged to traffic on the primary */
+	uint64_t unplug_usec;  /* guest's acknowledgement of an unplug */
+	uint64_t retry_usec;   /* until a refused or overdue request is made again */
+	uint64_t steer_usec;   /* the switch's answer */
+	uint64_t release_usec; /* … and so much longer for a release, and as long as was held */
+	uint64_t park_usec;    /* longest time that frames are held, per transition */
+	uint64_t backoff_usec; /* first back-off; doubles each time … */
 	uint64_t backoff_max_usec; /* … up to this */
 	uint64_t calm_usec;	   /* visible for so long, the back-off is forgotten */
 	uint64_t reset_fresh_usec; /* a reset older than this is not answered by another */
@@ -175,8 +175,9 @@ struct us_pair {
 	bool plugging;	/* PLUG is asked and not answered, whatever was wished since */
 	bool plugged;	/* EXPOSING: the VMM has it, and we watch for traffic */
 	bool ready;	/* this driver session carried traffic on it */
-	bool too_early;	/* HIDING: UNPLUG was taken before the plug was done: again after it */
+	bool too_early; /* HIDING: UNPLUG was taken before the plug was done: again after it */
 	bool overdue;	/* HIDING, ABSENT: the answer did not come, or was no; to be asked again */
+	bool left;	/* HIDING: the guest listens on its standby already */
 	bool unplug_lost; /* HIDING: a reset had the port forget it; asked again at the deadline */
 	uint64_t primary_deadline; /* of the answer that is waited for, or of the next try */
 	uint64_t linger_until;	   /* HIDING: the guest listens on the primary so long */
@@ -219,8 +220,8 @@ enum us_event_type {
 	US_EVENT_PREPARE,	 /* hide for a migration */
 	US_EVENT_FINISH,	 /* the migration is over, or is not to be */
 	US_EVENT_MIGRATING,	 /* .on: the VMM started, or stopped, migrating */
-	US_EVENT_STOPPED,	   /* .on: the guest stands still between two hosts: what arrives for
-				    * it, here or there, waits; off: it does not any more */
+	US_EVENT_STOPPED,	 /* .on: the guest stands still between two hosts: what arrives for
+				  * it, here or there, waits; off: it does not any more */
 	US_EVENT_OBSERVED,	 /* .on: the primary is, or is not, in the VM */
 	US_EVENT_PATH,		 /* .path: found so on the switch, unasked */
 	US_EVENT_RESERVED,	 /* result of RESERVE; .on: it is ours */

@@ -155,6 +155,8 @@ static enum us_path path_goal(const struct us_pair *pair)
 		/* It was asked, and still has time: nothing is held for so long. */
 		if (pair->linger_until != US_NEVER && pair->ready)
 			return US_PATH_PRIMARY;
+		if (pair->left)
+			return US_PATH_STANDBY;
 		if (may_park && !pair->overdue)
 			return US_PATH_PARKED;
 		if (!pair->guest_known)
@@ -222,6 +224,7 @@ static void go(struct us_pair *pair, enum us_primary primary, uint64_t deadline)
 	pair->overdue = false;
 	pair->too_early = false;
 	pair->unplug_lost = false;
+	pair->left = false;
 	pair->plugged = false;
 }
 
@@ -584,7 +587,7 @@ static int take_traffic(struct us_pair *pair, bool on, uint64_t now, struct us_e
 	if (pair->primary == US_PRIMARY_HIDING && is_ours(pair) && !on) {
 		/* It let go, and listens on its standby: nothing is held any more. */
 		pair->ready = false;
-		pair->park_spent = true;
+		pair->left = true;
 		return 0;
 	}
 	if (pair->primary != US_PRIMARY_EXPOSING || !pair->plugged)

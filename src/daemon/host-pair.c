@@ -334,7 +334,7 @@ static void watch(struct us_host_pair *pair)
 	struct us_watch_config config = {
 		.standby_port = pair->port,
 		.primary_port = pair->primary.port,
-		.is_card = us_vf_pf(pair),
+		.answers_only = us_vf_pf(pair),
 		.probe_usec = PROBE_USEC,
 		.stable_usec = pair->options.handover == US_HANDOVER_LOSSLESS ? STABLE_USEC : 0,
 		.quiet_usec = QUIET_USEC,
@@ -373,6 +373,7 @@ static void follow_leaving(struct us_host_pair *pair)
 	struct us_watch_config config = {
 		.standby_port = pair->primary.port,
 		.primary_port = pair->port,
+		.answers_only = true, /* it may send there before it listens */
 		.probe_usec = PROBE_USEC,
 		.stable_usec = LEFT_USEC,
 		.quiet_usec = QUIET_USEC,

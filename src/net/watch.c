@@ -164,7 +164,7 @@ static int on_tick(sd_event_source *timer, uint64_t due_usec, void *userdata)
 	struct us_watch *watch = userdata;
 	uint64_t now_usec = us_now_usec();
 	struct drained standby = drain(watch, watch->standby_fd, true);
-	struct drained primary = drain(watch, watch->primary_fd, !watch->config.is_card);
+	struct drained primary = drain(watch, watch->primary_fd, !watch->config.answers_only);
 
 	if (standby.came)
 		watch->heard_usec = now_usec;

@@ -36,10 +36,9 @@ struct us_watch_config {
 	uint8_t mac[6];
 	const char *standby_port;
 	const char *primary_port;
-	/* The primary's port is a PF: its card may bring back what this host itself sends to a
-	 * group in the guest's name, such as announcements; only frames to the port itself count.
-	 */
-	bool is_card;
+	/* Only frames to the primary's port itself count, such as answers to probes: of a PF, whose
+	 * card may bring back what this host sends to a group in the guest's name. */
+	bool answers_only;
 	uint64_t probe_usec;  /* between probes: 20 ms */
 	uint64_t stable_usec; /* frames have to keep coming for so long: 300 ms */
 	uint64_t quiet_usec;  /* … or, from a silent guest, one, and then none for so long: 2 s */

@@ -195,7 +195,7 @@ static void test_card_groups_do_not_count(void **state)
 	US_CLEANUP(us_watch_freep) struct us_watch *watch = NULL;
 	uint64_t end_usec = us_now_usec() + 2 * STABLE_MSEC * US_USEC_PER_MSEC;
 
-	card.is_card = true;
+	card.answers_only = true;
 	assert_int_equal(us_watch_new(&watch, bed->loop, &card, &handler, bed, NULL), 0);
 	bed->is_awake = false;
 	while (us_now_usec() < end_usec) {
