@@ -178,6 +178,9 @@ void us_vm_arguments(struct us_vm_arguments *arguments, const struct us_vm *vm)
 		add(arguments, "-global");
 		add(arguments, "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off");
 	}
+	/* As whoever passes cards through: pinning it for a VF must not wait for it to be found. */
+	if (lab->options.hosts == US_HOSTS_VM)
+		add(arguments, "-mem-prealloc");
 	add_processor(arguments, lab);
 	add(arguments, "-chardev");
 	us_vm_monitor_path(lab, vm->options.host, monitor);
