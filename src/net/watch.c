@@ -40,6 +40,7 @@ struct us_watch {
 
 	uint64_t since_usec; /* frames have kept coming since then; 0: silence */
 	uint64_t seen_usec;  /* the last tick with a frame */
+	uint64_t spoke_usec; /* the last tick with any from the primary, to groups as well */
 	uint64_t heard_usec; /* the last tick with one that came in at the standby's port */
 
 	struct us_addresses addresses; /* the first IPv6 one is a guess, from the MAC */
@@ -53,7 +54,8 @@ void us_watch_learn(struct us_watch *watch, const uint8_t *frame, size_t length)
 }
 
 struct drained {
-	bool came;     /* frames came in there (not: went out) */
+	bool spoke;    /* frames came in there (not: went out) */
+	bool came;     /* … that count */
 	bool answered; /* … to one of our probes */
 };
 
@@ -71,6 +73,7 @@ static struct drained drain(struct us_watch *watch, int fd, bool groups_count)
 
 		if (length < 0)
 			break;
+		drained.spoke |= from.sll_pkttype != PACKET_OUTGOING;
 		drained.came |= from.sll_pkttype != PACKET_OUTGOING &&
 				(groups_count || from.sll_pkttype == PACKET_HOST);
 		drained.answered |=
@@ -105,9 +108,9 @@ static bool is_stable(struct us_watch *watch, bool seen, uint64_t now_usec)
 /* Whether it spoke from the primary, then nowhere, and there is nothing it could be asked. */
 static bool is_quiet(const struct us_watch *watch, uint64_t now_usec)
 {
-	return watch->seen_usec && watch->seen_usec > watch->heard_usec &&
+	return watch->spoke_usec && watch->spoke_usec > watch->heard_usec &&
 	       !watch->addresses.ipv4_count &&
-	       now_usec - watch->seen_usec >= watch->config.quiet_usec;
+	       now_usec - watch->spoke_usec >= watch->config.quiet_usec;
 }
 
 /* ---- Probes ---- */
@@ -168,6 +171,8 @@ static int on_tick(sd_event_source *timer, uint64_t due_usec, void *userdata)
 
 	if (standby.came)
 		watch->heard_usec = now_usec;
+	if (primary.spoke)
+		watch->spoke_usec = now_usec;
 	if (is_stable(watch, primary.came || standby.answered, now_usec) ||
 	    is_quiet(watch, now_usec))
 		finish(watch, true, NULL);
