@@ -54,13 +54,13 @@ void us_watch_learn(struct us_watch *watch, const uint8_t *frame, size_t length)
 }
 
 struct drained {
-	bool spoke;    /* frames came in there (not: went out) */
-	bool came;     /* … that count */
+	bool came;     /* frames came in there (not: went out) */
+	bool to_port;  /* … addressed to the port itself */
 	bool answered; /* … to one of our probes */
 };
 
 /* Empties a socket, and learns. */
-static struct drained drain(struct us_watch *watch, int fd, bool groups_count)
+static struct drained drain(struct us_watch *watch, int fd)
 {
 	struct drained drained = { false };
 	uint8_t frame[US_FRAME_MAX];
@@ -73,9 +73,8 @@ static struct drained drain(struct us_watch *watch, int fd, bool groups_count)
 
 		if (length < 0)
 			break;
-		drained.spoke |= from.sll_pkttype != PACKET_OUTGOING;
-		drained.came |= from.sll_pkttype != PACKET_OUTGOING &&
-				(groups_count || from.sll_pkttype == PACKET_HOST);
+		drained.came |= from.sll_pkttype != PACKET_OUTGOING;
+		drained.to_port |= from.sll_pkttype == PACKET_HOST;
 		drained.answered |=
 			us_frame_is_arp_answer(frame, length, watch->config.mac, watch->sender);
 		us_watch_learn(watch, frame, length);
@@ -166,14 +165,15 @@ static int on_tick(sd_event_source *timer, uint64_t due_usec, void *userdata)
 {
 	struct us_watch *watch = userdata;
 	uint64_t now_usec = us_now_usec();
-	struct drained standby = drain(watch, watch->standby_fd, true);
-	struct drained primary = drain(watch, watch->primary_fd, !watch->config.answers_only);
+	struct drained standby = drain(watch, watch->standby_fd);
+	struct drained primary = drain(watch, watch->primary_fd);
+	bool uses_primary = watch->config.answers_only ? primary.to_port : primary.came;
 
 	if (standby.came)
 		watch->heard_usec = now_usec;
-	if (primary.spoke)
+	if (primary.came)
 		watch->spoke_usec = now_usec;
-	if (is_stable(watch, primary.came || standby.answered, now_usec) ||
+	if (is_stable(watch, uses_primary || standby.answered, now_usec) ||
 	    is_quiet(watch, now_usec))
 		finish(watch, true, NULL);
 	else if (send_probes(watch) < 0)
