@@ -8,15 +8,15 @@
 
 void us_diagnose_vf(const struct us_host_pair *pair, json_t *findings)
 {
-	const struct us_sriov *sriov = us_vf_sriov(pair);
 	const char *pf = us_vf_pf(pair);
 	struct us_reason reason = { "" };
 	struct us_sriov_look look;
 	char mac[18];
-	int r = pf ? us_sriov_look(sriov, &look, &reason) : 0;
+	int r;
 
 	if (!pf)
 		return;
+	r = us_sriov_look(us_vf_sriov(pair), &look, &reason);
 	if (r != 0) {
 		us_finding_refused(findings, US_LEVEL_ERROR, pair->name, r, reason.text);
 		return;

@@ -10,7 +10,6 @@
  * Two lists make the queue: frames from before (another host's, of the same flows), then our own.
  */
 #include <errno.h>
-#include <linux/if_ether.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -191,12 +190,13 @@ static int send_held(struct us_park *park, bool at_once)
 static void take_in(struct us_park *park, size_t length)
 {
 	const uint8_t *frame = scratch + sizeof(struct virtio_net_hdr);
+	size_t frame_length = length - sizeof(struct virtio_net_hdr);
 	struct held *held;
 
 	/* A card that knows two ways to the guest brings our own probes back on the other one. */
-	if (length < sizeof(struct virtio_net_hdr) + ETH_HLEN ||
-	    memcmp(frame, park->config.mac, 6) != 0 ||
-	    us_frame_is_arp_probe(frame, length - sizeof(struct virtio_net_hdr)))
+	if (length < sizeof(struct virtio_net_hdr) ||
+	    !us_frame_is_to(frame, frame_length, park->config.mac) ||
+	    us_frame_is_arp_probe(frame, frame_length))
 		return;
 	park->arrivals++;
 	if (park->state == FINISHED) {
