@@ -11,8 +11,8 @@
 #include <syslog.h>
 
 #include "daemon/daemon.h"
-#include "pci/sysfs.h" /* for the clean-up of a DIR */
 #include "util/clock.h"
+#include "util/file.h"
 
 enum {
 	SOON_USEC = 50 * 1000,

@@ -10,6 +10,11 @@
 
 #include "net/fdb.h"
 #include "net/neighbours.h"
+#include "util/file.h"
+
+enum {
+	LINE_BYTES = 18, /* of the record: an address and its end */
+};
 
 struct set {
 	uint8_t macs[US_NEIGHBOURS_MAX][6];
@@ -46,12 +51,6 @@ static void drop(struct set *set, size_t i)
 
 /* ---- The record ---- */
 
-static void fclosep(FILE **file)
-{
-	if (*file)
-		fclose(*file);
-}
-
 static void read_record(struct us_neighbours *neighbours)
 {
 	US_CLEANUP(fclosep) FILE *file = fopen(neighbours->record, "re");
@@ -62,22 +61,28 @@ static void read_record(struct us_neighbours *neighbours)
 		add(&neighbours->told, m);
 }
 
+static size_t put_macs(char *text, const struct set *set)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < set->count; i++) {
+		const uint8_t *m = set->macs[i];
+
+		used += sprintf(text + used, "%02x:%02x:%02x:%02x:%02x:%02x\n", m[0], m[1], m[2],
+				m[3], m[4], m[5]);
+	}
+	return used;
+}
+
 /* All that is told now and all that is to be. */
 static int write_record(const struct us_neighbours *neighbours, const struct set *wanted)
 {
-	const struct set *sets[] = { &neighbours->told, wanted };
-	FILE *file = fopen(neighbours->record, "we");
+	char text[2 * US_NEIGHBOURS_MAX * LINE_BYTES + 1];
+	struct iovec part = { .iov_base = text };
 
-	if (!file)
-		return -errno;
-	for (int i = 0; i < 2; i++)
-		for (size_t j = 0; j < sets[i]->count; j++) {
-			const uint8_t *m = sets[i]->macs[j];
-
-			fprintf(file, "%02x:%02x:%02x:%02x:%02x:%02x\n", m[0], m[1], m[2], m[3],
-				m[4], m[5]);
-		}
-	return fclose(file) < 0 ? -errno : 0;
+	part.iov_len = put_macs(text, &neighbours->told);
+	part.iov_len += put_macs(text + part.iov_len, wanted);
+	return us_file_replace(neighbours->record, &part, 1);
 }
 
 /* ---- What there is ---- */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "pci/pools.h"
+#include "util/file.h"
 
 enum {
 	LINE_SIZE = 256, /* with its end and NUL */
@@ -34,12 +35,6 @@ static const struct {
 	[US_POOL_TRUST] = { "trust", 1 },
 };
 _Static_assert(US_ARRAY_LENGTH(settings) == US_POOL_SETTINGS, "a word for each setting");
-
-static void fclosep(FILE **file)
-{
-	if (*file)
-		fclose(*file);
-}
 
 /* "path:line: words: next step" */
 #define REFUSE(reading, format, ...)                                                               \

@@ -5,14 +5,11 @@
  */
 #pragma once
 
-#include <dirent.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "util/cleanup.h"
-
-US_DEFINE_CLEANUP(DIR *, closedir)
+#include "util/file.h"
 
 enum {
 	US_PCI_ADDRESS_SIZE = 16, /* "0000:5e:00.2", with its NUL */

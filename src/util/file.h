@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Files that are replaced whole. */
+/* Files that close themselves, or are replaced whole. */
 #pragma once
 
+#include <dirent.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/uio.h>
+
+#include "util/cleanup.h"
+
+US_DEFINE_CLEANUP(DIR *, closedir)
+US_DEFINE_CLEANUP(FILE *, fclose)
 
 /*
  * Writes @parts, one after the other, to a file beside @path and lets it take the place of the one
