@@ -130,8 +130,10 @@ struct us_pair_config {
 	uint64_t unplug_usec;  /* guest's acknowledgement of an unplug */
 	uint64_t retry_usec;   /* until a refused or overdue request is made again */
 	uint64_t steer_usec;   /* the switch's answer */
-	uint64_t release_usec; /* … and so much longer for a release, and as long as was held */
-	uint64_t park_usec;    /* longest time that frames are held, per transition */
+	uint64_t release_usec; /* … and so much longer for a release, and park_usec */
+	uint64_t park_usec;    /* longest time that frames are held, per transition … */
+	uint64_t hold_plug_usec;   /* … and of it for the VMM's answer to a plug */
+	uint64_t hold_unplug_usec; /* … and for the guest's to an unplug */
 	uint64_t backoff_usec; /* first back-off; doubles each time … */
 	uint64_t backoff_max_usec; /* … up to this */
 	uint64_t calm_usec;	   /* visible for so long, the back-off is forgotten */
@@ -188,8 +190,10 @@ struct us_pair {
 	bool steering;	  /* a steer to `steer_to` is under way */
 	bool steer_retry; /* it failed: again at steer_deadline */
 	bool park_spent;  /* in this transition frames were held as long as they may be */
+	bool hold_spent;  /* EXPOSING, HIDING: … for the answer that is waited for */
 	uint64_t steer_deadline;
 	uint64_t park_deadline;
+	uint64_t hold_deadline;
 
 	/* Back-off */
 	uint32_t flips;	     /* guest-made and failed transitions since it was calm */

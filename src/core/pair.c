@@ -32,13 +32,15 @@ void us_pair_config_default(struct us_pair_config *config)
 {
 	*config = (struct us_pair_config){
 		.mode = US_MODE_COMBINED,
-		.plug_usec = 10 * SEC,
+		.plug_usec = 60 * SEC, /* a VFIO device pins all of the guest's memory first */
 		.ready_usec = 15 * SEC, /* shorter than frames are held */
 		.unplug_usec = 20 * SEC,
 		.retry_usec = 10 * SEC, /* over 5 s: pciehp takes a second press as "cancel" */
 		.steer_usec = 2 * SEC,
 		.release_usec = 8 * SEC,
 		.park_usec = 20 * SEC,
+		.hold_plug_usec = SEC / 2,
+		.hold_unplug_usec = 5 * SEC,
 		.backoff_usec = 2 * SEC,
 		.backoff_max_usec = 300 * SEC,
 		.calm_usec = 60 * SEC,
@@ -55,6 +57,7 @@ void us_pair_init(struct us_pair *pair, const struct us_pair_config *config)
 	pair->linger_until = US_NEVER;
 	pair->steer_deadline = US_NEVER;
 	pair->park_deadline = US_NEVER;
+	pair->hold_deadline = US_NEVER;
 	pair->calm_at = US_NEVER;
 	pair->why = US_WHY_NOT_ASSIGNED;
 }
@@ -125,7 +128,8 @@ static enum us_why wish(const struct us_pair *pair)
 /* Where frames should go while the primary stands where it stands. */
 static enum us_path path_goal(const struct us_pair *pair)
 {
-	bool may_park = pair->config.can_park && !pair->park_spent && session_is_capable(pair);
+	bool may_park = pair->config.can_park && !pair->park_spent && !pair->hold_spent &&
+			session_is_capable(pair);
 	enum us_path present = pair->steering ? pair->steer_to : pair->path;
 	enum us_path unparked = present == US_PATH_PARKED ? US_PATH_STANDBY : present;
 
@@ -226,6 +230,8 @@ static void go(struct us_pair *pair, enum us_primary primary, uint64_t deadline)
 	pair->unplug_lost = false;
 	pair->left = false;
 	pair->plugged = false;
+	pair->hold_deadline = US_NEVER;
+	pair->hold_spent = false;
 }
 
 static void to_hidden(struct us_pair *pair)
@@ -249,6 +255,9 @@ static void expose(struct us_pair *pair, uint64_t now, struct us_effects *effect
 {
 	begin(pair);
 	go(pair, US_PRIMARY_EXPOSING, now + pair->config.plug_usec);
+	/* The guest sees nothing before the VMM has answered: nothing is held for a slow one. */
+	if (pair->config.can_park)
+		pair->hold_deadline = now + pair->config.hold_plug_usec;
 	pair->plugging = true;
 	emit(effects, US_EFFECT_PLUG);
 }
@@ -263,6 +272,15 @@ static void plugged(struct us_pair *pair, uint64_t now, struct us_effects *effec
 		emit(effects, US_EFFECT_WATCH);
 }
 
+/* A guest that does not let go soon listens on its primary: nothing is held for it. */
+static void go_hiding(struct us_pair *pair, uint64_t now)
+{
+	go(pair, US_PRIMARY_HIDING, now + pair->config.unplug_usec);
+	if (pair->config.can_park)
+		pair->hold_deadline =
+			now + pair->config.linger_usec + pair->config.hold_unplug_usec;
+}
+
 static void hide(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 {
 	emit(effects, US_EFFECT_UNPLUG); /* before all that takes time */
@@ -270,7 +288,7 @@ static void hide(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 		emit(effects, US_EFFECT_UNWATCH);
 	pair->calm_at = US_NEVER;
 	begin(pair);
-	go(pair, US_PRIMARY_HIDING, now + pair->config.unplug_usec);
+	go_hiding(pair, now);
 	if (pair->config.linger_usec > 0)
 		pair->linger_until = now + pair->config.linger_usec;
 }
@@ -378,19 +396,6 @@ static void settle_primary(struct us_pair *pair, enum us_why why, uint64_t now,
 	}
 }
 
-/*
- * A release sends at least twice what comes, so it takes no longer than what is held took to come,
- * and a little for its begin and end.
- */
-static uint64_t release_usec(const struct us_pair *pair, uint64_t now)
-{
-	uint64_t held_usec = pair->config.park_usec;
-
-	if (pair->park_deadline != US_NEVER)
-		held_usec -= pair->park_deadline - now;
-	return pair->config.release_usec + held_usec;
-}
-
 static void settle_path(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 {
 	enum us_path goal = path_goal(pair);
@@ -408,8 +413,9 @@ static void settle_path(struct us_pair *pair, uint64_t now, struct us_effects *e
 	pair->steer_retry = false;
 	pair->steer_to = goal;
 	pair->steer_deadline = now + pair->config.steer_usec;
+	/* A release sends at least twice what comes: it takes no longer than that took to come. */
 	if (pair->path == US_PATH_PARKED && goal != US_PATH_PARKED)
-		pair->steer_deadline += release_usec(pair, now);
+		pair->steer_deadline += pair->config.release_usec + pair->config.park_usec;
 	emit(effects, US_EFFECT_STEER)->path = goal;
 }
 
@@ -554,7 +560,7 @@ static int take_plugged(struct us_pair *pair, bool on, uint64_t now, struct us_e
 		plugged(pair, now, effects);
 	} else if (on && pair->too_early) {
 		emit(effects, US_EFFECT_UNPLUG);
-		go(pair, US_PRIMARY_HIDING, now + pair->config.unplug_usec);
+		go_hiding(pair, now);
 	} else if (!on && is_in_vm(pair)) {
 		if (pair->primary != US_PRIMARY_HIDING)
 			fail(pair, now, US_WHY_PLUG_REFUSED);
@@ -772,6 +778,10 @@ static void expire(struct us_pair *pair, uint64_t now, struct us_effects *effect
 		steer_failed(pair, now, effects);
 	if (now >= pair->linger_until)
 		pair->linger_until = US_NEVER;
+	if (now >= pair->hold_deadline) {
+		pair->hold_spent = true;
+		pair->hold_deadline = US_NEVER;
+	}
 	if (now >= pair->park_deadline) {
 		pair->park_spent = true;
 		pair->park_deadline = US_NEVER;
@@ -795,7 +805,7 @@ uint64_t us_pair_deadline(const struct us_pair *pair)
 	uint64_t deadline = earlier(earlier(pair->primary_deadline, pair->steer_deadline),
 				    earlier(pair->park_deadline, pair->calm_at));
 
-	deadline = earlier(deadline, pair->linger_until);
+	deadline = earlier(deadline, earlier(pair->linger_until, pair->hold_deadline));
 	if (pair->plug_after > 0 && pair->primary == US_PRIMARY_HIDDEN)
 		deadline = earlier(deadline, pair->plug_after);
 	return deadline;

@@ -106,6 +106,7 @@ static void rebase(struct us_pair *pair, uint64_t now)
 	pair->primary_deadline = distance(pair->primary_deadline, now);
 	pair->steer_deadline = distance(pair->steer_deadline, now);
 	pair->park_deadline = distance(pair->park_deadline, now);
+	pair->hold_deadline = distance(pair->hold_deadline, now);
 	pair->calm_at = distance(pair->calm_at, now);
 	pair->plug_after = distance(pair->plug_after, now);
 	pair->linger_until = distance(pair->linger_until, now);
@@ -125,14 +126,25 @@ static void step(const struct state *before, const struct us_event *event, struc
 
 /* ---- Every event there is ---- */
 
-static size_t alphabet(struct us_event *events, bool can_park)
+/*
+ * The space is large: what acts as something else does, or has nothing to do with what a space is
+ * for, is left to the others. A hold acts as a preparation does.
+ */
+static bool is_left_out(enum us_event_type type, bool can_park, bool lingers)
+{
+	if (lingers && (type == US_EVENT_STOPPED || type == US_EVENT_UNASSIGN ||
+			type == US_EVENT_REMOVE))
+		return true;
+	return can_park ? type == US_EVENT_HOLD || type == US_EVENT_MIGRATING
+			: type == US_EVENT_STOPPED;
+}
+
+static size_t alphabet(struct us_event *events, bool can_park, bool lingers)
 {
 	size_t n = 0;
 
 	for (int type = 0; type < US_EVENT_N; type++) {
-		/* With parking the space is large; a hold acts as a preparation does. */
-		if (can_park ? type == US_EVENT_HOLD || type == US_EVENT_MIGRATING
-			     : type == US_EVENT_STOPPED)
+		if (is_left_out(type, can_park, lingers))
 			continue;
 		bool has_on = type == US_EVENT_HOLD || type == US_EVENT_GUEST ||
 			      type == US_EVENT_MIGRATING || type == US_EVENT_STOPPED ||
@@ -171,18 +183,20 @@ static size_t alphabet(struct us_event *events, bool can_park)
 static void explore(enum us_mode mode, bool can_park, uint64_t linger_usec)
 {
 	static struct us_event events[128];
-	size_t n_events = alphabet(events, can_park);
+	size_t n_events = alphabet(events, can_park, linger_usec > 0);
 	struct table table = { 0 };
 	struct state start;
 	struct us_pair_config config = {
 		.mode = mode,
 		.can_park = can_park,
-		.plug_usec = 1,
+		.plug_usec = 2,
 		.ready_usec = 1,
-		.unplug_usec = 1 + linger_usec,
+		.unplug_usec = 2 + linger_usec,
 		.retry_usec = 1,
 		.steer_usec = 1,
 		.park_usec = 2,
+		.hold_plug_usec = 1,
+		.hold_unplug_usec = 1,
 		.backoff_usec = 1,
 		.backoff_max_usec = 2,
 		.calm_usec = 1,

@@ -189,6 +189,12 @@ static const char *broken(const struct state *before, const struct us_event *eve
 	    (is->park_deadline == US_NEVER ||
 	     is->park_deadline > event->now_usec + is->config.park_usec))
 		return "4: parked only until a deadline";
+	if (ours && is->path == US_PATH_PARKED && !away && !is->steer_retry && !is->stopped &&
+	    is->vm == US_VM_RUNNING &&
+	    (is->primary == US_PRIMARY_HIDING ||
+	     (is->primary == US_PRIMARY_EXPOSING && !is->plugged)) &&
+	    is->hold_deadline == US_NEVER)
+		return "4: parked for an answer only until a deadline of its own";
 	if (steer && steer->path == US_PATH_PARKED && !is->config.can_park)
 		return "4: parked only where that can be done";
 	if (find(effects, US_EFFECT_RELEASE) && s->assigned && !s->removing &&

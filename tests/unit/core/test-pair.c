@@ -124,10 +124,10 @@ static const struct scene_line plug_refused[] = {
 
 static const struct scene_line plug_unanswered[] = {
 	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
-	{ 10000, "tick", "unplug",
+	{ 60000, "tick", "unplug",
 	  "web0: exposing → hiding (the VMM refused to plug it, waiting to try again)" },
-	{ 10500, "plugged on", "", NULL },
-	{ 10600, "unplugged", "",
+	{ 60500, "plugged on", "", NULL },
+	{ 60600, "unplugged", "",
 	  "web0: hiding → hidden (the VMM refused to plug it, waiting to try again)" },
 	{ 0 },
 };
@@ -284,8 +284,7 @@ static const struct scene_line park[] = {
 	{ 0 },
 };
 
-/* What was held for 14 s may take as long to go, and 10 s: the guest keeps what it uses meanwhile.
- */
+/* A release may take as long as frames may be held, and 10 s: the guest keeps what it uses. */
 static const struct scene_line park_long[] = {
 	{ 0, "guest capable on", "steer=parked plug",
 	  "web0: hidden → exposing (guest reached DRIVER_OK)" },
@@ -294,9 +293,53 @@ static const struct scene_line park_long[] = {
 	  "web0: exposing (waiting for the guest's traffic on the primary)" },
 	{ 14001, "traffic on", "steer=primary", NULL },
 	{ 15004, "tick", "", NULL },
-	{ 38000, "tick", "", NULL },
-	{ 38001, "tick", "unplug steer=standby",
+	{ 44000, "tick", "", NULL },
+	{ 44001, "tick", "unplug steer=standby",
 	  "web0: exposing → hiding (the switch could not be steered to it)" },
+	{ 0 },
+};
+
+/* The VMM has a lot to do first: nothing is held while the guest cannot see it. */
+static const struct scene_line park_slow_plug[] = {
+	{ 0, "guest capable on", "steer=parked plug",
+	  "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 1, "steered parked on", "", NULL },
+	{ 499, "tick", "", NULL },
+	{ 500, "tick", "steer=standby", NULL },
+	{ 502, "steered standby on", "", NULL },
+	{ 8000, "plugged on", "steer=parked watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 8001, "steered parked on", "", NULL },
+	{ 22000, "tick", "", NULL },
+	{ 22001, "traffic on", "steer=primary", NULL },
+	{ 0 },
+};
+
+/* It answers while what was held is let go: that is held again, but all in all no longer. */
+static const struct scene_line park_slow_plug_releasing[] = {
+	{ 0, "guest capable on", "steer=parked plug",
+	  "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 1, "steered parked on", "", NULL },
+	{ 500, "tick", "steer=standby", NULL },
+	{ 600, "plugged on", "steer=parked watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 601, "steered parked on", "", NULL },
+	{ 15600, "tick", "unplug unwatch",
+	  "web0: exposing → hiding (guest did not use the primary in time)" },
+	{ 20000, "tick", "", NULL },
+	{ 20001, "tick", "steer=standby", NULL },
+	{ 0 },
+};
+
+/* The guest does not let it go: what is held goes on to where it still listens. */
+static const struct scene_line park_kept[] = {
+	{ 10000, "hold on", "steer=parked unplug", "web0: visible → hiding (on hold)" },
+	{ 10001, "steered parked on", "", NULL },
+	{ 14999, "tick", "", NULL },
+	{ 15000, "tick", "steer=primary", NULL },
+	{ 15010, "steered primary on", "", NULL },
+	{ 30000, "tick", "unplug", "web0: hiding (guest has not acknowledged the unplug)" },
+	{ 31000, "unplugged", "steer=standby", "web0: hiding → hidden (on hold)" },
 	{ 0 },
 };
 
@@ -585,6 +628,9 @@ static const struct story {
 	{ "park", US_MODE_COMBINED, true, TO_HIDDEN, park },
 	{ "park long", US_MODE_COMBINED, true, TO_HIDDEN, park_long },
 	{ "park spent", US_MODE_COMBINED, true, TO_HIDDEN, park_spent },
+	{ "park slow plug", US_MODE_COMBINED, true, TO_HIDDEN, park_slow_plug },
+	{ "park slow plug releasing", US_MODE_COMBINED, true, TO_HIDDEN, park_slow_plug_releasing },
+	{ "park kept", US_MODE_COMBINED, true, TO_VISIBLE, park_kept },
 	{ "steer failed", US_MODE_COMBINED, false, TO_HIDDEN, steer_failed },
 	{ "removal", US_MODE_COMBINED, false, TO_VISIBLE, removal },
 	{ "separate", US_MODE_SEPARATE, false, NULL, separate },
