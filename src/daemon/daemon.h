@@ -24,6 +24,7 @@
 #include "understudy/client.h"
 #include "understudy/pair.h"
 #include "util/list.h"
+#include "util/mac.h"
 #include "util/timer.h"
 #include "vmm/vmm.h"
 
@@ -261,8 +262,6 @@ void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec
 /* The guest does not let its primary go, and will not be waited for. */
 bool us_host_pair_is_overdue(const struct us_host_pair *pair);
 json_t *us_host_pair_json(const struct us_host_pair *pair);
-void us_mac_text(const uint8_t mac[US_MAC_BYTES], char ret_text[18]);
-int us_mac_parse(const char *text, uint8_t ret_mac[US_MAC_BYTES]); /* 0, or -1: no MAC */
 
 /* ---- primary.c: what stands behind a SPEC ---- */
 

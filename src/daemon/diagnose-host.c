@@ -130,7 +130,7 @@ static bool is_ours(const struct us_daemon *daemon, const uint8_t mac[US_MAC_BYT
 static void find_stray(void *userdata, const struct us_fdb_entry *entry)
 {
 	struct strays *strays = userdata;
-	char mac[18], port[IF_NAMESIZE] = "?", next[160];
+	char mac[US_MAC_TEXT_SIZE], port[IF_NAMESIZE] = "?", next[160];
 
 	if (!(entry->state & NUD_NOARP) || !(entry->flags & NTF_STICKY) || entry->vlan ||
 	    is_ours(strays->daemon, entry->mac) || ++strays->count > STRAYS_MAX)

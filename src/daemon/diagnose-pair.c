@@ -190,7 +190,7 @@ void us_diagnose_standby(const struct us_host_pair *pair, json_t *findings, int 
 			 const struct us_standby *standby)
 {
 	struct us_link port = { 0 };
-	char mac[18], next[80];
+	char mac[US_MAC_TEXT_SIZE], next[80];
 
 	if (r != 0) {
 		ADD(ERROR, "", "the standby %s: %s", pair->standby,

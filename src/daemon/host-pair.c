@@ -27,22 +27,6 @@ enum {
 	QUIET_USEC = 2 * 1000 * 1000,
 };
 
-void us_mac_text(const uint8_t mac[US_MAC_BYTES], char ret_text[18])
-{
-	snprintf(ret_text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
-		 mac[4], mac[5]);
-}
-
-int us_mac_parse(const char *text, uint8_t ret_mac[US_MAC_BYTES])
-{
-	int end = 0;
-
-	if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &ret_mac[0], &ret_mac[1],
-		   &ret_mac[2], &ret_mac[3], &ret_mac[4], &ret_mac[5], &end) != US_MAC_BYTES)
-		return -1;
-	return text[end] ? -1 : 0;
-}
-
 /* ---- Answers ---- */
 
 static void answer(struct us_host_pair *pair, enum us_event_type type, bool on, const char *why)
@@ -692,7 +676,7 @@ json_t *us_host_pair_json(const struct us_host_pair *pair)
 {
 	const struct us_pair *engine = &pair->engine;
 	json_t *object;
-	char mac[18];
+	char mac[US_MAC_TEXT_SIZE];
 
 	us_mac_text(pair->mac, mac);
 	object = json_pack(

@@ -94,7 +94,7 @@ static json_t *wanted_json(const struct us_host_vm *vm)
 	struct us_host_pair *pair;
 
 	us_list_for_each (pair, &vm->pairs, link) {
-		char mac[18];
+		char mac[US_MAC_TEXT_SIZE];
 
 		us_mac_text(pair->mac, mac);
 		json_array_append_new(

@@ -111,7 +111,7 @@ static const struct us_host_pair *claimed_by(struct us_daemon *daemon,
 int us_primary_check_mac(const struct us_primary_spec *spec, const char *pair_name,
 			 const uint8_t mac[US_MAC_BYTES], struct us_reason *reason)
 {
-	char wanted[18], found[18];
+	char wanted[US_MAC_TEXT_SIZE], found[US_MAC_TEXT_SIZE];
 
 	if (!spec->has_mac || memcmp(spec->mac, mac, US_MAC_BYTES) == 0)
 		return 0;

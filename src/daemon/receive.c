@@ -152,7 +152,7 @@ static int check_pair(struct us_host_vm *vm, const json_t *wanted, struct us_rea
 	json_int_t mtu = json_integer_value(json_object_get(wanted, "mtu"));
 	json_int_t queues = json_integer_value(json_object_get(wanted, "queues"));
 	struct us_host_pair *pair = us_receive_counterpart(vm, name, group);
-	char here[18];
+	char here[US_MAC_TEXT_SIZE];
 
 	if (!pair)
 		return us_refuse(reason, "vm %s has no pair %s at the destination: add it there",

@@ -33,7 +33,7 @@ static json_t *pair_state(const struct us_host_pair *pair)
 {
 	bool is_wanted = pair->engine.assigned || pair->assign_next;
 	json_t *state;
-	char mac[18];
+	char mac[US_MAC_TEXT_SIZE];
 
 	us_mac_text(pair->mac, mac);
 	state = json_pack(

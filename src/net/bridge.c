@@ -23,6 +23,7 @@
 #include "net/link.h"
 #include "net/sriov.h"
 #include "net/steer.h"
+#include "util/mac.h"
 
 enum {
 	FOUND_MAX = 32, /* static entries for one MAC, one per VLAN, that can be put back */
@@ -99,13 +100,15 @@ static bool is_ours(const struct us_fdb_entry *entry)
 static int add_found(struct us_steer *steer, const struct us_fdb_entry *entry, struct found *found,
 		     size_t *count, struct us_reason *reason)
 {
+	char mac[US_MAC_TEXT_SIZE];
+
 	found += *count;
-	if (entry->state & NUD_PERMANENT)
-		return us_refuse(reason,
-				 "MAC %02x:%02x:%02x:%02x:%02x:%02x: is an address of this host "
-				 "itself: give the pair another",
-				 steer->mac[0], steer->mac[1], steer->mac[2], steer->mac[3],
-				 steer->mac[4], steer->mac[5]);
+	if (entry->state & NUD_PERMANENT) {
+		us_mac_text(steer->mac, mac);
+		return us_refuse(
+			reason, "MAC %s: is an address of this host itself: give the pair another",
+			mac);
+	}
 	if (!(entry->state & NUD_NOARP) || !if_indextoname(entry->port, found->port))
 		return 0;
 	/* Left by a pair that was let go as it was: nobody else sends to a primary's port so. */

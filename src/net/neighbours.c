@@ -11,9 +11,10 @@
 #include "net/fdb.h"
 #include "net/neighbours.h"
 #include "util/file.h"
+#include "util/mac.h"
 
 enum {
-	LINE_BYTES = 18, /* of the record: an address and its end */
+	LINE_BYTES = US_MAC_TEXT_SIZE, /* of the record: an address and its end */
 };
 
 struct set {
@@ -54,11 +55,11 @@ static void drop(struct set *set, size_t i)
 static void read_record(struct us_neighbours *neighbours)
 {
 	US_CLEANUP(fclosep) FILE *file = fopen(neighbours->record, "re");
-	uint8_t m[6];
+	char text[US_MAC_TEXT_SIZE];
+	uint8_t mac[US_MAC_BYTES];
 
-	while (file && fscanf(file, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx ", &m[0], &m[1], &m[2],
-			      &m[3], &m[4], &m[5]) == 6)
-		add(&neighbours->told, m);
+	while (file && fscanf(file, "%17s", text) == 1 && us_mac_parse(text, mac) == 0)
+		add(&neighbours->told, mac);
 }
 
 static size_t put_macs(char *text, const struct set *set)
@@ -66,10 +67,9 @@ static size_t put_macs(char *text, const struct set *set)
 	size_t used = 0;
 
 	for (size_t i = 0; i < set->count; i++) {
-		const uint8_t *m = set->macs[i];
-
-		used += sprintf(text + used, "%02x:%02x:%02x:%02x:%02x:%02x\n", m[0], m[1], m[2],
-				m[3], m[4], m[5]);
+		us_mac_text(set->macs[i], text + used);
+		used += strlen(text + used);
+		text[used++] = '\n';
 	}
 	return used;
 }

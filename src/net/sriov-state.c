@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "net/sriov-state.h"
+#include "util/mac.h"
 
 /* The struct in an attribute, if all of it is there; each begins with the VF's index. */
 static bool take(const struct nlattr *attribute, void *ret_value, size_t size)
@@ -163,31 +164,31 @@ int us_sriov_set(int port, unsigned short attribute, const void *value, size_t s
 
 int us_sriov_write(const struct us_sriov_state *state, char *ret_text, size_t size)
 {
-	const uint8_t *mac = state->mac;
-	int n = snprintf(ret_text, size,
-			 "%02x:%02x:%02x:%02x:%02x:%02x/%" PRIu32 "/%" PRIu32 "/%" PRIu32
-			 "/%" PRIu32 "/%" PRIu32 "/%" PRIu32 "/%" PRIu32,
-			 mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], state->vlan, state->qos,
-			 state->vlan_protocol, state->min_rate, state->max_rate, state->spoof_check,
-			 state->trust);
+	char mac[US_MAC_TEXT_SIZE];
+	int n;
 
+	us_mac_text(state->mac, mac);
+	n = snprintf(ret_text, size,
+		     "%s/%" PRIu32 "/%" PRIu32 "/%" PRIu32 "/%" PRIu32 "/%" PRIu32 "/%" PRIu32
+		     "/%" PRIu32,
+		     mac, state->vlan, state->qos, state->vlan_protocol, state->min_rate,
+		     state->max_rate, state->spoof_check, state->trust);
 	return n < 0 || (size_t)n >= size ? -ENOBUFS : 0;
 }
 
 int us_sriov_read(const char *text, struct us_sriov_state *ret_state)
 {
 	struct us_sriov_state state;
-	uint8_t *mac = state.mac;
+	const char *rest = us_mac_read(text, state.mac);
 	int end = 0;
 
-	if (sscanf(text,
-		   "%2" SCNx8 ":%2" SCNx8 ":%2" SCNx8 ":%2" SCNx8 ":%2" SCNx8 ":%2" SCNx8
+	if (!rest ||
+	    sscanf(rest,
 		   "/%" SCNu32 "/%" SCNu32 "/%" SCNu32 "/%" SCNu32 "/%" SCNu32 "/%" SCNu32
 		   "/%" SCNu32 "%n",
-		   &mac[0], &mac[1], &mac[2], &mac[3], &mac[4], &mac[5], &state.vlan, &state.qos,
-		   &state.vlan_protocol, &state.min_rate, &state.max_rate, &state.spoof_check,
-		   &state.trust, &end) != 13 ||
-	    text[end])
+		   &state.vlan, &state.qos, &state.vlan_protocol, &state.min_rate, &state.max_rate,
+		   &state.spoof_check, &state.trust, &end) != 7 ||
+	    rest[end])
 		return -EBADMSG;
 	*ret_state = state;
 	return 0;

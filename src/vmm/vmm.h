@@ -22,12 +22,12 @@
 #include "understudy/pair.h"
 #include "util/cleanup.h"
 #include "util/error.h"
+#include "util/mac.h"
 
 struct us_vm;
 
 enum {
 	US_DEVICE_NAME_MAX = 64, /* a device id, bus name or similar, with its NUL */
-	US_MAC_BYTES = 6,
 };
 
 /* Where a migration stands, as the monitor tells it (QMP MigrationStatus, folded). */

@@ -184,12 +184,8 @@ void us_decode_network(const char *text, const char *device, uint16_t *ret_queue
 int us_decode_mac(const json_t *text, uint8_t ret_mac[US_MAC_BYTES])
 {
 	const char *mac = json_string_value(text);
-	int length = 0;
 
-	if (!mac || sscanf(mac, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &ret_mac[0], &ret_mac[1],
-			   &ret_mac[2], &ret_mac[3], &ret_mac[4], &ret_mac[5], &length) != 6)
-		return US_REFUSED;
-	return mac[length] ? US_REFUSED : 0;
+	return mac && us_mac_parse(mac, ret_mac) == 0 ? 0 : US_REFUSED;
 }
 
 /* ---- Slots ---- */

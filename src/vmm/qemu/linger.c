@@ -74,13 +74,10 @@ int us_vm_query_linger(struct us_vm *vm, const char *id, us_vm_done_fn done, voi
 {
 	struct us_request *request;
 	char path[US_DEVICE_NAME_MAX + 32];
-	int r = us_vm_check_request(vm, id);
+	int r = us_request_begin(vm, id, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	request = us_request_new(vm, done, userdata);
-	if (!request)
-		return -ENOMEM;
 	snprintf(path, sizeof(path), "/machine/peripheral/%s", id);
 	return us_request_made(request,
 			       us_qmp_call(vm->qmp, on_bus, request, "qom-get", "{s:s, s:s}",

@@ -19,12 +19,10 @@ static void on_memory(void *userdata, const struct us_qmp_answer *answer)
 int us_vm_query_memory(struct us_vm *vm, us_vm_done_fn done, void *userdata)
 {
 	struct us_request *request;
+	int r = us_request_begin(vm, NULL, done, userdata, &request);
 
-	if (!vm->adopted)
-		return -ENOTCONN;
-	request = us_request_new(vm, done, userdata);
-	if (!request)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
 	return us_request_made(request, us_qmp_call(vm->qmp, on_memory, request,
 						    "query-memory-size-summary", NULL));
 }

@@ -14,8 +14,9 @@
 #include "vmm/qemu/vm.h"
 
 enum {
-	/* Realizing a VFIO device pins and maps all of the guest's memory. */
-	PLUG_USEC = 30 * 1000 * 1000,
+	/* Realizing a VFIO device pins and maps all of the guest's memory; longer than the engine
+	 * waits, which then has it unplugged. */
+	PLUG_USEC = 120 * 1000 * 1000,
 };
 
 /* ---- Which devices are ours ---- */
@@ -115,7 +116,7 @@ struct plug {
 	struct us_reason reason;
 	char *id, *model, *host, *interface; /* as in struct us_plug */
 	char *bus;			     /* where, once it is known */
-	char mac[sizeof("00:00:00:00:00:00")];
+	char mac[US_MAC_TEXT_SIZE];
 };
 
 static void free_plug(struct plug *plug)
@@ -281,8 +282,7 @@ static struct plug *plug_new(struct us_vm *vm, const struct us_plug *wanted, us_
 	plug->interface = copy(wanted->interface, &missing);
 	plug->bus = copy(wanted->bus, &missing);
 	if (mac)
-		snprintf(plug->mac, sizeof(plug->mac), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0],
-			 mac[1], mac[2], mac[3], mac[4], mac[5]);
+		us_mac_text(mac, plug->mac);
 	plug->request = missing ? NULL : us_request_new(vm, done, userdata);
 	if (plug->request)
 		return plug;
@@ -404,25 +404,20 @@ static void on_device_looked_up(void *userdata, const struct us_qmp_answer *answ
 int us_vm_has_device(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata)
 {
 	struct us_request *request;
-	int r = us_vm_check_request(vm, id);
+	int r = us_request_begin(vm, id, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	request = us_request_new(vm, done, userdata);
-	if (!request)
-		return -ENOMEM;
 	return us_request_made(request, ask_for_id(vm, id, on_device_looked_up, request));
 }
 
 int us_vm_reset(struct us_vm *vm, us_vm_done_fn done, void *userdata)
 {
 	struct us_request *request;
+	int r = us_request_begin(vm, NULL, done, userdata, &request);
 
-	if (!vm->adopted)
-		return -ENOTCONN;
-	request = us_request_new(vm, done, userdata);
-	if (!request)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
 	return us_request_made(
 		request, us_qmp_call(vm->qmp, us_request_answer, request, "system_reset", NULL));
 }

@@ -373,11 +373,9 @@ void us_vm_return_slot(struct us_vm *vm, const char *bus)
 int us_vm_find_slot(struct us_vm *vm, us_vm_done_fn done, void *userdata)
 {
 	struct us_request *request;
+	int r = us_request_begin(vm, NULL, done, userdata, &request);
 
-	if (!vm->adopted)
-		return -ENOTCONN;
-	request = us_request_new(vm, done, userdata);
-	if (!request)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
 	return us_request_made(request, us_slot_find(vm, NULL, on_found, request));
 }

@@ -257,12 +257,10 @@ int us_vm_listen_transfer(struct us_vm *vm, const char *address, us_vm_done_fn d
 int us_vm_start_transfer(struct us_vm *vm, const char *uri, us_vm_done_fn done, void *userdata)
 {
 	struct us_request *request;
+	int r = us_request_begin(vm, NULL, done, userdata, &request);
 
-	if (!vm->adopted)
-		return -ENOTCONN;
-	request = us_request_new(vm, done, userdata);
-	if (!request)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
 	return us_request_made(request, us_qmp_call(vm->qmp, us_request_answer, request, "migrate",
 						    "{s:s}", "uri", uri));
 }
@@ -270,12 +268,10 @@ int us_vm_start_transfer(struct us_vm *vm, const char *uri, us_vm_done_fn done, 
 int us_vm_cancel_transfer(struct us_vm *vm, us_vm_done_fn done, void *userdata)
 {
 	struct us_request *request;
+	int r = us_request_begin(vm, NULL, done, userdata, &request);
 
-	if (!vm->adopted)
-		return -ENOTCONN;
-	request = us_request_new(vm, done, userdata);
-	if (!request)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
 	return us_request_made(
 		request, us_qmp_call(vm->qmp, us_request_answer, request, "migrate_cancel", NULL));
 }

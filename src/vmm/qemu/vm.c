@@ -75,6 +75,19 @@ struct us_request *us_request_new(struct us_vm *vm, us_vm_done_fn done, void *us
 	return request;
 }
 
+int us_request_begin(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata,
+		     struct us_request **ret_request)
+{
+	int r = id ? us_vm_check_request(vm, id) : 0;
+
+	if (r < 0)
+		return r;
+	if (!vm->adopted)
+		return -ENOTCONN;
+	*ret_request = us_request_new(vm, done, userdata);
+	return *ret_request ? 0 : -ENOMEM;
+}
+
 void us_request_finish(struct us_request *request, int r, const char *why)
 {
 	struct us_vm *vm = request->vm;

@@ -69,6 +69,9 @@ struct us_request {
 	void *userdata;
 };
 struct us_request *us_request_new(struct us_vm *vm, us_vm_done_fn done, void *userdata);
+/* The same after us_vm_check_request(), of @id if it is about a device. 0, or what stands against it. */
+int us_request_begin(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata,
+		     struct us_request **ret_request);
 /* Tells @done, unless the VM was freed, and frees the request. */
 void us_request_finish(struct us_request *request, int r, const char *why);
 /* The us_qmp_answer_fn that does so; its userdata is the request. */
