@@ -29,7 +29,8 @@ enum {
 	TICK_USEC = 1000,
 	FINISH_USEC = 1000 * 1000,
 
-	/* The pace, in frames. A default socket of a Linux guest holds about 270. */
+	/* The pace, in frames as the guest gets them, of a segmentation offload each of its segments.
+	 * A default socket of a Linux guest holds about 270. */
 	RATE_MIN = 1500,       /* per second: what was held is gone in about one */
 	BURST_MIN = 50,	       /* what a tick that came late makes up for, or … */
 	LATE_USEC = 10 * 1000, /* … what was due in so long, if that is more */
@@ -41,7 +42,8 @@ enum {
 struct held {
 	struct us_list link;
 	size_t length;
-	uint8_t bytes[]; /* struct virtio_net_hdr, and the frame */
+	unsigned int weight; /* what it is for the guest, in frames */
+	uint8_t bytes[];     /* struct virtio_net_hdr, and the frame */
 };
 
 enum state {
@@ -59,7 +61,7 @@ struct us_park {
 	int tap;
 	sd_event_source *arrival, *timer;
 	struct us_list earlier, own; /* struct held */
-	uint64_t bytes;
+	uint64_t bytes, weight; /* in them */
 	struct us_park_counts counts;
 	us_park_each_t listener;
 	void *listener_userdata;
@@ -73,7 +75,7 @@ struct us_park {
 	uint64_t sent, read;	/* to the target's queue; by the VM, in all */
 	uint64_t dropped;	/* by the target's queue, before us */
 	uint64_t window_usec;	/* begin of the window over which … */
-	uint64_t arrivals;	/* … these came, and … */
+	uint64_t arrivals;	/* … these came, by weight, and … */
 	double rate, rate_max;	/* … per second, in the one before, and in the fullest */
 };
 
@@ -98,12 +100,22 @@ static void drop(struct us_park *park, struct held *held)
 {
 	us_list_remove(&held->link);
 	park->bytes -= sizeof(*held) + held->length;
+	park->weight -= held->weight;
 	park->counts.frames--;
 	free(held);
 }
 
+/* A segmentation offload is many for the guest. */
+static unsigned int weigh(const struct virtio_net_hdr *header, size_t length)
+{
+	if (header->gso_type == VIRTIO_NET_HDR_GSO_NONE || header->gso_size == 0)
+		return 1;
+	return 1 + length / header->gso_size;
+}
+
 /* Room for a frame of @length, header and all, at the end of a list; NULL: counted as lost. */
-static struct held *append(struct us_park *park, struct us_list *list, size_t length)
+static struct held *append(struct us_park *park, struct us_list *list, unsigned int weight,
+			   size_t length)
 {
 	struct held *held = NULL;
 	uint64_t size = sizeof(*held) + length;
@@ -116,10 +128,12 @@ static struct held *append(struct us_park *park, struct us_list *list, size_t le
 		return NULL;
 	}
 	held->length = length;
+	held->weight = weight;
 	if (park->counts.frames == 0)
 		park->since_usec = us_now_usec();
 	us_list_append(list, &held->link);
 	park->bytes += size;
+	park->weight += weight;
 	park->counts.held++;
 	park->counts.held_bytes += length;
 	if (++park->counts.frames > park->counts.frames_max)
@@ -155,17 +169,6 @@ static int send_frame(struct us_park *park, const uint8_t *bytes, size_t length)
 	return 0;
 }
 
-/* What a frame is for the guest: a segmentation offload can be many. */
-static unsigned int weight(const struct held *held)
-{
-	struct virtio_net_hdr header;
-
-	memcpy(&header, held->bytes, sizeof(header));
-	if (header.gso_type == VIRTIO_NET_HDR_GSO_NONE || header.gso_size == 0)
-		return 1;
-	return 1 + held->length / header.gso_size;
-}
-
 /* Sends what is held, at the head first, as long as there are tokens. */
 static int send_held(struct us_park *park, bool at_once)
 {
@@ -178,7 +181,7 @@ static int send_held(struct us_park *park, bool at_once)
 			park->counts.undelivered++;
 		else if (r < 0)
 			return r;
-		park->tokens -= weight(held);
+		park->tokens -= held->weight;
 		drop(park, held);
 	}
 	return 0;
@@ -191,6 +194,8 @@ static void take_in(struct us_park *park, size_t length)
 {
 	const uint8_t *frame = scratch + sizeof(struct virtio_net_hdr);
 	size_t frame_length = length - sizeof(struct virtio_net_hdr);
+	struct virtio_net_hdr header;
+	unsigned int weight;
 	struct held *held;
 
 	/* A card that knows two ways to the guest brings our own probes back on the other one. */
@@ -198,7 +203,9 @@ static void take_in(struct us_park *park, size_t length)
 	    !us_frame_is_to(frame, frame_length, park->config.mac) ||
 	    us_frame_is_arp_probe(frame, frame_length))
 		return;
-	park->arrivals++;
+	memcpy(&header, scratch, sizeof(header));
+	weight = weigh(&header, length);
+	park->arrivals += weight;
 	if (park->state == FINISHED) {
 		park->counts.held++;
 		park->counts.held_bytes += length;
@@ -206,7 +213,7 @@ static void take_in(struct us_park *park, size_t length)
 			park->counts.undelivered++;
 		return;
 	}
-	held = append(park, &park->own, length);
+	held = append(park, &park->own, weight, length);
 	if (!held)
 		return;
 	memcpy(held->bytes, scratch, length);
@@ -271,8 +278,11 @@ static unsigned int room(struct us_park *park)
 static void give_tokens(struct us_park *park, uint64_t now_usec)
 {
 	/* Well over what comes, or a steady stream would never leave the lot empty. */
-	double rate = 1.5 * park->rate + park->counts.frames, burst;
+	double rate = 1.5 * park->rate + park->weight;
+	double burst, fits = room(park);
 
+	if (park->counts.frames > 0)
+		fits *= (double)park->weight / park->counts.frames;
 	if (rate > 2 * park->rate_max)
 		rate = 2 * park->rate_max;
 	if (rate < RATE_MIN)
@@ -280,10 +290,11 @@ static void give_tokens(struct us_park *park, uint64_t now_usec)
 	burst = rate * LATE_USEC / 1e6;
 	if (burst < BURST_MIN)
 		burst = BURST_MIN;
-	if (burst > room(park))
-		burst = room(park);
+	if (burst > fits)
+		burst = fits;
 	park->tokens += rate * (now_usec - park->paced_usec) / 1e6;
-	if (park->tokens > burst)
+	/* The rest may go at once: senders that wait for answers (TCP) would always leave some. */
+	if (park->tokens > burst || park->weight <= burst)
 		park->tokens = burst;
 	park->paced_usec = now_usec;
 }
@@ -522,7 +533,8 @@ void us_park_take(struct us_park *park, us_park_each_t each, void *userdata)
 bool us_park_put(struct us_park *park, const struct us_park_frame *frame, bool is_earlier)
 {
 	struct us_list *list = is_earlier ? &park->earlier : &park->own;
-	struct held *held = append(park, list, sizeof(frame->header) + frame->length);
+	size_t length = sizeof(frame->header) + frame->length;
+	struct held *held = append(park, list, weigh(&frame->header, length), length);
 
 	if (!held)
 		return false;

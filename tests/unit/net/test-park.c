@@ -421,6 +421,40 @@ static void test_order_under_load(void **state)
 	assert_in_range(reordered, 0, 2);
 }
 
+struct window {
+	struct bed *bed;
+	uint32_t next;
+};
+
+static int on_answer(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct window *window = userdata;
+
+	while (next_number(fd) >= 0)
+		peer_sends(window->bed->peer, window->next++);
+	return 0;
+}
+
+/* A sender that waits for answers, as TCP does, always has some on the way: not all the time. */
+static void test_end_beside_a_window(void **state)
+{
+	struct window window = { .bed = *state, .next = 45 };
+	struct bed *bed = *state;
+	sd_event_source *source;
+
+	assert_true(sd_event_add_io(bed->loop, &source, bed->primary, EPOLLIN, on_answer,
+				    &window) >= 0);
+	park(bed);
+	peer_sends_many(bed->peer, 0, window.next);
+	run(bed, 0, window.next);
+	steer_to(bed, US_PATH_PRIMARY, US_STEER_RELEASING);
+	run(bed, 1, 0);
+	sd_event_source_unref(source);
+	assert_int_equal(bed->result, 0);
+	assert_path(bed, US_PATH_PRIMARY);
+	assert_in_range(counts_of(bed).released, 45, 1000);
+}
+
 /* ---- Offload metadata ---- */
 
 static int offload_tap(const char *name)
@@ -808,6 +842,7 @@ int main(void)
 		WITH_BED(test_overflow_unread),
 		WITH_BED(test_overflow_bytes),
 		WITH_BED(test_order_under_load),
+		WITH_BED(test_end_beside_a_window),
 		WITH_BED(test_offload),
 		WITH_BED(test_killed_while_parked),
 		WITH_BED(test_end_while_parked),
