@@ -106,6 +106,7 @@ enum us_why {
 	US_WHY_VM_MOVED,	/* the guest runs elsewhere now */
 	US_WHY_VM_GONE,		/* the VM ended */
 	US_WHY_MIGRATION,	/* hidden for a migration */
+	US_WHY_GUEST_UNKNOWN,	/* the guest's driver was not seen yet */
 	US_WHY_NO_DRIVER,	/* the guest has no driver for the standby */
 	US_WHY_LEGACY,		/* its driver negotiated without STANDBY */
 	US_WHY_NOT_DRIVER_OK,	/* its driver is still starting */
@@ -319,6 +320,9 @@ const char *us_why_text(enum us_why why);
 /* The primary's state in a word; `reserved` is a hidden one whose guest is not here. */
 const char *us_primary_name(enum us_primary primary);
 const char *us_pair_primary_name(const struct us_pair *pair);
+
+/* The guest in a word; `unknown` is one that runs, and was not seen yet. */
+const char *us_pair_guest_name(const struct us_pair *pair);
 
 /* What the two migration facts mean together. */
 enum us_migration_phase us_pair_phase(const struct us_pair *pair);

@@ -188,7 +188,7 @@ static void add_pair(struct doctor *doctor, const json_t *pair)
 
 	add(doctor, is_well(pair) ? OK : WARNING, name, is_well(pair) ? NULL : step,
 	    "guest %s%s, primary %s, path %s: %s%s%s", guest,
-	    driver_ok || strcmp(guest, "none") == 0 ? "" : " (its driver is starting)",
+	    driver_ok || strcmp(guest, "none") == 0 || strcmp(guest, "unknown") == 0 ? "" : " (its driver is starting)",
 	    us_json_text(pair, "primary", "?"), us_json_text(pair, "path", "?"),
 	    us_json_text(pair, "why", "?"), detail ? ": " : "", detail ? detail : "");
 }

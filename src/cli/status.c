@@ -96,6 +96,9 @@ static const struct {
 	{ "primary_spec", NULL, false, "`understudy pair assign %s --primary SPEC` names one" },
 	{ "primary", "absent", false,
 	  "free the primary named above on this host; it is tried again by itself" },
+	{ "guest", "unknown", false,
+	  "wait: the guest's driver is being looked at; one that shows nothing (128 bits of "
+	  "features, QEMU after 10.0) does once it is bound anew, or the guest rebooted" },
 	{ "guest", "none", false, "boot a guest that drives the standby; it is shown by itself" },
 	{ "guest", "legacy", false,
 	  "nothing if this guest is meant: it runs on the standby; else boot one whose "

@@ -98,6 +98,7 @@ static const char *const why_texts[] = {
 	[US_WHY_VM_MOVED] = "the guest runs on another host now",
 	[US_WHY_VM_GONE] = "the VM has ended",
 	[US_WHY_MIGRATION] = "hidden for a migration",
+	[US_WHY_GUEST_UNKNOWN] = "guest's driver is not known yet",
 	[US_WHY_NO_DRIVER] = "guest has no driver for the standby",
 	[US_WHY_LEGACY] = "guest negotiated without STANDBY",
 	[US_WHY_NOT_DRIVER_OK] = "guest's driver has not reached DRIVER_OK",
@@ -173,6 +174,13 @@ const char *us_pair_primary_name(const struct us_pair *pair)
 	if (pair->primary == US_PRIMARY_HIDDEN && pair->reserved && !guest_is_here)
 		return "reserved";
 	return us_primary_name(pair->primary);
+}
+
+const char *us_pair_guest_name(const struct us_pair *pair)
+{
+	bool is_known = pair->guest_known || pair->vm != US_VM_RUNNING;
+
+	return is_known ? us_guest_name(pair->guest) : "unknown";
 }
 
 char *us_pair_move_line(char *buffer, size_t size, const char *name, enum us_primary from,

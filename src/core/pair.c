@@ -39,7 +39,7 @@ void us_pair_config_default(struct us_pair_config *config)
 		.steer_usec = 2 * SEC,
 		.release_usec = 8 * SEC,
 		.park_usec = 20 * SEC,
-		.hold_plug_usec = SEC / 2,
+		.hold_plug_usec = 2 * SEC,
 		.hold_unplug_usec = 5 * SEC,
 		.backoff_usec = 2 * SEC,
 		.backoff_max_usec = 300 * SEC,
@@ -117,7 +117,7 @@ static enum us_why wish(const struct us_pair *pair)
 		return US_WHY_HOLD;
 	/* Just adopted: until the guest was looked at, what is visible stays so. */
 	if (!pair->guest_known)
-		return is_in_vm(pair) ? US_WHY_DRIVER_OK : US_WHY_NO_DRIVER;
+		return is_in_vm(pair) ? US_WHY_DRIVER_OK : US_WHY_GUEST_UNKNOWN;
 	if (pair->guest == US_GUEST_NONE)
 		return pair->was_reset ? US_WHY_RESET : US_WHY_NO_DRIVER;
 	if (pair->guest == US_GUEST_LEGACY)

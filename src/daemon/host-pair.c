@@ -688,7 +688,7 @@ json_t *us_host_pair_json(const struct us_host_pair *pair)
 		us_mode_name(engine->config.mode), "standby", pair->standby, "port", pair->port,
 		"primary_spec", us_primary_is_held(pair) ? pair->primary.text : NULL,
 		"primary_device", primary_device(pair), "bus", pair->bus[0] ? pair->bus : NULL,
-		"guest", us_guest_name(engine->guest), "driver_ok", engine->driver_ok, "primary",
+		"guest", us_pair_guest_name(engine), "driver_ok", engine->driver_ok, "primary",
 		us_pair_primary_name(engine), "path", us_path_name(engine->path), "migration",
 		migration_name(pair), "hold", engine->hold, "why", us_why_text(engine->why),
 		"detail", pair->detail ? us_wire_string(pair->detail) : NULL, "parked",

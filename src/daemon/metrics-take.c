@@ -61,7 +61,7 @@ static void take_pair(struct pair_row *row, const struct us_host_pair *pair, uin
 	row->mode = us_mode_name(engine->config.mode);
 	row->primary = us_pair_primary_name(engine);
 	row->path = us_path_name(engine->path);
-	row->guest = us_guest_name(engine->guest);
+	row->guest = us_pair_guest_name(engine);
 	row->driver_ok = engine->driver_ok;
 	row->hold = engine->hold;
 	row->is_overdue = us_host_pair_is_overdue(pair);

@@ -91,7 +91,9 @@ static const char *path_word(unsigned i)
 
 static const char *guest_word(unsigned i)
 {
-	return i < US_GUEST_N ? us_guest_name(i) : NULL;
+	if (i < US_GUEST_N)
+		return us_guest_name(i);
+	return i == US_GUEST_N ? "unknown" : NULL;
 }
 
 static const char *vm_word(unsigned i)

@@ -96,6 +96,8 @@ static int start_connection(struct booting *booting)
 				     "-oBatchMode=yes",
 				     "-oStreamLocalBindUnlink=yes",
 				     "-oExitOnForwardFailure=yes",
+				     "-oServerAliveInterval=10", /* or a machine that hangs is waited for */
+				     "-oServerAliveCountMax=6",
 				     "-L",
 				     daemon,
 				     "-L",
