@@ -44,8 +44,9 @@ demo: lab-packages $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
 	$(BUILD)/src/lab/understudy-lab run migrate --primary vmxnet3
 
-check: check-packages
-	@tests/check $(BUILD)
+# VFS=1: some of check-vfio as well.
+check: check-packages $(if $(VFS),hosts-packages)
+	@tests/check $(if $(VFS),--with-vfs) $(BUILD)
 
 check-vfio: build hosts-packages
 	@tests/vfio/check-vfio $(BUILD) $(SCENARIOS)
