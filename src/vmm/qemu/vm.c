@@ -190,8 +190,9 @@ static void fail(struct us_vm *vm, int error)
 	else if (error == -ECONNREFUSED)
 		why = "no QEMU listens there: start it with -qmp unix:PATH,server=on,wait=off";
 	else if (held)
-		why = "the monitor socket is held by another client: give Understudy a monitor "
-		      "of its own (-qmp unix:PATH,server=on,wait=off)";
+		why = "no greeting: the monitor socket is held by another client (give Understudy "
+		      "one of its own: -qmp unix:PATH,server=on,wait=off), or QEMU is stopped or "
+		      "still starting";
 	if (vm->was_adopted)
 		lose(vm, error, why, exited);
 	else
