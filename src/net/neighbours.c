@@ -50,6 +50,15 @@ static void drop(struct set *set, size_t i)
 	memcpy(set->macs[i], set->macs[--set->count], 6);
 }
 
+/* Those of @set that are not in @other. */
+static void without(const struct set *set, const struct set *other, struct set *ret_rest)
+{
+	ret_rest->count = 0;
+	for (size_t i = 0; i < set->count; i++)
+		if (!has(other, set->macs[i]))
+			add(ret_rest, set->macs[i]);
+}
+
 /* ---- The record ---- */
 
 static void read_record(struct us_neighbours *neighbours)
@@ -75,13 +84,13 @@ static size_t put_macs(char *text, const struct set *set)
 }
 
 /* All that is told now and all that is to be. */
-static int write_record(const struct us_neighbours *neighbours, const struct set *wanted)
+static int write_record(const struct us_neighbours *neighbours, const struct set *news)
 {
 	char text[2 * US_NEIGHBOURS_MAX * LINE_BYTES + 1];
 	struct iovec part = { .iov_base = text };
 
 	part.iov_len = put_macs(text, &neighbours->told);
-	part.iov_len += put_macs(text + part.iov_len, wanted);
+	part.iov_len += put_macs(text + part.iov_len, news);
 	return us_file_replace(neighbours->record, &part, 1);
 }
 
@@ -137,26 +146,16 @@ static void take_back(struct set *told, const struct search *search)
 			drop(told, i);
 }
 
-static int tell(struct set *told, int pf, const struct set *wanted, struct us_rtnl_words *words)
+static int tell(struct set *told, int pf, const struct set *news, struct us_rtnl_words *words)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < wanted->count && r == 0; i++) {
-		if (has(told, wanted->macs[i]))
-			continue;
-		r = us_fdb_listen(wanted->macs[i], pf, true, words);
+	for (size_t i = 0; i < news->count && r == 0; i++) {
+		r = us_fdb_listen(news->macs[i], pf, true, words);
 		if (r == 0)
-			add(told, wanted->macs[i]);
+			add(told, news->macs[i]);
 	}
 	return r;
-}
-
-static bool is_new(const struct us_neighbours *neighbours, const struct set *wanted)
-{
-	for (size_t i = 0; i < wanted->count; i++)
-		if (!has(&neighbours->told, wanted->macs[i]))
-			return true;
-	return false;
 }
 
 int us_neighbours_follow(struct us_neighbours *neighbours,
@@ -164,7 +163,7 @@ int us_neighbours_follow(struct us_neighbours *neighbours,
 			 struct us_reason *reason)
 {
 	struct us_rtnl_words words = { "" };
-	struct set wanted = { .count = 0 };
+	struct set wanted = { .count = 0 }, news;
 	struct us_link pf;
 	struct search search = { &pf, is_others, userdata, &wanted };
 	int r = us_link_get(neighbours->pf, &pf, reason);
@@ -176,11 +175,12 @@ int us_neighbours_follow(struct us_neighbours *neighbours,
 	r = find_all(&search, reason);
 	if (r > 0)
 		return r;
-	if (r == 0 && is_new(neighbours, &wanted))
-		r = write_record(neighbours, &wanted);
+	without(&wanted, &neighbours->told, &news);
+	if (r == 0 && news.count > 0) /* what is told is on record before it is */
+		r = write_record(neighbours, &news);
 	if (r == 0) {
 		take_back(&neighbours->told, &search);
-		r = tell(&neighbours->told, pf.index, &wanted, &words);
+		r = tell(&neighbours->told, pf.index, &news, &words);
 	}
 	if (r != 0)
 		return us_refuse(reason,
