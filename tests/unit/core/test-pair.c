@@ -24,7 +24,7 @@ static const struct scene_line boot[] = {
 	{ 1, "steered standby on", "", NULL },
 	{ 2, "assign", "", "web0: absent → unknown (asking the VM whether it has the primary)" },
 	{ 3, "observed off", "reserve", "web0: unknown → reserving (the host is reserving it)" },
-	{ 50, "reserved on", "", "web0: reserving → hidden (guest has no driver for the standby)" },
+	{ 50, "reserved on", "", "web0: reserving → hidden (guest's driver is not known yet)" },
 	{ 4000, "guest capable off", "",
 	  "web0: hidden (guest's driver has not reached DRIVER_OK)" },
 	{ 5000, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
@@ -438,7 +438,7 @@ static const struct scene_line removal[] = {
 static const struct scene_line separate[] = {
 	{ 0, "vm running", "", NULL },
 	{ 1, "assign", "", "web0: absent → unknown (asking the VM whether it has the primary)" },
-	{ 2, "observed off", "", "web0: unknown → hidden (guest has no driver for the standby)" },
+	{ 2, "observed off", "", "web0: unknown → hidden (guest's driver is not known yet)" },
 	{ 5000, "guest capable on", "",
 	  "web0: hidden (guest can handle it, the upper layer may plug it)" },
 	{ 6000, "observed on", "watch",
