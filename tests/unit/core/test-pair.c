@@ -922,6 +922,20 @@ static void every_value_has_a_name(void **state)
 		assert_non_null(us_why_text(i));
 }
 
+static void guest_is_unknown_until_it_was_seen(void **state)
+{
+	struct scene scene;
+
+	scene_begin(&scene, US_MODE_COMBINED, false);
+	assert_string_equal(us_pair_guest_name(&scene.pair), "none");
+	scene_tell(&scene, "vm running");
+	assert_string_equal(us_pair_guest_name(&scene.pair), "unknown");
+	scene_tell(&scene, "guest capable on");
+	assert_string_equal(us_pair_guest_name(&scene.pair), "capable");
+	scene_tell(&scene, "vm gone");
+	assert_string_equal(us_pair_guest_name(&scene.pair), "none");
+}
+
 static void long_line_is_cut(void **state)
 {
 	struct scene scene;
@@ -950,6 +964,7 @@ int main(void)
 		cmocka_unit_test(facts_in_any_order),
 		cmocka_unit_test(late_answers_are_ignored),
 		cmocka_unit_test(every_value_has_a_name),
+		cmocka_unit_test(guest_is_unknown_until_it_was_seen),
 		cmocka_unit_test(long_line_is_cut),
 	};
 	int failed;
