@@ -186,6 +186,7 @@ void us_scenario_coupled(struct us_run *run)
 	us_do_read_downtime(run);
 
 	us_transition(run, "finish", "coupled");
+	us_phase_allow_loss(run); /* what the switch sends to host-a still */
 	us_do_ctl(run, A, "finish", "web", NULL);
 	expect_hidden_before_stop(run, since);
 	expect_on_destination(run, "coupled");
