@@ -98,3 +98,5 @@ void us_status_print(const json_t *pairs);
 void us_status_print_one(const json_t *pair);
 /* What to do next, by what the pair shows; to free(). */
 char *us_status_next_step(const json_t *pair);
+/* Its guest's driver negotiated, and is not at DRIVER_OK yet. */
+bool us_status_is_starting(const json_t *pair);

@@ -184,11 +184,10 @@ static void add_pair(struct doctor *doctor, const json_t *pair)
 	const char *name = us_json_text(pair, "name", "?");
 	const char *guest = us_json_text(pair, "guest", "?");
 	const char *detail = us_json_text(pair, "detail", NULL);
-	bool driver_ok = json_is_true(json_object_get(pair, "driver_ok"));
 
 	add(doctor, is_well(pair) ? OK : WARNING, name, is_well(pair) ? NULL : step,
 	    "guest %s%s, primary %s, path %s: %s%s%s", guest,
-	    driver_ok || strcmp(guest, "none") == 0 || strcmp(guest, "unknown") == 0 ? "" : " (its driver is starting)",
+	    us_status_is_starting(pair) ? " (its driver is starting)" : "",
 	    us_json_text(pair, "primary", "?"), us_json_text(pair, "path", "?"),
 	    us_json_text(pair, "why", "?"), detail ? ": " : "", detail ? detail : "");
 }

@@ -12,16 +12,21 @@ static const char *const header[] = {
 	"NAME", "VM", "GUEST", "PRIMARY", "PATH", "MIGRATION", "WHY"
 };
 
-/* A driver that negotiated but is not at DRIVER_OK yet is starting. */
+bool us_status_is_starting(const json_t *pair)
+{
+	const char *guest = us_json_text(pair, "guest", "");
+
+	return !json_is_true(json_object_get(pair, "driver_ok")) &&
+	       (strcmp(guest, "capable") == 0 || strcmp(guest, "legacy") == 0);
+}
+
 static const char *guest_text(const json_t *pair)
 {
 	const char *guest = us_json_text(pair, "guest", "");
 
-	if (json_is_true(json_object_get(pair, "driver_ok")))
+	if (!us_status_is_starting(pair))
 		return guest;
-	if (strcmp(guest, "capable") == 0)
-		return "capable (starting)";
-	return strcmp(guest, "legacy") == 0 ? "legacy (starting)" : guest;
+	return strcmp(guest, "capable") == 0 ? "capable (starting)" : "legacy (starting)";
 }
 
 /* In a column that is nearly always "none", only the others should catch the eye. */

@@ -96,7 +96,8 @@ static int start_connection(struct booting *booting)
 				     "-oBatchMode=yes",
 				     "-oStreamLocalBindUnlink=yes",
 				     "-oExitOnForwardFailure=yes",
-				     "-oServerAliveInterval=10", /* or a machine that hangs is waited for */
+				     /* Or a machine that hangs would be waited for. */
+				     "-oServerAliveInterval=10",
 				     "-oServerAliveCountMax=6",
 				     "-L",
 				     daemon,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A MAC address (IEEE 802, 48 bits), and as text: six pairs of hexadecimal digits, 52:54:00:12:34:56. */
+/* A MAC address (IEEE 802, 48 bits), and as text: six pairs of hexadecimal digits and colons. */
 #pragma once
 
 #include <stdint.h>

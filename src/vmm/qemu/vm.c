@@ -61,7 +61,7 @@ void us_vm_emit(struct us_vm *vm, struct us_vm_event event)
 int us_vm_check_request(const struct us_vm *vm, const char *id)
 {
 	/* A path would lead to another object than the one that is named. */
-	if (!*id || strlen(id) >= US_DEVICE_NAME_MAX || strchr(id, '/'))
+	if (id && (!*id || strlen(id) >= US_DEVICE_NAME_MAX || strchr(id, '/')))
 		return -EINVAL;
 	return vm->adopted ? 0 : -ENOTCONN;
 }
@@ -78,12 +78,10 @@ struct us_request *us_request_new(struct us_vm *vm, us_vm_done_fn done, void *us
 int us_request_begin(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata,
 		     struct us_request **ret_request)
 {
-	int r = id ? us_vm_check_request(vm, id) : 0;
+	int r = us_vm_check_request(vm, id);
 
 	if (r < 0)
 		return r;
-	if (!vm->adopted)
-		return -ENOTCONN;
 	*ret_request = us_request_new(vm, done, userdata);
 	return *ret_request ? 0 : -ENOMEM;
 }

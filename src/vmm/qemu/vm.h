@@ -59,7 +59,7 @@ void us_vm_schedule(struct us_vm *vm);
 /* Takes note of where a migration stands; its end has the run state looked up. */
 void us_vm_observe_transfer(struct us_vm *vm, enum us_transfer transfer);
 
-/* 0, -ENOTCONN while the VM is not adopted, or -EINVAL for an @id that cannot be one. */
+/* 0, -ENOTCONN while the VM is not adopted, or -EINVAL for an @id (or NULL) that cannot be one. */
 int us_vm_check_request(const struct us_vm *vm, const char *id);
 
 /* A request of one command: @done is told its outcome. */
@@ -69,7 +69,7 @@ struct us_request {
 	void *userdata;
 };
 struct us_request *us_request_new(struct us_vm *vm, us_vm_done_fn done, void *userdata);
-/* The same after us_vm_check_request(), of @id if it is about a device. 0, or what stands against it. */
+/* The same after us_vm_check_request(), with NULL if it is about no device. 0 or -errno. */
 int us_request_begin(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata,
 		     struct us_request **ret_request);
 /* Tells @done, unless the VM was freed, and frees the request. */
