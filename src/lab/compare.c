@@ -81,6 +81,14 @@ static bool is_of_row(const json_t *row, const json_t *report, const json_t *tra
 	       !strcmp(text(row, "transition"), text(transition, "transition"));
 }
 
+/* An invalid run proves nothing, and is counted nowhere. */
+static const json_t *transitions_of(const json_t *report)
+{
+	return strcmp(text(report, "verdict"), "invalid")
+		       ? json_object_get(report, "transitions")
+		       : NULL;
+}
+
 static void fill(json_t *row, const json_t *reports, const struct value *value)
 {
 	US_CLEANUP(us_freep) struct samples *samples = calloc(1, sizeof(*samples));
@@ -88,7 +96,7 @@ static void fill(json_t *row, const json_t *reports, const struct value *value)
 	size_t i, j;
 
 	json_array_foreach (reports, i, report)
-		json_array_foreach (json_object_get(report, "transitions"), j, transition)
+		json_array_foreach (transitions_of(report), j, transition)
 			if (samples && is_of_row(row, report, transition))
 				sample(samples, value, report, transition);
 	if (!samples || !samples->count)
@@ -200,7 +208,7 @@ json_t *us_compare(const json_t *reports)
 	size_t i, j;
 
 	json_array_foreach (reports, i, report)
-		json_array_foreach (json_object_get(report, "transitions"), j, transition)
+		json_array_foreach (transitions_of(report), j, transition)
 			enter(rows, report, transition);
 	sort(rows);
 	json_array_foreach (rows, i, row)

@@ -236,6 +236,7 @@ void us_fault_panic(struct us_run *run)
 {
 	strike(run);
 	us_do_guest(run, A, "echo 0 >/proc/sys/kernel/panic");
+	run->may_crash = true;
 	us_say(run, "guest: panics, and stays so");
 	if (!us_has_failed(run))
 		us_vm_guest_type(&run->vms[A], "echo c >/proc/sysrq-trigger");

@@ -165,6 +165,7 @@ static bool never(void *userdata)
 
 static void do_pause(struct us_run *run, const struct us_fault *fault)
 {
+	run->may_crash = true; /* it finds that its clock jumped: "soft lockup" */
 	do_signal(run, fault, SIGSTOP);
 	if (!us_has_failed(run))
 		us_run_wait(run, never, NULL, fault->seconds * US_USEC_PER_SEC);

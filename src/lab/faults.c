@@ -12,14 +12,16 @@
 	{                                                                                          \
 		.scenario = { .name = id,                                                          \
 			      .summary = "a victim is struck in a transition",                     \
-			      .run = us_fault_strike },                                            \
+			      .run = us_fault_strike,                                              \
+			      .migrates = US_FAULT_##of_transition == US_FAULT_MIGRATE },          \
 		.transition = US_FAULT_##of_transition, .victim = US_VICTIM_##of_victim,           \
 		.host = on_host, .at = where, .end = US_FAULT_##ends, __VA_ARGS__                  \
 	}
 
-#define FAULT(id, how, function, promise)                                                          \
+#define FAULT(id, how, function, promise, ...)                                                     \
 	{                                                                                          \
-		.scenario = { .name = id, .summary = how, .run = function }, .promised = promise,  \
+		.scenario = { .name = id, .summary = how, .run = function, __VA_ARGS__ },          \
+		.promised = promise,                                                               \
 	}
 
 const struct us_fault us_faults[] = {
@@ -112,7 +114,8 @@ const struct us_fault us_faults[] = {
 	      "it answers: what comes while it lets go is lost"),
 	FAULT("guest-acknowledges-late", "the guest acknowledges after its migration was given up",
 	      us_fault_late_acknowledgement,
-	      "never stopped with its primary; what it gives back it is shown again"),
+	      "never stopped with its primary; what it gives back it is shown again",
+	      .migrates = true),
 	FAULT("guest-unloads-module", "rmmod virtio_net net_failover in the guest",
 	      us_fault_unloaded_module, "hidden while it has no driver, then shown again"),
 	FAULT("guest-downs-primary", "the guest takes its primary's link down; --unused hide",

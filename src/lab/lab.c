@@ -76,6 +76,11 @@ int us_lab_directories(const struct us_lab *lab)
 	return mkdir(path, 0755) && errno != EEXIST ? -errno : 0;
 }
 
+FILE *us_lab_out(const struct us_lab *lab)
+{
+	return lab->options.json && !strcmp(lab->options.json, "-") ? stderr : stdout;
+}
+
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
 	struct us_lab *lab = userdata;
@@ -161,8 +166,8 @@ int us_lab_wait(struct us_lab *lab, bool (*done)(void *userdata), void *userdata
 	int r;
 
 	while (!done(userdata)) {
-		if (lab->interrupted)
-			return -EINTR;
+		if (lab->interrupted || lab->is_over)
+			return lab->interrupted ? -EINTR : -ECANCELED;
 		now = us_now_usec();
 		if (now >= deadline)
 			return -ETIMEDOUT;

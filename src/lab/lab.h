@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
@@ -65,7 +66,7 @@ const struct us_platform *us_platform_find(const char *name);
 
 struct us_lab_options {
 	const char *name;    /* of the laboratory */
-	const char *qemu;    /* program */
+	const char *qemu;    /* program; NULL: emulator.c chooses */
 	const char *accel;   /* tcg or kvm */
 	const char *guest;   /* Debian's release that its kernel is of */
 	const char *hotplug; /* acpi or native; or what the machine has */
@@ -80,6 +81,7 @@ struct us_lab_options {
 	unsigned rate;		  /* frames a second, each way */
 	unsigned slow_switch_sec; /* the switch keeps its entry so long after a migration; 0: not */
 	bool tcp;
+	bool allows_unsound; /* migrate with a QEMU that does it wrongly; the result is invalid */
 	/* To compare: every one of these with every one of those. */
 	const char *primaries[US_LAB_CHOICES], *scenarios[US_LAB_CHOICES];
 	unsigned primaries_count, scenarios_count;
@@ -101,8 +103,11 @@ struct us_lab {
 	char host_image[256]; /* what machines boot */
 	char host_vf[20];     /* their first VF's PCI address, if it is bound by hand */
 	int64_t host_ahead_usec[US_LAB_HOSTS]; /* the machines' CLOCK_REALTIME, of ours */
+	char qemu[256];			       /* the program that runs the guests */
+	char qemu_why_unsound[200];	       /* of migrations with it, or empty */
 	bool transient;			       /* children are to die with this process */
-	bool interrupted;
+	bool interrupted;		       /* by the operator */
+	bool is_over;			       /* the run is invalid: nothing waits any more */
 	bool quiet; /* runs say nothing but their failures */
 	sd_event *loop;
 };
@@ -119,7 +124,8 @@ int us_lab_directories(const struct us_lab *lab);
 
 /*
  * Runs the loop until done(userdata) or until @timeout_usec have passed; done() is asked after
- * every event. Returns 0, -ETIMEDOUT, or -EINTR when the operator wants us to stop.
+ * every event. Returns 0, -ETIMEDOUT, -EINTR when the operator wants us to stop, or
+ * -ECANCELED when the run is over.
  */
 int us_lab_wait(struct us_lab *lab, bool (*done)(void *userdata), void *userdata,
 		uint64_t timeout_usec);
@@ -171,13 +177,25 @@ struct us_net_nic {
 };
 extern const struct us_net_nic us_net_nics[US_NET_NICS];
 
+/* Where a person reads: the standard output, unless the report goes there. */
+FILE *us_lab_out(const struct us_lab *lab);
+
+/*
+ * emulator.c: chooses the QEMU that runs the guests, fills lab->qemu and prints the choice with its
+ * reason. @migrates: a guest is to migrate, so an emulated one needs a QEMU that migrates emulated
+ * guests correctly; one is prepared if the host has none. Refused if --qemu names an unsound one,
+ * unless --allow-unsound is given.
+ */
+int us_emulator_choose(struct us_lab *lab, bool migrates, struct us_reason *reason);
+/* Major version in the first line of `QEMU --version`, or a negative errno. */
+int us_emulator_parse_version(const char *line, char ret_version[32]);
+
 /* image.c: makes or finds kernel and initramfs; fills lab->kernel and the like. */
 int us_image_prepare(struct us_lab *lab, struct us_reason *reason);
 
 #define US_MODELS_VF "vfio" /* the only primary of machines, and only theirs */
 
 /* models.c: what --primary takes. Writes the space-separated list when @model is none of them. */
-int us_models_check(const struct us_lab_options *options, const char *model,
-		    struct us_reason *reason);
+int us_models_check(const struct us_lab *lab, const char *model, struct us_reason *reason);
 /* SPEC of --primary of understudy(1) for NIC @nic. */
 const char *us_models_spec(const struct us_lab_options *options, unsigned nic, char buffer[100]);

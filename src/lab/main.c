@@ -21,7 +21,7 @@ static int fail(int r, const struct us_reason *reason)
 {
 	if (r)
 		fprintf(stderr, "understudy-lab: %s\n", r > 0 ? reason->text : us_strerror(r));
-	return r ? 1 : 0;
+	return r == US_RUN_INVALID ? 4 : r ? 1 : 0;
 }
 
 /* Held while the lab is changed or used, by this process only: it ends with it. */
@@ -51,8 +51,11 @@ static int lock(const struct us_lab *lab, struct us_reason *reason)
 static int command_up(struct us_lab *lab, const struct arguments *arguments,
 		      struct us_reason *reason)
 {
-	int r = us_lab_up(lab, reason);
+	/* Its operator may migrate the guest. */
+	int r = us_emulator_choose(lab, true, reason);
 
+	if (!r)
+		r = us_lab_up(lab, reason);
 	if (!r)
 		r = us_lab_guest_up(lab, reason);
 	if (!r)

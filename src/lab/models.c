@@ -61,13 +61,13 @@ const char *us_models_spec(const struct us_lab_options *options, unsigned nic, c
 }
 
 /* Machines are given the card that they have; who has none is told of models. */
-int us_models_check(const struct us_lab_options *options, const char *model,
-		    struct us_reason *reason)
+int us_models_check(const struct us_lab *lab, const char *model, struct us_reason *reason)
 {
+	const struct us_lab_options *options = &lab->options;
 	bool is_vf = !strcmp(model, US_MODELS_VF);
 
 	if (!is_vf && options->hosts == US_HOSTS_NETNS)
-		return check_model(options->qemu, model, reason);
+		return check_model(lab->qemu, model, reason);
 	if (is_vf && options->hosts == US_HOSTS_VM)
 		return 0;
 	return us_refuse(reason, is_vf ? "only host machines have VFs: --hosts vm"

@@ -32,7 +32,10 @@ static const char usage[] =
 	"  --scenario NAME    to compare, any number of them (hide, migrate, migrate-fail); to "
 	"break,\n"
 	"                     any number of faults (all)\n"
-	"  --qemu PATH        (qemu-system-x86_64, or what emulates the machine)\n"
+	"  --qemu PATH        (the host's; for a migration of an emulated guest one of 9.0 or\n"
+	"                     later, which is downloaded if the host has none)\n"
+	"  --allow-unsound    migrate emulated guests with an earlier one all the same: the result\n"
+	"                     is invalid\n"
 	"  --accel tcg|kvm    (tcg)\n"
 	"  --machine q35|pc|virt|s390-ccw-virtio\n"
 	"                     (q35); virt is an arm64, s390-ccw-virtio an s390x\n"
@@ -53,7 +56,7 @@ static const char usage[] =
 	"  --name NAME        of the lab, so that two can be up (uslab)\n"
 	"  --help, --version\n"
 	"\n"
-	"Exit status: 0 done or passed, 1 failed, 2 usage.\n";
+	"Exit status: 0 done or passed, 1 failed, 2 usage, 4 invalid: a guest's kernel crashed.\n";
 
 enum { RATE_MAX = 10000, SLOW_SWITCH_MAX_SEC = 60, QUEUES_MAX = 4 };
 
@@ -119,6 +122,9 @@ static bool parse_one(int option, const char *value, struct us_lab_options *opti
 	case 'q':
 		options->qemu = value;
 		return true;
+	case 'u':
+		options->allows_unsound = true;
+		return true;
 	case 'a':
 		options->accel = value;
 		return is_one_of(value, "tcg", "kvm");
@@ -170,6 +176,7 @@ bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options,
 		{ "primary", required_argument, NULL, 'p' },
 		{ "scenario", required_argument, NULL, 's' },
 		{ "qemu", required_argument, NULL, 'q' },
+		{ "allow-unsound", no_argument, NULL, 'u' },
 		{ "accel", required_argument, NULL, 'a' },
 		{ "machine", required_argument, NULL, 'm' },
 		{ "hotplug", required_argument, NULL, 'P' },
@@ -198,8 +205,6 @@ bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options,
 	while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0)
 		if (!parse_one(option, optarg, ret_options))
 			return false;
-	if (!ret_options->qemu)
-		ret_options->qemu = ret_options->machine->qemu;
 	if (ret_options->machine->hotplug)
 		ret_options->hotplug = ret_options->machine->hotplug;
 	*ret_rest = optind;

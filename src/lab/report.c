@@ -147,7 +147,7 @@ static json_t *versions(const struct us_run *run)
 {
 	static const char *const release[] = { "uname", "-r", NULL };
 	const char *host = run->lab->options.hosts == US_HOSTS_VM ? "host-a" : NULL;
-	const char *const qemu[] = { run->lab->options.qemu, "--version", NULL };
+	const char *const qemu[] = { run->lab->qemu, "--version", NULL };
 	const char *const cli[] = { run->lab->cli, "--version", NULL };
 	US_CLEANUP(us_freep) char *qemu_text = first_line(us_proc_read(run->lab, host, qemu));
 	US_CLEANUP(us_freep) char *cli_text = first_line(us_proc_read(run->lab, NULL, cli));
@@ -167,6 +167,20 @@ static json_t *stop_to_resume(const struct us_run *run)
 	return resume ? json_real((resume->time_usec - stop->time_usec) / 1e3) : json_null();
 }
 
+static const char *verdict(const struct us_run *run)
+{
+	return run->invalid[0] ? "invalid" : us_has_failed(run) ? "fail" : "pass";
+}
+
+/* Why, and what the guest's kernel said; the counts above mean nothing. */
+static void print_invalid(const struct us_run *run)
+{
+	fprintf(run->out, "  %s\n", run->invalid);
+	for (size_t i = 0; i < run->timeline.count; i++)
+		if (!strcmp(run->timeline.events[i].source, "guest"))
+			fprintf(run->out, "    | %s\n", run->timeline.events[i].detail);
+}
+
 json_t *us_report(struct us_run *run)
 {
 	json_t *events = report_events(run), *phases = report_phases(run),
@@ -179,11 +193,16 @@ json_t *us_report(struct us_run *run)
 			"QEMU reports a downtime of %d ms; STOP on host-a to RESUME on host-b took "
 			"%.0f ms\n",
 			(int)run->downtime_ms, json_real_value(gap));
+	if (run->invalid[0])
+		print_invalid(run);
 	for (unsigned i = 0; i < run->failures_count; i++) {
 		fprintf(run->out, "  %s\n", run->failures[i]);
 		json_array_append_new(failures, json_string(run->failures[i]));
 	}
-	fprintf(run->out, "%s: %s\n\n", run->scenario->name, us_has_failed(run) ? "FAIL" : "PASS");
+	fprintf(run->out, "%s: %s\n\n", run->scenario->name,
+		run->invalid[0]	     ? "INVALID"
+		: us_has_failed(run) ? "FAIL"
+				     : "PASS");
 
 	report = json_pack(
 		"{s:s,s:s,s:i,s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o}", "scenario",
@@ -193,8 +212,9 @@ json_t *us_report(struct us_run *run)
 		run->lab->options.hotplug, "versions", versions(run), "phases", phases,
 		"transitions", transitions, "events", events, "downtime_ms",
 		run->downtime_ms < 0 ? json_null() : json_integer(run->downtime_ms),
-		"stop_to_resume_ms", gap, "verdict", us_has_failed(run) ? "fail" : "pass",
-		"failures", failures);
+		"stop_to_resume_ms", gap, "verdict", verdict(run), "failures", failures);
+	if (run->invalid[0])
+		json_object_set_new(report, "invalid", json_string(run->invalid));
 	json_object_set_new(report, "hosts", json_string(us_hosts_name(run->lab->options.hosts)));
 	if (run->lab->options.html)
 		json_object_set_new(report, "frames", us_html_frames(run));

@@ -13,6 +13,9 @@
 #include "lab/tcp.h"
 #include "util/clock.h"
 
+#define QUOTE_USEC (US_USEC_PER_SEC / 2) /* for the rest of what a dying kernel says */
+#define SHELL_USEC (20 * US_USEC_PER_SEC)
+
 void us_say(struct us_run *run, const char *format, ...)
 {
 	va_list arguments;
@@ -30,7 +33,7 @@ void us_fail(struct us_run *run, const char *format, ...)
 	char *text = run->failures[run->failures_count];
 	va_list arguments;
 
-	if (run->failures_count == US_RUN_FAILURES)
+	if (run->failures_count == US_RUN_FAILURES || run->invalid[0])
 		return;
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(run->failures[0]), format, arguments);
@@ -39,9 +42,29 @@ void us_fail(struct us_run *run, const char *format, ...)
 	us_say(run, "FAILED: %s", text);
 }
 
+static int on_over(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	((struct us_run *)userdata)->lab->is_over = true;
+	return 0;
+}
+
+void us_invalidate(struct us_run *run, const char *format, ...)
+{
+	va_list arguments;
+
+	if (run->invalid[0])
+		return;
+	va_start(arguments, format);
+	vsnprintf(run->invalid, sizeof(run->invalid), format, arguments);
+	va_end(arguments);
+	us_say(run, "INVALID: %s", run->invalid);
+	sd_event_add_time_relative(run->lab->loop, &run->over_timer, CLOCK_MONOTONIC, QUOTE_USEC, 0,
+				   on_over, run);
+}
+
 bool us_has_failed(const struct us_run *run)
 {
-	return run->failures_count > 0;
+	return run->failures_count > 0 || run->invalid[0];
 }
 
 uint64_t us_mark(void)
@@ -138,6 +161,8 @@ static void on_event(struct us_timeline *timeline, const struct us_lab_event *ev
 	struct us_run *run = timeline->userdata;
 	uint64_t delay_usec = run->lab->options.slow_switch_sec * US_USEC_PER_SEC;
 
+	if (!strcmp(event->source, "guest") && !run->may_crash)
+		us_invalidate(run, "the guest's kernel on %s: %s", event->place, event->detail);
 	if (delay_usec && !run->switch_timer && !strcmp(event->name, "RESUME") &&
 	    !strcmp(event->place, "host-b"))
 		sd_event_add_time_relative(run->lab->loop, &run->switch_timer, CLOCK_MONOTONIC,
@@ -169,6 +194,8 @@ static void end(struct us_run *run)
 	static const char *const detach[] = { "vm", "detach", "web", NULL };
 
 	run->end_usec = us_now_usec();
+	run->over_timer = sd_event_source_disable_unref(run->over_timer);
+	run->lab->is_over = false;
 	run->switch_timer = sd_event_source_disable_unref(run->switch_timer);
 	us_tcp_stop(run->tcp);
 	for (int nic = 0; nic < US_NET_NICS; nic++)
@@ -200,6 +227,48 @@ static void settle(struct us_run *run)
 			us_probe_settle(run->probes[nic], pauses_usec, count);
 }
 
+/*
+ * A guest may also fall silent without a word. Before a failure is believed, its shell has to
+ * answer wherever its QEMU runs. One that boots is given the time for that.
+ */
+static void examine_guest(struct us_run *run)
+{
+	for (int host = 0; host < US_LAB_HOSTS; host++) {
+		struct us_vm *vm = &run->vms[host];
+		struct us_reason reason;
+		json_t *answer = NULL;
+		bool is_running;
+
+		if (!vm->started || us_vm_command(vm, "query-status", NULL, &answer, &reason))
+			continue;
+		is_running = json_is_true(json_object_get(answer, "running"));
+		json_decref(answer);
+		if (is_running && us_vm_guest_run(vm, "true", SHELL_USEC) == -ETIMEDOUT)
+			us_invalidate(run,
+				      "the guest on %s does not answer on its console for %d s",
+				      us_lab_host_name(host), (int)(SHELL_USEC / US_USEC_PER_SEC));
+	}
+}
+
+static bool never(void *userdata)
+{
+	return false;
+}
+
+/* What this run is worth, once its scenario is through. */
+static void examine(struct us_run *run)
+{
+	struct us_lab *lab = run->lab;
+
+	if (us_has_failed(run) && !run->invalid[0] && run->was_ready && !run->may_crash &&
+	    !lab->interrupted)
+		examine_guest(run);
+	if (run->invalid[0]) /* until its kernel had the time to say why */
+		us_lab_wait(lab, never, NULL, 2 * QUOTE_USEC);
+	if (run->scenario->migrates && lab->qemu_why_unsound[0])
+		us_invalidate(run, "%s", lab->qemu_why_unsound);
+}
+
 int us_run_scenario(struct us_lab *lab, const struct us_scenario *scenario, json_t **ret_report)
 {
 	struct us_run *run = calloc(1, sizeof(*run));
@@ -228,10 +297,11 @@ int us_run_scenario(struct us_lab *lab, const struct us_scenario *scenario, json
 		scenario->run_qemu(run);
 	else
 		scenario->run(run);
+	examine(run);
 	end(run);
 	settle(run);
 	*ret_report = us_report(run);
-	r = us_has_failed(run) ? US_REFUSED : 0;
+	r = run->invalid[0] ? US_RUN_INVALID : us_has_failed(run) ? US_REFUSED : 0;
 
 	for (int nic = 0; nic < US_NET_NICS; nic++)
 		if (run->probes[nic])

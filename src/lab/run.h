@@ -57,26 +57,38 @@ struct us_run {
 	json_int_t downtime_ms; /* -1: no migration completed */
 	char failures[US_RUN_FAILURES][400];
 	unsigned failures_count;
+
+	char invalid[400]; /* why the run proves nothing, or empty */
+	bool may_crash;	   /* the scenario makes the guest's kernel complain */
+	bool was_ready;	   /* the guest has a shell on its console */
+	sd_event_source *over_timer;
 };
 
 struct us_scenario {
 	const char *name, *summary;
 	void (*run)(struct us_run *run);
 	void (*run_qemu)(struct us_run *run); /* with QEMU's own failover; NULL: no such thing */
+	bool migrates; /* the guest, if only in an attempt */
 };
 
 /* Ends with a nameless one. */
 extern const struct us_scenario us_scenarios[];
 const struct us_scenario *us_scenario_find(const char *name);
 
+#define US_RUN_INVALID (US_REFUSED + 1)
+
 /* Runs the scenario in a lab that is up, prints as it goes, and then the report. Returns 0 for
- * pass, US_REFUSED for fail, -errno. *@ret_report is the caller's, also after a fail. */
+ * pass, US_REFUSED for fail, US_RUN_INVALID if the guest died or may have been damaged, -errno. *@ret_report is the caller's, also after a fail. */
 int us_run_scenario(struct us_lab *lab, const struct us_scenario *scenario, json_t **ret_report);
 
 /* --- for scenarios ------------------------------------------------------------------------ */
 
 /* Records a failure, once per text; the run ends after the scenario's remaining steps no-op. */
 void us_fail(struct us_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Records that the run proves nothing, once; ends it soon. What fails later does not count. */
+void us_invalidate(struct us_run *run, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The run has failed or is invalid. */
 bool us_has_failed(const struct us_run *run);
 /* Progress for the person in front of it: one line with the elapsed time. */
 void us_say(struct us_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -110,6 +122,7 @@ void us_scenario_migrate(struct us_run *run);
 void us_scenario_migrate_abort(struct us_run *run);
 void us_scenario_migrate_fail(struct us_run *run);
 void us_scenario_coupled(struct us_run *run);
+void us_scenario_dead_guest(struct us_run *run);
 void us_scenario_qemu_expose(struct us_run *run);
 void us_scenario_qemu_hide(struct us_run *run);
 void us_scenario_qemu_migrate(struct us_run *run);

@@ -107,8 +107,11 @@ int us_runs_once(struct us_lab *lab, const struct us_scenario *scenario, json_t 
 	}
 	if (!r) {
 		r = us_run_scenario(lab, scenario, ret_report);
-		if (r == US_REFUSED)
-			us_refuse(reason, "%s failed: logs are in %s", scenario->name, lab->dir);
+		if (r > 0)
+			us_refuse(reason, "%s %s: logs are in %s", scenario->name,
+				  r == US_RUN_INVALID ? "is invalid, because of its guest or QEMU"
+						      : "failed",
+				  lab->dir);
 	}
 	if (lab->transient)
 		us_lab_end_run(lab);
@@ -126,10 +129,20 @@ static int check(const struct us_lab *lab, const char *name, struct us_reason *r
 	return lab->options.manager == US_MANAGER_QEMU ? check_manager(lab, scenario, reason) : 0;
 }
 
-/* Of many runs those are drawn that failed, and the last. Returns -EINTR, or -errno when there is
- * no sense in going on; what failed is counted. */
+struct tally {
+	unsigned passed, failed, invalid;
+};
+
+static void print_tally(const struct tally *tally)
+{
+	printf("%u passed, %u failed, %u invalid\n\n", tally->passed, tally->failed,
+	       tally->invalid);
+}
+
+/* Of many runs those are drawn that did not pass, and the last. Returns -EINTR, or -errno when
+ * there is no sense in going on; all others are counted. */
 static int run_next(struct us_lab *lab, const char *name, bool is_last, json_t *reports,
-		    unsigned *passed, struct us_reason *reason)
+		    struct tally *tally, struct us_reason *reason)
 {
 	json_t *report = NULL;
 	int r = us_runs_once(lab, us_scenario_find(name), &report, reason);
@@ -137,39 +150,51 @@ static int run_next(struct us_lab *lab, const char *name, bool is_last, json_t *
 	if (!report)
 		return r;
 	json_array_append_new(reports, report);
-	*passed += r == 0;
+	tally->passed += r == 0;
+	tally->invalid += r == US_RUN_INVALID;
+	tally->failed += r && r != US_RUN_INVALID;
 	if (!r && !is_last)
 		json_object_del(report, "frames");
 	if (!is_last || json_array_size(reports) > 1)
-		printf("%s: %s; %u of %zu passed\n\n", name, r ? "failed" : "passed", *passed,
-		       json_array_size(reports));
+		print_tally(tally);
 	return lab->interrupted ? -EINTR : 0;
 }
 
 static int run_all(struct us_lab *lab, char *const names[], unsigned count, json_t *reports,
 		   struct us_reason *reason)
 {
-	unsigned total = count * lab->options.repeat, passed = 0;
+	unsigned total = count * lab->options.repeat;
+	struct tally tally = {};
 	int r = 0;
 
 	for (unsigned i = 0; !r && i < total; i++)
-		r = run_next(lab, names[i % count], i + 1 == total, reports, &passed, reason);
-	us_runs_end(lab, !r && passed == total);
-	if (r || passed == total || total == 1)
-		return r ? r : passed == total ? 0 : US_REFUSED;
-	return us_refuse(reason, "%u of %u runs passed", passed, total);
+		r = run_next(lab, names[i % count], i + 1 == total, reports, &tally, reason);
+	us_runs_end(lab, !r && tally.passed == total);
+	if (r || tally.passed == total)
+		return r;
+	if (total > 1)
+		us_refuse(reason, "of %u runs %u failed and %u are invalid", total, tally.failed,
+			  tally.invalid);
+	return tally.failed ? US_REFUSED : US_RUN_INVALID;
 }
 
 int us_runs_repeat(struct us_lab *lab, char *const names[], unsigned count,
 		   struct us_reason *reason)
 {
+	bool migrates = false;
 	json_t *reports;
-	int r = us_models_check(&lab->options, lab->options.primary, reason);
+	int r = 0;
 
-	if (!r && !strcmp(lab->options.machine->name, "pc") && strcmp(lab->options.hotplug, "acpi"))
+	if (!strcmp(lab->options.machine->name, "pc") && strcmp(lab->options.hotplug, "acpi"))
 		r = us_refuse(reason, "a pc has ACPI's hot-plug only: choose --machine q35");
-	for (unsigned i = 0; !r && i < count; i++)
+	for (unsigned i = 0; !r && i < count; i++) {
 		r = check(lab, names[i], reason);
+		migrates |= !r && us_scenario_find(names[i])->migrates;
+	}
+	if (!r)
+		r = us_emulator_choose(lab, migrates, reason);
+	if (!r)
+		r = us_models_check(lab, lab->options.primary, reason);
 	if (r)
 		return r;
 	reports = json_array();
@@ -186,6 +211,7 @@ int us_runs_repeat(struct us_lab *lab, char *const names[], unsigned count,
 
 static void print_run(const struct us_lab *lab, const json_t *report, unsigned round)
 {
+	const char *invalid = json_string_value(json_object_get(report, "invalid"));
 	const json_t *failures = json_object_get(report, "failures"), *failure;
 	size_t i;
 
@@ -193,6 +219,8 @@ static void print_run(const struct us_lab *lab, const json_t *report, unsigned r
 	       json_string_value(json_object_get(report, "scenario")), lab->options.primary,
 	       us_manager_name(lab->options.manager),
 	       json_string_value(json_object_get(report, "verdict")));
+	if (invalid)
+		printf("       %s\n", invalid);
 	json_array_foreach (failures, i, failure)
 		printf("       %s\n", json_string_value(failure));
 	fflush(stdout);
@@ -242,6 +270,7 @@ static int compare_check(struct us_lab *lab, struct us_reason *reason)
 	static const char *const models[] = { "vmxnet3", "e1000e" }, *const vf[] = { US_MODELS_VF };
 	bool are_vms = lab->options.hosts == US_HOSTS_VM;
 	struct us_lab_options *options = &lab->options;
+	bool migrates = false;
 	int r = 0;
 
 	choose(options->scenarios, &options->scenarios_count, scenarios,
@@ -252,9 +281,12 @@ static int compare_check(struct us_lab *lab, struct us_reason *reason)
 		const struct us_scenario *scenario = find(lab, options->scenarios[i], reason);
 
 		r = scenario ? check_manager(lab, scenario, reason) : US_REFUSED;
+		migrates |= scenario && scenario->migrates;
 	}
+	if (!r)
+		r = us_emulator_choose(lab, migrates, reason);
 	for (unsigned i = 0; !r && i < options->primaries_count; i++)
-		r = us_models_check(options, options->primaries[i], reason);
+		r = us_models_check(lab, options->primaries[i], reason);
 	if (!r && us_lab_is_up(lab))
 		r = us_refuse(reason,
 			      "a comparison raises labs of its own, and %s is up: "

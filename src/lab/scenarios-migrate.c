@@ -144,6 +144,19 @@ void us_scenario_migrate_fail(struct us_run *run)
 	expect_back_on_source(run, since);
 }
 
+/* Tries the lab, not Understudy: what becomes of this guest's frames is nobody's loss. */
+void us_scenario_dead_guest(struct us_run *run)
+{
+	uint64_t since = do_migrate_slowly(run, "migrate");
+
+	us_say(run, "guest: panics");
+	if (!us_has_failed(run))
+		us_vm_guest_type(&run->vms[A], "echo c >/proc/sysrq-trigger");
+	us_expect_event(run, since, A, "kernel", NULL);
+	expect_migration_ends(run, true);
+	expect_on_destination(run, "migrate");
+}
+
 static void do_outside(struct us_run *run, enum us_lab_host host, const char *command,
 		       const char *uri)
 {

@@ -21,6 +21,7 @@ void us_expect_boot(struct us_run *run, enum us_lab_host host, const char *text)
 			us_strerror(r));
 	else
 		us_say(run, "the guest says: %s", text);
+	run->was_ready |= !r && !strcmp(text, "guest: ready");
 }
 
 struct heard {

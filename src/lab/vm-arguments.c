@@ -163,7 +163,7 @@ void us_vm_arguments(struct us_vm_arguments *arguments, const struct us_vm *vm)
 	char path[200], monitor[200];
 
 	us_vm_qmp_path(lab, vm->options.host, path);
-	add(arguments, "%s", lab->options.qemu);
+	add(arguments, "%s", lab->qemu);
 	for (const char *const *fixed =
 		     (const char *const[]){ "-nodefaults", "-no-user-config", "-display", "none",
 					    "-m", "256", NULL };

@@ -8,11 +8,22 @@
 
 #include "lab/vm.h"
 #include "lab/vm-private.h"
+#include "util/clock.h"
 
 static void forget(struct us_vm *vm, size_t size)
 {
 	memmove(vm->output, vm->output + size, vm->output_size - size + 1);
 	vm->output_size -= size;
+}
+
+/* To the timeline, where the run sees it. */
+static void on_kernel(void *userdata, const char *line)
+{
+	struct us_vm *vm = userdata;
+
+	if (vm->timeline)
+		us_timeline_add(vm->timeline, us_clock_usec(CLOCK_REALTIME),
+				us_lab_host_name(vm->options.host), "guest", "kernel", line, NULL);
 }
 
 static int on_output(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -27,6 +38,8 @@ static int on_output(sd_event_source *source, int fd, uint32_t revents, void *us
 		us_vm_console_close(vm);
 		return 0;
 	}
+	if (n > 0)
+		us_kernel_watch_feed(&vm->kernel, vm->output + vm->output_size, n, on_kernel, vm);
 	/* Firmware writes what it likes; a NUL must not hide what follows. */
 	for (ssize_t i = 0; i < n; i++)
 		if (!vm->output[vm->output_size + i])

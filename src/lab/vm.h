@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "lab/kernel-watch.h"
 #include "lab/lab.h"
 #include "lab/timeline.h"
 #include "util/stream.h"
@@ -43,6 +44,7 @@ struct us_vm {
 	char output[65536]; /* of the console: the newest */
 	size_t output_size;
 	unsigned commands;
+	struct us_kernel_watch kernel;
 };
 
 /* Starts QEMU and returns once its monitors answer. @vm is zeroed by this. */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Recognizes on a guest's console that its kernel crashed, hangs or found its memory damaged, so
+ * that a dead guest is not taken for lost frames. Pure: bytes in, lines out.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define US_KERNEL_QUOTED_LINES 12 /* reported lines of one crash */
+
+struct us_kernel_watch {
+	char line[240]; /* incomplete */
+	size_t length;
+	unsigned quoted;
+};
+
+typedef void (*us_kernel_watch_fn)(void *userdata, const char *line);
+
+/* Whether a kernel of Linux that prints @line will not serve its network any more. */
+bool us_kernel_is_dying(const char *line);
+
+/* Calls @fn for the first line that us_kernel_is_dying() and for those after it, up to
+ * US_KERNEL_QUOTED_LINES. A longer line is cut; other control characters become spaces. */
+void us_kernel_watch_feed(struct us_kernel_watch *watch, const char *bytes, size_t size,
+			  us_kernel_watch_fn fn, void *userdata);
