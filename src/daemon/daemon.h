@@ -155,6 +155,7 @@ struct us_host_pair {
 	bool assign_next;		/* `primary` is to be assigned once the old one is gone */
 	bool must_look;			/* at the switch: something changed there */
 	uint64_t differed_usec;		/* when it last was not as it should be; 0: never */
+	uint64_t changed_usec;		/* when someone else was last seen to have changed it */
 	struct us_pair_options options;
 
 	struct us_pair engine;

@@ -12,6 +12,8 @@
 #include "pci/vfio.h"
 #include "util/clock.h"
 
+#define RECENT_USEC (600 * US_USEC_PER_SEC)
+
 #define ADD(level, next, ...)                                                                      \
 	us_finding_add(findings, US_LEVEL_##level, pair->name, next, __VA_ARGS__)
 
@@ -108,19 +110,29 @@ static void find_at_stop(const struct us_host_pair *pair, json_t *findings)
 	    reason.text);
 }
 
-/* Whether the switch does what it was told. */
+/*
+ * Whether the switch does what it was told. An entry that someone else changes is set again within
+ * milliseconds, so a recent change is told as well as one that is not mended yet.
+ */
 static void find_path(const struct us_host_pair *pair, json_t *findings)
 {
+	static const char next[] = "bridge monitor fdb shows who changes it";
 	const struct us_pair *engine = &pair->engine;
+	uint64_t age_usec = us_now_usec() - pair->changed_usec;
 	enum us_path path;
 
 	if (!pair->steer || engine->steering || engine->config.mode == US_MODE_SEPARATE ||
-	    us_steer_path(pair->steer, &path) != 0 || path == engine->path)
+	    us_steer_path(pair->steer, &path) != 0)
 		return;
-	ADD(ERROR,
-	    "bridge monitor fdb shows who changes it; understudy hide and expose set it anew",
-	    "the switch sends to path %s, it was told %s: someone else changed the entry",
-	    us_path_name(path), us_path_name(engine->path));
+	if (path != engine->path)
+		ADD(ERROR, next,
+		    "someone else changed the entry in the switch: it sends to path %s, not %s",
+		    us_path_name(path), us_path_name(engine->path));
+	else if (pair->changed_usec && age_usec < RECENT_USEC)
+		ADD(WARNING, next,
+		    "someone else changed the entry in the switch %" PRIu64
+		    " s ago: it was set to path %s again",
+		    age_usec / US_USEC_PER_SEC, us_path_name(path));
 }
 
 static void find_primary(const struct us_host_pair *pair, json_t *findings)

@@ -536,6 +536,7 @@ bool us_host_pair_look(struct us_host_pair *pair)
 	} else {
 		us_log(LOG_WARNING, "%s: the switch was changed by somebody else: path %s, not %s",
 		       pair->name, us_path_name(path), us_path_name(known));
+		pair->changed_usec = us_now_usec();
 	}
 	pair->differed_usec = us_now_usec();
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_PATH, .path = path });
