@@ -90,7 +90,7 @@ int us_emulator_choose(struct us_lab *lab, bool migrates, struct us_reason *reas
 	snprintf(lab->qemu, sizeof(lab->qemu), "%s",
 		 options->qemu ? options->qemu : options->machine->qemu);
 	if (options->hosts == US_HOSTS_VM) {
-		fprintf(us_lab_out(lab), "%s of the host machines runs the guests, with KVM\n",
+		fprintf(us_lab_out(lab), "%s in the host machines runs the guests, with KVM\n",
 			lab->qemu);
 		return 0;
 	}

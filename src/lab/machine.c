@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Boots host machines and connects to them. See machine.h. */
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,13 +68,15 @@ static int start(struct booting *booting, const char *what, const char *const ar
 static int start_machine(struct booting *booting)
 {
 	const struct us_lab *lab = booting->lab;
-	char script[300], number[10];
-	const char *const argv[] = { script,   lab->host_image,
-				     lab->dir, us_lab_host_name(booting->host),
-				     number,   NULL };
+	char script[300], number[10], qemu[256];
+	const char *argv[] = { script, lab->host_image, lab->dir, us_lab_host_name(booting->host),
+			       number, NULL, NULL };
 
 	snprintf(script, sizeof(script), "%s/host-machine", lab->host_data);
 	snprintf(number, sizeof(number), "%d", booting->host + 1);
+	snprintf(qemu, sizeof(qemu), "%s", lab->qemu);
+	if (*qemu == '/') /* one of this machine's is to run there */
+		argv[5] = dirname(qemu);
 	return start(booting, "machine", argv);
 }
 
