@@ -92,7 +92,7 @@ void us_fault_late_acknowledgement(struct us_run *run)
 	us_ctl_socket(run->lab, US_LAB_HOST_B, socket);
 	snprintf(target, sizeof(target), "unix:%s", socket);
 	us_do_reach_primary(run, NULL);
-	us_do_prepare_destination(run, NULL);
+	us_do_prepare_destination(run, US_LAB_HOST_B, NULL);
 	do_ignore_unplugs(run, true);
 
 	since = us_mark();

@@ -41,7 +41,7 @@ static void do_reach_start(struct us_run *run, const struct us_fault *fault)
 	else
 		us_do_reach_primary(run, NULL);
 	if (fault->transition == US_FAULT_MIGRATE)
-		us_do_prepare_destination(run, NULL);
+		us_do_prepare_destination(run, US_LAB_HOST_B, NULL);
 }
 
 /* ---- The transition ---- */

@@ -63,6 +63,7 @@ struct us_platform {
 const struct us_platform *us_platform_find(const char *name);
 
 #define US_LAB_CHOICES 100
+#define US_LAB_TIMES_MAX 200
 
 struct us_lab_options {
 	const char *name;    /* of the laboratory */
@@ -78,6 +79,7 @@ struct us_lab_options {
 	enum us_hosts hosts;
 	unsigned queues; /* of the standby, and CPUs */
 	unsigned repeat;
+	unsigned times;		  /* that a guest migrates back or forth in one run */
 	unsigned rate;		  /* frames a second, each way */
 	unsigned slow_switch_sec; /* the switch keeps its entry so long after a migration; 0: not */
 	bool tcp;

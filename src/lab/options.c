@@ -46,6 +46,7 @@ static const char usage[] =
 	"(acpi)\n"
 	"  --queues N         of the standby, with as many CPUs, up to 4 (1)\n"
 	"  --repeat N         run each N times\n"
+	"  --times N          in a ping-pong, migrate N times, up to 200 (20)\n"
 	"  --rate FRAMES      a second to the guest, up to 10000 (1000, on machines 50); from\n"
 	"                     it no more than 1000\n"
 	"  --tcp              a bulk transfer and requests over TCP as well\n"
@@ -141,6 +142,8 @@ static bool parse_one(int option, const char *value, struct us_lab_options *opti
 		return number(value, 1, QUEUES_MAX, &options->queues);
 	case 'r':
 		return number(value, 1, 1000, &options->repeat);
+	case 'T':
+		return number(value, 1, US_LAB_TIMES_MAX, &options->times);
 	case 'R':
 		return number(value, 1, RATE_MAX, &options->rate);
 	case 't':
@@ -183,6 +186,7 @@ bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options,
 		{ "guest", required_argument, NULL, 'g' },
 		{ "queues", required_argument, NULL, 'Q' },
 		{ "repeat", required_argument, NULL, 'r' },
+		{ "times", required_argument, NULL, 'T' },
 		{ "rate", required_argument, NULL, 'R' },
 		{ "tcp", no_argument, NULL, 't' },
 		{ "slow-switch", required_argument, NULL, 'S' },
@@ -201,7 +205,8 @@ bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options,
 						.guest = "bookworm",
 						.hotplug = "acpi",
 						.queues = 1,
-						.repeat = 1 };
+						.repeat = 1,
+						.times = 20 };
 	while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0)
 		if (!parse_one(option, optarg, ret_options))
 			return false;

@@ -23,7 +23,7 @@
 
 #define BUCKET_USEC (250 * US_USEC_PER_MSEC)
 #define BUCKETS_NEAR 4
-#define STEPS_MAX 8
+#define STEPS_MAX US_LAB_TIMES_MAX
 /* Reports sent so soon after a step may have been sent before it: its time is not exact. */
 #define STEP_BLUR_USEC (5 * US_USEC_PER_MSEC)
 /* Of so many reports heard before a stop the least offset says what time it was in the guest. */

@@ -157,14 +157,23 @@ static json_t *versions(const struct us_run *run)
 			 "guest_kernel", run->lab->kernel_version, "host_kernel", kernel);
 }
 
+/* The longest: a guest may migrate more than once. */
 static json_t *stop_to_resume(const struct us_run *run)
 {
-	const struct us_lab_event *stop, *resume;
+	uint64_t longest_usec = 0;
 
-	stop = us_timeline_find(&run->timeline, 0, "host-a", "STOP", NULL);
-	resume = stop ? us_timeline_find(&run->timeline, stop->time_usec, "host-b", "RESUME", NULL)
-		      : NULL;
-	return resume ? json_real((resume->time_usec - stop->time_usec) / 1e3) : json_null();
+	for (size_t i = 0; i < run->timeline.count; i++) {
+		const struct us_lab_event *stop = &run->timeline.events[i], *resume;
+		bool is_a = !strcmp(stop->place, "host-a");
+
+		if (strcmp(stop->name, "STOP"))
+			continue;
+		resume = us_timeline_find(&run->timeline, stop->time_usec,
+					  is_a ? "host-b" : "host-a", "RESUME", NULL);
+		if (resume && resume->time_usec - stop->time_usec > longest_usec)
+			longest_usec = resume->time_usec - stop->time_usec;
+	}
+	return longest_usec ? json_real(longest_usec / 1e3) : json_null();
 }
 
 static const char *verdict(const struct us_run *run)
@@ -190,8 +199,8 @@ json_t *us_report(struct us_run *run)
 	fprintf(run->out, "\n");
 	if (run->downtime_ms >= 0)
 		fprintf(run->out,
-			"QEMU reports a downtime of %d ms; STOP on host-a to RESUME on host-b took "
-			"%.0f ms\n",
+			"QEMU reports a downtime of %d ms; STOP on the source to RESUME on the "
+			"destination took %.0f ms\n",
 			(int)run->downtime_ms, json_real_value(gap));
 	if (run->invalid[0])
 		print_invalid(run);

@@ -77,34 +77,33 @@ uint64_t us_run_monotonic(const struct us_run *run, uint64_t time_usec)
 	return run->begin_usec + time_usec - run->begin_realtime_usec;
 }
 
-static void phase(struct us_run *run, struct us_run_phase phase)
+static void phase(struct us_run *run, const char *name, struct us_run_phase phase)
 {
 	if (us_has_failed(run) || run->phases_count == US_RUN_PHASES)
 		return;
+	snprintf(phase.name, sizeof(phase.name), "%s", name);
 	phase.begin_usec = us_now_usec();
 	if (run->lab->options.manager != US_MANAGER_UNDERSTUDY)
 		phase.loss = US_RUN_LOSS_ALLOWED;
 	run->phases[run->phases_count++] = phase;
-	us_timeline_add(&run->timeline, us_mark(), "lab", "lab", "phase", phase.name, NULL);
-	us_say(run, "phase: %s", phase.name);
+	us_timeline_add(&run->timeline, us_mark(), "lab", "lab", "phase", name, NULL);
+	us_say(run, "phase: %s", name);
 }
 
 void us_phase(struct us_run *run, const char *name)
 {
-	phase(run, (struct us_run_phase){ .name = name });
+	phase(run, name, (struct us_run_phase){});
 }
 
 void us_phase_steady(struct us_run *run, const char *name)
 {
-	phase(run,
-	      (struct us_run_phase){ .name = name, .is_steady = true, .loss = US_RUN_LOSS_NONE });
+	phase(run, name, (struct us_run_phase){ .is_steady = true, .loss = US_RUN_LOSS_NONE });
 }
 
 void us_transition(struct us_run *run, const char *name, const char *transition)
 {
-	phase(run, (struct us_run_phase){ .name = name,
-					  .transition = transition,
-					  .loss = US_RUN_LOSS_FROM_GUEST });
+	phase(run, name,
+	      (struct us_run_phase){ .transition = transition, .loss = US_RUN_LOSS_FROM_GUEST });
 }
 
 void us_phase_allow_loss(struct us_run *run)
@@ -215,7 +214,7 @@ static void end(struct us_run *run)
 /* The VM stops, and with it the guest's clock, which delays are read by. */
 static void settle(struct us_run *run)
 {
-	uint64_t pauses_usec[8];
+	uint64_t pauses_usec[US_LAB_TIMES_MAX];
 	unsigned count = 0;
 
 	for (size_t i = 0; i < run->timeline.count && count < US_ARRAY_LENGTH(pauses_usec); i++)

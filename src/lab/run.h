@@ -15,7 +15,7 @@
 #include "lab/timeline.h"
 #include "lab/vm.h"
 
-#define US_RUN_PHASES 24
+#define US_RUN_PHASES (24 + US_LAB_TIMES_MAX)
 #define US_RUN_FAILURES 16
 
 enum us_run_loss {
@@ -25,8 +25,9 @@ enum us_run_loss {
 };
 
 struct us_run_phase {
-	const char *name, *transition; /* which it is part of, or NULL */
-	uint64_t begin_usec;	       /* CLOCK_MONOTONIC */
+	char name[32];
+	const char *transition; /* which it is part of, or NULL */
+	uint64_t begin_usec;	/* CLOCK_MONOTONIC */
 	bool is_steady;
 	enum us_run_loss loss;
 };
@@ -92,7 +93,7 @@ void us_invalidate(struct us_run *run, const char *format, ...)
 bool us_has_failed(const struct us_run *run);
 /* Progress for the person in front of it: one line with the elapsed time. */
 void us_say(struct us_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* From here on frames belong to the phase @name (static); nothing is expected of it. */
+/* From here on frames belong to the phase @name; nothing is expected of it. */
 void us_phase(struct us_run *run, const char *name);
 /* The same for a phase in which nothing moves: no frame may be lost, and delays in transitions
  * are measured against it. */
@@ -123,6 +124,7 @@ void us_scenario_migrate_abort(struct us_run *run);
 void us_scenario_migrate_fail(struct us_run *run);
 void us_scenario_coupled(struct us_run *run);
 void us_scenario_dead_guest(struct us_run *run);
+void us_scenario_ping_pong(struct us_run *run);
 void us_scenario_qemu_expose(struct us_run *run);
 void us_scenario_qemu_hide(struct us_run *run);
 void us_scenario_qemu_migrate(struct us_run *run);
@@ -148,10 +150,10 @@ void us_do_ctl(struct us_run *run, enum us_lab_host host, ...) __attribute__((se
 /* Attaches the VM "web" and adds its pairs. @mode and @hold may be NULL and false. */
 void us_do_attach(struct us_run *run, enum us_lab_host host, const char *mode, bool hold);
 void us_do_guest(struct us_run *run, enum us_lab_host host, const char *command);
-/* A QEMU on host-b that waits for the guest, attached and with its pairs. */
-void us_do_prepare_destination(struct us_run *run, const char *mode);
-/* QEMU's own opinion of the downtime; what the guest's peers see is longer. */
-void us_do_read_downtime(struct us_run *run);
+/* A QEMU on @host that waits for the guest, attached and with its pairs. */
+void us_do_prepare_destination(struct us_run *run, enum us_lab_host host, const char *mode);
+/* Opinion of the source's QEMU, on @host, of the downtime; what the guest's peers see is longer. */
+void us_do_read_downtime(struct us_run *run, enum us_lab_host host);
 
 /* Waits until `status` says that @key of @pair is @value ("true" and "false" for booleans). */
 void us_expect(struct us_run *run, enum us_lab_host host, const char *pair, const char *key,

@@ -138,7 +138,7 @@ void us_scenario_qemu_migrate(struct us_run *run)
 	do_set_vf(run, B, us_net_nics[0].mac);
 	us_expect_event(run, since, A, "MIGRATION", "completed");
 	us_expect_event(run, since, B, "RESUME", NULL);
-	us_do_read_downtime(run);
+	us_do_read_downtime(run, US_LAB_HOST_A);
 
 	us_transition(run, "expose there", "migrate");
 	us_expect_settled(run, B, "web0-p");

@@ -28,6 +28,8 @@ const struct us_scenario us_scenarios[] = {
 	  us_scenario_migrate_fail, us_scenario_qemu_migrate_fail, true },
 	{ "dead-guest", "the guest's kernel panics in a migration: the run has to be invalid",
 	  us_scenario_dead_guest, NULL, true },
+	{ "ping-pong", "the guest migrates back and forth between the hosts (--times)",
+	  us_scenario_ping_pong, NULL, true },
 	{ "coupled", "someone else migrates the guest, between prepare and finish",
 	  us_scenario_coupled, NULL, true },
 	{},

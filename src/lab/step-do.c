@@ -88,10 +88,10 @@ void us_do_attach(struct us_run *run, enum us_lab_host host, const char *mode, b
 			  NULL);
 }
 
-void us_do_prepare_destination(struct us_run *run, const char *mode)
+void us_do_prepare_destination(struct us_run *run, enum us_lab_host host, const char *mode)
 {
-	us_do_start(run, &(struct us_vm_options){ .host = US_LAB_HOST_B, .incoming = true });
-	us_do_attach(run, US_LAB_HOST_B, mode, false);
+	us_do_start(run, &(struct us_vm_options){ .host = host, .incoming = true });
+	us_do_attach(run, host, mode, false);
 }
 
 /* On hold at first, so that the probe sees the whole of the expose. */
@@ -129,13 +129,13 @@ void us_do_guest(struct us_run *run, enum us_lab_host host, const char *command)
 		us_fail(run, "the guest's \"%s\" ended with %d", command, r);
 }
 
-void us_do_read_downtime(struct us_run *run)
+void us_do_read_downtime(struct us_run *run, enum us_lab_host host)
 {
 	struct us_reason reason;
 	json_t *answer = NULL;
 
 	if (us_has_failed(run) ||
-	    us_vm_command(&run->vms[US_LAB_HOST_A], "query-migrate", NULL, &answer, &reason))
+	    us_vm_command(&run->vms[host], "query-migrate", NULL, &answer, &reason))
 		return;
 	json_unpack(answer, "{s:I}", "downtime", &run->downtime_ms);
 	json_decref(answer);
