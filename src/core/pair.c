@@ -681,6 +681,14 @@ static int take_stopped(struct us_pair *pair, bool on)
 	return set(&pair->stopped, stopped);
 }
 
+/* A stop that is not over is that of its arrival, which a guest that is to go on does not end. */
+static int take_prepare(struct us_pair *pair)
+{
+	if (!pair->prepared)
+		pair->stopped = false;
+	return set(&pair->prepared, true);
+}
+
 static int take_event(struct us_pair *pair, const struct us_event *event,
 		      struct us_effects *effects)
 {
@@ -707,7 +715,7 @@ static int take_event(struct us_pair *pair, const struct us_event *event,
 		take_reset(pair, event->age_usec, now, effects);
 		return 0;
 	case US_EVENT_PREPARE:
-		return set(&pair->prepared, true);
+		return take_prepare(pair);
 	case US_EVENT_FINISH:
 		pair->stopped = false;
 		return set(&pair->prepared, false);

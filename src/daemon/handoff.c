@@ -180,6 +180,7 @@ void us_handoff_resumed(struct us_host_vm *vm, struct us_client *client)
 {
 	struct us_host_pair *pair;
 
+	us_handoff_arrived(vm);
 	vm->expected_usec = 0;
 	us_list_for_each (pair, &vm->pairs, link)
 		us_client_call(client, "Handoff", call_json(pair, "late", json_array()), false,
@@ -415,6 +416,29 @@ void us_handoff_arrived(struct us_host_vm *vm)
 	}
 }
 
+void us_handoff_left(struct us_host_vm *vm)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		us_announce_free(US_STEAL(pair->announce));
+}
+
+/* Once its guest is to go on, only its own QEMU knows when it stands still. */
+static void feed_stopped(struct us_host_pair *pair, bool on)
+{
+	if (!pair->engine.prepared)
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_STOPPED, .on = on });
+}
+
+void us_handoff_ends(struct us_host_vm *vm)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		feed_stopped(pair, false);
+}
+
 static void announce_more(struct us_host_pair *pair, const json_t *addresses)
 {
 	const json_t *address;
@@ -497,8 +521,7 @@ void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_
 	}
 	r = check_frames(pair, frames, &reason);
 	if (r == 0 && strcmp(state, "held") != 0)
-		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_STOPPED,
-							   .on = strcmp(state, "stopped") == 0 });
+		feed_stopped(pair, strcmp(state, "stopped") == 0);
 	if (r == 0)
 		r = deliver_frames(pair, frames, &reason);
 	if (r == 0)

@@ -57,5 +57,11 @@ size_t us_handoff_frames(const struct us_handoff *handoff);
 /* The destination's side. Its guest runs here now: the network is told. */
 void us_handoff_arrived(struct us_host_vm *vm);
 
+/* It is about to run elsewhere, or does: it is announced here no more. */
+void us_handoff_left(struct us_host_vm *vm);
+
+/* What its source had for it is here, or does not come: what is held for that waits no longer. */
+void us_handoff_ends(struct us_host_vm *vm);
+
 /* The method Handoff. */
 void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters);

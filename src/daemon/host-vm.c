@@ -49,6 +49,8 @@ static void set_state(struct us_host_vm *vm, enum us_vm_state state)
 
 	vm->state = state;
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_VM, .vm = state });
+	if (state == US_VM_MOVED || state == US_VM_GONE)
+		us_handoff_left(vm);
 	if (!arrived)
 		return;
 	vm->counts.arrivals++;
@@ -97,7 +99,7 @@ static void on_again(void *userdata)
 /* Its source has not sent what it held in time: what arrived here waits no longer. */
 static void on_arriving(void *userdata)
 {
-	us_host_vm_feed(userdata, &(struct us_event){ .type = US_EVENT_STOPPED });
+	us_handoff_ends(userdata);
 }
 
 /* Adoption was refused, or the monitor went away. Frees @vm if it was only being attached. */
@@ -147,6 +149,14 @@ static void on_deleted(struct us_host_vm *vm, const struct us_vm_event *event)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_UNPLUGGED });
 }
 
+/* Whoever migrates it, its next host may announce it from now on. */
+static void stopped(struct us_host_vm *vm, uint64_t age_usec)
+{
+	us_migrate_stopped(vm, true, age_usec);
+	if (vm->transfer == US_TRANSFER_ACTIVE)
+		us_handoff_left(vm);
+}
+
 static void on_event(void *userdata, const struct us_vm_event *event)
 {
 	struct us_host_vm *vm = userdata;
@@ -179,7 +189,7 @@ static void on_event(void *userdata, const struct us_vm_event *event)
 	case US_VM_TRACE:
 		/* First: every frame that comes from now on belongs to the guest's next host. */
 		if (strcmp(event->name, "STOP") == 0)
-			us_migrate_stopped(vm, true, event->age_usec);
+			stopped(vm, event->age_usec);
 		else if (strcmp(event->name, "RESUME") == 0)
 			us_migrate_stopped(vm, false, event->age_usec);
 		us_publish_vm(vm, event->name);

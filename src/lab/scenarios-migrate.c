@@ -194,7 +194,8 @@ static void do_cross(struct us_run *run, unsigned number, enum us_lab_host from,
 	us_expect_never(run, from, "web0", "visible", since);
 }
 
-/* The hosts by turns are source and destination; nothing is waited for but that the last is over. */
+/* The hosts by turns are source and destination; nothing is waited for but that the last is over.
+ */
 void us_scenario_ping_pong(struct us_run *run)
 {
 	unsigned times = run->lab->options.times;

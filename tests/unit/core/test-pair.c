@@ -500,6 +500,20 @@ static const struct scene_line incoming_parked[] = {
 	{ 0 },
 };
 
+/* It migrates on before the source has said that all is here: that stop is not waited for. */
+static const struct scene_line going_on[] = {
+	{ 0, "stopped on", "steer=parked", NULL },
+	{ 1, "steered parked on", "", NULL },
+	{ 50, "vm running", "", "web0: hidden (guest's driver is not known yet)" },
+	{ 60, "prepare", "steer=standby", "web0: hidden (hidden for a migration)" },
+	{ 61, "steered standby on", "", NULL },
+	{ 500, "migrating on", "", NULL },
+	{ 900, "stopped on", "steer=parked", NULL },
+	{ 901, "steered parked on", "", NULL },
+	{ 902, "prepare", "", NULL },
+	{ 0 },
+};
+
 /* The source ends after it said that the guest has stopped. */
 static const struct scene_line incoming_in_vain[] = {
 	{ 0, "stopped on", "steer=parked", NULL },
@@ -637,6 +651,7 @@ static const struct story {
 	{ "moved parked", US_MODE_COMBINED, true, TO_VISIBLE, moved_parked },
 	{ "incoming parked", US_MODE_COMBINED, true, TO_RESERVED, incoming_parked },
 	{ "incoming in vain", US_MODE_COMBINED, true, TO_RESERVED, incoming_in_vain },
+	{ "going on", US_MODE_COMBINED, true, TO_RESERVED, going_on },
 	{ "stopped and going on", US_MODE_COMBINED, true, TO_VISIBLE, stopped_and_going_on },
 	{ "stopped late", US_MODE_COMBINED, true, TO_VISIBLE, stopped_late },
 	{ "unplugged before plugged", US_MODE_COMBINED, false, TO_HIDDEN,
