@@ -12,6 +12,7 @@
 
 #include "api/codec.h"
 #include "api/server-private.h"
+#include "util/printable.h"
 
 enum {
 	WAITING_MAX = 64,
@@ -69,7 +70,7 @@ void us_call_fail(struct us_call *call, const char *error, const char *format, .
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	us_one_line(text);
+	us_make_printable(text);
 	us_call_answer(call, name, json_pack("{s:o}", "message", us_wire_string(text)));
 }
 

@@ -57,6 +57,9 @@ struct us_request {
 	const char *method;
 	json_t *parameters; /* stolen; NULL: {} */
 	bool more;
+	/* The replies' strings come as the daemon sent them: without it, and without --json, each is
+	 * made one printable line first. */
+	bool raw;
 	/* Each reply; may be NULL. Not called for errors, which are reported for everyone … */
 	void (*reply)(void *userdata, const json_t *parameters);
 	/* … unless there is this: @error is the error's name, or NULL where connecting failed with

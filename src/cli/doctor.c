@@ -11,6 +11,7 @@
 
 #include "cli/cli.h"
 #include "util/cleanup.h"
+#include "util/printable.h"
 
 enum level { OK, WARNING, ERROR, LEVEL_N };
 
@@ -42,6 +43,7 @@ static void add(struct doctor *doctor, enum level level, const char *about, cons
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	us_make_printable(text);
 	json_array_append_new(doctor->findings,
 			      json_pack("{s:s, s:s, s:s, s:s*}", "level", level_names[level],
 					"about", about, "text", text, "next", next));

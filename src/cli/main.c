@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "util/cleanup.h"
+#include "util/printable.h"
 
 #define DEFAULT_HOST "unix:/run/understudy/control"
 
@@ -73,16 +74,25 @@ static enum us_exit print_help(void)
 
 /* ---- Failing ---- */
 
+/* One line, whatever is in it: the words of a daemon, or of a script's variable. */
+static void print_error(const char *format, va_list arguments)
+{
+	US_CLEANUP(us_freep) char *text = NULL;
+
+	fflush(stdout);
+	if (vasprintf(&text, format, arguments) < 0)
+		abort();
+	us_make_printable(text);
+	fprintf(stderr, "understudy: %s\n", text);
+}
+
 enum us_exit us_cli_fail(const struct us_cli *cli, enum us_exit code, const char *format, ...)
 {
 	va_list arguments;
 
-	fflush(stdout);
-	fputs("understudy: ", stderr);
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	print_error(format, arguments);
 	va_end(arguments);
-	fputc('\n', stderr);
 	return code;
 }
 
@@ -90,11 +100,9 @@ enum us_exit us_cli_usage(const struct us_cli *cli, const char *format, ...)
 {
 	va_list arguments;
 
-	fputs("understudy: ", stderr);
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	print_error(format, arguments);
 	va_end(arguments);
-	fputc('\n', stderr);
 	if (cli->command)
 		print_synopsis(stderr, cli->command);
 	else

@@ -1,6 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* understudy metrics: what a scraper gets, on stdout. */
+#include <string.h>
+
 #include "cli/cli.h"
+#include "util/cleanup.h"
+#include "util/printable.h"
+
+/* The daemon may be another host's, and stdout a terminal. */
+static void print_lines(const char *text)
+{
+	US_CLEANUP(us_freep) char *copy = strdup(text);
+	char *rest = copy, *line;
+
+	if (!copy)
+		abort();
+	while ((line = strsep(&rest, "\n")) && (rest || *line)) {
+		us_make_printable(line);
+		puts(line);
+	}
+}
 
 static void on_text(void *userdata, const json_t *parameters)
 {
@@ -9,7 +27,7 @@ static void on_text(void *userdata, const json_t *parameters)
 	if (cli->json)
 		us_print_json(parameters);
 	else
-		fputs(us_json_text(parameters, "text", ""), stdout);
+		print_lines(us_json_text(parameters, "text", ""));
 }
 
 static enum us_exit run_metrics(struct us_cli *cli)
@@ -17,6 +35,7 @@ static enum us_exit run_metrics(struct us_cli *cli)
 	const struct us_request request = {
 		.method = "GetMetrics",
 		.more = true,
+		.raw = true,
 		.reply = on_text,
 		.userdata = cli,
 	};

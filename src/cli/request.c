@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "understudy/client.h"
 #include "util/cleanup.h"
+#include "util/printable.h"
 
 enum {
 	CROWD_PAUSE_MSEC = 10,
@@ -35,6 +36,42 @@ const char *us_json_text(const json_t *object, const char *name, const char *oth
 	const char *text = json_string_value(json_object_get(object, name));
 
 	return text ? text : otherwise;
+}
+
+/* All strings in @value: what others chose, and a terminal is to show. */
+static void make_printable(json_t *value)
+{
+	const char *key;
+	json_t *member;
+	size_t i;
+
+	if (json_is_string(value)) {
+		US_CLEANUP(us_freep) char *text = strdup(json_string_value(value));
+
+		if (!text)
+			abort();
+		us_make_printable(text);
+		json_string_set(value, text);
+	}
+	json_array_foreach (value, i, member)
+		make_printable(member);
+	json_object_foreach (value, key, member)
+		make_printable(member);
+}
+
+static void hand_over(const struct run *run, const json_t *parameters)
+{
+	US_CLEANUP(json_decrefp) json_t *copy = NULL;
+
+	if (!run->request->reply)
+		return;
+	if (run->cli->json || run->request->raw) {
+		run->request->reply(run->request->userdata, parameters);
+		return;
+	}
+	copy = json_deep_copy(parameters);
+	make_printable(copy);
+	run->request->reply(run->request->userdata, copy);
 }
 
 /* Errors of the interface carry a message; those of Varlink itself name what they refer to. */
@@ -77,8 +114,7 @@ static void on_answer(void *userdata, const char *error, const json_t *parameter
 		sd_event_exit(run->loop, report_error(run->cli, error, parameters));
 		return;
 	}
-	if (run->request->reply)
-		run->request->reply(run->request->userdata, parameters);
+	hand_over(run, parameters);
 	if (!more)
 		sd_event_exit(run->loop, US_EXIT_DONE);
 }

@@ -16,12 +16,6 @@ static size_t width(const char *text)
 	return count;
 }
 
-static void print_text(const char *text)
-{
-	for (; *text; text++)
-		putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
-}
-
 void us_table_add(struct us_table *table, const char *const *cells)
 {
 	void *grown = reallocarray(table->cells, table->rows + 1, sizeof(*table->cells));
@@ -39,7 +33,7 @@ static void print_row(const struct us_table *table, size_t row, const size_t *wi
 	for (size_t i = 0; i < table->columns; i++) {
 		const char *text = table->cells[row][i];
 
-		print_text(text);
+		fputs(text, stdout);
 		if (i + 1 < table->columns)
 			printf("%*s", (int)(widths[i] - width(text) + 2), "");
 	}

@@ -20,5 +20,5 @@ struct us_table {
  */
 void us_table_add(struct us_table *table, const char *const *cells);
 
-/* Prints to stdout and frees; control characters show as '?'. */
+/* Prints to stdout and frees. The cells are printable. */
 void us_table_print(struct us_table *table);

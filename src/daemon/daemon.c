@@ -8,6 +8,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "daemon/daemon.h"
+#include "util/printable.h"
 
 /* ---- Life ---- */
 
@@ -138,6 +139,7 @@ void us_log(int priority, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
+	us_make_printable(line);
 	/* The prefix is sd-daemon(3)'s: the journal takes it as the priority. */
 	fprintf(stderr, "%s%s\n",
 		getenv("JOURNAL_STREAM") ? (char[]){ '<', '0' + priority, '>', 0 } : "", line);

@@ -5,6 +5,7 @@
 
 #include "api/codec.h"
 #include "daemon/diagnose.h"
+#include "util/printable.h"
 
 struct us_diagnosis {
 	struct us_list link;
@@ -32,7 +33,7 @@ void us_finding_add(json_t *findings, enum us_level level, const char *about, co
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	us_one_line(text);
+	us_make_printable(text);
 	json_array_append_new(findings,
 			      json_pack("{s:s, s:s, s:o, s:o*}", "level", level_names[level],
 					"about", about, "text", us_wire_string(text), "next",

@@ -10,6 +10,7 @@
 #include "api/codec.h"
 #include "daemon/daemon.h"
 #include "util/clock.h"
+#include "util/printable.h"
 
 enum {
 	MOVE_BYTES = 128,	    /* a pair's name, two states and the longest reason */
@@ -47,10 +48,13 @@ static void send_or_drop(struct us_daemon *daemon, struct monitor *monitor, json
 }
 
 /* Takes @event and sends it, with its kind and time, to all who monitor. */
-static void publish(struct us_daemon *daemon, const char *kind, const char *line, json_t *event)
+static void publish(struct us_daemon *daemon, const char *kind, const char *text, json_t *event)
 {
 	struct monitor *monitor;
+	char line[1024]; /* as the log shows it */
 
+	snprintf(line, sizeof(line), "%s", text);
+	us_make_printable(line);
 	json_object_set_new(event, "event", json_string(kind));
 	json_object_set_new(event, "time_usec",
 			    json_integer((json_int_t)us_clock_usec(CLOCK_REALTIME)));

@@ -5,13 +5,7 @@
 #include <string.h>
 
 #include "util/error.h"
-
-void us_one_line(char *text)
-{
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = ' ';
-}
+#include "util/printable.h"
 
 int us_refuse(struct us_reason *reason, const char *format, ...)
 {
@@ -24,7 +18,7 @@ int us_refuse(struct us_reason *reason, const char *format, ...)
 	vsnprintf(reason->text, sizeof(reason->text), format, arguments);
 	va_end(arguments);
 
-	us_one_line(reason->text);
+	us_make_printable(reason->text);
 	return US_REFUSED;
 }
 

@@ -26,14 +26,11 @@ struct us_reason {
 
 /*
  * Writes the reason and returns US_REFUSED, so that a function can `return us_refuse(…)`.
- * @reason may be NULL. What does not fit is cut; control characters (a peer's words may hold
- * them) become spaces.
+ * @reason may be NULL. What does not fit is cut; the rest is made printable (util/printable.h),
+ * because a peer's words may be in it.
  */
 int us_refuse(struct us_reason *reason, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-
-/* Makes control characters spaces, in place. */
-void us_one_line(char *text);
 
 /* The words for an errno, positive or negative: "No such file or directory". */
 const char *us_strerror(int error);
