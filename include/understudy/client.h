@@ -24,8 +24,8 @@ typedef void (*us_client_answer_fn)(void *userdata, const char *error, const jso
 				    bool more);
 
 /*
- * Connects to @host: "unix:PATH", or "ssh://[USER@]HOST", which runs `ssh HOST understudy proxy`
- * and speaks through it (ssh asks nothing: BatchMode). Returns 0, a negative errno (-ENOENT,
+ * Connects to @host: "unix:PATH", or "ssh://[USER@]HOST[:PORT]", which runs `ssh HOST understudy
+ * proxy` and speaks through it (ssh asks nothing: BatchMode). Returns 0, a negative errno (-ENOENT,
  * -ECONNREFUSED: no daemon there), or -EINVAL for a host of another form.
  */
 int us_client_new(struct us_client **ret_client, sd_event *loop, const char *host);

@@ -173,7 +173,7 @@ void us_client_free(struct us_client *client)
 		take_pending(client);
 	sd_event_source_disable_unref(client->ssh_ended);
 	us_stream_free(client->stream);
-	us_transport_close(&client->transport);
+	us_transport_close(&client->transport, client->loop);
 	free(client->host);
 	free(client);
 }

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <string.h>
+#include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "api/transport.h"
+#include "api/uri.h"
 #include "util/cleanup.h"
 #include "util/stream.h"
-
-#define UNIX_PREFIX "unix:"
-#define SSH_PREFIX "ssh://"
 
 /* What the far shell, ssh and `understudy proxy` mean by their exit status. */
 enum {
@@ -23,22 +20,30 @@ enum {
 	STATUS_SSH = 255,
 };
 
-/* "[USER@]HOST"; a name that begins with '-' would be an option to what ssh runs in turn. */
-static bool is_ssh_target(const char *target)
+/* The arguments: nothing in them is taken for an option, or for something by a shell (uri.h). */
+static void exec_ssh(const struct us_uri *uri)
 {
-	const char *at = strrchr(target, '@');
-	const char *name = at ? at + 1 : target;
+	const char *argv[16] = { "ssh", "-o", "BatchMode=yes", "-T" };
+	size_t n = 4;
+	char port[8];
 
-	if (!*name || *name == '-' || *target == '-' || *target == '@')
-		return false;
-	for (const char *c = target; *c; c++)
-		if (!isgraph((unsigned char)*c) || *c == '/')
-			return false;
-	return true;
+	snprintf(port, sizeof(port), "%u", uri->port);
+	if (uri->port) {
+		argv[n++] = "-p";
+		argv[n++] = port;
+	}
+	if (uri->user[0]) {
+		argv[n++] = "-l";
+		argv[n++] = uri->user;
+	}
+	argv[n++] = uri->host;
+	argv[n++] = "understudy";
+	argv[n++] = "proxy";
+	execvp("ssh", (char *const *)argv);
 }
 
 /* In the child: becomes ssh, with @fd as its input and output. */
-static void run_ssh(const char *host, int fd, pid_t parent)
+static void run_ssh(const struct us_uri *uri, int fd, pid_t parent)
 {
 	sigset_t none;
 
@@ -53,11 +58,11 @@ static void run_ssh(const char *host, int fd, pid_t parent)
 		_exit(STATUS_SSH); /* it died before we could ask to be told */
 	if (dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0)
 		_exit(STATUS_SSH);
-	execlp("ssh", "ssh", "-o", "BatchMode=yes", "-T", host, "understudy", "proxy", NULL);
+	exec_ssh(uri);
 	_exit(STATUS_SSH);
 }
 
-static int open_ssh(struct us_transport *transport, const char *host)
+static int open_ssh(struct us_transport *transport, const struct us_uri *uri)
 {
 	US_CLEANUP(us_closep) int theirs = -1;
 	pid_t parent = getpid();
@@ -71,7 +76,7 @@ static int open_ssh(struct us_transport *transport, const char *host)
 	if (transport->pid < 0)
 		return -errno;
 	if (transport->pid == 0)
-		run_ssh(host, theirs, parent);
+		run_ssh(uri, theirs, parent);
 	transport->pidfd = syscall(SYS_pidfd_open, transport->pid, 0);
 	return transport->pidfd < 0 ? -errno : 0;
 }
@@ -79,28 +84,56 @@ static int open_ssh(struct us_transport *transport, const char *host)
 int us_transport_open(struct us_transport *ret_transport, const char *host)
 {
 	struct us_transport transport = { .fd = -1, .pidfd = -1, .pid = -1 };
-	int r = -EINVAL;
+	struct us_uri uri;
+	int r;
 
-	if (strncmp(host, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
-		r = us_connect_unix(host + strlen(UNIX_PREFIX), &transport.fd);
-	else if (strncmp(host, SSH_PREFIX, strlen(SSH_PREFIX)) == 0 &&
-		 is_ssh_target(host + strlen(SSH_PREFIX)))
-		r = open_ssh(&transport, host);
+	if (us_uri_parse(host, &uri, NULL) != 0)
+		return -EINVAL;
+	r = uri.type == US_URI_UNIX ? us_connect_unix(uri.path, &transport.fd)
+				    : open_ssh(&transport, &uri);
 	if (r < 0) {
-		us_transport_close(&transport);
+		us_transport_close(&transport, NULL);
 		return r;
 	}
 	*ret_transport = transport;
 	return 0;
 }
 
-void us_transport_close(struct us_transport *transport)
+/* ---- The end of ssh ---- */
+
+/* It ended: the loop lets go of the source, which closes the descriptor. */
+static int on_killed(sd_event_source *source, int pidfd, uint32_t events, void *userdata)
+{
+	siginfo_t info;
+
+	waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG);
+	sd_event_source_set_floating(source, false);
+	return 0;
+}
+
+/* Takes @pidfd. A process that nobody can be told of is collected by whoever inherits it. */
+static void collect_later(sd_event *loop, int pidfd)
+{
+	sd_event_source *source;
+
+	if (!loop || pidfd < 0 ||
+	    sd_event_add_io(loop, &source, pidfd, EPOLLIN, on_killed, NULL) < 0) {
+		us_close(pidfd);
+		return;
+	}
+	sd_event_source_set_io_fd_own(source, true);
+	sd_event_source_set_floating(source, true);
+	sd_event_source_unref(source);
+}
+
+void us_transport_close(struct us_transport *transport, sd_event *loop)
 {
 	transport->fd = us_close(transport->fd);
 	if (transport->pid > 0) {
-		/* It holds nothing worth a farewell, and a killed child is collected at once. */
+		/* It holds nothing worth a farewell. */
 		kill(transport->pid, SIGKILL);
-		waitpid(transport->pid, NULL, 0);
+		collect_later(loop, transport->pidfd);
+		transport->pidfd = -1;
 	}
 	transport->pid = -1;
 	transport->pidfd = us_close(transport->pidfd);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <systemd/sd-event.h>
 
 struct us_transport {
 	int fd;	   /* a connected stream socket */
@@ -11,13 +12,16 @@ struct us_transport {
 };
 
 /*
- * @host is "unix:PATH" or "ssh://[USER@]HOST". Does not block, and does not wait for ssh to
- * connect. Returns 0, -EINVAL for a host of another form, or -errno.
+ * @host is what api/uri.h reads. Does not block, and does not wait for ssh to connect. Returns 0,
+ * -EINVAL for a host of another form, or -errno.
  */
 int us_transport_open(struct us_transport *ret_transport, const char *host);
 
-/* Closes what is still open, ends ssh and collects it. Safe to call twice. */
-void us_transport_close(struct us_transport *transport);
+/*
+ * Closes what is still open and ends ssh, which is collected from @loop: a killed process can take
+ * its time to end. Safe to call twice.
+ */
+void us_transport_close(struct us_transport *transport, sd_event *loop);
 
 /*
  * Collects an ssh that ended (its pidfd is readable) and says in words how; NULL if it runs.

@@ -16,7 +16,7 @@ enum us_exit {
 };
 
 struct us_cli {
-	const char *host; /* "unix:PATH" or "ssh://[USER@]HOST" */
+	const char *host; /* what api/uri.h reads */
 	bool json;
 	const struct us_command *command;
 	struct us_args args; /* of the command: its words are not among them */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/uri.h"
 #include "cli/cli.h"
 #include "util/cleanup.h"
 #include "util/printable.h"
@@ -16,7 +17,7 @@ enum {
 };
 
 static const struct us_option common_options[] = {
-	{ "host", 'H', "HOST", "the daemon to ask: unix:PATH or ssh://[USER@]HOST" },
+	{ "host", 'H', "HOST", "the daemon to ask: " US_URI_FORMS },
 	{ "json", 0, NULL, "print what the daemon answers, one JSON object per line" },
 	{ "help", 'h', NULL, "print this" },
 	{ "version", 0, NULL, "print the version" },

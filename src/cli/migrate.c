@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/uri.h"
 #include "cli/cli.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -208,13 +209,14 @@ static enum us_exit run_migrate(struct us_cli *cli)
 	json_t *parameters, *settings = NULL;
 	json_int_t seconds = 0;
 	struct us_reason reason;
+	struct us_uri uri;
 
 	if (us_args_has(args, "abort"))
 		return abort_migration(cli);
 	if (!to)
 		return us_cli_usage(cli, "migrate: --to HOST is missing");
-	if (strncmp(to, "unix:", 5) != 0 && strncmp(to, "ssh://", 6) != 0)
-		return us_cli_usage(cli, "%s is no host: unix:PATH or ssh://[USER@]HOST", to);
+	if (us_uri_parse(to, &uri, &reason) != 0)
+		return us_cli_usage(cli, "%s", reason.text);
 	if (deadline && read_deadline(deadline, &seconds, &reason) != 0)
 		return us_cli_usage(cli, "%s", reason.text);
 	if (read_settings(args, &settings, &reason) != 0)
@@ -228,7 +230,7 @@ static enum us_exit run_migrate(struct us_cli *cli)
 }
 
 static const struct us_option migrate_options[] = {
-	{ "to", 0, "HOST", "the other host's daemon: unix:PATH or ssh://[USER@]HOST" },
+	{ "to", 0, "HOST", "the other host's daemon: " US_URI_FORMS },
 	{ "set", 0, "K=V", "a migration parameter or capability of QEMU; repeatable" },
 	{ "deadline", 0, "SECONDS", "give up, and undo, after so long" },
 	{ "abort", 0, NULL, "end the migration that is under way" },

@@ -6,6 +6,7 @@
 #include <systemd/sd-event.h>
 #include <time.h>
 
+#include "api/uri.h"
 #include "cli/cli.h"
 #include "understudy/client.h"
 #include "util/cleanup.h"
@@ -143,9 +144,11 @@ static int catch_signals(struct run *run)
 
 static enum us_exit no_daemon(const struct us_cli *cli, int error)
 {
-	if (error == -EINVAL)
-		return us_cli_usage(cli, "%s is no host: unix:PATH or ssh://[USER@]HOST",
-				    cli->host);
+	struct us_reason reason;
+	struct us_uri uri;
+
+	if (us_uri_parse(cli->host, &uri, &reason) != 0)
+		return us_cli_usage(cli, "%s", reason.text);
 	return us_cli_fail(cli, US_EXIT_NO_DAEMON,
 			   "no understudyd at %s (%s): start it with systemctl start understudyd, "
 			   "or name another with -H",

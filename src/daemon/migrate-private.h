@@ -48,7 +48,7 @@ json_t *us_migration_progress(const struct us_migration *m, const char *line, bo
 /* ---- reach.c ---- */
 
 /*
- * Where the daemon at @destination ("ssh://[USER@]HOST" or "unix:PATH") means @uri, which it sent:
+ * Where the daemon at @destination (api/uri.h) means @uri, which it sent:
  * an address that stands for all of its host's becomes HOST. -EBADMSG: it is no "tcp:" URI.
  */
 int us_migration_reach(const char *destination, const char *uri, char *ret_uri, size_t size);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/uri.h"
 #include "daemon/crash.h"
 #include "daemon/migrate-private.h"
 #include "util/clock.h"
@@ -335,9 +336,13 @@ void us_migrate(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call 
 		const json_t *parameters)
 {
 	struct us_migration *m;
+	struct us_uri destination;
 	struct us_reason reason = { "" };
 	int r = check(vm, &reason);
 
+	if (r == 0)
+		r = us_uri_parse(json_string_value(json_object_get(parameters, "destination")),
+				 &destination, &reason);
 	if (r == 0)
 		r = check_deadline(json_integer_value(json_object_get(parameters, "deadline_sec")),
 				   &reason);

@@ -7,25 +7,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/uri.h"
 #include "daemon/migrate-private.h"
-
-/* The host in "ssh://[USER@]HOST", the one we are on for any other destination. */
-static const char *host_of(const char *destination)
-{
-	const char *user = strrchr(destination, '@');
-
-	if (strncmp(destination, "ssh://", 6) != 0)
-		return "127.0.0.1";
-	return user ? user + 1 : destination + 6;
-}
 
 int us_migration_reach(const char *destination, const char *uri, char *ret_uri, size_t size)
 {
 	static const char *const any[] = { "tcp:0.0.0.0:", "tcp:[::]:" };
-	const char *host = host_of(destination), *port = NULL;
-	bool is_bare_ipv6 = strchr(host, ':') && host[0] != '[';
+	const char *host = "127.0.0.1", *port = NULL; /* the host we are on, unless it is another */
+	struct us_uri there;
 	int n;
 
+	if (us_uri_parse(destination, &there, NULL) != 0)
+		return -EBADMSG;
+	if (there.type == US_URI_SSH)
+		host = there.host;
 	if (strncmp(uri, "tcp:", 4) != 0) /* QEMU would also run a program, or open a file */
 		return -EBADMSG;
 	for (size_t i = 0; i < US_ARRAY_LENGTH(any) && !port; i++)
@@ -34,6 +29,6 @@ int us_migration_reach(const char *destination, const char *uri, char *ret_uri, 
 	if (!port)
 		n = snprintf(ret_uri, size, "%s", uri);
 	else
-		n = snprintf(ret_uri, size, is_bare_ipv6 ? "tcp:[%s]:%s" : "tcp:%s:%s", host, port);
+		n = snprintf(ret_uri, size, there.is_ipv6 ? "tcp:[%s]:%s" : "tcp:%s:%s", host, port);
 	return n < 0 || (size_t)n >= size ? -EBADMSG : 0;
 }

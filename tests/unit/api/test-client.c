@@ -8,9 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "api/server.h"
@@ -277,7 +281,7 @@ static void test_ssh_ends(void **state)
 		{ "kill -9 $$", "ssh://there: ssh was killed" },
 		{ "exit 0", "ssh://there: the connection through ssh ended" },
 		/* What it was told to do, and nothing else. */
-		{ "[ \"$*\" = '-o BatchMode=yes -T ssh://there understudy proxy' ] && exit 3",
+		{ "[ \"$*\" = '-o BatchMode=yes -T there understudy proxy' ] && exit 3",
 		  "no understudyd runs there" },
 	};
 	struct place *place = *state;
@@ -326,15 +330,96 @@ static void test_ssh_is_ended(void **state)
 	unlink(script);
 }
 
+static pid_t read_pid(const struct place *place)
+{
+	char path[300];
+	int pid = 0;
+	FILE *in = NULL;
+
+	snprintf(path, sizeof(path), "%s/pid", place->directory);
+	while (!in || fscanf(in, "%d", &pid) != 1) { /* ssh has not begun to run */
+		if (in)
+			fclose(in);
+		in = fopen(path, "re");
+	}
+	fclose(in);
+	unlink(path);
+	return pid;
+}
+
+/* Holds @pid: killed, it is not collected before this process ends. Its end of the pipe is @ready.
+ */
+static pid_t hold_process(pid_t pid)
+{
+	int ready[2];
+	pid_t holder;
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	holder = fork();
+	if (holder == 0) {
+		if (ptrace(PTRACE_SEIZE, pid, 0, 0) < 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) != 1) {
+		waitpid(holder, NULL, 0);
+		holder = -1;
+	}
+	close(ready[0]);
+	return holder;
+}
+
+static bool is_collected(void *userdata)
+{
+	return kill(*(pid_t *)userdata, 0) < 0 && errno == ESRCH;
+}
+
+/* A killed process may end late: nobody waits for it, and it is collected all the same. */
+static void test_ssh_that_does_not_end(void **state)
+{
+	struct place *place = *state;
+	US_CLEANUP(us_freep) char *path = strdup(getenv("PATH"));
+	struct us_client *client = NULL;
+	char all[8192], script[128], words[400];
+	pid_t ssh, holder;
+
+	snprintf(all, sizeof(all), "%s:%s", place->directory, path);
+	setenv("PATH", all, true);
+	snprintf(words, sizeof(words), "echo $$ >%s/pid; exec cat >/dev/null", place->directory);
+	put_ssh(place, words, script, sizeof(script));
+	assert_int_equal(us_client_new(&client, place->loop, "ssh://there"), 0);
+	ssh = read_pid(place);
+	holder = hold_process(ssh);
+	if (holder < 0) {
+		us_client_free(client);
+		skip(); /* ptrace is not permitted */
+	}
+	us_client_free(client);
+	assert_int_equal(kill(ssh, 0), 0);
+	kill(holder, SIGKILL);
+	waitpid(holder, NULL, 0);
+	place_run(place, is_collected, &ssh);
+	setenv("PATH", path, true);
+	unlink(script);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_setup, place_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_calls),	 TEST(test_freed_from_an_answer),
-		TEST(test_disconnected), TEST(test_call_after_the_end),
-		TEST(test_hosts),	 TEST(test_nonsense),
-		TEST(test_ssh_ends),	 TEST(test_ssh_is_ended),
+		TEST(test_calls),
+		TEST(test_freed_from_an_answer),
+		TEST(test_disconnected),
+		TEST(test_call_after_the_end),
+		TEST(test_hosts),
+		TEST(test_nonsense),
+		TEST(test_ssh_ends),
+		TEST(test_ssh_is_ended),
+		TEST(test_ssh_that_does_not_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -285,7 +285,7 @@ static void test_usage(void **state)
 		{ "status a b", "status: b is too much" },
 		{ "status --json=yes", "--json takes no value" },
 		{ "status -H", "--host needs HOST" },
-		{ "-H somewhere status", "somewhere is no host: unix:PATH or ssh://[USER@]HOST" },
+		{ "-H somewhere status", "somewhere is no host: unix:PATH or ssh://[USER@]HOST[:PORT]" },
 		{ "hide", "hide: something is missing\nusage: understudy hide NAME\n" },
 		{ "vm attach web0", "--qmp PATH is missing" },
 		{ "pair add p --vm v --port t", "--standby is missing" },

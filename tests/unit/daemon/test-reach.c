@@ -16,7 +16,9 @@ static void test_reach(void **state)
 	} cases[] = {
 		{ "ssh://root@other", "tcp:0.0.0.0:4444", "tcp:other:4444" },
 		{ "ssh://other", "tcp:[::]:4444", "tcp:other:4444" },
-		{ "ssh://root@fd00::2", "tcp:[::]:1", "tcp:[fd00::2]:1" },
+		{ "ssh://other:2222", "tcp:0.0.0.0:4444", "tcp:other:4444" },
+		{ "ssh://root@[fd00::2]:2222", "tcp:[::]:1", "tcp:[fd00::2]:1" },
+		{ "ssh://[fe80::2%eth0]:22", "tcp:[::]:1", "tcp:[fe80::2%eth0]:1" },
 		{ "ssh://[fd00::2]", "tcp:0.0.0.0:1", "tcp:[fd00::2]:1" },
 		{ "ssh://root@other", "tcp:10.0.0.2:4444", "tcp:10.0.0.2:4444" },
 		{ "unix:/run/b@c/control", "tcp:0.0.0.0:4444", "tcp:127.0.0.1:4444" },
@@ -34,6 +36,9 @@ static void test_reach(void **state)
 static void test_only_tcp(void **state)
 {
 	char uri[16];
+
+	assert_int_equal(us_migration_reach("ssh://b c", "tcp:0.0.0.0:1", uri, sizeof(uri)),
+			 -EBADMSG);
 
 	assert_int_equal(us_migration_reach("ssh://b", "exec:true", uri, sizeof(uri)), -EBADMSG);
 	assert_int_equal(us_migration_reach("ssh://b", "", uri, sizeof(uri)), -EBADMSG);
