@@ -79,6 +79,11 @@ bool us_call_wants_more(const struct us_call *call)
 	return call->more;
 }
 
+void us_call_become_peer(struct us_call *call)
+{
+	call->client->is_peer = true;
+}
+
 size_t us_call_backlog(const struct us_call *call)
 {
 	return us_stream_backlog(call->client->stream);
@@ -128,7 +133,12 @@ static void handle_control(struct us_call *call, const struct us_wire_call *wire
 	if (!method->name)
 		us_call_answer(call, SERVICE "MethodNotImplemented",
 			       json_pack("{s:s}", "method", wire->method));
-	else if (method->changes && !call->client->peer.may_change)
+	else if (call->client->is_peer && !(method->access & US_METHOD_FOR_PEER))
+		us_call_fail(call, "NotAllowed",
+			     "%s is not allowed to another host's daemon: this connection is for "
+			     "migrations to here (understudy proxy --peer)",
+			     name);
+	else if (method->access & US_METHOD_CHANGES && !call->client->peer.may_change)
 		us_call_fail(call, "NotAllowed",
 			     "%s is not allowed to user %u: be root or join the group understudy",
 			     name, call->client->peer.uid);

@@ -38,6 +38,7 @@ struct us_api_client {
 	struct us_server *server;
 	struct us_stream *stream;
 	struct us_peer peer;
+	bool is_peer;		/* us_call_become_peer() */
 	struct us_call *call;	/* under way: at most one */
 	struct us_list waiting; /* those behind it, in order */
 	size_t waiting_count, waiting_bytes;

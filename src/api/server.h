@@ -20,9 +20,14 @@
 struct us_server;
 struct us_call; /* one method call, until it is answered for the last time */
 
+enum us_method_access {
+	US_METHOD_CHANGES = 1 << 0,  /* only for root and the group `understudy` */
+	US_METHOD_FOR_PEER = 1 << 1, /* also for another host's daemon: us_call_become_peer() */
+};
+
 struct us_method {
 	const char *name; /* without the interface: "AttachVm" */
-	bool changes;	  /* only for root and the group `understudy` */
+	unsigned access;  /* enum us_method_access */
 	/* @parameters is borrowed for the call. Must answer, now or later, exactly once with
 	 * us_call_reply() or us_call_fail(), before that any number of times with
 	 * us_call_continue() if us_call_wants_more(). */
@@ -66,6 +71,12 @@ void us_call_fail(struct us_call *call, const char *error, const char *format, .
 	__attribute__((format(printf, 3, 4)));
 
 bool us_call_wants_more(const struct us_call *call);
+
+/*
+ * From now on, and for good, the connection of this call may begin only what is for a peer (and
+ * what org.varlink.service has). It gets no right that it did not have before.
+ */
+void us_call_become_peer(struct us_call *call);
 
 /* Bytes that this client has not read yet: a monitor drops events rather than lose the client. */
 size_t us_call_backlog(const struct us_call *call);

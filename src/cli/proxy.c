@@ -3,6 +3,10 @@
  * understudy proxy: stdin and stdout become a connection to the local daemon. What ssh runs on
  * another host.
  *
+ * With --peer the daemon is asked first to take this connection for another daemon's: it then
+ * answers what a migration to here needs, and nothing else. Whoever is at the other end of stdin
+ * has no part in that, and what they say is understood by the daemon alone.
+ *
  * Copies bytes and understands none. Writing blocks, and need not do better: the daemon always
  * reads, and one that is not read by the other side gives that side up itself.
  */
@@ -76,6 +80,39 @@ static int copy_both(int fd)
 	}
 }
 
+/* One message, up to its NUL. A byte at a time: what follows it is not for us. */
+static int read_message(int fd, char *text, size_t size)
+{
+	for (size_t length = 0; length < size; length++) {
+		struct pollfd ready = { .fd = fd, .events = POLLIN };
+		ssize_t n;
+
+		while ((n = read(fd, text + length, 1)) < 0 && (errno == EAGAIN || errno == EINTR))
+			poll(&ready, 1, -1);
+		if (n <= 0)
+			return n < 0 ? -errno : -ECONNRESET;
+		if (text[length] == '\0')
+			return 0;
+	}
+	return -EMSGSIZE;
+}
+
+/* Asks for less than is allowed to us. A daemon that does not know how is no way in. */
+static int become_peer(int fd)
+{
+	static const char call[] = "{\"method\":\"org.understudy.Control.BecomePeer\"}";
+	US_CLEANUP(json_decrefp) json_t *answer = NULL;
+	char text[1024];
+	int r = write_all(fd, call, sizeof(call));
+
+	if (r == 0)
+		r = read_message(fd, text, sizeof(text));
+	if (r < 0)
+		return r;
+	answer = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	return json_is_object(answer) && !json_object_get(answer, "error") ? 0 : -EOPNOTSUPP;
+}
+
 static enum us_exit run_proxy(struct us_cli *cli)
 {
 	US_CLEANUP(us_closep) int fd = -1;
@@ -89,13 +126,25 @@ static enum us_exit run_proxy(struct us_cli *cli)
 				   "no understudyd at %s (%s): start it with systemctl start "
 				   "understudyd, or name another with -H",
 				   cli->host, us_strerror(r));
+	r = us_args_has(&cli->args, "peer") ? become_peer(fd) : 0;
+	if (r < 0)
+		return us_cli_fail(
+			cli, US_EXIT_FAILED,
+			"proxy: %s takes no peers (%s): update understudyd, and restart it",
+			cli->host, us_strerror(r));
 	r = copy_both(fd);
 	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
 		return us_cli_fail(cli, US_EXIT_FAILED, "proxy: %s", us_strerror(r));
 	return US_EXIT_DONE;
 }
 
+static const struct us_option proxy_options[] = {
+	{ "peer", 0, NULL, "for another host's daemon: only what a migration to here needs" },
+	{ NULL, 0, NULL, NULL },
+};
+
 const struct us_command us_proxy_commands[] = {
-	{ "proxy", "", "connect stdin and stdout to the local daemon", NULL, 0, 0, run_proxy },
+	{ "proxy", "[--peer]", "connect stdin and stdout to the local daemon", proxy_options, 0, 0,
+	  run_proxy },
 	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
 };

@@ -270,6 +270,12 @@ static void handoff(void *userdata, struct us_call *call, const json_t *paramete
 		us_handoff_receive(vm, call, parameters);
 }
 
+static void become_peer(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	us_call_become_peer(call);
+	us_call_reply(call, NULL);
+}
+
 static void monitor(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	us_publish_monitor(userdata, call);
@@ -292,24 +298,31 @@ static void diagnose(void *userdata, struct us_call *call, const json_t *paramet
 	us_diagnose(userdata, vm, call);
 }
 
+enum {
+	READS = 0,
+	CHANGES = US_METHOD_CHANGES,
+	FOR_PEER = US_METHOD_FOR_PEER,
+};
+
 const struct us_method us_daemon_methods[] = {
-	{ "GetStatus", false, get_status },
-	{ "AttachVm", true, attach_vm },
-	{ "DetachVm", true, detach_vm },
-	{ "ListVms", false, list_vms },
-	{ "AddPair", true, add_pair },
-	{ "RemovePair", true, remove_pair },
-	{ "AssignPrimary", true, assign_primary },
-	{ "ListPairs", false, list_pairs },
-	{ "SetHold", true, set_hold },
-	{ "Prepare", true, prepare },
-	{ "Finish", true, finish },
-	{ "Migrate", true, migrate },
-	{ "AbortMigration", true, abort_migration },
-	{ "Receive", true, receive },
-	{ "Handoff", true, handoff },
-	{ "Monitor", false, monitor },
-	{ "GetMetrics", false, get_metrics },
-	{ "Diagnose", true, diagnose },
-	{ NULL, false, NULL },
+	{ "GetStatus", READS | FOR_PEER, get_status },
+	{ "AttachVm", CHANGES, attach_vm },
+	{ "DetachVm", CHANGES, detach_vm },
+	{ "ListVms", READS, list_vms },
+	{ "AddPair", CHANGES, add_pair },
+	{ "RemovePair", CHANGES, remove_pair },
+	{ "AssignPrimary", CHANGES, assign_primary },
+	{ "ListPairs", READS, list_pairs },
+	{ "SetHold", CHANGES, set_hold },
+	{ "Prepare", CHANGES, prepare },
+	{ "Finish", CHANGES, finish },
+	{ "Migrate", CHANGES, migrate },
+	{ "AbortMigration", CHANGES, abort_migration },
+	{ "Receive", CHANGES | FOR_PEER, receive },
+	{ "Handoff", CHANGES | FOR_PEER, handoff },
+	{ "BecomePeer", READS | FOR_PEER, become_peer },
+	{ "Monitor", READS, monitor },
+	{ "GetMetrics", READS, get_metrics },
+	{ "Diagnose", CHANGES, diagnose },
+	{ NULL, 0, NULL },
 };
