@@ -3,7 +3,8 @@
  * The calls of one client, from their text to their last answer.
  *
  * At most one is under way; the others wait as text, in order and bounded. The daemon is never
- * called from inside one of its own answers: what waits begins from the loop.
+ * called from inside one of its own answers: what waits begins from the loop, one call in each
+ * turn, so that what is more urgent comes in between.
  */
 #include <assert.h>
 #include <errno.h>
@@ -15,8 +16,6 @@
 #include "util/printable.h"
 
 enum {
-	WAITING_MAX = 64,
-	WAITING_BYTES_MAX = 1024 * 1024,
 	FAIL_TEXT_BYTES = 1024,
 	WHERE_BYTES = 128,
 };
@@ -25,12 +24,29 @@ enum {
 
 /* ---- Answers ---- */
 
+static char *write_too_large(const struct us_call *call, size_t limit)
+{
+	const char *interface = call->client->server->control->name;
+	char name[128], message[160];
+
+	snprintf(name, sizeof(name), "%s.Failed", interface);
+	snprintf(message, sizeof(message),
+		 "the answer has more than %zu KiB: ask for less: ListPairs takes names",
+		 limit / 1024);
+	return us_wire_write_answer(name, json_pack("{s:s}", "message", message), false);
+}
+
 static void send_answer(struct us_call *call, const char *error, json_t *parameters, bool continues)
 {
 	US_CLEANUP(us_freep) char *text = us_wire_write_answer(error, parameters, continues);
+	size_t limit = us_client_limits(&call->client->peer)->stream.backlog_bytes;
 
 	if (call->oneway)
 		return;
+	if (text && strlen(text) >= limit && !continues) {
+		free(text);
+		text = write_too_large(call, limit);
+	}
 	if (text)
 		us_stream_send(call->client->stream, text, strlen(text));
 	else
@@ -45,7 +61,7 @@ void us_call_answer(struct us_call *call, const char *error, json_t *parameters)
 	client->call = NULL;
 	free(call);
 	if (!us_list_is_empty(&client->waiting))
-		sd_event_source_set_enabled(client->server->resuming, SD_EVENT_ONESHOT);
+		sd_event_source_set_enabled(client->resuming, SD_EVENT_ONESHOT);
 }
 
 void us_call_reply(struct us_call *call, json_t *parameters)
@@ -82,6 +98,11 @@ bool us_call_wants_more(const struct us_call *call)
 void us_call_become_peer(struct us_call *call)
 {
 	call->client->is_peer = true;
+}
+
+uid_t us_call_uid(const struct us_call *call)
+{
+	return call->client->peer.uid;
 }
 
 size_t us_call_backlog(const struct us_call *call)
@@ -175,21 +196,21 @@ static void handle(struct us_call *call, const struct us_wire_call *wire)
 		handle_control(call, wire, name);
 }
 
-/* Returns whether the client is still there. */
-static bool begin(struct us_api_client *client, const char *text, size_t length)
+/* The client may be gone afterwards. */
+static void begin(struct us_api_client *client, const char *text, size_t length)
 {
 	struct us_wire_call wire = { 0 };
 	struct us_call *call;
 
 	if (us_wire_read_call(&wire, text, length) < 0) {
 		us_client_drop(client, "sent something that is no Varlink call");
-		return false;
+		return;
 	}
 	call = calloc(1, sizeof(*call));
 	if (!call) {
 		us_wire_call_deinit(&wire);
 		us_client_drop(client, "out of memory");
-		return false;
+		return;
 	}
 	*call = (struct us_call){ .client = client, .oneway = wire.oneway };
 	call->more = wire.more && !wire.oneway;
@@ -197,7 +218,6 @@ static bool begin(struct us_api_client *client, const char *text, size_t length)
 	client->server->counts.calls++;
 	handle(call, &wire); /* the call may be gone now */
 	us_wire_call_deinit(&wire);
-	return true;
 }
 
 /* ---- Waiting ---- */
@@ -209,21 +229,51 @@ static void unlist(struct us_api_client *client, struct us_waiting *waiting)
 	client->waiting_bytes -= waiting->length;
 }
 
+static int on_resume(sd_event_source *source, void *userdata)
+{
+	struct us_api_client *client = userdata;
+	struct us_waiting *first = us_list_entry(client->waiting.next, struct us_waiting, list);
+
+	if (client->call || us_list_is_empty(&client->waiting))
+		return 0;
+	unlist(client, first);
+	if (!us_list_is_empty(&client->waiting))
+		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	begin(client, first->text, first->length); /* the client may be gone now */
+	free(first);
+	return 0;
+}
+
+static int make_resuming(struct us_api_client *client)
+{
+	int r;
+
+	if (client->resuming)
+		return 0;
+	r = sd_event_add_defer(client->server->loop, &client->resuming, on_resume, client);
+	if (r < 0)
+		return r;
+	sd_event_source_set_priority(client->resuming, us_client_limits(&client->peer)->priority);
+	return sd_event_source_set_enabled(client->resuming, SD_EVENT_OFF);
+}
+
 void us_call_receive(struct us_api_client *client, const char *text, size_t length)
 {
+	const struct us_client_limits *limits = us_client_limits(&client->peer);
 	struct us_waiting *waiting;
 
 	if (!client->call && us_list_is_empty(&client->waiting)) {
 		begin(client, text, length);
 		return;
 	}
-	if (client->waiting_count == WAITING_MAX ||
-	    client->waiting_bytes + length > WAITING_BYTES_MAX) {
+	if (client->waiting_count == limits->waiting_count ||
+	    client->waiting_bytes + length > limits->waiting_bytes) {
 		us_client_drop(client, "sent more calls than may wait");
 		return;
 	}
 	waiting = malloc(sizeof(*waiting) + length);
-	if (!waiting) {
+	if (!waiting || make_resuming(client) < 0) {
+		free(waiting);
 		us_client_drop(client, "out of memory");
 		return;
 	}
@@ -232,21 +282,6 @@ void us_call_receive(struct us_api_client *client, const char *text, size_t leng
 	us_list_append(&client->waiting, &waiting->list);
 	client->waiting_count++;
 	client->waiting_bytes += length;
-}
-
-void us_call_resume(struct us_api_client *client)
-{
-	while (!client->call && !us_list_is_empty(&client->waiting)) {
-		struct us_waiting *first =
-			us_list_entry(client->waiting.next, struct us_waiting, list);
-		bool there;
-
-		unlist(client, first);
-		there = begin(client, first->text, first->length);
-		free(first);
-		if (!there)
-			return;
-	}
 }
 
 void us_call_abandon(struct us_api_client *client)
@@ -261,4 +296,5 @@ void us_call_abandon(struct us_api_client *client)
 		unlist(client, waiting);
 		free(waiting);
 	}
+	client->resuming = sd_event_source_disable_unref(client->resuming);
 }

@@ -12,7 +12,6 @@ struct us_server {
 	sd_event *loop;
 	sd_event_source *listening;
 	sd_event_source *resting;  /* armed while there is no descriptor left to accept with */
-	sd_event_source *resuming; /* armed when a call that waited can begin */
 	int fd;
 	char *path; /* NULL unless the socket is ours to remove */
 	gid_t group;
@@ -41,6 +40,7 @@ struct us_api_client {
 	bool is_peer;		/* us_call_become_peer() */
 	struct us_call *call;	/* under way: at most one */
 	struct us_list waiting; /* those behind it, in order */
+	sd_event_source *resuming; /* armed when one that waited can begin; NULL: none ever waited */
 	size_t waiting_count, waiting_bytes;
 };
 
@@ -55,8 +55,6 @@ struct us_call {
 
 /* Takes one message, now or after those before it. The client may be gone afterwards. */
 void us_call_receive(struct us_api_client *client, const char *text, size_t length);
-/* Begins what waits, until a call stays under way. The client may be gone afterwards. */
-void us_call_resume(struct us_api_client *client);
 /* Forgets all calls of a client that goes. */
 void us_call_abandon(struct us_api_client *client);
 
@@ -66,5 +64,16 @@ void us_call_answer(struct us_call *call, const char *error, json_t *parameters)
 /* service.c: answers the methods of org.varlink.service. */
 void us_service_handle(struct us_call *call, const char *method, const json_t *parameters);
 
-/* server.c: ends a connection, with the reason for the log (NULL: it went by itself). */
+/* server.c */
+
+/* What a client may make us hold, by whether it may change things. */
+struct us_client_limits {
+	struct us_stream_limits stream;
+	int64_t priority;
+	size_t waiting_count, waiting_bytes; /* calls behind the one that is under way */
+	size_t uid_part; /* of all places, for the connections of one user */
+};
+const struct us_client_limits *us_client_limits(const struct us_peer *peer);
+
+/* Ends a connection, with the reason for the log (NULL: it went by itself). */
 void us_client_drop(struct us_api_client *client, const char *why);

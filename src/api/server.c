@@ -17,16 +17,36 @@
 #include "api/server-private.h"
 #include "util/clock.h"
 #include "util/listen.h"
+#include "util/priority.h"
 
 enum {
 	CLIENTS_MAX = 512,
 	FILES_PER_CLIENT = 4, /* of the process's limit; most of them are the VMs' */
 	OTHERS_PART = 2,      /* of the places: not root */
-	UID_PART = 8,	      /* … each of those */
 	ACCEPTS_PER_WAKEUP = 16,
-	MESSAGE_BYTES_MAX = 128 * 1024,	     /* one frame of 64 KiB, in base64 */
-	BACKLOG_BYTES_MAX = 4 * 1024 * 1024, /* the answer for thousands of pairs */
+	MESSAGE_BYTES_MAX = 128 * 1024, /* one frame of 64 KiB, in base64 */
 };
+
+/* One answer at a time is held (is_client); for a thousand pairs it has about 1 MiB. */
+static const struct us_client_limits changing = {
+	.stream = { .message_bytes = MESSAGE_BYTES_MAX, .backlog_bytes = 4 * 1024 * 1024 },
+	.priority = US_PRIORITY_CHANGING,
+	.waiting_count = 64,
+	.waiting_bytes = 1024 * 1024,
+	.uid_part = 8,
+};
+static const struct us_client_limits reading = {
+	.stream = { .message_bytes = MESSAGE_BYTES_MAX, .backlog_bytes = 1024 * 1024 },
+	.priority = US_PRIORITY_READING,
+	.waiting_count = 16,
+	.waiting_bytes = MESSAGE_BYTES_MAX,
+	.uid_part = 32,
+};
+
+const struct us_client_limits *us_client_limits(const struct us_peer *peer)
+{
+	return peer->may_change ? &changing : &reading;
+}
 
 /* Out of descriptors: a level-triggered listening socket would spin meanwhile. */
 #define REST_USEC (200 * US_USEC_PER_MSEC)
@@ -82,7 +102,7 @@ static const char *find_no_place(struct us_server *server, const struct us_peer 
 		others += client->peer.uid != 0;
 		same += client->peer.uid == peer->uid;
 	}
-	if (same >= server->clients_max / UID_PART)
+	if (same >= server->clients_max / us_client_limits(peer)->uid_part)
 		return "too many clients of this user";
 	return others >= server->clients_max / OTHERS_PART ? "too many clients" : NULL;
 }
@@ -90,10 +110,7 @@ static const char *find_no_place(struct us_server *server, const struct us_peer 
 /* Takes @fd. */
 static int add_client(struct us_server *server, const struct us_peer *peer, int fd)
 {
-	static const struct us_stream_limits limits = {
-		.message_bytes = MESSAGE_BYTES_MAX,
-		.backlog_bytes = BACKLOG_BYTES_MAX,
-	};
+	const struct us_client_limits *limits = us_client_limits(peer);
 	struct us_api_client *client = calloc(1, sizeof(*client));
 	int r;
 
@@ -103,11 +120,13 @@ static int add_client(struct us_server *server, const struct us_peer *peer, int 
 	}
 	*client = (struct us_api_client){ .server = server, .peer = *peer };
 	us_list_init(&client->waiting);
-	r = us_stream_new(&client->stream, server->loop, fd, '\0', limits, &stream_handler, client);
+	r = us_stream_new(&client->stream, server->loop, fd, '\0', limits->stream, &stream_handler,
+			  client);
 	if (r < 0) {
 		free(client);
 		return r;
 	}
+	us_stream_set_client(client->stream, limits->priority);
 	us_list_append(&server->clients, &client->list);
 	server->client_count++;
 	return 0;
@@ -171,16 +190,6 @@ static int on_connect(sd_event_source *source, int listening_fd, uint32_t events
 	return 0;
 }
 
-static int on_resume(sd_event_source *source, void *userdata)
-{
-	struct us_server *server = userdata;
-	struct us_api_client *client;
-
-	us_list_for_each (client, &server->clients, list)
-		us_call_resume(client);
-	return 0;
-}
-
 /* ---- The socket ---- */
 
 static int open_socket(struct us_server *server, const char *path, struct us_reason *reason)
@@ -216,11 +225,12 @@ static int add_sources(struct us_server *server)
 					       0, on_rested, server);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(server->resting, SD_EVENT_OFF);
-	if (r >= 0)
-		r = sd_event_add_defer(server->loop, &server->resuming, on_resume, server);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(server->resuming, SD_EVENT_OFF);
-	return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	/* Whoever may change things need not wait for what readers say before they can connect. */
+	sd_event_source_set_priority(server->listening, US_PRIORITY_CHANGING);
+	sd_event_source_set_priority(server->resting, US_PRIORITY_CHANGING);
+	return 0;
 }
 
 /* Clients must not take the descriptors that VMs, the switch and the state file need. */
@@ -284,7 +294,6 @@ void us_server_free(struct us_server *server)
 		us_client_drop(client, NULL);
 	sd_event_source_disable_unref(server->listening);
 	sd_event_source_disable_unref(server->resting);
-	sd_event_source_disable_unref(server->resuming);
 	us_close(server->fd);
 	if (server->path)
 		unlink(server->path);

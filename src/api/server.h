@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <systemd/sd-event.h>
 
 #include "util/cleanup.h"
@@ -77,6 +78,9 @@ bool us_call_wants_more(const struct us_call *call);
  * what org.varlink.service has). It gets no right that it did not have before.
  */
 void us_call_become_peer(struct us_call *call);
+
+/* Who calls. */
+uid_t us_call_uid(const struct us_call *call);
 
 /* Bytes that this client has not read yet: a monitor drops events rather than lose the client. */
 size_t us_call_backlog(const struct us_call *call);

@@ -63,7 +63,7 @@ struct us_daemon {
 	struct us_scrape *scrape;
 	struct us_durations durations[US_TRANSITION_N];
 	uint64_t events_dropped;  /* that a monitor was too slow for */
-	unsigned metrics_readers; /* at this moment */
+	struct us_list metrics;	  /* struct us_metrics, those who read them at this moment */
 };
 
 /* A VM that was attached. */

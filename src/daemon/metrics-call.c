@@ -6,6 +6,7 @@
 #include "api/codec.h"
 #include "daemon/daemon.h"
 #include "util/clock.h"
+#include "util/priority.h"
 
 enum {
 	BACKLOG_BYTES = 8 * US_METRICS_PIECE, /* unread by the client before it is waited for */
@@ -15,13 +16,14 @@ enum {
 struct telling {
 	struct us_call *call;
 	struct us_metrics *metrics;
-	struct us_timer timer;
+	sd_event_source
+		*next; /* not a timer, which would go before what clients have to wait for */
 	uint64_t give_up_usec;
 };
 
 static void telling_free(struct telling *telling)
 {
-	us_timer_deinit(&telling->timer);
+	sd_event_source_disable_unref(telling->next);
 	us_metrics_free(telling->metrics);
 	free(telling);
 }
@@ -31,7 +33,13 @@ static void on_gone(void *userdata, struct us_call *call)
 	telling_free(userdata);
 }
 
-static void tell(void *userdata)
+static void go_on_in(struct telling *telling, uint64_t usec)
+{
+	sd_event_source_set_time_relative(telling->next, usec);
+	sd_event_source_set_enabled(telling->next, SD_EVENT_ONESHOT);
+}
+
+static int tell(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct telling *telling = userdata;
 	char text[US_METRICS_PIECE + 1];
@@ -40,8 +48,8 @@ static void tell(void *userdata)
 	if (now > telling->give_up_usec) {
 		us_call_fail(telling->call, "Failed", "metrics: they were not read in time");
 	} else if (us_call_backlog(telling->call) > BACKLOG_BYTES) {
-		us_timer_set(&telling->timer, now + WAIT_USEC);
-		return;
+		go_on_in(telling, WAIT_USEC);
+		return 0;
 	} else {
 		size_t length = us_metrics_read(telling->metrics, text, US_METRICS_PIECE);
 
@@ -49,12 +57,13 @@ static void tell(void *userdata)
 		if (length > 0) {
 			us_call_continue(telling->call,
 					 json_pack("{s:o}", "text", us_wire_string(text)));
-			us_timer_set(&telling->timer, now);
-			return;
+			go_on_in(telling, 0);
+			return 0;
 		}
 		us_call_reply(telling->call, json_pack("{s:s}", "text", ""));
 	}
 	telling_free(telling);
+	return 0;
 }
 
 void us_metrics_call(struct us_daemon *daemon, struct us_call *call)
@@ -68,9 +77,10 @@ void us_metrics_call(struct us_daemon *daemon, struct us_call *call)
 	}
 	telling = calloc(1, sizeof(*telling));
 	if (telling)
-		r = us_metrics_new(&telling->metrics, daemon);
+		r = us_metrics_new(&telling->metrics, daemon, us_call_uid(call));
 	if (r == 0)
-		r = us_timer_init(&telling->timer, daemon->loop, tell, telling);
+		r = sd_event_add_time_relative(daemon->loop, &telling->next, CLOCK_MONOTONIC, 0, 1,
+					       tell, telling);
 	if (r < 0) {
 		us_call_fail(call, "Refused", "metrics: %s",
 			     r == -EBUSY ? "too many read them: try again" : us_strerror(r));
@@ -81,5 +91,5 @@ void us_metrics_call(struct us_daemon *daemon, struct us_call *call)
 	telling->call = call;
 	telling->give_up_usec = us_now_usec() + US_METRICS_USEC;
 	us_call_on_gone(call, on_gone, telling);
-	us_timer_set(&telling->timer, us_now_usec());
+	sd_event_source_set_priority(telling->next, US_PRIORITY_READING);
 }

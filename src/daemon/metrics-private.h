@@ -30,7 +30,8 @@ struct pair_row {
 };
 
 struct us_metrics {
-	struct us_daemon *daemon;
+	struct us_list link;
+	uid_t uid;
 	struct daemon_row of_daemon;
 	struct vm_row *vms;
 	struct pair_row *pairs;

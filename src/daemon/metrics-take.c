@@ -75,7 +75,19 @@ static void take_pair(struct pair_row *row, const struct us_host_pair *pair, uin
 	row->counts = pair->counts;
 }
 
-int us_metrics_new(struct us_metrics **ret_metrics, struct us_daemon *daemon)
+static bool has_place(const struct us_daemon *daemon, uid_t uid)
+{
+	const struct us_metrics *metrics;
+	unsigned all = 0, same = 0;
+
+	us_list_for_each (metrics, &daemon->metrics, link) {
+		all++;
+		same += metrics->uid == uid;
+	}
+	return all < US_METRICS_READERS && (uid == 0 || same < US_METRICS_READERS_OF_USER);
+}
+
+int us_metrics_new(struct us_metrics **ret_metrics, struct us_daemon *daemon, uid_t uid)
 {
 	struct us_metrics *metrics;
 	struct us_host_vm *vm;
@@ -83,13 +95,13 @@ int us_metrics_new(struct us_metrics **ret_metrics, struct us_daemon *daemon)
 	size_t vms = 0, pairs = 0;
 	uint64_t now = us_now_usec();
 
-	if (daemon->metrics_readers == US_METRICS_READERS)
+	if (!has_place(daemon, uid))
 		return -EBUSY;
 	metrics = calloc(1, sizeof(*metrics));
 	if (!metrics)
 		return -ENOMEM;
-	daemon->metrics_readers++;
-	metrics->daemon = daemon;
+	us_list_append(&daemon->metrics, &metrics->link);
+	metrics->uid = uid;
 	take_daemon(&metrics->of_daemon, daemon);
 	metrics->vms = calloc(metrics->of_daemon.vms + 1, sizeof(*metrics->vms));
 	metrics->pairs = calloc(metrics->of_daemon.pairs + 1, sizeof(*metrics->pairs));
@@ -110,7 +122,7 @@ void us_metrics_free(struct us_metrics *metrics)
 {
 	if (!metrics)
 		return;
-	metrics->daemon->metrics_readers--;
+	us_list_remove(&metrics->link);
 	free(metrics->vms);
 	free(metrics->pairs);
 	free(metrics);

@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "understudy/pair.h"
 #include "util/cleanup.h"
@@ -76,12 +77,13 @@ struct us_metrics;
 
 enum {
 	US_METRICS_READERS = 16,	    /* at a time */
+	US_METRICS_READERS_OF_USER = 4,	    /* … of one user other than root, by either way */
 	US_METRICS_PIECE = 16 * 1024,	    /* what to read at once: some 100 microseconds */
 	US_METRICS_USEC = 10 * 1000 * 1000, /* … and all, at the latest */
 };
 
-/* Takes the numbers down. 0, -EBUSY (too many readers), or -ENOMEM. */
-int us_metrics_new(struct us_metrics **ret_metrics, struct us_daemon *daemon);
+/* Takes the numbers down, for @uid. 0, -EBUSY (too many readers), or -ENOMEM. */
+int us_metrics_new(struct us_metrics **ret_metrics, struct us_daemon *daemon, uid_t uid);
 /* The next whole lines, no more than @size (at least US_METRICS_PIECE) bytes; 0: that was all. */
 size_t us_metrics_read(struct us_metrics *metrics, char *text, size_t size);
 void us_metrics_free(struct us_metrics *metrics);

@@ -15,11 +15,14 @@
 #include <sys/socket.h>
 
 #include "daemon/daemon.h"
+#include "net/owner.h"
 #include "util/clock.h"
 #include "util/listen.h"
+#include "util/priority.h"
 
 enum {
 	CLIENTS_MAX = 8,
+	CLIENTS_OF_USER = 4, /* other than root */
 	HEAD_BYTES = 8 * 1024,
 	REST_USEC = 200 * 1000, /* out of descriptors */
 };
@@ -41,6 +44,7 @@ struct scraper {
 	struct us_list link;
 	struct us_scrape *scrape;
 	int fd;
+	uid_t uid;
 	sd_event_source *io;
 	struct us_timer deadline;
 	struct us_metrics *metrics; /* NULL: nothing more is to be told */
@@ -78,7 +82,8 @@ static void answer(struct scraper *scraper, const char *status, const char *type
 
 static void answer_metrics(struct scraper *scraper, bool with_body)
 {
-	int r = with_body ? us_metrics_new(&scraper->metrics, scraper->scrape->daemon) : 0;
+	int r = with_body ? us_metrics_new(&scraper->metrics, scraper->scrape->daemon, scraper->uid)
+			  : 0;
 
 	if (r < 0)
 		answer(scraper, "503 Service Unavailable", TEXT_TYPE, "try again later\n");
@@ -184,13 +189,32 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 
 /* ---- Clients ---- */
 
+/* Those whose user cannot be found share what one has. */
+static uid_t find_user(int fd)
+{
+	uid_t uid;
+
+	return us_owner_of_peer(fd, &uid) == 0 ? uid : (uid_t)-1;
+}
+
+static bool has_place(const struct us_scrape *scrape, uid_t uid)
+{
+	const struct scraper *scraper;
+	unsigned same = 0;
+
+	us_list_for_each (scraper, &scrape->clients, link)
+		same += scraper->uid == uid;
+	return scrape->count < CLIENTS_MAX && (uid == 0 || same < CLIENTS_OF_USER);
+}
+
 /* Takes @fd. */
 static void welcome(struct us_scrape *scrape, int fd)
 {
 	struct scraper *scraper = NULL;
 	sd_event *loop = scrape->daemon->loop;
+	uid_t uid = find_user(fd);
 
-	if (scrape->count < CLIENTS_MAX)
+	if (has_place(scrape, uid))
 		scraper = calloc(1, sizeof(*scraper));
 	if (!scraper) {
 		us_close(fd);
@@ -198,6 +222,7 @@ static void welcome(struct us_scrape *scrape, int fd)
 	}
 	scraper->scrape = scrape;
 	scraper->fd = fd;
+	scraper->uid = uid;
 	us_list_append(&scrape->clients, &scraper->link);
 	scrape->count++;
 	if (us_timer_init(&scraper->deadline, loop, on_deadline, scraper) < 0 ||
@@ -205,6 +230,7 @@ static void welcome(struct us_scrape *scrape, int fd)
 		drop(scraper);
 		return;
 	}
+	sd_event_source_set_priority(scraper->io, US_PRIORITY_READING);
 	us_timer_set(&scraper->deadline, us_now_usec() + US_METRICS_USEC);
 }
 
@@ -350,6 +376,7 @@ int us_scrape_new(struct us_scrape **ret_scrape, struct us_daemon *daemon, const
 				    on_connect, scrape);
 	if (r != 0)
 		return r;
+	sd_event_source_set_priority(scrape->listening, US_PRIORITY_READING);
 	*ret_scrape = US_STEAL(scrape);
 	return 0;
 }

@@ -12,12 +12,17 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
+#include "util/clock.h"
+#include "util/priority.h"
 #include "util/stream.h"
 
 enum {
 	READ_BYTES = 16 * 1024,
 	/* A peer that never stops talking must not keep the loop from the others. */
 	READS_PER_WAKEUP = 4,
+	/* … nor keep clients from being heard at all. */
+	WINDOW_USEC = 100 * 1000,
+	BUDGET_USEC = 20 * 1000,
 };
 
 /* Bytes in order; memory is held only while there are any. */
@@ -28,6 +33,10 @@ struct buffer {
 
 struct us_stream {
 	sd_event_source *io;
+	sd_event_source *again; /* is_client: armed while whole messages wait in `in` */
+	int64_t priority;
+	uint32_t wanted;		 /* of `io` */
+	uint64_t window_usec, used_usec; /* not is_client: since when, and how much since then */
 	int fd;
 	char delimiter;
 	bool dispatching : 1; /* a handler is on the stack */
@@ -35,6 +44,9 @@ struct us_stream {
 	bool finishing : 1;
 	bool deaf : 1; /* the peer reads no more; what it said before is still to be read */
 	bool over : 1; /* the end is decided; `closed` is or will be called */
+	bool is_client : 1;
+	bool has_more : 1; /* is_client: a whole message waits in `in` */
+	bool is_late : 1;  /* it used more than its budget */
 	int error;
 	struct us_stream_limits limits;
 	struct buffer in, out;
@@ -75,6 +87,7 @@ static int buffer_append(struct buffer *buffer, const char *data, size_t length)
 static void destroy(struct us_stream *stream)
 {
 	sd_event_source_disable_unref(stream->io);
+	sd_event_source_disable_unref(stream->again);
 	us_close(stream->fd);
 	buffer_clear(&stream->in);
 	buffer_clear(&stream->out);
@@ -104,9 +117,38 @@ static void end(struct us_stream *stream, int error)
 	shutdown(stream->fd, SHUT_RDWR);
 }
 
-static void want_output(struct us_stream *stream, bool wanted)
+/* Whether the peer has to read before it is heard again. */
+static bool is_waiting(const struct us_stream *stream)
 {
-	sd_event_source_set_io_events(stream->io, EPOLLIN | (wanted ? EPOLLOUT : 0));
+	return stream->is_client && us_stream_backlog(stream) > 0;
+}
+
+static int on_again(sd_event_source *source, void *userdata);
+
+/* Arms what is to wake the stream next. Out of memory for that, the peer is let go. */
+static void want(struct us_stream *stream)
+{
+	uint32_t wanted = us_stream_backlog(stream) > 0 ? EPOLLOUT : 0;
+	bool again = stream->has_more && !is_waiting(stream) && !stream->over;
+	int r = 0;
+
+	if (stream->over)
+		wanted = EPOLLIN;
+	else if (!stream->has_more && !is_waiting(stream))
+		wanted |= EPOLLIN;
+	if (wanted != stream->wanted)
+		sd_event_source_set_io_events(stream->io, wanted);
+	stream->wanted = wanted;
+	if (again && !stream->again) {
+		r = sd_event_add_defer(sd_event_source_get_event(stream->io), &stream->again,
+				       on_again, stream);
+		if (r >= 0)
+			sd_event_source_set_priority(stream->again, stream->priority);
+	}
+	if (r < 0)
+		end(stream, r);
+	else if (stream->again)
+		sd_event_source_set_enabled(stream->again, again ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
 /* Its last words, and then the end of the stream, are found by reading. */
@@ -114,7 +156,6 @@ static void become_deaf(struct us_stream *stream)
 {
 	stream->deaf = true;
 	buffer_clear(&stream->out);
-	want_output(stream, false);
 	if (stream->finishing)
 		end(stream, 0);
 }
@@ -128,10 +169,8 @@ static void flush(struct us_stream *stream)
 				 MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN) {
-			want_output(stream, true);
+		if (n < 0 && errno == EAGAIN)
 			return;
-		}
 		if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
 			become_deaf(stream);
 			return;
@@ -143,12 +182,11 @@ static void flush(struct us_stream *stream)
 		out->start += n;
 	}
 	buffer_clear(out);
-	want_output(stream, false);
 	if (stream->finishing)
 		end(stream, 0);
 }
 
-/* Hands over every whole message in @data; returns how many bytes those were. */
+/* Hands over every whole message in @data, one of a client's; returns how many bytes those were. */
 static size_t deliver(struct us_stream *stream, char *data, size_t length)
 {
 	size_t used = 0;
@@ -170,8 +208,24 @@ static size_t deliver(struct us_stream *stream, char *data, size_t length)
 		}
 		stream->handler->message(stream->userdata, data + used, size);
 		used += size + 1;
+		if (stream->is_client)
+			break;
 	}
 	return used;
+}
+
+/* What is left waits for more, or, @maybe, for the next turn of the loop. */
+static void settle(struct us_stream *stream, bool maybe)
+{
+	struct buffer *in = &stream->in;
+	size_t left = in->end - in->start;
+
+	stream->has_more = stream->is_client && maybe && left > 0 &&
+			   memchr(in->data + in->start, stream->delimiter, left);
+	if (!stream->has_more && left > stream->limits.message_bytes)
+		end(stream, -EMSGSIZE);
+	if (left == 0)
+		buffer_clear(in);
 }
 
 static void receive(struct us_stream *stream, char *data, size_t length)
@@ -194,27 +248,27 @@ static void receive(struct us_stream *stream, char *data, size_t length)
 	}
 	if (r < 0)
 		end(stream, r);
-	else if (in->end - in->start > stream->limits.message_bytes)
-		end(stream, -EMSGSIZE);
-	if (in->start == in->end)
-		buffer_clear(in);
+	else
+		settle(stream, complete);
 }
 
-static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
+/* Of a client that sent several messages at once: the next one. */
+static void go_on(struct us_stream *stream)
 {
-	/* One buffer serves every stream: messages are handled before the next read. */
-	static char data[READ_BYTES];
-	struct us_stream *stream = userdata;
+	struct buffer *in = &stream->in;
 
-	stream->dispatching = true;
-	if (stream->over) {
-		sd_event_source_set_enabled(source, SD_EVENT_OFF);
-		stream->handler->closed(stream->userdata, stream->error);
-	} else if (events & EPOLLOUT) {
-		flush(stream);
-	}
-	for (int i = 0; i < READS_PER_WAKEUP && !stream->freed && !stream->over; i++) {
-		ssize_t n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
+	in->start += deliver(stream, in->data + in->start, in->end - in->start);
+	settle(stream, true);
+}
+
+/* One buffer serves every stream: messages are handled before the next read. */
+static void read_socket(struct us_stream *stream)
+{
+	static char data[READ_BYTES];
+	int reads = stream->is_client ? 1 : READS_PER_WAKEUP;
+
+	for (int i = 0; i < reads && !stream->freed && !stream->over; i++) {
+		ssize_t n = recv(stream->fd, data, sizeof(data), MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -227,9 +281,63 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 		if (n < (ssize_t)sizeof(data))
 			break;
 	}
+}
+
+/* A peer that never stops talking has what clients have, until its window ends. */
+static void account(struct us_stream *stream, uint64_t since_usec)
+{
+	uint64_t now = us_now_usec();
+	bool is_late;
+
+	if (now - stream->window_usec >= WINDOW_USEC) {
+		stream->window_usec = now;
+		stream->used_usec = 0;
+	}
+	stream->used_usec += now - since_usec;
+	is_late = stream->used_usec > BUDGET_USEC;
+	if (is_late != stream->is_late)
+		sd_event_source_set_priority(stream->io,
+					     is_late ? US_PRIORITY_READING : stream->priority);
+	stream->is_late = is_late;
+}
+
+/* One turn of the loop; frees what was freed meanwhile. */
+static void take_turn(struct us_stream *stream, bool can_write)
+{
+	uint64_t now = stream->is_client ? 0 : us_now_usec();
+
+	stream->dispatching = true;
+	if (stream->over) {
+		sd_event_source_set_enabled(stream->io, SD_EVENT_OFF);
+		stream->handler->closed(stream->userdata, stream->error);
+	} else {
+		if (can_write)
+			flush(stream);
+		if (stream->has_more && !is_waiting(stream))
+			go_on(stream);
+		else if (!stream->has_more && !is_waiting(stream))
+			read_socket(stream);
+	}
 	stream->dispatching = false;
-	if (stream->freed)
+	if (stream->freed) {
 		destroy(stream);
+		return;
+	}
+	want(stream);
+	if (!stream->is_client)
+		account(stream, now);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	/* A peer that is gone is found by writing, even if nothing is to be heard from it now. */
+	take_turn(userdata, events & (EPOLLOUT | EPOLLHUP | EPOLLERR));
+	return 0;
+}
+
+static int on_again(sd_event_source *source, void *userdata)
+{
+	take_turn(userdata, false);
 	return 0;
 }
 
@@ -251,6 +359,7 @@ int us_stream_new(struct us_stream **ret_stream, sd_event *loop, int fd, char de
 		.handler = handler,
 		.userdata = userdata,
 	};
+	stream->wanted = EPOLLIN;
 	r = sd_event_add_io(loop, &stream->io, fd, EPOLLIN, on_io, stream);
 	if (r < 0) {
 		destroy(stream);
@@ -258,6 +367,13 @@ int us_stream_new(struct us_stream **ret_stream, sd_event *loop, int fd, char de
 	}
 	*ret_stream = stream;
 	return 0;
+}
+
+void us_stream_set_client(struct us_stream *stream, int64_t priority)
+{
+	stream->is_client = true;
+	stream->priority = priority;
+	sd_event_source_set_priority(stream->io, priority);
 }
 
 /* Writes what the socket takes at once, without keeping a copy; the rest has to wait. */
@@ -299,6 +415,7 @@ int us_stream_send(struct us_stream *stream, const char *text, size_t length)
 	}
 	if (idle)
 		flush(stream);
+	want(stream);
 	return 0;
 }
 

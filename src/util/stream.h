@@ -10,6 +10,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "util/cleanup.h"
@@ -38,6 +39,14 @@ struct us_stream_limits {
 int us_stream_new(struct us_stream **ret_stream, sd_event *loop, int fd, char delimiter,
 		  struct us_stream_limits limits, const struct us_stream_handler *handler,
 		  void *userdata);
+
+/*
+ * Makes the peer a client, whose messages come at @priority (util/priority.h): one in each turn of
+ * the loop, and none as long as something waits for it to read; meanwhile they wait in the socket.
+ * The messages of other peers come as fast as they are sent, for a fifth of the time; a peer that
+ * needs more goes on at US_PRIORITY_READING.
+ */
+void us_stream_set_client(struct us_stream *stream, int64_t priority);
 
 /* May be called from inside a handler; no handler is called afterwards. NULL is fine. */
 void us_stream_free(struct us_stream *stream);

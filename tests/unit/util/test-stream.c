@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <cmocka.h>
 
+#include "util/priority.h"
 #include "util/stream.h"
 
 enum {
@@ -133,6 +134,93 @@ static void split_message_waits_for_its_end(void **state)
 	assert_int_equal(test.messages, 3);
 	put_text(&test, "\n");
 	assert_string_equal(test.heard, "a split message|and another|no end yet|next|");
+	end(&test);
+}
+
+static void turn(struct test *test)
+{
+	assert_true(sd_event_run(test->loop, 0) > 0);
+}
+
+static void client_is_heard_once_a_turn(void **state)
+{
+	struct test test;
+
+	begin(&test);
+	us_stream_set_client(test.stream, US_PRIORITY_READING);
+	assert_int_equal(send(test.peer, "one\ntwo\nth", 10, 0), 10);
+	turn(&test);
+	assert_string_equal(test.heard, "one|");
+	turn(&test);
+	assert_string_equal(test.heard, "one|two|");
+	assert_int_equal(sd_event_run(test.loop, 0), 0);
+	put_text(&test, "ree\nfour\nfive\n");
+	assert_string_equal(test.heard, "one|two|three|four|five|");
+	end(&test);
+}
+
+static int note(sd_event_source *source, void *userdata)
+{
+	struct test *test = userdata;
+
+	snprintf(test->heard + strlen(test->heard), 10, "(other)");
+	return 0;
+}
+
+/* Between two messages of a client everything else has its turn. */
+static void client_waits_for_others(void **state)
+{
+	sd_event_source *other = NULL;
+	struct test test;
+
+	begin(&test);
+	us_stream_set_client(test.stream, US_PRIORITY_READING);
+	assert_int_equal(send(test.peer, "one\ntwo\nthree\n", 14, 0), 14);
+	turn(&test);
+	assert_true(sd_event_add_defer(test.loop, &other, note, &test) >= 0);
+	run(&test);
+	assert_string_equal(test.heard, "one|(other)two|three|");
+	sd_event_source_disable_unref(other);
+	end(&test);
+}
+
+/* What is answered must have been read before more is heard: nothing piles up, and nothing is lost.
+ */
+static void client_that_does_not_read_is_not_heard(void **state)
+{
+	static char answer[BACKLOG_BYTES - 1], data[64 * 1024];
+	struct test test;
+	ssize_t n = 0;
+
+	begin(&test);
+	us_stream_set_client(test.stream, US_PRIORITY_READING);
+	memset(answer, 'x', sizeof(answer));
+	while (us_stream_backlog(test.stream) == 0)
+		assert_int_equal(us_stream_send(test.stream, answer, sizeof(answer)), 0);
+	put_text(&test, "one\ntwo\n");
+	assert_string_equal(test.heard, "");
+	do {
+		n = recv(test.peer, data, sizeof(data), MSG_DONTWAIT);
+		run(&test);
+	} while (n > 0);
+	assert_int_equal(us_stream_backlog(test.stream), 0);
+	assert_string_equal(test.heard, "one|two|");
+	end(&test);
+}
+
+static void client_that_does_not_read_and_goes_is_let_go(void **state)
+{
+	static char answer[BACKLOG_BYTES - 1];
+	struct test test;
+
+	begin(&test);
+	us_stream_set_client(test.stream, US_PRIORITY_READING);
+	while (us_stream_backlog(test.stream) == 0)
+		assert_int_equal(us_stream_send(test.stream, answer, sizeof(answer)), 0);
+	put_text(&test, "one\ntwo\n");
+	test.peer = us_close(test.peer);
+	run_until_end(&test);
+	assert_string_equal(test.heard, "one|two|");
 	end(&test);
 }
 
@@ -401,6 +489,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(messages_come_whole_and_in_order),
 		cmocka_unit_test(split_message_waits_for_its_end),
+		cmocka_unit_test(client_is_heard_once_a_turn),
+		cmocka_unit_test(client_waits_for_others),
+		cmocka_unit_test(client_that_does_not_read_is_not_heard),
+		cmocka_unit_test(client_that_does_not_read_and_goes_is_let_go),
 		cmocka_unit_test(nul_delimits_where_it_is_the_delimiter),
 		cmocka_unit_test(longest_message_fits),
 		cmocka_unit_test(message_over_the_limit_ends_the_stream),

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Who goes first where several events of the loop are ready (sd_event_source_set_priority(3)): the
+ * smallest number. Between any two events of one level, all that is ready on a level above comes.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+enum {
+	/* VMs, the switch, timers, the other host: what a transition waits for. As sources are made. */
+	US_PRIORITY_HOST = SD_EVENT_PRIORITY_NORMAL,
+	US_PRIORITY_CHANGING = 10, /* clients who may change things */
+	US_PRIORITY_READING = 20,  /* everybody else */
+};
