@@ -58,6 +58,7 @@ struct us_daemon {
 	struct us_timer neighbouring;  /* set while these are to be looked at */
 	uint64_t neighbours_usec;      /* when they were, last */
 	bool is_unsaved;	       /* the state file cannot be written */
+	bool is_loading, must_save;    /* the state file is read now, and is to be saved after it */
 
 	/* For those who watch: metrics.h */
 	struct us_scrape *scrape;

@@ -118,6 +118,11 @@ int us_state_save(struct us_daemon *daemon)
 	char path[PATH_MAX];
 	int r;
 
+	/* What is not loaded yet would be missing in the file. */
+	if (daemon->is_loading) {
+		daemon->must_save = true;
+		return 0;
+	}
 	path_of(daemon, "", path);
 	r = write_state(daemon, path);
 	if (r == 0)
@@ -268,6 +273,20 @@ static int load_vms(struct us_daemon *daemon, const char *path, const json_t *vm
 	return us_state_save(daemon);
 }
 
+/* What was to be saved meanwhile is saved now, before the switch is changed for any pair. */
+static int load_and_save(struct us_daemon *daemon, const char *path, const json_t *vms)
+{
+	int r;
+
+	daemon->is_loading = true;
+	r = load_vms(daemon, path, vms);
+	daemon->is_loading = false;
+	if (r == 0 && daemon->must_save)
+		us_state_save(daemon);
+	daemon->must_save = false;
+	return r;
+}
+
 /* Refused: it is not what one of us wrote. What cannot be read now says nothing of that. */
 static int read_state(const char *path, json_t **ret_state, struct us_reason *reason)
 {
@@ -310,5 +329,5 @@ int us_state_load(struct us_daemon *daemon)
 		set_aside(daemon, path, reason.text);
 		return 0;
 	}
-	return load_vms(daemon, path, json_object_get(state, "vms"));
+	return load_and_save(daemon, path, json_object_get(state, "vms"));
 }
