@@ -105,6 +105,16 @@ uid_t us_call_uid(const struct us_call *call)
 	return call->client->peer.uid;
 }
 
+const char *us_call_address(const struct us_call *call)
+{
+	return call->client->address[0] ? call->client->address : NULL;
+}
+
+void us_call_set_address(struct us_call *call, const char *address)
+{
+	snprintf(call->client->address, sizeof(call->client->address), "%s", address);
+}
+
 size_t us_call_backlog(const struct us_call *call)
 {
 	return us_stream_backlog(call->client->stream);
@@ -142,6 +152,23 @@ static void interface_not_found(struct us_call *call, const char *method)
 
 	us_call_answer(call, SERVICE "InterfaceNotFound",
 		       json_pack("{s:s%}", "interface", method, length));
+}
+
+static bool is_tolerant(const struct us_server *server, const char *name)
+{
+	for (const char *const *known = server->tolerant; known && *known; known++)
+		if (strcmp(*known, name) == 0)
+			return true;
+	return false;
+}
+
+static int check_parameters(const struct us_server *server, const struct us_interface *interface,
+			    const struct us_member *member, const json_t *parameters,
+			    char where[WHERE_BYTES])
+{
+	if (interface == server->control && is_tolerant(server, member->name))
+		return us_type_check_known(member->in, parameters, where, WHERE_BYTES);
+	return us_type_check(member->in, parameters, where, WHERE_BYTES);
 }
 
 static void handle_control(struct us_call *call, const struct us_wire_call *wire, const char *name)
@@ -187,7 +214,7 @@ static void handle(struct us_call *call, const struct us_wire_call *wire)
 	else if (wire->upgrade)
 		us_call_answer(call, SERVICE "MethodNotImplemented",
 			       json_pack("{s:s}", "method", wire->method));
-	else if (us_type_check(member->in, wire->parameters, where, sizeof(where)) != 0)
+	else if (check_parameters(server, interface, member, wire->parameters, where) != 0)
 		us_call_answer(call, SERVICE "InvalidParameter",
 			       json_pack("{s:o}", "parameter", us_wire_string(where)));
 	else if (interface == server->service)

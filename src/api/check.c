@@ -20,14 +20,18 @@ static int wrong_at(const char *step, char *where, size_t size)
 	return US_REFUSED;
 }
 
-static int check_array(const struct us_type *type, const json_t *value, char *where, size_t size)
+static int check(const struct us_type *type, const json_t *value, bool is_strict, char *where,
+		 size_t size);
+
+static int check_array(const struct us_type *type, const json_t *value, bool is_strict, char *where,
+		       size_t size)
 {
 	char step[32];
 
 	if (!json_is_array(value))
 		return US_REFUSED;
 	for (size_t i = 0; i < json_array_size(value); i++) {
-		if (us_type_check(type->element, json_array_get(value, i), where, size) != 0) {
+		if (check(type->element, json_array_get(value, i), is_strict, where, size) != 0) {
 			snprintf(step, sizeof(step), "[%zu]", i);
 			return wrong_at(step, where, size);
 		}
@@ -35,7 +39,8 @@ static int check_array(const struct us_type *type, const json_t *value, char *wh
 	return 0;
 }
 
-static int check_map(const struct us_type *type, const json_t *value, char *where, size_t size)
+static int check_map(const struct us_type *type, const json_t *value, bool is_strict, char *where,
+		     size_t size)
 {
 	void *at;
 
@@ -44,7 +49,7 @@ static int check_map(const struct us_type *type, const json_t *value, char *wher
 	/* Iterating does not change the object; jansson merely has no const iterator. */
 	for (at = json_object_iter((json_t *)value); at;
 	     at = json_object_iter_next((json_t *)value, at))
-		if (us_type_check(type->element, json_object_iter_value(at), where, size) != 0)
+		if (check(type->element, json_object_iter_value(at), is_strict, where, size) != 0)
 			return wrong_at(json_object_iter_key(at), where, size);
 	return 0;
 }
@@ -57,26 +62,28 @@ static const struct us_field *find_field(const struct us_type *type, const char 
 	return NULL;
 }
 
-static int check_struct(const struct us_type *type, const json_t *value, char *where, size_t size)
+static int check_struct(const struct us_type *type, const json_t *value, bool is_strict,
+			char *where, size_t size)
 {
 	void *at;
 
 	if (!json_is_object(value))
 		return US_REFUSED;
-	for (at = json_object_iter((json_t *)value); at;
+	for (at = is_strict ? json_object_iter((json_t *)value) : NULL; at;
 	     at = json_object_iter_next((json_t *)value, at))
 		if (!find_field(type, json_object_iter_key(at)))
 			return wrong_at(json_object_iter_key(at), where, size);
 	for (size_t i = 0; i < type->field_count; i++) {
 		const struct us_field *field = &type->fields[i];
 
-		if (us_type_check(field->type, json_object_get(value, field->name), where, size))
+		if (check(field->type, json_object_get(value, field->name), is_strict, where, size))
 			return wrong_at(field->name, where, size);
 	}
 	return 0;
 }
 
-static int check(const struct us_type *type, const json_t *value, char *where, size_t size)
+static int check(const struct us_type *type, const json_t *value, bool is_strict, char *where,
+		 size_t size)
 {
 	if (!value || json_is_null(value))
 		return type->nullable ? 0 : US_REFUSED;
@@ -96,13 +103,13 @@ static int check(const struct us_type *type, const json_t *value, char *where, s
 			       ? 0
 			       : US_REFUSED;
 	case US_TYPE_STRUCT:
-		return check_struct(type, value, where, size);
+		return check_struct(type, value, is_strict, where, size);
 	case US_TYPE_ARRAY:
-		return check_array(type, value, where, size);
+		return check_array(type, value, is_strict, where, size);
 	case US_TYPE_MAP:
-		return check_map(type, value, where, size);
+		return check_map(type, value, is_strict, where, size);
 	case US_TYPE_NAMED:
-		return us_type_check(type->element, value, where, size);
+		return check(type->element, value, is_strict, where, size);
 	case US_TYPE_N:
 		break;
 	}
@@ -112,5 +119,12 @@ static int check(const struct us_type *type, const json_t *value, char *where, s
 int us_type_check(const struct us_type *type, const json_t *value, char *ret_where, size_t size)
 {
 	ret_where[0] = '\0';
-	return check(type, value, ret_where, size);
+	return check(type, value, true, ret_where, size);
+}
+
+int us_type_check_known(const struct us_type *type, const json_t *value, char *ret_where,
+			size_t size)
+{
+	ret_where[0] = '\0';
+	return check(type, value, false, ret_where, size);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "api/client.h"
 #include "api/codec.h"
 #include "api/transport.h"
 #include "understudy/client.h"
@@ -135,8 +136,14 @@ static const struct us_stream_handler stream_handler = {
 
 int us_client_new(struct us_client **ret_client, sd_event *loop, const char *host)
 {
-	static const struct us_stream_limits limits = {
-		.message_bytes = ANSWER_BYTES_MAX,
+	return us_client_new_limited(ret_client, loop, host, ANSWER_BYTES_MAX);
+}
+
+int us_client_new_limited(struct us_client **ret_client, sd_event *loop, const char *host,
+			  size_t answer_bytes)
+{
+	const struct us_stream_limits limits = {
+		.message_bytes = answer_bytes,
 		.backlog_bytes = BACKLOG_BYTES_MAX,
 	};
 	struct us_client *client = calloc(1, sizeof(*client));

@@ -88,3 +88,6 @@ const struct us_member *us_interface_find(const struct us_interface *interface,
  * "pairs[0].mac"; cut at @size.
  */
 int us_type_check(const struct us_type *type, const json_t *value, char *ret_where, size_t size);
+/* The same, and members that a struct's type does not know are ignored. */
+int us_type_check_known(const struct us_type *type, const json_t *value, char *ret_where,
+			size_t size);

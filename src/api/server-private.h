@@ -17,6 +17,7 @@ struct us_server {
 	gid_t group;
 	struct us_interface *control, *service;
 	const struct us_method *methods;
+	const char *const *tolerant; /* of these, NULL: of none; us_server_tolerate() */
 	void *userdata;
 	us_server_dropped_fn dropped;
 	struct us_list clients;
@@ -42,6 +43,7 @@ struct us_api_client {
 	struct us_list waiting; /* those behind it, in order */
 	sd_event_source *resuming; /* armed when one that waited can begin; NULL: none ever waited */
 	size_t waiting_count, waiting_bytes;
+	char address[US_ADDRESS_TEXT]; /* "" unless it was told */
 };
 
 struct us_call {

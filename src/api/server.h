@@ -4,7 +4,8 @@
  * https://varlink.org/Method-Call; org.varlink.service is answered here.
  *
  * The server checks every call against the interface file before the daemon sees it: unknown
- * members, missing ones and wrong types are answered with org.varlink.service.InvalidParameter.
+ * members (but for those of a tolerant method), missing ones and wrong types are answered with
+ * org.varlink.service.InvalidParameter.
  * A client that breaks the protocol, sends too much, or does not read loses its connection; no
  * other client notices.
  */
@@ -45,6 +46,12 @@ int us_server_new(struct us_server **ret_server, sd_event *loop, const char *pat
 void us_server_free(struct us_server *server);
 US_DEFINE_CLEANUP(struct us_server *, us_server_free)
 
+/*
+ * Of these methods (borrowed, ends with NULL) members that the interface does not know are ignored:
+ * a daemon of another version must not fail for them in the middle of a migration.
+ */
+void us_server_tolerate(struct us_server *server, const char *const *methods);
+
 /* Clients connected now. */
 size_t us_server_clients(const struct us_server *server);
 
@@ -81,6 +88,17 @@ void us_call_become_peer(struct us_call *call);
 
 /* Who calls. */
 uid_t us_call_uid(const struct us_call *call);
+
+enum {
+	US_ADDRESS_TEXT = 64, /* of an IP address, with its NUL */
+};
+
+/*
+ * At which address of this host the peer of this connection reached it, by the word of who carries
+ * the connection on this host (`understudy proxy`); NULL if it told none. @address is copied.
+ */
+const char *us_call_address(const struct us_call *call);
+void us_call_set_address(struct us_call *call, const char *address);
 
 /* Bytes that this client has not read yet: a monitor drops events rather than lose the client. */
 size_t us_call_backlog(const struct us_call *call);

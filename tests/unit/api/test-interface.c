@@ -148,6 +148,36 @@ static void test_values(void **state)
 	}
 }
 
+/* What another version says besides is no fault; what is known has its type all the same. */
+static void test_known_values(void **state)
+{
+	static const char text[] = "interface a.b\nmethod M(name: string, pairs: [](mac: string), "
+				   "e: ?(one, two)) -> ()";
+	static const struct {
+		const char *value, *where;
+	} cases[] = {
+		{ "{\"name\":\"x\",\"pairs\":[]}", "" },
+		{ "{\"name\":\"x\",\"pairs\":[{\"mac\":\"m\",\"z\":1}],\"y\":{}}", "" },
+		{ "{\"name\":1,\"pairs\":[],\"y\":{}}", "name" },
+		{ "{\"pairs\":[],\"y\":{}}", "name" },
+		{ "{\"name\":\"x\",\"pairs\":[{\"z\":1}]}", "pairs[0].mac" },
+		{ "{\"name\":\"x\",\"pairs\":[],\"e\":\"three\"}", "e" },
+	};
+	US_CLEANUP(us_interface_freep) struct us_interface *interface = NULL;
+
+	assert_int_equal(us_interface_new(&interface, text, NULL), 0);
+	for (size_t i = 0; i < US_ARRAY_LENGTH(cases); i++) {
+		US_CLEANUP(json_decrefp) json_t *value = json_loads(cases[i].value, 0, NULL);
+		const struct us_member *member =
+			us_interface_find(interface, US_MEMBER_METHOD, "M");
+		char where[64];
+
+		assert_int_equal(us_type_check_known(member->in, value, where, sizeof(where)),
+				 cases[i].where[0] ? US_REFUSED : 0);
+		assert_string_equal(where, cases[i].where);
+	}
+}
+
 /* The place of what is wrong is the peer's text: it must not outgrow its buffer. */
 static void test_long_place(void **state)
 {
@@ -171,7 +201,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_built_in),    cmocka_unit_test(test_members),
 		cmocka_unit_test(test_definitions), cmocka_unit_test(test_values),
-		cmocka_unit_test(test_long_place),
+		cmocka_unit_test(test_long_place),  cmocka_unit_test(test_known_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
