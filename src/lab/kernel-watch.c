@@ -4,7 +4,7 @@
 
 #include "lab/kernel-watch.h"
 #include "util/cleanup.h"
-#include "util/error.h"
+#include "util/printable.h"
 
 /*
  * Linux's words at KERN_ERR and above, which a guest that boots with "quiet" prints. "BUG: " begins
@@ -41,7 +41,7 @@ bool us_kernel_is_dying(const char *line)
 static void end_line(struct us_kernel_watch *watch, us_kernel_watch_fn fn, void *userdata)
 {
 	watch->line[watch->length] = 0;
-	us_one_line(watch->line);
+	us_make_printable(watch->line);
 	if (watch->length && (watch->quoted || us_kernel_is_dying(watch->line)) &&
 	    watch->quoted < US_KERNEL_QUOTED_LINES) {
 		watch->quoted++;

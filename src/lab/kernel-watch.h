@@ -22,6 +22,6 @@ typedef void (*us_kernel_watch_fn)(void *userdata, const char *line);
 bool us_kernel_is_dying(const char *line);
 
 /* Calls @fn for the first line that us_kernel_is_dying() and for those after it, up to
- * US_KERNEL_QUOTED_LINES. A longer line is cut; other control characters become spaces. */
+ * US_KERNEL_QUOTED_LINES. A longer line is cut; it is made printable (util/printable.h). */
 void us_kernel_watch_feed(struct us_kernel_watch *watch, const char *bytes, size_t size,
 			  us_kernel_watch_fn fn, void *userdata);
