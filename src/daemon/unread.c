@@ -4,7 +4,9 @@
  *
  * What it took out in vain is between the last frame that the guest received, as its own memory
  * has it, and the first that is still in the tap. If the memory cannot tell (the guest may have
- * used it again), the count of the tap does: it has no more than the one read after the stop.
+ * used it again), the index of its receive queue does, by what was sampled before the stop
+ * (net/delivered.h). If that cannot, the count of the tap does: it has no more than the one read
+ * after the stop.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,27 +14,40 @@
 
 #include "daemon/handoff.h"
 #include "daemon/unread.h"
+#include "net/delivered.h"
 #include "net/drain.h"
 #include "net/frame.h"
 #include "net/link.h"
 #include "net/mirror.h"
+#include "util/clock.h"
 
 enum {
 	QUEUES_MAX = 16,
-	VAIN_MAX = 4, /* frames that were read in vain, for each queue; two are known of */
+	VAIN_MAX = 2, /* frames that were read in vain, for each queue: net/mirror.h */
+	SAMPLE_USEC = 100 * 1000,
 };
 
 struct queue {
 	struct us_mirror *mirror;
+	struct us_delivered delivered;
 	bool has_received, is_taken;
-	uint8_t received[US_RECEIVED_BYTES];
+	struct us_received received;
+};
+
+/* What QEMU is asked for: what the guest received last, in each queue. */
+enum asking {
+	ASKING_NOTHING,
+	ASKING_SAMPLE, /* from time to time while it runs */
+	ASKING_LAST,   /* once it stands still */
 };
 
 struct us_unread {
 	struct us_host_pair *pair;
 	uint64_t read_at_stop; /* frames that QEMU had read from the tap then */
-	bool is_asking;
-	size_t asked; /* queues */
+	struct us_timer sampling;
+	enum asking asking;
+	bool must_ask_last; /* once the sample under way is there */
+	size_t asked;	    /* queues */
 
 	/* While frames are taken */
 	struct us_park *park;
@@ -54,6 +69,91 @@ static uint64_t read_count(const struct us_host_pair *pair)
 	return traffic.sent;
 }
 
+/* ---- What the guest received last ---- */
+
+static void ask_next(struct us_unread *unread);
+
+static void learn(struct queue *queue, const struct us_received *received)
+{
+	uint64_t number = us_mirror_number(queue->mirror, received->start, sizeof(received->start),
+					   NULL);
+
+	if (number > 0)
+		us_delivered_learn(&queue->delivered, number, received->index,
+				   us_mirror_uncounted(queue->mirror));
+}
+
+/* The pair outlives its requests; what it asked for may be over. */
+static void on_received(void *userdata, const struct us_received *received)
+{
+	struct us_host_pair *pair = userdata;
+	struct us_unread *unread = pair->unread;
+	struct queue *queue;
+
+	pair->requests--;
+	if (!unread || unread->asking == ASKING_NOTHING)
+		return;
+	queue = &unread->queues[unread->asked++];
+	queue->has_received = received != NULL;
+	if (received)
+		queue->received = *received;
+	if (received && unread->asking == ASKING_SAMPLE)
+		learn(queue, received);
+	ask_next(unread);
+}
+
+static void begin_asking(struct us_unread *unread, enum asking asking)
+{
+	unread->asking = asking;
+	unread->asked = 0;
+	for (size_t i = 0; i < unread->queue_count; i++)
+		unread->queues[i].has_received = false;
+	ask_next(unread);
+}
+
+static void end_asking(struct us_unread *unread)
+{
+	enum asking asked = unread->asking;
+
+	unread->asking = ASKING_NOTHING;
+	if (asked == ASKING_LAST)
+		us_handoff_asked(unread->pair->vm);
+	else if (unread->must_ask_last)
+		begin_asking(unread, ASKING_LAST);
+}
+
+static void ask_next(struct us_unread *unread)
+{
+	struct us_host_pair *pair = unread->pair;
+	int r = -ENOENT;
+
+	if (unread->asked < unread->queue_count)
+		r = us_vm_query_received(pair->vm->vm, pair->standby, unread->asked, on_received,
+					 pair);
+	if (r == 0)
+		pair->requests++;
+	else
+		end_asking(unread);
+}
+
+static void on_sampling(void *userdata)
+{
+	struct us_unread *unread = userdata;
+
+	if (unread->asking == ASKING_NOTHING)
+		begin_asking(unread, ASKING_SAMPLE);
+	us_timer_set(&unread->sampling, us_now_usec() + SAMPLE_USEC);
+}
+
+void us_unread_ask(struct us_unread *unread)
+{
+	us_timer_stop(&unread->sampling);
+	if (unread->asking == ASKING_NOTHING)
+		begin_asking(unread, ASKING_LAST);
+	else
+		unread->must_ask_last = true;
+}
+
 int us_unread_new(struct us_unread **ret_unread, struct us_host_pair *pair,
 		  struct us_reason *reason)
 {
@@ -69,6 +169,7 @@ int us_unread_new(struct us_unread **ret_unread, struct us_host_pair *pair,
 		return -ENOMEM;
 	unread->pair = pair;
 	unread->queue_count = count;
+	r = us_timer_init(&unread->sampling, pair->vm->daemon->loop, on_sampling, unread);
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = us_mirror_new(&unread->queues[i].mirror, pair->vm->daemon->loop, pair->port,
 				  pair->mac, count > 1 ? (int)i : -1, reason);
@@ -76,6 +177,7 @@ int us_unread_new(struct us_unread **ret_unread, struct us_host_pair *pair,
 		us_unread_free(unread);
 		return r;
 	}
+	us_timer_set(&unread->sampling, us_now_usec() + SAMPLE_USEC);
 	*ret_unread = unread;
 	return 0;
 }
@@ -86,58 +188,20 @@ void us_unread_free(struct us_unread *unread)
 		return;
 	for (size_t i = 0; i < unread->queue_count; i++)
 		us_mirror_free(unread->queues[i].mirror);
+	us_timer_deinit(&unread->sampling);
 	free(unread);
 }
 
 void us_unread_stopped(struct us_unread *unread)
 {
 	unread->read_at_stop = read_count(unread->pair);
+	us_timer_stop(&unread->sampling);
 }
 
 const struct us_addresses *us_unread_addresses(const struct us_unread *unread)
 {
 	/* What comes in is seen at each queue alike. */
 	return us_mirror_addresses(unread->queues[0].mirror);
-}
-
-/* ---- What the guest received last ---- */
-
-static void ask_next(struct us_unread *unread);
-
-/* The pair outlives its requests; what it asked for may be over. */
-static void on_received(void *userdata, const uint8_t *frame, size_t length)
-{
-	struct us_host_pair *pair = userdata;
-	struct us_unread *unread = pair->unread;
-	struct queue *queue;
-
-	pair->requests--;
-	if (!unread || !unread->is_asking)
-		return;
-	queue = &unread->queues[unread->asked++];
-	queue->has_received = frame && length == sizeof(queue->received);
-	if (queue->has_received)
-		memcpy(queue->received, frame, length);
-	ask_next(unread);
-}
-
-static void ask_next(struct us_unread *unread)
-{
-	struct us_host_pair *pair = unread->pair;
-
-	unread->is_asking = unread->asked < unread->queue_count &&
-			    us_vm_query_received(pair->vm->vm, pair->standby, unread->asked,
-						 on_received, pair) == 0;
-	if (unread->is_asking)
-		pair->requests++;
-	else
-		us_handoff_asked(pair->vm);
-}
-
-void us_unread_ask(struct us_unread *unread)
-{
-	unread->asked = 0;
-	ask_next(unread);
 }
 
 /* ---- Taking them ---- */
@@ -152,17 +216,34 @@ static void put(struct us_unread *unread, const struct us_park_frame *frame, boo
 	unread->taken_read += was_read;
 }
 
+/* What the guest did not receive, before @next: how many, or -ENOENT. */
+static int find_vain(const struct queue *queue, const struct us_park_frame *next,
+		     const struct us_park_frame *ret_frames[VAIN_MAX])
+{
+	const struct us_received *received = &queue->received;
+	uint64_t number;
+	int count;
+
+	if (!queue->has_received)
+		return -ENOENT;
+	number = us_mirror_number(queue->mirror, received->start, sizeof(received->start), next);
+	count = us_mirror_after(queue->mirror, number, next, ret_frames, VAIN_MAX);
+	if (count >= 0)
+		return count;
+	number = us_delivered_number(&queue->delivered, received->index,
+				     us_mirror_uncounted(queue->mirror),
+				     us_mirror_newest(queue->mirror, next), VAIN_MAX);
+	return us_mirror_after(queue->mirror, number, next, ret_frames, VAIN_MAX);
+}
+
 /* What QEMU read in vain, before @next; NULL: nothing is left in that queue of the tap. */
 static void take_read(struct us_unread *unread, struct queue *queue,
 		      const struct us_park_frame *next)
 {
 	const struct us_park_frame *frames[VAIN_MAX];
-	int count = -1;
+	int count = find_vain(queue, next, frames);
 
 	queue->is_taken = true;
-	if (queue->has_received)
-		count = us_mirror_between(queue->mirror, queue->received, sizeof(queue->received),
-					  next, frames, VAIN_MAX);
 	/* If frames are left in the tap, one that was read is why. If none are, its count tells. */
 	if (count < 0 && (next || (unread->queue_count == 1 &&
 				   read_count(unread->pair) > unread->read_at_stop))) {

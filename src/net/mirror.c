@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 
 #include "net/aside.h"
+#include "net/frame.h"
 #include "net/link.h"
 #include "net/mirror.h"
 #include "net/packet.h"
@@ -20,6 +21,7 @@
 enum {
 	KEPT = 1024,		      /* as many as a tap's queue has, and one … */
 	KEPT_BYTES = 4 * 1024 * 1024, /* … unless they are long */
+	BUFFER_BYTES = 1518,	      /* what a guest's buffer holds at the least */
 	READS_PER_WAKEUP = 64,
 	FRAME_BYTES = 65536 + 64,
 	RECEIVE_BYTES = 4 * 1024 * 1024,
@@ -32,6 +34,7 @@ struct us_mirror {
 	size_t bytes;
 	struct us_park_frame kept[KEPT]; /* a ring; their bytes are allocated */
 	size_t first, count;
+	uint64_t newest, uncounted; /* numbers of frames */
 };
 
 static struct us_park_frame *nth(struct us_mirror *mirror, size_t i)
@@ -50,8 +53,15 @@ static void forget_oldest(struct us_mirror *mirror)
 static void keep(struct us_mirror *mirror, const struct virtio_net_hdr *header,
 		 const uint8_t *bytes, size_t length)
 {
+	static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 	uint8_t *copy = malloc(length);
+	bool is_received = us_frame_is_to(bytes, length, mirror->addresses.mac) ||
+			   us_frame_is_to(bytes, length, all);
 
+	mirror->newest++;
+	/* It takes more than one buffer, or perhaps none. */
+	if (length > BUFFER_BYTES || !is_received)
+		mirror->uncounted = mirror->newest;
 	if (!copy) /* a gap would make the wrong frame the one before */
 		while (mirror->count > 0)
 			forget_oldest(mirror);
@@ -110,6 +120,7 @@ static void forget_if_missed(struct us_mirror *mirror)
 		return;
 	while (mirror->count > 0)
 		forget_oldest(mirror);
+	mirror->uncounted = mirror->newest;
 }
 
 static bool is_same(const struct us_park_frame *one, const struct us_park_frame *other)
@@ -124,7 +135,7 @@ static void catch_up(struct us_mirror *mirror)
 	forget_if_missed(mirror);
 }
 
-/* The number of the frame that went out last and is like @next, or of those kept. */
+/* The index of the frame that went out last and is like @next, or of those kept. */
 static size_t find(struct us_mirror *mirror, const struct us_park_frame *next)
 {
 	for (size_t i = mirror->count; i-- > 0;)
@@ -149,26 +160,61 @@ const struct us_park_frame *us_mirror_before(struct us_mirror *mirror,
 	return end == 0 || (next && end == mirror->count) ? NULL : nth(mirror, end - 1);
 }
 
-int us_mirror_between(struct us_mirror *mirror, const uint8_t *start, size_t length,
-		      const struct us_park_frame *next, const struct us_park_frame **ret_frames,
-		      size_t max)
+/* The index of the first frame that does not count any more; false if it is not known. */
+static bool find_end(struct us_mirror *mirror, const struct us_park_frame *next, size_t *ret_end)
 {
-	size_t end, count = 0;
-
 	catch_up(mirror);
-	end = next ? find(mirror, next) : mirror->count;
-	if (next && end == mirror->count)
-		return -ENOENT;
-	for (; count <= max && count < end; count++) {
-		const struct us_park_frame *frame = nth(mirror, end - 1 - count);
+	*ret_end = next ? find(mirror, next) : mirror->count;
+	return !next || *ret_end < mirror->count;
+}
 
-		if (memcmp(frame->bytes, start, frame->length < length ? frame->length : length))
-			continue;
-		for (size_t i = 0; i < count; i++)
-			ret_frames[i] = nth(mirror, end - count + i);
-		return count;
+uint64_t us_mirror_newest(struct us_mirror *mirror, const struct us_park_frame *next)
+{
+	size_t end;
+
+	return find_end(mirror, next, &end) ? mirror->newest - (mirror->count - end) : 0;
+}
+
+uint64_t us_mirror_number(struct us_mirror *mirror, const uint8_t *start, size_t length,
+			  const struct us_park_frame *next)
+{
+	size_t end;
+
+	if (!find_end(mirror, next, &end))
+		return 0;
+	while (end-- > 0) {
+		const struct us_park_frame *frame = nth(mirror, end);
+
+		if (!memcmp(frame->bytes, start, frame->length < length ? frame->length : length))
+			return mirror->newest - mirror->count + 1 + end;
 	}
-	return -ENOENT;
+	return 0;
+}
+
+uint64_t us_mirror_uncounted(const struct us_mirror *mirror)
+{
+	return mirror->uncounted;
+}
+
+int us_mirror_after(struct us_mirror *mirror, uint64_t number, const struct us_park_frame *next,
+		    const struct us_park_frame **ret_frames, size_t max)
+{
+	uint64_t newest = us_mirror_newest(mirror, next), oldest;
+	size_t count = 0;
+
+	oldest = mirror->newest - mirror->count + 1;
+	if (number == 0 || newest < number || number + 1 < oldest)
+		return -ENOENT;
+	for (uint64_t n = number + 1; n <= newest; n++) {
+		const struct us_park_frame *frame = nth(mirror, n - oldest);
+
+		if (!us_frame_is_to(frame->bytes, frame->length, mirror->addresses.mac))
+			continue;
+		if (count == max)
+			return -ENOENT;
+		ret_frames[count++] = frame;
+	}
+	return count;
 }
 
 int us_mirror_new(struct us_mirror **ret_mirror, sd_event *loop, const char *port,

@@ -7,6 +7,13 @@
  * and it reads its tap once more after the stop: that frame waits in a queue of its own, which
  * does not migrate. They are the ones that went out just before those that are still in the tap,
  * after the one that the guest received last. A tap with several queues has that in each.
+ *
+ * There are no more than these two, in QEMU 7.2 and 10.0: from the moment at which it is no longer
+ * running a frame that is read is queued (qemu_can_send_packet() in net/queue.c), and that turns
+ * the reading off (tap_send() in net/tap.c). Until the CPUs stand still the guest may have the
+ * queue emptied once more, and then the frame is received. The stop empties it for good, into a
+ * device that takes nothing (net_vm_change_state_handler() in net/net.c), and so turns the reading
+ * on again for one more. vhost-net reads nothing in vain: it takes a frame when it has a buffer.
  */
 #pragma once
 
@@ -43,13 +50,23 @@ const struct us_park_frame *us_mirror_before(struct us_mirror *mirror,
 					     const struct us_park_frame *next);
 
 /*
- * Those that went out between the one that begins with @start, of which @length bytes are known,
- * and @next (NULL: until now), the oldest first. Returns how many, or -ENOENT if one of the two
- * is not known, or there were more than @max.
+ * Frames have numbers, from 1, in the order in which they went out; 0 stands for one that is not
+ * known. The number of the last one before @next (NULL: until now), of the last one before it that
+ * begins with @start, of which @length bytes are known, and of the newest one that no count can
+ * include: nobody can tell how many buffers a guest uses for it, or some before it were missed.
  */
-int us_mirror_between(struct us_mirror *mirror, const uint8_t *start, size_t length,
-		      const struct us_park_frame *next, const struct us_park_frame **ret_frames,
-		      size_t max);
+uint64_t us_mirror_newest(struct us_mirror *mirror, const struct us_park_frame *next);
+uint64_t us_mirror_number(struct us_mirror *mirror, const uint8_t *start, size_t length,
+			  const struct us_park_frame *next);
+uint64_t us_mirror_uncounted(const struct us_mirror *mirror);
+
+/*
+ * Those to the guest's MAC that went out between frame @number and @next (NULL: until now), the
+ * oldest first. Returns how many, or -ENOENT if one of the two is not known, or there were more
+ * than @max.
+ */
+int us_mirror_after(struct us_mirror *mirror, uint64_t number, const struct us_park_frame *next,
+		    const struct us_park_frame **ret_frames, size_t max);
 
 /* What the guest with that MAC was seen to use meanwhile. Valid as long as the mirror. */
 const struct us_addresses *us_mirror_addresses(const struct us_mirror *mirror);

@@ -222,11 +222,16 @@ enum {
 };
 
 /*
- * The first US_RECEIVED_BYTES of the frame that a guest which stands still received last through
- * @queue_pair (from 0) of its standby @device, as its memory has them: possibly something else, if
- * it has used that memory since. @frame is NULL if that cannot be known (an older VMM, no split
- * virtqueue, no driver).
+ * What a guest received last through @queue_pair (from 0) of its standby @device. NULL if that
+ * cannot be known (an older VMM, no split virtqueue, no driver).
  */
-typedef void (*us_vm_received_fn)(void *userdata, const uint8_t *frame, size_t length);
+struct us_received {
+	uint16_t index; /* of the used ring: it counts buffers */
+	/* How the frame begins, as the guest's memory has it: possibly something else, if the
+	 * guest has used that memory since. */
+	uint8_t start[US_RECEIVED_BYTES];
+};
+
+typedef void (*us_vm_received_fn)(void *userdata, const struct us_received *received);
 int us_vm_query_received(struct us_vm *vm, const char *device, unsigned queue_pair,
 			 us_vm_received_fn done, void *userdata);

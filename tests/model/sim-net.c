@@ -251,9 +251,24 @@ const struct us_park_frame *us_mirror_before(struct us_mirror *mirror,
 	return NULL;
 }
 
-int us_mirror_between(struct us_mirror *mirror, const uint8_t *start, size_t length,
-		      const struct us_park_frame *next, const struct us_park_frame **ret_frames,
-		      size_t max)
+uint64_t us_mirror_newest(struct us_mirror *mirror, const struct us_park_frame *next)
+{
+	return 0;
+}
+
+uint64_t us_mirror_number(struct us_mirror *mirror, const uint8_t *start, size_t length,
+			  const struct us_park_frame *next)
+{
+	return 0;
+}
+
+uint64_t us_mirror_uncounted(const struct us_mirror *mirror)
+{
+	return 0;
+}
+
+int us_mirror_after(struct us_mirror *mirror, uint64_t number, const struct us_park_frame *next,
+		    const struct us_park_frame **ret_frames, size_t max)
 {
 	return 0;
 }

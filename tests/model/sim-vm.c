@@ -316,7 +316,7 @@ static void answer(struct request *request, int r, const char *why)
 	else if (request->queried)
 		request->queried(request->userdata, r, why, r == 0 ? &progress : NULL);
 	else if (request->received)
-		request->received(request->userdata, NULL, 0);
+		request->received(request->userdata, NULL);
 	else if (request->done)
 		request->done(request->userdata, r, why);
 }

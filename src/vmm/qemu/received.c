@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a guest that stands still received last, out of its own memory: the last used element of
+ * What a guest received last, out of its own memory: the last used element of
  * the virtio-net device's receive queue (virtio 1.2, section 2.7, split virtqueues), its
  * descriptor, and the buffer's first bytes. The guest may have reused any of them: the answer is
  * something to be compared with, not to be believed.
@@ -31,13 +31,13 @@ struct receiving {
 	void (*next)(struct receiving *receiving, const uint8_t *bytes);
 };
 
-static void finish(struct receiving *receiving, const uint8_t *frame, size_t length)
+static void finish(struct receiving *receiving, const struct us_received *received)
 {
 	struct us_vm *vm = receiving->vm;
 
 	us_vm_hold(vm);
 	if (!vm->freed)
-		receiving->done(receiving->userdata, frame, length);
+		receiving->done(receiving->userdata, received);
 	free(receiving);
 	us_vm_release(vm);
 }
@@ -51,7 +51,7 @@ static void on_memory(void *userdata, const struct us_qmp_answer *answer)
 	    us_decode_memory(json_string_value(answer->value), bytes, receiving->size) == 0)
 		receiving->next(receiving, bytes);
 	else
-		finish(receiving, NULL, 0);
+		finish(receiving, NULL);
 }
 
 /* Physical memory of the guest; @next goes on with the bytes. */
@@ -65,7 +65,7 @@ static void read_memory(struct receiving *receiving, uint64_t address, size_t si
 	snprintf(command, sizeof(command), "xp /%zuxb 0x%" PRIx64, size, address);
 	if (us_qmp_call(receiving->vm->qmp, on_memory, receiving, "human-monitor-command", "{s:s}",
 			"command-line", command) < 0)
-		finish(receiving, NULL, 0);
+		finish(receiving, NULL);
 }
 
 static uint64_t little_endian(const uint8_t *bytes, size_t size)
@@ -79,7 +79,10 @@ static uint64_t little_endian(const uint8_t *bytes, size_t size)
 
 static void on_frame(struct receiving *receiving, const uint8_t *bytes)
 {
-	finish(receiving, bytes + FRAME_HEADER_BYTES, US_RECEIVED_BYTES);
+	struct us_received received = { .index = receiving->queue.used_index };
+
+	memcpy(received.start, bytes + FRAME_HEADER_BYTES, sizeof(received.start));
+	finish(receiving, &received);
 }
 
 static void on_descriptor(struct receiving *receiving, const uint8_t *bytes)
@@ -93,7 +96,7 @@ static void on_used(struct receiving *receiving, const uint8_t *bytes)
 	uint64_t id = little_endian(bytes, 4);
 
 	if (id >= receiving->queue.size)
-		finish(receiving, NULL, 0);
+		finish(receiving, NULL);
 	else
 		read_memory(receiving, receiving->queue.descriptors + id * DESCRIPTOR_BYTES,
 			    DESCRIPTOR_BYTES, on_descriptor);
@@ -105,7 +108,7 @@ static void on_status(void *userdata, const struct us_qmp_answer *answer)
 	struct us_queue_status *queue = &receiving->queue;
 
 	if (answer->r || us_decode_queue_status(answer->value, queue) < 0) {
-		finish(receiving, NULL, 0);
+		finish(receiving, NULL);
 		return;
 	}
 	read_memory(receiving,

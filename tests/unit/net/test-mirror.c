@@ -40,7 +40,7 @@ static int setup(void **state)
 
 	bed.tap = open_queue("tap");
 	bed.other_queue = open_queue("tap");
-	testbed_run("ip link set tap up");
+	testbed_run("ip link set tap addrgenmode none up"); /* it has nothing to say */
 	assert_true(sd_event_new(&bed.loop) >= 0);
 	assert_int_equal(us_packet_open(&(struct us_packet_config){ .kind = US_PACKET_SEND,
 								    .port = if_nametoindex("tap") },
@@ -79,13 +79,19 @@ static struct us_park_frame frame_of(uint8_t flow, uint8_t number)
 	return (struct us_park_frame){ .bytes = b, .length = FRAME_BYTES };
 }
 
-static void go_out(struct bed *bed, uint8_t flow, uint8_t number)
+static void go_out_to(struct bed *bed, const uint8_t mac[6], uint8_t flow, uint8_t number)
 {
 	struct us_park_frame frame = frame_of(flow, number);
 	uint8_t bytes[sizeof(frame.header) + FRAME_BYTES] = { 0 };
 
 	memcpy(bytes + sizeof(frame.header), frame.bytes, frame.length);
+	memcpy(bytes + sizeof(frame.header), mac, 6);
 	assert_int_equal(send(bed->port, bytes, sizeof(bytes), 0), sizeof(bytes));
+}
+
+static void go_out(struct bed *bed, uint8_t flow, uint8_t number)
+{
+	go_out_to(bed, guest_mac, flow, number);
 }
 
 /* Whether a frame to the guest is in a queue, past what the interface itself has to say. */
@@ -116,23 +122,58 @@ static void test_between(void **state)
 	struct us_mirror *mirror = mirror_new(bed, -1);
 	const struct us_park_frame *frames[2];
 	struct us_park_frame one, other;
+	uint64_t first = us_mirror_newest(mirror, NULL);
 
 	for (uint8_t i = 1; i <= 5; i++)
 		go_out(bed, 1, i);
 	one = frame_of(1, 2);
 	other = frame_of(1, 5);
-	assert_int_equal(us_mirror_between(mirror, one.bytes, 55, &other, frames, 2), 2);
+	assert_int_equal(us_mirror_number(mirror, one.bytes, 55, &other), 2 + first);
+	assert_int_equal(us_mirror_newest(mirror, &other), 4 + first);
+	assert_int_equal(us_mirror_after(mirror, 2 + first, &other, frames, 2), 2);
 	assert_int_equal(frames[0]->bytes[50], 3);
 	assert_int_equal(frames[1]->bytes[50], 4);
 	assert_int_equal(us_mirror_before(mirror, &other)->bytes[50], 4);
 	assert_int_equal(us_mirror_before(mirror, NULL)->bytes[50], 5);
 	/* More than are asked for, and none. */
-	assert_int_equal(us_mirror_between(mirror, one.bytes, 55, NULL, frames, 2), -2);
-	assert_int_equal(us_mirror_between(mirror, other.bytes, 55, NULL, frames, 2), 0);
+	assert_int_equal(us_mirror_after(mirror, 2 + first, NULL, frames, 2), -2);
+	assert_int_equal(us_mirror_after(mirror, 5 + first, NULL, frames, 2), 0);
+	assert_int_equal(us_mirror_after(mirror, 6 + first, NULL, frames, 2), -2);
+	assert_int_equal(us_mirror_after(mirror, 0, NULL, frames, 2), -2);
+	/* It went out, but not before that one. */
+	assert_int_equal(us_mirror_number(mirror, other.bytes, 55, &one), 0);
 	other = frame_of(1, 9);
 	assert_false(us_mirror_has(mirror, &other));
 	assert_null(us_mirror_before(mirror, &other));
-	assert_int_equal(us_mirror_between(mirror, one.bytes, 55, &other, frames, 2), -2);
+	assert_int_equal(us_mirror_newest(mirror, &other), 0);
+	assert_int_equal(us_mirror_number(mirror, one.bytes, 55, &other), 0);
+	assert_int_equal(us_mirror_after(mirror, 2 + first, &other, frames, 2), -2);
+	us_mirror_free(mirror);
+}
+
+/* A group's frame may be received or not: it is no frame in vain, and ends a count. */
+static void test_to_others(void **state)
+{
+	static const uint8_t group[6] = { 0x01, 0x00, 0x5e, 1, 2, 3 };
+	struct bed *bed = *state;
+	struct us_mirror *mirror = mirror_new(bed, -1);
+	uint64_t first = us_mirror_newest(mirror, NULL);
+	const struct us_park_frame *frames[2];
+
+	for (uint8_t i = 1; i <= 2; i++)
+		go_out(bed, 1, i);
+	assert_int_equal(us_mirror_newest(mirror, NULL), first + 2);
+	assert_true(us_mirror_uncounted(mirror) <= first);
+	for (uint8_t i = 0; i < 3; i++)
+		go_out_to(bed, group, 1, i);
+	go_out(bed, 1, 3);
+	assert_int_equal(us_mirror_after(mirror, first + 1, NULL, frames, 2), 2);
+	assert_int_equal(frames[0]->bytes[50], 2);
+	assert_int_equal(frames[1]->bytes[50], 3);
+	assert_int_equal(us_mirror_uncounted(mirror), first + 5);
+	go_out_to(bed, (uint8_t[]){ 255, 255, 255, 255, 255, 255 }, 1, 4);
+	assert_int_equal(us_mirror_newest(mirror, NULL), first + 7);
+	assert_int_equal(us_mirror_uncounted(mirror), first + 5);
 	us_mirror_free(mirror);
 }
 
@@ -179,6 +220,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_between, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_to_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_queue, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
 	};
