@@ -234,6 +234,8 @@ void us_add_pair(struct us_daemon *daemon, struct us_call *call, const json_t *p
 	us_list_init(&add->pair.link);
 	r = read_parameters(add, parameters, &reason);
 	if (r == 0)
+		r = us_primary_allow(daemon, us_call_uid(call), &add->pair.primary, &reason);
+	if (r == 0)
 		r = check_host(add, &reason);
 	if (r == 0)
 		r = us_vm_inspect(vm->vm, add->pair.standby, on_standby, add);

@@ -48,6 +48,7 @@ struct us_daemon {
 	const char *state_dir;
 	bool is_stopping;	       /* what is reserved stays so */
 	const char *pools_path;	       /* understudy-pools.conf(5) */
+	const char *config_path;       /* understudyd.conf(5): allow.h */
 	const char *migration_address; /* where an incoming migration listens */
 	uint64_t started_usec;	       /* CLOCK_REALTIME */
 	sd_event_source *saving;       /* armed when the state file is older than the state */
@@ -270,6 +271,9 @@ json_t *us_host_pair_json(const struct us_host_pair *pair);
 int us_primary_parse(const char *text, struct us_primary_spec *ret_spec, struct us_reason *reason);
 /* Whether @pair has what its `primary` names: from the wish for it until it is given back. */
 bool us_primary_is_held(const struct us_host_pair *pair);
+/* Whether @uid may name it: allow.h. */
+int us_primary_allow(const struct us_daemon *daemon, uid_t uid, const struct us_primary_spec *spec,
+		     struct us_reason *reason);
 /* Refused if it names a MAC other than the standby's, @mac. */
 int us_primary_check_mac(const struct us_primary_spec *spec, const char *pair_name,
 			 const uint8_t mac[US_MAC_BYTES], struct us_reason *reason);

@@ -21,7 +21,7 @@
 
 static const char usage[] =
 	"usage: understudyd [--socket PATH] [--state-dir DIR] [--migration-address ADDRESS]\n"
-	"                   [--metrics ADDRESS] [--pools FILE]\n"
+	"                   [--metrics ADDRESS] [--pools FILE] [--config FILE]\n"
 	"\n"
 	"Shows, hides and migrates the primaries of the VMs on this host.\n"
 	"\n"
@@ -30,6 +30,8 @@ static const char usage[] =
 	"  --migration-address ADDRESS   where incoming migrations listen (0.0.0.0)\n"
 	"  --metrics ADDRESS             serve numbers there: unix:PATH or 127.0.0.1:PORT\n"
 	"  --pools FILE                  the pools of VFs (/etc/understudy/pools.conf)\n"
+	"  --config FILE                 what the group understudy may name\n"
+	"                                (/etc/understudy/understudyd.conf)\n"
 	"  --help, --version\n"
 	"\n"
 	"See understudyd(8); talk to it with understudy(1).\n";
@@ -43,6 +45,7 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 		{ "migration-address", required_argument, NULL, 'm' },
 		{ "metrics", required_argument, NULL, 'M' },
 		{ "pools", required_argument, NULL, 'p' },
+		{ "config", required_argument, NULL, 'c' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
@@ -65,6 +68,9 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 			break;
 		case 'p':
 			daemon->pools_path = optarg;
+			break;
+		case 'c':
+			daemon->config_path = optarg;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -235,6 +241,7 @@ int main(int argc, char **argv)
 		.socket_path = DEFAULT_DIR "/control",
 		.state_dir = DEFAULT_DIR,
 		.pools_path = "/etc/understudy/pools.conf",
+		.config_path = "/etc/understudy/understudyd.conf",
 		.migration_address = "0.0.0.0",
 	};
 	struct us_reason reason = { "" };

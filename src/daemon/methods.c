@@ -2,6 +2,7 @@
 /* The methods of org.understudy.Control. The server has checked the parameters' types. */
 #include <string.h>
 
+#include "daemon/allow.h"
 #include "daemon/diagnose.h"
 #include "daemon/handoff.h"
 
@@ -65,7 +66,9 @@ static void on_attach_gone(void *userdata, struct us_call *call)
 static void attach_vm(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	struct us_daemon *daemon = userdata;
-	const char *name = text(parameters, "name"), *path = text(parameters, "qmp");
+	const char *name = text(parameters, "name");
+	struct us_reason reason;
+	char path[PATH_MAX];
 	struct us_host_vm *vm;
 	int r;
 
@@ -74,6 +77,13 @@ static void attach_vm(void *userdata, struct us_call *call, const json_t *parame
 			     "vm \"%.40s\": a name starts with a letter, has letters, "
 			     "digits, '.', '_' and '-', and less than %d of them",
 			     name, US_NAME_MAX);
+		return;
+	}
+	r = us_allow_monitor(daemon->config_path, us_call_uid(call), text(parameters, "qmp"), path,
+			     &reason);
+	if (r != 0) {
+		us_call_fail(call, "Refused", "vm %s: %s", name,
+			     r < 0 ? us_strerror(r) : reason.text);
 		return;
 	}
 	us_list_for_each (vm, &daemon->vms, link) {
@@ -156,6 +166,8 @@ static void assign_primary(void *userdata, struct us_call *call, const json_t *p
 		return;
 	if (wanted)
 		r = us_primary_parse(wanted, &spec, &reason);
+	if (r == 0 && wanted)
+		r = us_primary_allow(daemon, us_call_uid(call), &spec, &reason);
 	if (r == 0 && wanted)
 		r = us_primary_check(daemon, pair, &spec, pair->port, &reason);
 	if (r == 0 && wanted && us_primary_is_held(pair))

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/uri.h"
+#include "daemon/allow.h"
 #include "daemon/crash.h"
 #include "daemon/migrate-private.h"
 #include "util/clock.h"
@@ -343,6 +344,10 @@ void us_migrate(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call 
 	if (r == 0)
 		r = us_uri_parse(json_string_value(json_object_get(parameters, "destination")),
 				 &destination, &reason);
+	if (r == 0)
+		r = us_allow(daemon->config_path, us_call_uid(call), US_ALLOW_DESTINATION,
+			     json_string_value(json_object_get(parameters, "destination")),
+			     &reason);
 	if (r == 0)
 		r = check_deadline(json_integer_value(json_object_get(parameters, "deadline_sec")),
 				   &reason);

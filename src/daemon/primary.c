@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/allow.h"
 #include "daemon/daemon.h"
 #include "net/link.h"
 #include "pci/vfio.h"
@@ -65,6 +66,16 @@ int us_primary_parse(const char *text, struct us_primary_spec *ret_spec, struct 
 			 "primary %s: neither pool:NAME nor vfio:ADDRESS (vfio:0000:5e:00.2) nor "
 			 "emulated:MODEL,port=IFNAME",
 			 text);
+}
+
+int us_primary_allow(const struct us_daemon *daemon, uid_t uid, const struct us_primary_spec *spec,
+		     struct us_reason *reason)
+{
+	if (spec->pool[0])
+		return us_allow(daemon->config_path, uid, US_ALLOW_POOL, spec->pool, reason);
+	if (spec->host[0])
+		return us_allow(daemon->config_path, uid, US_ALLOW_PCI, spec->host, reason);
+	return 0;
 }
 
 bool us_primary_is_vfio(const struct us_primary_spec *spec)

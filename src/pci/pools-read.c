@@ -7,11 +7,8 @@
 #include <string.h>
 
 #include "pci/pools.h"
-#include "util/file.h"
-
-enum {
-	LINE_SIZE = 256, /* with its end and NUL */
-};
+#include "util/cleanup.h"
+#include "util/config.h"
 
 struct reading {
 	const char *path;
@@ -156,34 +153,12 @@ static int take_words(struct reading *reading, const char *word, const char *val
 		      word);
 }
 
-static int take_line(struct reading *reading, char *line)
+static int on_line(void *userdata, const struct us_config_line *line, struct us_reason *reason)
 {
-	char *rest = NULL, *word, *value;
+	struct reading *reading = userdata;
 
-	line[strcspn(line, "#\n")] = '\0';
-	word = strtok_r(line, " \t", &rest);
-	if (!word)
-		return 0;
-	value = strtok_r(NULL, " \t", &rest);
-	if (!value)
-		return REFUSE(reading, "%.40s: its value is missing", word);
-	if (strtok_r(NULL, " \t", &rest))
-		return REFUSE(reading, "%.40s %.40s: one value a line", word, value);
-	return take_words(reading, word, value);
-}
-
-static int read_lines(struct reading *reading, FILE *file)
-{
-	char line[LINE_SIZE];
-	int r = 0;
-
-	while (r == 0 && fgets(line, sizeof(line), file)) {
-		reading->line++;
-		if (!strchr(line, '\n') && !feof(file))
-			return REFUSE(reading, "a line has up to %d characters", LINE_SIZE - 2);
-		r = take_line(reading, line);
-	}
-	return r == 0 && ferror(file) ? -EIO : r;
+	reading->line = line->number;
+	return take_words(reading, line->word, line->value);
 }
 
 /* A pool without VFs, and a number of VFs that are named one by one, are mistakes. */
@@ -209,15 +184,12 @@ static int check_pools(struct reading *reading)
 
 int us_pools_read(const char *path, struct us_pools *ret_pools, struct us_reason *reason)
 {
-	US_CLEANUP(fclosep) FILE *file = fopen(path, "re");
 	struct us_pools pools = { .count = 0 };
 	struct reading reading = { .path = path, .pools = &pools, .reason = reason };
 	int r;
 
 	*ret_pools = pools;
-	if (!file)
-		return errno == ENOENT ? 0 : us_refuse(reason, "%s: %s", path, us_strerror(errno));
-	r = read_lines(&reading, file);
+	r = us_config_read(path, on_line, &reading, reason);
 	if (r == 0)
 		r = check_pools(&reading);
 	if (r == 0)
