@@ -59,6 +59,8 @@ int us_daemon_init(struct us_daemon *daemon)
 		r = sd_event_source_set_enabled(daemon->settling, SD_EVENT_OFF);
 	if (r >= 0)
 		r = us_look_init(daemon);
+	if (r >= 0)
+		r = us_vf_returns_init(daemon);
 	return r < 0 ? r : us_neighbourhood_init(daemon);
 }
 
@@ -70,6 +72,7 @@ void us_daemon_deinit(struct us_daemon *daemon)
 	us_list_for_each (vm, &daemon->vms, link)
 		us_host_vm_free(vm);
 	us_neighbourhood_deinit(daemon);
+	us_vf_returns_deinit(daemon);
 	us_look_deinit(daemon);
 	daemon->saving = sd_event_source_disable_unref(daemon->saving);
 	daemon->settling = sd_event_source_disable_unref(daemon->settling);

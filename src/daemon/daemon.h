@@ -58,6 +58,9 @@ struct us_daemon {
 	struct us_list neighbourhoods; /* of PFs: struct us_neighbourhood, neighbourhood.c */
 	struct us_timer neighbouring;  /* set while these are to be looked at */
 	uint64_t neighbours_usec;      /* when they were, last */
+	struct us_list vf_jobs;	       /* struct us_vf_job, vf-job.c */
+	struct us_list vfs_kept;       /* struct us_vf_kept, vf-return.c */
+	struct us_timer returning;     /* set while reserved VFs are to be given back */
 	bool is_unsaved;	       /* the state file cannot be written */
 	bool is_loading, must_save;    /* the state file is read now, and is to be saved after it */
 
@@ -164,7 +167,7 @@ struct us_host_pair {
 	struct us_host_vf *vf;	/* vf.c; NULL: no VF is, or is to be, reserved */
 	struct us_steer *steer; /* NULL while the switch cannot be found */
 	struct us_watch *watch;
-	struct us_watch *leaving; /* of its standby, while the guest takes its time to let go */
+	struct us_watch *leaving;     /* of its standby, while the guest takes its time to let go */
 	struct us_unread *unread;     /* while its guest may be stopped for a migration */
 	struct us_announce *announce; /* since its guest arrived here */
 	enum us_at_stop at_stop;

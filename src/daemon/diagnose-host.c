@@ -191,5 +191,6 @@ void us_diagnose_host(const struct us_daemon *daemon, json_t *findings)
 	find_capabilities(findings);
 	find_kernel(findings);
 	find_files(daemon, findings);
+	us_vf_diagnose_kept(daemon, findings);
 	find_strays(daemon, findings);
 }

@@ -123,7 +123,8 @@ static void on_due(void *userdata)
 			if (is_of_vf(pair, NULL))
 				begin(daemon, us_vf_pf(pair));
 	us_list_for_each (one, &daemon->neighbourhoods, link) {
-		if (any_pair(daemon, uses, us_neighbours_pf(one->neighbours))) {
+		if (any_pair(daemon, uses, us_neighbours_pf(one->neighbours)) ||
+		    us_vf_is_kept_behind(daemon, us_neighbours_pf(one->neighbours))) {
 			follow(daemon, one);
 		} else {
 			us_neighbours_free(one->neighbours);

@@ -134,10 +134,14 @@ int us_primary_check_mac(const struct us_primary_spec *spec, const char *pair_na
 			 pair_name, found, wanted);
 }
 
-static int check_vfio(struct us_primary_spec *spec, struct us_reason *reason)
+/* A VF that was kept when its pair went may be in the VM of the one that is added. */
+static int check_vfio(const struct us_daemon *daemon, struct us_primary_spec *spec,
+		      struct us_reason *reason)
 {
 	struct us_vfio vfio;
-	int r = us_vfio_check("/sys", spec->host, &vfio, reason);
+	int r = us_vf_is_kept(daemon, spec->host)
+			? us_vfio_look("/sys", spec->host, &vfio, reason)
+			: us_vfio_check("/sys", spec->host, &vfio, reason);
 
 	if (r != 0)
 		return r;
@@ -206,6 +210,6 @@ int us_primary_check(struct us_daemon *daemon, const struct us_host_pair *pair,
 	if (spec->pool[0]) /* which one of it, and its port, is known once it is reserved */
 		return us_vf_check_pool(daemon, spec->pool, reason);
 	if (spec->host[0])
-		r = check_vfio(spec, reason);
+		r = check_vfio(daemon, spec, reason);
 	return r == 0 ? us_primary_check_port(spec, standby_port, reason) : r;
 }

@@ -2,15 +2,19 @@
 /*
  * One thread for each job, with nothing shared but files: they are few, at reservations. The loop
  * is woken by an event counter, and nothing of a job is touched by the thread after that.
+ *
+ * A device has one job at a time: jobs of one pair run one after the other, and that no two pairs
+ * have the same device is what its record is for (pci/reserve.h).
  */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
+#include "daemon/daemon.h"
 #include "daemon/vf-job.h"
-#include "daemon/vf.h"
 
 int us_vf_open_sriov(const struct us_reserved *reserved, const uint8_t mac[US_MAC_BYTES],
 		     struct us_sriov **ret_sriov, struct us_reason *reason)
@@ -59,9 +63,24 @@ static int prepare(struct us_vf_job *job)
 	return r == 0 ? us_sriov_steer(job->sriov, US_SRIOV_AWAY, &job->reason) : r;
 }
 
+/* All that the PF has for the VF, as it was found; nothing was changed before that was known. */
+static int put_back(const struct us_reserved *reserved, struct us_reason *reason)
+{
+	const uint8_t nobody[US_MAC_BYTES] = { 0 };
+	US_CLEANUP(us_sriov_freep) struct us_sriov *sriov = NULL;
+	int r = 0;
+
+	if (reserved->found[0])
+		r = us_vf_open_sriov(reserved, nobody, &sriov, reason);
+	if (r == 0 && sriov)
+		r = us_sriov_put_back(sriov, reason);
+	return r < 0 ? us_refuse(reason, "%s", us_strerror(r)) : r;
+}
+
 /* That the guest's MAC can be assigned is tried as well: nobody listens to it in the card now. */
 static int reserve(struct us_vf_job *job)
 {
+	struct us_reserve_wait once = { .usec = 0 };
 	int r = us_reserve(&job->request, &job->reserved, &job->group_fd, &job->reason);
 
 	if (r != 0)
@@ -74,29 +93,9 @@ static int reserve(struct us_vf_job *job)
 			      job->reserved.address);
 	if (r != 0) {
 		job->group_fd = us_close(job->group_fd);
-		us_reserved_return(job->request.sysfs, job->request.directory, &job->reserved,
-				   NULL);
+		us_reserved_return(&job->request, &job->reserved, &once, NULL);
 	}
 	return r;
-}
-
-/* The device goes back even if its settings do not. */
-static int give_back(struct us_vf_job *job)
-{
-	const uint8_t nobody[US_MAC_BYTES] = { 0 };
-	US_CLEANUP(us_sriov_freep) struct us_sriov *sriov = NULL;
-	struct us_reason reason = { "" };
-	int r = 0;
-
-	if (job->reserved.found[0])
-		r = us_vf_open_sriov(&job->reserved, nobody, &sriov, &job->reason);
-	if (r == 0 && sriov)
-		r = us_sriov_put_back(sriov, &job->reason);
-	if (us_reserved_return(job->request.sysfs, job->request.directory, &job->reserved,
-			       &reason) == 0)
-		return r;
-	job->reason = reason;
-	return US_REFUSED;
 }
 
 static void run(struct us_vf_job *job)
@@ -106,11 +105,12 @@ static void run(struct us_vf_job *job)
 		job->r = reserve(job);
 		break;
 	case US_VF_JOB_HOLD:
-		job->r = us_reserved_hold(job->request.sysfs, &job->reserved, &job->group_fd,
-					  &job->reason);
+		job->r = us_reserved_hold(job->request.sysfs, &job->reserved, &job->wait,
+					  &job->group_fd, &job->reason);
 		break;
 	case US_VF_JOB_RETURN:
-		job->r = give_back(job);
+		job->r =
+			us_reserved_return(&job->request, &job->reserved, &job->wait, &job->reason);
 		break;
 	}
 }
@@ -127,11 +127,22 @@ static void *job_thread(void *userdata)
 
 /* ---- In the loop ---- */
 
+static void begin_next(struct us_daemon *daemon, const char *pair);
+
+static void end(struct us_vf_job *job)
+{
+	struct us_daemon *daemon = job->daemon;
+	char pair[sizeof(job->pair)];
+
+	memcpy(pair, job->pair, sizeof(pair));
+	us_list_remove(&job->link);
+	job->done(job);
+	begin_next(daemon, pair);
+}
+
 static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-	struct us_vf_job *job = userdata;
-
-	job->done(job);
+	end(userdata);
 	return 0;
 }
 
@@ -145,6 +156,9 @@ struct us_vf_job *us_vf_job_new(enum us_vf_job_type type, struct us_daemon *daem
 	job->daemon = daemon;
 	job->request.sysfs = "/sys";
 	job->request.directory = US_RESERVED_DIRECTORY;
+	job->request.restore = put_back;
+	job->wait.usec = US_RESERVE_WAIT_USEC;
+	us_list_init(&job->link);
 	job->group_fd = job->wake_fd = -1;
 	return job;
 }
@@ -162,23 +176,72 @@ static int start_thread(struct us_vf_job *job)
 	return -r;
 }
 
-void us_vf_job_start(struct us_vf_job *job, sd_event *loop, void (*done)(struct us_vf_job *job),
-		     void *userdata)
+static void begin(struct us_vf_job *job)
 {
 	int r;
 
-	job->done = done;
-	job->userdata = userdata;
+	job->is_running = true;
 	job->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = job->wake_fd < 0 ? -errno : 0;
 	if (r >= 0)
-		r = sd_event_add_io(loop, &job->source, job->wake_fd, EPOLLIN, on_wake, job);
+		r = sd_event_add_io(job->daemon->loop, &job->source, job->wake_fd, EPOLLIN, on_wake,
+				    job);
 	if (r >= 0)
 		r = start_thread(job);
 	if (r < 0) {
-		run(job);
-		done(job);
+		job->r = r;
+		end(job);
 	}
+}
+
+/* The first of a pair's jobs, unless it is running; NULL: it has none. */
+static struct us_vf_job *first_of(const struct us_daemon *daemon, const char *pair)
+{
+	struct us_vf_job *job;
+
+	us_list_for_each (job, &daemon->vf_jobs, link)
+		if (strcmp(job->pair, pair) == 0)
+			return job;
+	return NULL;
+}
+
+static void begin_next(struct us_daemon *daemon, const char *pair)
+{
+	struct us_vf_job *job = first_of(daemon, pair);
+
+	if (job && !job->is_running)
+		begin(job);
+}
+
+void us_vf_job_start(struct us_vf_job *job, void (*done)(struct us_vf_job *job), void *userdata)
+{
+	struct us_vf_job *other;
+
+	job->done = done;
+	job->userdata = userdata;
+	if (job->type != US_VF_JOB_RESERVE)
+		memcpy(job->pair, job->reserved.pair, sizeof(job->pair));
+	us_list_for_each (other, &job->daemon->vf_jobs, link)
+		if (strcmp(other->pair, job->pair) == 0)
+			us_reserve_wait_end(&other->wait);
+	us_list_append(&job->daemon->vf_jobs, &job->link);
+	begin_next(job->daemon, job->pair);
+}
+
+bool us_vf_job_is_due(const struct us_daemon *daemon, const char *pair)
+{
+	return first_of(daemon, pair);
+}
+
+bool us_vf_job_stop_return(struct us_daemon *daemon, const char *address)
+{
+	struct us_vf_job *job;
+	bool in_time = true;
+
+	us_list_for_each (job, &daemon->vf_jobs, link)
+		if (job->type == US_VF_JOB_RETURN && strcmp(job->reserved.address, address) == 0)
+			in_time &= us_reserve_wait_end(&job->wait);
+	return in_time;
 }
 
 void us_vf_job_free(struct us_vf_job *job)

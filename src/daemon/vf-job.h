@@ -6,6 +6,7 @@
 
 #include "net/sriov.h"
 #include "pci/reserve.h"
+#include "util/list.h"
 #include "vmm/vmm.h"
 
 enum us_vf_job_type {
@@ -34,15 +35,28 @@ struct us_vf_job {
 	struct us_sriov *sriov;	     /* RESERVE: the job's, until it is taken */
 	int group_fd;		     /* the job's, until it is taken */
 
+	/* Of vf-job.c. */
+	struct us_list link;
+	bool is_running;
+	struct us_reserve_wait wait; /* of HOLD and RETURN; the caller may shorten it */
 	int wake_fd;
 	sd_event_source *source;
 };
 
 /* A job to fill in; NULL: no memory. */
 struct us_vf_job *us_vf_job_new(enum us_vf_job_type type, struct us_daemon *daemon);
-/* Starts it. Without a thread it is done at once, here. */
-void us_vf_job_start(struct us_vf_job *job, sd_event *loop,
-		     void (*done)(struct us_vf_job *job), void *userdata);
+/*
+ * Starts it as soon as those of the same pair that were started before are done, whose waits end
+ * now. Without a thread @done is called at once, with a negative errno as its `r`.
+ */
+void us_vf_job_start(struct us_vf_job *job, void (*done)(struct us_vf_job *job), void *userdata);
+/* Whether a job of this pair is under way, or is to be. */
+bool us_vf_job_is_due(const struct us_daemon *daemon, const char *pair);
+/*
+ * A device is wanted again: true if no job gives it back now. False: it is being given back, and
+ * cannot be kept from it.
+ */
+bool us_vf_job_stop_return(struct us_daemon *daemon, const char *address);
 void us_vf_job_free(struct us_vf_job *job);
 
 /* What the PF has for a reserved VF. NULL, as 0: it is none, and nothing is to be set. */

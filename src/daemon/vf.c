@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From the wish for a VF until it is given back. At any time a VF has one job at most; who does not
- * wait for it any more takes his name off it, and what comes of it is then undone.
+ * From the wish for a VF until the pair does not want it any more. A pair that does not wait for
+ * its job any more takes its name off it, and what comes of it is then undone.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,6 +19,7 @@ struct us_host_vf {
 	int group_fd;		     /* while it is held */
 	struct us_vf_job *job;	     /* under way */
 	bool plug_waits;	     /* for it */
+	bool is_unheld;		     /* hidden, and somebody else has it open: told */
 	struct us_timer again;	     /* set when the plug is to be tried again */
 	unsigned snatched;	     /* so often, one after the other */
 };
@@ -31,47 +32,6 @@ enum {
 static const char *words_of(const struct us_vf_job *job)
 {
 	return job->r < 0 ? us_strerror(job->r) : job->reason.text;
-}
-
-/* ---- Giving back ---- */
-
-static void on_returned(struct us_vf_job *job)
-{
-	if (job->r != 0)
-		us_log(LOG_WARNING, "vfio %s: not given back: %s", job->reserved.address,
-		       words_of(job));
-	else
-		us_log(LOG_INFO, "vfio %s: given back to %s", job->reserved.address,
-		       job->reserved.former[0] ? job->reserved.former : "no driver");
-	us_vf_job_free(job);
-}
-
-static void give_back(struct us_daemon *daemon, const struct us_reserved *reserved)
-{
-	struct us_vf_job *job = us_vf_job_new(US_VF_JOB_RETURN, daemon);
-
-	if (!job)
-		return; /* the record stays, and is found again */
-	job->reserved = *reserved;
-	us_vf_job_start(job, daemon->loop, on_returned, NULL);
-}
-
-static int return_leak(const struct us_reserved *reserved, void *userdata)
-{
-	struct us_daemon *daemon = userdata;
-	const struct us_host_pair *pair = us_daemon_pair(daemon, reserved->pair);
-
-	if (pair && us_primary_is_held(pair) && strcmp(pair->primary.host, reserved->address) == 0)
-		return 0;
-	us_log(LOG_WARNING, "vfio %s: was left reserved for pair %s", reserved->address,
-	       reserved->pair);
-	give_back(daemon, reserved);
-	return 0;
-}
-
-void us_vf_return_leaks(struct us_daemon *daemon)
-{
-	us_reserved_each(US_RESERVED_DIRECTORY, daemon->state_dir, return_leak, daemon);
 }
 
 /* ---- Reserving ---- */
@@ -106,15 +66,20 @@ static void on_reserved(struct us_vf_job *job)
 {
 	struct us_host_pair *pair = job->userdata;
 
+	if (job->r != 0) /* a record may be left that could not be taken back */
+		us_vf_return_leaks_later(job->daemon);
 	if (!pair) { /* given up meanwhile */
 		job->group_fd = us_close(job->group_fd);
 		if (job->r == 0)
-			give_back(job->daemon, &job->reserved);
+			us_vf_give_back(job->daemon, &job->reserved);
 	} else {
 		pair->vf->job = NULL;
 		if (job->r == 0) {
+			us_vf_keep(job->daemon, job->reserved.address);
 			take(pair, &job->reserved);
+			us_sriov_free(pair->vf->sriov);
 			pair->vf->sriov = US_STEAL(job->sriov);
+			us_close(pair->vf->group_fd);
 			pair->vf->group_fd = job->group_fd;
 			job->group_fd = -1;
 		}
@@ -187,7 +152,7 @@ void us_vf_reserve(struct us_host_pair *pair, uint64_t memory_bytes)
 	if (vf->job) /* asked before, and not answered in time */
 		vf->job->userdata = NULL;
 	vf->job = job;
-	us_vf_job_start(job, pair->vm->daemon->loop, on_reserved, pair);
+	us_vf_job_start(job, on_reserved, pair);
 }
 
 /* Nothing of it is the pair's any more; the record stays. */
@@ -215,7 +180,7 @@ void us_vf_release(struct us_host_pair *pair)
 	reserved = pair->vf->reserved;
 	detach(pair);
 	if (reserved.address[0])
-		give_back(pair->vm->daemon, &reserved);
+		us_vf_give_back(pair->vm->daemon, &reserved);
 	if (pair->primary.pool[0])
 		pair->primary.host[0] = pair->primary.port[0] = '\0';
 }
@@ -235,6 +200,16 @@ static bool is_to_be_held(const struct us_host_pair *pair)
 	return pair->engine.reserved && pair->engine.primary == US_PRIMARY_HIDDEN;
 }
 
+/* Said once: whoever has it may go on to have it. */
+static void tell_unheld(struct us_host_pair *pair, const char *words)
+{
+	us_keep_words(&pair->detail, words);
+	if (!pair->vf->is_unheld)
+		us_log(LOG_WARNING, "%s: the primary is hidden, but cannot be held: %s", pair->name,
+		       words);
+	pair->vf->is_unheld = true;
+}
+
 static void on_held(struct us_vf_job *job)
 {
 	struct us_host_pair *pair = job->userdata;
@@ -246,10 +221,11 @@ static void on_held(struct us_vf_job *job)
 	}
 	vf->job = NULL;
 	if (job->r != 0)
-		us_log(LOG_WARNING, "%s: the primary is not held: %s", pair->name, words_of(job));
+		tell_unheld(pair, words_of(job));
 	if (job->r == 0 && is_to_be_held(pair)) {
 		vf->group_fd = job->group_fd;
 		job->group_fd = -1;
+		vf->is_unheld = false;
 	}
 	us_vf_job_free(job);
 	if (vf->plug_waits) {
@@ -294,7 +270,7 @@ void us_vf_settle(struct us_host_pair *pair)
 	if (!vf->job)
 		return;
 	vf->job->reserved = vf->reserved;
-	us_vf_job_start(vf->job, pair->vm->daemon->loop, on_held, pair);
+	us_vf_job_start(vf->job, on_held, pair);
 }
 
 int us_vf_let_go(struct us_host_pair *pair, struct us_reason *reason)
@@ -351,7 +327,7 @@ void us_vf_adopt(struct us_host_pair *pair)
 	if (us_reserved_find(US_RESERVED_DIRECTORY, owner, pair->name, &reserved) < 0 ||
 	    (pair->primary.pool[0] ? strcmp(pair->primary.pool, reserved.pool) != 0
 				   : strcmp(pair->primary.host, reserved.address) != 0) ||
-	    !vf_of(pair))
+	    !us_vf_keep(pair->vm->daemon, reserved.address) || !vf_of(pair))
 		return;
 	take(pair, &reserved);
 	if (us_vf_open_sriov(&reserved, pair->mac, &pair->vf->sriov, &reason) != 0)

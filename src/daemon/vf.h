@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "pci/reserve.h"
 #include "util/error.h"
 
@@ -66,5 +68,26 @@ void us_vf_adopt(struct us_host_pair *pair);
 /* The pair ends. What it has stays reserved if the daemon is stopping, else it is given back. */
 void us_vf_forget(struct us_host_pair *pair);
 
+/* ---- vf-return.c: what no pair has any more ---- */
+
+int us_vf_returns_init(struct us_daemon *daemon);
+/* What is under way goes on, and is found again by the next daemon if it is not done. */
+void us_vf_returns_deinit(struct us_daemon *daemon);
+
+/*
+ * Gives a device back as soon as nobody has it open; until then nothing of it is changed. Tried
+ * again every ten seconds, which the log, its pair's status and the doctor tell.
+ */
+void us_vf_give_back(struct us_daemon *daemon, const struct us_reserved *reserved);
+/* It is a pair's again. False: too late, it is being given back. */
+bool us_vf_keep(struct us_daemon *daemon, const char *address);
+
 /* Gives back what is reserved in our name for pairs that we do not have any more. */
 void us_vf_return_leaks(struct us_daemon *daemon);
+void us_vf_return_leaks_later(struct us_daemon *daemon);
+
+/* Whether it is kept although no pair has it. */
+bool us_vf_is_kept(const struct us_daemon *daemon, const char *address);
+/* Whether a VF of @pf is kept although no pair has it: its guest may be there. */
+bool us_vf_is_kept_behind(const struct us_daemon *daemon, const char *pf);
+void us_vf_diagnose_kept(const struct us_daemon *daemon, json_t *findings);

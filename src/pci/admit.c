@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "pci/vfio.h"
 
@@ -86,25 +87,40 @@ static int admit_to_node(const char *path, const struct process *process, const 
 		return us_refuse(reason, "vfio %s: %s: %s", address, path, us_strerror(errno));
 	if (may_open(process, &node))
 		return 0;
-	if (chown(path, process->uid, -1) == 0 && (node.st_mode & 0600) == 0600)
+	if ((node.st_mode & 0600) == 0600 && chown(path, process->uid, -1) == 0)
 		return 0;
 	return us_refuse(reason, "vfio %s: the VMM, user %u, may not open %s: chown %u %s", address,
 			 (unsigned)process->uid, path, (unsigned)process->uid, path);
+}
+
+/* A VMM that says more than the host has could lock all of it. */
+static int check_memory(uint64_t bytes, const char *address, struct us_reason *reason)
+{
+	uint64_t host_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+
+	if (bytes <= host_bytes && bytes <= UINT64_MAX - LOCKED_BESIDE_BYTES)
+		return 0;
+	return us_refuse(reason,
+			 "vfio %s: the VMM says that its guest has %" PRIu64
+			 " MiB, this host has %" PRIu64 " MiB: all of them cannot be locked",
+			 address, bytes >> 20, host_bytes >> 20);
 }
 
 static int admit_to_lock(pid_t pid, const struct process *process, uint64_t bytes,
 			 const char *address, struct us_reason *reason)
 {
 	struct rlimit limit, raised;
+	uint64_t needed = bytes + LOCKED_BESIDE_BYTES;
+	int r = check_memory(bytes, address, reason);
 
-	if (bytes == 0 || is_capable(process, CAP_IPC_LOCK))
-		return 0;
+	if (r != 0 || bytes == 0 || is_capable(process, CAP_IPC_LOCK))
+		return r;
 	if (prlimit(pid, RLIMIT_MEMLOCK, NULL, &limit) < 0)
 		return us_refuse(reason, "vfio %s: the VMM's limit of locked memory: %s", address,
 				 us_strerror(errno));
-	if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= bytes)
+	if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= needed)
 		return 0;
-	raised.rlim_cur = raised.rlim_max = bytes + LOCKED_BESIDE_BYTES;
+	raised.rlim_cur = raised.rlim_max = needed;
 	if (limit.rlim_max > raised.rlim_max)
 		raised.rlim_max = limit.rlim_max;
 	if (prlimit(pid, RLIMIT_MEMLOCK, &raised, NULL) == 0)
@@ -116,16 +132,50 @@ static int admit_to_lock(pid_t pid, const struct process *process, uint64_t byte
 			 (uint64_t)raised.rlim_cur);
 }
 
+static void find_node(const char *sysfs, const char *address, char ret_path[PATH_MAX])
+{
+	char group[32];
+
+	us_pci_directory(sysfs, address, ret_path);
+	us_sysfs_link(ret_path, "iommu_group", group, sizeof(group));
+	snprintf(ret_path, PATH_MAX, "%s/../dev/vfio/%s", sysfs, group);
+}
+
+int us_vfio_node_owner(const char *sysfs, const char *address, uid_t *ret_owner,
+		       struct us_reason *reason)
+{
+	char path[PATH_MAX];
+	struct stat node;
+
+	find_node(sysfs, address, path);
+	if (stat(path, &node) < 0)
+		return us_refuse(reason, "vfio %s: %s: %s", address, path, us_strerror(errno));
+	*ret_owner = node.st_uid;
+	return 0;
+}
+
+/* A node that is gone has no owner to be restored: the next one is made anew. */
+int us_vfio_node_restore(const char *sysfs, const char *address, uid_t owner,
+			 struct us_reason *reason)
+{
+	char path[PATH_MAX];
+	struct stat node;
+
+	find_node(sysfs, address, path);
+	if (stat(path, &node) < 0 || node.st_uid == owner || chown(path, owner, -1) == 0)
+		return 0;
+	return us_refuse(reason, "vfio %s: %s stays the VMM's: %s: chown %u %s", address, path,
+			 us_strerror(errno), (unsigned)owner, path);
+}
+
 int us_vfio_admit(const char *sysfs, const char *address, pid_t pid, uint64_t memory_bytes,
 		  struct us_reason *reason)
 {
-	char path[PATH_MAX], group[32];
+	char path[PATH_MAX];
 	struct process process;
 	int r;
 
-	us_pci_directory(sysfs, address, path);
-	us_sysfs_link(path, "iommu_group", group, sizeof(group));
-	snprintf(path, sizeof(path), "%s/../dev/vfio/%s", sysfs, group);
+	find_node(sysfs, address, path);
 	r = read_process(pid, &process);
 	if (r < 0)
 		return us_refuse(reason, "vfio %s: the VMM, process %d: %s", address, (int)pid,

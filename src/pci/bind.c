@@ -159,6 +159,9 @@ int us_vfio_unbind(const char *sysfs, const char *address, const char *former,
 	if (us_pci_is_vfio_driver(former))
 		return 0;
 	us_pci_directory(sysfs, address, device);
+	us_sysfs_link(device, "driver", driver, sizeof(driver));
+	if (access(device, F_OK) < 0 || (driver[0] && !us_pci_is_vfio_driver(driver)))
+		return 0;
 	change_driver(sysfs, device, address, "\n", former);
 	us_sysfs_link(device, "driver", driver, sizeof(driver));
 	if (strcmp(driver, former) == 0)

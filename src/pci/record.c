@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,8 @@ static int write_text(int fd, const struct us_reserved *reserved)
 	for (int i = 0; i < FIELDS; i++)
 		used += snprintf(text + used, sizeof(text) - used, "%s %s\n", fields[i].word,
 				 fields[i].text);
-	used += snprintf(text + used, sizeof(text) - used, "index %d\n", reserved->index);
+	used += snprintf(text + used, sizeof(text) - used, "index %d\nnode-owner %" PRId64 "\n",
+			 reserved->index, reserved->node_owner);
 	if (write(fd, text, used) != (ssize_t)used)
 		return errno ? -errno : -EIO;
 	return 0;
@@ -77,6 +79,7 @@ static void read_line(const char *line, struct us_reserved *reserved)
 			snprintf(fields[i].text, fields[i].size, "%s", line + length + 1);
 	}
 	sscanf(line, "index %d", &reserved->index);
+	sscanf(line, "node-owner %" SCNd64, &reserved->node_owner);
 }
 
 /* ---- Its file ---- */
@@ -138,7 +141,7 @@ int us_record_read(const char *directory, const char *address, struct us_reserve
 	char path[PATH_MAX], text[RECORD_SIZE], *rest = NULL, *line;
 	ssize_t length;
 
-	*ret_reserved = (struct us_reserved){ .index = -1 };
+	*ret_reserved = (struct us_reserved){ .index = -1, .node_owner = -1 };
 	if (!us_pci_is_address(address))
 		return -EBADMSG;
 	path_of(directory, address, path);

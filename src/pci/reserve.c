@@ -15,7 +15,12 @@ enum {
 	OURS = US_REFUSED + 1, /* the search is over */
 };
 
-#define LET_GO_USEC (5 * US_USEC_PER_SEC) /* for a VMM to close what it had */
+/* Stages of a wait: from WAITING it goes to one of the others, once. */
+enum {
+	WAITING,
+	ENDED,	  /* by us_reserve_wait_end() */
+	CHANGING, /* nobody has the device, and it is being changed */
+};
 
 /* ---- Records ---- */
 
@@ -65,35 +70,94 @@ int us_reserved_find(const char *directory, const char *owner, const char *pair,
 
 /* ---- Waiting for a VMM to let go ---- */
 
-/* Nothing tells when a group is closed: it is tried, until it can be opened. */
-int us_reserved_hold(const char *sysfs, const struct us_reserved *reserved, int *ret_group_fd,
-		     struct us_reason *reason)
+static bool leave_waiting(struct us_reserve_wait *wait, int stage)
 {
-	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
-	uint64_t deadline_usec = us_now_usec() + LET_GO_USEC;
-	int r;
+	int waiting = WAITING;
 
-	while ((r = us_vfio_open_group(sysfs, reserved->address, ret_group_fd, reason)) != 0 &&
-	       us_now_usec() < deadline_usec)
-		nanosleep(&pause, NULL);
-	return r;
+	return atomic_compare_exchange_strong(&wait->stage, &waiting, stage);
 }
 
-int us_reserved_return(const char *sysfs, const char *directory, const struct us_reserved *reserved,
-		       struct us_reason *reason)
+bool us_reserve_wait_end(struct us_reserve_wait *wait)
 {
-	int fd = -1, r = 0;
+	return leave_waiting(wait, ENDED) || atomic_load(&wait->stage) == ENDED;
+}
 
-	/* Taking the driver from a device that is open would wait for whoever has it. */
-	if (!us_pci_is_vfio_driver(reserved->former)) {
-		r = us_reserved_hold(sysfs, reserved, &fd, reason);
-		us_close(fd);
-		if (r == 0)
-			r = us_vfio_unbind(sysfs, reserved->address, reserved->former, reason);
-	}
-	if (r == 0)
-		r = us_record_remove(directory, reserved->address);
-	return r == -ENOENT ? 0 : r;
+typedef int (*open_fn)(const char *sysfs, const char *address, int *ret_fd,
+		       struct us_reason *reason);
+
+/* Nothing tells when a group is closed: it is tried, until it can be opened. */
+static int wait_for(open_fn open_group, const char *sysfs, const char *address,
+		    struct us_reserve_wait *wait, int *ret_fd, struct us_reason *reason)
+{
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	uint64_t deadline_usec = us_now_usec() + wait->usec;
+	int r;
+
+	while ((r = open_group(sysfs, address, ret_fd, reason)) != 0 &&
+	       atomic_load(&wait->stage) == WAITING && us_now_usec() < deadline_usec)
+		nanosleep(&pause, NULL);
+	if (r == 0 ? leave_waiting(wait, CHANGING) : atomic_load(&wait->stage) == WAITING)
+		return r;
+	*ret_fd = us_close(*ret_fd);
+	return -ECANCELED;
+}
+
+int us_reserved_hold(const char *sysfs, const struct us_reserved *reserved,
+		     struct us_reserve_wait *wait, int *ret_group_fd, struct us_reason *reason)
+{
+	return wait_for(us_vfio_open_group, sysfs, reserved->address, wait, ret_group_fd, reason);
+}
+
+/* ---- Giving back ---- */
+
+static bool exists(const char *sysfs, const char *address)
+{
+	char device[PATH_MAX];
+
+	us_pci_directory(sysfs, address, device);
+	return access(device, F_OK) == 0;
+}
+
+/* What cannot be restored is told, and keeps nothing else from being so. */
+static int restore(const struct us_reserve_request *request, const struct us_reserved *reserved,
+		   struct us_reason *reason)
+{
+	int node = 0, rest = 0;
+
+	if (!exists(request->sysfs, reserved->address))
+		return 0;
+	if (reserved->node_owner >= 0)
+		node = us_vfio_node_restore(request->sysfs, reserved->address, reserved->node_owner,
+					    reason);
+	if (request->restore)
+		rest = request->restore(reserved, node ? NULL : reason);
+	return node || rest ? US_RESERVED_UNRESTORED : 0;
+}
+
+/* The group is ours to the end: whoever has it open, the device would wait for him. */
+int us_reserved_return(const struct us_reserve_request *request, const struct us_reserved *reserved,
+		       struct us_reserve_wait *wait, struct us_reason *reason)
+{
+	US_CLEANUP(us_closep) int fd = -1;
+	struct us_reserved now;
+	int r, restored;
+
+	r = us_record_read(request->directory, reserved->address, &now);
+	if (r == -ENOENT || (r == 0 && (strcmp(now.owner, reserved->owner) != 0 ||
+					strcmp(now.pair, reserved->pair) != 0)))
+		return 0;
+	if (r < 0)
+		return r;
+	r = wait_for(us_vfio_prove_free, request->sysfs, now.address, wait, &fd, reason);
+	if (r != 0)
+		return r;
+	restored = restore(request, &now, reason);
+	r = us_vfio_unbind(request->sysfs, now.address, now.former, restored ? NULL : reason);
+	if (r != 0)
+		return r;
+	fd = us_close(fd); /* whoever gets the record next has to be able to open it */
+	r = us_record_remove(request->directory, now.address);
+	return r < 0 && r != -ENOENT ? r : restored;
 }
 
 /* ---- Reserving ---- */
@@ -117,6 +181,27 @@ static int refuse_taken(const struct attempt *attempt, const char *address)
 			 address, other.pair, other.owner);
 }
 
+/* What is found is on record before it is changed, and stays there as it was first found. */
+static int take_down(struct attempt *attempt, const struct us_vfio *vfio)
+{
+	const struct us_reserve_request *request = attempt->request;
+	struct us_reserved *reserved = attempt->reserved;
+	uid_t owner;
+	int r;
+
+	memcpy(reserved->port, vfio->physical_port, sizeof(reserved->port));
+	memcpy(reserved->representor, vfio->representor, sizeof(reserved->representor));
+	reserved->index = vfio->index;
+	if (reserved->node_owner < 0) {
+		r = us_vfio_node_owner(request->sysfs, reserved->address, &owner, attempt->reason);
+		if (r != 0)
+			return r;
+		reserved->node_owner = owner;
+	}
+	r = us_record_replace(request->directory, reserved);
+	return r < 0 ? us_refuse(attempt->reason, "%s: %s", request->directory, us_strerror(r)) : 0;
+}
+
 /* From here on the record is ours, and says which driver had it before. */
 static int make_ready(struct attempt *attempt)
 {
@@ -133,25 +218,27 @@ static int make_ready(struct attempt *attempt)
 		r = us_vfio_look(request->sysfs, address, &vfio, attempt->reason);
 	if (r == 0)
 		r = us_vfio_open_group(request->sysfs, address, attempt->group_fd, attempt->reason);
+	if (r == 0)
+		r = take_down(attempt, &vfio);
 	if (r == 0 && request->vmm)
 		r = us_vfio_admit(request->sysfs, address, request->vmm, request->memory_bytes,
 				  attempt->reason);
-	if (r != 0)
-		return r;
-	memcpy(reserved->port, vfio.physical_port, sizeof(reserved->port));
-	memcpy(reserved->representor, vfio.representor, sizeof(reserved->representor));
-	reserved->index = vfio.index;
-	r = us_record_replace(request->directory, reserved);
-	return r < 0 ? us_refuse(attempt->reason, "%s: %s", request->directory, us_strerror(r)) : 0;
+	return r;
 }
 
+/* A device that was in use before is not ours to be kept; one that we bound is, until it is free.
+ */
 static void undo(struct attempt *attempt)
 {
 	const struct us_reserve_request *request = attempt->request;
+	struct us_reserve_wait once = { .usec = 0 };
+	bool was_ours = *attempt->group_fd >= 0;
 
 	*attempt->group_fd = us_close(*attempt->group_fd);
-	us_vfio_unbind(request->sysfs, attempt->reserved->address, attempt->reserved->former, NULL);
-	us_record_remove(request->directory, attempt->reserved->address);
+	if (was_ours || !us_pci_is_vfio_driver(attempt->reserved->former))
+		us_reserved_return(request, attempt->reserved, &once, NULL);
+	else
+		us_record_remove(request->directory, attempt->reserved->address);
 }
 
 /* The driver is written down before it loses the device. */
@@ -161,7 +248,7 @@ static void describe(const struct attempt *attempt, const char *address)
 	struct us_reserved *reserved = attempt->reserved;
 	char device[PATH_MAX];
 
-	*reserved = (struct us_reserved){ .index = -1 };
+	*reserved = (struct us_reserved){ .index = -1, .node_owner = -1 };
 	snprintf(reserved->address, sizeof(reserved->address), "%s", address);
 	snprintf(reserved->owner, sizeof(reserved->owner), "%s", request->owner);
 	snprintf(reserved->pair, sizeof(reserved->pair), "%s", request->pair);
@@ -201,7 +288,9 @@ static int try_again(struct attempt *attempt)
 {
 	const struct us_reserve_request *request = attempt->request;
 	struct us_reserved *reserved = attempt->reserved;
+	struct us_reserve_wait wait = { .usec = US_RESERVE_WAIT_USEC };
 	bool fits;
+	int r;
 
 	if (us_reserved_find(request->directory, request->owner, request->pair, reserved) < 0)
 		return 0;
@@ -211,7 +300,8 @@ static int try_again(struct attempt *attempt)
 		return OURS;
 	*attempt->group_fd = us_close(*attempt->group_fd);
 	/* Its VM may have it after all: then the record stays, and so does the refusal. */
-	return us_reserved_return(request->sysfs, request->directory, reserved, attempt->reason);
+	r = us_reserved_return(request, reserved, &wait, attempt->reason);
+	return r == US_RESERVED_UNRESTORED ? US_REFUSED : r;
 }
 
 int us_reserve(const struct us_reserve_request *request, struct us_reserved *ret_reserved,

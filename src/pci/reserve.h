@@ -10,6 +10,7 @@
 #pragma once
 
 #include <net/if.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -34,17 +35,39 @@ struct us_reserved {
 	int index;			    /* among the PF's VFs */
 	char found[US_RESERVED_FOUND_SIZE]; /* what the PF had for it, us_sriov_save(); "" not yet
 					     */
+	int64_t node_owner; /* user that the group's node belonged to; -1: not known yet */
 };
 
-struct us_reserve_request {
-	const char *sysfs;	    /* "/sys" */
-	const char *directory;	    /* of the records */
-	const char *owner, *pair;   /* who wants it */
-	const struct us_pool *pool; /* one of its VFs … */
-	const char *address;	    /* … or, if that is NULL, this device, bound already */
-	pid_t vmm;		    /* who is to use it; 0: not known */
-	uint64_t memory_bytes;	    /* of its guest; 0: not known */
+/*
+ * Waiting for a VMM to close a group. Another thread may end the wait; whether it came in time is
+ * decided once, by who is first.
+ */
+struct us_reserve_wait {
+	uint64_t usec;	  /* at the longest; 0: one attempt */
+	atomic_int stage; /* of this file only; 0 at first */
 };
+/* True: nothing was, nor will be, changed, also if the wait has not begun. False: too late. */
+bool us_reserve_wait_end(struct us_reserve_wait *wait);
+
+/*
+ * Puts back what else was changed of a device, while nobody can have it open. 0, or US_REFUSED with
+ * the reason: the device goes back nevertheless.
+ */
+typedef int (*us_reserved_restore_fn)(const struct us_reserved *reserved, struct us_reason *reason);
+
+struct us_reserve_request {
+	const char *sysfs;		/* "/sys" */
+	const char *directory;		/* of the records */
+	const char *owner, *pair;	/* who wants it */
+	const struct us_pool *pool;	/* one of its VFs … */
+	const char *address;		/* … or, if that is NULL, this device, bound already */
+	pid_t vmm;			/* who is to use it; 0: not known */
+	uint64_t memory_bytes;		/* of its guest; 0: not known */
+	us_reserved_restore_fn restore; /* for a VF of this pair that is not wanted any more */
+};
+
+/* For a VMM that is letting go. */
+#define US_RESERVE_WAIT_USEC (5 * UINT64_C(1000000))
 
 /*
  * Reserves. A VF that this pair has a record of is taken again. *@ret_group_fd, the caller's, keeps
@@ -57,18 +80,26 @@ int us_reserve(const struct us_reserve_request *request, struct us_reserved *ret
 /* Writes the record anew; for `found`. 0 or a negative errno. */
 int us_reserved_update(const char *directory, const struct us_reserved *reserved);
 
-/*
- * Gives the device back to its former driver and forgets the record. Waits a while for a VMM that
- * is letting it go. Refused, in words, if it does not: the record stays.
- */
-int us_reserved_return(const char *sysfs, const char *directory, const struct us_reserved *reserved,
-		       struct us_reason *reason);
+enum {
+	US_RESERVED_UNRESTORED = US_REFUSED + 2, /* it is given back, not all of it as it was */
+};
 
 /*
- * Opens the group of a device that its VMM has let go, waiting a while for it to do so.
+ * Gives a device back: proves that nobody has it open, then restores the group's node and calls
+ * @restore (may be NULL), gives the device to its former driver, and forgets the record. A record
+ * that is gone, or another pair's now, is nobody's to return: 0.
+ * Returns 0; US_RESERVED_UNRESTORED with the reason; -ECANCELED if the wait was ended; US_REFUSED
+ * with the reason: the record stays, and unless it was proved, nothing is changed.
  */
-int us_reserved_hold(const char *sysfs, const struct us_reserved *reserved, int *ret_group_fd,
-		     struct us_reason *reason);
+int us_reserved_return(const struct us_reserve_request *request, const struct us_reserved *reserved,
+		       struct us_reserve_wait *wait, struct us_reason *reason);
+
+/*
+ * Opens the group of a device that its VMM has let go, waiting for it to do so. Returns as
+ * us_reserved_return().
+ */
+int us_reserved_hold(const char *sysfs, const struct us_reserved *reserved,
+		     struct us_reserve_wait *wait, int *ret_group_fd, struct us_reason *reason);
 
 /* The record of a pair of this owner. 0, -ENOENT, or another negative errno. */
 int us_reserved_find(const char *directory, const char *owner, const char *pair,

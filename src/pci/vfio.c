@@ -60,25 +60,61 @@ static int check_group(const char *directory, const char *group, const char *add
 	return r;
 }
 
-int us_vfio_open_group(const char *sysfs, const char *address, int *ret_fd,
-		       struct us_reason *reason)
+/* Tells the group's name; 0, or the negative errno of open(2). */
+static int open_group(const char *sysfs, const char *address, int *ret_fd, char ret_group[32])
 {
-	char path[PATH_MAX], group[32];
+	char path[PATH_MAX];
 
 	us_pci_directory(sysfs, address, path);
-	us_sysfs_link(path, "iommu_group", group, sizeof(group));
-	snprintf(path, sizeof(path), "%s/../dev/vfio/%s", sysfs, group);
+	us_sysfs_link(path, "iommu_group", ret_group, 32);
+	snprintf(path, sizeof(path), "%s/../dev/vfio/%s", sysfs, ret_group);
 	*ret_fd = open(path, O_RDWR | O_CLOEXEC);
-	if (*ret_fd >= 0)
-		return 0;
-	if (errno == EBUSY)
+	return *ret_fd < 0 ? -errno : 0;
+}
+
+static int refuse_group(int r, const char *address, const char *group, struct us_reason *reason)
+{
+	if (r == -EBUSY)
 		return us_refuse(reason,
 				 "vfio %s: group %s is in use by another process: take it from "
 				 "that VM, or name another device",
 				 address, group);
 	return us_refuse(reason,
 			 "vfio %s: /dev/vfio/%s: %s: is vfio-pci loaded, and may we open it?",
-			 address, group, us_strerror(errno));
+			 address, group, us_strerror(r));
+}
+
+int us_vfio_open_group(const char *sysfs, const char *address, int *ret_fd,
+		       struct us_reason *reason)
+{
+	char group[32];
+	int r = open_group(sysfs, address, ret_fd, group);
+
+	return r < 0 ? refuse_group(r, address, group, reason) : 0;
+}
+
+/*
+ * The node is asked first, whatever the driver: the kernel takes the driver's link away before it
+ * waits for whoever has the device. A node that is not there proves something only if no VFIO
+ * driver could have made one.
+ */
+int us_vfio_prove_free(const char *sysfs, const char *address, int *ret_fd,
+		       struct us_reason *reason)
+{
+	char device[PATH_MAX], driver[US_PCI_DRIVER_SIZE], group[32];
+	int r;
+
+	*ret_fd = -1;
+	us_pci_directory(sysfs, address, device);
+	if (access(device, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	r = open_group(sysfs, address, ret_fd, group);
+	if (r == 0)
+		return 0;
+	us_sysfs_link(device, "driver", driver, sizeof(driver));
+	if ((r == -ENOENT || !group[0]) && !us_pci_is_vfio_driver(driver))
+		return 0;
+	return refuse_group(r, address, group, reason);
 }
 
 /* The PF's interface; one with several has one per port of the card, the first will do. */

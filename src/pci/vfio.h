@@ -38,6 +38,15 @@ int us_vfio_open_group(const char *sysfs, const char *address, int *ret_fd,
 		       struct us_reason *reason);
 
 /*
+ * Proves that nobody uses the device through VFIO. *@ret_fd is the caller's: it holds the group, so
+ * that this stays so; -1 if there is nothing to hold, because no VFIO driver has the device or the
+ * device is gone. Refused, in words, when someone has the group or it cannot be known. Only one
+ * process can have a group, or devices of it by /dev/vfio/devices, open (vfio_group_fops_open()).
+ */
+int us_vfio_prove_free(const char *sysfs, const char *address, int *ret_fd,
+		       struct us_reason *reason);
+
+/*
  * Binds a device that nobody uses to vfio-pci, and tells the driver it had ("" for none, a VFIO
  * driver's own name if it was bound to one: nothing is changed then). In use are: a network
  * interface that is up, has an address or belongs to another; a driver without an interface in our
@@ -47,14 +56,24 @@ int us_vfio_open_group(const char *sysfs, const char *address, int *ret_fd,
 int us_vfio_bind(const char *sysfs, const char *address, char ret_former[US_PCI_DRIVER_SIZE],
 		 struct us_reason *reason);
 
-/* Gives a device back to the driver it had before us_vfio_bind(). Can take seconds. */
+/*
+ * Gives a device back to the driver it had before us_vfio_bind(). Can take seconds. A device that
+ * somebody else bound to another driver meanwhile, or that is gone, stays as it is.
+ */
 int us_vfio_unbind(const char *sysfs, const char *address, const char *former,
 		   struct us_reason *reason);
 
+/* The owner of the group's node, and back: it is changed only if it is another. */
+int us_vfio_node_owner(const char *sysfs, const char *address, uid_t *ret_owner,
+		       struct us_reason *reason);
+int us_vfio_node_restore(const char *sysfs, const char *address, uid_t owner,
+			 struct us_reason *reason);
+
 /*
  * Whether the process @pid (a VMM) could use the device: may open the group's node, whose owner
- * becomes its user if not, and may lock @memory_bytes, its limit being raised if not (0: unknown).
- * Refused, in words.
+ * becomes its user if not, and may lock @memory_bytes and what comes with them, its limit being
+ * raised to that if not (0: unknown). @memory_bytes is what the VMM says: no more than the host has
+ * is believed. Refused, in words.
  */
 int us_vfio_admit(const char *sysfs, const char *address, pid_t pid, uint64_t memory_bytes,
 		  struct us_reason *reason);

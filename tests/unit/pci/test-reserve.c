@@ -111,6 +111,8 @@ static void test_again(void **state)
 
 static void test_return(void **state)
 {
+	struct us_reserve_request request = request_of("a");
+	struct us_reserve_wait wait = { .usec = 0 };
 	struct us_reserved found;
 	struct us_reason reason = { "" };
 
@@ -122,7 +124,7 @@ static void test_return(void **state)
 	assert_int_equal(us_reserved_find(records(), "/run/one", "a", &found), 0);
 	assert_string_equal(found.found, "some words of the PF");
 
-	assert_int_equal(us_reserved_return(tree_sysfs(), records(), &found, &reason), 0);
+	assert_int_equal(us_reserved_return(&request, &found, &wait, &reason), 0);
 	assert_int_equal(us_reserved_find(records(), "/run/one", "a", &found), -ENOENT);
 	assert_reserved("b", "0000:5e:00.1");
 }
