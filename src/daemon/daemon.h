@@ -18,6 +18,7 @@
 #include "daemon/vf.h"
 #include "net/announce.h"
 #include "net/changes.h"
+#include "net/claims.h"
 #include "net/neighbours.h"
 #include "net/steer.h"
 #include "net/watch.h"
@@ -169,6 +170,7 @@ struct us_host_pair {
 	struct us_watch *watch;
 	struct us_watch *leaving;     /* of its standby, while the guest takes its time to let go */
 	struct us_unread *unread;     /* while its guest may be stopped for a migration */
+	struct us_claims *claims;     /* addresses to be announced there; as long as `unread` */
 	struct us_announce *announce; /* since its guest arrived here */
 	enum us_at_stop at_stop;
 	struct us_timer timer;

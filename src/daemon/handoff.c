@@ -111,6 +111,12 @@ static void expect(struct us_host_pair *pair)
 	if (r != 0)
 		us_log(LOG_WARNING, "%s: frames between the hosts may be lost: %s", pair->name,
 		       r < 0 ? us_strerror(r) : reason.text);
+	if (pair->claims)
+		return;
+	r = us_claims_new(&pair->claims, pair->vm->daemon->loop, pair->port, pair->mac, &reason);
+	if (r != 0)
+		us_log(LOG_WARNING, "%s: no address of its guest will be announced: %s", pair->name,
+		       r < 0 ? us_strerror(r) : reason.text);
 }
 
 void us_handoff_expected(struct us_host_vm *vm)
@@ -128,20 +134,20 @@ void us_handoff_over(struct us_host_vm *vm)
 
 	us_list_for_each (pair, &vm->pairs, link) {
 		us_unread_free(US_STEAL(pair->unread));
+		us_claims_free(US_STEAL(pair->claims));
 		if (pair->steer)
 			us_steer_drop_park(pair->steer);
 	}
 	vm->expected_usec = 0;
 }
 
-/* What the guest was seen to use during the transfer: what is older may be another's by now. */
+/* What the guest was let use during the transfer: what is older may be another's by now. */
 static json_t *addresses_json(const struct us_host_pair *pair)
 {
 	char text[US_ADDRESS_TEXT_MAX];
 	json_t *addresses = json_array();
 
-	for (size_t i = 0;
-	     pair->unread && us_addresses_text(us_unread_addresses(pair->unread), i, text); i++)
+	for (size_t i = 0; pair->claims && us_claims_text(pair->claims, i, text); i++)
 		json_array_append_new(addresses, json_string(text));
 	return addresses;
 }
@@ -445,7 +451,7 @@ static void announce_more(struct us_host_pair *pair, const json_t *addresses)
 	size_t i;
 
 	json_array_foreach (addresses, i, address)
-		if (pair->announce)
+		if (pair->announce && i < US_ADDRESSES_MAX) /* each costs a look at this host's */
 			us_announce_add(pair->announce, json_string_value(address));
 }
 

@@ -629,6 +629,7 @@ void us_host_pair_free(struct us_host_pair *pair)
 	us_watch_free(pair->leaving);
 	unwatch(pair); /* before the lot is looked through once more: it tells the watch */
 	us_unread_free(pair->unread);
+	us_claims_free(pair->claims);
 	us_announce_free(pair->announce);
 	/* A removed pair has put the switch back already; any other leaves it as it is. */
 	if (pair->steer)

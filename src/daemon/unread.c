@@ -198,12 +198,6 @@ void us_unread_stopped(struct us_unread *unread)
 	us_timer_stop(&unread->sampling);
 }
 
-const struct us_addresses *us_unread_addresses(const struct us_unread *unread)
-{
-	/* What comes in is seen at each queue alike. */
-	return us_mirror_addresses(unread->queues[0].mirror);
-}
-
 /* ---- Taking them ---- */
 
 static void put(struct us_unread *unread, const struct us_park_frame *frame, bool was_read)

@@ -18,9 +18,6 @@ void us_unread_free(struct us_unread *unread);
 /* The guest was stopped just now; to be called at once. */
 void us_unread_stopped(struct us_unread *unread);
 
-/* The addresses that the guest was seen to use meanwhile. */
-const struct us_addresses *us_unread_addresses(const struct us_unread *unread);
-
 /*
  * It goes on elsewhere. Asks QEMU, which stands still, what the guest received last; then calls
  * us_handoff_asked(), at once if that cannot be asked.

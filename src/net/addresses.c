@@ -1,40 +1,71 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The addresses that a MAC was seen to use. */
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <string.h>
 
 #include "net/addresses.h"
 #include "net/frame.h"
 
-/* Certain addresses stay; of the others the last do. */
-static void learn_ipv4(struct us_addresses *addresses, const uint8_t *ipv4, bool is_certain)
+/* Either family's part. */
+struct table {
+	uint8_t *bytes; /* of all addresses, @size each */
+	bool *is_certain;
+	size_t *count, *next, size, max;
+};
+
+static struct table ipv4_table(struct us_addresses *addresses)
+{
+	return (struct table){ addresses->ipv4[0],	 addresses->ipv4_is_certain,
+			       &addresses->ipv4_count,	 &addresses->ipv4_next,
+			       sizeof(*addresses->ipv4), US_ADDRESSES_IPV4_MAX };
+}
+
+static struct table ipv6_table(struct us_addresses *addresses)
+{
+	return (struct table){ addresses->ipv6[0],	 addresses->ipv6_is_certain,
+			       &addresses->ipv6_count,	 &addresses->ipv6_next,
+			       sizeof(*addresses->ipv6), US_ADDRESSES_IPV6_MAX };
+}
+
+/* Certain addresses stay, and displace others; of the others the last ones stay. */
+static size_t find_slot(const struct table *table, bool is_certain)
+{
+	if (*table->count < table->max)
+		return (*table->count)++;
+	for (size_t i = 0; i < table->max; i++) {
+		size_t slot = (*table->next)++ % table->max;
+
+		if (!table->is_certain[slot])
+			return slot;
+		if (!is_certain) /* a hint is not worth a search */
+			break;
+	}
+	return table->max;
+}
+
+/* False: there is no room for it. */
+static bool add(struct table table, const uint8_t *address, bool is_certain)
 {
 	size_t slot;
 
-	for (size_t i = 0; i < addresses->ipv4_count; i++) {
-		if (memcmp(addresses->ipv4[i], ipv4, 4) == 0) {
-			addresses->is_certain[i] |= is_certain;
-			return;
+	for (size_t i = 0; i < *table.count; i++) {
+		if (memcmp(table.bytes + i * table.size, address, table.size) == 0) {
+			table.is_certain[i] |= is_certain;
+			return true;
 		}
 	}
-	if (addresses->ipv4_count < US_ADDRESSES_IPV4_MAX) {
-		slot = addresses->ipv4_count++;
-	} else {
-		slot = addresses->ipv4_next++ % US_ADDRESSES_IPV4_MAX;
-		if (addresses->is_certain[slot])
-			return;
-	}
-	memcpy(addresses->ipv4[slot], ipv4, 4);
-	addresses->is_certain[slot] = is_certain;
+	slot = find_slot(&table, is_certain);
+	if (slot == table.max)
+		return false;
+	memcpy(table.bytes + slot * table.size, address, table.size);
+	table.is_certain[slot] = is_certain;
+	return true;
 }
 
 void us_addresses_add_ipv6(struct us_addresses *addresses, const uint8_t ipv6[16])
 {
-	for (size_t i = 0; i < addresses->ipv6_count; i++)
-		if (memcmp(addresses->ipv6[i], ipv6, 16) == 0)
-			return;
-	if (addresses->ipv6_count < US_ADDRESSES_IPV6_MAX)
-		memcpy(addresses->ipv6[addresses->ipv6_count++], ipv6, 16);
+	add(ipv6_table(addresses), ipv6, true);
 }
 
 void us_addresses_learn(struct us_addresses *addresses, const uint8_t *frame, size_t length)
@@ -44,9 +75,30 @@ void us_addresses_learn(struct us_addresses *addresses, const uint8_t *frame, si
 	if (!us_frame_learn(frame, length, addresses->mac, &address))
 		return;
 	if (address.has_ipv4)
-		learn_ipv4(addresses, address.ipv4, address.is_certain);
+		add(ipv4_table(addresses), address.ipv4, address.is_certain);
 	if (address.has_ipv6)
-		us_addresses_add_ipv6(addresses, address.ipv6);
+		add(ipv6_table(addresses), address.ipv6, address.is_certain);
+}
+
+bool us_addresses_is_of_host(int family, const uint8_t *address)
+{
+	struct ifaddrs *all, *one;
+	bool found = false;
+
+	if (getifaddrs(&all) < 0)
+		return true; /* that cannot be told: rather not announced */
+	for (one = all; one && !found; one = one->ifa_next) {
+		if (!one->ifa_addr || one->ifa_addr->sa_family != family)
+			continue;
+		if (family == AF_INET)
+			found = memcmp(&((struct sockaddr_in *)one->ifa_addr)->sin_addr, address,
+				       4) == 0;
+		else
+			found = memcmp(&((struct sockaddr_in6 *)one->ifa_addr)->sin6_addr, address,
+				       16) == 0;
+	}
+	freeifaddrs(all);
+	return found;
 }
 
 bool us_addresses_add(struct us_addresses *addresses, const char *text)
@@ -54,22 +106,10 @@ bool us_addresses_add(struct us_addresses *addresses, const char *text)
 	uint8_t bytes[16];
 
 	if (inet_pton(AF_INET, text, bytes) == 1)
-		learn_ipv4(addresses, bytes, true);
-	else if (inet_pton(AF_INET6, text, bytes) == 1)
-		us_addresses_add_ipv6(addresses, bytes);
-	else
-		return false;
-	return true;
-}
-
-bool us_addresses_text(const struct us_addresses *addresses, size_t i,
-		       char ret_text[US_ADDRESS_TEXT_MAX])
-{
-	for (size_t k = 0; k < addresses->ipv4_count; k++)
-		if (addresses->is_certain[k] && i-- == 0)
-			return inet_ntop(AF_INET, addresses->ipv4[k], ret_text,
-					 US_ADDRESS_TEXT_MAX);
-	if (i >= addresses->ipv6_count)
-		return false;
-	return inet_ntop(AF_INET6, addresses->ipv6[i], ret_text, US_ADDRESS_TEXT_MAX);
+		return us_frame_is_host_ipv4(bytes) && !us_addresses_is_of_host(AF_INET, bytes) &&
+		       add(ipv4_table(addresses), bytes, true);
+	if (inet_pton(AF_INET6, text, bytes) == 1)
+		return us_frame_is_link_local(bytes) && !us_addresses_is_of_host(AF_INET6, bytes) &&
+		       add(ipv6_table(addresses), bytes, true);
+	return false;
 }

@@ -7,7 +7,7 @@
  * of the bridge that are no taps, and not the pair's own. They do not pass the bridge itself,
  * whose entries stay as they are. A reverse ARP request is what switches learn from;
  * fabrics that follow addresses rather than MACs (EVPN, RFC 7432) get an ARP announcement and
- * a neighbour advertisement for each address that the guest was certainly seen to use just before.
+ * a neighbour advertisement for each address that the guest was let use just before (net/claims.h).
  *
  * At once, and again after 50 ms and then ever twice as long: the last after some 6 seconds.
  */
@@ -33,5 +33,8 @@ int us_announce_new(struct us_announce **ret_announce, sd_event *loop, const uin
 void us_announce_free(struct us_announce *announce);
 US_DEFINE_CLEANUP(struct us_announce *, us_announce_free)
 
-/* From the next time on, for this address as well, if @text is one: at most as many as fit. */
+/*
+ * From the next time on, for this address as well: at most as many as fit, and only what can be a
+ * guest's (net/addresses.h), never one of this host.
+ */
 void us_announce_add(struct us_announce *announce, const char *text);

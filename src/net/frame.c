@@ -43,15 +43,22 @@ static void put_u16(uint8_t *bytes, uint16_t value)
 
 /* ---- Learning ---- */
 
-/* An address of one host: not 0.0.0.0/8 or 127.0.0.0/8, nor a group. */
-static bool is_host_ipv4(const uint8_t *ipv4)
+bool us_frame_is_host_ipv4(const uint8_t ipv4[4])
 {
 	return ipv4[0] != 0 && ipv4[0] != 127 && ipv4[0] < 224;
 }
 
+bool us_frame_is_link_local(const uint8_t ipv6[16])
+{
+	static const uint8_t no_interface[8] = { 0 };
+
+	return ipv6[0] == 0xfe && (ipv6[1] & 0xc0) == 0x80 &&
+	       memcmp(ipv6 + 8, no_interface, sizeof(no_interface)) != 0;
+}
+
 static bool learn_ipv4(const uint8_t *ipv4, bool is_certain, struct us_frame_address *ret_address)
 {
-	if (!is_host_ipv4(ipv4))
+	if (!us_frame_is_host_ipv4(ipv4))
 		return false;
 	ret_address->has_ipv4 = true;
 	ret_address->is_certain = is_certain;
@@ -59,26 +66,31 @@ static bool learn_ipv4(const uint8_t *ipv4, bool is_certain, struct us_frame_add
 	return true;
 }
 
-/* ARP for IPv4 over Ethernet; both ends of it are described by MAC and address. */
-static bool learn_arp(const uint8_t *arp, size_t length, const uint8_t mac[6],
+/*
+ * ARP for IPv4 over Ethernet; both ends of it are described by MAC and address. Anybody can name
+ * the MAC as the target, or as a sender: only what it says of itself is certain.
+ */
+static bool learn_arp(const uint8_t *arp, size_t length, const uint8_t mac[6], bool is_from,
 		      struct us_frame_address *ret_address)
 {
 	static const uint8_t ipv4_over_ethernet[] = { 0, 1, 8, 0, 6, 4 };
 
 	if (length < ARP_SIZE || memcmp(arp, ipv4_over_ethernet, sizeof(ipv4_over_ethernet)) != 0)
 		return false;
-	if (memcmp(arp + 8, mac, 6) == 0)
-		return learn_ipv4(arp + 14, true, ret_address);
+	if (is_from)
+		return memcmp(arp + 8, mac, 6) == 0 && learn_ipv4(arp + 14, true, ret_address);
 	if (memcmp(arp + 18, mac, 6) == 0)
-		return learn_ipv4(arp + 24, true, ret_address);
+		return learn_ipv4(arp + 24, false, ret_address);
 	return false;
 }
 
-static bool learn_ipv6(const uint8_t *address, struct us_frame_address *ret_address)
+static bool learn_ipv6(const uint8_t *address, bool is_certain,
+		       struct us_frame_address *ret_address)
 {
-	if (address[0] != 0xfe || (address[1] & 0xc0) != 0x80)
+	if (!us_frame_is_link_local(address))
 		return false;
 	ret_address->has_ipv6 = true;
+	ret_address->is_certain = is_certain;
 	memcpy(ret_address->ipv6, address, sizeof(ret_address->ipv6));
 	return true;
 }
@@ -104,13 +116,13 @@ bool us_frame_learn(const uint8_t *frame, size_t length, const uint8_t mac[6],
 	length -= ETHERNET_SIZE;
 	switch (get_u16(frame + 12)) {
 	case TYPE_ARP:
-		return learn_arp(payload, length, mac, ret_address);
+		return learn_arp(payload, length, mac, is_from, ret_address);
 	case TYPE_IPV4:
 		return length >= IPV4_SIZE && payload[0] >> 4 == 4 &&
 		       learn_ipv4(payload + (is_from ? 12 : 16), false, ret_address);
 	case TYPE_IPV6:
 		return length >= IPV6_SIZE && payload[0] >> 4 == 6 &&
-		       learn_ipv6(payload + (is_from ? 8 : 24), ret_address);
+		       learn_ipv6(payload + (is_from ? 8 : 24), is_from, ret_address);
 	}
 	return false;
 }

@@ -21,7 +21,8 @@ enum {
 /* What one frame says about the addresses of a MAC. */
 struct us_frame_address {
 	bool has_ipv4, has_ipv6;
-	bool is_certain; /* .ipv4 comes from ARP: from IPv4 alone it may be routed */
+	bool is_certain; /* the MAC says so of itself: by ARP (an IPv4 packet may be routed), or as
+			  * the link-local source of IPv6 */
 	uint8_t ipv4[4];
 	uint8_t ipv6[16]; /* link-local */
 };
@@ -29,6 +30,11 @@ struct us_frame_address {
 /* Looks at a frame from or to @mac. False when it says nothing. */
 bool us_frame_learn(const uint8_t *frame, size_t length, const uint8_t mac[6],
 		    struct us_frame_address *ret_address);
+
+/* Whether it can be the address of one host: not in 0.0.0.0/8 or 127.0.0.0/8, no group. */
+bool us_frame_is_host_ipv4(const uint8_t ipv4[4]);
+/* Whether it is the link-local address of an interface (RFC 4291, section 2.5.6). */
+bool us_frame_is_link_local(const uint8_t ipv6[16]);
 
 /* Whether it is an Ethernet frame to @mac. */
 bool us_frame_is_to(const uint8_t *frame, size_t length, const uint8_t mac[6]);

@@ -30,7 +30,7 @@ enum {
 struct us_mirror {
 	sd_event_source *io;
 	int fd;
-	struct us_addresses addresses;
+	uint8_t mac[6];
 	size_t bytes;
 	struct us_park_frame kept[KEPT]; /* a ring; their bytes are allocated */
 	size_t first, count;
@@ -55,7 +55,7 @@ static void keep(struct us_mirror *mirror, const struct virtio_net_hdr *header,
 {
 	static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 	uint8_t *copy = malloc(length);
-	bool is_received = us_frame_is_to(bytes, length, mirror->addresses.mac) ||
+	bool is_received = us_frame_is_to(bytes, length, mirror->mac) ||
 			   us_frame_is_to(bytes, length, all);
 
 	mirror->newest++;
@@ -80,23 +80,18 @@ static bool read_one(struct us_mirror *mirror)
 {
 	static uint8_t bytes[FRAME_BYTES];
 	struct virtio_net_hdr header;
-	struct sockaddr_ll from;
 	struct iovec parts[] = {
 		{ .iov_base = &header, .iov_len = sizeof(header) },
 		{ .iov_base = bytes, .iov_len = sizeof(bytes) },
 	};
-	struct msghdr message = {
-		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = parts, .msg_iovlen = 2
-	};
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
 	ssize_t n = recvmsg(mirror->fd, &message, MSG_DONTWAIT);
 
 	if (n < 0)
 		return false;
 	if (n <= (ssize_t)sizeof(header))
 		return true;
-	us_addresses_learn(&mirror->addresses, bytes, n - sizeof(header));
-	if (from.sll_pkttype == PACKET_OUTGOING)
-		keep(mirror, &header, bytes, n - sizeof(header));
+	keep(mirror, &header, bytes, n - sizeof(header));
 	return true;
 }
 
@@ -208,7 +203,7 @@ int us_mirror_after(struct us_mirror *mirror, uint64_t number, const struct us_p
 	for (uint64_t n = number + 1; n <= newest; n++) {
 		const struct us_park_frame *frame = nth(mirror, n - oldest);
 
-		if (!us_frame_is_to(frame->bytes, frame->length, mirror->addresses.mac))
+		if (!us_frame_is_to(frame->bytes, frame->length, mirror->mac))
 			continue;
 		if (count == max)
 			return -ENOENT;
@@ -221,7 +216,6 @@ int us_mirror_new(struct us_mirror **ret_mirror, sd_event *loop, const char *por
 		  const uint8_t mac[6], int queue, struct us_reason *reason)
 {
 	struct us_packet_config config = { .kind = US_PACKET_OUTGOING,
-					   .mac = mac,
 					   .has_queue = queue >= 0,
 					   .queue = queue,
 					   .receive_bytes = RECEIVE_BYTES };
@@ -235,7 +229,7 @@ int us_mirror_new(struct us_mirror **ret_mirror, sd_event *loop, const char *por
 	if (!mirror)
 		return -ENOMEM;
 	mirror->fd = -1;
-	memcpy(mirror->addresses.mac, mac, sizeof(mirror->addresses.mac));
+	memcpy(mirror->mac, mac, sizeof(mirror->mac));
 	config.port = link.index;
 	r = us_packet_open(&config, &mirror->fd);
 	if (r == 0)
@@ -247,11 +241,6 @@ int us_mirror_new(struct us_mirror **ret_mirror, sd_event *loop, const char *por
 	}
 	*ret_mirror = mirror;
 	return 0;
-}
-
-const struct us_addresses *us_mirror_addresses(const struct us_mirror *mirror)
-{
-	return &mirror->addresses;
 }
 
 void us_mirror_free(struct us_mirror *mirror)

@@ -22,7 +22,6 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#include "net/addresses.h"
 #include "net/park.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -30,8 +29,8 @@
 struct us_mirror;
 
 /*
- * Keeps the last frames that go out of @port through its transmit queue @queue (-1: any), to @mac
- * and others, from now on. Borrows @loop.
+ * Keeps the last frames that go out of @port through its transmit queue @queue (-1: any), from
+ * now on. Borrows @loop.
  */
 int us_mirror_new(struct us_mirror **ret_mirror, sd_event *loop, const char *port,
 		  const uint8_t mac[6], int queue, struct us_reason *reason);
@@ -68,5 +67,3 @@ uint64_t us_mirror_uncounted(const struct us_mirror *mirror);
 int us_mirror_after(struct us_mirror *mirror, uint64_t number, const struct us_park_frame *next,
 		    const struct us_park_frame **ret_frames, size_t max);
 
-/* What the guest with that MAC was seen to use meanwhile. Valid as long as the mirror. */
-const struct us_addresses *us_mirror_addresses(const struct us_mirror *mirror);

@@ -18,7 +18,7 @@ enum {
 	MAC_OFFSET_SOURCE = 6,
 	TYPE_OFFSET = 12,
 	IPV6_NEXT_OFFSET = 20,
-	QUEUE_TEST = 12, /* among the statements of attach_outgoing() */
+	QUEUE_TEST = 3, /* among the statements of attach_outgoing() */
 };
 
 #define LOAD(size, offset) BPF_STMT(BPF_LD | (size) | BPF_ABS, (offset))
@@ -80,29 +80,44 @@ static int attach_from_to(int fd, const uint8_t *mac)
 	return attach(fd, filter, US_ARRAY_LENGTH(filter));
 }
 
-/* Through which queue is looked at last: it decides nothing about what comes in. */
 static int attach_outgoing(int fd, const struct us_packet_config *config)
 {
 	struct sock_filter filter[] = {
-		LOAD_DIRECTION,
-		IF(PACKET_OUTGOING, 9),
-		LOAD(BPF_W, MAC_OFFSET_SOURCE + 2),
-		UNLESS(mac_tail(config->mac), 10),
-		LOAD(BPF_H, MAC_OFFSET_SOURCE),
-		UNLESS(mac_head(config->mac), 8),
-		LOAD(BPF_H, TYPE_OFFSET),
-		IF(ETH_P_ARP, 5),
-		UNLESS(ETH_P_IPV6, 5),
-		LOAD(BPF_B, IPV6_NEXT_OFFSET),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMPV6, 2, 3),
-		LOAD_QUEUE,
-		UNLESS(config->queue, 1),
-		TAKE(WHOLE),
-		DROP,
+		LOAD_DIRECTION, UNLESS(PACKET_OUTGOING, 3),
+		LOAD_QUEUE,	UNLESS(config->queue, 1),
+		TAKE(WHOLE),	DROP,
 	};
 
 	if (!config->has_queue) /* any will do */
 		filter[QUEUE_TEST].jf = 0;
+	return attach(fd, filter, US_ARRAY_LENGTH(filter));
+}
+
+/* Those with a VLAN tag are about another network; the kernel takes the tag out of the frame. */
+static int attach_claims(int fd, const uint8_t *mac, bool is_outgoing)
+{
+	struct sock_filter filter[] = {
+		LOAD_DIRECTION,
+		UNLESS(PACKET_OUTGOING, 12),
+		LOAD(BPF_H, SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT),
+		UNLESS(0, 10),
+		LOAD(BPF_W, MAC_OFFSET_SOURCE + 2),
+		UNLESS(mac_tail(mac), 8),
+		LOAD(BPF_H, MAC_OFFSET_SOURCE),
+		UNLESS(mac_head(mac), 6),
+		LOAD(BPF_H, TYPE_OFFSET),
+		IF(ETH_P_ARP, 3),
+		UNLESS(ETH_P_IPV6, 3),
+		LOAD(BPF_B, IPV6_NEXT_OFFSET),
+		UNLESS(IPPROTO_ICMPV6, 1),
+		TAKE(US_PACKET_SNAP),
+		DROP,
+	};
+
+	if (!is_outgoing) { /* the other way round */
+		filter[1].jt = filter[1].jf;
+		filter[1].jf = 0;
+	}
 	return attach(fd, filter, US_ARRAY_LENGTH(filter));
 }
 
@@ -121,6 +136,10 @@ static int set_up(int fd, const struct us_packet_config *config)
 		break;
 	case US_PACKET_OUTGOING:
 		r = attach_outgoing(fd, config);
+		break;
+	case US_PACKET_CLAIMS:
+	case US_PACKET_CLAIMS_OUT:
+		r = attach_claims(fd, config->mac, config->kind == US_PACKET_CLAIMS_OUT);
 		break;
 	case US_PACKET_SEND:
 		break;

@@ -6,11 +6,12 @@
 #include <stdint.h>
 
 enum us_packet_kind {
-	US_PACKET_SEND,	    /* receives nothing; frames carry a struct virtio_net_hdr */
-	US_PACKET_FROM,	    /* frames that come in from the MAC, their first bytes */
-	US_PACKET_FROM_TO,  /* … and those to it that go out */
-	US_PACKET_OUTGOING, /* all that goes out, whole, with a struct virtio_net_hdr; and, to
-			     * learn addresses, the ARP and ICMPv6 that comes in from the MAC */
+	US_PACKET_SEND,	      /* receives nothing; frames carry a struct virtio_net_hdr */
+	US_PACKET_FROM,	      /* frames that come in from the MAC, their first bytes */
+	US_PACKET_FROM_TO,    /* … and those to it that go out */
+	US_PACKET_OUTGOING,   /* all that goes out, whole, with a struct virtio_net_hdr */
+	US_PACKET_CLAIMS,     /* ARP and ICMPv6 from the MAC that comes in, without a VLAN tag */
+	US_PACKET_CLAIMS_OUT, /* … that goes out */
 };
 
 enum {

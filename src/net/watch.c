@@ -141,7 +141,8 @@ static int send_probes(struct us_watch *watch)
 	for (size_t i = 0; i < known->ipv6_count && r == 0; i++)
 		r = send_probe(watch, frame,
 			       us_frame_solicitation(frame, watch->sender, mac, known->ipv6[i]));
-	if (r == 0 && known->ipv6_count < US_ADDRESSES_IPV6_MAX)
+	/* What others say of it does not end the search, the guess and what it says itself do. */
+	if (r == 0 && !known->ipv6_is_certain[US_ADDRESSES_IPV6_MAX - 1])
 		r = send_probe(watch, frame, us_frame_echo(frame, watch->sender, mac));
 	return r;
 }

@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(address.has_ipv4 != address.has_ipv6);
 		assert(!address.has_ipv4 || (address.ipv4[0] && address.ipv4[0] < 224));
 		assert(!address.has_ipv6 || address.ipv6[0] == 0xfe);
+		assert(!address.is_certain || memcmp(copy + 6, data, 6) == 0);
 	}
 	assert(!us_frame_is_arp_probe(copy, size - 6) ||
 	       !us_frame_is_arp_answer(copy, size - 6, data, data));

@@ -230,7 +230,7 @@ void us_park_take(struct us_park *park, us_park_each_t each, void *userdata)
 }
 
 int us_mirror_new(struct us_mirror **ret_mirror, sd_event *event, const char *port,
-		  const uint8_t mac[6], int queue, struct us_reason *reason)
+		  int queue, struct us_reason *reason)
 {
 	*ret_mirror = sim_keep(1);
 	return 0;
@@ -273,15 +273,18 @@ int us_mirror_after(struct us_mirror *mirror, uint64_t number, const struct us_p
 	return 0;
 }
 
-const struct us_addresses *us_mirror_addresses(const struct us_mirror *mirror)
+int us_claims_new(struct us_claims **ret_claims, sd_event *event, const char *port,
+		  const uint8_t mac[6], struct us_reason *reason)
 {
-	static const struct us_addresses none;
-
-	return &none;
+	*ret_claims = sim_keep(1);
+	return 0;
 }
 
-bool us_addresses_text(const struct us_addresses *addresses, size_t i,
-		       char ret_text[US_ADDRESS_TEXT_MAX])
+void us_claims_free(struct us_claims *claims)
+{
+}
+
+bool us_claims_text(struct us_claims *claims, size_t i, char ret_text[US_ADDRESS_TEXT_MAX])
 {
 	return false;
 }

@@ -135,32 +135,37 @@ static void test_announced_outside_only(void **state)
 	assert_null(strstr(text, "02:00:00:00:00:01"));
 }
 
-static void test_addresses_come_from_the_network(void **state)
+/* What the MAC says of itself stays; what others say of it takes the place of such only. */
+static void test_hints_displace_nothing_certain(void **state)
 {
 	struct us_addresses addresses = { .mac = { 0 } };
 	uint8_t frame[US_FRAME_MAX], other[6] = { 2, 9, 9, 9, 9, 9 };
 	char text[US_ADDRESS_TEXT_MAX];
 
 	memcpy(addresses.mac, guest_mac, 6);
-	us_addresses_learn(&addresses, frame,
-			   us_frame_arp_announcement(frame, other, (uint8_t[]){ 192, 0, 2, 8 }));
-	assert_false(us_addresses_text(&addresses, 0, text));
-	us_addresses_learn(
-		&addresses, frame,
-		us_frame_arp_announcement(frame, guest_mac, (uint8_t[]){ 192, 0, 2, 7 }));
-	assert_true(us_addresses_text(&addresses, 0, text));
-	assert_string_equal(text, "192.0.2.7");
-	assert_false(us_addresses_text(&addresses, 1, text));
-	assert_true(us_addresses_add(&addresses, "fe80::1"));
-	assert_true(us_addresses_text(&addresses, 1, text));
-	assert_string_equal(text, "fe80::1");
-	for (int i = 0; i < 2 * US_ADDRESSES_IPV4_MAX; i++) {
-		snprintf(text, sizeof(text), "198.51.100.%d", i);
-		assert_true(us_addresses_add(&addresses, text));
+	for (uint8_t i = 1; i <= 9; i++)
+		us_addresses_learn(&addresses, frame,
+				   us_frame_arp_probe(frame, other, guest_mac,
+						      (uint8_t[]){ 192, 0, 2, 100 + i }));
+	assert_int_equal(addresses.ipv4_count, 0); /* it names no target MAC */
+	for (uint8_t i = 1; i <= 9; i++) {
+		size_t length = us_frame_arp_probe(frame, other, guest_mac,
+						   (uint8_t[]){ 192, 0, 2, 100 + i });
+
+		memcpy(frame + 32, guest_mac, 6);
+		us_addresses_learn(&addresses, frame, length);
+		if (i == 5)
+			us_addresses_learn(&addresses, frame,
+					   us_frame_arp_announcement(frame, guest_mac,
+								     (uint8_t[]){ 192, 0, 2, 7 }));
 	}
 	assert_int_equal(addresses.ipv4_count, US_ADDRESSES_IPV4_MAX);
-	assert_true(us_addresses_text(&addresses, 0, text));
-	assert_string_equal(text, "192.0.2.7");
+	for (size_t i = 0; i < US_ADDRESSES_IPV4_MAX; i++)
+		assert_true(addresses.ipv4_is_certain[i] == (addresses.ipv4[i][3] == 7));
+	for (int i = 0; i < 2 * US_ADDRESSES_IPV4_MAX; i++) {
+		snprintf(text, sizeof(text), "198.51.100.%d", i);
+		assert_true(us_addresses_add(&addresses, text) == (i < US_ADDRESSES_IPV4_MAX - 1));
+	}
 }
 
 static void test_refused(void **state)
@@ -183,7 +188,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_announced_outside_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-		cmocka_unit_test(test_addresses_come_from_the_network),
+		cmocka_unit_test(test_hints_displace_nothing_certain),
 	};
 
 	if (!testbed_enter())

@@ -80,7 +80,7 @@ static void test_learn_needs_all_of_it(void **state)
 
 	memcpy(frame + 32, guest, 6);
 	assert_true(us_frame_learn(frame, length, guest, &address));
-	assert_true(address.has_ipv4 && address.is_certain && address.ipv4[3] == 7);
+	assert_true(address.has_ipv4 && !address.is_certain && address.ipv4[3] == 7);
 	assert_false(us_frame_learn(frame, length, port, &address)); /* sender 0.0.0.0 */
 	for (size_t cut = 0; cut < length; cut++)
 		assert_false(us_frame_learn(frame, cut, guest, &address));

@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/frame.h"
 #include "net/mirror.h"
 #include "net/packet.h"
 #include "testbed.h"
@@ -199,30 +198,12 @@ static void test_one_queue(void **state)
 	us_mirror_free(mirrors[1]);
 }
 
-static void test_addresses(void **state)
-{
-	struct bed *bed = *state;
-	struct us_mirror *mirror = mirror_new(bed, 0);
-	uint8_t bytes[sizeof(struct virtio_net_hdr) + US_FRAME_MAX] = { 0 };
-	char text[US_ADDRESS_TEXT_MAX];
-	size_t length = us_frame_arp_announcement(bytes + sizeof(struct virtio_net_hdr), guest_mac,
-						  (uint8_t[]){ 192, 0, 2, 7 });
-
-	length += sizeof(struct virtio_net_hdr);
-	assert_int_equal(write(bed->other_queue, bytes, length), length);
-	assert_null(us_mirror_before(mirror, NULL)); /* it came in */
-	assert_true(us_addresses_text(us_mirror_addresses(mirror), 0, text));
-	assert_string_equal(text, "192.0.2.7");
-	us_mirror_free(mirror);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_between, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_to_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_queue, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
 	};
 
 	if (!testbed_enter())
