@@ -36,6 +36,7 @@ enum {
 };
 
 struct us_migration;
+struct us_drain;
 struct us_unread;
 struct us_receive;
 
@@ -91,7 +92,7 @@ struct us_host_vm {
 	struct us_timer arriving; /* set while frames may follow the guest from its source */
 	uint64_t expected_usec; /* since when that was expected soon, so that frames are parked; 0:
 				   not */
-	unsigned asked;		/* pairs, for what their guest received last */
+	unsigned asked; /* pairs, for what their guest received last; then for their queues */
 	uint64_t stopped_usec;	/* when QEMU stopped the guest, CLOCK_REALTIME */
 	bool prepared;		/* by Prepare, until Finish; survives a restart */
 	char *problem;		/* why it is not adopted; NULL if it is */
@@ -170,6 +171,7 @@ struct us_host_pair {
 	struct us_watch *watch;
 	struct us_watch *leaving;     /* of its standby, while the guest takes its time to let go */
 	struct us_unread *unread;     /* while its guest may be stopped for a migration */
+	struct us_drain *drain;	      /* QEMU's queues of its tap; as long as a migration */
 	struct us_claims *claims;     /* addresses to be announced there; as long as `unread` */
 	struct us_announce *announce; /* since its guest arrived here */
 	enum us_at_stop at_stop;

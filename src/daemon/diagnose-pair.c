@@ -7,17 +7,21 @@
 #include <string.h>
 
 #include "daemon/diagnose.h"
-#include "net/drain.h"
 #include "net/link.h"
 #include "pci/vfio.h"
 #include "util/clock.h"
 
 #define RECENT_USEC (600 * US_USEC_PER_SEC)
 
+enum {
+	DESCRIPTORS_MAX = 1024, /* of QEMU's that are looked at here, in the loop */
+};
+
 #define ADD(level, next, ...)                                                                      \
 	us_finding_add(findings, US_LEVEL_##level, pair->name, next, __VA_ARGS__)
 
-/* How many queues of the VM's are served by the kernel; -1 if its process cannot be looked at. */
+/* How many queues of the VM's are served by the kernel, as its first descriptors show; -1 if its
+ * process cannot be looked at. */
 static int count_vhost(pid_t pid)
 {
 	char path[300], target[64];
@@ -29,7 +33,7 @@ static int count_vhost(pid_t pid)
 	directory = pid > 0 ? opendir(path) : NULL;
 	if (!directory)
 		return -1;
-	while ((entry = readdir(directory))) {
+	for (int i = 0; i < DESCRIPTORS_MAX && (entry = readdir(directory)); i++) {
 		ssize_t n = readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
 
 		target[n < 0 ? 0 : n] = '\0';
@@ -89,25 +93,18 @@ static void find_port(const struct us_host_pair *pair, json_t *findings)
 	find_bridge(pair, &port, findings);
 }
 
-static void find_at_stop(const struct us_host_pair *pair, json_t *findings)
+void us_diagnose_at_stop(const struct us_host_pair *pair, json_t *findings, int r, const char *why)
 {
-	struct us_reason reason = { "" };
-	pid_t pid = us_vm_pid(pair->vm->vm);
-	char *next;
+	const char *next = strstr(why, ": give ");
 
-	if (pid <= 0 || !pair->engine.config.can_park)
-		return;
-	if (us_drain_check(pid, pair->port, &reason) == 0) {
+	if (r == 0)
 		ADD(OK, "",
 		    "at a migration's stop: drain, what QEMU has not read is taken from it");
-		return;
-	}
-	next = strstr(reason.text, ": give ");
-	if (next)
-		*next = '\0';
-	ADD(WARNING, next ? next + 2 : "",
-	    "at a migration's stop: predict, frames are parked before it and come late: %s",
-	    reason.text);
+	else
+		ADD(WARNING, next ? next + 2 : "",
+		    "at a migration's stop: predict, frames are parked before it and come late: "
+		    "%.*s",
+		    (int)(next ? next - why : (ptrdiff_t)strlen(why)), why);
 }
 
 /*
@@ -194,7 +191,6 @@ void us_diagnose_pair(const struct us_host_pair *pair, json_t *findings)
 	find_path(pair, findings);
 	find_primary(pair, findings);
 	us_diagnose_vf(pair, findings);
-	find_at_stop(pair, findings);
 	find_waits(pair, findings);
 }
 

@@ -5,13 +5,21 @@
 
 #include "api/codec.h"
 #include "daemon/diagnose.h"
+#include "daemon/handoff.h"
+#include "util/clock.h"
 #include "util/printable.h"
+
+enum {
+	QUEUES_USEC = 2 * 1000 * 1000, /* to look at a VM's descriptors */
+};
 
 struct us_diagnosis {
 	struct us_list link;
 	struct us_host_vm *vm;
 	struct us_call *call; /* NULL once its client went away */
 	json_t *findings;
+	struct us_drain *drain; /* under way */
+	struct us_timer late;
 	/* Pairs may come and go meanwhile. */
 	char names[US_PAIRS_PER_VM][US_NAME_MAX];
 	size_t count, next;
@@ -87,6 +95,8 @@ static void diagnose_vm(const struct us_host_vm *vm, json_t *findings)
 static void finish(struct us_diagnosis *diagnosis)
 {
 	us_list_remove(&diagnosis->link);
+	us_drain_free(diagnosis->drain);
+	us_timer_deinit(&diagnosis->late);
 	if (diagnosis->call)
 		us_call_reply(US_STEAL(diagnosis->call),
 			      json_pack("{s:O}", "findings", diagnosis->findings));
@@ -139,6 +149,45 @@ static void on_standby(void *userdata, int r, const char *why, const struct us_s
 	diagnose_next(diagnosis);
 }
 
+static void on_queues(void *userdata, int r, const char *why)
+{
+	struct us_diagnosis *diagnosis = userdata;
+	struct us_host_pair *pair = present(diagnosis);
+
+	us_timer_stop(&diagnosis->late);
+	us_drain_free(US_STEAL(diagnosis->drain));
+	if (pair)
+		us_diagnose_at_stop(pair, diagnosis->findings, r, why);
+	if (pair && us_vm_inspect(diagnosis->vm->vm, pair->standby, on_standby, diagnosis) == 0)
+		return;
+	diagnosis->next++;
+	diagnose_next(diagnosis);
+}
+
+static void on_late(void *userdata)
+{
+	on_queues(userdata, US_REFUSED, "its descriptors take too long to be looked at");
+}
+
+/* Whether on_queues() is going to be called; else that is not asked. */
+static bool look_at_queues(struct us_diagnosis *diagnosis, const struct us_host_pair *pair)
+{
+	struct us_drain_process process = us_handoff_process(pair);
+	struct us_reason reason = { "" };
+	int r;
+
+	if (process.pid <= 0 || !pair->engine.config.can_park)
+		return false;
+	r = us_drain_new(&diagnosis->drain, diagnosis->vm->daemon->loop, &process, pair->port,
+			 on_queues, diagnosis, &reason);
+	if (r == 0)
+		us_timer_set(&diagnosis->late, us_now_usec() + QUEUES_USEC);
+	else
+		us_diagnose_at_stop(pair, diagnosis->findings, r,
+				    r < 0 ? us_strerror(r) : reason.text);
+	return r == 0;
+}
+
 static void diagnose_next(struct us_diagnosis *diagnosis)
 {
 	for (; diagnosis->next < diagnosis->count; diagnosis->next++) {
@@ -147,6 +196,8 @@ static void diagnose_next(struct us_diagnosis *diagnosis)
 		if (!pair)
 			continue;
 		us_diagnose_pair(pair, diagnosis->findings);
+		if (look_at_queues(diagnosis, pair))
+			return;
 		if (us_vm_inspect(diagnosis->vm->vm, pair->standby, on_standby, diagnosis) == 0)
 			return;
 	}
@@ -170,6 +221,8 @@ void us_diagnose(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call
 		return;
 	}
 	diagnosis = calloc(1, sizeof(*diagnosis));
+	if (diagnosis && us_timer_init(&diagnosis->late, daemon->loop, on_late, diagnosis) < 0)
+		free(US_STEAL(diagnosis));
 	if (!diagnosis) {
 		json_decref(findings);
 		us_call_fail(call, "Failed", "out of memory");

@@ -29,6 +29,8 @@ void us_finding_refused(json_t *findings, enum us_level level, const char *about
 void us_diagnose_host(const struct us_daemon *daemon, json_t *findings);
 void us_diagnose_pair(const struct us_host_pair *pair, json_t *findings);
 void us_diagnose_vf(const struct us_host_pair *pair, json_t *findings);
+/* Whether what QEMU has not read at a stop can be had; @r and @why as of us_drain_new(). */
+void us_diagnose_at_stop(const struct us_host_pair *pair, json_t *findings, int r, const char *why);
 /* … and when QEMU has told of the standby: @r, @why and @standby as in us_vm_standby_fn. */
 void us_diagnose_standby(const struct us_host_pair *pair, json_t *findings, int r, const char *why,
 			 const struct us_standby *standby);

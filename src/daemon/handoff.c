@@ -14,7 +14,6 @@
 #include "daemon/crash.h"
 #include "daemon/handoff.h"
 #include "daemon/unread.h"
-#include "net/drain.h"
 #include "net/frame.h"
 #include "util/base64.h"
 #include "util/cleanup.h"
@@ -60,24 +59,58 @@ const char *us_at_stop_name(enum us_at_stop at_stop)
 	return at_stop_names[at_stop];
 }
 
-void us_handoff_probe(struct us_host_pair *pair, bool exactly)
+struct us_drain_process us_handoff_process(const struct us_host_pair *pair)
 {
-	struct us_reason reason = { "" };
-	pid_t pid = us_vm_pid(pair->vm->vm);
-	enum us_at_stop before = pair->at_stop;
-	bool can_drain;
+	return (struct us_drain_process){ .pidfd = us_vm_pidfd(pair->vm->vm),
+					  .pid = us_vm_pid(pair->vm->vm) };
+}
 
-	pair->at_stop = US_AT_STOP_NOTHING;
-	if (pid <= 0 || !pair->engine.config.can_park)
-		return;
-	can_drain = (!exactly && us_drain_is_permitted(pid)) ||
-		    us_drain_check(pid, pair->port, &reason) == 0;
-	pair->at_stop = can_drain ? US_AT_STOP_DRAIN : US_AT_STOP_PREDICT;
-	if (pair->at_stop == US_AT_STOP_PREDICT && before != US_AT_STOP_PREDICT)
+static void predict(struct us_host_pair *pair, enum us_at_stop before, const char *why)
+{
+	pair->at_stop = US_AT_STOP_PREDICT;
+	if (before != US_AT_STOP_PREDICT)
 		us_log(LOG_WARNING,
 		       "%s: at a migration frames will be parked before the stop, as "
 		       "predicted, and not drained after it: %s",
-		       pair->name, reason.text);
+		       pair->name, why);
+}
+
+void us_handoff_probe(struct us_host_pair *pair)
+{
+	struct us_drain_process process = us_handoff_process(pair);
+	enum us_at_stop before = pair->at_stop;
+	struct us_reason reason = { "" };
+
+	pair->at_stop = US_AT_STOP_NOTHING;
+	if (process.pid <= 0 || !pair->engine.config.can_park)
+		return;
+	if (us_drain_check(&process, &reason) == 0)
+		pair->at_stop = US_AT_STOP_DRAIN;
+	else
+		predict(pair, before, reason.text);
+}
+
+static void on_queues(void *userdata, int r, const char *why)
+{
+	struct us_host_pair *pair = userdata;
+
+	if (r != 0)
+		predict(pair, pair->at_stop, why);
+}
+
+void us_handoff_look(struct us_host_pair *pair)
+{
+	struct us_drain_process process = us_handoff_process(pair);
+	struct us_reason reason = { "" };
+	int r;
+
+	us_handoff_probe(pair);
+	if (pair->at_stop != US_AT_STOP_DRAIN || pair->drain)
+		return;
+	r = us_drain_new(&pair->drain, pair->vm->daemon->loop, &process, pair->port, on_queues,
+			 pair, &reason);
+	if (r != 0)
+		predict(pair, pair->at_stop, r < 0 ? us_strerror(r) : reason.text);
 }
 
 enum us_at_stop us_handoff_at_stop(const struct us_host_vm *vm)
@@ -111,6 +144,8 @@ static void expect(struct us_host_pair *pair)
 	if (r != 0)
 		us_log(LOG_WARNING, "%s: frames between the hosts may be lost: %s", pair->name,
 		       r < 0 ? us_strerror(r) : reason.text);
+	if (pair->at_stop == US_AT_STOP_DRAIN && !(pair->drain && us_drain_is_ready(pair->drain)))
+		predict(pair, pair->at_stop, "QEMU's descriptors take too long to be looked at");
 	if (pair->claims)
 		return;
 	r = us_claims_new(&pair->claims, pair->vm->daemon->loop, pair->port, pair->mac, &reason);
@@ -134,6 +169,7 @@ void us_handoff_over(struct us_host_vm *vm)
 
 	us_list_for_each (pair, &vm->pairs, link) {
 		us_unread_free(US_STEAL(pair->unread));
+		us_drain_free(US_STEAL(pair->drain));
 		us_claims_free(US_STEAL(pair->claims));
 		if (pair->steer)
 			us_steer_drop_park(pair->steer);
@@ -243,16 +279,40 @@ void us_handoff_ask(struct us_host_vm *vm)
 	us_handoff_asked(vm);
 }
 
+static void taken(struct us_host_vm *vm)
+{
+	if (--vm->asked == 0)
+		us_migrate_taken(vm);
+}
+
+static void on_drained(void *userdata, int r, const char *why)
+{
+	struct us_host_pair *pair = userdata;
+
+	if (r != 0)
+		us_log(LOG_WARNING, "%s: QEMU's queues cannot be read: %s", pair->name, why);
+	if (pair->unread && holds(pair))
+		take(pair);
+	taken(pair->vm);
+}
+
+/* Those whose queues are to be read first are taken when they were. */
 void us_handoff_asked(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
 	if (--vm->asked > 0)
 		return;
-	us_list_for_each (pair, &vm->pairs, link)
-		if (pair->unread && holds(pair))
-			take(pair);
-	us_migrate_taken(vm);
+	vm->asked = 1; /* until all were begun */
+	us_list_for_each (pair, &vm->pairs, link) {
+		if (!pair->unread || !holds(pair))
+			continue;
+		vm->asked++;
+		if (pair->at_stop != US_AT_STOP_DRAIN || !pair->drain ||
+		    us_drain_read(pair->drain, on_drained, pair) < 0)
+			on_drained(pair, 0, NULL);
+	}
+	taken(vm);
 }
 
 /* ---- On their way ---- */

@@ -8,14 +8,19 @@
 #pragma once
 
 #include "daemon/daemon.h"
+#include "net/drain.h"
 
 struct us_handoff;
 
 /*
- * Looks how @pair's frames can be kept at a stop; that they cannot be drained is logged once. Not
- * @exactly: by permission alone, which is cheap.
+ * Looks how @pair's frames can be kept at a stop, by permission alone; that they cannot be drained
+ * is logged once.
  */
-void us_handoff_probe(struct us_host_pair *pair, bool exactly);
+void us_handoff_probe(struct us_host_pair *pair);
+/* Before a migration: the same, and has the queues looked for that are to be drained. */
+void us_handoff_look(struct us_host_pair *pair);
+/* @pair's VMM, for net/drain.h. */
+struct us_drain_process us_handoff_process(const struct us_host_pair *pair);
 
 /* "drain", "predict", or NULL for nothing; the VM's own is "predict" if one of its pairs' is. */
 const char *us_at_stop_name(enum us_at_stop at_stop);

@@ -17,6 +17,7 @@
 #include "daemon/daemon.h"
 #include "daemon/unread.h"
 #include "daemon/handoff.h"
+#include "net/drain.h"
 #include "net/link.h"
 #include "util/clock.h"
 
@@ -557,7 +558,7 @@ void us_host_pair_observe(struct us_host_pair *pair)
 					     .on = pair->vm->transfer == US_TRANSFER_ACTIVE });
 	if (!us_vm_is_adopted(pair->vm->vm))
 		return;
-	us_handoff_probe(pair, false);
+	us_handoff_probe(pair);
 	ask_for_device(pair);
 }
 
@@ -629,6 +630,7 @@ void us_host_pair_free(struct us_host_pair *pair)
 	us_watch_free(pair->leaving);
 	unwatch(pair); /* before the lot is looked through once more: it tells the watch */
 	us_unread_free(pair->unread);
+	us_drain_free(pair->drain);
 	us_claims_free(pair->claims);
 	us_announce_free(pair->announce);
 	/* A removed pair has put the switch back already; any other leaves it as it is. */

@@ -45,7 +45,7 @@ static void do_check(struct us_migration *m)
 	struct us_reason why;
 
 	us_list_for_each (pair, &m->vm->pairs, link)
-		us_handoff_probe(pair, true);
+		us_handoff_look(pair);
 
 	if (r == 0)
 		r = us_client_new(&m->carrier, m->vm->daemon->loop, m->destination);

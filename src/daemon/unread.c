@@ -274,8 +274,10 @@ size_t us_unread_take(struct us_unread *unread, bool drains, size_t *ret_read,
 	unread->park = us_steer_park(pair->steer);
 	unread->draining = -1;
 	unread->taken = unread->taken_read = 0;
-	if (drains)
-		us_drain_tap(us_vm_pid(pair->vm->vm), pair->port, put_drained, unread, reason);
+	if (drains && pair->drain)
+		us_drain_each(pair->drain, put_drained, unread);
+	else if (drains)
+		us_refuse(reason, "the queues of %s were not found", pair->port);
 	for (size_t i = 0; i < unread->queue_count; i++)
 		if (!unread->queues[i].is_taken)
 			take_read(unread, &unread->queues[i], NULL);

@@ -25,9 +25,9 @@ void us_unread_stopped(struct us_unread *unread);
 void us_unread_ask(struct us_unread *unread);
 
 /*
- * Puts what was taken out of the tap already, and with @drains what waits there, before what is
- * parked. Returns how many; of these @ret_read had been read by QEMU. @drains that fails is told
- * by @reason.
+ * Puts what was taken out of the tap already, and with @drains what was read there (the pair's
+ * `drain`), before what is parked. Returns how many; of these @ret_read had been read by QEMU.
+ * @drains that fails is told by @reason.
  */
 size_t us_unread_take(struct us_unread *unread, bool drains, size_t *ret_read,
 		      struct us_reason *reason);

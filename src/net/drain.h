@@ -4,16 +4,63 @@
  * taken out through the VMM's own descriptors (pidfd_getfd(2)), which needs CAP_SYS_PTRACE; one
  * descriptor per queue, with or without vhost-net, which lets go of its queue at the stop.
  *
- * Only for a VMM that stands still: what is taken here it never sees.
+ * What a descriptor is, its owner decides: a file of a FUSE mount can block whoever closes a copy
+ * of it, and a process can have half a million. So all of it is done in threads, of descriptors
+ * that have a limit, and kept are those of /dev/net/tun only. The queues are looked for before the
+ * VMM stops, and read after it.
+ *
+ * To be read only from a VMM that stands still: what is taken here it never sees.
  */
 #pragma once
 
 #include <linux/virtio_net.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <systemd/sd-event.h>
 
+#include "util/cleanup.h"
 #include "util/error.h"
+
+struct us_drain;
+
+/* The VMM, twice: @pidfd says which process it is, and @pid where in /proc that is. */
+struct us_drain_process {
+	int pidfd; /* -1: none is known */
+	pid_t pid;
+};
+
+/*
+ * Whether the descriptors of a process may be borrowed at all; none is. Cheap. 0, or refused, in
+ * words: no such process, or no permission.
+ */
+int us_drain_check(const struct us_drain_process *process, struct us_reason *reason);
+
+/* From the loop. @r is 0 or US_REFUSED, with its words in @why. */
+typedef void (*us_drain_done_fn)(void *userdata, int r, const char *why);
+
+/*
+ * Looks for the queues of the tap @interface among the descriptors of a process and keeps copies of
+ * them: about a millisecond. @done is told; refused: no such process, no permission, or it does not
+ * have that tap open. Borrows @loop; copies the rest. Refused at once, in words: an earlier look at
+ * that process was given up and has not ended.
+ */
+int us_drain_new(struct us_drain **ret_drain, sd_event *loop,
+		 const struct us_drain_process *process, const char *interface,
+		 us_drain_done_fn done, void *userdata, struct us_reason *reason);
+/* Nobody is told anything any more. NULL is fine. */
+void us_drain_free(struct us_drain *drain);
+US_DEFINE_CLEANUP(struct us_drain *, us_drain_free)
+
+/* Whether queues were found. */
+bool us_drain_is_ready(const struct us_drain *drain);
+
+/*
+ * Takes all frames that wait in the queues into memory; then @done is told. Once found, queues can
+ * be read as often as wanted. 0 or a negative errno: nothing was begun, and nobody will be told.
+ */
+int us_drain_read(struct us_drain *drain, us_drain_done_fn done, void *userdata);
 
 /*
  * One frame, with what its sender left to be done to it (checksum, segmentation). Queues follow
@@ -22,19 +69,5 @@
 typedef void (*us_drain_fn)(void *userdata, int queue, const struct virtio_net_hdr *header,
 			    const uint8_t *frame, size_t length);
 
-/* Whether the descriptors of process @pid may be borrowed at all. Cheap. */
-bool us_drain_is_permitted(pid_t pid);
-
-/*
- * Whether us_drain_tap() could take anything from process @pid; takes nothing. Looks at each of
- * its descriptors once: about a millisecond. 0, or refused in the same words.
- */
-int us_drain_check(pid_t pid, const char *interface, struct us_reason *reason);
-
-/*
- * Takes all frames that wait for process @pid in the tap @interface, in the order of each queue,
- * and hands them to @each. Refused, in words: no such process, no permission, or it does not
- * have that tap open.
- */
-int us_drain_tap(pid_t pid, const char *interface, us_drain_fn each, void *userdata,
-		 struct us_reason *reason);
+/* Hands what was read to @each, in the order of each queue, and forgets it. */
+void us_drain_each(struct us_drain *drain, us_drain_fn each, void *userdata);

@@ -98,6 +98,9 @@ bool us_vm_is_adopted(const struct us_vm *vm);
 enum us_vm_state us_vm_state(const struct us_vm *vm);
 const char *us_vm_version(const struct us_vm *vm); /* "7.2.22", "" while unknown */
 int us_vm_pid(const struct us_vm *vm);		   /* of the socket's peer, 0 while unknown */
+/* The same process by a descriptor (pidfd_open(2)), which stays its own if another one gets its
+ * number. Borrowed, valid until the next connection; -1 while unknown, or it has ended. */
+int us_vm_pidfd(const struct us_vm *vm);
 
 /* ---- The standby ---- */
 
@@ -135,12 +138,12 @@ void us_vm_unwatch(struct us_vm *vm, const char *device);
 typedef void (*us_vm_done_fn)(void *userdata, int r, const char *why);
 
 struct us_plug {
-	const char *id;		/* of the new device; "" never */
-	const char *model;	/* "vfio-pci", "vmxnet3", … */
-	const char *host;	/* vfio: "0000:5e:00.2"; else NULL */
-	const char *interface;	/* emulated: the tap to use; else NULL */
-	const uint8_t *mac;	/* emulated: its address; else NULL */
-	const char *bus;	/* where; NULL: us_vm finds a free hot-pluggable slot by itself */
+	const char *id;	       /* of the new device; "" never */
+	const char *model;     /* "vfio-pci", "vmxnet3", … */
+	const char *host;      /* vfio: "0000:5e:00.2"; else NULL */
+	const char *interface; /* emulated: the tap to use; else NULL */
+	const uint8_t *mac;    /* emulated: its address; else NULL */
+	const char *bus;       /* where; NULL: us_vm finds a free hot-pluggable slot by itself */
 };
 
 /*

@@ -230,7 +230,7 @@ void us_park_take(struct us_park *park, us_park_each_t each, void *userdata)
 }
 
 int us_mirror_new(struct us_mirror **ret_mirror, sd_event *event, const char *port,
-		  int queue, struct us_reason *reason)
+		  const uint8_t mac[6], int queue, struct us_reason *reason)
 {
 	*ret_mirror = sim_keep(1);
 	return 0;
@@ -304,20 +304,37 @@ void us_announce_add(struct us_announce *announce, const char *text)
 {
 }
 
-bool us_drain_is_permitted(pid_t pid)
-{
-	return sim.config.can_drain;
-}
-
-int us_drain_check(pid_t pid, const char *interface, struct us_reason *reason)
+int us_drain_check(const struct us_drain_process *process, struct us_reason *reason)
 {
 	return sim.config.can_drain ? 0 : us_refuse(reason, "not permitted");
 }
 
-int us_drain_tap(pid_t pid, const char *interface, us_drain_fn each, void *userdata,
-		 struct us_reason *reason)
+int us_drain_new(struct us_drain **ret_drain, sd_event *event,
+		 const struct us_drain_process *process, const char *interface,
+		 us_drain_done_fn done, void *userdata, struct us_reason *reason)
 {
+	*ret_drain = sim_keep(1);
+	done(userdata, 0, "");
 	return 0;
+}
+
+void us_drain_free(struct us_drain *drain)
+{
+}
+
+bool us_drain_is_ready(const struct us_drain *drain)
+{
+	return true;
+}
+
+int us_drain_read(struct us_drain *drain, us_drain_done_fn done, void *userdata)
+{
+	done(userdata, 0, "");
+	return 0;
+}
+
+void us_drain_each(struct us_drain *drain, us_drain_fn each, void *userdata)
+{
 }
 
 /* ---- Watching for the guest ---- */

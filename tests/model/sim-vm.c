@@ -677,6 +677,11 @@ const char *us_vm_version(const struct us_vm *vm)
 	return "8.2.0";
 }
 
+int us_vm_pidfd(const struct us_vm *vm)
+{
+	return 0;
+}
+
 int us_vm_pid(const struct us_vm *vm)
 {
 	return vm->is_adopted ? 1000 + vm->host : 0;

@@ -11,10 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "util/stream.h"
 #include "vmm/qemu/decode.h"
 #include "vmm/qemu/vm.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
 
 enum {
 	BACKOFF_USEC = 100 * 1000,
@@ -39,6 +45,7 @@ static void destroy(struct us_vm *vm)
 	us_primary_free_all(vm);
 	us_slot_free_all(vm);
 	us_timer_deinit(&vm->timer);
+	us_close(vm->pidfd);
 	free(vm->name);
 	free(vm->path);
 	free(vm);
@@ -452,6 +459,20 @@ static const struct us_qmp_handler qmp_handler = {
 /* ---- Connecting ---- */
 
 /*
+ * The kernel tells it of the very process (Linux 6.5). Before, it may have ended and its number be
+ * another's, but then nobody answers at this socket, and the descriptor is given up with it.
+ */
+static int open_pidfd(int fd, pid_t pid)
+{
+	socklen_t length = sizeof(int);
+	int pidfd = -1;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) == 0)
+		return pidfd;
+	return errno == ENOPROTOOPT && pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+}
+
+/*
  * Who listens now. If it is not who did, the QEMU that was known has ended, whether or not there
  * was a moment in which nobody listened.
  */
@@ -464,6 +485,8 @@ static void take_pid(struct us_vm *vm, int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
 		return;
 	vm->pid = peer.pid;
+	us_close(vm->pidfd);
+	vm->pidfd = open_pidfd(fd, peer.pid);
 	if (!vm->was_adopted || vm->state == US_VM_GONE || before == vm->pid)
 		return;
 	vm->state = US_VM_GONE;
@@ -525,6 +548,7 @@ int us_vm_new(struct us_vm **ret_vm, sd_event *loop, const char *name, const cha
 	if (!vm)
 		return -ENOMEM;
 	vm->loop = loop;
+	vm->pidfd = -1;
 	vm->handler = handler;
 	vm->userdata = userdata;
 	us_list_init(&vm->standbys);
@@ -571,4 +595,9 @@ const char *us_vm_version(const struct us_vm *vm)
 int us_vm_pid(const struct us_vm *vm)
 {
 	return vm->pid;
+}
+
+int us_vm_pidfd(const struct us_vm *vm)
+{
+	return vm->pidfd;
 }

@@ -31,6 +31,7 @@ struct us_vm {
 	bool may_ask_status; /* x-query-virtio-status; else the standby's registers are read */
 	bool may_ask_queues; /* x-query-virtio-queue-status */
 	int pid;
+	int pidfd; /* of the same process; -1: none */
 
 	/* Observed */
 	enum us_vm_state state;

@@ -15,7 +15,9 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -102,22 +104,65 @@ static void take(void *userdata, int queue, const struct virtio_net_hdr *header,
 	taken->count++;
 }
 
+static sd_event *loop;
+static struct us_reason told;
+
+static void on_done(void *userdata, int r, const char *why)
+{
+	us_refuse(&told, "%s", why);
+	sd_event_exit(loop, r);
+}
+
+static struct us_drain_process process_of(pid_t pid)
+{
+	return (struct us_drain_process){ .pidfd = syscall(SYS_pidfd_open, pid, 0), .pid = pid };
+}
+
+/* Runs the loop until on_done() was called; returns what it was told. */
+static int finish(void)
+{
+	int r = sd_event_loop(loop);
+
+	sd_event_unref(loop);
+	assert_true(sd_event_new(&loop) >= 0);
+	return r;
+}
+
+/* Looks for the queues; 0 or US_REFUSED with the words in `told`. */
+static int look(const struct us_drain_process *process, const char *interface,
+		struct us_drain **ret_drain)
+{
+	int r = us_drain_new(ret_drain, loop, process, interface, on_done, NULL, &told);
+
+	return r == 0 ? finish() : r;
+}
+
 static void drain(int queues, int header_bytes, bool one_flow)
 {
 	pid_t pid = stopped_vmm(queues, header_bytes);
+	struct us_drain_process process = process_of(pid);
+	struct us_drain *drain = NULL;
 	struct taken taken = { 0 };
 	struct us_reason reason = { "" };
 
 	send_frames();
-	assert_true(us_drain_is_permitted(pid));
-	assert_int_equal(us_drain_check(pid, "drained", &reason), 0);
-	assert_int_equal(us_drain_tap(pid, "drained", take, &taken, &reason), 0);
-	assert_int_equal(taken.count, FRAMES);
+	assert_int_equal(us_drain_check(&process, &reason), 0);
+	assert_int_equal(us_drain_new(&drain, loop, &process, "drained", on_done, NULL, &reason),
+			 0);
+	assert_false(us_drain_is_ready(drain));
+	assert_int_equal(finish(), 0);
+	assert_true(us_drain_is_ready(drain));
+	/* Those of before it was asked to be read, not of before it was looked for. */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(us_drain_read(drain, on_done, NULL), 0);
+		assert_int_equal(finish(), 0);
+		us_drain_each(drain, take, &taken);
+		assert_int_equal(taken.count, FRAMES); /* once taken, they are gone */
+	}
 	if (one_flow)
 		assert_int_equal(taken.in_order, FRAMES);
-	/* Once taken, they are gone. */
-	assert_int_equal(us_drain_tap(pid, "drained", take, &taken, &reason), 0);
-	assert_int_equal(taken.count, FRAMES);
+	us_drain_free(drain);
+	us_close(process.pidfd);
 	end(pid);
 }
 
@@ -139,16 +184,39 @@ static void test_multiqueue(void **state)
 
 static void test_refused(void **state)
 {
-	struct us_reason reason = { "" };
 	pid_t pid = stopped_vmm(1, 0);
+	struct us_drain_process process = process_of(pid);
+	struct us_drain *drain = NULL;
 
-	assert_int_equal(us_drain_tap(pid, "other", take, NULL, &reason), US_REFUSED);
-	assert_non_null(strstr(reason.text, "no queue of other"));
-	assert_int_equal(us_drain_check(pid, "other", &reason), US_REFUSED);
-	assert_non_null(strstr(reason.text, "no queue of other"));
+	assert_int_equal(look(&process, "other", &drain), US_REFUSED);
+	assert_non_null(strstr(told.text, "no queue of other"));
+	assert_false(us_drain_is_ready(drain));
+	us_drain_free(US_STEAL(drain));
 	end(pid);
-	assert_int_equal(us_drain_tap(pid, "drained", take, NULL, &reason), US_REFUSED);
-	assert_non_null(strstr(reason.text, "No such process"));
+	assert_int_equal(look(&process, "drained", &drain), US_REFUSED);
+	assert_non_null(strstr(told.text, "No such process"));
+	us_close(process.pidfd);
+	process.pidfd = -1;
+	assert_int_equal(us_drain_check(&process, &told), US_REFUSED);
+	assert_null(drain);
+}
+
+/* Nobody is told of what is not waited for; the process is looked at again once that has ended. */
+static void test_given_up(void **state)
+{
+	pid_t pid = stopped_vmm(1, 0);
+	struct us_drain_process process = process_of(pid);
+	struct us_drain *drain = NULL;
+
+	assert_int_equal(us_drain_new(&drain, loop, &process, "drained", on_done, NULL, &told), 0);
+	us_drain_free(US_STEAL(drain));
+	assert_int_equal(look(&process, "drained", &drain), US_REFUSED);
+	assert_non_null(strstr(told.text, "has not ended"));
+	assert_true(sd_event_run(loop, UINT64_MAX) > 0);
+	assert_int_equal(look(&process, "drained", &drain), 0);
+	us_drain_free(drain);
+	us_close(process.pidfd);
+	end(pid);
 }
 
 /* Another user's process, for one without CAP_SYS_PTRACE. */
@@ -156,20 +224,23 @@ static void test_no_privilege(void **state)
 {
 	struct us_reason reason = { "" };
 	pid_t pid = stopped_vmm(1, 0), child;
+	struct us_drain_process process = process_of(pid);
+	struct us_drain *drain;
 	int status;
 
 	child = fork();
 	if (child == 0) {
 		if (prctl(PR_CAPBSET_DROP, CAP_SYS_PTRACE) < 0 || setresuid(0, 65534, 65534) < 0)
 			_exit(2);
-		if (us_drain_is_permitted(pid) ||
-		    us_drain_check(pid, "drained", &reason) != US_REFUSED ||
-		    us_drain_tap(pid, "drained", take, NULL, &reason) != US_REFUSED)
+		if (us_drain_check(&process, &reason) != US_REFUSED ||
+		    us_drain_new(&drain, loop, &process, "drained", on_done, NULL, &reason) !=
+			    US_REFUSED)
 			_exit(1);
 		_exit(strstr(reason.text, "CAP_SYS_PTRACE") ? 0 : 3);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
+	us_close(process.pidfd);
 	end(pid);
 }
 
@@ -178,10 +249,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain),	     cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_multiqueue),   cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_no_privilege),
+		cmocka_unit_test(test_no_privilege), cmocka_unit_test(test_given_up),
 	};
 
 	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0)
 		return 77;
+	assert_true(sd_event_new(&loop) >= 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
