@@ -99,9 +99,19 @@ static bool is_steered(void *userdata, const uint8_t mac[US_MAC_BYTES])
 
 static void follow(struct us_daemon *daemon, struct us_neighbourhood *one)
 {
+	struct us_neighbours_rules rules = { .is_others = is_steered, .userdata = daemon };
 	struct us_reason reason = { "" };
-	int r = us_neighbours_follow(one->neighbours, is_steered, daemon, &reason);
+	struct us_pools pools;
+	int r = us_pools_read(daemon->pools_path, &pools, &reason);
 
+	/* A file with a mistake declares no port. */
+	rules.ports = (const char(*)[IF_NAMESIZE])pools.neighbours;
+	rules.port_count = pools.neighbour_count;
+	if (r == 0)
+		r = us_neighbours_follow(one->neighbours, &rules, &reason);
+	else
+		us_neighbours_follow(one->neighbours, &rules, NULL);
+	us_pools_free(&pools);
 	if (r < 0)
 		us_refuse(&reason, "interface %s: its neighbours: %s",
 			  us_neighbours_pf(one->neighbours), us_strerror(r));

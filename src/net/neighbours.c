@@ -6,16 +6,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "net/fdb.h"
 #include "net/neighbours.h"
+#include "util/clock.h"
 #include "util/file.h"
 #include "util/mac.h"
 
 enum {
 	LINE_BYTES = US_MAC_TEXT_SIZE, /* of the record: an address and its end */
+	BEYOND_ROWS = 512,
+	BEYOND_PER_ROW = 8,
+	LEARNED_MAX = 8 * US_NEIGHBOURS_MAX,
 };
+
+#define RECENT_USEC (300 * US_USEC_PER_SEC) /* as long as a bridge itself remembers */
 
 struct set {
 	uint8_t macs[US_NEIGHBOURS_MAX][6];
@@ -23,9 +30,18 @@ struct set {
 	bool is_full; /* and there was one more */
 };
 
+/* One whose frames came in through the PF: a few thousand, in rows by their hash. */
+struct beyond {
+	uint8_t mac[6];
+	bool is_there;	    /* at the last look */
+	uint64_t seen_usec; /* 0: none */
+};
+
 struct us_neighbours {
 	char pf[IF_NAMESIZE], record[PATH_MAX];
 	struct set told;
+	uint64_t seed; /* of the hash, which nobody can choose addresses for */
+	struct beyond beyond[BEYOND_ROWS][BEYOND_PER_ROW];
 };
 
 static bool has(const struct set *set, const uint8_t mac[6])
@@ -40,8 +56,9 @@ static void add(struct set *set, const uint8_t mac[6])
 {
 	if (has(set, mac))
 		return;
-	set->is_full = set->count == US_NEIGHBOURS_MAX;
-	if (!set->is_full)
+	if (set->count == US_NEIGHBOURS_MAX)
+		set->is_full = true;
+	else
 		memcpy(set->macs[set->count++], mac, 6);
 }
 
@@ -94,20 +111,116 @@ static int write_record(const struct us_neighbours *neighbours, const struct set
 	return us_file_replace(neighbours->record, &part, 1);
 }
 
+/* ---- Who is beyond the PF ---- */
+
+static size_t hash(const struct us_neighbours *neighbours, const uint8_t mac[6])
+{
+	uint64_t word = 0;
+
+	memcpy(&word, mac, US_MAC_BYTES);
+	word = (word ^ neighbours->seed) * UINT64_C(0x9e3779b97f4a7c15);
+	return (word >> 32) % BEYOND_ROWS;
+}
+
+/* Its entry; else the row's oldest, which is to be its own. */
+static struct beyond *beyond_of(struct us_neighbours *neighbours, const uint8_t mac[6])
+{
+	struct beyond *row = neighbours->beyond[hash(neighbours, mac)], *oldest = row;
+
+	for (size_t i = 0; i < BEYOND_PER_ROW; i++) {
+		if (memcmp(row[i].mac, mac, US_MAC_BYTES) == 0)
+			return &row[i];
+		if (row[i].seen_usec < oldest->seen_usec)
+			oldest = &row[i];
+	}
+	return oldest;
+}
+
+static void note_beyond(struct us_neighbours *neighbours, const uint8_t mac[6], uint64_t now_usec)
+{
+	struct beyond *beyond = beyond_of(neighbours, mac);
+
+	memcpy(beyond->mac, mac, US_MAC_BYTES);
+	beyond->seen_usec = now_usec;
+	beyond->is_there = true;
+}
+
+/* Who was there at the last look was so until now, or the bridge would have told. */
+static void renew_beyond(struct us_neighbours *neighbours, uint64_t now_usec)
+{
+	for (size_t i = 0; i < BEYOND_ROWS; i++) {
+		for (size_t j = 0; j < BEYOND_PER_ROW; j++) {
+			struct beyond *beyond = &neighbours->beyond[i][j];
+
+			if (beyond->is_there)
+				beyond->seen_usec = now_usec;
+			beyond->is_there = false;
+		}
+	}
+}
+
+static bool is_beyond(struct us_neighbours *neighbours, const uint8_t mac[6], uint64_t now_usec)
+{
+	const struct beyond *beyond = beyond_of(neighbours, mac);
+
+	return memcmp(beyond->mac, mac, US_MAC_BYTES) == 0 && beyond->seen_usec &&
+	       now_usec - beyond->seen_usec < RECENT_USEC;
+}
+
 /* ---- What there is ---- */
 
-struct search {
-	const struct us_link *pf;
-	bool (*is_others)(void *userdata, const uint8_t mac[6]);
-	void *userdata;
-	struct set *found;
+struct port {
+	int index;
+	size_t news, count; /* of those that were learned, and that are wanted there */
 };
 
-static void want(struct search *search, const uint8_t mac[6])
+struct search {
+	struct us_neighbours *neighbours;
+	const struct us_neighbours_rules *rules;
+	const struct us_link *pf;
+	struct port ports[US_NEIGHBOURS_MAX]; /* that were declared */
+	size_t port_count;
+	/* Those with a static entry: who is told already, who cannot be moved, who can. */
+	struct set kept, sticky, movable;
+	struct learned {
+		uint8_t mac[6];
+		size_t port;
+	} learned[LEARNED_MAX];
+	size_t learned_count;
+	const char *full_port; /* more were learned there than it may have */
+	struct set wanted;
+};
+
+static bool is_candidate(const struct search *search, const uint8_t mac[6])
 {
-	if (!(mac[0] & 1) && memcmp(mac, search->pf->mac, 6) != 0 &&
-	    !search->is_others(search->userdata, mac))
-		add(search->found, mac);
+	return !(mac[0] & 1) && memcmp(mac, search->pf->mac, 6) != 0 &&
+	       !search->rules->is_others(search->rules->userdata, mac);
+}
+
+/* Those that are told do not count among the news that a port may have. */
+static void note_learned(struct search *search, const struct us_fdb_entry *entry)
+{
+	bool is_told = has(&search->neighbours->told, entry->mac);
+	struct learned *learned = &search->learned[search->learned_count];
+	size_t port = 0;
+
+	while (port < search->port_count && search->ports[port].index != entry->port)
+		port++;
+	if (port == search->port_count || !is_candidate(search, entry->mac))
+		return;
+	if (!is_told && search->ports[port].news == US_NEIGHBOURS_PER_PORT_MAX) {
+		search->full_port = search->rules->ports[port];
+		return;
+	}
+	for (size_t i = 0; i < search->learned_count; i++)
+		if (memcmp(search->learned[i].mac, entry->mac, 6) == 0)
+			return; /* in another VLAN */
+	if (search->learned_count == LEARNED_MAX)
+		return;
+	search->ports[port].news += !is_told;
+	memcpy(learned->mac, entry->mac, sizeof(learned->mac));
+	learned->port = port;
+	search->learned_count++;
 }
 
 /* The addresses of the ports themselves are nobody's. */
@@ -115,13 +228,61 @@ static void on_entry(void *userdata, const struct us_fdb_entry *entry)
 {
 	struct search *search = userdata;
 
-	if (entry->port != search->pf->index && !(entry->state & NUD_PERMANENT))
-		want(search, entry->mac);
+	if (entry->state & NUD_PERMANENT)
+		return;
+	if (entry->port == search->pf->index)
+		note_beyond(search->neighbours, entry->mac, us_now_usec());
+	else if (!(entry->state & NUD_NOARP))
+		note_learned(search, entry);
+	else if (is_candidate(search, entry->mac))
+		add(has(&search->neighbours->told, entry->mac) ? &search->kept
+		    : entry->flags & NTF_STICKY		       ? &search->sticky
+							       : &search->movable,
+		    entry->mac);
+}
+
+static void want_each(struct search *search, const struct set *set, bool checks_beyond)
+{
+	uint64_t now_usec = us_now_usec();
+
+	for (size_t i = 0; i < set->count; i++)
+		if (!checks_beyond || !is_beyond(search->neighbours, set->macs[i], now_usec))
+			add(&search->wanted, set->macs[i]);
+	search->wanted.is_full |= set->is_full;
+}
+
+static void want_learned(struct search *search, bool is_told)
+{
+	uint64_t now_usec = us_now_usec();
+
+	for (size_t i = 0; i < search->learned_count; i++) {
+		const struct learned *learned = &search->learned[i];
+		struct port *port = &search->ports[learned->port];
+
+		if (has(&search->neighbours->told, learned->mac) != is_told ||
+		    (!is_told && is_beyond(search->neighbours, learned->mac, now_usec)))
+			continue;
+		if (port->count++ < US_NEIGHBOURS_PER_PORT_MAX)
+			add(&search->wanted, learned->mac);
+		else
+			search->full_port = search->rules->ports[learned->port];
+	}
+}
+
+/* First those that are told already; then those that the operator named. */
+static void choose(struct search *search)
+{
+	want_each(search, &search->kept, false);
+	want_learned(search, true);
+	want_each(search, &search->sticky, false);
+	want_each(search, &search->movable, true);
+	want_learned(search, false);
 }
 
 /* The host has the bridge's own address, mostly that of one of its ports. */
 static int find_all(struct search *search, struct us_reason *reason)
 {
+	const struct us_neighbours_rules *rules = search->rules;
 	char name[IF_NAMESIZE] = "";
 	struct us_link bridge;
 	int r;
@@ -130,19 +291,28 @@ static int find_all(struct search *search, struct us_reason *reason)
 	r = us_link_get(name, &bridge, reason);
 	if (r != 0)
 		return r;
-	want(search, bridge.mac);
-	return us_fdb_each(bridge.index, on_entry, search);
+	for (size_t i = 0; i < rules->port_count && i < US_NEIGHBOURS_MAX; i++)
+		search->ports[search->port_count++].index = if_nametoindex(rules->ports[i]);
+	if (is_candidate(search, bridge.mac))
+		add(&search->wanted, bridge.mac);
+	renew_beyond(search->neighbours, us_now_usec());
+	r = us_fdb_each(bridge.index, on_entry, search);
+	if (r != 0)
+		return r;
+	choose(search);
+	return 0;
 }
 
 /* ---- What the PF is told ---- */
 
-/* One that is others' now is for them to take back. */
-static void take_back(struct set *told, const struct search *search)
+/* One that is others' now is for them to take back. NULL for the rules: all of them go. */
+static void take_back(struct set *told, int pf, const struct set *wanted,
+		      const struct us_neighbours_rules *rules)
 {
 	for (size_t i = told->count; i-- > 0;)
-		if (!has(search->found, told->macs[i]) &&
-		    (search->is_others(search->userdata, told->macs[i]) ||
-		     us_fdb_listen(told->macs[i], search->pf->index, false, NULL) == 0))
+		if (!has(wanted, told->macs[i]) &&
+		    ((rules && rules->is_others(rules->userdata, told->macs[i])) ||
+		     us_fdb_listen(told->macs[i], pf, false, NULL) == 0))
 			drop(told, i);
 }
 
@@ -158,14 +328,28 @@ static int tell(struct set *told, int pf, const struct set *news, struct us_rtnl
 	return r;
 }
 
-int us_neighbours_follow(struct us_neighbours *neighbours,
-			 bool (*is_others)(void *userdata, const uint8_t mac[6]), void *userdata,
+/* What is told is on record before it is. */
+static int change(struct us_neighbours *neighbours, const struct search *search,
+		  struct us_rtnl_words *words)
+{
+	struct set news;
+	int r = 0;
+
+	without(&search->wanted, &neighbours->told, &news);
+	if (news.count > 0)
+		r = write_record(neighbours, &news);
+	if (r < 0)
+		return r;
+	take_back(&neighbours->told, search->pf->index, &search->wanted, search->rules);
+	return tell(&neighbours->told, search->pf->index, &news, words);
+}
+
+int us_neighbours_follow(struct us_neighbours *neighbours, const struct us_neighbours_rules *rules,
 			 struct us_reason *reason)
 {
 	struct us_rtnl_words words = { "" };
-	struct set wanted = { .count = 0 }, news;
 	struct us_link pf;
-	struct search search = { &pf, is_others, userdata, &wanted };
+	struct search search = { .neighbours = neighbours, .rules = rules, .pf = &pf };
 	int r = us_link_get(neighbours->pf, &pf, reason);
 
 	if (r != 0)
@@ -175,22 +359,22 @@ int us_neighbours_follow(struct us_neighbours *neighbours,
 	r = find_all(&search, reason);
 	if (r > 0)
 		return r;
-	without(&wanted, &neighbours->told, &news);
-	if (r == 0 && news.count > 0) /* what is told is on record before it is */
-		r = write_record(neighbours, &news);
-	if (r == 0) {
-		take_back(&neighbours->told, &search);
-		r = tell(&neighbours->told, pf.index, &news, &words);
-	}
+	if (r == 0)
+		r = change(neighbours, &search, &words);
 	if (r != 0)
 		return us_refuse(reason,
 				 "interface %s: cannot listen for all behind its bridge: %s",
 				 pf.name, words.text[0] ? words.text : us_strerror(r));
-	if (wanted.is_full)
+	if (search.wanted.is_full)
 		return us_refuse(reason,
 				 "interface %s: more than %d are behind its bridge: VFs do not "
 				 "reach all of them",
 				 pf.name, US_NEIGHBOURS_MAX);
+	if (search.full_port)
+		return us_refuse(reason,
+				 "interface %s: more than %d were learned at %s: VFs do not reach "
+				 "all of them",
+				 pf.name, US_NEIGHBOURS_PER_PORT_MAX, search.full_port);
 	return 0;
 }
 
@@ -204,6 +388,8 @@ int us_neighbours_new(struct us_neighbours **ret_neighbours, const char *pf, con
 		return -ENOMEM;
 	snprintf(neighbours->pf, sizeof(neighbours->pf), "%s", pf);
 	snprintf(neighbours->record, sizeof(neighbours->record), "%s", record);
+	if (getrandom(&neighbours->seed, sizeof(neighbours->seed), GRND_NONBLOCK) < 0)
+		neighbours->seed = us_now_usec();
 	read_record(neighbours);
 	*ret_neighbours = neighbours;
 	return 0;
@@ -214,21 +400,15 @@ const char *us_neighbours_pf(const struct us_neighbours *neighbours)
 	return neighbours->pf;
 }
 
-static bool is_nobodys(void *userdata, const uint8_t mac[6])
-{
-	return false;
-}
-
 void us_neighbours_free(struct us_neighbours *neighbours)
 {
 	struct set nobody = { .count = 0 };
 	struct us_link pf;
-	struct search search = { &pf, is_nobodys, NULL, &nobody };
 
 	if (!neighbours)
 		return;
 	if (us_link_get(neighbours->pf, &pf, NULL) == 0)
-		take_back(&neighbours->told, &search);
+		take_back(&neighbours->told, pf.index, &nobody, NULL);
 	unlink(neighbours->record);
 	free(neighbours);
 }

@@ -130,6 +130,23 @@ static int set_setting(struct reading *reading, struct us_pool *pool, enum us_po
 	return 0;
 }
 
+static int add_neighbours(struct reading *reading, const char *port)
+{
+	struct us_pools *pools = reading->pools;
+
+	if (pools->count > 0)
+		return REFUSE(reading,
+			      "neighbours %.40s: is not of a pool: write it before the first pool",
+			      port);
+	if (strlen(port) >= IF_NAMESIZE)
+		return REFUSE(reading, "neighbours %.40s: no interface can have this name", port);
+	if (pools->neighbour_count == US_POOL_NEIGHBOURS_MAX)
+		return REFUSE(reading, "neighbours %s: more than %d ports", port,
+			      US_POOL_NEIGHBOURS_MAX);
+	strcpy(pools->neighbours[pools->neighbour_count++], port);
+	return 0;
+}
+
 static int take_words(struct reading *reading, const char *word, const char *value)
 {
 	struct us_pools *pools = reading->pools;
@@ -137,6 +154,8 @@ static int take_words(struct reading *reading, const char *word, const char *val
 
 	if (strcmp(word, "pool") == 0)
 		return add_pool(reading, value);
+	if (strcmp(word, "neighbours") == 0)
+		return add_neighbours(reading, value);
 	if (!pool)
 		return REFUSE(reading, "%.40s: belongs to a pool: begin with \"pool NAME\"", word);
 	if (strcmp(word, "create") == 0)
@@ -148,8 +167,8 @@ static int take_words(struct reading *reading, const char *word, const char *val
 		if (strcmp(word, settings[setting].word) == 0)
 			return set_setting(reading, pool, setting, value);
 	return REFUSE(reading,
-		      "%.40s: means nothing here: pool, pf, vf, network, create, vlan, qos, "
-		      "min-rate, max-rate, spoof-check or trust",
+		      "%.40s: means nothing here: neighbours, pool, pf, vf, network, create, "
+		      "vlan, qos, min-rate, max-rate, spoof-check or trust",
 		      word);
 }
 

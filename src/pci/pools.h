@@ -3,6 +3,7 @@
  * Pools of VFs, as the administrator declares them in understudy-pools.conf(5). A line is a
  * word and its value; "#" begins a comment:
  *
+ *     neighbours veth0        not of a pool, before the first: a port of a PF's bridge
  *     pool fast
  *         pf enp94s0f0        its VFs; also: vf ADDRESS, network LABEL (PFs with that alias)
  *         create 8            where its PFs have none
@@ -10,6 +11,7 @@
  */
 #pragma once
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -22,6 +24,7 @@ enum {
 	US_POOLS_MAX = 64,
 	US_POOL_SOURCES_MAX = 64,
 	US_POOL_CREATE_MAX = 256,
+	US_POOL_NEIGHBOURS_MAX = 16,
 };
 
 enum us_pool_source_type {
@@ -62,6 +65,9 @@ struct us_pool {
 struct us_pools {
 	size_t count;
 	struct us_pool *list;
+	/* Ports behind which VFs have to reach whom the bridge has learned (net/neighbours.h). */
+	size_t neighbour_count;
+	char neighbours[US_POOL_NEIGHBOURS_MAX][IF_NAMESIZE];
 };
 
 /* Reads the file; no file is no pools. Refused, in words with the line's number. */

@@ -46,7 +46,9 @@ static bool is_others(void *userdata, const uint8_t mac[6])
 
 static int follow(void **state, struct us_reason *reason)
 {
-	return us_neighbours_follow(*state, is_others, NULL, reason);
+	const struct us_neighbours_rules rules = { .is_others = is_others };
+
+	return us_neighbours_follow(*state, &rules, reason);
 }
 
 /* Those at other ports and the host, not those on the PF's own side. */

@@ -43,12 +43,14 @@ static void test_all_words(void **state)
 	struct us_pools pools;
 	struct us_reason reason = { "" };
 
-	write_file("# comment\n\n\tpool fast # one\npf eth7\n  create 8\n"
+	write_file("neighbours veth0\nneighbours tap7\n# comment\n\n\tpool fast # one\npf eth7\n  create 8\n"
 		   "vlan 100\nqos 3\nmax-rate 1000\nspoof-check off\ntrust on\n"
 		   "pool some\nvf 0000:5e:00.2\nvf 0000:5e:00.3\nnetwork blue-net\n");
 	if (us_pools_read(path(), &pools, &reason) != 0)
 		fail_msg("%s", reason.text);
 	assert_int_equal(pools.count, 2);
+	assert_int_equal(pools.neighbour_count, 2);
+	assert_string_equal(pools.neighbours[1], "tap7");
 	pool = us_pools_find(&pools, "fast");
 	assert_non_null(pool);
 	assert_int_equal(pool->create, 8);
@@ -80,8 +82,12 @@ static void test_mistakes(void **state)
 		{ "pool a\n\npf\n", ":3: pf: its value is missing" },
 		{ "pool a\npf eth0 eth1\n", ":2: pf eth0: one value a line" },
 		{ "pool a\nqf eth0\n",
-		  ":2: qf: means nothing here: pool, pf, vf, network, create, vlan, qos, "
-		  "min-rate, max-rate, spoof-check or trust" },
+		  ":2: qf: means nothing here: neighbours, pool, pf, vf, network, create, "
+		  "vlan, qos, min-rate, max-rate, spoof-check or trust" },
+		{ "pool a\npf x\nneighbours y\n",
+		  ":3: neighbours y: is not of a pool: write it before the first pool" },
+		{ "neighbours abcdefghijklmnop\n",
+		  ":1: neighbours abcdefghijklmnop: no interface can have this name" },
 		{ "pool a/b\n",
 		  ":1: pool a/b: a name has up to 31 letters, digits, '.', '_' and '-'" },
 		{ "pool a\npf x\npool a\n", ":3: pool a: there is one already: name another" },
