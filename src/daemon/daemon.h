@@ -22,10 +22,12 @@
 #include "net/neighbours.h"
 #include "net/steer.h"
 #include "net/watch.h"
+#include "pci/pools.h"
 #include "understudy/client.h"
 #include "understudy/pair.h"
 #include "util/list.h"
 #include "util/mac.h"
+#include "util/rate.h"
 #include "util/timer.h"
 #include "vmm/vmm.h"
 
@@ -57,9 +59,12 @@ struct us_daemon {
 	sd_event_source *settling;     /* armed when those who wait are to be asked */
 	struct us_changes *changes;    /* of the switch, by anyone */
 	struct us_timer looking;       /* set while pairs are to look at the switch */
+	struct us_rate losing;	       /* of lines about changes that were missed */
 	struct us_list neighbourhoods; /* of PFs: struct us_neighbourhood, neighbourhood.c */
 	struct us_timer neighbouring;  /* set while these are to be looked at */
 	uint64_t neighbours_usec;      /* when they were, last */
+	int neighbour_ports[US_POOL_NEIGHBOURS_MAX]; /* indices of those that were declared */
+	size_t neighbour_port_count;
 	struct us_list vf_jobs;	       /* struct us_vf_job, vf-job.c */
 	struct us_list vfs_kept;       /* struct us_vf_kept, vf-return.c */
 	struct us_timer returning;     /* set while reserved VFs are to be given back */
@@ -93,10 +98,10 @@ struct us_host_vm {
 	uint64_t expected_usec; /* since when that was expected soon, so that frames are parked; 0:
 				   not */
 	unsigned asked; /* pairs, for what their guest received last; then for their queues */
-	uint64_t stopped_usec;	/* when QEMU stopped the guest, CLOCK_REALTIME */
-	bool prepared;		/* by Prepare, until Finish; survives a restart */
-	char *problem;		/* why it is not adopted; NULL if it is */
-	char *saved;		/* its part of the state file; NULL: it has changed since */
+	uint64_t stopped_usec; /* when QEMU stopped the guest, CLOCK_REALTIME */
+	bool prepared;	       /* by Prepare, until Finish; survives a restart */
+	char *problem;	       /* why it is not adopted; NULL if it is */
+	char *saved;	       /* its part of the state file; NULL: it has changed since */
 	struct us_vm_counts counts;
 };
 
@@ -161,6 +166,7 @@ struct us_host_pair {
 	struct us_primary_spec primary; /* .text is "" when none is assigned */
 	bool assign_next;		/* `primary` is to be assigned once the old one is gone */
 	bool must_look;			/* at the switch: something changed there */
+	struct us_rate looks;
 	uint64_t differed_usec;		/* when it last was not as it should be; 0: never */
 	uint64_t changed_usec;		/* when someone else was last seen to have changed it */
 	struct us_pair_options options;
@@ -223,6 +229,8 @@ void us_log(int priority, const char *format, ...) __attribute__((format(printf,
 
 /* ---- look.c: who else changes the switch ---- */
 
+/* Which pairs there are, or which ports are of interest, has changed. */
+void us_look_follow(struct us_daemon *daemon);
 /* Has @pair look in a second, with what it could not do now for want of memory. */
 void us_look_later(struct us_host_pair *pair);
 int us_look_init(struct us_daemon *daemon);

@@ -603,6 +603,7 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 		return r;
 	}
 	us_list_append(&vm->pairs, &pair->link);
+	us_look_follow(vm->daemon);
 	*ret_pair = pair;
 	if (us_primary_is_vfio(&pair->primary))
 		us_vf_adopt(pair);
@@ -625,6 +626,7 @@ void us_host_pair_let_go(struct us_host_pair *pair)
 void us_host_pair_free(struct us_host_pair *pair)
 {
 	us_list_remove(&pair->link);
+	us_look_follow(pair->vm->daemon);
 	us_vf_forget(pair);
 	us_vm_unwatch(pair->vm->vm, pair->standby);
 	us_watch_free(pair->leaving);

@@ -97,6 +97,24 @@ static bool is_steered(void *userdata, const uint8_t mac[US_MAC_BYTES])
 	return any_pair(userdata, steers, mac);
 }
 
+/* What is learned at those that were declared is of interest. */
+static void follow_ports(struct us_daemon *daemon, const struct us_pools *pools)
+{
+	int ports[US_POOL_NEIGHBOURS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < pools->neighbour_count; i++) {
+		ports[count] = if_nametoindex(pools->neighbours[i]);
+		count += ports[count] != 0;
+	}
+	if (count == daemon->neighbour_port_count &&
+	    memcmp(ports, daemon->neighbour_ports, count * sizeof(*ports)) == 0)
+		return;
+	memcpy(daemon->neighbour_ports, ports, count * sizeof(*ports));
+	daemon->neighbour_port_count = count;
+	us_look_follow(daemon);
+}
+
 static void follow(struct us_daemon *daemon, struct us_neighbourhood *one)
 {
 	struct us_neighbours_rules rules = { .is_others = is_steered, .userdata = daemon };
@@ -107,6 +125,7 @@ static void follow(struct us_daemon *daemon, struct us_neighbourhood *one)
 	/* A file with a mistake declares no port. */
 	rules.ports = (const char(*)[IF_NAMESIZE])pools.neighbours;
 	rules.port_count = pools.neighbour_count;
+	follow_ports(daemon, &pools);
 	if (r == 0)
 		r = us_neighbours_follow(one->neighbours, &rules, &reason);
 	else

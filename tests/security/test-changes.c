@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a guest makes a bridge learn, by frames from one address after the other, wakes nobody and
+ * keeps no news from us. What concerns a pair, the operator's entries and declared ports does.
+ */
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "net/changes.h"
+#include "testbed.h"
+
+enum {
+	FLOOD = 5000,
+	PAIRS = 500,
+};
+
+struct bed {
+	sd_event *loop;
+	struct us_changes *changes;
+	int tap, other;
+	unsigned int entries, lost;
+	uint8_t last[6];
+};
+
+static void on_entry(void *userdata, const uint8_t mac[6])
+{
+	struct bed *bed = userdata;
+
+	bed->entries++;
+	memcpy(bed->last, mac, 6);
+}
+
+static void on_interface(void *userdata, const char *name)
+{
+}
+
+static void on_lost(void *userdata)
+{
+	((struct bed *)userdata)->lost++;
+}
+
+static void set_interest(struct bed *bed, size_t macs, const char *port)
+{
+	int index = port ? if_nametoindex(port) : 0;
+	uint8_t(*list)[6] = calloc(macs, sizeof(*list));
+	const struct us_changes_interest interest = { .macs = (const uint8_t(*)[6])list,
+						      .mac_count = macs,
+						      .ports = &index,
+						      .port_count = port != NULL };
+
+	for (size_t i = 0; i < macs; i++)
+		memcpy(list[i], (uint8_t[]){ 2, 1, 1, 1, i >> 8, i }, 6);
+	assert_int_equal(us_changes_set_interest(bed->changes, &interest), 0);
+	free(list);
+}
+
+static int setup(void **state)
+{
+	static const struct us_changes_handler handler = { on_entry, on_interface, on_lost };
+	static struct bed bed;
+
+	bed = (struct bed){ .entries = 0 };
+	testbed_run("ip link add br0 up type bridge mcast_snooping 0");
+	bed.tap = testbed_tap("tap", "br0");
+	bed.other = testbed_tap("other", "br0");
+	assert_true(sd_event_new(&bed.loop) >= 0);
+	assert_int_equal(us_changes_new(&bed.changes, bed.loop, &handler, &bed), 0);
+	set_interest(&bed, PAIRS, NULL);
+	*state = &bed;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bed *bed = *state;
+
+	us_changes_free(bed->changes);
+	sd_event_unref(bed->loop);
+	close(bed->tap);
+	close(bed->other);
+	testbed_run("ip link del br0");
+	return 0;
+}
+
+static void send_from(int tap, uint8_t group, unsigned int number)
+{
+	uint8_t frame[60] = { 0xff,  0xff, 0xff, 0xff,	      0xff,   0xff, 2,
+			      group, 1,	   1,	 number >> 8, number, 0x88, 0xb5 };
+
+	assert_int_equal(write(tap, frame, sizeof(frame)), sizeof(frame));
+}
+
+/* Runs the loop until nothing is left to be read. */
+static void settle(struct bed *bed)
+{
+	while (sd_event_run(bed->loop, 0) > 0)
+		;
+}
+
+static void test_a_flood_of_addresses(void **state)
+{
+	struct bed *bed = *state;
+
+	settle(bed);
+	bed->entries = 0;
+	for (unsigned int i = 0; i < FLOOD; i++)
+		send_from(bed->tap, 9, i);
+	settle(bed);
+	assert_int_equal(bed->entries + bed->lost, 0);
+}
+
+/* Right behind the flood, without anything read in between. */
+static void test_what_is_told_all_the_same(void **state)
+{
+	struct bed *bed = *state;
+
+	settle(bed);
+	for (unsigned int i = 0; i < FLOOD; i++)
+		send_from(bed->tap, 9, i);
+	bed->entries = 0;
+	send_from(bed->other, 1, PAIRS - 1); /* a pair's address is learned elsewhere */
+	settle(bed);
+	assert_int_equal(bed->entries, 1);
+	assert_memory_equal(bed->last,
+			    ((uint8_t[]){ 2, 1, 1, 1, (PAIRS - 1) >> 8, (uint8_t)(PAIRS - 1) }), 6);
+	testbed_run("bridge fdb add 02:08:08:08:08:08 dev other master static");
+	settle(bed);
+	assert_int_equal(bed->entries, 2);
+	testbed_run("bridge fdb replace 02:01:01:01:00:07 dev other master dynamic");
+	settle(bed);
+	assert_int_equal(bed->entries, 3);
+	testbed_run("bridge fdb del 02:08:08:08:08:08 dev other master");
+	settle(bed);
+	assert_int_equal(bed->entries, 4);
+	assert_int_equal(bed->lost, 0);
+}
+
+static void test_a_declared_port(void **state)
+{
+	struct bed *bed = *state;
+
+	set_interest(bed, PAIRS, "other");
+	settle(bed);
+	bed->entries = 0;
+	send_from(bed->tap, 9, 1);
+	send_from(bed->other, 9, 2);
+	settle(bed);
+	assert_int_equal(bed->entries, 1);
+}
+
+/* More pairs than a filter has room for: then all is told. */
+static void test_more_pairs_than_fit(void **state)
+{
+	struct bed *bed = *state;
+
+	set_interest(bed, US_CHANGES_MACS_MAX, NULL);
+	set_interest(bed, US_CHANGES_MACS_MAX + 1, NULL);
+	settle(bed);
+	bed->entries = 0;
+	send_from(bed->tap, 9, 1);
+	settle(bed);
+	assert_int_equal(bed->entries, 1);
+}
+
+#define WITH_BED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_BED(test_a_flood_of_addresses),
+		WITH_BED(test_what_is_told_all_the_same),
+		WITH_BED(test_a_declared_port),
+		WITH_BED(test_more_pairs_than_fit),
+	};
+
+	if (!testbed_enter())
+		return TESTBED_SKIP;
+	return cmocka_run_group_tests_name("changes", tests, NULL, NULL);
+}
