@@ -312,14 +312,21 @@ static void unplug(struct us_host_pair *pair)
 		answer(pair, US_EVENT_UNPLUG_REFUSED, false, us_strerror(r));
 }
 
+static bool is_started(void *userdata)
+{
+	return us_vf_is_started(userdata);
+}
+
 static void watch(struct us_host_pair *pair)
 {
 	static const struct us_watch_handler handler = { .answering = on_answering,
+							 .is_started = is_started,
 							 .traffic = on_traffic };
 	struct us_watch_config config = {
 		.standby_port = pair->port,
 		.primary_port = pair->primary.port,
 		.answers_only = us_vf_pf(pair),
+		.vm_port = pair->port,
 		.probe_usec = PROBE_USEC,
 		.stable_usec = pair->options.handover == US_HANDOVER_LOSSLESS ? STABLE_USEC : 0,
 		.quiet_usec = QUIET_USEC,
@@ -359,6 +366,7 @@ static void follow_leaving(struct us_host_pair *pair)
 		.standby_port = pair->primary.port,
 		.primary_port = pair->port,
 		.answers_only = true, /* it may send there before it listens */
+		.vm_port = pair->port,
 		.probe_usec = PROBE_USEC,
 		.stable_usec = LEFT_USEC,
 		.quiet_usec = QUIET_USEC,

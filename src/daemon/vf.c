@@ -299,6 +299,11 @@ const char *us_vf_pf(const struct us_host_pair *pair)
 	return us_vf_sriov(pair) && !reserved->representor[0] ? reserved->port : NULL;
 }
 
+bool us_vf_is_started(const struct us_host_pair *pair)
+{
+	return !us_vf_pf(pair) || us_vfio_is_started("/sys", pair->primary.host);
+}
+
 /* EBUSY, in QEMU's words. The engine's deadline for the plug goes on. */
 bool us_vf_was_snatched(struct us_host_pair *pair, const char *why)
 {

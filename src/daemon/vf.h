@@ -52,6 +52,10 @@ struct us_sriov *us_vf_sriov(const struct us_host_pair *pair);
  * whom it reaches, is the card. NULL: there is none. */
 const char *us_vf_pf(const struct us_host_pair *pair);
 
+/* Whether the guest's driver has started the pair's VF, as its configuration space shows: no frame
+ * can feign that. True of what is no VF behind a PF. */
+bool us_vf_is_started(const struct us_host_pair *pair);
+
 /* Whether there is such a pool now. */
 int us_vf_check_pool(const struct us_daemon *daemon, const char *name, struct us_reason *reason);
 

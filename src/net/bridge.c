@@ -105,9 +105,9 @@ static int add_found(struct us_steer *steer, const struct us_fdb_entry *entry, s
 	found += *count;
 	if (entry->state & NUD_PERMANENT) {
 		us_mac_text(steer->mac, mac);
-		return us_refuse(
-			reason, "MAC %s: is an address of this host itself: give the pair another",
-			mac);
+		return us_refuse(reason,
+				 "MAC %s: is an address of this host itself: give the pair another",
+				 mac);
 	}
 	if (!(entry->state & NUD_NOARP) || !if_indextoname(entry->port, found->port))
 		return 0;

@@ -164,10 +164,11 @@ static uint8_t *put_arp(uint8_t *frame, const uint8_t source[6], const uint8_t t
 }
 
 size_t us_frame_arp_probe(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
-			  const uint8_t target[6], const uint8_t ipv4[4])
+			  const uint8_t target[6], const uint8_t asker[6], const uint8_t ipv4[4])
 {
 	uint8_t *arp = put_arp(ret_frame, source, target, TYPE_ARP, ARP_REQUEST);
 
+	memcpy(arp + 8, asker, 6);
 	memcpy(arp + 24, ipv4, 4);
 	return ETHERNET_SIZE + ARP_SIZE;
 }
@@ -249,14 +250,24 @@ static void put_neighbour(uint8_t *message, uint8_t type, const uint8_t ipv6[16]
 }
 
 size_t us_frame_solicitation(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
-			     const uint8_t target[6], const uint8_t ipv6[16])
+			     const uint8_t target[6], const uint8_t asker[16],
+			     const uint8_t ipv6[16])
 {
-	uint8_t *packet = put_ethernet(ret_frame, source, target, TYPE_IPV6), from[16];
+	uint8_t *packet = put_ethernet(ret_frame, source, target, TYPE_IPV6);
 
-	us_frame_link_local(source, from);
 	/* With our MAC, so that the answer needs no question. */
 	put_neighbour(packet + IPV6_SIZE, ICMPV6_SOLICITATION, ipv6, OPTION_SOURCE, source);
-	return put_ipv6(packet, from, ipv6, 32);
+	return put_ipv6(packet, asker, ipv6, 32);
+}
+
+bool us_frame_is_advertisement_to(const uint8_t *frame, size_t length, const uint8_t source[6],
+				  const uint8_t asker[16])
+{
+	const uint8_t *ipv6 = frame + ETHERNET_SIZE;
+
+	return length > ETHERNET_SIZE + IPV6_SIZE && memcmp(frame + 6, source, 6) == 0 &&
+	       get_u16(frame + 12) == TYPE_IPV6 && ipv6[6] == NEXT_HEADER_ICMPV6 &&
+	       memcmp(ipv6 + 24, asker, 16) == 0 && ipv6[IPV6_SIZE] == ICMPV6_ADVERTISEMENT;
 }
 
 size_t us_frame_advertisement(uint8_t ret_frame[US_FRAME_MAX], const uint8_t mac[6],

@@ -5,8 +5,7 @@
  *
  * None of the probes changes how the guest, or anyone else, sees the network: the sender of an
  * ARP probe has no IPv4 address (RFC 5227, section 1.1), so no cache can learn it. A neighbour
- * solicitation leaves one stale neighbour in the guest, the link-local address made from the
- * sender's MAC, which is true.
+ * solicitation leaves one stale neighbour in the guest, the link-local address that asked.
  */
 #pragma once
 
@@ -44,9 +43,9 @@ void us_frame_link_local(const uint8_t mac[6], uint8_t ret_address[16]);
 
 /* Each writes one frame from @source to @target, unicast, and returns its length. */
 
-/* An ARP request for @ipv4 from nobody. */
+/* An ARP request for @ipv4 from nobody, to be answered to the MAC @asker. */
 size_t us_frame_arp_probe(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
-			  const uint8_t target[6], const uint8_t ipv4[4]);
+			  const uint8_t target[6], const uint8_t asker[6], const uint8_t ipv4[4]);
 
 /* Whether it is such a request: nobody else asks so, and to one MAC only. */
 bool us_frame_is_arp_probe(const uint8_t *frame, size_t length);
@@ -55,9 +54,15 @@ bool us_frame_is_arp_probe(const uint8_t *frame, size_t length);
 bool us_frame_is_arp_answer(const uint8_t *frame, size_t length, const uint8_t source[6],
 			    const uint8_t target[6]);
 
-/* A neighbour solicitation for @ipv6 (RFC 4861, section 4.3). */
+/* A neighbour solicitation for @ipv6 (RFC 4861, section 4.3), to be answered to the address @asker
+ * and to @source. */
 size_t us_frame_solicitation(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
-			     const uint8_t target[6], const uint8_t ipv6[16]);
+			     const uint8_t target[6], const uint8_t asker[16],
+			     const uint8_t ipv6[16]);
+
+/* Whether it is @source's answer to one from the address @asker. */
+bool us_frame_is_advertisement_to(const uint8_t *frame, size_t length, const uint8_t source[6],
+				  const uint8_t asker[16]);
 
 /* An echo request to all nodes (RFC 4443, section 4.1). */
 size_t us_frame_echo(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],

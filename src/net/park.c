@@ -29,8 +29,8 @@ enum {
 	TICK_USEC = 1000,
 	FINISH_USEC = 1000 * 1000,
 
-	/* The pace, in frames as the guest gets them, of a segmentation offload each of its segments.
-	 * A default socket of a Linux guest holds about 270. */
+	/* The pace, in frames as the guest gets them, of a segmentation offload each of its
+	 * segments. A default socket of a Linux guest holds about 270. */
 	RATE_MIN = 1500,       /* per second: what was held is gone in about one */
 	BURST_MIN = 50,	       /* what a tick that came late makes up for, or … */
 	LATE_USEC = 10 * 1000, /* … what was due in so long, if that is more */
@@ -61,7 +61,7 @@ struct us_park {
 	int tap;
 	sd_event_source *arrival, *timer;
 	struct us_list earlier, own; /* struct held */
-	uint64_t bytes, weight; /* in them */
+	uint64_t bytes, weight;	     /* in them */
 	struct us_park_counts counts;
 	us_park_each_t listener;
 	void *listener_userdata;

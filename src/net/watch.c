@@ -12,11 +12,15 @@
  */
 #include <errno.h>
 #include <linux/if_packet.h>
+#include <linux/neighbour.h>
+#include <net/if.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "net/addresses.h"
 #include "net/aside.h"
+#include "net/fdb.h"
 #include "net/frame.h"
 #include "net/link.h"
 #include "net/packet.h"
@@ -35,8 +39,9 @@ struct us_watch {
 	void *userdata;
 	sd_event_source *timer;
 	int standby_fd, primary_fd;
-	int primary_index;
+	int primary_index, vm_index;
 	uint8_t sender[6];
+	uint8_t asker_mac[6], asker_ipv6[16]; /* whom the guest answers: the nonce, or the sender */
 
 	uint64_t since_usec; /* frames have kept coming since then; 0: silence */
 	uint64_t seen_usec;  /* the last tick with a frame */
@@ -55,9 +60,14 @@ void us_watch_learn(struct us_watch *watch, const uint8_t *frame, size_t length)
 
 struct drained {
 	bool came;     /* frames came in there (not: went out) */
-	bool to_port;  /* … addressed to the port itself */
 	bool answered; /* … to one of our probes */
 };
+
+static bool is_answer(const struct us_watch *watch, const uint8_t *frame, size_t length)
+{
+	return us_frame_is_arp_answer(frame, length, watch->config.mac, watch->asker_mac) ||
+	       us_frame_is_advertisement_to(frame, length, watch->config.mac, watch->asker_ipv6);
+}
 
 /* Empties a socket, and learns. */
 static struct drained drain(struct us_watch *watch, int fd)
@@ -74,9 +84,8 @@ static struct drained drain(struct us_watch *watch, int fd)
 		if (length < 0)
 			break;
 		drained.came |= from.sll_pkttype != PACKET_OUTGOING;
-		drained.to_port |= from.sll_pkttype == PACKET_HOST;
 		drained.answered |=
-			us_frame_is_arp_answer(frame, length, watch->config.mac, watch->sender);
+			from.sll_pkttype != PACKET_OUTGOING && is_answer(watch, frame, length);
 		us_watch_learn(watch, frame, length);
 	}
 	return drained;
@@ -109,7 +118,8 @@ static bool is_quiet(const struct us_watch *watch, uint64_t now_usec)
 {
 	return watch->spoke_usec && watch->spoke_usec > watch->heard_usec &&
 	       !watch->addresses.ipv4_count &&
-	       now_usec - watch->spoke_usec >= watch->config.quiet_usec;
+	       now_usec - watch->spoke_usec >= watch->config.quiet_usec &&
+	       (!watch->handler->is_started || watch->handler->is_started(watch->userdata));
 }
 
 /* ---- Probes ---- */
@@ -137,20 +147,53 @@ static int send_probes(struct us_watch *watch)
 
 	for (size_t i = 0; i < known->ipv4_count && r == 0; i++)
 		r = send_probe(watch, frame,
-			       us_frame_arp_probe(frame, watch->sender, mac, known->ipv4[i]));
+			       us_frame_arp_probe(frame, watch->sender, mac, watch->asker_mac,
+						  known->ipv4[i]));
 	for (size_t i = 0; i < known->ipv6_count && r == 0; i++)
 		r = send_probe(watch, frame,
-			       us_frame_solicitation(frame, watch->sender, mac, known->ipv6[i]));
+			       us_frame_solicitation(frame, watch->sender, mac, watch->asker_ipv6,
+						     known->ipv6[i]));
 	/* What others say of it does not end the search, the guess and what it says itself do. */
 	if (r == 0 && !known->ipv6_is_certain[US_ADDRESSES_IPV6_MAX - 1])
 		r = send_probe(watch, frame, us_frame_echo(frame, watch->sender, mac));
 	return r;
 }
 
+/* ---- The nonce ---- */
+
+static int draw_nonce(struct us_watch *watch)
+{
+	uint8_t nonce[14];
+
+	if (getrandom(nonce, sizeof(nonce), 0) != sizeof(nonce))
+		return errno ? -errno : -EIO;
+	memcpy(watch->asker_mac, nonce, sizeof(watch->asker_mac));
+	watch->asker_mac[0] = (nonce[0] & 0xfc) | 2; /* one host's, locally administered */
+	memcpy(watch->asker_ipv6 + 8, nonce + 6, 8);
+	return 0;
+}
+
+/* A port that cannot listen for one more does without: then only solicitations are answered. */
+static void receive_answers(struct us_watch *watch)
+{
+	struct packet_mreq membership = { .mr_ifindex = watch->primary_index,
+					  .mr_type = PACKET_MR_UNICAST,
+					  .mr_alen = sizeof(watch->asker_mac) };
+	struct us_fdb_entry own = { .port = watch->vm_index, .state = NUD_PERMANENT };
+
+	memcpy(membership.mr_address, watch->asker_mac, sizeof(watch->asker_mac));
+	setsockopt(watch->primary_fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &membership,
+		   sizeof(membership));
+	memcpy(own.mac, watch->asker_mac, sizeof(own.mac));
+	us_fdb_put(&own, NULL);
+}
+
 /* ---- The watch ---- */
 
 static void stop(struct us_watch *watch)
 {
+	if (watch->vm_index && watch->timer)
+		us_fdb_delete(watch->asker_mac, watch->vm_index, 0);
 	watch->timer = sd_event_source_disable_unref(watch->timer);
 	watch->standby_fd = us_close_aside(watch->standby_fd);
 	watch->primary_fd = us_close_aside(watch->primary_fd);
@@ -168,7 +211,7 @@ static int on_tick(sd_event_source *timer, uint64_t due_usec, void *userdata)
 	uint64_t now_usec = us_now_usec();
 	struct drained standby = drain(watch, watch->standby_fd);
 	struct drained primary = drain(watch, watch->primary_fd);
-	bool uses_primary = watch->config.answers_only ? primary.to_port : primary.came;
+	bool uses_primary = watch->config.answers_only ? primary.answered : primary.came;
 
 	if (standby.came)
 		watch->heard_usec = now_usec;
@@ -199,11 +242,15 @@ static int start(struct us_watch *watch, sd_event *loop, int standby_index)
 	r = us_packet_open(&standby, &watch->standby_fd);
 	if (r == 0)
 		r = us_packet_open(&primary, &watch->primary_fd);
+	if (r == 0 && watch->config.answers_only)
+		r = draw_nonce(watch);
 	if (r == 0)
 		r = sd_event_add_time(loop, &watch->timer, CLOCK_MONOTONIC, 0, 1000, on_tick,
 				      watch);
 	if (r < 0)
 		return r;
+	if (watch->vm_index)
+		receive_answers(watch);
 	return sd_event_source_set_enabled(watch->timer, SD_EVENT_ON);
 }
 
@@ -230,7 +277,11 @@ int us_watch_new(struct us_watch **ret_watch, sd_event *loop, const struct us_wa
 				    .standby_fd = -1,
 				    .primary_fd = -1,
 				    .primary_index = primary.index };
+	if (config->answers_only)
+		watch->vm_index = if_nametoindex(config->vm_port);
 	memcpy(watch->sender, primary.mac, sizeof(watch->sender));
+	memcpy(watch->asker_mac, primary.mac, sizeof(watch->asker_mac));
+	us_frame_link_local(primary.mac, watch->asker_ipv6);
 	memcpy(watch->addresses.mac, config->mac, sizeof(config->mac));
 	us_frame_link_local(config->mac, guess);
 	us_addresses_add_ipv6(&watch->addresses, guess);

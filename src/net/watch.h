@@ -18,6 +18,13 @@
  * that is sent to it waits. Then one frame from the primary (a driver says something when its link
  * comes up) has to do, if for a while none follows from the standby's side.
  *
+ * A tap has nobody behind it but its VM, so that its source address shows who sent a frame. Behind
+ * a PF are all of its network and its card's other VFs, and each of them can send in the guest's
+ * name. There only answers count that were told a *nonce*, drawn anew by each watch: ARP probes
+ * ask for the answer to be sent to a made-up MAC address, solicitations come from a made-up
+ * link-local address. Nobody but the guest gets the probes, and its answers go no further than
+ * here: the port listens for that MAC address, and the bridge has it for the host's own.
+ *
  * Costs nothing outside of a watch: no socket is open then.
  */
 #pragma once
@@ -36,9 +43,10 @@ struct us_watch_config {
 	uint8_t mac[6];
 	const char *standby_port;
 	const char *primary_port;
-	/* Only frames to the primary's port itself count, such as answers to probes: of a PF, whose
-	 * card may bring back what this host sends to a group in the guest's name. */
+	/* Only answers to probes count, with the nonce: others than the guest can send there, and
+	 * a card may bring back what this host sends to a group in the guest's name. */
 	bool answers_only;
+	const char *vm_port;  /* that of both which is a tap: it goes with the VM */
 	uint64_t probe_usec;  /* between probes: 20 ms */
 	uint64_t stable_usec; /* frames have to keep coming for so long: 300 ms */
 	uint64_t quiet_usec;  /* … or, from a silent guest, one, and then none for so long: 2 s */
@@ -47,6 +55,9 @@ struct us_watch_config {
 struct us_watch_handler {
 	/* It began to answer on the primary, or ceased to. NULL: nobody wants to know. */
 	void (*answering)(void *userdata, bool is_answering);
+	/* Whether the guest's driver has the primary started, as others cannot make it seem: asked
+	 * for a silent guest, whose one frame may be another's. NULL: the frame will do. */
+	bool (*is_started)(void *userdata);
 	/* Once: @ready when the guest stably sends from the primary; false when it cannot be
 	 * watched any more (@why, the interface is gone). The watch is idle afterwards; it may be
 	 * freed from here. */

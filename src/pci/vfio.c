@@ -15,6 +15,11 @@
 #include "pci/sysfs.h"
 #include "pci/vfio.h"
 
+enum {
+	COMMAND_OFFSET = 4, /* in the configuration space */
+	COMMAND_BUS_MASTER = 4,
+};
+
 static bool is_bridge(const char *directory)
 {
 	char text[16];
@@ -218,4 +223,18 @@ int us_vfio_check(const char *sysfs, const char *address, struct us_vfio *ret_vf
 		r = us_vfio_open_group(sysfs, address, &fd, reason);
 	us_close(fd);
 	return r;
+}
+
+bool us_vfio_is_started(const char *sysfs, const char *address)
+{
+	US_CLEANUP(us_closep) int fd = -1;
+	char path[PATH_MAX], directory[PATH_MAX];
+	uint8_t command = 0;
+
+	us_pci_directory(sysfs, address, directory);
+	if (snprintf(path, sizeof(path), "%s/config", directory) >= PATH_MAX)
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && pread(fd, &command, 1, COMMAND_OFFSET) == 1 &&
+	       command & COMMAND_BUS_MASTER;
 }

@@ -38,6 +38,12 @@ int us_vfio_open_group(const char *sysfs, const char *address, int *ret_fd,
 		       struct us_reason *reason);
 
 /*
+ * Whether a driver has started the device: it may do DMA (Bus Master Enable, PCI Local Bus
+ * Specification 3.0, section 6.2.2). A device that does not show it is not.
+ */
+bool us_vfio_is_started(const char *sysfs, const char *address);
+
+/*
  * Proves that nobody uses the device through VFIO. *@ret_fd is the caller's: it holds the group, so
  * that this stays so; -1 if there is nothing to hold, because no VFIO driver has the device or the
  * device is gone. Refused, in words, when someone has the group or it cannot be known. Only one

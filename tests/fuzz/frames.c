@@ -10,6 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const uint8_t nobody[16] = { 0 };
 	struct us_frame_address address;
 	uint8_t *copy;
 
@@ -26,6 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	assert(!us_frame_is_arp_probe(copy, size - 6) ||
 	       !us_frame_is_arp_answer(copy, size - 6, data, data));
+	assert(!us_frame_is_advertisement_to(copy, size - 6, data, nobody) ||
+	       memcmp(copy + 38, nobody, sizeof(nobody)) == 0);
 	free(copy);
 	return 0;
 }

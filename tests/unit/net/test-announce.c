@@ -145,11 +145,11 @@ static void test_hints_displace_nothing_certain(void **state)
 	memcpy(addresses.mac, guest_mac, 6);
 	for (uint8_t i = 1; i <= 9; i++)
 		us_addresses_learn(&addresses, frame,
-				   us_frame_arp_probe(frame, other, guest_mac,
+				   us_frame_arp_probe(frame, other, guest_mac, other,
 						      (uint8_t[]){ 192, 0, 2, 100 + i }));
 	assert_int_equal(addresses.ipv4_count, 0); /* it names no target MAC */
 	for (uint8_t i = 1; i <= 9; i++) {
-		size_t length = us_frame_arp_probe(frame, other, guest_mac,
+		size_t length = us_frame_arp_probe(frame, other, guest_mac, other,
 						   (uint8_t[]){ 192, 0, 2, 100 + i });
 
 		memcpy(frame + 32, guest_mac, 6);

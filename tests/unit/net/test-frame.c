@@ -38,8 +38,9 @@ static void test_arp_probe(void **state)
 	};
 	uint8_t frame[US_FRAME_MAX];
 
-	assert_int_equal(us_frame_arp_probe(frame, port, guest, (const uint8_t[]){ 192, 0, 2, 7 }),
-			 sizeof(expected));
+	assert_int_equal(
+		us_frame_arp_probe(frame, port, guest, port, (const uint8_t[]){ 192, 0, 2, 7 }),
+		sizeof(expected));
 	assert_memory_equal(frame, expected, sizeof(expected));
 }
 
@@ -50,7 +51,7 @@ static void test_solicitation(void **state)
 	uint8_t frame[US_FRAME_MAX], target[16];
 
 	us_frame_link_local(guest, target);
-	assert_int_equal(us_frame_solicitation(frame, port, guest, target), 86);
+	assert_int_equal(us_frame_solicitation(frame, port, guest, source, target), 86);
 	assert_memory_equal(frame, guest, 6);
 	assert_memory_equal(frame + 22, source, 16);
 	assert_memory_equal(frame + 38, target, 16);
@@ -76,7 +77,8 @@ static void test_learn_needs_all_of_it(void **state)
 {
 	uint8_t frame[US_FRAME_MAX];
 	struct us_frame_address address;
-	size_t length = us_frame_arp_probe(frame, port, guest, (const uint8_t[]){ 192, 0, 2, 7 });
+	size_t length =
+		us_frame_arp_probe(frame, port, guest, port, (const uint8_t[]){ 192, 0, 2, 7 });
 
 	memcpy(frame + 32, guest, 6);
 	assert_true(us_frame_learn(frame, length, guest, &address));
@@ -111,7 +113,7 @@ static void test_learn_only_what_is_its_own(void **state)
 static void test_arp_probe_is_known(void **state)
 {
 	uint8_t frame[US_FRAME_MAX];
-	size_t length = us_frame_arp_probe(frame, port, guest, host);
+	size_t length = us_frame_arp_probe(frame, port, guest, port, host);
 
 	assert_true(us_frame_is_arp_probe(frame, length));
 	assert_false(us_frame_is_arp_probe(frame, length - 1));
@@ -126,7 +128,7 @@ static void test_arp_probe_is_known(void **state)
 static void test_arp_answer_is_known(void **state)
 {
 	uint8_t frame[US_FRAME_MAX];
-	size_t length = us_frame_arp_probe(frame, guest, port, host);
+	size_t length = us_frame_arp_probe(frame, guest, port, guest, host);
 
 	assert_false(us_frame_is_arp_answer(frame, length, guest, port));
 	frame[21] = 2;

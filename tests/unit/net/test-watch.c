@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "net/frame.h"
+#include "net/link.h"
 #include "net/watch.h"
 #include "testbed.h"
 #include "util/clock.h"
@@ -40,6 +41,7 @@ static const struct us_watch_config config = {
 	.mac = { 0x02, 0, 0, 0, 0, 0x01 },
 	.standby_port = "standby",
 	.primary_port = "primary",
+	.vm_port = "standby",
 	.probe_usec = PROBE_MSEC * 1000,
 	.stable_usec = STABLE_MSEC * 1000,
 	.quiet_usec = 4 * STABLE_MSEC * 1000,
@@ -107,7 +109,7 @@ static int on_guest(sd_event_source *source, int fd, uint32_t events, void *user
 		if (!bed->first_usec)
 			bed->first_usec = us_now_usec();
 		bed->answers++;
-		guest_arp(bed->has_no_link ? bed->standby : fd, frame + 6, 2);
+		guest_arp(bed->has_no_link ? bed->standby : fd, frame + 22, 2);
 	}
 	return 0;
 }
@@ -393,9 +395,195 @@ static void test_linux_answers_echo(void **state)
 	real_guest_watch(*state);
 }
 
+/* ---- Others behind a PF, in the guest's name ---- */
+
+static struct us_watch *card_watch_new(struct bed *bed, const struct us_watch_handler *by)
+{
+	struct us_watch_config card = config;
+	struct us_watch *watch = NULL;
+
+	card.answers_only = true;
+	assert_int_equal(us_watch_new(&watch, bed->loop, &card, by, bed, NULL), 0);
+	return watch;
+}
+
+/* An advertisement of the guest's, or an echo reply, to a link-local address. */
+static void forge_icmpv6(int tap, const uint8_t to_mac[6], const uint8_t to[16], uint8_t type)
+{
+	uint8_t frame[86] = { [12] = 0x86, 0xdd, 0x60, [19] = 32, 58, 255 };
+
+	memcpy(frame, to_mac, 6);
+	memcpy(frame + 6, guest_mac, 6);
+	us_frame_link_local(guest_mac, frame + 22);
+	memcpy(frame + 38, to, 16);
+	frame[54] = type;
+	memcpy(frame + 62, frame + 22, 16);
+	assert_int_equal(write(tap, frame, sizeof(frame)), sizeof(frame));
+}
+
+/* All that can be sent without having seen a probe, to the port as to the nonce of another watch.
+ */
+static void forge(int tap, const uint8_t to_mac[6])
+{
+	struct us_link port;
+	uint8_t to[16];
+
+	assert_int_equal(us_link_get("primary", &port, NULL), 0);
+	guest_arp(tap, port.mac, 2);
+	guest_arp(tap, port.mac, 1);
+	guest_arp(tap, to_mac, 2);
+	us_frame_link_local(port.mac, to);
+	forge_icmpv6(tap, port.mac, to, 136);
+	forge_icmpv6(tap, port.mac, to, 129);
+	us_frame_link_local(to_mac, to);
+	forge_icmpv6(tap, port.mac, to, 136);
+}
+
+static void forge_for(struct bed *bed, const uint8_t to_mac[6], unsigned int msec)
+{
+	uint64_t end_usec = us_now_usec() + msec * US_USEC_PER_MSEC;
+
+	while (us_now_usec() < end_usec) {
+		forge(bed->primary, to_mac);
+		sd_event_run(bed->loop, 10 * US_USEC_PER_MSEC);
+	}
+	assert_int_equal(bed->calls + bed->changes, 0);
+}
+
+/* The MAC address that probes are to be answered to, from the next one. */
+static void take_nonce(struct bed *bed, uint8_t ret_mac[6])
+{
+	uint8_t frame[200];
+
+	do {
+		sd_event_run(bed->loop, 10 * US_USEC_PER_MSEC);
+	} while (testbed_next(bed->primary, frame, sizeof(frame), 0) != 42);
+	memcpy(ret_mac, frame + 22, 6);
+}
+
+static void test_source_address_is_no_answer(void **state)
+{
+	struct bed *bed = *state;
+	US_CLEANUP(us_watch_freep)
+	__attribute__((unused)) struct us_watch *watch = card_watch_new(bed, &handler);
+	uint8_t nobody[6] = { 2 };
+
+	bed->is_awake = false;
+	guest_announces(bed->standby);
+	forge_for(bed, nobody, 3 * STABLE_MSEC);
+	bed->is_awake = true;
+	run(bed, 10000);
+	assert_true(bed->ready);
+}
+
+/* What was seen of one watch is of no use at the next. */
+static void test_nonce_is_of_one_watch(void **state)
+{
+	struct bed *bed = *state;
+	struct us_watch *watch = card_watch_new(bed, &handler);
+	uint8_t first[6], second[6];
+
+	bed->is_awake = false;
+	guest_announces(bed->standby);
+	take_nonce(bed, first);
+	assert_int_equal(first[0] & 3, 2);
+	us_watch_free(watch);
+	watch = card_watch_new(bed, &handler);
+	guest_announces(bed->standby);
+	take_nonce(bed, second);
+	assert_memory_not_equal(first, second, 6);
+	forge_for(bed, first, 3 * STABLE_MSEC);
+	us_watch_free(watch);
+}
+
+/* The guest's answers end here: nobody else behind the bridge can learn from them what to say. */
+static void test_answers_go_to_nobody_else(void **state)
+{
+	struct bed *bed = *state;
+	US_CLEANUP(us_closep) int other = testbed_tap("other", "br0");
+	struct us_watch *watch = card_watch_new(bed, &handler);
+	char entries[2000], left[2000];
+	uint8_t frame[200];
+	ssize_t length;
+
+	guest_announces(bed->standby);
+	run(bed, 10000);
+	assert_true(bed->ready && bed->answers > 5);
+	while ((length = read(other, frame, sizeof(frame))) > 0)
+		assert_false(memcmp(frame + 6, guest_mac, 6) == 0 && !(frame[0] & 1));
+	us_watch_free(watch);
+	/* It takes what it added away again. */
+	testbed_read(left, sizeof(left), "bridge fdb show br br0 | grep permanent");
+	watch = card_watch_new(bed, &handler);
+	testbed_read(entries, sizeof(entries), "bridge fdb show br br0 | grep permanent");
+	assert_string_not_equal(entries, left);
+	us_watch_free(watch);
+	testbed_read(entries, sizeof(entries), "bridge fdb show br br0 | grep permanent");
+	assert_string_equal(entries, left);
+}
+
+static bool driver_has_not_started(void *userdata)
+{
+	return false;
+}
+
+static void test_silent_guest_has_to_have_started(void **state)
+{
+	static const struct us_watch_handler unstarted = { .answering = on_answering,
+							   .is_started = driver_has_not_started,
+							   .traffic = on_traffic };
+	struct bed *bed = *state;
+	US_CLEANUP(us_watch_freep)
+	__attribute__((unused)) struct us_watch *watch = card_watch_new(bed, &unstarted);
+
+	guest_says_something(bed->primary);
+	run(bed, 8 * STABLE_MSEC);
+	assert_int_equal(bed->calls, 0);
+}
+
+/* Linux's own stack answers with the nonce, by each of its protocols. */
+static void card_real_guest(struct bed *bed, const char *commands)
+{
+	struct us_watch *watch;
+
+	real_guest_new(commands);
+	watch = card_watch_new(bed, &handler);
+	guest_announces(bed->standby);
+	run(bed, 10000);
+	us_watch_free(watch);
+	testbed_run("ip link del primary && ip netns del us-net-guest");
+	assert_int_equal(bed->calls, 1);
+	assert_true(bed->ready);
+}
+
+static void test_linux_echoes_nonce_by_arp(void **state)
+{
+	card_real_guest(*state, "sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1; "
+				"ip addr add 192.0.2.7/24 dev eth0; ip link set eth0 up");
+}
+
+static void test_linux_echoes_nonce_by_advertisement(void **state)
+{
+	card_real_guest(*state, "sysctl -qw net.ipv6.conf.eth0.accept_dad=0; ip link set eth0 up");
+}
+
 #define WITH_BED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
-int main(void)
+static int run_forgery_tests(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_BED(test_source_address_is_no_answer),
+		WITH_BED(test_nonce_is_of_one_watch),
+		WITH_BED(test_answers_go_to_nobody_else),
+		WITH_BED(test_silent_guest_has_to_have_started),
+		WITH_BED(test_linux_echoes_nonce_by_arp),
+		WITH_BED(test_linux_echoes_nonce_by_advertisement),
+	};
+
+	return cmocka_run_group_tests_name("forgery", tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_BED(test_ready),
@@ -416,5 +604,7 @@ int main(void)
 
 	if (!testbed_enter())
 		return TESTBED_SKIP;
+	if (argc > 1 && strcmp(argv[1], "forgery") == 0)
+		return run_forgery_tests();
 	return cmocka_run_group_tests_name("watch", tests, NULL, NULL);
 }
