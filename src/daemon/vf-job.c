@@ -60,7 +60,7 @@ static int prepare(struct us_vf_job *job)
 		r = us_reserved_update(job->request.directory, reserved);
 	if (r == 0)
 		r = set_up(job);
-	return r == 0 ? us_sriov_steer(job->sriov, US_SRIOV_AWAY, &job->reason) : r;
+	return r == 0 ? us_sriov_steer_waiting(job->sriov, US_SRIOV_AWAY, &job->reason) : r;
 }
 
 /* All that the PF has for the VF, as it was found; nothing was changed before that was known. */

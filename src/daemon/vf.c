@@ -19,6 +19,7 @@ struct us_host_vf {
 	int group_fd;		     /* while it is held */
 	struct us_vf_job *job;	     /* under way */
 	bool plug_waits;	     /* for it */
+	unsigned told;		     /* its card, so often in vain */
 	bool is_unheld;		     /* hidden, and somebody else has it open: told */
 	struct us_timer again;	     /* set when the plug is to be tried again */
 	unsigned snatched;	     /* so often, one after the other */
@@ -250,7 +251,7 @@ static void give_up(struct us_host_pair *pair)
 	bool is_owed = us_timer_is_set(&pair->vf->again);
 
 	us_timer_stop(&pair->vf->again);
-	pair->vf->snatched = 0;
+	pair->vf->snatched = pair->vf->told = 0;
 	if (is_owed)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_PLUGGED });
 }
@@ -288,8 +289,13 @@ int us_vf_let_go(struct us_host_pair *pair, struct us_reason *reason)
 		us_sriov_set_shown(vf->sriov, true);
 		r = us_sriov_steer(vf->sriov, US_SRIOV_BRIDGE, reason);
 	}
+	if (r == US_SRIOV_AGAIN && ++vf->told < US_SRIOV_TRIES) {
+		us_timer_set(&vf->again, us_now_usec() + US_SRIOV_PAUSE_USEC);
+		return US_VF_LATER;
+	}
+	vf->told = 0;
 	vf->group_fd = us_close(vf->group_fd);
-	return r;
+	return r > 0 ? US_REFUSED : r;
 }
 
 const char *us_vf_pf(const struct us_host_pair *pair)

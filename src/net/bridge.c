@@ -23,7 +23,9 @@
 #include "net/link.h"
 #include "net/sriov.h"
 #include "net/steer.h"
+#include "util/clock.h"
 #include "util/mac.h"
+#include "util/timer.h"
 
 enum {
 	FOUND_MAX = 32, /* static entries for one MAC, one per VLAN, that can be put back */
@@ -54,7 +56,13 @@ struct us_steer {
 	bool is_parked;		    /* our entry points there */
 	enum us_path release_to;    /* while a release is under way */
 	bool is_delivering;	    /* frames from elsewhere, and nothing is parked */
+
+	struct us_timer card;  /* set while its card is to be told again, for … */
+	enum us_path deferred; /* … this path */
+	unsigned told;	       /* the card, so often in vain */
 };
+
+static void on_card(void *userdata);
 
 static int get_port(const char *name, struct us_link *ret_port, struct us_reason *reason)
 {
@@ -182,6 +190,8 @@ int us_steer_new_bridge(struct us_steer **ret_steer, const struct us_steer_confi
 	r = us_steer_set_primary(steer, config->primary_port, reason);
 	if (r == 0)
 		r = find_before_change(steer, standby.master, reason);
+	if (r == 0 && steer->loop)
+		r = us_timer_init(&steer->card, steer->loop, on_card, steer);
 	if (r == 0)
 		*ret_steer = US_STEAL(steer);
 	return r;
@@ -219,16 +229,39 @@ static int tell_card(struct us_steer *steer, enum us_path path, struct us_reason
 	return steer->sriov ? us_sriov_steer(steer->sriov, tos[path], reason) : 0;
 }
 
+static void stop_deferred(struct us_steer *steer)
+{
+	if (steer->loop)
+		us_timer_stop(&steer->card);
+	steer->told = 0;
+}
+
+/* The whole of a path waits for its card: neither is told before the other could be. */
+static int defer(struct us_steer *steer, enum us_path path)
+{
+	if (!steer->loop || ++steer->told >= US_SRIOV_TRIES)
+		return US_REFUSED; /* with the words of the last attempt */
+	steer->deferred = path;
+	us_timer_set(&steer->card, us_now_usec() + US_SRIOV_PAUSE_USEC);
+	return US_STEER_RELEASING;
+}
+
 int us_steer_set_sriov(struct us_steer *steer, struct us_sriov *sriov, struct us_reason *reason)
 {
 	enum us_path path;
 	int r;
 
 	steer->sriov = sriov;
-	if (!sriov)
+	/* A path that waits is steered to with this one, or without. */
+	if (!sriov || (steer->loop && us_timer_is_set(&steer->card)))
 		return 0;
+	steer->told = 0;
 	r = us_steer_path(steer, &path);
-	return r == 0 ? tell_card(steer, path, reason) : r;
+	if (r == 0)
+		r = tell_card(steer, path, reason);
+	if (r != US_SRIOV_AGAIN)
+		return r;
+	return defer(steer, path) == US_STEER_RELEASING ? 0 : US_REFUSED;
 }
 
 /* If the card does not obey, it will be told again with the next path. */
@@ -370,6 +403,10 @@ static void on_emptied(void *userdata)
 		us_park_finish(steer->park);
 	else
 		us_park_hold(steer->park);
+	if (r == US_SRIOV_AGAIN)
+		r = defer(steer, steer->release_to);
+	if (r == US_STEER_RELEASING)
+		return;
 	steer->handler->steered(steer->userdata, steer->release_to, r, &reason);
 }
 
@@ -472,15 +509,38 @@ static int release(struct us_steer *steer, enum us_path path, struct us_reason *
 	return r;
 }
 
+static int steer_to(struct us_steer *steer, enum us_path path, struct us_reason *reason)
+{
+	int r;
+
+	if (path == US_PATH_PARKED)
+		r = park(steer, reason);
+	else if (steer->is_parked)
+		r = release(steer, path, reason);
+	else
+		r = steer_away(steer, path, reason);
+	return r == US_SRIOV_AGAIN ? defer(steer, path) : r;
+}
+
+static void on_card(void *userdata)
+{
+	struct us_steer *steer = userdata;
+	struct us_reason reason = { "" };
+	enum us_path path = steer->deferred;
+	int r = steer_to(steer, path, &reason);
+
+	if (r != US_STEER_RELEASING)
+		steer->handler->steered(steer->userdata, path, r, &reason);
+}
+
 int us_steer_to(struct us_steer *steer, enum us_path path, struct us_reason *reason)
 {
 	if (path >= US_PATH_N)
 		return -EINVAL;
 	if (path == US_PATH_PRIMARY && !steer->primary[0])
 		return us_refuse(reason, "the pair has no primary port to steer to");
-	if (path == US_PATH_PARKED)
-		return park(steer, reason);
-	return steer->is_parked ? release(steer, path, reason) : steer_away(steer, path, reason);
+	stop_deferred(steer);
+	return steer_to(steer, path, reason);
 }
 
 struct us_park *us_steer_park(struct us_steer *steer)
@@ -547,6 +607,7 @@ static void flush_to(struct us_steer *steer, const char *name)
 
 static void steer_end(struct us_steer *steer)
 {
+	us_timer_deinit(&steer->card);
 	us_park_free(steer->park);
 	free(steer->found);
 	free(steer);

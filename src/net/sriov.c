@@ -12,11 +12,6 @@
 #include "net/sriov-state.h"
 #include "net/sriov.h"
 
-enum {
-	TRIES = 10, /* while the PF answers "try again" … */
-	PAUSE_MSEC = 10,
-};
-
 struct us_sriov {
 	char port[IF_NAMESIZE];
 	unsigned index;
@@ -34,29 +29,43 @@ static int refuse(const struct us_sriov *sriov, const char *what, const char *wo
 }
 
 /* Nothing tells when a VF's reset is over, but that it ends soon. */
-static int set(int port, unsigned short attribute, const void *value, size_t size,
-	       struct us_rtnl_words *words)
+static void pause_for_reset(void)
 {
-	const struct timespec pause = { .tv_nsec = PAUSE_MSEC * 1000 * 1000 };
+	const struct timespec pause = { .tv_nsec = US_SRIOV_PAUSE_USEC * 1000 };
+
+	nanosleep(&pause, NULL);
+}
+
+static int set_waiting(int port, unsigned short attribute, const void *value, size_t size,
+		       struct us_rtnl_words *words)
+{
 	int r = us_sriov_set(port, attribute, value, size, words);
 
-	for (int i = 1; i < TRIES && r == -EAGAIN; i++) {
-		nanosleep(&pause, NULL);
+	for (int i = 1; i < US_SRIOV_TRIES && r == -EAGAIN; i++) {
+		pause_for_reset();
 		r = us_sriov_set(port, attribute, value, size, words);
 	}
 	return r;
 }
 
+/* Setting it resets the VF of many a card, also to what it is. */
 static int set_mac(struct us_sriov *sriov, int port, const uint8_t mac[6], struct us_reason *reason)
 {
 	struct ifla_vf_mac value = { .vf = sriov->index };
 	struct us_sriov_state state;
 	struct us_rtnl_words words;
+	int r = us_sriov_get(port, sriov->index, &state, &words);
 
 	memcpy(value.mac, mac, sizeof(sriov->mac));
-	if (set(port, IFLA_VF_MAC, &value, sizeof(value), &words) < 0 ||
-	    us_sriov_get(port, sriov->index, &state, &words) < 0)
-		return refuse(sriov, "its MAC address cannot be set", words.text, reason);
+	if (r == 0 && memcmp(state.mac, mac, sizeof(state.mac)) != 0) {
+		r = us_sriov_set(port, IFLA_VF_MAC, &value, sizeof(value), &words);
+		if (r == 0)
+			r = us_sriov_get(port, sriov->index, &state, &words);
+	}
+	if (r < 0)
+		refuse(sriov, "its MAC address cannot be set", words.text, reason);
+	if (r < 0)
+		return r == -EAGAIN ? US_SRIOV_AGAIN : US_REFUSED;
 	if (memcmp(state.mac, mac, sizeof(state.mac)) != 0)
 		return refuse(sriov, "its MAC address cannot be set",
 			      "the PF took it but has another", reason);
@@ -165,6 +174,17 @@ int us_sriov_steer(struct us_sriov *sriov, enum us_sriov_to to, struct us_reason
 	return r;
 }
 
+int us_sriov_steer_waiting(struct us_sriov *sriov, enum us_sriov_to to, struct us_reason *reason)
+{
+	int r = us_sriov_steer(sriov, to, reason);
+
+	for (int i = 1; i < US_SRIOV_TRIES && r == US_SRIOV_AGAIN; i++) {
+		pause_for_reset();
+		r = us_sriov_steer(sriov, to, reason);
+	}
+	return r == US_SRIOV_AGAIN ? US_REFUSED : r;
+}
+
 int us_sriov_look(const struct us_sriov *sriov, struct us_sriov_look *ret_look,
 		  struct us_reason *reason)
 {
@@ -200,13 +220,13 @@ static int set_rest(const struct us_sriov *sriov, int port, const struct us_srio
 	int r = us_sriov_get(port, sriov->index, &now, words);
 
 	if (r == 0 && (now.vlan != wanted->vlan || now.qos != wanted->qos))
-		r = set(port, IFLA_VF_VLAN, &vlan, sizeof(vlan), words);
+		r = set_waiting(port, IFLA_VF_VLAN, &vlan, sizeof(vlan), words);
 	if (r == 0 && (now.min_rate != wanted->min_rate || now.max_rate != wanted->max_rate))
-		r = set(port, IFLA_VF_RATE, &rate, sizeof(rate), words);
+		r = set_waiting(port, IFLA_VF_RATE, &rate, sizeof(rate), words);
 	if (r == 0 && now.spoof_check != wanted->spoof_check)
-		r = set(port, IFLA_VF_SPOOFCHK, &spoof_check, sizeof(spoof_check), words);
+		r = set_waiting(port, IFLA_VF_SPOOFCHK, &spoof_check, sizeof(spoof_check), words);
 	if (r == 0 && now.trust != wanted->trust)
-		r = set(port, IFLA_VF_TRUST, &trust, sizeof(trust), words);
+		r = set_waiting(port, IFLA_VF_TRUST, &trust, sizeof(trust), words);
 	return r;
 }
 
@@ -247,14 +267,18 @@ int us_sriov_set_up(struct us_sriov *sriov, const struct us_sriov_settings *sett
 int us_sriov_put_back(struct us_sriov *sriov, struct us_reason *reason)
 {
 	struct us_rtnl_words words = { "" };
-	int port, r = get_port(sriov, &port, reason);
+	int port = 0, r = get_port(sriov, &port, reason);
 
 	if (r == 0)
 		r = set_mac(sriov, port, sriov->found.mac, reason);
+	for (int i = 1; i < US_SRIOV_TRIES && r == US_SRIOV_AGAIN; i++) {
+		pause_for_reset();
+		r = set_mac(sriov, port, sriov->found.mac, reason);
+	}
 	if (r == 0)
 		r = have_listen(sriov, port, false, reason);
 	if (r != 0)
-		return r;
+		return r < 0 ? r : US_REFUSED;
 	if (set_rest(sriov, port, &sriov->found, &words) < 0)
 		return refuse(sriov, "not all is as it was found", words.text, reason);
 	return 0;

@@ -65,11 +65,19 @@ enum us_sriov_to {
 };
 
 /*
- * Sets, and verifies by reading back. A PF that answers "try again", because the VF is being
- * reset, is asked again for up to a tenth of a second. Refused, in words with the kernel's own,
- * if it does not obey; a PF that cannot listen does without.
+ * Sets, and verifies by reading back; what is set already is left alone. US_SRIOV_AGAIN: the PF
+ * says to try again, because the VF is being reset; it is to be asked again, every
+ * US_SRIOV_PAUSE_USEC and so many times at most. Refused, in words with the kernel's own, if it
+ * does not obey; a PF that cannot listen does without.
  */
+enum {
+	US_SRIOV_AGAIN = US_REFUSED + 8, /* beside what steer.h has of its own */
+	US_SRIOV_TRIES = 10,
+	US_SRIOV_PAUSE_USEC = 10 * 1000,
+};
 int us_sriov_steer(struct us_sriov *sriov, enum us_sriov_to to, struct us_reason *reason);
+/* The same for a thread: asks again itself. */
+int us_sriov_steer_waiting(struct us_sriov *sriov, enum us_sriov_to to, struct us_reason *reason);
 
 /* How it stands: for who wants to know whether all is well. */
 struct us_sriov_look {
@@ -89,6 +97,8 @@ struct us_sriov_settings {
 	int min_rate, max_rate; /* Mbit/s, 0: no limit */
 	int spoof_check, trust; /* 0 or 1 */
 };
+
+/* Both are for threads: they ask again themselves. */
 
 /* Sets, and verifies by reading back. Refused, in words: the PF, or its driver, cannot. */
 int us_sriov_set_up(struct us_sriov *sriov, const struct us_sriov_settings *settings,

@@ -82,6 +82,8 @@ void us_steer_set_answering(struct us_steer *steer, bool is_answering);
  * steered to (for US_PATH_NONE the standby's): then it returns US_STEER_RELEASING, the path stays
  * parked until all are sent, and the handler gets the result. Meanwhile another path may be
  * asked for: it takes the place of this one, and there is one result, for the last one asked.
+ * The same holds for the card of a VF that says to try again: it is told again by and by, and the
+ * path stays until then.
  * If that is US_PATH_PARKED, what is not yet sent simply stays held. Refused, then or later,
  * when the port is gone: the path stays parked.
  */
