@@ -47,6 +47,8 @@ int us_daemon_init(struct us_daemon *daemon)
 	us_list_init(&daemon->monitors);
 	us_list_init(&daemon->waiters);
 	us_list_init(&daemon->metrics);
+	if (!daemon->parked.limit)
+		daemon->parked.limit = US_PARK_HOST_BYTES;
 	r = sd_event_default(&daemon->loop);
 	if (r >= 0)
 		r = sd_event_add_time(daemon->loop, &daemon->saving, CLOCK_MONOTONIC, 0, 1,

@@ -57,6 +57,7 @@ struct us_daemon {
 	uint64_t started_usec;	       /* CLOCK_REALTIME */
 	sd_event_source *saving;       /* armed when the state file is older than the state */
 	sd_event_source *settling;     /* armed when those who wait are to be asked */
+	struct us_park_budget parked;  /* of all pairs; its limit is set before the start */
 	struct us_changes *changes;    /* of the switch, by anyone */
 	struct us_timer looking;       /* set while pairs are to look at the switch */
 	struct us_rate losing;	       /* of lines about changes that were missed */

@@ -2,6 +2,7 @@
 /* Findings about the host: what the daemon may do there, and what others left behind. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <linux/neighbour.h>
 #include <net/if.h>
@@ -107,6 +108,24 @@ static void find_files(const struct us_daemon *daemon, json_t *findings)
 			       "the state cannot be written: a restart would forget VMs and pairs");
 }
 
+static void find_parked(const struct us_daemon *daemon, json_t *findings)
+{
+	const struct us_park_budget *parked = &daemon->parked;
+	char next[160];
+
+	snprintf(next, sizeof(next), "--park-memory of understudyd(8) bounds it");
+	if (parked->overflowed > 0)
+		us_finding_add(findings, US_LEVEL_WARNING, "host", next,
+			       "%" PRIu64 " frames were lost because those of all pairs that were "
+			       "parked had %" PRIu64 " MiB",
+			       parked->overflowed, parked->limit >> 20);
+	else
+		us_finding_add(findings, US_LEVEL_OK, "host", "",
+			       "parked frames may have %" PRIu64 " MiB together, they had %" PRIu64
+			       " at the most",
+			       parked->limit >> 20, (parked->used_max + (1 << 20) - 1) >> 20);
+}
+
 /* ---- What others left ---- */
 
 struct strays {
@@ -142,7 +161,7 @@ static void find_stray(void *userdata, const struct us_fdb_entry *entry)
 		 port);
 	us_finding_add(strays->findings, US_LEVEL_WARNING, "host", next,
 		       "frames for %s are steered to %s, and no pair here has that address: left "
-		       "by an understudyd that forgot its pairs",
+		       "by an understudyd that forgot its pairs, unless somebody made it by hand",
 		       mac, port);
 }
 
@@ -192,5 +211,6 @@ void us_diagnose_host(const struct us_daemon *daemon, json_t *findings)
 	find_kernel(findings);
 	find_files(daemon, findings);
 	us_vf_diagnose_kept(daemon, findings);
+	find_parked(daemon, findings);
 	find_strays(daemon, findings);
 }

@@ -233,7 +233,9 @@ static int find_switch(struct us_host_pair *pair, struct us_reason *reason)
 		.loop = pair->vm->daemon->loop,
 		.handler = &handler,
 		.userdata = pair,
-		.limits = { .frames = pair->options.frames, .bytes = pair->options.bytes },
+		.limits = { .budget = &pair->vm->daemon->parked,
+			    .frames = pair->options.frames,
+			    .bytes = pair->options.bytes },
 	};
 	int r;
 

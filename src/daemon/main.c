@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -22,6 +23,7 @@
 static const char usage[] =
 	"usage: understudyd [--socket PATH] [--state-dir DIR] [--migration-address ADDRESS]\n"
 	"                   [--metrics ADDRESS] [--pools FILE] [--config FILE]\n"
+	"                   [--park-memory BYTES]\n"
 	"\n"
 	"Shows, hides and migrates the primaries of the VMs on this host.\n"
 	"\n"
@@ -32,9 +34,35 @@ static const char usage[] =
 	"  --pools FILE                  the pools of VFs (/etc/understudy/pools.conf)\n"
 	"  --config FILE                 what the group understudy may name\n"
 	"                                (/etc/understudy/understudyd.conf)\n"
+	"  --park-memory BYTES           for the parked frames of all pairs, as in 1G (256M)\n"
 	"  --help, --version\n"
 	"\n"
 	"See understudyd(8); talk to it with understudy(1).\n";
+
+enum {
+	PARK_MIN_BYTES = 1024 * 1024,
+};
+
+/* A number, with K, M or G for KiB, MiB or GiB. */
+static bool read_size(const char *text, uint64_t *ret_bytes)
+{
+	unsigned int shift = 0;
+	char *end;
+
+	errno = 0;
+	*ret_bytes = strtoull(text, &end, 10);
+	if (*end == 'K')
+		shift = 10;
+	else if (*end == 'M')
+		shift = 20;
+	else if (*end == 'G')
+		shift = 30;
+	if (text[0] < '0' || text[0] > '9' || errno || end[shift > 0] ||
+	    *ret_bytes > UINT64_MAX >> 1 >> shift)
+		return false;
+	*ret_bytes <<= shift;
+	return *ret_bytes >= PARK_MIN_BYTES;
+}
 
 /* Returns 0 to go on, or 1 + the exit code. */
 static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int argc, char **argv)
@@ -46,6 +74,7 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 		{ "metrics", required_argument, NULL, 'M' },
 		{ "pools", required_argument, NULL, 'p' },
 		{ "config", required_argument, NULL, 'c' },
+		{ "park-memory", required_argument, NULL, 'P' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
@@ -72,6 +101,14 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 		case 'c':
 			daemon->config_path = optarg;
 			break;
+		case 'P':
+			if (read_size(optarg, &daemon->parked.limit))
+				break;
+			fprintf(stderr,
+				"understudyd: --park-memory %s: a number from 1M on, with K, M or "
+				"G\n",
+				optarg);
+			return 1 + 2;
 		case 'h':
 			fputs(usage, stdout);
 			return 1;

@@ -9,6 +9,7 @@
 
 struct daemon_row {
 	uint64_t vms, pairs, clients, started_usec, cpu_usec, resident_bytes, events_dropped;
+	struct us_park_budget parked;
 	struct us_server_counts server;
 	struct us_durations durations[US_TRANSITION_N];
 };

@@ -35,6 +35,7 @@ static void take_daemon(struct daemon_row *row, const struct us_daemon *daemon)
 	row->clients = us_server_clients(daemon->server);
 	us_server_counts(daemon->server, &row->server);
 	row->events_dropped = daemon->events_dropped;
+	row->parked = daemon->parked;
 	memcpy(row->durations, daemon->durations, sizeof(row->durations));
 }
 

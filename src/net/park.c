@@ -96,10 +96,34 @@ static struct held *oldest(struct us_park *park)
 	return us_list_is_empty(list) ? NULL : us_list_entry(list->next, struct held, link);
 }
 
+static void use_memory(struct us_park *park, int64_t bytes)
+{
+	struct us_park_budget *budget = park->config.limits.budget;
+
+	park->bytes += bytes;
+	if (!budget)
+		return;
+	budget->used += bytes;
+	if (budget->used_max < budget->used)
+		budget->used_max = budget->used;
+}
+
+static bool may_use_memory(struct us_park *park, uint64_t bytes)
+{
+	struct us_park_budget *budget = park->config.limits.budget;
+
+	if (park->bytes + bytes > park->config.limits.bytes)
+		return false;
+	if (!budget || budget->used + bytes <= budget->limit)
+		return true;
+	budget->overflowed++;
+	return false;
+}
+
 static void drop(struct us_park *park, struct held *held)
 {
 	us_list_remove(&held->link);
-	park->bytes -= sizeof(*held) + held->length;
+	use_memory(park, -(int64_t)(sizeof(*held) + held->length));
 	park->weight -= held->weight;
 	park->counts.frames--;
 	free(held);
@@ -120,8 +144,7 @@ static struct held *append(struct us_park *park, struct us_list *list, unsigned 
 	struct held *held = NULL;
 	uint64_t size = sizeof(*held) + length;
 
-	if (park->counts.frames < park->config.limits.frames &&
-	    park->bytes + size <= park->config.limits.bytes)
+	if (park->counts.frames < park->config.limits.frames && may_use_memory(park, size))
 		held = malloc(size);
 	if (!held) {
 		park->counts.overflowed++;
@@ -132,7 +155,7 @@ static struct held *append(struct us_park *park, struct us_list *list, unsigned 
 	if (park->counts.frames == 0)
 		park->since_usec = us_now_usec();
 	us_list_append(list, &held->link);
-	park->bytes += size;
+	use_memory(park, size);
 	park->weight += weight;
 	park->counts.held++;
 	park->counts.held_bytes += length;

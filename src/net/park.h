@@ -30,12 +30,21 @@ struct us_park;
 enum {
 	US_PARK_FRAMES = 65536,
 	US_PARK_BYTES = 32 * 1024 * 1024,
+	US_PARK_HOST_BYTES = 256 * 1024 * 1024, /* a good budget */
+};
+
+/* What all lots of a host share. Its owner sets the limit; the rest begins as zero. */
+struct us_park_budget {
+	uint64_t limit;		 /* bytes of memory for what is held in all of them */
+	uint64_t used, used_max; /* of these, now and at the most */
+	uint64_t overflowed;	 /* frames lost for want of them, counted by their lots as well */
 };
 
 /* Bounds; a member that is 0 stands for its default. */
 struct us_park_limits {
-	uint32_t frames;       /* held at once: US_PARK_FRAMES */
-	uint64_t bytes;	       /* of memory for them: US_PARK_BYTES */
+	struct us_park_budget *budget; /* borrowed; NULL: none but the others */
+	uint32_t frames;	       /* held at once: US_PARK_FRAMES */
+	uint64_t bytes;		       /* of memory for them: US_PARK_BYTES */
 	uint64_t release_usec; /* 8 s, and as long as was held: what is left is sent at once */
 };
 
@@ -43,7 +52,7 @@ struct us_park_counts {
 	uint64_t held;	      /* frames taken in, of all */
 	uint64_t held_bytes;  /* … of these, with their offload metadata */
 	uint64_t released;    /* sent to a port, or taken by us_park_take() */
-	uint64_t overflowed;  /* lost: the lot was full */
+	uint64_t overflowed;  /* lost: the lot was full, or the budget was used up */
 	uint64_t undelivered; /* lost: the port did not take them */
 	uint32_t frames;      /* held at this moment */
 	uint32_t frames_max;  /* … and at the most */

@@ -108,7 +108,7 @@ static void test_what_a_neighbour_says_of_it(void **state)
 	size_t length;
 
 	for (uint8_t i = 0; i < 8; i++) {
-		length = us_frame_arp_probe(frame, neighbour, guest_mac,
+		length = us_frame_arp_probe(frame, neighbour, guest_mac, neighbour,
 					    (uint8_t[]){ 192, 0, 2, 100 + i });
 		memcpy(frame + 32, guest_mac, 6);
 		come_in(bed->other, frame, length);
