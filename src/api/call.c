@@ -14,6 +14,7 @@
 #include "api/codec.h"
 #include "api/server-private.h"
 #include "util/printable.h"
+#include "util/running.h"
 
 enum {
 	FAIL_TEXT_BYTES = 1024,
@@ -190,8 +191,10 @@ static void handle_control(struct us_call *call, const struct us_wire_call *wire
 		us_call_fail(call, "NotAllowed",
 			     "%s is not allowed to user %u: be root or join the group understudy",
 			     name, call->client->peer.uid);
-	else
+	else {
+		us_running = (struct us_running){ method->name, (const void *)method->handle };
 		method->handle(server->userdata, call, wire->parameters);
+	}
 }
 
 static void handle(struct us_call *call, const struct us_wire_call *wire)

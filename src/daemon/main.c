@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/daemon.h"
+#include "daemon/loop.h"
 #include "util/clock.h"
 
 #define DEFAULT_DIR "/run/understudy"
@@ -303,7 +304,7 @@ int main(int argc, char **argv)
 	}
 	sd_notify(false, "READY=1");
 	us_log(LOG_INFO, "understudyd " US_VERSION " at %s", daemon.socket_path);
-	r = sd_event_loop(daemon.loop);
+	r = us_loop_run(daemon.loop);
 	sd_notify(false, "STOPPING=1");
 	stop(&daemon);
 	return r < 0 ? 1 : 0;

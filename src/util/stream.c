@@ -14,6 +14,7 @@
 
 #include "util/clock.h"
 #include "util/priority.h"
+#include "util/running.h"
 #include "util/stream.h"
 
 enum {
@@ -306,6 +307,7 @@ static void take_turn(struct us_stream *stream, bool can_write)
 {
 	uint64_t now = stream->is_client ? 0 : us_now_usec();
 
+	us_running = (struct us_running){ "message", (const void *)stream->handler->message };
 	stream->dispatching = true;
 	if (stream->over) {
 		sd_event_source_set_enabled(stream->io, SD_EVENT_OFF);

@@ -2,6 +2,7 @@
 #include <assert.h>
 
 #include "util/clock.h"
+#include "util/running.h"
 #include "util/timer.h"
 
 /* There is one loop in a process; its source lives as long as there are timers. */
@@ -13,6 +14,8 @@ static struct {
 	unsigned timers;
 	bool is_firing;
 } shared = { .set = { &shared.set, &shared.set }, .last_set = &shared.set };
+
+struct us_running us_running;
 
 static struct us_timer *timer_of(struct us_list *link)
 {
@@ -52,6 +55,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 	while (!us_list_is_empty(&due)) {
 		timer = timer_of(due.next);
 		us_timer_stop(timer);
+		us_running = (struct us_running){ "timer", (const void *)timer->fire };
 		timer->fire(timer->userdata);
 	}
 	shared.is_firing = false;

@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import queue
+import re
 import select
 import signal
 import socket
@@ -284,6 +285,19 @@ def greeting(major, minor):
                                            'package': ''}, 'capabilities': []}}).encode() + b'\r\n'
 
 
+def slow_turns(seen):
+    """What daemons that tests run say of themselves (src/daemon/loop.h), since it was last asked."""
+    for log in RUN.glob('*/log'):
+        text = log.read_bytes().decode(errors='replace')
+        new, seen[log] = text[seen.get(log, 0):], len(text)
+        for line in new.splitlines():
+            if 'a turn of the loop took too long' in line:
+                where = re.search(r'\+(0x[0-9a-f]+)', line)[1]
+                name = subprocess.run(['addr2line', '-f', '-e', UNDERSTUDYD, where], check=False,
+                                      capture_output=True, text=True).stdout.split('\n')[0]
+                yield f'{line} ({name})'
+
+
 # ---- Clients ----
 
 class Varlink:
@@ -363,12 +377,15 @@ def main(tests):
     enter_namespaces()
     UNDERSTUDYD, UNDERSTUDY = (pathlib.Path(p).absolute() for p in sys.argv[1:3])
     passed = failed = 0
+    seen = {}
     for name, test in list(tests.items()):
         if not name.startswith('test_') or (sys.argv[3:] and name not in sys.argv[3:]):
             continue
         begin = time.monotonic()
         try:
             test()
+            slow = list(slow_turns(seen))
+            check(not slow, 'the loop was blocked:', *slow)
             passed += 1
             print(f'ok      {name} ({time.monotonic() - begin:.1f} s)', flush=True)
         except Exception as error:
