@@ -75,12 +75,11 @@ static void ask_next(struct us_unread *unread);
 
 static void learn(struct queue *queue, const struct us_received *received)
 {
-	uint64_t number = us_mirror_number(queue->mirror, received->start, sizeof(received->start),
-					   NULL);
+	uint64_t number =
+		us_mirror_number(queue->mirror, received->start, sizeof(received->start), NULL);
 
 	if (number > 0)
-		us_delivered_learn(&queue->delivered, number, received->index,
-				   us_mirror_uncounted(queue->mirror));
+		us_delivered_learn(&queue->delivered, number, received->index);
 }
 
 /* The pair outlives its requests; what it asked for may be over. */
@@ -224,9 +223,9 @@ static int find_vain(const struct queue *queue, const struct us_park_frame *next
 	count = us_mirror_after(queue->mirror, number, next, ret_frames, VAIN_MAX);
 	if (count >= 0)
 		return count;
-	number = us_delivered_number(&queue->delivered, received->index,
-				     us_mirror_uncounted(queue->mirror),
-				     us_mirror_newest(queue->mirror, next), VAIN_MAX);
+	number = us_delivered_number(&queue->delivered, received->index);
+	if (!us_mirror_counts(queue->mirror, queue->delivered.number, number))
+		return -ENOENT;
 	return us_mirror_after(queue->mirror, number, next, ret_frames, VAIN_MAX);
 }
 

@@ -6,29 +6,22 @@ enum {
 	ENOUGH = 2, /* samples that agree */
 };
 
-void us_delivered_learn(struct us_delivered *delivered, uint64_t number, uint16_t index,
-			uint64_t uncounted)
+void us_delivered_learn(struct us_delivered *delivered, uint64_t number, uint16_t index)
 {
-	uint16_t difference = number - index;
+	uint16_t buffers = index - delivered->index;
 
-	if (delivered->sampled <= uncounted || difference != delivered->difference)
+	if (delivered->agreeing > 0 && buffers == 0 && number == delivered->number)
+		return; /* the same said again proves nothing */
+	if (number != delivered->number + buffers)
 		delivered->agreeing = 0;
-	/* The same said again proves nothing. */
-	else if (index == delivered->index)
-		return;
-	delivered->sampled = number;
+	delivered->number = number;
 	delivered->index = index;
-	delivered->difference = difference;
 	delivered->agreeing++;
 }
 
-uint64_t us_delivered_number(const struct us_delivered *delivered, uint16_t index,
-			     uint64_t uncounted, uint64_t newest, unsigned most)
+uint64_t us_delivered_number(const struct us_delivered *delivered, uint16_t index)
 {
-	uint16_t missing = newest - index - delivered->difference;
+	uint16_t buffers = index - delivered->index;
 
-	if (delivered->agreeing < ENOUGH || delivered->sampled <= uncounted || missing > most ||
-	    missing >= newest)
-		return 0;
-	return newest - missing;
+	return delivered->agreeing < ENOUGH ? 0 : delivered->number + buffers;
 }

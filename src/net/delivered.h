@@ -15,21 +15,16 @@
 #include <stdint.h>
 
 struct us_delivered {
-	uint64_t sampled; /* the number of the frame of the last sample; 0: none */
-	uint16_t index, difference;
+	uint64_t number;   /* of the frame of the last sample */
+	uint16_t index;	   /* of the used ring then */
 	unsigned agreeing; /* samples, the last ones */
 };
 
-/*
- * A sample: the guest received frame @number last, and its used ring is at @index. @uncounted:
- * the newest frame that cannot be counted on, so that older samples mean nothing.
- */
-void us_delivered_learn(struct us_delivered *delivered, uint64_t number, uint16_t index,
-			uint64_t uncounted);
+/* A sample: the guest received frame @number last, and its used ring is at @index. */
+void us_delivered_learn(struct us_delivered *delivered, uint64_t number, uint16_t index);
 
 /*
- * The number of the frame that the guest received last when its used ring is at @index: @newest,
- * or up to @most before it. 0 if that is not known.
+ * The number of the frame that the guest received last when its used ring is at @index, if each
+ * one since @delivered->number took one buffer: the caller has to know. 0 if samples do not agree.
  */
-uint64_t us_delivered_number(const struct us_delivered *delivered, uint16_t index,
-			     uint64_t uncounted, uint64_t newest, unsigned most);
+uint64_t us_delivered_number(const struct us_delivered *delivered, uint16_t index);

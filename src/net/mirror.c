@@ -34,7 +34,9 @@ struct us_mirror {
 	size_t bytes;
 	struct us_park_frame kept[KEPT]; /* a ring; their bytes are allocated */
 	size_t first, count;
-	uint64_t newest, uncounted; /* numbers of frames */
+	bool is_odd[KEPT]; /* it may have taken no buffer of the guest, or several */
+	uint64_t newest;   /* number of the newest frame */
+	uint64_t odd;	   /* of the newest one that is not kept and odd, or missed */
 };
 
 static struct us_park_frame *nth(struct us_mirror *mirror, size_t i)
@@ -44,35 +46,41 @@ static struct us_park_frame *nth(struct us_mirror *mirror, size_t i)
 
 static void forget_oldest(struct us_mirror *mirror)
 {
+	if (mirror->is_odd[mirror->first])
+		mirror->odd = mirror->newest - mirror->count + 1;
 	mirror->bytes -= nth(mirror, 0)->length;
 	free((void *)nth(mirror, 0)->bytes);
 	mirror->first = (mirror->first + 1) % KEPT;
 	mirror->count--;
 }
 
+static bool is_odd(const struct us_mirror *mirror, const uint8_t *bytes, size_t length)
+{
+	static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+	return length > BUFFER_BYTES || (!us_frame_is_to(bytes, length, mirror->mac) &&
+					 !us_frame_is_to(bytes, length, all));
+}
+
 static void keep(struct us_mirror *mirror, const struct virtio_net_hdr *header,
 		 const uint8_t *bytes, size_t length)
 {
-	static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 	uint8_t *copy = malloc(length);
-	bool is_received = us_frame_is_to(bytes, length, mirror->mac) ||
-			   us_frame_is_to(bytes, length, all);
 
-	mirror->newest++;
-	/* It takes more than one buffer, or perhaps none. */
-	if (length > BUFFER_BYTES || !is_received)
-		mirror->uncounted = mirror->newest;
-	if (!copy) /* a gap would make the wrong frame the one before */
+	if (!copy) { /* a gap would make the wrong frame the one before */
 		while (mirror->count > 0)
 			forget_oldest(mirror);
-	if (!copy)
+		mirror->odd = ++mirror->newest;
 		return;
+	}
 	memcpy(copy, bytes, length);
 	while (mirror->count > 0 && (mirror->count == KEPT || mirror->bytes + length > KEPT_BYTES))
 		forget_oldest(mirror);
+	mirror->newest++;
 	mirror->bytes += length;
-	*nth(mirror, mirror->count++) =
+	*nth(mirror, mirror->count) =
 		(struct us_park_frame){ .header = *header, .bytes = copy, .length = length };
+	mirror->is_odd[(mirror->first + mirror->count++) % KEPT] = is_odd(mirror, bytes, length);
 }
 
 /* Reads one frame; false when there is none. */
@@ -115,7 +123,7 @@ static void forget_if_missed(struct us_mirror *mirror)
 		return;
 	while (mirror->count > 0)
 		forget_oldest(mirror);
-	mirror->uncounted = mirror->newest;
+	mirror->odd = mirror->newest;
 }
 
 static bool is_same(const struct us_park_frame *one, const struct us_park_frame *other)
@@ -186,9 +194,16 @@ uint64_t us_mirror_number(struct us_mirror *mirror, const uint8_t *start, size_t
 	return 0;
 }
 
-uint64_t us_mirror_uncounted(const struct us_mirror *mirror)
+bool us_mirror_counts(struct us_mirror *mirror, uint64_t number, uint64_t last)
 {
-	return mirror->uncounted;
+	uint64_t oldest = mirror->newest - mirror->count + 1;
+
+	if (mirror->odd > number || last > mirror->newest)
+		return false;
+	for (uint64_t n = number < oldest ? oldest : number + 1; n <= last; n++)
+		if (mirror->is_odd[(mirror->first + n - oldest) % KEPT])
+			return false;
+	return true;
 }
 
 int us_mirror_after(struct us_mirror *mirror, uint64_t number, const struct us_park_frame *next,

@@ -50,14 +50,18 @@ const struct us_park_frame *us_mirror_before(struct us_mirror *mirror,
 
 /*
  * Frames have numbers, from 1, in the order in which they went out; 0 stands for one that is not
- * known. The number of the last one before @next (NULL: until now), of the last one before it that
- * begins with @start, of which @length bytes are known, and of the newest one that no count can
- * include: nobody can tell how many buffers a guest uses for it, or some before it were missed.
+ * known. The number of the last one before @next (NULL: until now), and of the last one before it
+ * that begins with @start, of which @length bytes are known.
  */
 uint64_t us_mirror_newest(struct us_mirror *mirror, const struct us_park_frame *next);
 uint64_t us_mirror_number(struct us_mirror *mirror, const uint8_t *start, size_t length,
 			  const struct us_park_frame *next);
-uint64_t us_mirror_uncounted(const struct us_mirror *mirror);
+
+/*
+ * Whether each frame after @number until @last took one of the guest's buffers, if the guest
+ * received it: it is for the guest or for all, not a long one, and none was missed.
+ */
+bool us_mirror_counts(struct us_mirror *mirror, uint64_t number, uint64_t last);
 
 /*
  * Those to the guest's MAC that went out between frame @number and @next (NULL: until now), the

@@ -262,9 +262,9 @@ uint64_t us_mirror_number(struct us_mirror *mirror, const uint8_t *start, size_t
 	return 0;
 }
 
-uint64_t us_mirror_uncounted(const struct us_mirror *mirror)
+bool us_mirror_counts(struct us_mirror *mirror, uint64_t number, uint64_t last)
 {
-	return 0;
+	return false;
 }
 
 int us_mirror_after(struct us_mirror *mirror, uint64_t number, const struct us_park_frame *next,
