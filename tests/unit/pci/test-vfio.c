@@ -156,6 +156,21 @@ static void test_representor(void **state)
 	assert_string_equal(vfio.representor, "");
 }
 
+/* Bus Master Enable in the command register; what cannot be read does not show it. */
+static void test_started(void **state)
+{
+	char sysfs[64];
+
+	snprintf(sysfs, sizeof(sysfs), "%s/sys", root);
+	assert_false(us_vfio_is_started(sysfs, "0000:5e:00.2"));
+	sh("printf '\\206\\200\\312\\020\\003\\004' >sys/devices/0000:5e:00.2/config");
+	assert_false(us_vfio_is_started(sysfs, "0000:5e:00.2"));
+	sh("printf '\\206\\200\\312\\020\\004\\000' >sys/devices/0000:5e:00.2/config");
+	assert_true(us_vfio_is_started(sysfs, "0000:5e:00.2"));
+	sh("printf '\\206\\200' >sys/devices/0000:5e:00.2/config");
+	assert_false(us_vfio_is_started(sysfs, "0000:5e:00.2"));
+}
+
 #define IN_TREE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -164,7 +179,7 @@ int main(void)
 		IN_TREE(test_usable),		IN_TREE(test_vendor_driver_and_no_vf),
 		IN_TREE(test_no_address),	IN_TREE(test_not_bound),
 		IN_TREE(test_group_not_viable), IN_TREE(test_no_group),
-		IN_TREE(test_representor),
+		IN_TREE(test_representor),	IN_TREE(test_started),
 	};
 
 	return cmocka_run_group_tests_name("vfio", tests, NULL, NULL);
