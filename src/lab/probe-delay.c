@@ -216,3 +216,41 @@ void us_probe_delay_from_guest(const struct us_probe *probe, uint64_t from_usec,
 	}
 	summarize(delays, count, ret_delay);
 }
+
+static int compare_times(const void *a, const void *b)
+{
+	return (*(const uint64_t *)a > *(const uint64_t *)b) -
+	       (*(const uint64_t *)a < *(const uint64_t *)b);
+}
+
+/* When frames arrived at the guest, by the client's clock, ascending; the caller frees. */
+static uint64_t *arrivals_at_guest(const struct us_probe *probe, size_t *ret_count)
+{
+	uint64_t *times = malloc((probe->sent + 1) * sizeof(*times));
+
+	*ret_count = 0;
+	for (uint64_t seq = 1; times && seq <= probe->sent; seq++)
+		if (probe->delay_usec[seq] != US_PROBE_NO_DELAY)
+			times[(*ret_count)++] = probe->sent_usec[seq] + probe->delay_usec[seq];
+	if (times)
+		qsort(times, *ret_count, sizeof(*times), compare_times);
+	return times;
+}
+
+bool us_probe_pause_to_guest(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,
+			     uint64_t *ret_pause_usec)
+{
+	size_t count;
+	US_CLEANUP(us_freep) uint64_t *times = arrivals_at_guest(probe, &count);
+	uint64_t end_usec = probe->sent_usec[probe->sent];
+
+	*ret_pause_usec = 0;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t next_usec = i + 1 < count ? times[i + 1] : end_usec;
+
+		if (times[i] >= from_usec && times[i] < until_usec && next_usec > times[i] &&
+		    next_usec - times[i] > *ret_pause_usec)
+			*ret_pause_usec = next_usec - times[i];
+	}
+	return count;
+}

@@ -18,12 +18,15 @@
  * frames that arrived, with only lost ones between them: what a sender lost, whatever was late.
  *               from the guest: the longest time between two arrivals, late or lost.
  *               A gap belongs to the interval in which it began. A boot is not a gap.
+ *   pause       the longest time between two arrivals, whatever was lost or late. It belongs to the
+ *               interval in which it began. From the guest that is the longest gap.
  *   delay       the one-way delay of what arrived: of frames sent in the interval to the guest, or
  *               that arrived from it. See probe-delay.c for the clock. It is read as the excess
  *               over the least median of a run's steady phases, so what is constant in it cancels.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lab/lab.h"
@@ -67,6 +70,11 @@ void us_probe_delay_to_guest(const struct us_probe *probe, uint64_t from_usec, u
 			     struct us_probe_delay *ret_delay);
 void us_probe_delay_from_guest(const struct us_probe *probe, uint64_t from_usec,
 			       uint64_t until_usec, struct us_probe_delay *ret_delay);
+
+/* The longest time in which no frame arrived at the guest, whether frames were lost or late, that
+ * began in the interval. False if no frame has a delay: the pause is not known. */
+bool us_probe_pause_to_guest(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,
+			     uint64_t *ret_pause_usec);
 
 /* A socket of @type in the client's namespace, connected to the beacon of NIC @nic, or -errno. */
 int us_probe_connect(const struct us_lab *lab, unsigned nic, int type);

@@ -79,6 +79,18 @@ static json_t *direction(const struct us_run *run, const struct us_probe *probe,
 	return json;
 }
 
+/* A gap from the guest is a pause already: it is between arrivals. */
+static void add_pauses(const struct us_probe *probe, const struct span *span, json_t *transition)
+{
+	json_t *from = json_object_get(transition, "from_guest");
+	uint64_t pause_usec;
+
+	json_object_set(from, "longest_pause_ms", json_object_get(from, "longest_gap_ms"));
+	if (us_probe_pause_to_guest(probe, span->begin_usec, span->end_usec, &pause_usec))
+		json_object_set_new(json_object_get(transition, "to_guest"), "longest_pause_ms",
+				    json_real(pause_usec / 1e3));
+}
+
 static json_t *tcp(const struct us_run *run, const struct span *span)
 {
 	struct us_tcp_count count;
@@ -152,6 +164,7 @@ json_t *us_report_transitions(struct us_run *run)
 				"from_guest",
 				direction(run, run->probes[nic], &span, us_probe_count_from_guest,
 					  us_probe_delay_from_guest));
+			add_pauses(run->probes[nic], &span, json);
 			if (run->tcp && nic == 0)
 				json_object_set_new(json, "tcp", tcp(run, &span));
 			print(run, json, &span);

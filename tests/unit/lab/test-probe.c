@@ -276,6 +276,34 @@ static void no_log_no_delay(void **state)
 	assert_int_equal(delay.frames, 0);
 }
 
+static void a_pause_is_of_arrivals(void **state)
+{
+	struct us_probe *probe = *state;
+	uint64_t pause_usec;
+
+	send_frames(probe, 100);
+	for (uint64_t seq = 1; seq <= 100; seq++)
+		probe->delay_usec[seq] = seq >= 60 && seq < 70 ? US_PROBE_NO_DELAY : 0;
+	/* Held until at(40): what came meanwhile comes then. */
+	for (uint64_t seq = 20; seq < 40; seq++)
+		probe->delay_usec[seq] = (40 - seq) * MSEC;
+
+	assert_true(us_probe_pause_to_guest(probe, at(0), at(200), &pause_usec));
+	assert_int_equal(pause_usec, 21 * MSEC);
+	assert_true(us_probe_pause_to_guest(probe, at(50), at(200), &pause_usec));
+	assert_int_equal(pause_usec, 11 * MSEC);
+
+	/* A guest that never gets anything again. */
+	for (uint64_t seq = 70; seq <= 100; seq++)
+		probe->delay_usec[seq] = US_PROBE_NO_DELAY;
+	assert_true(us_probe_pause_to_guest(probe, at(50), at(200), &pause_usec));
+	assert_int_equal(pause_usec, 41 * MSEC);
+
+	for (uint64_t seq = 1; seq <= 100; seq++)
+		probe->delay_usec[seq] = US_PROBE_NO_DELAY;
+	assert_false(us_probe_pause_to_guest(probe, at(0), at(200), &pause_usec));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +314,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(silence_at_the_end_is_a_gap, setup, teardown),
 		cmocka_unit_test_setup_teardown(delays_in_spite_of_the_clocks, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_log_no_delay, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_pause_is_of_arrivals, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
