@@ -5,8 +5,8 @@
 BUILD ?= build
 PREFIX ?= /usr/local
 
-BUILD_PACKAGES = gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libjansson-dev \
-	libmnl-dev libcmocka-dev
+PROGRAM_PACKAGES = gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libjansson-dev libmnl-dev
+BUILD_PACKAGES = $(PROGRAM_PACKAGES) libcmocka-dev
 LAB_PACKAGES = qemu-system-x86 ipxe-qemu iproute2 busybox-static cpio kmod socat xz-utils zstd
 HOSTS_PACKAGES = $(LAB_PACKAGES) debootstrap openssh-client
 GUESTS_PACKAGES = qemu-system-arm qemu-system-misc gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
@@ -14,7 +14,8 @@ GUESTS_PACKAGES = qemu-system-arm qemu-system-misc gcc-aarch64-linux-gnu libc6-d
 CHECK_PACKAGES = binutils clang libclang-rt-dev mandoc shellcheck
 
 help:
-	@echo 'make demo            a live migration with traffic, in a laboratory of namespaces (root)'
+	@echo 'make demo            live migrations with traffic: Understudy and QEMU side by side (root);'
+	@echo '                     V=1 shows the full log'
 	@echo 'make check           build and run every test; the laboratory ones need root'
 	@echo 'make check-vfio      the tests with real VFs, in emulated host machines; all, or SCENARIOS=… (root)'
 	@echo 'make check-guests    the laboratory with Debian 13, on arm64 and on s390x (root, minutes)'
@@ -40,9 +41,9 @@ $(BUILD)/build.ninja:
 build: build-packages $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
 
-demo: lab-packages $(BUILD)/build.ninja
-	meson compile -C $(BUILD)
-	$(BUILD)/src/lab/understudy-lab run migrate --primary vmxnet3
+# Its own folder: what was built without tests would be no build for check or install.
+demo:
+	@packaging/make-demo $(if $(V),--verbose) $(BUILD)-demo $(PROGRAM_PACKAGES) $(LAB_PACKAGES)
 
 # VFS=1: some of check-vfio as well.
 check: check-packages $(if $(VFS),hosts-packages)
@@ -86,7 +87,7 @@ install: build
 	meson install --no-rebuild -C $(BUILD)
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-clang $(BUILD)-coverage
+	rm -rf $(BUILD) $(BUILD)-clang $(BUILD)-coverage $(BUILD)-demo
 
 build-packages:
 	$(call need,$(BUILD_PACKAGES))

@@ -7,10 +7,12 @@
 
 #include "lab/html.h"
 #include "lab/probe-record.h"
+#include "lab/svg.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
 #define PLACE "null /* DATA */"
+#define OVERVIEW "<!-- OVERVIEW -->"
 /* A frame that came in time is one of many; of these only every so many is drawn. */
 #define THINNED 8
 #define IN_TIME_USEC (2 * US_USEC_PER_MSEC)
@@ -156,7 +158,7 @@ static bool is_drawn(const json_t *report)
 
 int us_html_write(const char *path, const json_t *reports, const json_t *comparison)
 {
-	const char *place = strstr(us_html_page, PLACE);
+	const char *place = strstr(us_html_page, PLACE), *overview = strstr(us_html_page, OVERVIEW);
 	json_t *runs = json_array(), *data, *report;
 	FILE *file = fopen(path, "we");
 	size_t i;
@@ -170,7 +172,10 @@ int us_html_write(const char *path, const json_t *reports, const json_t *compari
 		if (is_drawn(report))
 			json_array_append(runs, report);
 	data = json_pack("{s:o,s:O?}", "runs", runs, "comparison", comparison);
-	fwrite(us_html_page, 1, place - us_html_page, file);
+	fwrite(us_html_page, 1, overview - us_html_page, file);
+	us_svg_draw(file, runs);
+	overview += strlen(OVERVIEW);
+	fwrite(overview, 1, place - overview, file);
 	/* A string may hold "</script>". */
 	r = json_dumpf(data, file, JSON_COMPACT | JSON_ESCAPE_SLASH | JSON_REAL_PRECISION(9));
 	fputs(place + strlen(PLACE), file);

@@ -78,6 +78,8 @@ int us_lab_directories(const struct us_lab *lab)
 
 FILE *us_lab_out(const struct us_lab *lab)
 {
+	if (lab->log)
+		return lab->log;
 	return lab->options.json && !strcmp(lab->options.json, "-") ? stderr : stdout;
 }
 

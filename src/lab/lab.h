@@ -75,6 +75,8 @@ struct us_lab_options {
 	const char *primary; /* QEMU's model of the primary */
 	const char *json;    /* file for the report, or NULL */
 	const char *html;    /* file for the picture, or NULL */
+	const char *svg;     /* the same of the demo, small, or NULL */
+	const char *log;     /* file of the demo that gets what is not shown, or NULL */
 	enum us_manager manager;
 	enum us_hosts hosts;
 	unsigned queues; /* of the standby, and CPUs */
@@ -83,6 +85,7 @@ struct us_lab_options {
 	unsigned rate;		  /* frames a second, each way */
 	unsigned slow_switch_sec; /* the switch keeps its entry so long after a migration; 0: not */
 	bool tcp;
+	bool is_verbose; /* the demo shows all */
 	bool allows_unsound; /* migrate with a QEMU that does it wrongly; the result is invalid */
 	/* To compare: every one of these with every one of those. */
 	const char *primaries[US_LAB_CHOICES], *scenarios[US_LAB_CHOICES];
@@ -111,6 +114,9 @@ struct us_lab {
 	bool interrupted;		       /* by the operator */
 	bool is_over;			       /* the run is invalid: nothing waits any more */
 	bool quiet; /* runs say nothing but their failures */
+	FILE *log;  /* where runs say it instead, and what us_lab_out() gets; borrowed, or NULL */
+	void (*on_phase)(void *userdata, const char *phase); /* of a run, begins; or NULL */
+	void *on_phase_userdata;
 	sd_event *loop;
 };
 
@@ -179,7 +185,7 @@ struct us_net_nic {
 };
 extern const struct us_net_nic us_net_nics[US_NET_NICS];
 
-/* Where a person reads: the standard output, unless the report goes there. */
+/* Where a person reads: the log, or the standard output, unless the report goes there. */
 FILE *us_lab_out(const struct us_lab *lab);
 
 /*

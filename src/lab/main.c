@@ -119,6 +119,12 @@ static int command_compare(struct us_lab *lab, const struct arguments *arguments
 	return us_runs_compare(lab, reason);
 }
 
+static int command_demo(struct us_lab *lab, const struct arguments *arguments,
+			struct us_reason *reason)
+{
+	return us_runs_demo(lab, reason);
+}
+
 static const struct command {
 	const char *name;
 	unsigned least, most; /* arguments */
@@ -132,6 +138,7 @@ static const struct command {
 	{ "run", 1, US_LAB_CHOICES, true, command_run },
 	{ "shell", 1, 1, false, command_shell },
 	{ "compare", 0, 0, true, command_compare },
+	{ "demo", 0, 0, true, command_demo },
 	{ "faults", 0, 0, false, command_faults },
 	{ "break", 0, 0, true, command_break },
 };

@@ -13,6 +13,8 @@ static const char usage[] =
 	"A laboratory for Understudy: two hosts, a switch and a client in network namespaces,\n"
 	"real QEMU, a real Linux guest, and scenarios that show what becomes of its network.\n"
 	"\n"
+	"  demo               migrate a guest with Understudy and with QEMU's own failover, and\n"
+	"                     sum up what became of its frames\n"
 	"  up                 raise the lab and leave it, with a guest on host-a\n"
 	"  down               take it away, whatever is left of it\n"
 	"  status             what of it is there\n"
@@ -54,6 +56,10 @@ static const char usage[] =
 	"                     the switch learns so late that the guest has migrated\n"
 	"  --json FILE        write the report there, - for standard output\n"
 	"  --html FILE        draw it there, in one file for any browser\n"
+	"  --svg FILE         of the demo: draw its migrations there, small enough for a page\n"
+	"  --log FILE         of the demo: append what is not shown\n"
+	"                     (/run/understudy-lab/NAME.log)\n"
+	"  --verbose          of the demo: show it instead\n"
 	"  --name NAME        of the lab, so that two can be up (uslab)\n"
 	"  --help, --version\n"
 	"\n"
@@ -157,6 +163,15 @@ static bool parse_one(int option, const char *value, struct us_lab_options *opti
 	case 'H':
 		options->html = value;
 		return true;
+	case 'G':
+		options->svg = value;
+		return true;
+	case 'l':
+		options->log = value;
+		return true;
+	case 'w':
+		options->is_verbose = true;
+		return true;
 	case 'n':
 		options->name = value;
 		return *value && strlen(value) <= 32 && !strpbrk(value, "/ ") && *value != '.';
@@ -192,6 +207,9 @@ bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options,
 		{ "slow-switch", required_argument, NULL, 'S' },
 		{ "json", required_argument, NULL, 'j' },
 		{ "html", required_argument, NULL, 'H' },
+		{ "svg", required_argument, NULL, 'G' },
+		{ "log", required_argument, NULL, 'l' },
+		{ "verbose", no_argument, NULL, 'w' },
 		{ "name", required_argument, NULL, 'n' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },

@@ -88,6 +88,8 @@ static void phase(struct us_run *run, const char *name, struct us_run_phase phas
 	run->phases[run->phases_count++] = phase;
 	us_timeline_add(&run->timeline, us_mark(), "lab", "lab", "phase", name, NULL);
 	us_say(run, "phase: %s", name);
+	if (run->lab->on_phase)
+		run->lab->on_phase(run->lab->on_phase_userdata, name);
 }
 
 void us_phase(struct us_run *run, const char *name)
@@ -284,7 +286,7 @@ int us_run_scenario(struct us_lab *lab, const struct us_scenario *scenario, json
 	run->downtime_ms = -1;
 	run->timeline.on_event = on_event;
 	run->timeline.userdata = run;
-	run->out = lab->quiet ? fopen("/dev/null", "we") : stdout;
+	run->out = lab->log ?: lab->quiet ? fopen("/dev/null", "we") : stdout;
 	fprintf(run->out, "%s: %s (manager %s, primary %s, %s, %s hot-plug, %s)\n", scenario->name,
 		scenario->summary, us_manager_name(lab->options.manager), lab->options.primary,
 		lab->options.machine->name, lab->options.hotplug, lab->options.accel);
@@ -307,7 +309,7 @@ int us_run_scenario(struct us_lab *lab, const struct us_scenario *scenario, json
 			us_probe_free(run->probes[nic]);
 	us_tcp_free(run->tcp);
 	us_timeline_clear(&run->timeline);
-	if (run->out != stdout)
+	if (run->out != stdout && run->out != lab->log)
 		fclose(run->out);
 	free(run);
 	return r;

@@ -22,9 +22,8 @@ int us_runs_write_json(const char *path, const json_t *what)
 	return json_dump_file(what, path, JSON_INDENT(2)) ? -EIO : 0;
 }
 
-/* Returns @r, or why a file could not be written. The frames are the picture's only. */
-static int write_files(const struct us_lab *lab, const json_t *reports, const json_t *comparison,
-		       const json_t *document, int r, struct us_reason *reason)
+int us_runs_write(const struct us_lab *lab, const json_t *reports, const json_t *comparison,
+		  const json_t *document, int r, struct us_reason *reason)
 {
 	json_t *report;
 	size_t i;
@@ -78,6 +77,17 @@ static int check_manager(const struct us_lab *lab, const struct us_scenario *sce
 		return us_refuse(reason, "QEMU's own failover takes PCIe primaries only: choose "
 					 "--machine q35");
 	return 0;
+}
+
+int us_runs_check_both(const struct us_lab *lab, const struct us_scenario *scenario,
+		       struct us_reason *reason)
+{
+	if (us_lab_is_up(lab))
+		return us_refuse(reason,
+				 "a comparison raises labs of its own, and %s is up: "
+				 "understudy-lab down, or choose another --name",
+				 lab->options.name);
+	return check_manager(lab, scenario, reason);
 }
 
 void us_runs_end(struct us_lab *lab, bool passed)
@@ -201,10 +211,10 @@ int us_runs_repeat(struct us_lab *lab, char *const names[], unsigned count,
 	lab->transient = !us_lab_is_up(lab);
 	r = run_all(lab, names, count, reports, reason);
 	if (json_array_size(reports))
-		r = write_files(lab, reports, NULL,
-				json_array_size(reports) == 1 ? json_array_get(reports, 0)
-							      : reports,
-				r, reason);
+		r = us_runs_write(lab, reports, NULL,
+				  json_array_size(reports) == 1 ? json_array_get(reports, 0)
+								: reports,
+				  r, reason);
 	json_decref(reports);
 	return r;
 }
@@ -280,18 +290,13 @@ static int compare_check(struct us_lab *lab, struct us_reason *reason)
 	for (unsigned i = 0; !r && i < options->scenarios_count; i++) {
 		const struct us_scenario *scenario = find(lab, options->scenarios[i], reason);
 
-		r = scenario ? check_manager(lab, scenario, reason) : US_REFUSED;
+		r = scenario ? us_runs_check_both(lab, scenario, reason) : US_REFUSED;
 		migrates |= scenario && scenario->migrates;
 	}
 	if (!r)
 		r = us_emulator_choose(lab, migrates, reason);
 	for (unsigned i = 0; !r && i < options->primaries_count; i++)
 		r = us_models_check(lab, options->primaries[i], reason);
-	if (!r && us_lab_is_up(lab))
-		r = us_refuse(reason,
-			      "a comparison raises labs of its own, and %s is up: "
-			      "understudy-lab down, or choose another --name",
-			      options->name);
 	return r;
 }
 
@@ -311,7 +316,7 @@ int us_runs_compare(struct us_lab *lab, struct us_reason *reason)
 	/* What was measured until something went wrong is worth having, too. */
 	comparison = us_compare(reports);
 	all = json_pack("{s:O,s:O}", "comparison", comparison, "runs", reports);
-	r = write_files(lab, reports, comparison, all, r, reason);
+	r = us_runs_write(lab, reports, comparison, all, r, reason);
 	json_decref(all);
 	json_decref(comparison);
 	json_decref(reports);

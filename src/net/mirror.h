@@ -70,4 +70,3 @@ bool us_mirror_counts(struct us_mirror *mirror, uint64_t number, uint64_t last);
  */
 int us_mirror_after(struct us_mirror *mirror, uint64_t number, const struct us_park_frame *next,
 		    const struct us_park_frame **ret_frames, size_t max);
-
