@@ -200,6 +200,8 @@ static int conclude(struct us_lab *lab, json_t *reports, int r, struct us_reason
 	if (has_svg && us_svg_write(options->svg, reports))
 		r = us_refuse(reason, "cannot write %s", options->svg);
 	r = us_runs_write(lab, reports, NULL, reports, r, reason);
+	if (!options->is_verbose)
+		fprintf(out, "%s\n\n", lab->qemu_choice);
 	us_demo_summarize(out, reports);
 	fflush(out);
 	if (out != stdout)

@@ -5,6 +5,7 @@
  * arrive and the guest's kernel crashes some seconds after its migration. KVM is not affected.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,6 +42,16 @@ static int read_version(const struct us_lab *lab, const char *qemu, char ret_ver
 	return 0;
 }
 
+static __attribute__((format(printf, 2, 3))) void say(struct us_lab *lab, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(lab->qemu_choice, sizeof(lab->qemu_choice), format, arguments);
+	va_end(arguments);
+	fprintf(us_lab_out(lab), "%s\n", lab->qemu_choice);
+}
+
 static int prepare(struct us_lab *lab, const char *host_version, struct us_reason *reason)
 {
 	const char *program = lab->options.machine->qemu;
@@ -63,10 +74,10 @@ static int prepare(struct us_lab *lab, const char *host_version, struct us_reaso
 	r = read_version(lab, lab->qemu, version, &major, reason);
 	if (r)
 		return r;
-	fprintf(us_lab_out(lab),
-		"QEMU %s of Debian " SOUND_RELEASE
-		" runs the guests: the host's %s migrates emulated guests wrongly\n",
-		version, host_version);
+	say(lab,
+	    "QEMU %s of Debian " SOUND_RELEASE
+	    " runs the guests: the host's %s migrates emulated guests wrongly",
+	    version, host_version);
 	return 0;
 }
 
@@ -90,8 +101,7 @@ int us_emulator_choose(struct us_lab *lab, bool migrates, struct us_reason *reas
 	snprintf(lab->qemu, sizeof(lab->qemu), "%s",
 		 options->qemu ? options->qemu : options->machine->qemu);
 	if (options->hosts == US_HOSTS_VM) {
-		fprintf(us_lab_out(lab), "%s in the host machines runs the guests, with KVM\n",
-			lab->qemu);
+		say(lab, "%s in the host machines runs the guests, with KVM", lab->qemu);
 		return 0;
 	}
 	r = read_version(lab, lab->qemu, version, &major, reason);
@@ -110,6 +120,6 @@ int us_emulator_choose(struct us_lab *lab, bool migrates, struct us_reason *reas
 		snprintf(lab->qemu_why_unsound, sizeof(lab->qemu_why_unsound),
 			 "QEMU %s migrates emulated guests wrongly", version);
 	}
-	fprintf(us_lab_out(lab), "QEMU %s (%s) runs the guests: %s\n", version, lab->qemu, why);
+	say(lab, "QEMU %s (%s) runs the guests: %s", version, lab->qemu, why);
 	return 0;
 }

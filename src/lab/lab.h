@@ -109,6 +109,7 @@ struct us_lab {
 	char host_vf[20];     /* their first VF's PCI address, if it is bound by hand */
 	int64_t host_ahead_usec[US_LAB_HOSTS]; /* the machines' CLOCK_REALTIME, of ours */
 	char qemu[256];			       /* the program that runs the guests */
+	char qemu_choice[400];		       /* a line that says which that is, and why */
 	char qemu_why_unsound[200];	       /* of migrations with it, or empty */
 	bool transient;			       /* children are to die with this process */
 	bool interrupted;		       /* by the operator */

@@ -38,6 +38,28 @@ static void a_line_of_progress_fits(void **state)
 	assert_string_equal(line, "Demo 1/4: preparing");
 }
 
+/* To a terminal the line is tried with the demo itself. */
+static void elsewhere_each_step_is_a_line(void **state)
+{
+	struct us_progress *progress;
+	char text[200];
+	int pipes[2];
+	ssize_t length;
+
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(us_progress_new(&progress, pipes[1], NULL, false), 0);
+	us_progress_step(progress, 1, 2, "preparing QEMU");
+	us_progress_detail(progress, "downloading it");
+	us_progress_step(progress, 2, 2, "migrating");
+	us_progress_free(progress);
+	close(pipes[1]);
+	length = read(pipes[0], text, sizeof(text) - 1);
+	assert_true(length >= 0);
+	text[length] = 0;
+	assert_string_equal(text, "Demo 1/2: preparing QEMU\nDemo 2/2: migrating\n");
+	close(pipes[0]);
+}
+
 static void numbers_are_easy_to_read(void **state)
 {
 	json_t *ms[] = { json_real(79.01), json_real(999.6), json_real(2712.4), json_null() };
@@ -208,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_of_progress_fits),
+		cmocka_unit_test(elsewhere_each_step_is_a_line),
 		cmocka_unit_test(numbers_are_easy_to_read),
 		cmocka_unit_test(both_runs_stand_side_by_side),
 		cmocka_unit_test(an_invalid_run_has_no_numbers),
