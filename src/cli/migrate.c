@@ -75,11 +75,29 @@ static void print_progress(const struct show *show, const json_t *progress, cons
 	fflush(stdout);
 }
 
+/* A line that was being rewritten ends before anything else is said. */
+static void end_line(const struct show *show)
+{
+	if (show->tty && show->stage[0]) {
+		putchar('\n');
+		fflush(stdout);
+	}
+}
+
+/* A line of its own, that no later one takes the place of. */
+static void print_warning(struct show *show, const char *warning)
+{
+	end_line(show);
+	fprintf(stderr, "understudy: warning: %s\n", warning);
+	show->stage[0] = '\0'; /* the next line is a new one */
+}
+
 static void on_progress(void *userdata, const json_t *parameters)
 {
 	struct show *show = userdata;
 	const json_t *progress = json_object_get(parameters, "progress");
 	const json_t *downtime = json_object_get(progress, "downtime_msec");
+	const char *warning = json_string_value(json_object_get(progress, "warning"));
 	const char *stage = us_json_text(progress, "stage", "");
 	bool undo = json_is_true(json_object_get(progress, "undo"));
 	bool moved = strcmp(stage, show->stage) != 0 || undo != show->undo;
@@ -91,21 +109,16 @@ static void on_progress(void *userdata, const json_t *parameters)
 		us_print_json(parameters);
 		return;
 	}
+	if (warning) {
+		print_warning(show, warning);
+		return;
+	}
 	snprintf(show->stage, sizeof(show->stage), "%s", stage);
 	show->undo = undo;
 	if (!show->tty && !moved && now_usec - show->shown_usec < LINE_USEC)
 		return;
 	show->shown_usec = now_usec;
 	print_progress(show, progress, stage);
-}
-
-/* A line that was being rewritten ends before anything else is said. */
-static void end_line(const struct show *show)
-{
-	if (show->tty && show->stage[0]) {
-		putchar('\n');
-		fflush(stdout);
-	}
 }
 
 static void on_interrupted(void *userdata)

@@ -7,11 +7,14 @@
  * answers what a migration to here needs, and nothing else. Whoever is at the other end of stdin
  * has no part in that, and what they say is understood by the daemon alone.
  *
- * Copies bytes and understands none. Writing blocks, and need not do better: the daemon always
- * reads, and one that is not read by the other side gives that side up itself.
+ * Copies bytes and understands none; before them it tells how this host was reached. Writing
+ * blocks, and need not do better: the daemon always reads, and one that is not read by the other
+ * side gives that side up itself.
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -50,6 +53,27 @@ static int copy(int from, int to)
 	if (n < 0)
 		return errno == EINTR || errno == EAGAIN ? 0 : -errno;
 	return n == 0 ? 1 : write_all(to, data, n);
+}
+
+/*
+ * At which of this host's addresses ssh was reached (sshd(8): SSH_CONNECTION, its third word): a
+ * migration to this host is listened for there. One word to the daemon, which answers nothing; one
+ * that does not know it, or has no use for it, goes on without.
+ */
+static int tell_address(int fd)
+{
+	const char *connection = getenv("SSH_CONNECTION");
+	US_CLEANUP(us_freep) char *text = NULL;
+	json_t *call;
+	char address[64];
+
+	if (!connection || sscanf(connection, "%*s %*s %63s", address) != 1)
+		return 0;
+	call = json_pack("{s:s, s:{s:s}, s:b}", "method", "org.understudy.Control.SetAddress",
+			 "parameters", "address", address, "oneway", true);
+	text = call ? json_dumps(call, JSON_COMPACT) : NULL;
+	json_decref(call);
+	return text ? write_all(fd, text, strlen(text) + 1) : 0; /* with the NUL that ends it */
 }
 
 /* Until the daemon closes; when stdin ends, the daemon is told and may finish its answer. */
@@ -126,7 +150,9 @@ static enum us_exit run_proxy(struct us_cli *cli)
 				   "no understudyd at %s (%s): start it with systemctl start "
 				   "understudyd, or name another with -H",
 				   cli->host, us_strerror(r));
-	r = us_args_has(&cli->args, "peer") ? become_peer(fd) : 0;
+	r = tell_address(fd);
+	if (r == 0 && us_args_has(&cli->args, "peer"))
+		r = become_peer(fd);
 	if (r < 0)
 		return us_cli_fail(
 			cli, US_EXIT_FAILED,

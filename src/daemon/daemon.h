@@ -14,6 +14,7 @@
 
 #include "api/server.h"
 #include "core/migration.h"
+#include "daemon/admission.h"
 #include "daemon/metrics.h"
 #include "daemon/vf.h"
 #include "net/announce.h"
@@ -35,6 +36,12 @@ enum {
 	US_NAME_MAX = 32, /* of a VM or a pair, with its NUL */
 	US_PAIRS_PER_VM = 32,
 	US_QUEUED_EVENTS = 32, /* to one pair, while it is being stepped */
+	/*
+	 * How daemons speak about a migration (Receive, Handoff). One of another number is refused
+	 * before anything is hidden: to be raised when one that lacks what is new would harm a
+	 * guest, or its peer. 1 told nobody its number.
+	 */
+	US_PEER_PROTOCOL = 2,
 };
 
 struct us_migration;
@@ -53,7 +60,9 @@ struct us_daemon {
 	bool is_stopping;	       /* what is reserved stays so */
 	const char *pools_path;	       /* understudy-pools.conf(5) */
 	const char *config_path;       /* understudyd.conf(5): allow.h */
-	const char *migration_address; /* where an incoming migration listens */
+	const char *migration_address; /* where an incoming migration listens; NULL: where its
+					* source reached this host */
+	bool trusts_network;	       /* of migrations: they may be unencrypted */
 	uint64_t started_usec;	       /* CLOCK_REALTIME */
 	sd_event_source *saving;       /* armed when the state file is older than the state */
 	sd_event_source *settling;     /* armed when those who wait are to be asked */
@@ -92,6 +101,8 @@ struct us_host_vm {
 	struct us_call *attaching;	/* answered at the first adoption */
 	struct us_migration *migration; /* as the source */
 	struct us_receive *receive;	/* as the destination */
+	struct us_admission admission;	/* of its source: receive.c */
+	json_t *settings_before;	/* of QEMU's migrations, to be put back; NULL: none */
 	enum us_vm_state state;
 	enum us_transfer transfer;
 	struct us_timer again;	  /* set to connect again after a refusal */
@@ -360,6 +371,8 @@ void us_remove_pair(struct us_host_pair *pair, struct us_call *call);
 /* ---- methods.c: the API ---- */
 
 extern const struct us_method us_daemon_methods[];
+/* Between daemons, maybe of several versions: us_server_tolerate(). */
+extern const char *const us_daemon_tolerant[];
 
 /* ---- publish.c: the log and those who monitor ---- */
 

@@ -15,6 +15,7 @@
 #include "daemon/handoff.h"
 #include "daemon/unread.h"
 #include "net/frame.h"
+#include "net/offload.h"
 #include "util/base64.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -22,14 +23,17 @@
 enum {
 	HEADER_BYTES = 10, /* the virtio-net header of the API */
 	FRAME_BYTES_MAX = HEADER_BYTES + 65536 + 18,
-	BATCH_BYTES = 40 * 1024, /* of base64 in one call; one frame may be longer */
+	/* Of JSON in one call, unless it is one frame, which may be longer: with the rest of the
+	 * call either is less than the 128 KiB that a server takes. */
+	BATCH_BYTES = 64 * 1024,
+	PUNCTUATION_BYTES = 3, /* two quotes and a comma for each frame */
 	LOOK_USEC = 5 * 1000,
 	QUIET_USEC = 1000 * 1000, /* nothing came for so long: the network has converged */
 };
 
 struct us_handoff {
 	struct us_host_vm *vm;
-	struct us_client *client;
+	struct us_handoff_peer peer;
 	sd_event_source *timer;
 	uint64_t seen_usec; /* when the last frame was taken */
 	size_t frames;
@@ -188,11 +192,12 @@ static json_t *addresses_json(const struct us_host_pair *pair)
 	return addresses;
 }
 
-static json_t *call_json(const struct us_host_pair *pair, const char *state, json_t *frames)
+static json_t *call_json(const struct us_host_pair *pair, const char *token, const char *state,
+			 json_t *frames)
 {
-	return json_pack("{s:s, s:s, s:s*, s:s, s:o, s:o}", "vm", pair->vm->name, "pair",
-			 pair->name, "group", pair->group[0] ? pair->group : NULL, "state", state,
-			 "frames", frames, "addresses", addresses_json(pair));
+	return json_pack("{s:s, s:s, s:s, s:s*, s:s, s:o, s:o}", "vm", pair->vm->name, "token",
+			 token, "pair", pair->name, "group", pair->group[0] ? pair->group : NULL,
+			 "state", state, "frames", frames, "addresses", addresses_json(pair));
 }
 
 /* A destination that does not hold what arrives costs order, nothing else. */
@@ -202,7 +207,14 @@ static void on_told(void *userdata, const char *error, const json_t *parameters,
 		us_log(LOG_WARNING, "the destination does not park: %s", error);
 }
 
-void us_handoff_stopped(struct us_host_vm *vm, struct us_client *client, uint64_t age_usec)
+/* One whose QEMU has given up needs not be told, and says so. */
+static void on_resumption_told(void *userdata, const char *error, const json_t *parameters,
+			       bool more)
+{
+}
+
+void us_handoff_stopped(struct us_host_vm *vm, const struct us_handoff_peer *peer,
+			uint64_t age_usec)
 {
 	struct us_host_pair *pair;
 
@@ -213,20 +225,22 @@ void us_handoff_stopped(struct us_host_vm *vm, struct us_client *client, uint64_
 	vm->stopped_usec = us_clock_usec(CLOCK_REALTIME) - age_usec;
 	us_list_for_each (pair, &vm->pairs, link)
 		if (pair->engine.config.can_park)
-			us_client_call(client, "Handoff", call_json(pair, "stopped", json_array()),
-				       false, on_told, NULL);
+			us_client_call(peer->client, "Handoff",
+				       call_json(pair, peer->token, "stopped", json_array()), false,
+				       on_told, NULL);
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED, .on = true });
 }
 
-void us_handoff_resumed(struct us_host_vm *vm, struct us_client *client)
+void us_handoff_resumed(struct us_host_vm *vm, const struct us_handoff_peer *peer)
 {
 	struct us_host_pair *pair;
 
 	us_handoff_arrived(vm);
 	vm->expected_usec = 0;
 	us_list_for_each (pair, &vm->pairs, link)
-		us_client_call(client, "Handoff", call_json(pair, "late", json_array()), false,
-			       on_told, NULL);
+		us_client_call(peer->client, "Handoff",
+			       call_json(pair, peer->token, "late", json_array()), false,
+			       on_resumption_told, NULL);
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED });
 }
 
@@ -343,17 +357,33 @@ static void send_batch(struct us_handoff *handoff)
 
 	if (!handoff->batch)
 		return;
-	parameters = call_json(handoff->pair, handoff->state, US_STEAL(handoff->batch));
+	parameters = call_json(handoff->pair, handoff->peer.token, handoff->state,
+			       US_STEAL(handoff->batch));
 	handoff->batch_bytes = 0;
 	if (handoff->is_over) {
 		json_decref(parameters);
 		return;
 	}
-	r = us_client_call(handoff->client, "Handoff", parameters, false, on_answer, handoff);
+	r = us_client_call(handoff->peer.client, "Handoff", parameters, false, on_answer, handoff);
 	if (r == 0)
 		handoff->unanswered++;
 	else
 		end(handoff, r, us_strerror(r));
+}
+
+/* What the batch would be too long with goes into the next one. */
+static void append(struct us_handoff *handoff, const char *text)
+{
+	size_t bytes = strlen(text) + PUNCTUATION_BYTES;
+
+	if (handoff->batch_bytes + bytes > BATCH_BYTES)
+		send_batch(handoff);
+	if (!handoff->batch)
+		handoff->batch = json_array();
+	json_array_append_new(handoff->batch, json_string(text));
+	handoff->batch_bytes += bytes;
+	handoff->frames++;
+	handoff->seen_usec = us_now_usec();
 }
 
 static void add_frame(void *userdata, const struct us_park_frame *frame)
@@ -372,15 +402,7 @@ static void add_frame(void *userdata, const struct us_park_frame *frame)
 	memcpy(bytes + 2, words, sizeof(words));
 	memcpy(bytes + HEADER_BYTES, frame->bytes, frame->length);
 	us_base64_encode(bytes, HEADER_BYTES + frame->length, text);
-
-	if (!handoff->batch)
-		handoff->batch = json_array();
-	json_array_append_new(handoff->batch, json_string(text));
-	handoff->batch_bytes += strlen(text);
-	handoff->frames++;
-	handoff->seen_usec = us_now_usec();
-	if (handoff->batch_bytes >= BATCH_BYTES)
-		send_batch(handoff);
+	append(handoff, text);
 }
 
 static void send_all(struct us_handoff *handoff, struct us_host_pair *pair)
@@ -423,7 +445,8 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-int us_handoff_new(struct us_handoff **ret_handoff, struct us_host_vm *vm, struct us_client *client,
+int us_handoff_new(struct us_handoff **ret_handoff, struct us_host_vm *vm,
+		   const struct us_handoff_peer *peer,
 		   void (*done)(void *userdata, int r, const char *why), void *userdata)
 {
 	struct us_handoff *handoff = calloc(1, sizeof(*handoff));
@@ -432,7 +455,7 @@ int us_handoff_new(struct us_handoff **ret_handoff, struct us_host_vm *vm, struc
 	if (!handoff)
 		return -ENOMEM;
 	handoff->vm = vm;
-	handoff->client = client;
+	handoff->peer = *peer;
 	handoff->seen_usec = us_now_usec();
 	handoff->done = done;
 	handoff->userdata = userdata;
@@ -537,6 +560,9 @@ static int decode(const struct us_host_pair *pair, const char *text,
 	};
 	ret_frame->bytes = bytes + HEADER_BYTES;
 	ret_frame->length = length - HEADER_BYTES;
+	if (!us_offload_is_valid(&ret_frame->header, ret_frame->length))
+		return us_refuse(reason, "pair %s: the offload metadata does not fit its frame",
+				 pair->name);
 	return 0;
 }
 
@@ -576,11 +602,18 @@ void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_
 	const char *name = json_string_value(json_object_get(parameters, "pair"));
 	const char *group = json_string_value(json_object_get(parameters, "group"));
 	const char *state = json_string_value(json_object_get(parameters, "state"));
+	const char *token = json_string_value(json_object_get(parameters, "token"));
 	const json_t *frames = json_object_get(parameters, "frames");
 	struct us_host_pair *pair = us_receive_counterpart(vm, name, group);
 	struct us_reason reason = { "" };
 	int r;
 
+	if (!us_admission_is_granted(&vm->admission, token)) {
+		us_call_fail(call, "Refused",
+			     "vm %s: that is no token of a migration to it that is under way",
+			     vm->name);
+		return;
+	}
 	if (!pair || !pair->steer) {
 		us_call_fail(call, "NoSuchPair", "vm %s has no pair %s here", vm->name, name);
 		return;

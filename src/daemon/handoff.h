@@ -12,6 +12,12 @@
 
 struct us_handoff;
 
+/* The destination's daemon; both are borrowed. */
+struct us_handoff_peer {
+	struct us_client *client;
+	const char *token; /* by which it admits us: of its answer to Receive */
+};
+
 /*
  * Looks how @pair's frames can be kept at a stop, by permission alone; that they cannot be drained
  * is logged once.
@@ -33,10 +39,11 @@ void us_handoff_expect_stop(struct us_host_vm *vm, bool is_near);
 void us_handoff_expected(struct us_host_vm *vm);
 
 /* The guest of @vm stopped, @age_usec ago, for the end of a migration: both hosts park. */
-void us_handoff_stopped(struct us_host_vm *vm, struct us_client *client, uint64_t age_usec);
+void us_handoff_stopped(struct us_host_vm *vm, const struct us_handoff_peer *peer,
+			uint64_t age_usec);
 
 /* It goes on here: what was parked is its own, behind what QEMU still has to read. */
-void us_handoff_resumed(struct us_host_vm *vm, struct us_client *client);
+void us_handoff_resumed(struct us_host_vm *vm, const struct us_handoff_peer *peer);
 
 /* The migration is over: nothing has to be quick any more. */
 void us_handoff_over(struct us_host_vm *vm);
@@ -50,10 +57,11 @@ void us_handoff_ask(struct us_host_vm *vm);
 void us_handoff_asked(struct us_host_vm *vm);
 
 /*
- * Sends to @client, and tells when nothing has come for a while and all was received (@r is 0),
+ * Sends to @peer, and tells when nothing has come for a while and all was received (@r is 0),
  * or that the destination refused (@why). Frees itself never; may be freed from @done.
  */
-int us_handoff_new(struct us_handoff **ret_handoff, struct us_host_vm *vm, struct us_client *client,
+int us_handoff_new(struct us_handoff **ret_handoff, struct us_host_vm *vm,
+		   const struct us_handoff_peer *peer,
 		   void (*done)(void *userdata, int r, const char *why), void *userdata);
 void us_handoff_free(struct us_handoff *handoff);
 

@@ -8,6 +8,7 @@
 #include "api/codec.h"
 #include "daemon/diagnose.h"
 #include "daemon/handoff.h"
+#include "daemon/settings.h"
 #include "util/clock.h"
 
 enum {
@@ -59,6 +60,13 @@ static void set_state(struct us_host_vm *vm, enum us_vm_state state)
 	us_receive_arrived(vm);
 }
 
+/* What a daemon that died, or a connection that was lost, left set. */
+static void settle_settings(struct us_host_vm *vm)
+{
+	if (!vm->migration && !vm->receive && vm->transfer != US_TRANSFER_ACTIVE)
+		us_settings_restore(vm);
+}
+
 static void set_transfer(struct us_host_vm *vm, enum us_transfer transfer)
 {
 	vm->transfer = transfer;
@@ -68,6 +76,7 @@ static void set_transfer(struct us_host_vm *vm, enum us_transfer transfer)
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_MIGRATING,
 						.on = transfer == US_TRANSFER_ACTIVE });
 	us_migrate_transfer(vm, transfer);
+	settle_settings(vm);
 }
 
 static void adopted(struct us_host_vm *vm, const struct us_vm_event *event)
@@ -83,6 +92,7 @@ static void adopted(struct us_host_vm *vm, const struct us_vm_event *event)
 	us_list_for_each (pair, &vm->pairs, link)
 		us_host_pair_observe(pair);
 	us_migrate_transfer(vm, event->transfer);
+	settle_settings(vm);
 	attaching = US_STEAL(vm->attaching);
 	if (attaching) {
 		us_state_save_vm(vm); /* before it is answered */
@@ -121,6 +131,8 @@ static void lost(struct us_host_vm *vm, const struct us_vm_event *event)
 	if (refused) /* nobody else tries again */
 		us_timer_set(&vm->again, us_now_usec() + AGAIN_USEC);
 	vm->transfer = US_TRANSFER_NONE;
+	if (exited)
+		us_settings_forget(vm);
 	if (exited && vm->prepared) { /* the pairs forget it too: the next QEMU is another one */
 		vm->prepared = false;
 		us_state_changed(vm);
@@ -182,6 +194,10 @@ static void on_event(void *userdata, const struct us_vm_event *event)
 		break;
 	case US_VM_DELETED:
 		on_deleted(vm, event);
+		break;
+	case US_VM_INCOMING_FAILED:
+		us_log(LOG_WARNING, "vm %s: %s", vm->name, event->reason);
+		us_receive_fail(vm, event->reason);
 		break;
 	case US_VM_TRANSFER:
 		set_transfer(vm, event->transfer);
@@ -260,6 +276,7 @@ void us_host_vm_free(struct us_host_vm *vm)
 	free(vm->problem);
 	free(vm->monitor_path);
 	free(vm->saved);
+	json_decref(vm->settings_before);
 	free(vm);
 }
 

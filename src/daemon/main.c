@@ -15,6 +15,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "daemon/address.h"
 #include "daemon/daemon.h"
 #include "daemon/loop.h"
 #include "util/clock.h"
@@ -23,14 +24,16 @@
 
 static const char usage[] =
 	"usage: understudyd [--socket PATH] [--state-dir DIR] [--migration-address ADDRESS]\n"
-	"                   [--metrics ADDRESS] [--pools FILE] [--config FILE]\n"
-	"                   [--park-memory BYTES]\n"
+	"                   [--trust-migration-network] [--metrics ADDRESS] [--pools FILE]\n"
+	"                   [--config FILE] [--park-memory BYTES]\n"
 	"\n"
 	"Shows, hides and migrates the primaries of the VMs on this host.\n"
 	"\n"
 	"  --socket PATH                 the control socket (" DEFAULT_DIR "/control)\n"
 	"  --state-dir DIR               what survives a restart (" DEFAULT_DIR ")\n"
-	"  --migration-address ADDRESS   where incoming migrations listen (0.0.0.0)\n"
+	"  --migration-address ADDRESS   where incoming migrations listen (the address at which\n"
+	"                                ssh reached this host; 127.0.0.1 from this host)\n"
+	"  --trust-migration-network     do not warn of migrations that are not encrypted\n"
 	"  --metrics ADDRESS             serve numbers there: unix:PATH or 127.0.0.1:PORT\n"
 	"  --pools FILE                  the pools of VFs (/etc/understudy/pools.conf)\n"
 	"  --config FILE                 what the group understudy may name\n"
@@ -72,6 +75,7 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 		{ "socket", required_argument, NULL, 's' },
 		{ "state-dir", required_argument, NULL, 'd' },
 		{ "migration-address", required_argument, NULL, 'm' },
+		{ "trust-migration-network", no_argument, NULL, 't' },
 		{ "metrics", required_argument, NULL, 'M' },
 		{ "pools", required_argument, NULL, 'p' },
 		{ "config", required_argument, NULL, 'c' },
@@ -80,6 +84,7 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
+	struct us_reason reason;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
@@ -91,7 +96,15 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 			daemon->state_dir = optarg;
 			break;
 		case 'm':
+			if (us_address_check(optarg, &reason) != 0) {
+				fprintf(stderr, "understudyd: --migration-address: %s\n",
+					reason.text);
+				return 1 + 2;
+			}
 			daemon->migration_address = optarg;
+			break;
+		case 't':
+			daemon->trusts_network = true;
 			break;
 		case 'M':
 			*ret_metrics = optarg;
@@ -226,6 +239,7 @@ static int serve(struct us_daemon *daemon, const char *metrics, struct us_reason
 			  us_daemon_methods, daemon, reason);
 	if (r != 0)
 		return r;
+	us_server_tolerate(daemon->server, us_daemon_tolerant);
 	us_server_on_drop(daemon->server, on_dropped);
 	if (!metrics && metrics_fd < 0)
 		return 0;
@@ -280,7 +294,6 @@ int main(int argc, char **argv)
 		.state_dir = DEFAULT_DIR,
 		.pools_path = "/etc/understudy/pools.conf",
 		.config_path = "/etc/understudy/understudyd.conf",
-		.migration_address = "0.0.0.0",
 	};
 	struct us_reason reason = { "" };
 	sigset_t signals;

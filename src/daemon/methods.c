@@ -2,6 +2,7 @@
 /* The methods of org.understudy.Control. The server has checked the parameters' types. */
 #include <string.h>
 
+#include "daemon/address.h"
 #include "daemon/allow.h"
 #include "daemon/diagnose.h"
 #include "daemon/handoff.h"
@@ -51,8 +52,9 @@ static void get_status(void *userdata, struct us_call *call, const json_t *param
 			pairs++;
 	}
 	us_call_reply(call,
-		      json_pack("{s:s, s:i, s:i, s:I}", "version", US_VERSION, "vms", vms, "pairs",
-				pairs, "since_usec", (json_int_t)daemon->started_usec));
+		      json_pack("{s:s, s:i, s:i, s:I, s:i}", "version", US_VERSION, "vms", vms,
+				"pairs", pairs, "since_usec", (json_int_t)daemon->started_usec,
+				"protocol", US_PEER_PROTOCOL));
 }
 
 /* ---- VMs ---- */
@@ -266,6 +268,19 @@ static void abort_migration(void *userdata, struct us_call *call, const json_t *
 		us_migrate_abort(vm, call);
 }
 
+static void set_address(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	const char *address = text(parameters, "address");
+	struct us_reason reason;
+
+	if (us_address_check(address, &reason) != 0) {
+		us_call_fail(call, "Refused", "%s", reason.text);
+		return;
+	}
+	us_call_set_address(call, address);
+	us_call_reply(call, NULL);
+}
+
 static void receive(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
@@ -310,6 +325,8 @@ static void diagnose(void *userdata, struct us_call *call, const json_t *paramet
 	us_diagnose(userdata, vm, call);
 }
 
+const char *const us_daemon_tolerant[] = { "Receive", "Handoff", NULL };
+
 enum {
 	READS = 0,
 	CHANGES = US_METHOD_CHANGES,
@@ -330,6 +347,7 @@ const struct us_method us_daemon_methods[] = {
 	{ "Finish", CHANGES, finish },
 	{ "Migrate", CHANGES, migrate },
 	{ "AbortMigration", CHANGES, abort_migration },
+	{ "SetAddress", CHANGES, set_address },
 	{ "Receive", CHANGES | FOR_PEER, receive },
 	{ "Handoff", CHANGES | FOR_PEER, handoff },
 	{ "BecomePeer", READS | FOR_PEER, become_peer },

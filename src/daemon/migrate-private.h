@@ -15,6 +15,7 @@ struct us_migration {
 	struct us_call *call, *abort_call; /* NULL once answered or gone */
 	struct us_client *client;	   /* of the destination's daemon, busy with Receive */
 	struct us_client *carrier;	   /* … and another, for the handoff */
+	char token[128];		   /* by which the destination admits that one */
 	struct us_waiter waiter;	   /* for the pairs: hidden, or as before */
 	struct us_plan plan;
 	struct us_handoff *handoff;
@@ -44,6 +45,8 @@ void us_migration_fail_with(struct us_migration *m, int r, const char *why);
 bool us_migration_is_doing(const struct us_migration *m, enum us_stage stage);
 /* For a client, as the API has it. */
 json_t *us_migration_progress(const struct us_migration *m, const char *line, bool is_last);
+/* Tells the client what it should know, although all goes on. */
+void us_migration_warn(struct us_migration *m, const char *warning);
 
 /* ---- reach.c ---- */
 

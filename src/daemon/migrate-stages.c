@@ -4,17 +4,21 @@
  * us_migration_undo(), and its end is posted.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
+#include "api/client.h"
 #include "daemon/crash.h"
 #include "daemon/migrate-private.h"
+#include "daemon/settings.h"
 #include "util/clock.h"
 
 enum {
 	PROGRESS_USEC = 500 * 1000,
-	DOWNTIME_MSEC = 300, /* QEMU's downtime-limit, if nothing else is set */
+	ANSWER_BYTES_MAX = 1024 * 1024, /* of the destination's daemon: none comes near it */
+	DOWNTIME_MSEC = 300,		/* QEMU's downtime-limit, if nothing else is set */
 };
 
 /* ---- check, reserve: the destination's daemon ---- */
@@ -26,21 +30,46 @@ static const char *message_of(const char *error, const json_t *parameters)
 	return message ? message : error;
 }
 
+/* One that is older says nothing of it. */
+static int check_protocol(const json_t *status, struct us_reason *reason)
+{
+	const json_t *protocol = json_object_get(status, "protocol");
+	const char *version = json_string_value(json_object_get(status, "version"));
+	json_int_t theirs = json_is_integer(protocol) ? json_integer_value(protocol) : 1;
+
+	if (theirs == US_PEER_PROTOCOL)
+		return 0;
+	return us_refuse(reason,
+			 "the destination's understudyd (%.30s) speaks version %d of the migration "
+			 "protocol, this one (" US_VERSION ") version %d: update the older one; no "
+			 "VM has to move for that",
+			 version ? version : "of no version", (int)theirs, US_PEER_PROTOCOL);
+}
+
 static void on_status(void *userdata, const char *error, const json_t *parameters, bool more)
 {
 	struct us_migration *m = userdata;
+	struct us_reason why;
 
 	if (!us_migration_is_doing(m, US_STAGE_CHECK))
 		return;
 	if (error)
 		us_migration_fail(m, message_of(error, parameters));
+	else if (check_protocol(parameters, &why) != 0)
+		us_migration_fail(m, why.text);
 	else
 		us_migration_post(m, US_PLAN_DONE);
 }
 
+static int connect_to(struct us_migration *m, struct us_client **ret_client)
+{
+	return us_client_new_limited(ret_client, m->vm->daemon->loop, m->destination,
+				     ANSWER_BYTES_MAX);
+}
+
 static void do_check(struct us_migration *m)
 {
-	int r = us_client_new(&m->client, m->vm->daemon->loop, m->destination);
+	int r = connect_to(m, &m->client);
 	struct us_host_pair *pair;
 	struct us_reason why;
 
@@ -48,7 +77,7 @@ static void do_check(struct us_migration *m)
 		us_handoff_look(pair);
 
 	if (r == 0)
-		r = us_client_new(&m->carrier, m->vm->daemon->loop, m->destination);
+		r = connect_to(m, &m->carrier);
 	if (r == 0)
 		r = us_client_call(m->client, "GetStatus", NULL, false, on_status, m);
 	if (r < 0) {
@@ -58,10 +87,15 @@ static void do_check(struct us_migration *m)
 	}
 }
 
-static void take_uri(struct us_migration *m, const char *uri)
+static void take_uri(struct us_migration *m, const char *uri, const char *token)
 {
 	char reached[256];
 
+	if (!token ||
+	    (size_t)snprintf(m->token, sizeof(m->token), "%s", token) >= sizeof(m->token)) {
+		us_migration_fail(m, "the destination does not say how it admits frames");
+		return;
+	}
 	if (us_migration_reach(m->destination, uri, reached, sizeof(reached)) < 0) {
 		us_migration_fail(m, "the destination does not say where its QEMU listens");
 		return;
@@ -74,6 +108,7 @@ static void on_receive(void *userdata, const char *error, const json_t *paramete
 {
 	struct us_migration *m = userdata;
 	const char *uri = json_string_value(json_object_get(parameters, "uri"));
+	const char *token = json_string_value(json_object_get(parameters, "token"));
 
 	if (error) {
 		/* While it undoes, or when nothing depends on it, this is no news. */
@@ -84,7 +119,7 @@ static void on_receive(void *userdata, const char *error, const json_t *paramete
 		if (us_migration_is_doing(m, US_STAGE_ARRIVE))
 			us_migration_post(m, US_PLAN_DONE);
 	} else if (us_migration_is_doing(m, US_STAGE_RESERVE) && uri && !m->uri) {
-		take_uri(m, uri);
+		take_uri(m, uri, token);
 	}
 }
 
@@ -107,8 +142,9 @@ static json_t *wanted_json(const struct us_host_vm *vm)
 
 static void do_reserve(struct us_migration *m)
 {
-	json_t *parameters = json_pack("{s:s, s:o, s:O}", "vm", m->vm->name, "pairs",
-				       wanted_json(m->vm), "settings", m->settings);
+	json_t *parameters =
+		json_pack("{s:s, s:o, s:O, s:i}", "vm", m->vm->name, "pairs", wanted_json(m->vm),
+			  "settings", m->settings, "protocol", US_PEER_PROTOCOL);
 	int r = us_client_call(m->client, "Receive", parameters, true, on_receive, m);
 
 	if (r < 0)
@@ -267,12 +303,36 @@ static void on_configured(void *userdata, int r, const char *why)
 		us_migration_fail_with(m, r, why);
 }
 
+/* Who can read the network between the hosts reads the guest's memory. */
+static void warn_unencrypted(struct us_migration *m)
+{
+	struct us_reason words;
+
+	if (m->vm->daemon->trusts_network || strncmp(m->destination, "unix:", 5) == 0)
+		return;
+	us_refuse(&words,
+		  "vm %s: the migration to %s is not encrypted: --set tls-creds=ID encrypts it "
+		  "(understudy(1)); understudyd --trust-migration-network says that it need not be",
+		  m->vm->name, m->destination);
+	us_log(LOG_WARNING, "%s", words.text);
+	us_migration_warn(m, words.text);
+}
+
+static void on_before(void *userdata, const json_t *before, bool is_encrypted)
+{
+	struct us_host_vm *vm = userdata;
+
+	us_settings_remember(vm, before);
+	if (vm->migration && !is_encrypted)
+		warn_unencrypted(vm->migration);
+}
+
 static void do_transfer(struct us_migration *m)
 {
 	int r;
 
 	us_stop_init(&m->stop, downtime_usec(m));
-	r = us_vm_configure_transfer(m->vm->vm, m->settings, on_configured, m->vm);
+	r = us_vm_configure_transfer(m->vm->vm, m->settings, on_before, on_configured, m->vm);
 
 	if (r < 0) {
 		us_migration_fail(m, us_strerror(r));
@@ -378,7 +438,8 @@ void us_migrate_taken(struct us_host_vm *vm)
 
 	if (!m || !us_migration_is_doing(m, US_STAGE_HANDOFF) || m->handoff)
 		return;
-	r = us_handoff_new(&m->handoff, vm, m->carrier, on_handed_off, m);
+	r = us_handoff_new(&m->handoff, vm, &(struct us_handoff_peer){ m->carrier, m->token },
+			   on_handed_off, m);
 	if (r < 0)
 		us_migration_fail(m, us_strerror(r));
 }
@@ -392,14 +453,16 @@ static void do_handoff(struct us_migration *m)
 void us_migrate_stopped(struct us_host_vm *vm, bool stopped, uint64_t age_usec)
 {
 	struct us_migration *m = vm->migration;
+	struct us_handoff_peer peer;
 
 	if (!m || m->plan.stage != US_STAGE_TRANSFER || !m->start_asked)
 		return;
+	peer = (struct us_handoff_peer){ m->carrier, m->token };
 	m->is_stopped = stopped;
 	if (stopped)
-		us_handoff_stopped(vm, m->carrier, age_usec);
+		us_handoff_stopped(vm, &peer, age_usec);
 	else
-		us_handoff_resumed(vm, m->carrier);
+		us_handoff_resumed(vm, &peer);
 }
 
 /* ---- All of them ---- */

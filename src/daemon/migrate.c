@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/codec.h"
 #include "api/uri.h"
 #include "daemon/allow.h"
 #include "daemon/crash.h"
 #include "daemon/migrate-private.h"
+#include "daemon/settings.h"
 #include "util/clock.h"
 
 enum {
@@ -48,6 +50,18 @@ json_t *us_migration_progress(const struct us_migration *m, const char *line, bo
 		json_object_set_new(progress, "downtime_msec",
 				    json_integer((json_int_t)p->downtime_msec));
 	return json_pack("{s:o}", "progress", progress);
+}
+
+void us_migration_warn(struct us_migration *m, const char *warning)
+{
+	json_t *parameters;
+
+	if (!m->call || !us_call_wants_more(m->call))
+		return;
+	parameters = us_migration_progress(m, us_stage_name(m->plan.stage), false);
+	json_object_set_new(json_object_get(parameters, "progress"), "warning",
+			    us_wire_string(warning));
+	us_call_continue(m->call, parameters);
 }
 
 static void tell_stage(struct us_migration *m)
@@ -141,6 +155,8 @@ static void succeed(struct us_migration *m)
 
 void us_migrate_free(struct us_migration *m)
 {
+	struct us_host_vm *vm = m ? m->vm : NULL;
+
 	if (!m)
 		return;
 	if (m->call || m->abort_call) {
@@ -160,6 +176,7 @@ void us_migrate_free(struct us_migration *m)
 	free(m->destination);
 	free(m->uri);
 	free(m);
+	us_settings_restore(vm);
 }
 
 /* ---- The plan ---- */

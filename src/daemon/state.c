@@ -13,6 +13,7 @@
 
 #include "api/codec.h"
 #include "daemon/daemon.h"
+#include "daemon/settings.h"
 #include "util/clock.h"
 #include "util/file.h"
 
@@ -55,9 +56,9 @@ static json_t *vm_state(const struct us_host_vm *vm)
 	us_list_for_each (pair, &vm->pairs, link)
 		if (!pair->engine.removing && json_array_append_new(pairs, pair_state(pair)) < 0)
 			return NULL;
-	return json_pack("{s:s, s:o, s:b, s:O}", "name", vm->name, "qmp",
-			 us_wire_string(vm->monitor_path), "prepared", vm->prepared, "pairs",
-			 pairs);
+	return json_pack("{s:s, s:o, s:b, s:O, s:O*}", "name", vm->name, "qmp",
+			 us_wire_string(vm->monitor_path), "prepared", vm->prepared, "pairs", pairs,
+			 "settings_before", vm->settings_before);
 }
 
 char *us_state_text(const struct us_host_vm *vm)
@@ -218,19 +219,21 @@ static int load_pair(struct us_host_vm *vm, const json_t *state)
 static int load_vm(struct us_daemon *daemon, const json_t *state)
 {
 	const char *name, *path;
-	const json_t *pairs, *pair;
+	const json_t *pairs, *pair, *before = NULL;
 	struct us_host_vm *vm;
 	size_t i;
 	int prepared, r;
 
-	if (json_unpack((json_t *)state, "{s:s, s:s, s:b, s:o}", "name", &name, "qmp", &path,
-			"prepared", &prepared, "pairs", &pairs) < 0 ||
-	    !us_name_is_valid(name) || us_daemon_vm(daemon, name))
+	if (json_unpack((json_t *)state, "{s:s, s:s, s:b, s:o, s?o}", "name", &name, "qmp", &path,
+			"prepared", &prepared, "pairs", &pairs, "settings_before", &before) < 0 ||
+	    !us_name_is_valid(name) || us_daemon_vm(daemon, name) ||
+	    (before && !us_settings_are_valid(before)))
 		return -EBADMSG;
 	r = us_host_vm_new(&vm, daemon, name, path);
 	if (r < 0)
 		return r;
 	vm->prepared = prepared;
+	vm->settings_before = json_incref((json_t *)before);
 	json_array_foreach (pairs, i, pair) {
 		r = load_pair(vm, pair);
 		if (r < 0) {

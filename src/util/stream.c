@@ -378,20 +378,43 @@ void us_stream_set_client(struct us_stream *stream, int64_t priority)
 	sd_event_source_set_priority(stream->io, priority);
 }
 
+/* Room for one descriptor that goes with a message, aligned as its header has to be. */
+union rights {
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+static void attach(struct msghdr *message, union rights *rights, int fd)
+{
+	message->msg_control = rights->bytes;
+	message->msg_controllen = sizeof(rights->bytes);
+	rights->header = (struct cmsghdr){
+		.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
+		.cmsg_len = CMSG_LEN(sizeof(fd)),
+	};
+	memcpy(CMSG_DATA(&rights->header), &fd, sizeof(fd));
+}
+
 /* Writes what the socket takes at once, without keeping a copy; the rest has to wait. */
-static size_t send_now(struct us_stream *stream, const char *text, size_t length)
+static size_t send_now(struct us_stream *stream, const char *text, size_t length, int fd)
 {
 	struct iovec parts[] = {
 		{ .iov_base = (void *)text, .iov_len = length },
 		{ .iov_base = &stream->delimiter, .iov_len = 1 },
 	};
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
-	ssize_t n = sendmsg(stream->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	union rights rights = { 0 };
+	ssize_t n;
+
+	if (fd >= 0)
+		attach(&message, &rights, fd);
+	n = sendmsg(stream->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	return n > 0 ? n : 0; /* an error comes again when the rest is written */
 }
 
-int us_stream_send(struct us_stream *stream, const char *text, size_t length)
+static int send_with(struct us_stream *stream, const char *text, size_t length, int fd)
 {
 	bool idle = stream->out.start == stream->out.end;
 	size_t sent = 0;
@@ -404,9 +427,11 @@ int us_stream_send(struct us_stream *stream, const char *text, size_t length)
 		return -ENOBUFS;
 	}
 	if (idle)
-		sent = send_now(stream, text, length);
+		sent = send_now(stream, text, length, fd);
 	if (sent > length)
 		return 0;
+	if (sent == 0 && fd >= 0) /* it goes with the first byte, or not at all */
+		return -EAGAIN;
 	if (sent < length)
 		r = buffer_append(&stream->out, text + sent, length - sent);
 	if (r == 0)
@@ -419,6 +444,16 @@ int us_stream_send(struct us_stream *stream, const char *text, size_t length)
 		flush(stream);
 	want(stream);
 	return 0;
+}
+
+int us_stream_send(struct us_stream *stream, const char *text, size_t length)
+{
+	return send_with(stream, text, length, -1);
+}
+
+int us_stream_send_fd(struct us_stream *stream, const char *text, size_t length, int fd)
+{
+	return send_with(stream, text, length, fd);
 }
 
 size_t us_stream_backlog(const struct us_stream *stream)

@@ -59,6 +59,12 @@ US_DEFINE_CLEANUP(struct us_stream *, us_stream_free)
  */
 int us_stream_send(struct us_stream *stream, const char *text, size_t length);
 
+/*
+ * The same over a Unix socket, with a copy of @fd (SCM_RIGHTS, unix(7)), which stays the caller's.
+ * -EAGAIN: not now, because the peer does not read; nothing was sent.
+ */
+int us_stream_send_fd(struct us_stream *stream, const char *text, size_t length, int fd);
+
 /* Bytes that wait for the peer to read. */
 size_t us_stream_backlog(const struct us_stream *stream);
 

@@ -50,16 +50,18 @@ struct us_transfer_progress {
 };
 
 enum us_vm_event_type {
-	US_VM_ADOPTED,	/* the monitor answered; `state` and `transfer` are known. Again after
-			 * every reconnect: whatever was known before must be observed anew */
-	US_VM_REFUSED,	/* cannot be adopted (`reason`): held by someone else, too old, no such
-			 * path … Nothing more will come until us_vm_connect() */
-	US_VM_LOST,	/* the monitor went away (`reason`); reconnecting by itself with back-off.
-			 * Of both: `exited` is true when no process listens on the socket */
-	US_VM_STATE,	/* `state` changed */
-	US_VM_RESET,	/* the machine was reset: `by_guest`, `age_usec` */
-	US_VM_GUEST,	/* a watched standby's driver: `device`, `guest`, `driver_ok` */
-	US_VM_DELETED,	/* a device is gone from the VM: `device` */
+	US_VM_ADOPTED, /* the monitor answered; `state` and `transfer` are known. Again after
+			* every reconnect: whatever was known before must be observed anew */
+	US_VM_REFUSED, /* cannot be adopted (`reason`): held by someone else, too old, no such
+			* path … Nothing more will come until us_vm_connect() */
+	US_VM_LOST,    /* the monitor went away (`reason`); reconnecting by itself with back-off.
+			* Of both: `exited` is true when no process listens on the socket */
+	US_VM_STATE,   /* `state` changed */
+	US_VM_RESET,   /* the machine was reset: `by_guest`, `age_usec` */
+	US_VM_GUEST,   /* a watched standby's driver: `device`, `guest`, `driver_ok` */
+	US_VM_DELETED, /* a device is gone from the VM: `device` */
+	US_VM_INCOMING_FAILED, /* what connected after us_vm_listen_transfer() could not be given
+				* to the VMM (`reason`) */
 	US_VM_TRANSFER, /* `transfer` changed; to its end, once `state` tells who has the guest */
 	US_VM_TRACE,	/* any event of the monitor, for those who watch: `name` (RESET, STOP …),
 			 * told before the meaning above is */
@@ -195,13 +197,25 @@ void us_vm_return_slot(struct us_vm *vm, const char *bus);
 /* ---- Migration ---- */
 
 /*
+ * What the settings were that are about to be changed, as us_vm_restore_transfer() takes it:
+ * {"capabilities": {NAME: BOOL…}, "parameters": {NAME: VALUE…}}; valid during the call. And whether
+ * a migration with the new ones is encrypted.
+ */
+typedef void (*us_vm_before_fn)(void *userdata, const json_t *before, bool is_encrypted);
+
+/*
  * Sets migration capabilities and parameters from `--set` pairs: a JSON object of strings,
  * {"max-bandwidth": "64M", "multifd": "on"}; a name is looked up among the capabilities, then
  * among the parameters, and its value converted to the parameter's type (sizes with K, M, G, T).
- * Unknown names are refused by name. `events` is always set.
+ * Unknown names are refused by name. `events` is always set. @before (or NULL) is told once, before
+ * the first of them is set, unless none is.
  */
-int us_vm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vm_done_fn done,
-			     void *userdata);
+int us_vm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vm_before_fn before,
+			     us_vm_done_fn done, void *userdata);
+
+/* Sets them to what they were; @before holds at least one. */
+int us_vm_restore_transfer(struct us_vm *vm, const json_t *before, us_vm_done_fn done,
+			   void *userdata);
 
 /* Source: starts towards @uri; US_VM_TRANSFER events tell the rest. */
 int us_vm_start_transfer(struct us_vm *vm, const char *uri, us_vm_done_fn done, void *userdata);
@@ -210,11 +224,16 @@ int us_vm_start_transfer(struct us_vm *vm, const char *uri, us_vm_done_fn done, 
 int us_vm_cancel_transfer(struct us_vm *vm, us_vm_done_fn done, void *userdata);
 
 /*
- * Destination, started with `-incoming defer`: listens on @address (an IP address; port chosen
- * by the kernel). @done with r == 0 has the URI to migrate to in @why.
+ * Destination, started with `-incoming defer`: listens on @address (an IP address of this host;
+ * port chosen by the kernel) until one has connected, who is given to the VMM. @done with r == 0
+ * has the URI to migrate to in @why. With a capability that needs several connections (multifd,
+ * postcopy-preempt) the VMM listens itself, and goes on until one has come. Refused, in words:
+ * it does so already, it is no address of this host.
  */
 int us_vm_listen_transfer(struct us_vm *vm, const char *address, us_vm_done_fn done,
 			  void *userdata);
+/* The source gave up: nobody may connect any more, unless the VMM listens itself. */
+void us_vm_stop_listening(struct us_vm *vm);
 
 typedef void (*us_vm_progress_fn)(void *userdata, int r, const char *why,
 				  const struct us_transfer_progress *progress);

@@ -140,7 +140,7 @@ static void ask_all(struct us_vm *vm)
 	count(us_vm_plug(vm, &emulated, on_done, NULL));
 	count(us_vm_plug(vm, &vfio, on_done, NULL));
 	count(us_vm_unplug(vm, "p0", on_done, NULL));
-	count(us_vm_configure_transfer(vm, settings, on_done, NULL));
+	count(us_vm_configure_transfer(vm, settings, NULL, on_done, NULL));
 	count(us_vm_listen_transfer(vm, "127.0.0.1", on_done, NULL));
 	count(us_vm_start_transfer(vm, "tcp:127.0.0.1:1", on_done, NULL));
 	count(us_vm_query_transfer(vm, on_progress, NULL));

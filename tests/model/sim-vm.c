@@ -503,14 +503,21 @@ int us_vm_reset(struct us_vm *vm, us_vm_done_fn done, void *userdata)
 	return ask_done(vm, REQUEST_RESET, NULL, done, userdata);
 }
 
-int us_vm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vm_done_fn done,
-			     void *userdata)
+int us_vm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vm_before_fn before,
+			     us_vm_done_fn done, void *userdata)
 {
 	int r = ask_done(vm, REQUEST_CONFIGURE, NULL, done, userdata);
 
 	if (r == 0 && sim_is_alive())
 		qemu_of(vm)->configures++;
 	return r;
+}
+
+/* Nothing is ever set. */
+int us_vm_restore_transfer(struct us_vm *vm, const json_t *before, us_vm_done_fn done,
+			   void *userdata)
+{
+	return -ENOTCONN;
 }
 
 int us_vm_start_transfer(struct us_vm *vm, const char *uri, us_vm_done_fn done, void *userdata)
@@ -535,6 +542,12 @@ int us_vm_cancel_transfer(struct us_vm *vm, us_vm_done_fn done, void *userdata)
 int us_vm_listen_transfer(struct us_vm *vm, const char *address, us_vm_done_fn done, void *userdata)
 {
 	return ask_done(vm, REQUEST_LISTEN, NULL, done, userdata);
+}
+
+void us_vm_stop_listening(struct us_vm *vm)
+{
+	if (sim_is_alive())
+		qemu_of(vm)->is_listening = false;
 }
 
 int us_vm_query_transfer(struct us_vm *vm, us_vm_progress_fn done, void *userdata)

@@ -421,3 +421,51 @@ int us_decode_settings(const json_t *settings, const json_t *known_capabilities,
 	*ret_parameters = parameters;
 	return 0;
 }
+
+json_t *us_decode_before(const json_t *known_capabilities, const json_t *known_parameters,
+			 const json_t *capabilities, const json_t *parameters)
+{
+	json_t *states = json_object(), *values = json_object(), *value;
+	const char *name;
+	const json_t *entry;
+	int r = 0;
+	size_t i;
+
+	json_array_foreach ((json_t *)capabilities, i, entry) {
+		const json_t *known;
+
+		name = json_string_value(json_object_get(entry, "capability"));
+		known = find_capability(known_capabilities, name);
+		/* It is on for as long as we are there. */
+		if (known && strcmp(name, "events") != 0)
+			r |= json_object_set(states, name, json_object_get(known, "state"));
+	}
+	json_object_foreach ((json_t *)parameters, name, value)
+		r |= json_object_set(values, name, json_object_get(known_parameters, name));
+	if (r) {
+		json_decref(states);
+		json_decref(values);
+		return NULL;
+	}
+	return json_pack("{s:o, s:o}", "capabilities", states, "parameters", values);
+}
+
+bool us_decode_is_encrypted(const json_t *known_parameters, const json_t *parameters)
+{
+	const json_t *set = json_object_get(parameters, "tls-creds");
+	const char *id =
+		json_string_value(set ? set : json_object_get(known_parameters, "tls-creds"));
+
+	return id && id[0];
+}
+
+bool us_decode_needs_connections(const json_t *known_capabilities)
+{
+	static const char *const names[] = { "multifd", "postcopy-preempt" };
+
+	for (size_t i = 0; i < US_ARRAY_LENGTH(names); i++)
+		if (json_is_true(json_object_get(find_capability(known_capabilities, names[i]),
+						 "state")))
+			return true;
+	return false;
+}

@@ -124,3 +124,17 @@ int us_decode_listen_uri(const json_t *answer, char *ret_uri, size_t size);
 int us_decode_settings(const json_t *settings, const json_t *known_capabilities,
 		       const json_t *known_parameters, json_t **ret_capabilities,
 		       json_t **ret_parameters, struct us_reason *reason);
+
+/*
+ * What the settings that us_decode_settings() made are now, from the same answers, for the day when
+ * they are put back: {"capabilities": {NAME: BOOL…}, "parameters": {NAME: VALUE…}}. The caller's;
+ * NULL: no memory.
+ */
+json_t *us_decode_before(const json_t *known_capabilities, const json_t *known_parameters,
+			 const json_t *capabilities, const json_t *parameters);
+
+/* Whether a migration with @parameters set (NULL: none) is encrypted, by tls-creds. */
+bool us_decode_is_encrypted(const json_t *known_parameters, const json_t *parameters);
+
+/* Whether a capability is on that makes the source connect more than once. */
+bool us_decode_needs_connections(const json_t *known_capabilities);

@@ -343,8 +343,26 @@ static int make_request(char **ret_text, int64_t id, const char *command, const 
 	return 0;
 }
 
-static int call(struct us_qmp *qmp, uint64_t timeout_usec, us_qmp_answer_fn answer, void *userdata,
-		const char *name, const char *format, va_list arguments)
+static int send_command(struct us_qmp *qmp, struct command *command, const char *text, int fd)
+{
+	int r = 0;
+
+	us_list_append(&qmp->commands, &command->link);
+	set_timer(qmp, command->deadline_usec);
+	if (fd >= 0)
+		r = us_stream_send_fd(qmp->stream, text, strlen(text), fd);
+	else
+		us_stream_send(qmp->stream, text, strlen(text));
+	/* Should it fail otherwise, the stream ends, and it is answered with the others. */
+	if (r != -EAGAIN)
+		return 0;
+	us_list_remove(&command->link);
+	free(command);
+	return r;
+}
+
+static int call(struct us_qmp *qmp, uint64_t timeout_usec, int fd, us_qmp_answer_fn answer,
+		void *userdata, const char *name, const char *format, va_list arguments)
 {
 	US_CLEANUP(us_freep) char *text = NULL;
 	struct command *command;
@@ -366,11 +384,7 @@ static int call(struct us_qmp *qmp, uint64_t timeout_usec, us_qmp_answer_fn answ
 		.userdata = userdata,
 	};
 	strcpy(command->name, name);
-	us_list_append(&qmp->commands, &command->link);
-	set_timer(qmp, command->deadline_usec);
-	/* Should this fail, the stream ends, and the command is answered with the others. */
-	us_stream_send(qmp->stream, text, strlen(text));
-	return 0;
+	return send_command(qmp, command, text, fd);
 }
 
 int us_qmp_call(struct us_qmp *qmp, us_qmp_answer_fn answer, void *userdata, const char *command,
@@ -380,7 +394,7 @@ int us_qmp_call(struct us_qmp *qmp, us_qmp_answer_fn answer, void *userdata, con
 	int r;
 
 	va_start(arguments, format);
-	r = call(qmp, US_QMP_COMMAND_USEC, answer, userdata, command, format, arguments);
+	r = call(qmp, US_QMP_COMMAND_USEC, -1, answer, userdata, command, format, arguments);
 	va_end(arguments);
 	return r;
 }
@@ -392,7 +406,19 @@ int us_qmp_call_within(struct us_qmp *qmp, uint64_t timeout_usec, us_qmp_answer_
 	int r;
 
 	va_start(arguments, format);
-	r = call(qmp, timeout_usec, answer, userdata, command, format, arguments);
+	r = call(qmp, timeout_usec, -1, answer, userdata, command, format, arguments);
+	va_end(arguments);
+	return r;
+}
+
+int us_qmp_call_fd(struct us_qmp *qmp, int fd, us_qmp_answer_fn answer, void *userdata,
+		   const char *command, const char *format, ...)
+{
+	va_list arguments;
+	int r;
+
+	va_start(arguments, format);
+	r = call(qmp, US_QMP_COMMAND_USEC, fd, answer, userdata, command, format, arguments);
 	va_end(arguments);
 	return r;
 }

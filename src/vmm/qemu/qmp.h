@@ -86,6 +86,13 @@ int us_qmp_call_within(struct us_qmp *qmp, uint64_t timeout_usec, us_qmp_answer_
 		       void *userdata, const char *command, const char *format, ...);
 
 /*
+ * The same with a copy of @fd, for `getfd`. -EAGAIN too, if the peer does not read now; it is not
+ * answered then.
+ */
+int us_qmp_call_fd(struct us_qmp *qmp, int fd, us_qmp_answer_fn answer, void *userdata,
+		   const char *command, const char *format, ...);
+
+/*
  * A question that is asked often and whose answer seldom changes. Its text is prepared once, its
  * id is constant, and an answer equal to the last one, byte for byte, is not even parsed.
  */

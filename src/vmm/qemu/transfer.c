@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Migration: settings, listening, starting, and how far it is. */
+/* Migration: settings and what they were, starting, and how far it is. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +69,7 @@ int us_vm_query_transfer(struct us_vm *vm, us_vm_progress_fn done, void *userdat
 struct configuration {
 	struct us_vm *vm;
 	struct us_request *request;
+	us_vm_before_fn before;
 	json_t *settings, *known_capabilities;
 	json_t *parameters; /* to be set last; NULL if there are none */
 };
@@ -107,6 +108,24 @@ static void on_capabilities_set(void *userdata, const struct us_qmp_answer *answ
 		finish_configuration(configuration, r, us_strerror(r));
 }
 
+/* Nothing was set yet: whoever remembers what it was does so in time. */
+static int tell_before(struct configuration *configuration, const json_t *known_parameters,
+		       const json_t *capabilities)
+{
+	struct us_request *request = configuration->request;
+	US_CLEANUP(json_decrefp)
+	json_t *before = us_decode_before(configuration->known_capabilities, known_parameters,
+					  capabilities, configuration->parameters);
+
+	if (!before)
+		return -ENOMEM;
+	if (!configuration->vm->freed && configuration->before)
+		configuration->before(
+			request->userdata, before,
+			us_decode_is_encrypted(known_parameters, configuration->parameters));
+	return 0;
+}
+
 static void on_parameters_known(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct configuration *configuration = userdata;
@@ -121,6 +140,10 @@ static void on_parameters_known(void *userdata, const struct us_qmp_answer *answ
 	r = us_decode_settings(configuration->settings, configuration->known_capabilities,
 			       answer->value, &capabilities, &configuration->parameters, &reason);
 	if (r == 0)
+		r = tell_before(configuration, answer->value, capabilities);
+	if (r != 0)
+		json_decref(capabilities);
+	else
 		r = us_qmp_call(configuration->vm->qmp, on_capabilities_set, configuration,
 				"migrate-set-capabilities", "{s:o}", "capabilities", capabilities);
 	if (r)
@@ -144,8 +167,8 @@ static void on_capabilities_known(void *userdata, const struct us_qmp_answer *an
 		finish_configuration(configuration, r, us_strerror(r));
 }
 
-int us_vm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vm_done_fn done,
-			     void *userdata)
+int us_vm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vm_before_fn before,
+			     us_vm_done_fn done, void *userdata)
 {
 	struct configuration *configuration;
 	int r;
@@ -156,6 +179,7 @@ int us_vm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vm_don
 	if (!configuration)
 		return -ENOMEM;
 	configuration->vm = vm;
+	configuration->before = before;
 	configuration->request = us_request_new(vm, done, userdata);
 	configuration->settings = settings ? json_deep_copy(settings) : json_object();
 	r = configuration->request && configuration->settings ? 0 : -ENOMEM;
@@ -170,84 +194,75 @@ int us_vm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vm_don
 	return r;
 }
 
-/* ---- The destination listens ---- */
-
-struct listening {
-	struct us_vm *vm;
+/* Both commands at once: the one does not depend on the other. The last answer is told. */
+struct restoring {
 	struct us_request *request;
-	char uri[128]; /* "" once QEMU was told it */
+	unsigned unanswered;
+	struct us_reason reason; /* the first refusal's, if there was one */
+	int r;
 };
 
-static void finish_listening(struct listening *listening, int r, const char *why)
+static void on_restored(void *userdata, const struct us_qmp_answer *answer)
 {
-	us_request_finish(listening->request, r, why);
-	free(listening);
-}
+	struct restoring *restoring = userdata;
 
-static int ask_where(struct listening *listening);
-
-static void on_incoming(void *userdata, const struct us_qmp_answer *answer)
-{
-	struct listening *listening = userdata;
-	int r = answer->r ? answer->r : ask_where(listening);
-
-	if (r)
-		finish_listening(listening, r, answer->r ? answer->why : us_strerror(r));
-}
-
-/* It may listen already, for a source that gave up: QEMU does not stop, nor listen twice. */
-static void on_address(void *userdata, const struct us_qmp_answer *answer)
-{
-	struct listening *listening = userdata;
-	char uri[sizeof(listening->uri)];
-	int r = answer->r;
-
-	if (r) {
-		finish_listening(listening, r, answer->why);
-		return;
+	if (answer->r && !restoring->r) {
+		restoring->r = answer->r;
+		us_refuse(&restoring->reason, "%s", answer->why);
 	}
-	if (us_decode_listen_uri(answer->value, uri, sizeof(uri)) == 0) {
-		finish_listening(listening, 0, uri);
+	if (--restoring->unanswered > 0)
 		return;
-	}
-	if (!listening->uri[0]) {
-		finish_listening(listening, US_REFUSED,
-				 "QEMU does not tell where it listens for a migration");
-		return;
-	}
-	r = us_qmp_call(listening->vm->qmp, on_incoming, listening, "migrate-incoming", "{s:s}",
-			"uri", listening->uri);
-	listening->uri[0] = '\0';
-	if (r)
-		finish_listening(listening, r, us_strerror(r));
+	us_request_finish(restoring->request, restoring->r, restoring->reason.text);
+	free(restoring);
 }
 
-static int ask_where(struct listening *listening)
+static json_t *capability_list(const json_t *capabilities)
 {
-	return us_qmp_call(listening->vm->qmp, on_address, listening, "query-migrate", NULL);
+	json_t *list = json_array(), *state;
+	const char *name;
+
+	json_object_foreach ((json_t *)capabilities, name, state)
+		json_array_append_new(list,
+				      json_pack("{s:s, s:O}", "capability", name, "state", state));
+	return list;
 }
 
-int us_vm_listen_transfer(struct us_vm *vm, const char *address, us_vm_done_fn done, void *userdata)
+static int send_restore(struct us_vm *vm, const json_t *before, struct restoring *restoring)
 {
-	struct listening *listening;
-	int r;
+	json_t *capabilities = json_object_get(before, "capabilities");
+	json_t *parameters = json_object_get(before, "parameters");
+	int r = 0;
 
-	if (!vm->adopted)
-		return -ENOTCONN;
-	listening = malloc(sizeof(*listening));
-	if (!listening)
-		return -ENOMEM;
-	listening->vm = vm;
-	listening->request = us_request_new(vm, done, userdata);
-	r = snprintf(listening->uri, sizeof(listening->uri),
-		     strchr(address, ':') ? "tcp:[%s]:0" : "tcp:%s:0", address);
-	if (r < 0 || (size_t)r >= sizeof(listening->uri))
-		r = -EINVAL;
-	else
-		r = listening->request ? ask_where(listening) : -ENOMEM;
-	if (r < 0) {
-		free(listening->request);
-		free(listening);
+	if (json_object_size(capabilities) > 0)
+		r = us_qmp_call(vm->qmp, on_restored, restoring, "migrate-set-capabilities",
+				"{s:o}", "capabilities", capability_list(capabilities));
+	if (r < 0)
+		return r;
+	restoring->unanswered = json_object_size(capabilities) > 0;
+	if (json_object_size(parameters) > 0)
+		r = us_qmp_call(vm->qmp, on_restored, restoring, "migrate-set-parameters", "O",
+				parameters);
+	if (r == 0)
+		restoring->unanswered += json_object_size(parameters) > 0;
+	else if (restoring->unanswered > 0) /* the answer to the one tells of the other */
+		restoring->r = r;
+	return restoring->unanswered > 0 ? 0 : r;
+}
+
+int us_vm_restore_transfer(struct us_vm *vm, const json_t *before, us_vm_done_fn done,
+			   void *userdata)
+{
+	struct restoring *restoring;
+	int r = vm->adopted ? 0 : -ENOTCONN;
+
+	restoring = r == 0 ? calloc(1, sizeof(*restoring)) : NULL;
+	if (!restoring)
+		return r < 0 ? r : -ENOMEM;
+	restoring->request = us_request_new(vm, done, userdata);
+	r = restoring->request ? send_restore(vm, before, restoring) : -ENOMEM;
+	if (r < 0 || restoring->unanswered == 0) {
+		free(restoring->request);
+		free(restoring);
 	}
 	return r;
 }

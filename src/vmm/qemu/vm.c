@@ -139,6 +139,7 @@ static void forget_connection(struct us_vm *vm)
 {
 	vm->adopted = vm->running = vm->transfer_untold = false;
 	vm->state = US_VM_UNKNOWN;
+	us_listener_close(vm);
 	us_qmp_free(US_STEAL(vm->qmp));
 	us_timer_stop(&vm->timer);
 }
@@ -549,6 +550,7 @@ int us_vm_new(struct us_vm **ret_vm, sd_event *loop, const char *name, const cha
 		return -ENOMEM;
 	vm->loop = loop;
 	vm->pidfd = -1;
+	vm->listen_fd = -1;
 	vm->handler = handler;
 	vm->userdata = userdata;
 	us_list_init(&vm->standbys);

@@ -40,6 +40,9 @@ struct us_vm {
 	bool transfer_events; /* QEMU tells MIGRATION events; else we look */
 	bool transfer_untold; /* it ended, and the run state that it left is being looked up */
 
+	int listen_fd; /* for one that migrates here, -1: nobody is awaited: listen.c */
+	sd_event_source *connecting;
+
 	struct us_list standbys; /* watched: standby.c */
 	int64_t last_poll_id;
 	struct us_list primaries; /* that were plugged or unplugged: primary.c */
@@ -113,6 +116,11 @@ typedef void (*us_slot_fn)(void *userdata, int r, const char *why, const struct 
 int us_slot_find(struct us_vm *vm, const char *bus, us_slot_fn found, void *userdata);
 void us_slot_unclaim(struct us_vm *vm, const char *bus);
 void us_slot_free_all(struct us_vm *vm);
+
+/* ---- listen.c ---- */
+
+/* Whoever did not connect yet does not any more. */
+void us_listener_close(struct us_vm *vm);
 
 /* ---- transfer.c ---- */
 

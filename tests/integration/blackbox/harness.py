@@ -244,6 +244,29 @@ class Qemu:
         end(self.process)
 
 
+class Source:
+    """What another host's daemon is for this one: @qemu's guest comes to the VM @vm of @daemon."""
+
+    PROTOCOL = 2
+
+    def __init__(self, daemon, vm, *pairs, settings=None, **more):
+        """@pairs: (name, MAC). @more: members of the call."""
+        self.client = daemon.client()
+        wanted = [{'name': name, 'mac': mac, 'mtu': 0, 'queues': 1} for name, mac in pairs]
+        self.answer = self.client.call('Receive', {'vm': vm, 'pairs': wanted, 'settings': settings,
+                                                   'protocol': self.PROTOCOL, **more}, more=True)
+        self.uri = self.answer['parameters'].get('uri')
+        self.token = self.answer['parameters'].get('token')
+
+    def migrate(self, qemu):
+        qemu.command('migrate', uri=self.uri)
+        answer = self.client.receive()
+        check(answer['parameters'].get('arrived'), answer)
+
+    def give_up(self):
+        self.client.close()
+
+
 class Fake:
     """Says @words to everybody who connects, in place of a QEMU, and goes on with @then(peer)."""
 

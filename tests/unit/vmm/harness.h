@@ -74,6 +74,9 @@ static inline void on_vm_event(void *userdata, const struct us_vm_event *event)
 	case US_VM_DELETED:
 		record(watched, "deleted %s\n", event->device);
 		break;
+	case US_VM_INCOMING_FAILED:
+		record(watched, "incoming failed\n");
+		break;
 	case US_VM_TRANSFER:
 		record(watched, "transfer %s\n", us_transfer_name(event->transfer));
 		break;

@@ -399,7 +399,7 @@ static void configure(struct machine *machine, struct answer *a, const char *nam
 	json_t *settings = json_pack("{s:s}", name, value);
 
 	ASK(&machine->watched, *a,
-	    us_vm_configure_transfer(machine->watched.vm, settings, on_done, a));
+	    us_vm_configure_transfer(machine->watched.vm, settings, NULL, on_done, a));
 	json_decref(settings);
 }
 
@@ -431,6 +431,18 @@ static void test_configure(void **state)
 
 static const char *const pc_incoming[] = { "-machine", "pc", "-S", "-incoming", "defer", NULL };
 
+/* Whether somebody listens on the port of a URI "tcp:HOST:PORT" at this host. */
+static bool is_open(const char *uri)
+{
+	char command[128];
+
+	/* The state is 0A (LISTEN), the port in hexadecimal digits (proc_net_tcp.txt). */
+	snprintf(command, sizeof(command),
+		 "grep -q ':%04X [0-9A-F:]* 0A ' /proc/net/tcp /proc/net/tcp6",
+		 atoi(strrchr(uri, ':') + 1));
+	return system(command) == 0;
+}
+
 static void test_migrate(void **state)
 {
 	static const char *const addresses[] = { "127.0.0.1", "::1" };
@@ -449,11 +461,14 @@ static void test_migrate(void **state)
 		    us_vm_listen_transfer(destination.watched.vm, addresses[i], on_done, &a));
 		assert_int_equal(a.r, 0);
 		assert_int_equal(strncmp(a.why, prefixes[i], strlen(prefixes[i])), 0);
-		/* For the next source, if the first one gave up: the same. */
+		/* The first source gave up: for the next one, QEMU is as it was. */
+		assert_true(is_open(a.why));
+		us_vm_stop_listening(destination.watched.vm);
+		assert_false(is_open(a.why));
 		ASK(&destination.watched, again,
 		    us_vm_listen_transfer(destination.watched.vm, addresses[i], on_done, &again));
 		assert_int_equal(again.r, 0);
-		assert_string_equal(again.why, a.why);
+		a = again;
 		assert_int_equal(us_vm_start_transfer(source.watched.vm, a.why, on_done,
 						      &(struct answer){ 0 }),
 				 0);
@@ -466,9 +481,157 @@ static void test_migrate(void **state)
 		assert_int_equal(a.progress.transfer, US_TRANSFER_COMPLETED);
 		assert_true(a.progress.transferred_bytes > 0);
 		assert_int_equal(a.progress.remaining_bytes, 0);
+		assert_false(is_open(again.why));
 		stop(&source);
 		stop(&destination);
 	}
+}
+
+/* What QEMU listens for itself cannot be called off, and so not be listened for again. */
+static void test_listens_itself(void **state)
+{
+	struct machine destination;
+	struct answer a;
+
+	start(&destination, "itself", pc_incoming);
+	configure(&destination, &a, "multifd", "on");
+	ASK(&destination.watched, a,
+	    us_vm_listen_transfer(destination.watched.vm, "::1", on_done, &a));
+	assert_int_equal(a.r, 0);
+	assert_contains(a.why, "tcp:[::1]:");
+	us_vm_stop_listening(destination.watched.vm);
+	assert_true(is_open(a.why));
+	ASK(&destination.watched, a,
+	    us_vm_listen_transfer(destination.watched.vm, "::1", on_done, &a));
+	assert_int_equal(a.r, US_REFUSED);
+	assert_contains(a.why, "listens at tcp:[::1]:");
+	stop(&destination);
+}
+
+/* Several connections: the whole of it. */
+static void test_multifd(void **state)
+{
+	struct machine source, destination;
+	struct answer a;
+
+	start(&source, "source", pc);
+	start(&destination, "destination", pc_incoming);
+	configure(&source, &a, "multifd", "on");
+	configure(&destination, &a, "multifd", "on");
+	ASK(&destination.watched, a,
+	    us_vm_listen_transfer(destination.watched.vm, "127.0.0.1", on_done, &a));
+	assert_int_equal(a.r, 0);
+	assert_int_equal(
+		us_vm_start_transfer(source.watched.vm, a.why, on_done, &(struct answer){ 0 }), 0);
+	WAIT_FOR(loop, us_vm_state(source.watched.vm) == US_VM_MOVED);
+	WAIT_FOR(loop, us_vm_state(destination.watched.vm) == US_VM_RUNNING);
+	assert_false(is_open(a.why));
+	stop(&source);
+	stop(&destination);
+}
+
+static void test_listens_nowhere(void **state)
+{
+	static const char *const addresses[] = { "192.0.2.1", "fd00::77", "localhost", "",
+						 "127.0.0.1 " };
+	struct machine destination;
+	struct answer a;
+
+	start(&destination, "nowhere", pc_incoming);
+	for (size_t i = 0; i < US_ARRAY_LENGTH(addresses); i++) {
+		ASK(&destination.watched, a,
+		    us_vm_listen_transfer(destination.watched.vm, addresses[i], on_done, &a));
+		assert_int_equal(a.r, US_REFUSED);
+		assert_contains(a.why, "cannot listen at ");
+	}
+	stop(&destination);
+}
+
+/* One that does not migrate: QEMU reads what it is not, and gives up. */
+static void test_stranger_connects(void **state)
+{
+	struct machine destination;
+	char command[160];
+	struct answer a;
+
+	start(&destination, "stranger", pc_incoming);
+	ASK(&destination.watched, a,
+	    us_vm_listen_transfer(destination.watched.vm, "127.0.0.1", on_done, &a));
+	snprintf(command, sizeof(command), "bash -c 'echo hello >/dev/tcp/127.0.0.1/%s'",
+		 strrchr(a.why, ':') + 1);
+	assert_int_equal(system(command), 0);
+	WAIT_FOR(loop, strstr(destination.watched.log, "lost exited\n"));
+	assert_false(is_open(a.why));
+	stop(&destination);
+}
+
+/* A machine that waits for nobody: who connects is not kept waiting. */
+static void test_not_incoming(void **state)
+{
+	struct machine machine;
+	char command[160];
+	struct answer a;
+
+	start(&machine, "running", pc);
+	ASK(&machine.watched, a,
+	    us_vm_listen_transfer(machine.watched.vm, "127.0.0.1", on_done, &a));
+	assert_int_equal(a.r, 0);
+	snprintf(command, sizeof(command),
+		 "bash -c 'exec 3<>/dev/tcp/127.0.0.1/%s; cat <&3 >%s.end' &",
+		 strrchr(a.why, ':') + 1, machine.path);
+	assert_int_equal(system(command), 0);
+	WAIT_FOR(loop, strstr(machine.watched.log, "incoming failed\n"));
+	assert_contains(machine.watched.reason, "QEMU refused migrate-incoming");
+	snprintf(command, sizeof(command), "%s.end", machine.path);
+	unlink(command);
+	stop(&machine);
+}
+
+static void on_before(void *userdata, const json_t *before, bool is_encrypted)
+{
+	struct answer *answer = userdata;
+	char *text = json_dumps(before, JSON_COMPACT | JSON_SORT_KEYS);
+
+	assert_false(answer->done);
+	snprintf(answer->why, sizeof(answer->why), "%s", text);
+	free(text);
+}
+
+/* What was set for one migration is put back, and the next one finds what the first one found. */
+static void test_restore(void **state)
+{
+	json_t *settings = json_pack("{s:s, s:s, s:s, s:s}", "max-bandwidth", "4000000", "multifd",
+				     "on", "tls-creds", "none-such", "downtime-limit", "77");
+	json_t *before;
+	struct machine machine;
+	struct answer a, first;
+
+	start(&machine, "restore", pc);
+	for (int i = 0; i < 2; i++) {
+		struct answer said = { 0 };
+
+		memset(&a, 0, sizeof(a));
+		assert_int_equal(us_vm_configure_transfer(machine.watched.vm, settings, on_before,
+							  on_done, &said),
+				 0);
+		while (!said.why[0])
+			assert_true(sd_event_run(loop, 100 * 1000) >= 0);
+		if (i == 0)
+			first = said;
+		assert_string_equal(said.why, first.why);
+		WAIT_FOR(loop, said.done);
+		assert_int_equal(said.r, 0);
+		before = json_loads(first.why, 0, NULL);
+		ASK(&machine.watched, a,
+		    us_vm_restore_transfer(machine.watched.vm, before, on_done, &a));
+		assert_int_equal(a.r, 0);
+		json_decref(before);
+	}
+	assert_contains(first.why, "\"capabilities\":{\"multifd\":false}");
+	assert_contains(first.why, "\"tls-creds\":\"\"");
+	assert_contains(first.why, "\"downtime-limit\":300");
+	json_decref(settings);
+	stop(&machine);
 }
 
 static void test_cancel(void **state)
@@ -591,6 +754,12 @@ int main(void)
 		cmocka_unit_test(test_unplug_missing),
 		cmocka_unit_test(test_configure),
 		cmocka_unit_test(test_migrate),
+		cmocka_unit_test(test_listens_itself),
+		cmocka_unit_test(test_multifd),
+		cmocka_unit_test(test_listens_nowhere),
+		cmocka_unit_test(test_stranger_connects),
+		cmocka_unit_test(test_not_incoming),
+		cmocka_unit_test(test_restore),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_start_refused),
 		cmocka_unit_test(test_death),

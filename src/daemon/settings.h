@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* QEMU's migration settings as they were before a migration changed them. */
+#pragma once
+
+#include "daemon/daemon.h"
+
+/* They are about to be changed: @before is as us_vm_before_fn() has it. */
+void us_settings_remember(struct us_host_vm *vm, const json_t *before);
+/* No migration is under way any more: puts back what was remembered, if anything was. */
+void us_settings_restore(struct us_host_vm *vm);
+/* The QEMU that had them is gone. */
+void us_settings_forget(struct us_host_vm *vm);
+/* Whether @before, from a file, is such an object. */
+bool us_settings_are_valid(const json_t *before);

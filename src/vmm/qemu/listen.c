@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The destination of a migration listens. QEMU cannot stop once it listens, neither by a command
+ * nor by its own will, until something has connected (qmp_migrate_incoming() and
+ * socket_accept_incoming_migration() in its migration/). So we listen in its place, and give it
+ * the first connection (`getfd`, then `migrate-incoming fd:`): what is called off is closed, and
+ * leaves QEMU as it was. Where a migration needs several connections QEMU has to listen itself.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "vmm/qemu/decode.h"
+#include "vmm/qemu/vm.h"
+
+#define FD_NAME "understudy-migration"
+
+/* A request that is not answered yet. */
+struct listening {
+	struct us_vm *vm;
+	struct us_request *request;
+	char address[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];
+	bool was_told; /* QEMU, to listen itself */
+};
+
+static void finish(struct listening *listening, int r, const char *why)
+{
+	us_request_finish(listening->request, r, why);
+	free(listening);
+}
+
+/* ---- One connection: ours ---- */
+
+static void incoming_failed(struct us_vm *vm, const char *why)
+{
+	us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_INCOMING_FAILED, .reason = why });
+}
+
+static void on_taken_back(void *userdata, const struct us_qmp_answer *answer)
+{
+}
+
+/* The source must see that nobody reads what it sends. */
+static void on_given(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct us_vm *vm = userdata;
+
+	/* -ECONNRESET: the VM is lost, which is told. */
+	if (answer->r == 0 || answer->r == -ECONNRESET)
+		return;
+	us_qmp_call(vm->qmp, on_taken_back, vm, "closefd", "{s:s}", "fdname", FD_NAME);
+	us_vm_hold(vm);
+	incoming_failed(vm, answer->why);
+	us_vm_release(vm);
+}
+
+static void on_got(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct us_vm *vm = userdata;
+	int r = answer->r;
+
+	us_vm_hold(vm);
+	if (r == 0)
+		r = us_qmp_call(vm->qmp, on_given, vm, "migrate-incoming", "{s:s}", "uri",
+				"fd:" FD_NAME);
+	if (r != 0 && r != -ECONNRESET)
+		incoming_failed(vm, answer->r ? answer->why : us_strerror(r));
+	us_vm_release(vm);
+}
+
+static void give(struct us_vm *vm, int fd)
+{
+	int r = us_qmp_call_fd(vm->qmp, fd, on_got, vm, "getfd", "{s:s}", "fdname", FD_NAME);
+
+	if (r < 0)
+		incoming_failed(vm, us_strerror(r));
+}
+
+static int on_connection(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct us_vm *vm = userdata;
+	US_CLEANUP(us_closep) int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+	if (connection < 0) /* it hung up before it was let in */
+		return 0;
+	us_vm_hold(vm);
+	us_listener_close(vm);
+	if (vm->adopted)
+		give(vm, connection);
+	us_vm_release(vm);
+	return 0;
+}
+
+void us_listener_close(struct us_vm *vm)
+{
+	vm->connecting = sd_event_source_disable_unref(vm->connecting);
+	vm->listen_fd = us_close(vm->listen_fd);
+}
+
+static int open_socket(const char *address, int *ret_fd)
+{
+	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_PASSIVE,
+					.ai_socktype = SOCK_STREAM };
+	US_CLEANUP(us_closep) int fd = -1;
+	struct addrinfo *found;
+	int r = 0;
+
+	if (getaddrinfo(address, "0", &hints, &found) != 0)
+		return -EINVAL;
+	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, 1) < 0)
+		r = -errno;
+	freeaddrinfo(found);
+	if (r < 0)
+		return r;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* "tcp:127.0.0.1:49152" */
+static int uri_of(int fd, char *ret_uri, size_t size)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+	char host[INET6_ADDRSTRLEN + IF_NAMESIZE + 1], port[8];
+	int n;
+
+	if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+		return -errno;
+	if (getnameinfo((struct sockaddr *)&address, length, host, sizeof(host), port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		return -EINVAL;
+	n = snprintf(ret_uri, size, strchr(host, ':') ? "tcp:[%s]:%s" : "tcp:%s:%s", host, port);
+	return n > 0 && (size_t)n < size ? 0 : -ENOBUFS;
+}
+
+static void listen_here(struct listening *listening)
+{
+	struct us_vm *vm = listening->vm;
+	struct us_reason reason;
+	char uri[128];
+	int r = vm->adopted ? open_socket(listening->address, &vm->listen_fd) : -ENOTCONN;
+
+	if (r == 0)
+		r = sd_event_add_io(vm->loop, &vm->connecting, vm->listen_fd, EPOLLIN,
+				    on_connection, vm);
+	if (r >= 0)
+		r = uri_of(vm->listen_fd, uri, sizeof(uri));
+	if (r < 0) {
+		us_listener_close(vm);
+		us_refuse(&reason,
+			  "cannot listen at %s for a migration: %s: name an address of this host",
+			  listening->address, us_strerror(r));
+		finish(listening, US_REFUSED, reason.text);
+		return;
+	}
+	finish(listening, 0, uri);
+}
+
+/* ---- Several connections: QEMU's own ---- */
+
+static int ask_where(struct listening *listening);
+
+static void on_incoming(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct listening *listening = userdata;
+	int r = answer->r ? answer->r : ask_where(listening);
+
+	if (r)
+		finish(listening, r, answer->r ? answer->why : us_strerror(r));
+}
+
+static int listen_there(struct listening *listening)
+{
+	char uri[sizeof(listening->address) + 16];
+
+	snprintf(uri, sizeof(uri), strchr(listening->address, ':') ? "tcp:[%s]:0" : "tcp:%s:0",
+		 listening->address);
+	listening->was_told = true;
+	return us_qmp_call(listening->vm->qmp, on_incoming, listening, "migrate-incoming", "{s:s}",
+			   "uri", uri);
+}
+
+static void on_capabilities(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct listening *listening = userdata;
+	int r = answer->r;
+
+	if (r == 0 && !us_decode_needs_connections(answer->value)) {
+		listen_here(listening);
+		return;
+	}
+	if (r == 0)
+		r = listen_there(listening);
+	if (r)
+		finish(listening, r, answer->r ? answer->why : us_strerror(r));
+}
+
+static void on_address(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct listening *listening = userdata;
+	struct us_reason reason;
+	char uri[128];
+	int r = answer->r;
+
+	if (r) {
+		finish(listening, r, answer->why);
+		return;
+	}
+	r = us_decode_listen_uri(answer->value, uri, sizeof(uri));
+	if (listening->was_told) {
+		finish(listening, r,
+		       r == 0 ? uri : "QEMU does not tell where it listens for a migration");
+	} else if (r == 0) {
+		us_refuse(&reason,
+			  "its QEMU listens at %s already, for a migration that was given up, and "
+			  "cannot stop: end it, and start the VM with -incoming defer again",
+			  uri);
+		finish(listening, US_REFUSED, reason.text);
+	} else {
+		r = us_qmp_call(listening->vm->qmp, on_capabilities, listening,
+				"query-migrate-capabilities", NULL);
+		if (r)
+			finish(listening, r, us_strerror(r));
+	}
+}
+
+static int ask_where(struct listening *listening)
+{
+	return us_qmp_call(listening->vm->qmp, on_address, listening, "query-migrate", NULL);
+}
+
+int us_vm_listen_transfer(struct us_vm *vm, const char *address, us_vm_done_fn done, void *userdata)
+{
+	struct listening *listening;
+	int r;
+
+	if (!vm->adopted)
+		return -ENOTCONN;
+	listening = calloc(1, sizeof(*listening));
+	if (!listening)
+		return -ENOMEM;
+	us_listener_close(vm);
+	listening->vm = vm;
+	listening->request = us_request_new(vm, done, userdata);
+	if ((size_t)snprintf(listening->address, sizeof(listening->address), "%s", address) >=
+	    sizeof(listening->address))
+		r = -EINVAL;
+	else
+		r = listening->request ? ask_where(listening) : -ENOMEM;
+	if (r < 0) {
+		free(listening->request);
+		free(listening);
+	}
+	return r;
+}
+
+void us_vm_stop_listening(struct us_vm *vm)
+{
+	us_listener_close(vm);
+}
