@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "api/codec.h"
 #include "api/uri.h"
@@ -100,6 +101,11 @@ void us_migration_fail(struct us_migration *m, const char *why)
 		us_refuse(&m->reason, "vm %s: %s%s%s: %s", m->vm->name,
 			  us_stage_name(m->plan.stage), is_elsewhere(m) ? " at " : "",
 			  is_elsewhere(m) ? m->destination : "", why);
+	if (us_stage_is_past_return(
+		    m->plan.stage)) { /* it succeeds all the same, and may lack this */
+		us_log(LOG_WARNING, "%s", m->reason.text);
+		us_migration_warn(m, m->reason.text);
+	}
 	us_migration_post(m, US_PLAN_FAILED);
 }
 

@@ -66,7 +66,7 @@ void us_settings_restore(struct us_host_vm *vm)
 	if (!vm->settings_before || !us_vm_is_adopted(vm->vm))
 		return;
 	r = us_vm_restore_transfer(vm->vm, vm->settings_before, on_restored, vm);
-	if (r < 0)
+	if (r < 0 && r != -ENOTCONN) /* it is being lost: at its next adoption */
 		us_log(LOG_WARNING, "vm %s: the migration's settings stay for now: %s", vm->name,
 		       us_strerror(r));
 }

@@ -117,6 +117,7 @@ class Daemon:
         self.state = self.dir / 'state.json'
         self.environment = environment
         self.prefix, self.arguments = [], arguments
+        self.address = ('--migration-address', '127.0.0.1')
         self.process = self.notices = None
         self.start()
 
@@ -130,8 +131,7 @@ class Daemon:
         threading.Thread(target=self.take_notices, args=[notify], daemon=True).start()
         with open(self.dir / 'log', 'a') as log:
             self.process = spawn([*self.prefix, UNDERSTUDYD, '--socket', self.socket,
-                                  '--state-dir', self.dir, '--migration-address', '127.0.0.1',
-                                  *self.arguments],
+                                  '--state-dir', self.dir, *self.address, *self.arguments],
                                  stderr=log,
                                  env={**os.environ, 'NOTIFY_SOCKET': path, **self.environment})
         self.await_notice('READY=1')

@@ -139,9 +139,6 @@ class Played:
             return f'net0: type=nic\r\n \\ n0: index=0,type=tap,ifname={self.standby}\r\n', None
         elif name in ('query-migrate-capabilities', 'query-pci'):
             return [], None
-        elif name == 'query-migrate' and self.state == 'inmigrate':
-            return {'status': 'setup', 'socket-address': [
-                {'type': 'inet', 'host': '127.0.0.1', 'port': '4444'}]}, None
         return {}, None
 
     def virtio(self):
