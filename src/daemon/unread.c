@@ -25,6 +25,8 @@ enum {
 	QUEUES_MAX = 16,
 	VAIN_MAX = 2, /* frames that were read in vain, for each queue: net/mirror.h */
 	SAMPLE_USEC = 100 * 1000,
+	SAMPLE_SOON_USEC = 20 * 1000, /* the first ones: a transfer may be short */
+	SAMPLES_SOON = 25,
 };
 
 struct queue {
@@ -45,6 +47,7 @@ struct us_unread {
 	struct us_host_pair *pair;
 	uint64_t read_at_stop; /* frames that QEMU had read from the tap then */
 	struct us_timer sampling;
+	unsigned samples;
 	enum asking asking;
 	bool must_ask_last; /* once the sample under way is there */
 	size_t asked;	    /* queues */
@@ -135,13 +138,20 @@ static void ask_next(struct us_unread *unread)
 		end_asking(unread);
 }
 
+static void sample_later(struct us_unread *unread)
+{
+	bool soon = unread->samples++ < SAMPLES_SOON;
+
+	us_timer_set(&unread->sampling, us_now_usec() + (soon ? SAMPLE_SOON_USEC : SAMPLE_USEC));
+}
+
 static void on_sampling(void *userdata)
 {
 	struct us_unread *unread = userdata;
 
 	if (unread->asking == ASKING_NOTHING)
 		begin_asking(unread, ASKING_SAMPLE);
-	us_timer_set(&unread->sampling, us_now_usec() + SAMPLE_USEC);
+	sample_later(unread);
 }
 
 void us_unread_ask(struct us_unread *unread)
@@ -176,7 +186,7 @@ int us_unread_new(struct us_unread **ret_unread, struct us_host_pair *pair,
 		us_unread_free(unread);
 		return r;
 	}
-	us_timer_set(&unread->sampling, us_now_usec() + SAMPLE_USEC);
+	sample_later(unread);
 	*ret_unread = unread;
 	return 0;
 }
