@@ -22,6 +22,11 @@ void us_diagnose_vf(const struct us_host_pair *pair, json_t *findings)
 		return;
 	}
 	us_mac_text(look.mac, mac);
+	if (us_vf_is_unheld(pair))
+		ADD(WARNING, "fuser -v /dev/vfio/* shows whose it is: end it",
+		    "VF %u of %s is hidden, but another process has it open: a VM may go on to use "
+		    "it",
+		    look.index, pf);
 	if (!look.is_as_told)
 		ADD(ERROR, "see who else sets it; understudy hide and expose set it anew",
 		    "VF %u of %s has the MAC address %s: someone else set it", look.index, pf, mac);

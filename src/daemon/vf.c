@@ -310,6 +310,11 @@ bool us_vf_is_started(const struct us_host_pair *pair)
 	return !us_vf_pf(pair) || us_vfio_is_started("/sys", pair->primary.host);
 }
 
+bool us_vf_is_unheld(const struct us_host_pair *pair)
+{
+	return pair->vf && pair->vf->is_unheld && is_to_be_held(pair);
+}
+
 /* EBUSY, in QEMU's words. The engine's deadline for the plug goes on. */
 bool us_vf_was_snatched(struct us_host_pair *pair, const char *why)
 {

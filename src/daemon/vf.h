@@ -56,6 +56,9 @@ const char *us_vf_pf(const struct us_host_pair *pair);
  * can feign that. True of what is no VF behind a PF. */
 bool us_vf_is_started(const struct us_host_pair *pair);
 
+/* Hidden, and another process has its group open: a VMM may not have let go although it said so. */
+bool us_vf_is_unheld(const struct us_host_pair *pair);
+
 /* Whether there is such a pool now. */
 int us_vf_check_pool(const struct us_daemon *daemon, const char *name, struct us_reason *reason);
 
