@@ -93,7 +93,7 @@ static void take_options(json_t *parameters, const struct us_args *args, const c
 static enum us_exit run_add(struct us_cli *cli)
 {
 	static const char *const needed[] = { "vm", "standby", "port", NULL };
-	static const char *const optional[] = { "mode", "group", "bus", NULL };
+	static const char *const optional[] = { "mac", "mode", "group", "bus", NULL };
 	const struct us_args *args = &cli->args;
 	const char *mode = us_args_value(args, "mode");
 	const char *spec = us_args_value(args, "primary");
@@ -160,6 +160,7 @@ static const struct us_option add_options[] = {
 	{ "vm", 0, "VM", "the VM, attached before" },
 	{ "standby", 0, "DEVICE", "the id of its virtio-net device, with failover=on" },
 	{ "port", 0, "IFNAME", "the standby's interface on the host's switch" },
+	{ "mac", 0, "MAC", "the address that the standby has to have" },
 	{ "primary", 0, "SPEC", "pool:NAME, vfio:0000:5e:00.2 or emulated:MODEL,port=IFNAME" },
 	{ "mode", 0, "MODE", "separate, coupled or combined (the default)" },
 	{ "group", 0, "UUID", "the pair's group id" },
@@ -176,14 +177,15 @@ static const struct us_option add_options[] = {
 };
 
 static const struct us_option assign_options[] = {
-	{ "primary", 0, "SPEC", "pool:NAME, vfio:0000:5e:00.2, emulated:MODEL,port=IFNAME, or none" },
+	{ "primary", 0, "SPEC",
+	  "pool:NAME, vfio:0000:5e:00.2, emulated:MODEL,port=IFNAME, or none" },
 	{ NULL, 0, NULL, NULL },
 };
 
 const struct us_command us_pair_commands[] = {
 	{ "pair add",
-	  "NAME --vm VM --standby DEVICE --port IFNAME [--primary SPEC] [--mode MODE]\n"
-	  "                           [--group UUID] [--bus BUS] [--hold]\n"
+	  "NAME --vm VM --standby DEVICE --port IFNAME [--mac MAC] [--primary SPEC]\n"
+	  "                           [--mode MODE] [--group UUID] [--bus BUS] [--hold]\n"
 	  "                           [--handover HOW] [--park-frames N] [--park-bytes N]\n"
 	  "                           [--park-time SECONDS] [--unused WHAT]",
 	  "pair a VM's standby with a primary", add_options, 1, 1, run_add },

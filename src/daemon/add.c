@@ -4,10 +4,12 @@
  * once; then the VM is asked about the standby, and the pair is made when its answer is good.
  */
 #include <errno.h>
+#include <linux/neighbour.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "net/fdb.h"
 #include "net/link.h"
 
 struct us_add {
@@ -18,6 +20,8 @@ struct us_add {
 	struct us_host_pair pair;
 	enum us_mode mode;
 	bool hold;
+	bool has_mac; /* the caller has named the standby's MAC */
+	uint8_t mac[US_MAC_BYTES];
 };
 
 static void add_free(struct us_add *add)
@@ -53,6 +57,77 @@ static int check_mtu(const struct us_add *add, const struct us_standby *standby,
 				 add->pair.name, add->pair.standby, standby->mtu, add->pair.port,
 				 port.mtu);
 	return r;
+}
+
+static const struct us_host_pair *pair_with_mac(const struct us_daemon *daemon,
+						const uint8_t mac[US_MAC_BYTES])
+{
+	const struct us_host_vm *vm;
+	const struct us_host_pair *pair;
+
+	us_list_for_each (vm, &daemon->vms, link)
+		us_list_for_each (pair, &vm->pairs, link)
+			if (memcmp(pair->mac, mac, US_MAC_BYTES) == 0)
+				return pair;
+	return NULL;
+}
+
+/*
+ * Whether the bridge has seen it at a port that is not the pair's. A guest that is still elsewhere
+ * is beyond this host. What is static somebody made, and steering sees to it.
+ */
+static int check_in_use(const struct us_add *add, const char *text, const uint8_t mac[US_MAC_BYTES],
+			struct us_reason *reason)
+{
+	const struct us_host_pair *pair = &add->pair;
+	char name[IF_NAMESIZE] = "?";
+	struct us_fdb_entry entry;
+	struct us_link port, other;
+	int r = us_link_get(pair->port, &port, reason);
+
+	if (r != 0)
+		return r;
+	r = us_fdb_get(mac, port.master, &entry, NULL);
+	if (r != 0 || entry.port == port.index || entry.state & (NUD_NOARP | NUD_PERMANENT) ||
+	    !if_indextoname(entry.port, name) || strcmp(name, pair->primary.port) == 0 ||
+	    us_link_get(name, &other, NULL) != 0 ||
+	    (!other.is_tun && add->vm->state == US_VM_INCOMING))
+		return 0;
+	return us_refuse(
+		reason,
+		"pair %s: MAC address %s is in use at %s: give the VM another, or, if that "
+		"is over, bridge fdb del %s dev %s master",
+		pair->name, text, name, text, name);
+}
+
+/* QEMU could claim anybody's. */
+static int check_mac(const struct us_add *add, const struct us_standby *standby,
+		     struct us_reason *reason)
+{
+	static const uint8_t none[US_MAC_BYTES] = { 0 };
+	const struct us_host_pair *pair = &add->pair, *other;
+	char found[US_MAC_TEXT_SIZE], wanted[US_MAC_TEXT_SIZE];
+
+	us_mac_text(standby->mac, found);
+	us_mac_text(add->mac, wanted);
+	if (standby->mac[0] & 1 || memcmp(standby->mac, none, US_MAC_BYTES) == 0)
+		return us_refuse(
+			reason,
+			"pair %s: %s has MAC address %s, which is none of one device: give "
+			"the VM another",
+			pair->name, pair->standby, found);
+	if (add->has_mac && memcmp(standby->mac, add->mac, US_MAC_BYTES) != 0)
+		return us_refuse(reason,
+				 "pair %s: %s has MAC address %s, not %s: start the VM with the "
+				 "right one, or name it: --mac %s",
+				 pair->name, pair->standby, found, wanted, found);
+	other = pair_with_mac(add->daemon, standby->mac);
+	if (other)
+		return us_refuse(reason,
+				 "pair %s: pair %s has MAC address %s: give the VM another, or "
+				 "remove that pair first",
+				 pair->name, other->name, found);
+	return check_in_use(add, found, standby->mac, reason);
 }
 
 static int check_standby(const struct us_add *add, const struct us_standby *standby,
@@ -117,8 +192,11 @@ static void on_standby(void *userdata, int r, const char *why, const struct us_s
 	r = check_standby(add, standby, &reason);
 	if (r == 0)
 		r = check_unique(add, &reason); /* again: others may have come meanwhile */
+	if (r == 0)
+		r = check_mac(add, standby, &reason);
 	if (r == 0) {
 		memcpy(add->pair.mac, standby->mac, US_MAC_BYTES);
+		add->pair.is_inspected = true;
 		add->pair.mtu = standby->mtu;
 		add->pair.queue_pairs = standby->queue_pairs;
 		r = us_host_pair_new(&pair, add->vm, &add->pair, add->mode, add->hold);
@@ -158,6 +236,19 @@ static int read_mode(struct us_add *add, const json_t *parameters, struct us_rea
 	return 0;
 }
 
+static int read_mac(struct us_add *add, const json_t *parameters, struct us_reason *reason)
+{
+	const char *text = json_string_value(json_object_get(parameters, "mac"));
+
+	add->has_mac = text;
+	if (text && us_mac_parse(text, add->mac) < 0)
+		return us_refuse(reason,
+				 "mac %.40s: is no MAC address: write it like "
+				 "52:54:00:12:34:56",
+				 text);
+	return 0;
+}
+
 static int read_parameters(struct us_add *add, const json_t *parameters, struct us_reason *reason)
 {
 	struct us_host_pair *pair = &add->pair;
@@ -177,6 +268,8 @@ static int read_parameters(struct us_add *add, const json_t *parameters, struct 
 		r = copy_text(pair->group, sizeof(pair->group), parameters, "group", reason);
 	if (r == 0)
 		r = copy_text(pair->bus, sizeof(pair->bus), parameters, "bus", reason);
+	if (r == 0)
+		r = read_mac(add, parameters, reason);
 	if (r == 0)
 		r = read_mode(add, parameters, reason);
 	if (r == 0)

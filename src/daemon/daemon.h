@@ -176,6 +176,8 @@ struct us_host_pair {
 	uint8_t mac[US_MAC_BYTES];
 	uint16_t mtu, queue_pairs;
 	struct us_primary_spec primary; /* .text is "" when none is assigned */
+	bool is_inspected;		/* QEMU was asked for the standby's MAC since its adoption … */
+	bool is_stranger;		/* … and has another: it is left alone */
 	bool assign_next;		/* `primary` is to be assigned once the old one is gone */
 	bool must_look;			/* at the switch: something changed there */
 	struct us_rate looks;
@@ -283,7 +285,8 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 void us_host_pair_let_go(struct us_host_pair *pair);
 void us_host_pair_free(struct us_host_pair *pair);
 void us_host_pair_feed(struct us_host_pair *pair, struct us_event event);
-/* Looks at VM, switch and device anew: after it was made, and after each adoption. */
+/* Looks at VM, switch and device anew: after it was made, and after each adoption; then first at
+ * whether QEMU's standby still has the pair's MAC, unless `is_inspected`. */
 void us_host_pair_observe(struct us_host_pair *pair);
 /* Looks at the switch, and has it changed back. False: to be called again, a second later. */
 bool us_host_pair_look(struct us_host_pair *pair);

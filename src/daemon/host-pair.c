@@ -464,10 +464,27 @@ static void append_event(struct us_event_queue *queue, const struct us_event *ev
 	queue->events[(queue->first + queue->count++) % US_QUEUED_EVENTS] = *event;
 }
 
+/*
+ * A QEMU whose standby has not shown the pair's MAC yet is none that anything is done with, and one
+ * that has another MAC is none of the pair's: its VM is gone. False: the event is for later.
+ */
+static bool admit(const struct us_host_pair *pair, struct us_event *event)
+{
+	if (event->type == US_EVENT_GUEST)
+		return !pair->is_stranger;
+	if (event->type != US_EVENT_VM || event->vm == US_VM_UNKNOWN || event->vm == US_VM_GONE)
+		return true;
+	if (pair->is_stranger)
+		event->vm = US_VM_GONE;
+	return pair->is_inspected;
+}
+
 void us_host_pair_feed(struct us_host_pair *pair, struct us_event event)
 {
 	struct us_event_queue queue = { .count = 0 };
 
+	if (!admit(pair, &event))
+		return;
 	if (pair->queue) {
 		append_event(pair->queue, &event);
 		return;
@@ -523,6 +540,8 @@ static void ask_for_device(struct us_host_pair *pair)
 		us_look_later(pair);
 }
 
+static void inspect(struct us_host_pair *pair);
+
 bool us_host_pair_look(struct us_host_pair *pair)
 {
 	enum us_path path, known = pair->engine.path;
@@ -530,9 +549,14 @@ bool us_host_pair_look(struct us_host_pair *pair)
 
 	if (pair->engine.steering)
 		return false;
-	if (pair->engine.primary == US_PRIMARY_UNKNOWN && !pair->requests &&
-	    us_vm_is_adopted(pair->vm->vm))
+	if (!pair->is_inspected && us_vm_is_adopted(pair->vm->vm)) {
+		if (pair->requests)
+			return false;
+		inspect(pair);
+	} else if (pair->engine.primary == US_PRIMARY_UNKNOWN && !pair->requests &&
+		   us_vm_is_adopted(pair->vm->vm)) {
 		ask_for_device(pair);
+	}
 	r = find_switch(pair, NULL);
 	if (r == 0)
 		r = us_steer_path(pair->steer, &path);
@@ -554,6 +578,65 @@ bool us_host_pair_look(struct us_host_pair *pair)
 	return true;
 }
 
+/* What the VM is and does, to one that is known to be its. */
+static void observe_vm(struct us_host_pair *pair)
+{
+	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_VM, .vm = pair->vm->state });
+	us_host_pair_feed(pair,
+			  (struct us_event){ .type = US_EVENT_MIGRATING,
+					     .on = pair->vm->transfer == US_TRANSFER_ACTIVE });
+	if (!us_vm_is_adopted(pair->vm->vm) || pair->is_stranger)
+		return;
+	us_handoff_probe(pair);
+	ask_for_device(pair);
+}
+
+/* "" if it is the standby that the pair was made with; else why not. */
+static void compare_standby(const struct us_host_pair *pair, int r, const char *why,
+			    const struct us_standby *standby, struct us_reason *ret_reason)
+{
+	char found[US_MAC_TEXT_SIZE], wanted[US_MAC_TEXT_SIZE];
+
+	ret_reason->text[0] = '\0';
+	if (r != 0) {
+		us_refuse(ret_reason, "the standby cannot be looked at: %s", why);
+	} else if (memcmp(standby->mac, pair->mac, US_MAC_BYTES) != 0) {
+		us_mac_text(standby->mac, found);
+		us_mac_text(pair->mac, wanted);
+		us_refuse(ret_reason,
+			  "the VM's %s has MAC address %s now, not %s: remove the pair, and add it "
+			  "again if that is right",
+			  pair->standby, found, wanted);
+	}
+}
+
+static void on_inspected(void *userdata, int r, const char *why, const struct us_standby *standby)
+{
+	struct us_host_pair *pair = userdata;
+	struct us_reason reason;
+
+	answered(pair);
+	if (r < 0) {
+		if (r != -ECONNRESET) /* it took too long: nothing else asks, so ask again */
+			us_look_later(pair);
+		return;
+	}
+	compare_standby(pair, r, why, standby, &reason);
+	pair->is_inspected = true;
+	pair->is_stranger = reason.text[0];
+	if (pair->is_stranger) {
+		us_log(LOG_WARNING, "%s: left alone: %s", pair->name, reason.text);
+		us_keep_words(&pair->detail, reason.text);
+	}
+	observe_vm(pair);
+}
+
+static void inspect(struct us_host_pair *pair)
+{
+	if (asked(pair, us_vm_inspect(pair->vm->vm, pair->standby, on_inspected, pair)) < 0)
+		us_look_later(pair);
+}
+
 void us_host_pair_observe(struct us_host_pair *pair)
 {
 	struct us_reason reason;
@@ -562,14 +645,10 @@ void us_host_pair_observe(struct us_host_pair *pair)
 	/* The path first: what leads to a visible primary must not be steered away meanwhile. */
 	if (find_switch(pair, &reason) == 0 && us_steer_path(pair->steer, &path) == 0)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_PATH, .path = path });
-	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_VM, .vm = pair->vm->state });
-	us_host_pair_feed(pair,
-			  (struct us_event){ .type = US_EVENT_MIGRATING,
-					     .on = pair->vm->transfer == US_TRANSFER_ACTIVE });
-	if (!us_vm_is_adopted(pair->vm->vm))
-		return;
-	us_handoff_probe(pair);
-	ask_for_device(pair);
+	if (us_vm_is_adopted(pair->vm->vm) && !pair->is_inspected)
+		inspect(pair);
+	else
+		observe_vm(pair);
 }
 
 void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec *spec)

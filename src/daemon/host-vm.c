@@ -89,8 +89,10 @@ static void adopted(struct us_host_vm *vm, const struct us_vm_event *event)
 	us_keep_words(&vm->problem, "");
 	vm->state = event->state;
 	vm->transfer = event->transfer;
-	us_list_for_each (pair, &vm->pairs, link)
+	us_list_for_each (pair, &vm->pairs, link) {
+		pair->is_inspected = false;
 		us_host_pair_observe(pair);
+	}
 	us_migrate_transfer(vm, event->transfer);
 	settle_settings(vm);
 	attaching = US_STEAL(vm->attaching);
