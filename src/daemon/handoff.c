@@ -28,6 +28,7 @@ enum {
 	BATCH_BYTES = 64 * 1024,
 	PUNCTUATION_BYTES = 3, /* two quotes and a comma for each frame */
 	LOOK_USEC = 5 * 1000,
+	TURNS_MAX = 4096,	  /* of what may be held at a time by far the most */
 	QUIET_USEC = 1000 * 1000, /* nothing came for so long: the network has converged */
 };
 
@@ -39,7 +40,8 @@ struct us_handoff {
 	size_t frames;
 	unsigned unanswered; /* calls */
 	bool is_over;
-	const char *state; /* "held", then "late" */
+	unsigned turns; /* that it took to send what was held */
+	bool is_late;	/* all that was held is sent */
 	void (*done)(void *userdata, int r, const char *why);
 	void *userdata;
 
@@ -357,7 +359,8 @@ static void send_batch(struct us_handoff *handoff)
 
 	if (!handoff->batch)
 		return;
-	parameters = call_json(handoff->pair, handoff->peer.token, handoff->state,
+	parameters = call_json(handoff->pair, handoff->peer.token,
+			       handoff->is_late ? "late" : "held",
 			       US_STEAL(handoff->batch));
 	handoff->batch_bytes = 0;
 	if (handoff->is_over) {
@@ -405,23 +408,24 @@ static void add_frame(void *userdata, const struct us_park_frame *frame)
 	append(handoff, text);
 }
 
-static void send_all(struct us_handoff *handoff, struct us_host_pair *pair)
+/* Whether that was all. */
+static bool send_some(struct us_handoff *handoff, struct us_host_pair *pair)
 {
+	bool is_all = true;
+
 	handoff->pair = pair;
 	/* What is being released already is not taken back: nobody would be told of its end. */
 	if (holds(pair) && !pair->engine.steering)
-		us_park_take(us_steer_park(pair->steer), add_frame, handoff);
+		is_all = us_park_take(us_steer_park(pair->steer), add_frame, handoff);
 	send_batch(handoff);
+	return is_all;
 }
 
-static void send_held(struct us_handoff *handoff)
+static void tell_late(struct us_handoff *handoff)
 {
 	struct us_host_pair *pair;
 
-	handoff->state = "held";
-	us_list_for_each (pair, &handoff->vm->pairs, link)
-		send_all(handoff, pair);
-	handoff->state = "late";
+	handoff->is_late = true;
 	us_list_for_each (pair, &handoff->vm->pairs, link) {
 		handoff->pair = pair;
 		handoff->batch = json_array(); /* none yet: those were all that were held */
@@ -433,12 +437,14 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct us_handoff *handoff = userdata;
 	struct us_host_pair *pair;
+	bool is_all = true;
 
-	if (!handoff->state)
-		send_held(handoff);
 	us_list_for_each (pair, &handoff->vm->pairs, link)
-		send_all(handoff, pair);
-	sd_event_source_set_time_relative(source, LOOK_USEC);
+		is_all &= send_some(handoff, pair);
+	/* Frames that come faster than they are taken are late as well. */
+	if (!handoff->is_late && (is_all || ++handoff->turns == TURNS_MAX))
+		tell_late(handoff);
+	sd_event_source_set_time_relative(source, is_all ? LOOK_USEC : 0);
 	if (!handoff->is_over && !handoff->unanswered &&
 	    us_now_usec() - handoff->seen_usec >= QUIET_USEC)
 		end(handoff, 0, NULL);

@@ -10,6 +10,7 @@
  * Two lists make the queue: frames from before (another host's, of the same flows), then our own.
  */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -23,9 +24,11 @@
 
 enum {
 	RELEASE_DEFAULT_USEC = 8 * 1000 * 1000,
-	QUEUE_MAX = 10000,	/* frames in the tap, until we read them */
-	FRAME_MAX = 65536 + 64, /* a whole segmentation offload, and its headers */
-	READ_MAX = 256,		/* frames in a row, then others have their turn */
+	QUEUE_MAX = 10000,	 /* frames in the tap, until we read them */
+	FRAME_MAX = 65536 + 64,	 /* a whole segmentation offload, and its headers */
+	READ_MAX = 256,		 /* frames in a row, then others have their turn */
+	LATE_MAX = 2048,	 /* the same, sent at once because the release is late */
+	TAKE_BYTES = 512 * 1024, /* taken in a row */
 	TICK_USEC = 1000,
 	FINISH_USEC = 1000 * 1000,
 
@@ -192,15 +195,17 @@ static int send_frame(struct us_park *park, const uint8_t *bytes, size_t length)
 	return 0;
 }
 
-/* Sends what is held, at the head first, as long as there are tokens. */
-static int send_held(struct us_park *park, bool at_once)
+/* Sends what is held, at the head first, as long as there are tokens; or so many, if that is > 0.
+ */
+static int send_held(struct us_park *park, unsigned int at_once)
 {
 	struct held *held;
 
-	while ((held = oldest(park)) && (at_once || park->tokens > 0)) {
+	for (unsigned int i = 0;
+	     (held = oldest(park)) && (at_once ? i < at_once : park->tokens > 0); i++) {
 		int r = send_frame(park, held->bytes, held->length);
 
-		if (r == -EAGAIN && at_once)
+		if (r == -EAGAIN && at_once > 0)
 			park->counts.undelivered++;
 		else if (r < 0)
 			return r;
@@ -334,10 +339,10 @@ static void step(struct us_park *park)
 	bool is_late = now_usec >= park->deadline_usec, is_empty;
 	int r;
 
-	is_empty = read_tap(park, is_late ? park->config.limits.frames : READ_MAX);
+	is_empty = read_tap(park, READ_MAX);
 	measure_rate(park, now_usec);
 	give_tokens(park, now_usec);
-	r = send_held(park, is_late);
+	r = send_held(park, is_late ? LATE_MAX : 0);
 	if (r == -ENODEV) {
 		end_release(park);
 		park->handler->failed(park->userdata);
@@ -420,8 +425,8 @@ void us_park_drain(struct us_park *park)
 {
 	if (park->port < 0)
 		return;
-	read_tap(park, park->config.limits.frames);
-	send_held(park, true);
+	read_tap(park, QUEUE_MAX);
+	send_held(park, UINT_MAX);
 }
 
 void us_park_flush(struct us_park *park, const struct us_link *target)
@@ -430,7 +435,7 @@ void us_park_flush(struct us_park *park, const struct us_link *target)
 	struct held *held;
 
 	us_park_hold(park);
-	read_tap(park, park->config.limits.frames);
+	read_tap(park, QUEUE_MAX);
 	if (set_target(park, target, NULL) != 0)
 		return;
 	for (size_t i = 0; i < US_ARRAY_LENGTH(lists); i++)
@@ -540,17 +545,21 @@ const struct us_link *us_park_link(const struct us_park *park)
 
 /* ---- Frames in and out ---- */
 
-void us_park_take(struct us_park *park, us_park_each_t each, void *userdata)
+bool us_park_take(struct us_park *park, us_park_each_t each, void *userdata)
 {
+	uint64_t bytes = 0;
 	struct held *held;
+	bool is_empty;
 
 	us_park_hold(park);
-	read_tap(park, park->config.limits.frames);
-	while ((held = oldest(park))) {
+	is_empty = read_tap(park, READ_MAX);
+	while ((held = oldest(park)) && bytes < TAKE_BYTES) {
+		bytes += sizeof(*held) + held->length;
 		call(each, userdata, held->bytes, held->length);
 		park->counts.released++;
 		drop(park, held);
 	}
+	return is_empty && !held;
 }
 
 bool us_park_put(struct us_park *park, const struct us_park_frame *frame, bool is_earlier)

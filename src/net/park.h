@@ -127,10 +127,10 @@ void us_park_drain(struct us_park *park);
 void us_park_finish(struct us_park *park);
 
 /*
- * Takes all frames out of the lot, the oldest first; each is valid until @each returns.
- * Afterwards it goes on holding.
+ * Takes frames out of the lot, the oldest first, as many as the loop's other work can wait for;
+ * each is valid until @each returns. True when it was left empty. It goes on holding.
  */
-void us_park_take(struct us_park *park, us_park_each_t each, void *userdata);
+bool us_park_take(struct us_park *park, us_park_each_t each, void *userdata);
 
 /*
  * Puts a frame from elsewhere in: @is_earlier before all that was held here, but behind the

@@ -773,7 +773,7 @@ static void test_take_and_put(void **state)
 	put(bed, 1, true);
 	peer_sends(bed->peer, 5); /* in the tap still */
 	next = numbers;
-	us_park_take(us_steer_park(bed->steer), collect, &next);
+	assert_true(us_park_take(us_steer_park(bed->steer), collect, &next));
 	assert_ptr_equal(next, numbers + 6);
 	for (uint32_t i = 0; i < 6; i++) {
 		assert_int_equal(numbers[i], i);
@@ -782,6 +782,56 @@ static void test_take_and_put(void **state)
 	steer_to(bed, US_PATH_STANDBY, US_STEER_RELEASING);
 	run(bed, 1, 0);
 	assert_numbers(bed->standby, 0, 6);
+}
+
+enum {
+	TURN_FRAMES = 10000, /* more than are taken, or sent, while the loop waits */
+};
+
+static void count(void *userdata, const struct us_park_frame *frame)
+{
+	(*(uint32_t *)userdata)++;
+}
+
+static void test_taken_in_turns(void **state)
+{
+	uint32_t taken = 0, before, turns = 0;
+	struct bed *bed = *state;
+	bool is_all = false;
+
+	park(bed);
+	for (uint32_t i = 0; i < TURN_FRAMES; i++)
+		put(bed, i, false);
+	while (!is_all) {
+		before = taken;
+		is_all = us_park_take(us_steer_park(bed->steer), count, &taken);
+		assert_true(taken - before < TURN_FRAMES * 2 / 3);
+		turns++;
+	}
+	assert_int_equal(taken, TURN_FRAMES);
+	assert_true(turns > 1);
+}
+
+/* After the deadline all goes, and the loop still has turns. */
+static void test_late_in_turns(void **state)
+{
+	struct bed *bed = *state;
+	struct us_park_counts counts;
+	uint64_t before;
+
+	bed->config.limits.release_usec = 1;
+	park(bed);
+	for (uint32_t i = 0; i < TURN_FRAMES; i++)
+		put(bed, i, false);
+	steer_to(bed, US_PATH_PRIMARY, US_STEER_RELEASING);
+	for (before = 0; bed->calls == 0;) {
+		sd_event_run(bed->loop, UINT64_MAX);
+		counts = counts_of(bed);
+		assert_true(counts.released + counts.undelivered - before < TURN_FRAMES / 3);
+		before = counts.released + counts.undelivered;
+	}
+	assert_int_equal(before, TURN_FRAMES);
+	assert_path(bed, US_PATH_PRIMARY);
 }
 
 static void deliver(struct bed *bed, uint32_t number)
@@ -852,6 +902,8 @@ int main(void)
 		WITH_BED(test_deadline_of_long_held),
 		WITH_BED(test_refused),
 		WITH_BED(test_take_and_put),
+		WITH_BED(test_taken_in_turns),
+		WITH_BED(test_late_in_turns),
 		WITH_BED(test_deliver),
 	};
 
