@@ -422,6 +422,12 @@ int us_decode_settings(const json_t *settings, const json_t *known_capabilities,
 	return 0;
 }
 
+/* What a VMM does not tell cannot be put back. */
+static int remember(json_t *object, const char *name, json_t *value)
+{
+	return value ? json_object_set(object, name, value) : 0;
+}
+
 json_t *us_decode_before(const json_t *known_capabilities, const json_t *known_parameters,
 			 const json_t *capabilities, const json_t *parameters)
 {
@@ -438,10 +444,10 @@ json_t *us_decode_before(const json_t *known_capabilities, const json_t *known_p
 		known = find_capability(known_capabilities, name);
 		/* It is on for as long as we are there. */
 		if (known && strcmp(name, "events") != 0)
-			r |= json_object_set(states, name, json_object_get(known, "state"));
+			r |= remember(states, name, json_object_get(known, "state"));
 	}
 	json_object_foreach ((json_t *)parameters, name, value)
-		r |= json_object_set(values, name, json_object_get(known_parameters, name));
+		r |= remember(values, name, json_object_get(known_parameters, name));
 	if (r) {
 		json_decref(states);
 		json_decref(values);

@@ -432,6 +432,67 @@ static void backlog_is_sent_when_the_peer_reads(void **state)
 	end(&test);
 }
 
+/* The descriptor that came with what is read next; -1 if none did. */
+static int take_descriptor(struct test *test)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} rights = { 0 };
+	char text[MESSAGE_BYTES];
+	struct iovec part = { text, sizeof(text) };
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = &rights,
+				  .msg_controllen = sizeof(rights) };
+	int fd = -1;
+
+	assert_true(recvmsg(test->peer, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) > 0);
+	if (message.msg_controllen > 0 && rights.header.cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(&rights.header), sizeof(fd));
+	return fd;
+}
+
+static void descriptor_goes_with_its_message(void **state)
+{
+	struct test test;
+	int fds[2], copy;
+	char byte = 0;
+
+	begin(&test);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(us_stream_send(test.stream, "one", 3), 0);
+	assert_int_equal(take_descriptor(&test), -1);
+	assert_int_equal(us_stream_send_fd(test.stream, "two", 3, fds[0]), 0);
+	copy = take_descriptor(&test);
+	assert_true(copy >= 0 && copy != fds[0]);
+	assert_int_equal(send(copy, "x", 1, 0), 1);
+	assert_int_equal(recv(fds[1], &byte, 1, MSG_DONTWAIT), 1);
+	assert_int_equal(byte, 'x');
+	us_close(copy);
+	us_close(fds[0]);
+	us_close(fds[1]);
+	end(&test);
+}
+
+static void descriptor_does_not_wait(void **state)
+{
+	struct test test;
+	size_t backlog;
+	char text[512];
+
+	begin(&test);
+	memset(text, 'z', sizeof(text));
+	while (us_stream_backlog(test.stream) == 0)
+		assert_int_equal(us_stream_send(test.stream, text, sizeof(text) - 1), 0);
+	backlog = us_stream_backlog(test.stream);
+	assert_int_equal(us_stream_send_fd(test.stream, "x", 1, test.peer), -EAGAIN);
+	assert_int_equal(us_stream_backlog(test.stream), backlog);
+	run(&test);
+	assert_int_equal(test.ends, 0);
+	end(&test);
+}
+
 static void finish_sends_what_is_queued_first(void **state)
 {
 	size_t sent = 0, got = 0;
@@ -506,6 +567,8 @@ int main(void)
 		cmocka_unit_test(message_is_sent_with_its_delimiter),
 		cmocka_unit_test(reader_too_slow_loses_the_stream),
 		cmocka_unit_test(backlog_is_sent_when_the_peer_reads),
+		cmocka_unit_test(descriptor_goes_with_its_message),
+		cmocka_unit_test(descriptor_does_not_wait),
 		cmocka_unit_test(finish_sends_what_is_queued_first),
 		cmocka_unit_test(finish_of_an_idle_stream_is_its_end),
 		cmocka_unit_test(connecting_tells_what_is_wrong),

@@ -418,6 +418,63 @@ static void test_settings(void **state)
 	load("status-running"); /* lets go of the last file */
 }
 
+static void assert_json(const json_t *value, const char *expected)
+{
+	char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
+
+	for (char *c = text; *c; c++)
+		if (*c == '"')
+			*c = '\'';
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void test_before(void **state)
+{
+	static const struct {
+		const char *capabilities, *parameters, *before; /* the first two are to be set */
+		bool is_encrypted;
+	} rows[] = {
+		{ "[]", "{}", "{'capabilities':{},'parameters':{}}", false },
+		{ "[{'capability':'events','state':true},{'capability':'multifd','state':false}]",
+		  "{'max-bandwidth':1,'tls-creds':'tls0'}",
+		  "{'capabilities':{'multifd':true},'parameters':{'max-bandwidth':9,'tls-creds':''}"
+		  "}",
+		  true },
+		{ "[]", "{'tls-creds':''}", "{'capabilities':{},'parameters':{'tls-creds':''}}",
+		  false },
+		/* Of what QEMU does not tell nothing is remembered. */
+		{ "[{'capability':'odd','state':true},{'capability':'warp','state':true}]",
+		  "{'warp':1}", "{'capabilities':{},'parameters':{}}", false },
+	};
+	json_t *known_capabilities = parse("[{'capability':'events','state':false},"
+					   "{'capability':'multifd','state':true},"
+					   "{'capability':'odd'},7,{'capability':1}]");
+	json_t *known_parameters = parse("{'max-bandwidth':9,'tls-creds':''}");
+	json_t *encrypted = parse("{'tls-creds':'tls1'}");
+
+	for (size_t i = 0; i < US_ARRAY_LENGTH(rows); i++) {
+		json_t *capabilities = parse(rows[i].capabilities);
+		json_t *parameters = parse(rows[i].parameters);
+		json_t *before = us_decode_before(known_capabilities, known_parameters,
+						  capabilities, parameters);
+
+		assert_json(before, rows[i].before);
+		assert_int_equal(us_decode_is_encrypted(known_parameters, parameters),
+				 rows[i].is_encrypted);
+		json_decref(before);
+		json_decref(capabilities);
+		json_decref(parameters);
+	}
+	assert_true(us_decode_is_encrypted(encrypted, NULL));
+	assert_false(us_decode_is_encrypted(NULL, NULL));
+	assert_true(us_decode_needs_connections(known_capabilities));
+	assert_false(us_decode_needs_connections(NULL));
+	json_decref(encrypted);
+	json_decref(known_capabilities);
+	json_decref(known_parameters);
+}
+
 static void test_memory(void **state)
 {
 	static const char text[] = "00000000be5b1000: 0x01 0x02 0x03 0x04 0x05 0x06 0x07 0x08\r\n"
@@ -535,7 +592,7 @@ int main(void)
 		cmocka_unit_test(test_run_state),   cmocka_unit_test(test_network),
 		cmocka_unit_test(test_mac),	    cmocka_unit_test(test_slots),
 		cmocka_unit_test(test_transfer),    cmocka_unit_test(test_progress),
-		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_settings),    cmocka_unit_test(test_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
