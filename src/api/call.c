@@ -14,6 +14,7 @@
 #include "api/codec.h"
 #include "api/server-private.h"
 #include "util/printable.h"
+#include "util/priority.h"
 #include "util/running.h"
 
 enum {
@@ -172,6 +173,17 @@ static int check_parameters(const struct us_server *server, const struct us_inte
 	return us_type_check(member->in, parameters, where, WHERE_BYTES);
 }
 
+/* It carries what a guest's arrival waits for: no client may delay that. */
+static void serve_first(struct us_api_client *client)
+{
+	if (client->priority == US_PRIORITY_HOST)
+		return;
+	client->priority = US_PRIORITY_HOST;
+	us_stream_set_client(client->stream, client->priority);
+	if (client->resuming)
+		sd_event_source_set_priority(client->resuming, client->priority);
+}
+
 static void handle_control(struct us_call *call, const struct us_wire_call *wire, const char *name)
 {
 	const struct us_server *server = call->client->server;
@@ -192,6 +204,8 @@ static void handle_control(struct us_call *call, const struct us_wire_call *wire
 			     "%s is not allowed to user %u: be root or join the group understudy",
 			     name, call->client->peer.uid);
 	else {
+		if (method->access == (US_METHOD_CHANGES | US_METHOD_FOR_PEER))
+			serve_first(call->client);
 		us_running = (struct us_running){ method->name, (const void *)method->handle };
 		method->handle(server->userdata, call, wire->parameters);
 	}
@@ -283,7 +297,7 @@ static int make_resuming(struct us_api_client *client)
 	r = sd_event_add_defer(client->server->loop, &client->resuming, on_resume, client);
 	if (r < 0)
 		return r;
-	sd_event_source_set_priority(client->resuming, us_client_limits(&client->peer)->priority);
+	sd_event_source_set_priority(client->resuming, client->priority);
 	return sd_event_source_set_enabled(client->resuming, SD_EVENT_OFF);
 }
 

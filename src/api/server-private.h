@@ -39,6 +39,7 @@ struct us_api_client {
 	struct us_stream *stream;
 	struct us_peer peer;
 	bool is_peer;		/* us_call_become_peer() */
+	int64_t priority;	/* of its calls */
 	struct us_call *call;	/* under way: at most one */
 	struct us_list waiting; /* those behind it, in order */
 	sd_event_source *resuming; /* armed when one that waited can begin; NULL: none ever waited */

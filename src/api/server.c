@@ -118,7 +118,11 @@ static int add_client(struct us_server *server, const struct us_peer *peer, int 
 		us_close(fd);
 		return -ENOMEM;
 	}
-	*client = (struct us_api_client){ .server = server, .peer = *peer };
+	*client = (struct us_api_client){
+		.server = server,
+		.peer = *peer,
+		.priority = limits->priority,
+	};
 	us_list_init(&client->waiting);
 	r = us_stream_new(&client->stream, server->loop, fd, '\0', limits->stream, &stream_handler,
 			  client);

@@ -21,6 +21,7 @@
 #include "net/tap.h"
 #include "util/clock.h"
 #include "util/list.h"
+#include "util/priority.h"
 
 enum {
 	RELEASE_DEFAULT_USEC = 8 * 1000 * 1000,
@@ -516,6 +517,9 @@ int us_park_new(struct us_park **ret_park, const struct us_park_config *config,
 	if (r == 0)
 		r = sd_event_add_io(config->loop, &park->arrival, park->tap, EPOLLIN, on_arrival,
 				    park);
+	/* Others send them, without limit; meanwhile they can wait in the tap's queue. */
+	if (r >= 0)
+		r = sd_event_source_set_priority(park->arrival, US_PRIORITY_CHANGING);
 	if (r < 0)
 		return r;
 	us_park_hold(park);

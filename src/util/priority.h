@@ -10,6 +10,7 @@
 enum {
 	/* VMs, the switch, timers, the other host: what a transition waits for. As sources are made. */
 	US_PRIORITY_HOST = SD_EVENT_PRIORITY_NORMAL,
-	US_PRIORITY_CHANGING = 10, /* clients who may change things */
+	/* Clients who may change things; frames that are parked, which others send without limit. */
+	US_PRIORITY_CHANGING = 10,
 	US_PRIORITY_READING = 20,  /* everybody else */
 };

@@ -37,7 +37,7 @@ struct us_stream {
 	sd_event_source *again; /* is_client: armed while whole messages wait in `in` */
 	int64_t priority;
 	uint32_t wanted;		 /* of `io` */
-	uint64_t window_usec, used_usec; /* not is_client: since when, and how much since then */
+	uint64_t window_usec, used_usec; /* US_PRIORITY_HOST: since when, and how much since then */
 	int fd;
 	char delimiter;
 	bool dispatching : 1; /* a handler is on the stack */
@@ -124,6 +124,18 @@ static bool is_waiting(const struct us_stream *stream)
 	return stream->is_client && us_stream_backlog(stream) > 0;
 }
 
+static int64_t priority_of(const struct us_stream *stream)
+{
+	return stream->is_late ? US_PRIORITY_READING : stream->priority;
+}
+
+static void apply_priority(struct us_stream *stream)
+{
+	sd_event_source_set_priority(stream->io, priority_of(stream));
+	if (stream->again)
+		sd_event_source_set_priority(stream->again, priority_of(stream));
+}
+
 static int on_again(sd_event_source *source, void *userdata);
 
 /* Arms what is to wake the stream next. Out of memory for that, the peer is let go. */
@@ -144,7 +156,7 @@ static void want(struct us_stream *stream)
 		r = sd_event_add_defer(sd_event_source_get_event(stream->io), &stream->again,
 				       on_again, stream);
 		if (r >= 0)
-			sd_event_source_set_priority(stream->again, stream->priority);
+			sd_event_source_set_priority(stream->again, priority_of(stream));
 	}
 	if (r < 0)
 		end(stream, r);
@@ -296,16 +308,16 @@ static void account(struct us_stream *stream, uint64_t since_usec)
 	}
 	stream->used_usec += now - since_usec;
 	is_late = stream->used_usec > BUDGET_USEC;
-	if (is_late != stream->is_late)
-		sd_event_source_set_priority(stream->io,
-					     is_late ? US_PRIORITY_READING : stream->priority);
+	if (is_late == stream->is_late)
+		return;
 	stream->is_late = is_late;
+	apply_priority(stream);
 }
 
 /* One turn of the loop; frees what was freed meanwhile. */
 static void take_turn(struct us_stream *stream, bool can_write)
 {
-	uint64_t now = stream->is_client ? 0 : us_now_usec();
+	uint64_t now = us_now_usec();
 
 	us_running = (struct us_running){ "message", (const void *)stream->handler->message };
 	stream->dispatching = true;
@@ -326,7 +338,7 @@ static void take_turn(struct us_stream *stream, bool can_write)
 		return;
 	}
 	want(stream);
-	if (!stream->is_client)
+	if (stream->priority == US_PRIORITY_HOST)
 		account(stream, now);
 }
 
@@ -375,7 +387,7 @@ void us_stream_set_client(struct us_stream *stream, int64_t priority)
 {
 	stream->is_client = true;
 	stream->priority = priority;
-	sd_event_source_set_priority(stream->io, priority);
+	apply_priority(stream);
 }
 
 /* Room for one descriptor that goes with a message, aligned as its header has to be. */

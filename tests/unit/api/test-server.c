@@ -37,6 +37,7 @@ static struct {
 	struct us_call *held; /* of ListPairs and Monitor */
 	size_t calls, gone;
 	char dropped[128];
+	char order[32]; /* a letter for each call of the last two methods */
 } seen;
 
 static void handle_status(void *userdata, struct us_call *call, const json_t *parameters)
@@ -68,11 +69,29 @@ static void handle_detach(void *userdata, struct us_call *call, const json_t *pa
 		     json_string_value(json_object_get(parameters, "name")), "\xff", "see vm list");
 }
 
+static void note(char letter, struct us_call *call)
+{
+	seen.order[strlen(seen.order)] = letter;
+	us_call_reply(call, NULL);
+}
+
+static void handle_receive(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	note('R', call);
+}
+
+static void handle_prepare(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	note('p', call);
+}
+
 static const struct us_method methods[] = {
 	{ "GetStatus", false, handle_status },
 	{ "ListPairs", false, handle_hold_on },
 	{ "Monitor", false, handle_hold_on },
 	{ "DetachVm", true, handle_detach },
+	{ "Receive", US_METHOD_CHANGES | US_METHOD_FOR_PEER, handle_receive },
+	{ "Prepare", US_METHOD_CHANGES, handle_prepare },
 	{ NULL, false, NULL },
 };
 
@@ -626,6 +645,37 @@ static void test_activation(void **state)
 	assert_int_equal(stat(place->path, &status), 0);
 }
 
+static bool has_six(void *userdata)
+{
+	return strlen(seen.order) == 6;
+}
+
+/* A connection that a guest's arrival waits for goes before all other clients. */
+static void test_other_host_first(void **state)
+{
+	static const char receive[] = CALL_WITH(CONTROL "Receive", "{\"vm\":\"a\",\"pairs\":[]}");
+	static const char prepare[] = CALL_WITH(CONTROL "Prepare", "{\"vm\":\"a\"}");
+	struct us_server *server = serve(*state);
+	struct raw host, client;
+
+	raw_connect(&client, *state);
+	raw_connect(&host, *state);
+	raw_call(&host, receive);
+	raw_receive(&host);
+	raw_call(&client, prepare);
+	raw_receive(&client);
+	memset(seen.order, 0, sizeof(seen.order));
+	for (int i = 0; i < 3; i++) {
+		raw_call(&client, prepare);
+		raw_call(&host, receive);
+	}
+	place_run(*state, has_six, NULL);
+	assert_string_equal(seen.order, "RRRppp");
+	raw_close(&client);
+	raw_close(&host);
+	us_server_free(server);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_setup, place_teardown)
 
 int main(void)
@@ -639,7 +689,7 @@ int main(void)
 		TEST(test_permission),	  TEST(test_crowd_of_one_user),
 		TEST(test_groups),	  TEST(test_many_clients),
 		TEST(test_no_descriptor), TEST(test_socket),
-		TEST(test_activation),
+		TEST(test_activation),	  TEST(test_other_host_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
