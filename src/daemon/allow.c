@@ -117,6 +117,13 @@ static int on_line(void *userdata, const struct us_config_line *line, struct us_
 				line->word);
 }
 
+int us_allow_check(const char *config_path, struct us_reason *reason)
+{
+	struct question nothing = { .what = US_ALLOW_N };
+
+	return us_config_read(config_path, on_line, &nothing, reason);
+}
+
 static bool is_unrestricted(uid_t uid)
 {
 	return uid == 0 || uid == geteuid();

@@ -19,6 +19,9 @@ enum us_allow {
 	US_ALLOW_N
 };
 
+/* Whether the file has a mistake: 0, or US_REFUSED with its line. */
+int us_allow_check(const char *config_path, struct us_reason *reason);
+
 /*
  * Whether @uid may name @value. Where the file has no line of that kind, anyone may. Returns 0, or
  * US_REFUSED with the line that restricts it.
