@@ -13,7 +13,8 @@ struct stage_info {
 };
 
 static const struct stage_info stages[] = {
-	[US_STAGE_CHECK] = { "check", false, false, 10 * SEC, 0 },
+	/* Twice ssh logs in for it. */
+	[US_STAGE_CHECK] = { "check", false, false, 30 * SEC, 0 },
 	[US_STAGE_RESERVE] = { "reserve", true, false, 30 * SEC, 10 * SEC },
 	/* Longer than a pair's own deadline for an unplug and one retry. */
 	[US_STAGE_HIDE] = { "hide", true, false, 60 * SEC, 5 * SEC },

@@ -190,6 +190,18 @@ static void nothing_happens_before_the_start(void **state)
 	assert_int_equal(us_plan_step(&plan, US_PLAN_START, 0), US_PLAN_NOTHING);
 }
 
+/* A server that looks the client's name up in vain takes ten seconds for that alone. */
+static void two_slow_logins_are_waited_for(void **state)
+{
+	struct us_plan plan;
+
+	us_plan_init(&plan, 0);
+	us_plan_step(&plan, US_PLAN_START, 0);
+	assert_int_equal(us_plan_step(&plan, US_PLAN_TICK, 25 * SEC), US_PLAN_NOTHING);
+	assert_int_equal(us_plan_step(&plan, US_PLAN_DONE, 25 * SEC), US_PLAN_DO);
+	assert_int_equal(plan.stage, US_STAGE_RESERVE);
+}
+
 /* The guest moved after all, while its moving was being undone: forward is the only way. */
 static void completed_while_undoing_goes_forward(void **state)
 {
@@ -217,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_course_ends_well),
 		cmocka_unit_test(nothing_happens_before_the_start),
+		cmocka_unit_test(two_slow_logins_are_waited_for),
 		cmocka_unit_test(completed_while_undoing_goes_forward),
 		cmocka_unit_test(every_stage_has_a_name),
 	};
