@@ -85,9 +85,11 @@ int us_machine_begin(struct us_lab *lab, struct us_reason *reason)
 	for (int host = 0; host < US_LAB_HOSTS; host++) {
 		US_CLEANUP(us_freep) char *vf = us_proc_read(lab, us_lab_host_name(host), argv);
 
-		if (!vf)
+		if (!vf) {
+			us_machine_show_console(lab, host);
 			return us_refuse(reason, "%s does not obey: see its words above",
 					 us_lab_host_name(host));
+		}
 		vf[strcspn(vf, "\n")] = 0;
 		snprintf(lab->host_vf, sizeof(lab->host_vf), "%s", vf);
 	}

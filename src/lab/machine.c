@@ -8,19 +8,31 @@
 #include <unistd.h>
 
 #include "lab/ctl.h"
+#include "lab/kernel-watch.h"
 #include "lab/machine.h"
 #include "lab/proc.h"
 #include "lab/vm.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/stream.h"
 
 #define BOOT_TIMEOUT_USEC (300 * US_USEC_PER_SEC)
+#define SILENCE_USEC (120 * US_USEC_PER_SEC) /* a kernel that boots says something more often */
+#define ANSWER_USEC (5 * US_USEC_PER_SEC)
 
 struct booting {
 	const struct us_lab *lab;
 	enum us_lab_host host;
 	pid_t pid;
+	long said;	       /* bytes on its console */
+	uint64_t said_usec;    /* when it said the last of them */
+	const char *why_stuck; /* or NULL */
 };
+
+void us_machine_console(const struct us_lab *lab, enum us_lab_host host, char path[200])
+{
+	snprintf(path, 200, "%s/%s.boot", lab->dir, us_lab_host_name(host));
+}
 
 bool us_machine_is_up(const struct us_lab *lab)
 {
@@ -28,21 +40,37 @@ bool us_machine_is_up(const struct us_lab *lab)
 	       us_proc_is_alive(lab, "host-b-ssh", NULL);
 }
 
-static bool has_booted(void *userdata)
+/* What its console says; the last line may be incomplete. */
+static bool read_console(struct booting *booting)
 {
-	const struct booting *booting = userdata;
-	char path[200], line[200];
+	char path[200], line[240];
 	bool is_ready = false;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/%s.boot", booting->lab->dir,
-		 us_lab_host_name(booting->host));
+	us_machine_console(booting->lab, booting->host, path);
 	file = fopen(path, "re");
-	while (file && !is_ready && fgets(line, sizeof(line), file))
+	if (!file)
+		return false;
+	while (!is_ready && fgets(line, sizeof(line), file)) {
 		is_ready = strstr(line, "host: ready");
-	if (file)
-		fclose(file);
-	return is_ready || us_proc_has_ended(booting->pid);
+		if (us_kernel_is_dying(line))
+			booting->why_stuck = "its kernel died";
+	}
+	if (ftell(file) != booting->said)
+		booting->said_usec = us_now_usec();
+	booting->said = ftell(file);
+	fclose(file);
+	return is_ready;
+}
+
+static bool has_booted(void *userdata)
+{
+	struct booting *booting = userdata;
+	bool is_ready = read_console(booting);
+
+	if (!is_ready && us_now_usec() - booting->said_usec > SILENCE_USEC)
+		booting->why_stuck = "it says nothing for 120 s";
+	return is_ready || booting->why_stuck || us_proc_has_ended(booting->pid);
 }
 
 static bool is_connected(void *userdata)
@@ -89,7 +117,8 @@ static int start_connection(struct booting *booting)
 		path[200];
 	const char *const argv[] = { "ssh",
 				     "-F/dev/null",
-				     "-qNTM",
+				     "-NTM",
+				     "-oLogLevel=ERROR",
 				     "-S",
 				     control,
 				     "-i",
@@ -100,7 +129,7 @@ static int start_connection(struct booting *booting)
 				     "-oStreamLocalBindUnlink=yes",
 				     "-oExitOnForwardFailure=yes",
 				     /* Or a machine that hangs would be waited for. */
-				     "-oServerAliveInterval=10",
+				     "-oServerAliveInterval=5",
 				     "-oServerAliveCountMax=6",
 				     "-L",
 				     daemon,
@@ -124,19 +153,62 @@ static int start_connection(struct booting *booting)
 	return start(booting, "ssh", argv);
 }
 
+int us_machine_ask(const struct us_lab *lab, enum us_lab_host host)
+{
+	static const char questions[] = "info registers -a\n"
+					"sendkey alt-sysrq-l\n"
+					"sendkey alt-sysrq-w\n";
+	char path[200];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s.machine-monitor", lab->dir, us_lab_host_name(host));
+	if (us_connect_unix(path, &fd))
+		return -1;
+	return write(fd, questions, strlen(questions)) > 0 ? fd : us_close(fd);
+}
+
+void us_machine_show_console(struct us_lab *lab, enum us_lab_host host)
+{
+	char path[200];
+	const char *const argv[] = { "sh", "-c", "tail -n 60 \"$0\" >&2", path, NULL };
+
+	us_machine_console(lab, host, path);
+	us_proc_run(lab, NULL, argv);
+}
+
+static bool never(void *userdata)
+{
+	return false;
+}
+
+static void ask_why(struct us_lab *lab, enum us_lab_host host)
+{
+	US_CLEANUP(us_closep) int monitor = us_machine_ask(lab, host);
+
+	if (monitor >= 0)
+		us_lab_wait(lab, never, NULL, ANSWER_USEC);
+}
+
 static int wait_for(struct us_lab *lab, struct booting *booting, bool (*is_done)(void *userdata),
 		    struct us_reason *reason)
 {
-	const char *host = us_lab_host_name(booting->host);
+	const char *host = us_lab_host_name(booting->host), *why = "not in time";
 	int r = us_lab_poll(lab, is_done, booting, BOOT_TIMEOUT_USEC);
 
-	if (!r && us_proc_has_ended(booting->pid))
-		r = -ECHILD;
-	if (r)
-		return us_refuse(reason,
-				 "%s does not come up (%s): see %s/%s-machine.log, %s-ssh.log",
-				 host, us_strerror(r), lab->dir, host, host);
-	return 0;
+	if (r == -EINTR)
+		return r;
+	if (booting->why_stuck)
+		why = booting->why_stuck;
+	else if (!r && us_proc_has_ended(booting->pid))
+		why = "what should run has ended";
+	else if (!r)
+		return 0;
+	ask_why(lab, booting->host);
+	us_machine_show_console(lab, booting->host);
+	return us_refuse(reason,
+			 "%s does not come up (%s): see its console above, and "
+			 "%s/%s-machine.log, %s-ssh.log",
+			 host, why, lab->dir, host, host);
 }
 
 /* Both at once: each has a processor to itself, if there are two. */
@@ -147,7 +219,8 @@ static int start_both(struct us_lab *lab, int (*start_one)(struct booting *booti
 	int r = 0;
 
 	for (int host = 0; !r && host < US_LAB_HOSTS; host++) {
-		both[host] = (struct booting){ lab, host, 0 };
+		both[host] =
+			(struct booting){ .lab = lab, .host = host, .said_usec = us_now_usec() };
 		r = start_one(&both[host]);
 	}
 	for (int host = 0; !r && host < US_LAB_HOSTS; host++)

@@ -25,6 +25,28 @@ int us_machine_begin(struct us_lab *lab, struct us_reason *reason);
 /* Keeps of a run what its VMs wrote there, in us_machine_shared(). */
 void us_machine_fetch_logs(struct us_lab *lab);
 
+/* What a machine says on its console, from its boot on. */
+void us_machine_console(const struct us_lab *lab, enum us_lab_host host, char path[200]);
+/*
+ * Has its kernel say there what its processors do and which tasks are blocked; the processors'
+ * registers are in the log of its emulator's monitor. Returns the connection to that, to be closed
+ * when all of it has been read, or -1.
+ */
+int us_machine_ask(const struct us_lab *lab, enum us_lab_host host);
+/* Prints its last lines, for whoever wants to know why the machine is of no use. */
+void us_machine_show_console(struct us_lab *lab, enum us_lab_host host);
+
+/*
+ * machine-watch.c: calls @fn when a machine works no longer, with why; then with what its kernel
+ * says. Such a machine is given up when the watch ends: the next run boots both anew.
+ */
+struct us_machine_watch;
+typedef void (*us_machine_watch_fn)(void *userdata, enum us_lab_host host, const char *line);
+int us_machine_watch_new(struct us_machine_watch **ret_watch, struct us_lab *lab,
+			 enum us_lab_host host, us_machine_watch_fn fn, void *userdata);
+/* Returns NULL. */
+struct us_machine_watch *us_machine_watch_free(struct us_machine_watch *watch);
+
 /* The directory that both sides have, at the same path. */
 void us_machine_shared(const struct us_lab *lab, char path[200]);
 

@@ -88,8 +88,10 @@ static int switch_up(struct us_lab *lab)
 		fprintf(out,
 			"tuntap add dev manage-%d mode tap\n"
 			"addr add 10.85.%d.1/24 dev manage-%d\n"
-			"link set manage-%d up\n",
-			host + 1, host + 1, host + 1, host + 1);
+			"link set manage-%d up\n"
+			/* Or it would be unreachable if it says no address for three seconds. */
+			"neigh add 10.85.%d.2 lladdr 52:54:00:85:00:0%d dev manage-%d nud permanent\n",
+			host + 1, host + 1, host + 1, host + 1, host + 1, host + 1, host + 1);
 	fclose(out);
 	return batch(lab, "switch", commands);
 }

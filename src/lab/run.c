@@ -178,10 +178,23 @@ int us_run_watch(struct us_run *run, enum us_lab_host host)
 	return us_call_start(&run->watches[host], run->lab, host, on_watch, run, watch);
 }
 
+/* Whatever fails after that is no news of Understudy. */
+static void on_machine(void *userdata, enum us_lab_host host, const char *line)
+{
+	struct us_run *run = userdata;
+
+	us_timeline_add(&run->timeline, us_mark(), us_lab_host_name(host), "machine", "kernel",
+			line, NULL);
+	us_invalidate(run, "the machine %s: %s", us_lab_host_name(host), line);
+}
+
 static int begin(struct us_run *run)
 {
 	int r = us_machine_read_clocks(run->lab);
 
+	for (int host = 0; !r && run->lab->options.hosts == US_HOSTS_VM && host < US_LAB_HOSTS;
+	     host++)
+		r = us_machine_watch_new(&run->machines[host], run->lab, host, on_machine, run);
 	if (run->lab->options.manager != US_MANAGER_UNDERSTUDY)
 		return r;
 	for (int host = 0; !r && host < US_LAB_HOSTS; host++)
@@ -195,6 +208,9 @@ static void end(struct us_run *run)
 	static const char *const detach[] = { "vm", "detach", "web", NULL };
 
 	run->end_usec = us_now_usec();
+	/* First, or what follows waits for a machine that does not answer. */
+	for (int host = 0; host < US_LAB_HOSTS; host++)
+		run->machines[host] = us_machine_watch_free(run->machines[host]);
 	run->over_timer = sd_event_source_disable_unref(run->over_timer);
 	run->lab->is_over = false;
 	run->switch_timer = sd_event_source_disable_unref(run->switch_timer);

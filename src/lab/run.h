@@ -39,6 +39,7 @@ struct us_run {
 
 	struct us_vm vms[US_LAB_HOSTS];
 	struct us_call watches[US_LAB_HOSTS];
+	struct us_machine_watch *machines[US_LAB_HOSTS]; /* if they are some */
 	struct us_call call;   /* that a scenario does not wait for at once */
 	struct us_line *line; /* between the daemons, or NULL */
 	uint64_t changes; /* events of the daemons so far */

@@ -119,7 +119,7 @@ int us_runs_once(struct us_lab *lab, const struct us_scenario *scenario, json_t 
 		r = us_run_scenario(lab, scenario, ret_report);
 		if (r > 0)
 			us_refuse(reason, "%s %s: logs are in %s", scenario->name,
-				  r == US_RUN_INVALID ? "is invalid, because of its guest or QEMU"
+				  r == US_RUN_INVALID ? "is invalid, because of its guest, QEMU or host machine"
 						      : "failed",
 				  lab->dir);
 	}
