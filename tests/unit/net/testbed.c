@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "testbed.h"
@@ -17,7 +19,12 @@ const uint8_t guest_mac[6] = { 0x02, 0, 0, 0, 0, 0x01 };
 
 bool testbed_enter(void)
 {
-	return geteuid() == 0 && unshare(CLONE_NEWNET) == 0;
+	if (geteuid() != 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) != 0)
+		return false;
+	/* Names of namespaces are files that all would share. */
+	mkdir("/run/netns", 0755);
+	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("tmpfs", "/run/netns", "tmpfs", 0, NULL) == 0;
 }
 
 void testbed_run(const char *format, ...)

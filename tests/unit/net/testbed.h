@@ -15,7 +15,8 @@ enum {
 
 extern const uint8_t guest_mac[6];
 
-/* Moves this process into a new, empty network namespace; false if it is not root. */
+/* Moves this process into a new, empty network namespace, where it finds no named ones; false if it
+ * is not root. */
 bool testbed_enter(void);
 
 /* Runs `ip` or `bridge` with the arguments of a printf; fails the test if that fails. */
