@@ -55,6 +55,23 @@ static void send_answer(struct us_call *call, const char *error, json_t *paramet
 		us_stream_finish(call->client->stream); /* nothing can be said any more */
 }
 
+static int on_resume(sd_event_source *source, void *userdata);
+
+/*
+ * Has the next call that waits begun, behind what other clients of this priority have. Made anew
+ * each time: a source that is kept would look as if it had waited since the first time.
+ */
+static void resume_later(struct us_api_client *client)
+{
+	client->resuming = sd_event_source_disable_unref(client->resuming);
+	if (us_list_is_empty(&client->waiting))
+		return;
+	if (sd_event_add_defer(client->server->loop, &client->resuming, on_resume, client) < 0)
+		us_stream_finish(client->stream);
+	else
+		sd_event_source_set_priority(client->resuming, client->priority);
+}
+
 void us_call_answer(struct us_call *call, const char *error, json_t *parameters)
 {
 	struct us_api_client *client = call->client;
@@ -62,8 +79,7 @@ void us_call_answer(struct us_call *call, const char *error, json_t *parameters)
 	send_answer(call, error, parameters, false);
 	client->call = NULL;
 	free(call);
-	if (!us_list_is_empty(&client->waiting))
-		sd_event_source_set_enabled(client->resuming, SD_EVENT_ONESHOT);
+	resume_later(client);
 }
 
 void us_call_reply(struct us_call *call, json_t *parameters)
@@ -281,24 +297,10 @@ static int on_resume(sd_event_source *source, void *userdata)
 	if (client->call || us_list_is_empty(&client->waiting))
 		return 0;
 	unlist(client, first);
-	if (!us_list_is_empty(&client->waiting))
-		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	resume_later(client);
 	begin(client, first->text, first->length); /* the client may be gone now */
 	free(first);
 	return 0;
-}
-
-static int make_resuming(struct us_api_client *client)
-{
-	int r;
-
-	if (client->resuming)
-		return 0;
-	r = sd_event_add_defer(client->server->loop, &client->resuming, on_resume, client);
-	if (r < 0)
-		return r;
-	sd_event_source_set_priority(client->resuming, client->priority);
-	return sd_event_source_set_enabled(client->resuming, SD_EVENT_OFF);
 }
 
 void us_call_receive(struct us_api_client *client, const char *text, size_t length)
@@ -316,8 +318,7 @@ void us_call_receive(struct us_api_client *client, const char *text, size_t leng
 		return;
 	}
 	waiting = malloc(sizeof(*waiting) + length);
-	if (!waiting || make_resuming(client) < 0) {
-		free(waiting);
+	if (!waiting) {
 		us_client_drop(client, "out of memory");
 		return;
 	}

@@ -42,7 +42,7 @@ struct us_api_client {
 	int64_t priority;	/* of its calls */
 	struct us_call *call;	/* under way: at most one */
 	struct us_list waiting; /* those behind it, in order */
-	sd_event_source *resuming; /* armed when one that waited can begin; NULL: none ever waited */
+	sd_event_source *resuming; /* there when one that waited can begin */
 	size_t waiting_count, waiting_bytes;
 	char address[US_ADDRESS_TEXT]; /* "" unless it was told */
 };

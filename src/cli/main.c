@@ -77,6 +77,8 @@ static enum us_exit print_help(void)
 
 /* One line, whatever is in it: the words of a daemon, or of a script's variable. */
 static void print_error(const char *format, va_list arguments)
+	__attribute__((format(printf, 1, 0)));
+static void print_error(const char *format, va_list arguments)
 {
 	US_CLEANUP(us_freep) char *text = NULL;
 

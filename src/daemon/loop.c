@@ -25,10 +25,18 @@
 #include "util/clock.h"
 #include "util/running.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define IS_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IS_SANITIZED
+#endif
+#endif
+
 enum {
 	LOOK_USEC = 5 * 1000,
 	STEAL_USEC = 100 * 1000, /* between two looks at what is stolen */
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef IS_SANITIZED
 	LIMIT_USEC = 200 * 1000, /* a sanitizer takes its time */
 #else
 	LIMIT_USEC = 20 * 1000,

@@ -34,10 +34,12 @@ struct buffer {
 
 struct us_stream {
 	sd_event_source *io;
-	sd_event_source *again; /* is_client: armed while whole messages wait in `in` */
+	sd_event_source *again;	     /* is_client: there while whole messages wait in `in` */
+	sd_event_source *window_end; /* armed while is_late */
 	int64_t priority;
 	uint32_t wanted;		 /* of `io` */
-	uint64_t window_usec, used_usec; /* US_PRIORITY_HOST: since when, and how much since then */
+	uint64_t window_usec, used_usec; /* US_PRIORITY_HOST: since when, and how much of the
+					    processor since then */
 	int fd;
 	char delimiter;
 	bool dispatching : 1; /* a handler is on the stack */
@@ -89,6 +91,7 @@ static void destroy(struct us_stream *stream)
 {
 	sd_event_source_disable_unref(stream->io);
 	sd_event_source_disable_unref(stream->again);
+	sd_event_source_disable_unref(stream->window_end);
 	us_close(stream->fd);
 	buffer_clear(&stream->in);
 	buffer_clear(&stream->out);
@@ -152,16 +155,16 @@ static void want(struct us_stream *stream)
 	if (wanted != stream->wanted)
 		sd_event_source_set_io_events(stream->io, wanted);
 	stream->wanted = wanted;
-	if (again && !stream->again) {
+	/* Made anew each time: one that is kept would look as if it had waited since the first
+	 * time, and go before all others of its priority. */
+	stream->again = sd_event_source_disable_unref(stream->again);
+	if (again)
 		r = sd_event_add_defer(sd_event_source_get_event(stream->io), &stream->again,
 				       on_again, stream);
-		if (r >= 0)
-			sd_event_source_set_priority(stream->again, priority_of(stream));
-	}
 	if (r < 0)
 		end(stream, r);
 	else if (stream->again)
-		sd_event_source_set_enabled(stream->again, again ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+		sd_event_source_set_priority(stream->again, priority_of(stream));
 }
 
 /* Its last words, and then the end of the stream, are found by reading. */
@@ -296,28 +299,52 @@ static void read_socket(struct us_stream *stream)
 	}
 }
 
+static int on_window_end(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct us_stream *stream = userdata;
+
+	stream->is_late = false;
+	stream->window_usec = us_now_usec();
+	stream->used_usec = 0;
+	apply_priority(stream);
+	return 0;
+}
+
+static int arm_window_end(struct us_stream *stream, uint64_t usec)
+{
+	int r = 0;
+
+	if (!stream->window_end)
+		r = sd_event_add_time(sd_event_source_get_event(stream->io), &stream->window_end,
+				      CLOCK_MONOTONIC, usec, 1, on_window_end, stream);
+	if (r >= 0)
+		r = sd_event_source_set_time(stream->window_end, usec);
+	return r < 0 ? r : sd_event_source_set_enabled(stream->window_end, SD_EVENT_ONESHOT);
+}
+
 /* A peer that never stops talking has what clients have, until its window ends. */
-static void account(struct us_stream *stream, uint64_t since_usec)
+static void account(struct us_stream *stream, uint64_t used_usec)
 {
 	uint64_t now = us_now_usec();
-	bool is_late;
 
+	if (stream->is_late)
+		return;
 	if (now - stream->window_usec >= WINDOW_USEC) {
 		stream->window_usec = now;
 		stream->used_usec = 0;
 	}
-	stream->used_usec += now - since_usec;
-	is_late = stream->used_usec > BUDGET_USEC;
-	if (is_late == stream->is_late)
+	stream->used_usec += used_usec;
+	if (stream->used_usec <= BUDGET_USEC ||
+	    arm_window_end(stream, stream->window_usec + WINDOW_USEC) < 0)
 		return;
-	stream->is_late = is_late;
+	stream->is_late = true;
 	apply_priority(stream);
 }
 
 /* One turn of the loop; frees what was freed meanwhile. */
 static void take_turn(struct us_stream *stream, bool can_write)
 {
-	uint64_t now = us_now_usec();
+	uint64_t since = us_clock_usec(CLOCK_THREAD_CPUTIME_ID);
 
 	us_running = (struct us_running){ "message", (const void *)stream->handler->message };
 	stream->dispatching = true;
@@ -339,7 +366,7 @@ static void take_turn(struct us_stream *stream, bool can_write)
 	}
 	want(stream);
 	if (stream->priority == US_PRIORITY_HOST)
-		account(stream, now);
+		account(stream, us_clock_usec(CLOCK_THREAD_CPUTIME_ID) - since);
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)

@@ -184,6 +184,48 @@ static void client_waits_for_others(void **state)
 	end(&test);
 }
 
+static void on_message_of_two(void *userdata, char *text, size_t length)
+{
+	on_message(*(struct test **)userdata, text, length);
+}
+
+static void on_closed_of_two(void *userdata, int error)
+{
+}
+
+/* In turn, also when they have been heard before. */
+static void clients_are_heard_in_turn(void **state)
+{
+	static const struct us_stream_handler both = { on_message_of_two, on_closed_of_two };
+	const struct us_stream_limits limits = { MESSAGE_BYTES, BACKLOG_BYTES };
+	static const char many[] = "b1\nb2\nb3\nb4\nb5\nb6\nb7\nb8\nb9\n";
+	struct us_stream *other = NULL;
+	struct test test, *heard = &test;
+	int sockets[2];
+
+	begin(&test);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+	assert_int_equal(us_stream_new(&other, test.loop, sockets[0], '\n', limits, &both, &heard),
+			 0);
+	us_stream_set_client(test.stream, US_PRIORITY_READING);
+	us_stream_set_client(other, US_PRIORITY_READING);
+	put_text(&test, "a1\na2\na3\n");
+	assert_string_equal(test.heard, "a1|a2|a3|");
+	for (int i = 0; i < 2; i++) {
+		test.heard[0] = '\0';
+		assert_int_equal(send(sockets[1], many, strlen(many), 0), strlen(many));
+		turn(&test);
+		assert_int_equal(send(test.peer, "a1\na2\na3\n", 9, 0), 9);
+		run(&test);
+		assert_int_equal(strlen(test.heard), strlen(many) + 9);
+		assert_true(strstr(test.heard, "a1") < strstr(test.heard, "b5"));
+		assert_true(strstr(test.heard, "a3") < strstr(test.heard, "b9"));
+	}
+	us_stream_free(other);
+	us_close(sockets[1]);
+	end(&test);
+}
+
 /* What is answered must have been read before more is heard: nothing piles up, and nothing is lost.
  */
 static void client_that_does_not_read_is_not_heard(void **state)
@@ -552,6 +594,7 @@ int main(void)
 		cmocka_unit_test(split_message_waits_for_its_end),
 		cmocka_unit_test(client_is_heard_once_a_turn),
 		cmocka_unit_test(client_waits_for_others),
+		cmocka_unit_test(clients_are_heard_in_turn),
 		cmocka_unit_test(client_that_does_not_read_is_not_heard),
 		cmocka_unit_test(client_that_does_not_read_and_goes_is_let_go),
 		cmocka_unit_test(nul_delimits_where_it_is_the_delimiter),
