@@ -508,7 +508,7 @@ static void test_answers_go_to_nobody_else(void **state)
 
 	guest_announces(bed->standby);
 	run(bed, 10000);
-	assert_true(bed->ready && bed->answers > 5);
+	assert_true(bed->ready && bed->answers >= 2); /* the first and the last of a stable time */
 	while ((length = read(other, frame, sizeof(frame))) > 0)
 		assert_false(memcmp(frame + 6, guest_mac, 6) == 0 && !(frame[0] & 1));
 	us_watch_free(watch);
