@@ -288,13 +288,14 @@ static void destroy(struct us_drain *drain)
 static void on_back(void *userdata)
 {
 	struct us_drain *drain = userdata;
+	struct us_reason reason = drain->reason; /* it may be freed from there */
 
 	us_list_remove(&drain->link);
 	drain->is_out = false;
 	if (drain->is_abandoned)
 		destroy(drain);
 	else
-		drain->done(drain->userdata, drain->r, drain->reason.text);
+		drain->done(drain->userdata, drain->r, reason.text);
 }
 
 static int send_out(struct us_drain *drain, us_job_fn run, us_drain_done_fn done, void *userdata)

@@ -37,7 +37,8 @@ struct us_drain_process {
  */
 int us_drain_check(const struct us_drain_process *process, struct us_reason *reason);
 
-/* From the loop. @r is 0 or US_REFUSED, with its words in @why. */
+/* From the loop; the drain may be freed from here. @r is 0 or US_REFUSED, with its words in @why.
+ */
 typedef void (*us_drain_done_fn)(void *userdata, int r, const char *why);
 
 /*

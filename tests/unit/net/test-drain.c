@@ -106,11 +106,14 @@ static void take(void *userdata, int queue, const struct virtio_net_hdr *header,
 
 static sd_event *loop;
 static struct us_reason told;
+static bool is_done;
+static int result;
 
 static void on_done(void *userdata, int r, const char *why)
 {
 	us_refuse(&told, "%s", why);
-	sd_event_exit(loop, r);
+	is_done = true;
+	result = r;
 }
 
 static struct us_drain_process process_of(pid_t pid)
@@ -121,11 +124,10 @@ static struct us_drain_process process_of(pid_t pid)
 /* Runs the loop until on_done() was called; returns what it was told. */
 static int finish(void)
 {
-	int r = sd_event_loop(loop);
-
-	sd_event_unref(loop);
-	assert_true(sd_event_new(&loop) >= 0);
-	return r;
+	while (!is_done)
+		assert_true(sd_event_run(loop, UINT64_MAX) >= 0);
+	is_done = false;
+	return result;
 }
 
 /* Looks for the queues; 0 or US_REFUSED with the words in `told`. */
@@ -219,6 +221,28 @@ static void test_given_up(void **state)
 	end(pid);
 }
 
+static void free_it(void *userdata, int r, const char *why)
+{
+	struct us_drain **drain = userdata;
+
+	us_drain_free(US_STEAL(*drain));
+	on_done(NULL, r, why);
+}
+
+static void test_freed_when_told(void **state)
+{
+	pid_t pid = stopped_vmm(1, 0);
+	struct us_drain_process process = process_of(pid);
+	struct us_drain *drain = NULL;
+
+	assert_int_equal(us_drain_new(&drain, loop, &process, "other", free_it, &drain, &told), 0);
+	assert_int_equal(finish(), US_REFUSED);
+	assert_non_null(strstr(told.text, "no queue of other"));
+	assert_null(drain);
+	us_close(process.pidfd);
+	end(pid);
+}
+
 /* Another user's process, for one without CAP_SYS_PTRACE. */
 static void test_no_privilege(void **state)
 {
@@ -247,9 +271,10 @@ static void test_no_privilege(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),	     cmocka_unit_test(test_headers),
-		cmocka_unit_test(test_multiqueue),   cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_no_privilege), cmocka_unit_test(test_given_up),
+		cmocka_unit_test(test_plain),		cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_multiqueue),	cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_no_privilege),	cmocka_unit_test(test_given_up),
+		cmocka_unit_test(test_freed_when_told),
 	};
 
 	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0)
