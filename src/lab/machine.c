@@ -5,7 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+#ifdef __x86_64__
+#include <x86intrin.h>
+#endif
 
 #include "lab/ctl.h"
 #include "lab/kernel-watch.h"
@@ -93,18 +97,57 @@ static int start(struct booting *booting, const char *what, const char *const ar
 	return us_proc_spawn(booting->lab, &spec, &booting->pid);
 }
 
+#ifdef __x86_64__
+/* The time stamp counter and the time, read as close to each other as can be. */
+static void read_time_stamp(uint64_t *ret_stamp, uint64_t *ret_nsec)
+{
+	uint64_t closest = UINT64_MAX;
+
+	for (int i = 0; i < 50; i++) {
+		struct timespec time;
+		uint64_t before = __rdtsc(), after;
+
+		clock_gettime(CLOCK_MONOTONIC_RAW, &time);
+		after = __rdtsc();
+		if (after - before >= closest)
+			continue;
+		closest = after - before;
+		*ret_stamp = before + closest / 2;
+		*ret_nsec = time.tv_sec * UINT64_C(1000000000) + time.tv_nsec;
+	}
+}
+
+/* What the emulator's guests read as theirs. */
+static unsigned time_stamp_khz(void)
+{
+	static const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+	uint64_t stamp, nsec, stamp_later, nsec_later;
+
+	read_time_stamp(&stamp, &nsec);
+	nanosleep(&pause, NULL);
+	read_time_stamp(&stamp_later, &nsec_later);
+	return (stamp_later - stamp) * 1000000 / (nsec_later - nsec);
+}
+#else
+static unsigned time_stamp_khz(void)
+{
+	return 0;
+}
+#endif
+
 static int start_machine(struct booting *booting)
 {
 	const struct us_lab *lab = booting->lab;
-	char script[300], number[10], qemu[256];
+	char script[300], number[10], khz[20], qemu[256];
 	const char *argv[] = { script, lab->host_image, lab->dir, us_lab_host_name(booting->host),
-			       number, NULL, NULL };
+			       number, khz, NULL, NULL };
 
+	snprintf(khz, sizeof(khz), "%u", time_stamp_khz());
 	snprintf(script, sizeof(script), "%s/host-machine", lab->host_data);
 	snprintf(number, sizeof(number), "%d", booting->host + 1);
 	snprintf(qemu, sizeof(qemu), "%s", lab->qemu);
 	if (*qemu == '/') /* one of this machine's is to run there */
-		argv[5] = dirname(qemu);
+		argv[6] = dirname(qemu);
 	return start(booting, "machine", argv);
 }
 
