@@ -172,19 +172,19 @@ static void interface_not_found(struct us_call *call, const char *method)
 		       json_pack("{s:s%}", "interface", method, length));
 }
 
-static bool is_tolerant(const struct us_server *server, const char *name)
+/* NULL: the daemon has none of that name. */
+static const struct us_method *find_method(const struct us_server *server, const char *name)
 {
-	for (const char *const *known = server->tolerant; known && *known; known++)
-		if (strcmp(*known, name) == 0)
-			return true;
-	return false;
+	for (const struct us_method *method = server->methods; method->name; method++)
+		if (strcmp(method->name, name) == 0)
+			return method;
+	return NULL;
 }
 
-static int check_parameters(const struct us_server *server, const struct us_interface *interface,
-			    const struct us_member *member, const json_t *parameters,
-			    char where[WHERE_BYTES])
+static int check_parameters(const struct us_method *method, const struct us_member *member,
+			    const json_t *parameters, char where[WHERE_BYTES])
 {
-	if (interface == server->control && is_tolerant(server, member->name))
+	if (method && method->access & US_METHOD_BETWEEN_DAEMONS)
 		return us_type_check_known(member->in, parameters, where, WHERE_BYTES);
 	return us_type_check(member->in, parameters, where, WHERE_BYTES);
 }
@@ -200,14 +200,12 @@ static void serve_first(struct us_api_client *client)
 		sd_event_source_set_priority(client->resuming, client->priority);
 }
 
-static void handle_control(struct us_call *call, const struct us_wire_call *wire, const char *name)
+static void handle_control(struct us_call *call, const struct us_wire_call *wire, const char *name,
+			   const struct us_method *method)
 {
 	const struct us_server *server = call->client->server;
-	const struct us_method *method = server->methods;
 
-	while (method->name && strcmp(method->name, name) != 0)
-		method++;
-	if (!method->name)
+	if (!method)
 		us_call_answer(call, SERVICE "MethodNotImplemented",
 			       json_pack("{s:s}", "method", wire->method));
 	else if (call->client->is_peer && !(method->access & US_METHOD_FOR_PEER))
@@ -220,7 +218,7 @@ static void handle_control(struct us_call *call, const struct us_wire_call *wire
 			     "%s is not allowed to user %u: be root or join the group understudy",
 			     name, call->client->peer.uid);
 	else {
-		if (method->access == (US_METHOD_CHANGES | US_METHOD_FOR_PEER))
+		if (method->access & US_METHOD_BETWEEN_DAEMONS)
 			serve_first(call->client);
 		us_running = (struct us_running){ method->name, (const void *)method->handle };
 		method->handle(server->userdata, call, wire->parameters);
@@ -232,6 +230,7 @@ static void handle(struct us_call *call, const struct us_wire_call *wire)
 	const struct us_server *server = call->client->server;
 	const struct us_interface *interface;
 	const struct us_member *member;
+	const struct us_method *method;
 	char where[WHERE_BYTES];
 	const char *name;
 
@@ -241,19 +240,20 @@ static void handle(struct us_call *call, const struct us_wire_call *wire)
 		return;
 	}
 	member = us_interface_find(interface, US_MEMBER_METHOD, name);
+	method = interface == server->control ? find_method(server, name) : NULL;
 	if (!member)
 		us_call_answer(call, SERVICE "MethodNotFound",
 			       json_pack("{s:s}", "method", wire->method));
 	else if (wire->upgrade)
 		us_call_answer(call, SERVICE "MethodNotImplemented",
 			       json_pack("{s:s}", "method", wire->method));
-	else if (check_parameters(server, interface, member, wire->parameters, where) != 0)
+	else if (check_parameters(method, member, wire->parameters, where) != 0)
 		us_call_answer(call, SERVICE "InvalidParameter",
 			       json_pack("{s:o}", "parameter", us_wire_string(where)));
 	else if (interface == server->service)
 		us_service_handle(call, name, wire->parameters);
 	else
-		handle_control(call, wire, name);
+		handle_control(call, wire, name, method);
 }
 
 /* The client may be gone afterwards. */

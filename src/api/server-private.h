@@ -17,7 +17,6 @@ struct us_server {
 	gid_t group;
 	struct us_interface *control, *service;
 	const struct us_method *methods;
-	const char *const *tolerant; /* of these, NULL: of none; us_server_tolerate() */
 	void *userdata;
 	us_server_dropped_fn dropped;
 	struct us_list clients;

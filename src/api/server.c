@@ -317,11 +317,6 @@ void us_server_counts(const struct us_server *server, struct us_server_counts *r
 	*ret_counts = server->counts;
 }
 
-void us_server_tolerate(struct us_server *server, const char *const *methods)
-{
-	server->tolerant = methods;
-}
-
 void us_server_on_drop(struct us_server *server, us_server_dropped_fn dropped)
 {
 	server->dropped = dropped;

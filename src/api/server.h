@@ -4,7 +4,7 @@
  * https://varlink.org/Method-Call; org.varlink.service is answered here.
  *
  * The server checks every call against the interface file before the daemon sees it: unknown
- * members (but for those of a tolerant method), missing ones and wrong types are answered with
+ * members (but of US_METHOD_BETWEEN_DAEMONS), missing ones and wrong types are answered with
  * org.varlink.service.InvalidParameter.
  * A client that breaks the protocol, sends too much, or does not read loses its connection; no
  * other client notices.
@@ -25,6 +25,10 @@ struct us_call; /* one method call, until it is answered for the last time */
 enum us_method_access {
 	US_METHOD_CHANGES = 1 << 0,  /* only for root and the group `understudy` */
 	US_METHOD_FOR_PEER = 1 << 1, /* also for another host's daemon: us_call_become_peer() */
+	/* What a guest's arrival waits for: its connection is served before those of clients, and
+	 * members that the interface does not know are ignored, for a daemon of another version
+	 * must not fail in the middle of a migration. */
+	US_METHOD_BETWEEN_DAEMONS = 1 << 2,
 };
 
 struct us_method {
@@ -45,12 +49,6 @@ int us_server_new(struct us_server **ret_server, sd_event *loop, const char *pat
 /* Drops the clients; every call is gone. Not to be called from inside a callback. */
 void us_server_free(struct us_server *server);
 US_DEFINE_CLEANUP(struct us_server *, us_server_free)
-
-/*
- * Of these methods (borrowed, ends with NULL) members that the interface does not know are ignored:
- * a daemon of another version must not fail for them in the middle of a migration.
- */
-void us_server_tolerate(struct us_server *server, const char *const *methods);
 
 /* Clients connected now. */
 size_t us_server_clients(const struct us_server *server);

@@ -374,8 +374,6 @@ void us_remove_pair(struct us_host_pair *pair, struct us_call *call);
 /* ---- methods.c: the API ---- */
 
 extern const struct us_method us_daemon_methods[];
-/* Between daemons, maybe of several versions: us_server_tolerate(). */
-extern const char *const us_daemon_tolerant[];
 
 /* ---- publish.c: the log and those who monitor ---- */
 

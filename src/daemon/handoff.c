@@ -360,8 +360,7 @@ static void send_batch(struct us_handoff *handoff)
 	if (!handoff->batch)
 		return;
 	parameters = call_json(handoff->pair, handoff->peer.token,
-			       handoff->is_late ? "late" : "held",
-			       US_STEAL(handoff->batch));
+			       handoff->is_late ? "late" : "held", US_STEAL(handoff->batch));
 	handoff->batch_bytes = 0;
 	if (handoff->is_over) {
 		json_decref(parameters);

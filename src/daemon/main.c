@@ -240,7 +240,6 @@ static int serve(struct us_daemon *daemon, const char *metrics, struct us_reason
 			  us_daemon_methods, daemon, reason);
 	if (r != 0)
 		return r;
-	us_server_tolerate(daemon->server, us_daemon_tolerant);
 	us_server_on_drop(daemon->server, on_dropped);
 	if (!metrics && metrics_fd < 0)
 		return 0;

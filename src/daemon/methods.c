@@ -325,12 +325,11 @@ static void diagnose(void *userdata, struct us_call *call, const json_t *paramet
 	us_diagnose(userdata, vm, call);
 }
 
-const char *const us_daemon_tolerant[] = { "Receive", "Handoff", NULL };
-
 enum {
 	READS = 0,
 	CHANGES = US_METHOD_CHANGES,
 	FOR_PEER = US_METHOD_FOR_PEER,
+	BETWEEN_DAEMONS = CHANGES | FOR_PEER | US_METHOD_BETWEEN_DAEMONS,
 };
 
 const struct us_method us_daemon_methods[] = {
@@ -348,8 +347,8 @@ const struct us_method us_daemon_methods[] = {
 	{ "Migrate", CHANGES, migrate },
 	{ "AbortMigration", CHANGES, abort_migration },
 	{ "SetAddress", CHANGES, set_address },
-	{ "Receive", CHANGES | FOR_PEER, receive },
-	{ "Handoff", CHANGES | FOR_PEER, handoff },
+	{ "Receive", BETWEEN_DAEMONS, receive },
+	{ "Handoff", BETWEEN_DAEMONS, handoff },
 	{ "BecomePeer", READS | FOR_PEER, become_peer },
 	{ "Monitor", READS, monitor },
 	{ "GetMetrics", READS, get_metrics },

@@ -90,7 +90,8 @@ static const struct us_method methods[] = {
 	{ "ListPairs", false, handle_hold_on },
 	{ "Monitor", false, handle_hold_on },
 	{ "DetachVm", true, handle_detach },
-	{ "Receive", US_METHOD_CHANGES | US_METHOD_FOR_PEER, handle_receive },
+	{ "Receive", US_METHOD_CHANGES | US_METHOD_FOR_PEER | US_METHOD_BETWEEN_DAEMONS,
+	  handle_receive },
 	{ "Prepare", US_METHOD_CHANGES, handle_prepare },
 	{ NULL, false, NULL },
 };
