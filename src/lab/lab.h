@@ -106,6 +106,7 @@ struct us_lab {
 	char kernel_version[64];
 	char host_data[256];  /* directory of make-host-image and host-machine */
 	char host_image[256]; /* what machines boot */
+	char host_qemu[256];  /* what emulates them */
 	char host_vf[20];     /* their first VF's PCI address, if it is bound by hand */
 	int64_t host_ahead_usec[US_LAB_HOSTS]; /* the machines' CLOCK_REALTIME, of ours */
 	char qemu[256];			       /* the program that runs the guests */

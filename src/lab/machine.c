@@ -20,6 +20,12 @@
 #include "util/clock.h"
 #include "util/stream.h"
 
+/*
+ * Debian's release that the machines' emulator is of. That of Debian 13, 10.0, reads its table of
+ * devices while another processor changes it: where PCI addresses are assigned it aborts, or asks
+ * the wrong device.
+ */
+#define QEMU_RELEASE "forky"
 #define BOOT_TIMEOUT_USEC (300 * US_USEC_PER_SEC)
 #define SILENCE_USEC (120 * US_USEC_PER_SEC) /* a kernel that boots says something more often */
 #define ANSWER_USEC (5 * US_USEC_PER_SEC)
@@ -139,15 +145,17 @@ static int start_machine(struct booting *booting)
 {
 	const struct us_lab *lab = booting->lab;
 	char script[300], number[10], khz[20], qemu[256];
-	const char *argv[] = { script, lab->host_image, lab->dir, us_lab_host_name(booting->host),
-			       number, khz, NULL, NULL };
+	const char *name = us_lab_host_name(booting->host);
+	const char *argv[] = {
+		script, lab->host_image, lab->host_qemu, lab->dir, name, number, khz, NULL, NULL
+	};
 
 	snprintf(khz, sizeof(khz), "%u", time_stamp_khz());
 	snprintf(script, sizeof(script), "%s/host-machine", lab->host_data);
 	snprintf(number, sizeof(number), "%d", booting->host + 1);
 	snprintf(qemu, sizeof(qemu), "%s", lab->qemu);
 	if (*qemu == '/') /* one of this machine's is to run there */
-		argv[6] = dirname(qemu);
+		argv[7] = dirname(qemu);
 	return start(booting, "machine", argv);
 }
 
@@ -271,6 +279,22 @@ static int start_both(struct us_lab *lab, int (*start_one)(struct booting *booti
 	return r;
 }
 
+static int make_qemu(struct us_lab *lab, struct us_reason *reason)
+{
+	char script[300];
+	const char *const argv[] = { script, QEMU_RELEASE, NULL };
+	US_CLEANUP(us_freep) char *path = NULL;
+
+	snprintf(script, sizeof(script), "%s/make-qemu", lab->data);
+	path = us_proc_read(lab, NULL, argv);
+	if (!path || !*path)
+		return us_refuse(reason, "the QEMU of the host machines cannot be made: see what "
+					 "make-qemu said above");
+	path[strcspn(path, "\n")] = 0;
+	snprintf(lab->host_qemu, sizeof(lab->host_qemu), "%.250s", path);
+	return 0;
+}
+
 static int make_image(struct us_lab *lab, struct us_reason *reason)
 {
 	char script[300];
@@ -291,6 +315,8 @@ int us_machine_boot(struct us_lab *lab, struct us_reason *reason)
 {
 	int r = make_image(lab, reason);
 
+	if (!r)
+		r = make_qemu(lab, reason);
 	if (!r)
 		r = start_both(lab, start_machine, has_booted, reason);
 	return r ? r : start_both(lab, start_connection, is_connected, reason);
