@@ -9,6 +9,7 @@
 
 #include "lab/fault.h"
 #include "lab/lab.h"
+#include "lab/proc.h"
 #include "lab/runs.h"
 #include "util/cleanup.h"
 
@@ -171,6 +172,8 @@ int main(int argc, char **argv)
 		us_options_usage();
 		return 2;
 	}
+	if (getsid(0) == getpid()) /* the session is ours alone: so is its group of the scheduler */
+		us_proc_prefer();
 	r = us_lab_init(&lab, &options);
 	if (!r && command->changes)
 		r = lock(&lab, &reason);

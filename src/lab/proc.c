@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "util/cleanup.h"
 
 #define END_POLITELY_MSEC 3000
+#define PREFERRED_NICE (-10)
 
 /* Field 22 of proc_pid_stat(5); the command in field 2 may hold anything, even a ")". */
 static unsigned long long start_time(pid_t pid)
@@ -84,6 +86,17 @@ static int open_input(const struct us_lab *lab, const struct us_proc_spec *spec)
 	return open(path, O_RDWR | O_CLOEXEC);
 }
 
+void us_proc_prefer(void)
+{
+	FILE *autogroup = fopen("/proc/self/autogroup", "we");
+
+	setpriority(PRIO_PROCESS, 0, PREFERRED_NICE);
+	if (autogroup) {
+		fprintf(autogroup, "%d", PREFERRED_NICE);
+		fclose(autogroup);
+	}
+}
+
 /* In the child: never returns. */
 static void execute(const struct us_lab *lab, const struct us_proc_spec *spec, pid_t parent)
 {
@@ -100,8 +113,10 @@ static void execute(const struct us_lab *lab, const struct us_proc_spec *spec, p
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
 			_exit(127);
-	} else {
+	}
+	if (spec->record) {
 		setsid();
+		us_proc_prefer();
 	}
 	if (spec->record &&
 	    (record_write(lab, spec->record) || (log = open_log(lab, spec->record)) < 0))

@@ -19,6 +19,13 @@ struct us_proc_spec {
 
 #define US_PROC_EXTRA_FD 3
 
+/*
+ * Has this process, and all that it starts, run before other work on the machine: a guest that does
+ * not run cannot receive, whoever manages its network. Where sessions are scheduled as groups
+ * (sched(7), autogroup), that is about the whole session. What may not be is left as it is.
+ */
+void us_proc_prefer(void);
+
 /* Starts a process; *@ret_pid is the caller's to wait for. */
 int us_proc_spawn(const struct us_lab *lab, const struct us_proc_spec *spec, pid_t *ret_pid);
 
