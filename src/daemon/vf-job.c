@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One thread for each job, with nothing shared but files: they are few, at reservations. The loop
- * is woken by an event counter, and nothing of a job is touched by the thread after that.
+ * One thread for each job (util/job.h), with nothing shared but files: they are few, at
+ * reservations.
  *
  * A device has one job at a time: jobs of one pair run one after the other, and that no two pairs
  * have the same device is what its record is for (pci/reserve.h).
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <time.h>
 
 #include "daemon/daemon.h"
 #include "daemon/vf-job.h"
+#include "util/job.h"
 
 int us_vf_open_sriov(const struct us_reserved *reserved, const uint8_t mac[US_MAC_BYTES],
 		     struct us_sriov **ret_sriov, struct us_reason *reason)
@@ -98,8 +96,10 @@ static int reserve(struct us_vf_job *job)
 	return r;
 }
 
-static void run(struct us_vf_job *job)
+static void run(void *userdata)
 {
+	struct us_vf_job *job = userdata;
+
 	switch (job->type) {
 	case US_VF_JOB_RESERVE:
 		job->r = reserve(job);
@@ -115,22 +115,13 @@ static void run(struct us_vf_job *job)
 	}
 }
 
-static void *job_thread(void *userdata)
-{
-	struct us_vf_job *job = userdata;
-	int fd = job->wake_fd;
-
-	run(job);
-	eventfd_write(fd, 1);
-	return NULL;
-}
-
 /* ---- In the loop ---- */
 
 static void begin_next(struct us_daemon *daemon, const char *pair);
 
-static void end(struct us_vf_job *job)
+static void end(void *userdata)
 {
+	struct us_vf_job *job = userdata;
 	struct us_daemon *daemon = job->daemon;
 	char pair[sizeof(job->pair)];
 
@@ -138,12 +129,6 @@ static void end(struct us_vf_job *job)
 	us_list_remove(&job->link);
 	job->done(job);
 	begin_next(daemon, pair);
-}
-
-static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-	end(userdata);
-	return 0;
 }
 
 struct us_vf_job *us_vf_job_new(enum us_vf_job_type type, struct us_daemon *daemon)
@@ -159,35 +144,15 @@ struct us_vf_job *us_vf_job_new(enum us_vf_job_type type, struct us_daemon *daem
 	job->request.restore = put_back;
 	job->wait.usec = US_RESERVE_WAIT_USEC;
 	us_list_init(&job->link);
-	job->group_fd = job->wake_fd = -1;
+	job->group_fd = -1;
 	return job;
-}
-
-static int start_thread(struct us_vf_job *job)
-{
-	pthread_attr_t attributes;
-	pthread_t thread;
-	int r;
-
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	r = pthread_create(&thread, &attributes, job_thread, job);
-	pthread_attr_destroy(&attributes);
-	return -r;
 }
 
 static void begin(struct us_vf_job *job)
 {
-	int r;
+	int r = us_job_start(job->daemon->loop, run, end, job);
 
 	job->is_running = true;
-	job->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	r = job->wake_fd < 0 ? -errno : 0;
-	if (r >= 0)
-		r = sd_event_add_io(job->daemon->loop, &job->source, job->wake_fd, EPOLLIN, on_wake,
-				    job);
-	if (r >= 0)
-		r = start_thread(job);
 	if (r < 0) {
 		job->r = r;
 		end(job);
@@ -246,8 +211,6 @@ bool us_vf_job_stop_return(struct us_daemon *daemon, const char *address)
 
 void us_vf_job_free(struct us_vf_job *job)
 {
-	sd_event_source_disable_unref(job->source);
-	us_close(job->wake_fd);
 	us_close(job->group_fd);
 	us_sriov_free(job->sriov);
 	free(job);

@@ -39,8 +39,6 @@ struct us_vf_job {
 	struct us_list link;
 	bool is_running;
 	struct us_reserve_wait wait; /* of HOLD and RETURN; the caller may shorten it */
-	int wake_fd;
-	sd_event_source *source;
 };
 
 /* A job to fill in; NULL: no memory. */
