@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/client.h"
+#include "api/uri.h"
 #include "sim.h"
 
 enum {
@@ -255,6 +256,19 @@ void us_call_reply(struct us_call *call, json_t *parameters)
 void us_call_continue(struct us_call *call, json_t *parameters)
 {
 	send_answer(call, NULL, parameters, true);
+}
+
+/* Hosts are named by a letter here. */
+int us_uri_parse(const char *text, struct us_uri *ret_uri, struct us_reason *reason)
+{
+	*ret_uri = (struct us_uri){ .type = US_URI_UNIX };
+	snprintf(ret_uri->path, sizeof(ret_uri->path), "%s", text);
+	return 0;
+}
+
+uid_t us_call_uid(const struct us_call *call)
+{
+	return 0;
 }
 
 void us_call_fail(struct us_call *call, const char *error, const char *format, ...)
