@@ -87,14 +87,22 @@ void us_receive_arrived(struct us_host_vm *vm)
 				 json_pack("{s:s, s:b}", "uri", "", "arrived", true));
 }
 
+/* One that asks QEMU is freed by its answer, which finds it. */
+static void give_up(struct us_receive *receive)
+{
+	receive->call = NULL;
+	close_doors(receive);
+	if (!receive->is_asking)
+		receive_free(receive);
+}
+
 static void on_ending(void *userdata)
 {
 	struct us_receive *receive = userdata;
 
 	if (receive->call)
-		us_call_reply(US_STEAL(receive->call),
-			      json_pack("{s:s, s:b}", "uri", "", "arrived", true));
-	receive_free(receive);
+		us_call_reply(receive->call, json_pack("{s:s, s:b}", "uri", "", "arrived", true));
+	give_up(receive);
 }
 
 static void on_gone(void *userdata, struct us_call *call)
@@ -103,12 +111,9 @@ static void on_gone(void *userdata, struct us_call *call)
 	struct us_host_vm *vm = receive->vm;
 	bool has_arrived = receive->has_arrived;
 
-	receive->call = NULL;
-	close_doors(receive);
 	if (!has_arrived)
 		us_publish_stage(vm, "abandoned", "the source gave the migration up");
-	if (!receive->is_asking)
-		receive_free(receive);
+	give_up(receive);
 	/* Its guest goes on there: what arrives here for it is not held any more. */
 	if (!has_arrived)
 		us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED });

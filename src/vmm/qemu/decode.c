@@ -422,10 +422,14 @@ int us_decode_settings(const json_t *settings, const json_t *known_capabilities,
 	return 0;
 }
 
-/* What a VMM does not tell cannot be put back. */
+/* What a VMM does not tell cannot be put back; nor what is no plain value, which may be of any
+ * depth.
+ */
 static int remember(json_t *object, const char *name, json_t *value)
 {
-	return value ? json_object_set(object, name, value) : 0;
+	bool is_plain = value && !json_is_array(value) && !json_is_object(value);
+
+	return is_plain ? json_object_set(object, name, value) : 0;
 }
 
 json_t *us_decode_before(const json_t *known_capabilities, const json_t *known_parameters,

@@ -36,9 +36,22 @@ static void finish(struct listening *listening, int r, const char *why)
 
 /* ---- One connection: ours ---- */
 
-static void incoming_failed(struct us_vm *vm, const char *why)
+struct giving {
+	struct us_vm *vm;
+	unsigned closings; /* of its listener, then */
+};
+
+/* The migration that it was for may have been given up since, and another one be under way. */
+static bool is_called_off(const struct giving *giving)
 {
-	us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_INCOMING_FAILED, .reason = why });
+	return giving->closings != giving->vm->closings;
+}
+
+static void incoming_failed(const struct giving *giving, const char *why)
+{
+	if (!is_called_off(giving))
+		us_vm_emit(giving->vm,
+			   (struct us_vm_event){ .type = US_VM_INCOMING_FAILED, .reason = why });
 }
 
 static void on_taken_back(void *userdata, const struct us_qmp_answer *answer)
@@ -46,39 +59,63 @@ static void on_taken_back(void *userdata, const struct us_qmp_answer *answer)
 }
 
 /* The source must see that nobody reads what it sends. */
+static void take_back(struct us_vm *vm)
+{
+	us_qmp_call(vm->qmp, on_taken_back, vm, "closefd", "{s:s}", "fdname", FD_NAME);
+}
+
+static void end(struct giving *giving, int r, const char *why)
+{
+	struct us_vm *vm = giving->vm;
+
+	us_vm_hold(vm);
+	/* -ECONNRESET: the VM is lost, which is told. */
+	if (r != 0 && r != -ECONNRESET)
+		incoming_failed(giving, why);
+	free(giving);
+	us_vm_release(vm);
+}
+
 static void on_given(void *userdata, const struct us_qmp_answer *answer)
 {
-	struct us_vm *vm = userdata;
+	struct giving *giving = userdata;
 
-	/* -ECONNRESET: the VM is lost, which is told. */
-	if (answer->r == 0 || answer->r == -ECONNRESET)
-		return;
-	us_qmp_call(vm->qmp, on_taken_back, vm, "closefd", "{s:s}", "fdname", FD_NAME);
-	us_vm_hold(vm);
-	incoming_failed(vm, answer->why);
-	us_vm_release(vm);
+	if (answer->r != 0 && answer->r != -ECONNRESET)
+		take_back(giving->vm);
+	end(giving, answer->r, answer->why);
 }
 
 static void on_got(void *userdata, const struct us_qmp_answer *answer)
 {
-	struct us_vm *vm = userdata;
+	struct giving *giving = userdata;
 	int r = answer->r;
 
-	us_vm_hold(vm);
+	if (r == 0 && is_called_off(giving)) {
+		take_back(giving->vm);
+		end(giving, 0, NULL);
+		return;
+	}
 	if (r == 0)
-		r = us_qmp_call(vm->qmp, on_given, vm, "migrate-incoming", "{s:s}", "uri",
-				"fd:" FD_NAME);
-	if (r != 0 && r != -ECONNRESET)
-		incoming_failed(vm, answer->r ? answer->why : us_strerror(r));
-	us_vm_release(vm);
+		r = us_qmp_call(giving->vm->qmp, on_given, giving, "migrate-incoming", "{s:s}",
+				"uri", "fd:" FD_NAME);
+	if (r != 0)
+		end(giving, r, answer->r ? answer->why : us_strerror(r));
 }
 
 static void give(struct us_vm *vm, int fd)
 {
-	int r = us_qmp_call_fd(vm->qmp, fd, on_got, vm, "getfd", "{s:s}", "fdname", FD_NAME);
+	struct giving *giving = malloc(sizeof(*giving));
+	int r = -ENOMEM;
 
-	if (r < 0)
-		incoming_failed(vm, us_strerror(r));
+	if (giving) {
+		*giving = (struct giving){ vm, vm->closings };
+		r = us_qmp_call_fd(vm->qmp, fd, on_got, giving, "getfd", "{s:s}", "fdname",
+				   FD_NAME);
+	}
+	if (r < 0) {
+		incoming_failed(&(struct giving){ vm, vm->closings }, us_strerror(r));
+		free(giving);
+	}
 }
 
 static int on_connection(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -100,6 +137,7 @@ void us_listener_close(struct us_vm *vm)
 {
 	vm->connecting = sd_event_source_disable_unref(vm->connecting);
 	vm->listen_fd = us_close(vm->listen_fd);
+	vm->closings++;
 }
 
 static int open_socket(const char *address, int *ret_fd)

@@ -42,6 +42,7 @@ struct us_vm {
 
 	int listen_fd; /* for one that migrates here, -1: nobody is awaited: listen.c */
 	sd_event_source *connecting;
+	unsigned closings; /* of it: what was given for an earlier one concerns nobody */
 
 	struct us_list standbys; /* watched: standby.c */
 	int64_t last_poll_id;
