@@ -275,13 +275,25 @@ static void forget_frames(struct us_drain *drain)
 	drain->frame_count = drain->bytes = 0;
 }
 
-/* Copies of a tap's descriptor: closing one blocks nobody while the VMM has its own. */
+static void close_queues(void *userdata)
+{
+	const struct us_drain *drain = userdata;
+
+	for (size_t i = 0; i < drain->count; i++)
+		us_close(drain->fds[i]);
+}
+
+/*
+ * If the VMM has ended, these are the last descriptors of its tap, and the kernel takes a while for
+ * each to take a queue down: in a thread, as all that is done with them.
+ */
 static void destroy(struct us_drain *drain)
 {
 	forget_frames(drain);
-	for (size_t i = 0; i < drain->count; i++)
-		us_close(drain->fds[i]);
 	us_close(drain->process.pidfd);
+	if (drain->count > 0 && us_job_start(drain->loop, close_queues, free, drain) == 0)
+		return;
+	close_queues(drain);
 	free(drain);
 }
 

@@ -17,12 +17,14 @@
 #include "net/link.h"
 #include "net/mirror.h"
 #include "net/packet.h"
+#include "util/priority.h"
 
 enum {
 	KEPT = 1024,		      /* as many as a tap's queue has, and one … */
 	KEPT_BYTES = 4 * 1024 * 1024, /* … unless they are long */
 	BUFFER_BYTES = 1518,	      /* what a guest's buffer holds at the least */
 	READS_PER_WAKEUP = 64,
+	READS_MAX = 16384, /* at once: more than wait in the kernel */
 	FRAME_BYTES = 65536 + 64,
 	RECEIVE_BYTES = 4 * 1024 * 1024,
 };
@@ -112,15 +114,18 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 	return 0;
 }
 
-/* Some were dropped: what is kept has a gap somewhere before its newest. */
-static void forget_if_missed(struct us_mirror *mirror)
+static bool has_missed(const struct us_mirror *mirror)
 {
 	struct tpacket_stats stats = { 0 };
 	socklen_t size = sizeof(stats);
 
-	if (getsockopt(mirror->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0 &&
-	    stats.tp_drops == 0)
-		return;
+	return getsockopt(mirror->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) < 0 ||
+	       stats.tp_drops > 0;
+}
+
+/* What is kept has a gap somewhere before its newest. */
+static void forget_all(struct us_mirror *mirror)
+{
 	while (mirror->count > 0)
 		forget_oldest(mirror);
 	mirror->odd = mirror->newest;
@@ -131,11 +136,15 @@ static bool is_same(const struct us_park_frame *one, const struct us_park_frame 
 	return one->length == other->length && memcmp(one->bytes, other->bytes, one->length) == 0;
 }
 
+/* Who sends faster than we read must not keep us here: then it is not known what was the last. */
 static void catch_up(struct us_mirror *mirror)
 {
-	while (read_one(mirror))
-		;
-	forget_if_missed(mirror);
+	size_t reads = 0;
+
+	while (reads < READS_MAX && read_one(mirror))
+		reads++;
+	if (has_missed(mirror) || reads == READS_MAX)
+		forget_all(mirror);
 }
 
 /* The index of the frame that went out last and is like @next, or of those kept. */
@@ -249,6 +258,9 @@ int us_mirror_new(struct us_mirror **ret_mirror, sd_event *loop, const char *por
 	r = us_packet_open(&config, &mirror->fd);
 	if (r == 0)
 		r = sd_event_add_io(loop, &mirror->io, mirror->fd, EPOLLIN, on_io, mirror);
+	/* Others send them, without limit; meanwhile they can wait in the socket. */
+	if (r >= 0)
+		r = sd_event_source_set_priority(mirror->io, US_PRIORITY_CHANGING);
 	if (r < 0) {
 		us_mirror_free(mirror);
 		return us_refuse(reason, "interface %s: its frames cannot be watched: %s", port,

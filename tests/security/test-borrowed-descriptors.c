@@ -2,7 +2,8 @@
 /*
  * Whoever owns a VM decides what its QEMU has open: a file of a FUSE mount whose flush is never
  * answered, so that closing a copy of it never ends; more descriptors than are looked at; a
- * blocking tap. None of it blocks the loop, and no other process is taken for the VM's.
+ * blocking tap. It ends when it likes. None of that blocks the loop, and no other process is taken
+ * for the VM's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,18 @@ static struct us_reason told;
 static bool is_done;
 static int result;
 static unsigned int turns; /* of the loop */
+
+static unsigned int closed_in_loop; /* queues of taps */
+
+/* In place of the library's. */
+int close(int fd)
+{
+	struct ifreq request;
+
+	if (gettid() == getpid() && ioctl(fd, TUNGETIFF, &request) == 0)
+		closed_in_loop++;
+	return syscall(SYS_close, fd);
+}
 
 /* ---- A file system that answers no flush ---- */
 
@@ -236,6 +249,22 @@ static void test_a_tap_that_blocks(void **state)
 	end(pid);
 }
 
+static void test_a_vmm_that_ended(void **state)
+{
+	pid_t pid = vmm(furnish_with_blocking_tap);
+	struct us_drain_process process = process_of(pid);
+	struct us_drain *drain = NULL;
+
+	assert_int_equal(look(&process, &drain), 0);
+	close(process.pidfd);
+	end(pid);
+	closed_in_loop = 0;
+	us_drain_free(drain);
+	assert_int_equal(closed_in_loop, 0);
+	while (if_nametoindex("drained"))
+		assert_true(sd_event_run(loop, UINT64_MAX) >= 0);
+}
+
 /* ---- Many ---- */
 
 static void open_many(void)
@@ -316,6 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_files_that_block_whoever_closes_them),
 		cmocka_unit_test(test_a_tap_that_blocks),
+		cmocka_unit_test(test_a_vmm_that_ended),
 		cmocka_unit_test(test_many_descriptors),
 		cmocka_unit_test(test_a_number_that_is_anothers),
 	};

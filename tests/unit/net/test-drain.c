@@ -62,10 +62,15 @@ static pid_t stopped_vmm(int queues, int header_bytes)
 	return pid;
 }
 
+static sd_event *loop;
+
+/* The tap goes with the last of its descriptors: those of a drain are closed beside the loop. */
 static void end(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+	while (if_nametoindex("drained"))
+		assert_true(sd_event_run(loop, UINT64_MAX) >= 0);
 }
 
 static void send_frames(void)
@@ -104,7 +109,6 @@ static void take(void *userdata, int queue, const struct virtio_net_hdr *header,
 	taken->count++;
 }
 
-static sd_event *loop;
 static struct us_reason told;
 static bool is_done;
 static int result;

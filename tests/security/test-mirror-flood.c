@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * While a VM may be stopped for a migration, what goes out of its tap is followed. Whoever sends
+ * there as fast as that is read keeps the loop neither from returning, nor from clients and parked
+ * frames. The flood is a real one, with one more frame in the socket before each that is read.
+ */
+#include <net/if.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/mirror.h"
+#include "net/packet.h"
+#include "testbed.h"
+#include "util/priority.h"
+
+enum {
+	FRAME_BYTES = 60,
+	FLOOD_MAX = 100 * 1000, /* frames in one turn of the loop: it does not return */
+	TURNS_MAX = 100,
+};
+
+static sd_event *loop;
+static int port;
+static bool is_flooding;
+static unsigned int reads;
+
+ssize_t __real_recvmsg(int fd, struct msghdr *message, int flags);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags);
+
+static void go_out(uint8_t number)
+{
+	uint8_t bytes[sizeof(struct virtio_net_hdr) + FRAME_BYTES] = { 0 };
+
+	memcpy(bytes + sizeof(struct virtio_net_hdr), guest_mac, 6);
+	bytes[sizeof(struct virtio_net_hdr) + 12] = 8;
+	bytes[sizeof(struct virtio_net_hdr) + 50] = number;
+	assert_int_equal(send(port, bytes, sizeof(bytes), 0), sizeof(bytes));
+}
+
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
+{
+	if (is_flooding)
+		go_out(0);
+	if (is_flooding && ++reads > FLOOD_MAX)
+		fail_msg("it reads as long as somebody sends");
+	return __real_recvmsg(fd, message, flags);
+}
+
+static struct us_mirror *mirror_new(void)
+{
+	struct us_mirror *mirror = NULL;
+	struct us_reason reason = { "" };
+
+	if (us_mirror_new(&mirror, loop, "tap", guest_mac, -1, &reason) != 0)
+		fail_msg("%s", reason.text);
+	return mirror;
+}
+
+static void test_what_is_asked_is_answered(void **state)
+{
+	struct us_mirror *mirror = mirror_new();
+	const struct us_park_frame *frames[2];
+	uint64_t first;
+
+	go_out(0);
+	first = us_mirror_newest(mirror, NULL);
+	go_out(1);
+	assert_int_equal(us_mirror_after(mirror, first, NULL, frames, 2), 1);
+	is_flooding = true;
+	assert_null(us_mirror_before(mirror, NULL)); /* more have gone out since */
+	is_flooding = false;
+	go_out(2);
+	assert_int_equal(us_mirror_before(mirror, NULL)->bytes[50], 2);
+	assert_int_equal(us_mirror_after(mirror, first, NULL, frames, 2), -2);
+	assert_false(us_mirror_counts(mirror, first, us_mirror_newest(mirror, NULL)));
+	us_mirror_free(mirror);
+}
+
+static int on_client(sd_event_source *source, void *userdata)
+{
+	*(bool *)userdata = true;
+	return 0;
+}
+
+static void test_clients_are_served(void **state)
+{
+	struct us_mirror *mirror = mirror_new();
+	sd_event_source *client = NULL;
+	bool is_served = false;
+
+	reads = 0;
+	go_out(1);
+	is_flooding = true;
+	/* Before the client comes, it floods already. */
+	assert_true(sd_event_run(loop, UINT64_MAX) > 0);
+	assert_true(sd_event_add_defer(loop, &client, on_client, &is_served) >= 0);
+	assert_true(sd_event_source_set_priority(client, US_PRIORITY_CHANGING) >= 0);
+	for (int i = 0; i < TURNS_MAX && !is_served; i++)
+		assert_true(sd_event_run(loop, UINT64_MAX) > 0);
+	is_flooding = false;
+	assert_true(is_served);
+	assert_true(reads > 0);
+	sd_event_source_disable_unref(client);
+	us_mirror_free(mirror);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_asked_is_answered),
+		cmocka_unit_test(test_clients_are_served),
+	};
+	int tap, result;
+
+	if (!testbed_enter())
+		return TESTBED_SKIP;
+	tap = testbed_tap("tap", NULL);
+	assert_int_equal(us_packet_open(&(struct us_packet_config){ .kind = US_PACKET_SEND,
+								    .port = if_nametoindex("tap") },
+					&port),
+			 0);
+	assert_true(sd_event_new(&loop) >= 0);
+	result = cmocka_run_group_tests_name("mirror-flood", tests, NULL, NULL);
+	sd_event_unref(loop);
+	close(port);
+	close(tap);
+	return result;
+}
