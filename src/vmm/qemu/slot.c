@@ -18,6 +18,8 @@
 enum {
 	/* A slot handed out is not handed out again until it was used, or for so long. */
 	CLAIM_USEC = 30 * 1000 * 1000,
+	/* Each is asked about; a machine has as many buses at the most. */
+	PORTS_MAX = 256,
 };
 
 struct claim {
@@ -44,6 +46,7 @@ struct survey {
 	int r;
 	struct us_reason reason;
 	struct us_list ports;
+	unsigned port_count;
 	bool has_root_bus;  /* one that devices are plugged into directly, hot-pluggable … */
 	bool has_free_slot; /* … and with a slot free */
 };
@@ -258,6 +261,7 @@ static struct port *add_port(struct survey *survey, const char *container, const
 		return NULL;
 	}
 	port->survey = survey;
+	survey->port_count++;
 	us_list_append(&survey->ports, &port->link);
 	return port;
 }
@@ -273,6 +277,8 @@ static void list_ports(struct survey *survey, const struct us_qmp_answer *answer
 	json_array_foreach ((json_t *)answer->value, i, entry) {
 		const char *name = json_string_value(json_object_get(entry, "name"));
 
+		if (survey->port_count == PORTS_MAX)
+			break;
 		if (name && strlen(name) < US_DEVICE_NAME_MAX && us_decode_is_port(entry))
 			add(survey, name);
 	}
