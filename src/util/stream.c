@@ -21,9 +21,11 @@ enum {
 	READ_BYTES = 16 * 1024,
 	/* A peer that never stops talking must not keep the loop from the others. */
 	READS_PER_WAKEUP = 4,
-	/* … nor keep clients from being heard at all. */
+	/* … nor keep clients from being heard at all; nor may several of them. */
 	WINDOW_USEC = 100 * 1000,
 	BUDGET_USEC = 20 * 1000,
+	TOGETHER_USEC = 50 * 1000,
+	SHARE_USEC = 1000, /* when they have used that up */
 };
 
 /* Bytes in order; memory is held only while there are any. */
@@ -56,6 +58,12 @@ struct us_stream {
 	const struct us_stream_handler *handler;
 	void *userdata;
 };
+
+/* All that have US_PRIORITY_HOST, since clients last had a turn. */
+static struct {
+	uint64_t used_usec;
+	sd_event_source *turn; /* it waits for one, among clients; NULL: not yet needed */
+} together;
 
 static void buffer_clear(struct buffer *buffer)
 {
@@ -299,12 +307,43 @@ static void read_socket(struct us_stream *stream)
 	}
 }
 
+static int on_turn(sd_event_source *source, void *userdata)
+{
+	together.turn = sd_event_source_disable_unref(together.turn);
+	together.used_usec = 0;
+	return 0;
+}
+
+/* Half of it is used before it is waited for a turn, so that mostly nobody has to. */
+static void use_together(struct us_stream *stream, uint64_t used_usec)
+{
+	sd_event *loop = sd_event_source_get_event(stream->io);
+
+	together.used_usec += used_usec;
+	if (together.used_usec < TOGETHER_USEC / 2)
+		return;
+	if (together.turn && sd_event_source_get_event(together.turn) != loop)
+		on_turn(together.turn, NULL); /* of a loop before this one */
+	if (!together.turn && sd_event_add_defer(loop, &together.turn, on_turn, NULL) >= 0)
+		sd_event_source_set_priority(together.turn, US_PRIORITY_CHANGING);
+}
+
+static bool are_waited_for(void)
+{
+	return together.turn && together.used_usec > TOGETHER_USEC;
+}
+
+static int arm_window_end(struct us_stream *stream, uint64_t usec);
+
 static int on_window_end(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct us_stream *stream = userdata;
+	uint64_t now = us_now_usec();
 
+	if (are_waited_for() && arm_window_end(stream, now + WINDOW_USEC) >= 0)
+		return 0;
 	stream->is_late = false;
-	stream->window_usec = us_now_usec();
+	stream->window_usec = now;
 	stream->used_usec = 0;
 	apply_priority(stream);
 	return 0;
@@ -334,7 +373,8 @@ static void account(struct us_stream *stream, uint64_t used_usec)
 		stream->used_usec = 0;
 	}
 	stream->used_usec += used_usec;
-	if (stream->used_usec <= BUDGET_USEC ||
+	use_together(stream, used_usec);
+	if (stream->used_usec <= (are_waited_for() ? SHARE_USEC : BUDGET_USEC) ||
 	    arm_window_end(stream, stream->window_usec + WINDOW_USEC) < 0)
 		return;
 	stream->is_late = true;

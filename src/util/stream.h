@@ -45,7 +45,7 @@ int us_stream_new(struct us_stream **ret_stream, sd_event *loop, int fd, char de
  * the loop, and none as long as something waits for it to read; meanwhile they wait in the socket.
  * The messages of other peers come as fast as they are sent. At US_PRIORITY_HOST, as every stream is
  * that is not told otherwise, a peer has a fifth of the time; one that needs more goes on at
- * US_PRIORITY_READING.
+ * US_PRIORITY_READING. So do those that need most, if all of them together leave clients none.
  */
 void us_stream_set_client(struct us_stream *stream, int64_t priority);
 
