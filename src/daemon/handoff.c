@@ -19,6 +19,7 @@
 #include "util/base64.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/priority.h"
 
 enum {
 	HEADER_BYTES = 10, /* the virtio-net header of the API */
@@ -443,6 +444,8 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 	/* Frames that come faster than they are taken are late as well. */
 	if (!handoff->is_late && (is_all || ++handoff->turns == TURNS_MAX))
 		tell_late(handoff);
+	/* Others send them, without limit: those that do not go at once go in turn with clients. */
+	sd_event_source_set_priority(source, is_all ? US_PRIORITY_HOST : US_PRIORITY_CHANGING);
 	sd_event_source_set_time_relative(source, is_all ? LOOK_USEC : 0);
 	if (!handoff->is_over && !handoff->unanswered &&
 	    us_now_usec() - handoff->seen_usec >= QUIET_USEC)
