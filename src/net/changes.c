@@ -13,6 +13,7 @@
 
 #include "net/changes.h"
 #include "net/decode.h"
+#include "util/priority.h"
 
 enum {
 	READS_PER_WAKEUP = 16,
@@ -210,6 +211,10 @@ int us_changes_new(struct us_changes **ret_changes, sd_event *loop,
 		return -errno;
 	r = sd_event_add_io(loop, &changes->io, mnl_socket_get_fd(changes->socket), EPOLLIN,
 			    on_readable, changes);
+	/* Who can move an address of interest to and fro causes them without limit; meanwhile they
+	 * can wait in the socket, and nobody waits for them. */
+	if (r >= 0)
+		r = sd_event_source_set_priority(changes->io, US_PRIORITY_CHANGING);
 	if (r < 0)
 		return r;
 	*ret_changes = US_STEAL(changes);

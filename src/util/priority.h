@@ -8,9 +8,10 @@
 #include <systemd/sd-event.h>
 
 enum {
-	/* VMs, the switch, timers, the other host: what a transition waits for. As sources are made. */
+	/* VMs, timers, the other host: what a transition waits for. As sources are made. */
 	US_PRIORITY_HOST = SD_EVENT_PRIORITY_NORMAL,
-	/* Clients who may change things; frames that are parked, which others send without limit. */
+	/* Clients who may change things; frames that are parked or watched and changes of the
+	 * switch, which others cause without limit. */
 	US_PRIORITY_CHANGING = 10,
-	US_PRIORITY_READING = 20,  /* everybody else */
+	US_PRIORITY_READING = 20, /* everybody else */
 };

@@ -7,14 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "net/changes.h"
 #include "testbed.h"
+#include "util/priority.h"
 
 enum {
 	FLOOD = 5000,
 	PAIRS = 500,
+	TURNS_MAX = 100, /* of the loop */
 };
 
 struct bed {
@@ -93,6 +96,24 @@ static void send_from(int tap, uint8_t group, unsigned int number)
 	assert_int_equal(write(tap, frame, sizeof(frame)), sizeof(frame));
 }
 
+static struct bed *flooded;
+
+static void move(void)
+{
+	static bool is_other;
+
+	is_other = !is_other;
+	send_from(is_other ? flooded->other : flooded->tap, 1, 1);
+}
+
+/* In place of the library's. */
+ssize_t recv(int fd, void *buffer, size_t size, int flags)
+{
+	if (flooded)
+		move();
+	return recvfrom(fd, buffer, size, flags, NULL, NULL);
+}
+
 /* Runs the loop until nothing is left to be read. */
 static void settle(struct bed *bed)
 {
@@ -138,6 +159,34 @@ static void test_what_is_told_all_the_same(void **state)
 	assert_int_equal(bed->lost, 0);
 }
 
+static int on_client(sd_event_source *source, void *userdata)
+{
+	*(bool *)userdata = true;
+	return 0;
+}
+
+/* A pair's address that moves to and fro, as often as that is read. */
+static void test_clients_are_served(void **state)
+{
+	struct bed *bed = *state;
+	sd_event_source *client = NULL;
+	bool is_served = false;
+
+	settle(bed);
+	bed->entries = 0;
+	flooded = bed;
+	move();
+	assert_true(sd_event_run(bed->loop, UINT64_MAX) > 0);
+	assert_true(sd_event_add_defer(bed->loop, &client, on_client, &is_served) >= 0);
+	assert_true(sd_event_source_set_priority(client, US_PRIORITY_CHANGING) >= 0);
+	for (int i = 0; i < TURNS_MAX && !is_served; i++)
+		assert_true(sd_event_run(bed->loop, UINT64_MAX) > 0);
+	flooded = NULL;
+	assert_true(bed->entries > 1);
+	assert_true(is_served);
+	sd_event_source_disable_unref(client);
+}
+
 static void test_a_declared_port(void **state)
 {
 	struct bed *bed = *state;
@@ -172,6 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_BED(test_a_flood_of_addresses),
 		WITH_BED(test_what_is_told_all_the_same),
+		WITH_BED(test_clients_are_served),
 		WITH_BED(test_a_declared_port),
 		WITH_BED(test_more_pairs_than_fit),
 	};
