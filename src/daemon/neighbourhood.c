@@ -17,6 +17,7 @@
 enum {
 	SOON_USEC = 50 * 1000,
 	AGAIN_USEC = 1000 * 1000,
+	REFUSED_USEC = 10 * 1000 * 1000, /* what was refused may be over, which nobody tells */
 };
 
 #define RECORD "neighbours-"
@@ -134,6 +135,8 @@ static void follow(struct us_daemon *daemon, struct us_neighbourhood *one)
 	if (r < 0)
 		us_refuse(&reason, "interface %s: its neighbours: %s",
 			  us_neighbours_pf(one->neighbours), us_strerror(r));
+	if (r != 0 && !us_timer_is_set(&daemon->neighbouring))
+		us_timer_set(&daemon->neighbouring, us_now_usec() + REFUSED_USEC);
 	if (r != 0 && strcmp(us_words(one->told), reason.text) != 0)
 		us_log(LOG_WARNING, "%s", reason.text);
 	us_keep_words(&one->told, reason.text);
@@ -166,11 +169,13 @@ void us_neighbourhood_changed(struct us_daemon *daemon)
 {
 	uint64_t soon_usec = us_now_usec() + SOON_USEC;
 	uint64_t again_usec = daemon->neighbours_usec + AGAIN_USEC;
+	uint64_t due_usec = again_usec > soon_usec ? again_usec : soon_usec;
+	const struct us_timer *timer = &daemon->neighbouring;
 
-	if (us_timer_is_set(&daemon->neighbouring) ||
+	if ((us_timer_is_set(timer) && timer->due_usec <= due_usec) ||
 	    (us_list_is_empty(&daemon->neighbourhoods) && !any_pair(daemon, uses, NULL)))
 		return;
-	us_timer_set(&daemon->neighbouring, again_usec > soon_usec ? again_usec : soon_usec);
+	us_timer_set(&daemon->neighbouring, due_usec);
 }
 
 /* What an earlier daemon has left is looked at as well: nobody may have a VF there any more. */

@@ -9,6 +9,8 @@
 
 enum {
 	FIND_TRIES = 3, /* a dump that a change overtook is asked for again */
+	/* A guest can have a bridge learn a million, which take the kernel half a minute. */
+	EACH_MAX = 32768,
 };
 
 struct search {
@@ -91,15 +93,21 @@ static int on_entry(const struct nlmsghdr *message, void *userdata)
 struct walk {
 	void (*each)(void *userdata, const struct us_fdb_entry *entry);
 	void *userdata;
+	size_t count;
 };
 
 static int on_each(const struct nlmsghdr *message, void *userdata)
 {
-	const struct walk *walk = userdata;
+	struct walk *walk = userdata;
 	struct us_fdb_entry entry;
 
-	if (us_decode_fdb(message, &entry))
-		walk->each(walk->userdata, &entry);
+	if (!us_decode_fdb(message, &entry))
+		return MNL_CB_OK;
+	if (walk->count++ == EACH_MAX) {
+		errno = E2BIG;
+		return MNL_CB_ERROR;
+	}
+	walk->each(walk->userdata, &entry);
 	return MNL_CB_OK;
 }
 
@@ -109,7 +117,7 @@ int us_fdb_each(int bridge, void (*each)(void *userdata, const struct us_fdb_ent
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct ndmsg head = { .ndm_family = AF_BRIDGE };
 	struct nlmsghdr *request = request_new(buffer, RTM_GETNEIGH, &head, NULL);
-	struct walk walk = { each, userdata };
+	struct walk walk = { .each = each, .userdata = userdata };
 
 	request->nlmsg_flags = NLM_F_DUMP;
 	if (bridge)

@@ -41,7 +41,8 @@ int us_fdb_find(const uint8_t mac[6], int bridge, struct us_fdb_entry *ret_entri
 
 /*
  * Calls @each for every entry of the bridge with this index, 0: of every bridge. An entry that
- * moves meanwhile may be missed or come twice. 0 or a negative errno.
+ * moves meanwhile may be missed or come twice. 0 or a negative errno: -E2BIG, there are more than
+ * 32,768, and the rest was not looked at.
  */
 int us_fdb_each(int bridge, void (*each)(void *userdata, const struct us_fdb_entry *entry),
 		void *userdata);

@@ -297,6 +297,11 @@ static int find_all(struct search *search, struct us_reason *reason)
 		add(&search->wanted, bridge.mac);
 	renew_beyond(search->neighbours, us_now_usec());
 	r = us_fdb_each(bridge.index, on_entry, search);
+	if (r == -E2BIG)
+		return us_refuse(reason,
+				 "interface %s: its bridge has too many entries to look at: whom "
+				 "VFs reach behind it stays as it is",
+				 search->pf->name);
 	if (r != 0)
 		return r;
 	choose(search);

@@ -6,12 +6,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "net/neighbours.h"
 #include "testbed.h"
 
 #define MAC(n) "02:00:00:00:00:" n
+
+enum {
+	MANY = 80 * 1000,
+	ANSWER_BYTES_MAX = 4 * 1024 * 1024, /* in one look */
+};
+
+static size_t answered_bytes; /* by the kernel */
+
+/* In place of the library's. */
+ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+	ssize_t length = syscall(SYS_recvmsg, fd, message, flags);
+
+	if (length > 0)
+		answered_bytes += length;
+	return length;
+}
 
 static char record[] = "/tmp/us-neighbours-XXXXXX";
 
@@ -113,6 +132,35 @@ static void test_a_flood_at_a_declared_port(void **state)
 	}
 }
 
+static void send_from_many(int tap)
+{
+	for (unsigned int i = 0; i < MANY; i++) {
+		uint8_t frame[60] = { 2, 9, 9, 9, 9, 9, 2, 0, 1, i >> 16, i >> 8, i, 0x88, 0xb5 };
+
+		assert_int_equal(write(tap, frame, sizeof(frame)), sizeof(frame));
+	}
+}
+
+/* Looking through as many would keep the loop for seconds, each time. */
+static void test_a_flood_that_fills_the_bridge(void **state)
+{
+	struct bed *bed = *state;
+	struct us_reason reason = { "" };
+
+	testbed_run("bridge fdb add " MAC("10") " dev other master static sticky");
+	assert_int_equal(follow(bed, &reason), 0);
+	send_from_many(bed->tap);
+	testbed_run("bridge fdb add " MAC("11") " dev other master static sticky");
+	answered_bytes = 0;
+	assert_int_equal(follow(bed, &reason), US_REFUSED);
+	assert_true(answered_bytes < ANSWER_BYTES_MAX);
+	assert_non_null(strstr(reason.text, "too many entries"));
+	assert_int_equal(count_listened(MAC("10")), 1);
+	testbed_run("ip link set tap type bridge_slave fdb_flush");
+	assert_int_equal(follow(bed, &reason), 0);
+	assert_int_equal(count_listened(MAC("11")), 1);
+}
+
 /* Those that were there first stay, whatever the bridge lists first. */
 static void test_the_table_is_full(void **state)
 {
@@ -169,8 +217,11 @@ static void test_a_static_entry_that_moved(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_BED(test_learned_at_a_tap),	  WITH_BED(test_a_flood_at_a_declared_port),
-		WITH_BED(test_the_table_is_full),	  WITH_BED(test_who_was_seen_beyond_the_pf),
+		WITH_BED(test_learned_at_a_tap),
+		WITH_BED(test_a_flood_at_a_declared_port),
+		WITH_BED(test_a_flood_that_fills_the_bridge),
+		WITH_BED(test_the_table_is_full),
+		WITH_BED(test_who_was_seen_beyond_the_pf),
 		WITH_BED(test_a_static_entry_that_moved),
 	};
 
