@@ -148,6 +148,14 @@ static void end(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
+/* The tap goes with the last of its descriptors: those of a drain are closed beside the loop. */
+static void end_vmm(pid_t pid)
+{
+	end(pid);
+	while (if_nametoindex("drained"))
+		assert_true(sd_event_run(loop, UINT64_MAX) >= 0);
+}
+
 /* ---- The daemon's side ---- */
 
 static struct us_drain_process process_of(pid_t pid)
@@ -226,7 +234,7 @@ static void test_files_that_block_whoever_closes_them(void **state)
 	us_drain_free(drain);
 	close(process.pidfd);
 	end(server); /* first: the VM's process flushes, too */
-	end(pid);
+	end_vmm(pid);
 	assert_int_equal(umount2("/mnt", MNT_DETACH), 0);
 }
 
@@ -246,7 +254,7 @@ static void test_a_tap_that_blocks(void **state)
 	assert_int_equal(finish(), 0);
 	us_drain_free(drain);
 	close(process.pidfd);
-	end(pid);
+	end_vmm(pid);
 }
 
 static void test_a_vmm_that_ended(void **state)
@@ -257,12 +265,11 @@ static void test_a_vmm_that_ended(void **state)
 
 	assert_int_equal(look(&process, &drain), 0);
 	close(process.pidfd);
-	end(pid);
+	kill(pid, SIGKILL);
 	closed_in_loop = 0;
 	us_drain_free(drain);
 	assert_int_equal(closed_in_loop, 0);
-	while (if_nametoindex("drained"))
-		assert_true(sd_event_run(loop, UINT64_MAX) >= 0);
+	end_vmm(pid);
 }
 
 /* ---- Many ---- */
@@ -306,7 +313,7 @@ static void test_many_descriptors(void **state)
 	assert_true(turns > 10);
 	us_drain_free(US_STEAL(drain));
 	close(process.pidfd);
-	end(pid);
+	end_vmm(pid);
 
 	pid = vmm(furnish_with_many_first);
 	process = process_of(pid);
@@ -315,7 +322,7 @@ static void test_many_descriptors(void **state)
 	assert_true(turns > 10);
 	us_drain_free(drain);
 	close(process.pidfd);
-	end(pid);
+	end_vmm(pid);
 }
 
 /* ---- Somebody else ---- */
