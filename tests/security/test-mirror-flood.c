@@ -5,6 +5,7 @@
  * frames. The flood is a real one, with one more frame in the socket before each that is read.
  */
 #include <net/if.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -40,8 +41,11 @@ static void go_out(uint8_t number)
 
 ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
 {
-	if (is_flooding)
+	if (is_flooding) {
 		go_out(0);
+		/* It may have to wait: while the kernel itself sends there, frames are queued. */
+		assert_int_equal(poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, -1), 1);
+	}
 	if (is_flooding && ++reads > FLOOD_MAX)
 		fail_msg("it reads as long as somebody sends");
 	return __real_recvmsg(fd, message, flags);
