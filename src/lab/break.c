@@ -137,7 +137,8 @@ int us_runs_break(struct us_lab *lab, struct us_reason *reason)
 		if (is_chosen(&lab->options, fault->scenario.name)) {
 			while (!r && row.runs < lab->options.repeat)
 				r = break_once(lab, &row, reason);
-			print_row(lab, &row);
+			if (row.runs)
+				print_row(lab, &row);
 			json_array_append_new(rows, row_json(&row));
 			failures += row.failures;
 			invalid += row.invalid;
