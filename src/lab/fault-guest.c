@@ -263,11 +263,6 @@ void us_fault_power_off(struct us_run *run)
 	us_fault_begin_anew(run);
 }
 
-static bool never(void *userdata)
-{
-	return false;
-}
-
 /* Someone else pauses the VM for a minute, in the middle of which it is to be hidden. */
 void us_fault_pause(struct us_run *run)
 {
@@ -276,7 +271,7 @@ void us_fault_pause(struct us_run *run)
 	do_qmp(run, "stop", NULL);
 	expect_refusal(run, "not acknowledged", (const char *const[]){ "hide", "web0", NULL });
 	if (!us_has_failed(run))
-		us_run_wait(run, never, NULL, 40 * US_USEC_PER_SEC);
+		us_lab_rest(run->lab, 40 * US_USEC_PER_SEC);
 	us_say(run, "host-a: and has it go on");
 	do_qmp(run, "cont", NULL);
 

@@ -158,17 +158,12 @@ static void do_signal(struct us_run *run, const struct us_fault *fault, int sign
 		us_fail(run, "there is no %s", record);
 }
 
-static bool never(void *userdata)
-{
-	return false;
-}
-
 static void do_pause(struct us_run *run, const struct us_fault *fault)
 {
 	run->may_crash = true; /* it finds that its clock jumped: "soft lockup" */
 	do_signal(run, fault, SIGSTOP);
 	if (!us_has_failed(run))
-		us_run_wait(run, never, NULL, fault->seconds * US_USEC_PER_SEC);
+		us_lab_rest(run->lab, fault->seconds * US_USEC_PER_SEC);
 	do_signal(run, fault, SIGCONT);
 }
 

@@ -180,6 +180,16 @@ int us_lab_wait(struct us_lab *lab, bool (*done)(void *userdata), void *userdata
 	return 0;
 }
 
+static bool never(void *userdata)
+{
+	return false;
+}
+
+void us_lab_rest(struct us_lab *lab, uint64_t usec)
+{
+	us_lab_wait(lab, never, NULL, usec);
+}
+
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	return 0;

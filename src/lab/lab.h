@@ -140,7 +140,10 @@ int us_lab_directories(const struct us_lab *lab);
 int us_lab_wait(struct us_lab *lab, bool (*done)(void *userdata), void *userdata,
 		uint64_t timeout_usec);
 
-/* The same, and asks every 50 ms, for what nobody announces. */
+/* Runs the loop until @usec have passed, or as us_lab_wait() until it is to stop. */
+void us_lab_rest(struct us_lab *lab, uint64_t usec);
+
+/* The same as us_lab_wait(), and asks every 50 ms, for what nobody announces. */
 int us_lab_poll(struct us_lab *lab, bool (*done)(void *userdata), void *userdata,
 		uint64_t timeout_usec);
 

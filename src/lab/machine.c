@@ -227,17 +227,12 @@ void us_machine_show_console(struct us_lab *lab, enum us_lab_host host)
 	us_proc_run(lab, NULL, argv);
 }
 
-static bool never(void *userdata)
-{
-	return false;
-}
-
 static void ask_why(struct us_lab *lab, enum us_lab_host host)
 {
 	US_CLEANUP(us_closep) int monitor = us_machine_ask(lab, host);
 
 	if (monitor >= 0)
-		us_lab_wait(lab, never, NULL, ANSWER_USEC);
+		us_lab_rest(lab, ANSWER_USEC);
 }
 
 static int wait_for(struct us_lab *lab, struct booting *booting, bool (*is_done)(void *userdata),

@@ -267,11 +267,6 @@ static void examine_guest(struct us_run *run)
 	}
 }
 
-static bool never(void *userdata)
-{
-	return false;
-}
-
 /* What this run is worth, once its scenario is through. */
 static void examine(struct us_run *run)
 {
@@ -281,7 +276,7 @@ static void examine(struct us_run *run)
 	    !lab->interrupted)
 		examine_guest(run);
 	if (run->invalid[0]) /* until its kernel had the time to say why */
-		us_lab_wait(lab, never, NULL, 2 * QUOTE_USEC);
+		us_lab_rest(lab, 2 * QUOTE_USEC);
 	if (run->scenario->migrates && lab->qemu_why_unsound[0])
 		us_invalidate(run, "%s", lab->qemu_why_unsound);
 }
