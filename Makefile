@@ -68,7 +68,7 @@ coverage: build-packages
 
 faults: lab-packages $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
-	$(BUILD)/src/lab/understudy-lab break
+	$(BUILD)/lab/understudy-lab break
 
 bench: lab-packages $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
@@ -76,12 +76,12 @@ bench: lab-packages $(BUILD)/build.ninja
 
 load: lab-packages $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
-	$(BUILD)/bench/load $(BUILD)/src/daemon/understudyd
+	$(BUILD)/tests/load/load $(BUILD)/src/daemon/understudyd
 
 load-qemus: lab-packages $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
-	tests/integration/load-qemus $(BUILD)/src/daemon/understudyd $(BUILD)/src/cli/understudy \
-		src/lab/guest/make-image $(BUILD)/src/lab/understudy-beacon
+	tests/load/load-qemus $(BUILD)/src/daemon/understudyd $(BUILD)/src/cli/understudy \
+		lab/guest/make-image $(BUILD)/lab/understudy-beacon
 
 install: build
 	meson install --no-rebuild -C $(BUILD)

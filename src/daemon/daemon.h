@@ -14,9 +14,9 @@
 
 #include "api/server.h"
 #include "core/migration.h"
-#include "daemon/admission.h"
-#include "daemon/metrics.h"
-#include "daemon/vf.h"
+#include "daemon/migration/admission.h"
+#include "daemon/metrics/metrics.h"
+#include "daemon/vf/vf.h"
 #include "net/announce.h"
 #include "net/changes.h"
 #include "net/claims.h"

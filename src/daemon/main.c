@@ -15,8 +15,8 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include "daemon/address.h"
-#include "daemon/allow.h"
+#include "daemon/migration/address.h"
+#include "daemon/rpc/allow.h"
 #include "daemon/daemon.h"
 #include "daemon/loop.h"
 #include "util/clock.h"

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 #include "api/codec.h"
-#include "daemon/handoff.h"
+#include "daemon/migration/handoff.h"
 #include "fuzz/scene.h"
 #include "util/base64.h"
 #include "util/stream.h"

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "api/client.h"
-#include "daemon/handoff.h"
+#include "daemon/migration/handoff.h"
 #include "testbed.h"
 #include "util/priority.h"
 

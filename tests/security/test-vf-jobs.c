@@ -15,7 +15,7 @@
 
 #include "../unit/pci/tree.h"
 #include "daemon/daemon.h"
-#include "daemon/vf-job.h"
+#include "daemon/vf/vf-job.h"
 #include "exclusive.h"
 
 static struct us_daemon daemon_of_test;

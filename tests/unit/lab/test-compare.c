@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "lab/runs.h"
+#include "lab/campaign/runs.h"
 
 static json_t *report(const char *manager, const char *transition, int lost, int lowest_percent)
 {

@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "lab/demo-summary.h"
-#include "lab/progress.h"
-#include "lab/svg.h"
+#include "lab/report/demo-summary.h"
+#include "lab/report/progress.h"
+#include "lab/report/svg.h"
 #include "util/cleanup.h"
 
 static void a_line_of_progress_fits(void **state)

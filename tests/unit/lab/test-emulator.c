@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "lab/lab.h"
-#include "lab/proc.h"
+#include "lab/world/lab.h"
+#include "lab/world/proc.h"
 
 static const struct us_platform q35 = { .name = "q35", .qemu = "host-qemu" };
 static const char *host_version;

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "lab/kernel-watch.h"
+#include "lab/world/kernel-watch.h"
 #include "util/cleanup.h"
 
 struct heard {

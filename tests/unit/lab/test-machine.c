@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "lab/machine.h"
+#include "lab/world/machine.h"
 
 static const struct us_lab lab = { .options.hosts = US_HOSTS_VM, .dir = "/run/lab" };
 

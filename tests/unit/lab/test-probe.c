@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "lab/probe.h"
-#include "lab/probe-record.h"
+#include "lab/traffic/probe.h"
+#include "lab/traffic/probe-record.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 

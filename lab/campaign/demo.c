@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The demo: the same migration with Understudy and with QEMU's own failover, one line of progress,
+ * and a summary for someone who sees it for the first time. What runs and programs say goes into a
+ * log, of which the last lines are shown if something fails.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lab/report/demo-summary.h"
+#include "lab/report/progress.h"
+#include "lab/campaign/runs.h"
+#include "lab/report/svg.h"
+#include "util/cleanup.h"
+
+#define SCENARIO "migrate"
+#define PICTURE "understudy-demo.html"
+#define STEPS 4
+#define TAIL_LINES 15
+#define TAIL_BYTES 4096
+
+struct demo {
+	struct us_lab *lab;
+	struct us_progress *progress;
+	char log[300];
+	int stderr_fd; /* our own, while the log has its number; or -1 */
+};
+
+/* The phases of the scenario that both managers run, for those who do not know our words. */
+static void on_phase(void *userdata, const char *phase)
+{
+	static const struct {
+		const char *phase, *text;
+	} details[] = {
+		{ "standby", "the guest is up, on its virtio-net device" },
+		{ "expose", "the card is plugged into the guest" },
+		{ "primary", "the guest uses the card" },
+		{ "migrate", "the guest migrates to host-b" },
+		{ "expose there", "a card is plugged in on host-b" },
+		{ "primary there", "the guest uses the card on host-b" },
+	};
+	struct demo *demo = userdata;
+
+	for (size_t i = 0; i < US_ARRAY_LENGTH(details); i++)
+		if (!strcmp(details[i].phase, phase))
+			us_progress_detail(demo->progress, details[i].text);
+}
+
+static int open_log(struct demo *demo, struct us_reason *reason)
+{
+	const struct us_lab *lab = demo->lab;
+
+	if (lab->options.log)
+		snprintf(demo->log, sizeof(demo->log), "%s", lab->options.log);
+	else
+		snprintf(demo->log, sizeof(demo->log), "%s.log", lab->dir);
+	if (!lab->options.log)
+		unlink(demo->log);
+	demo->lab->log = fopen(demo->log, "ae");
+	if (!demo->lab->log)
+		return us_refuse(reason, "%s: %s: choose another --log", demo->log,
+				 us_strerror(errno));
+	setvbuf(demo->lab->log, NULL, _IOLBF, 0);
+	return 0;
+}
+
+/* What programs say of themselves goes into the log, too. */
+static int begin(struct demo *demo, struct us_reason *reason)
+{
+	bool is_verbose = demo->lab->options.is_verbose;
+	int r = is_verbose ? 0 : open_log(demo, reason);
+
+	if (r)
+		return r;
+	demo->stderr_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (demo->stderr_fd < 0)
+		return -errno;
+	if (!is_verbose)
+		dup2(fileno(demo->lab->log), STDERR_FILENO);
+	demo->lab->on_phase = on_phase;
+	demo->lab->on_phase_userdata = demo;
+	return us_progress_new(&demo->progress, demo->stderr_fd, is_verbose ? NULL : demo->log,
+			       is_verbose);
+}
+
+static void end(struct demo *demo)
+{
+	demo->progress = us_progress_free(demo->progress);
+	if (demo->stderr_fd >= 0)
+		dup2(demo->stderr_fd, STDERR_FILENO);
+	demo->stderr_fd = us_close(demo->stderr_fd);
+	if (demo->lab->log)
+		fclose(demo->lab->log);
+	demo->lab->log = NULL;
+	demo->lab->on_phase = NULL;
+}
+
+/* A program that blocks us gets the operator's signal itself, so ours is still pending. */
+static bool is_interrupted(struct us_lab *lab)
+{
+	while (sd_event_run(lab->loop, 0) > 0)
+		;
+	return lab->interrupted;
+}
+
+static int prepare(struct demo *demo, struct us_reason *reason)
+{
+	struct us_lab *lab = demo->lab;
+	int r;
+
+	us_progress_step(demo->progress, 1, STEPS, "preparing QEMU");
+	r = us_emulator_choose(lab, true, reason);
+	if (!r)
+		r = us_models_check(lab, lab->options.primary, reason);
+	if (r)
+		return r;
+	us_progress_step(demo->progress, 2, STEPS, "preparing the guest's kernel");
+	return us_image_prepare(lab, reason);
+}
+
+static int run(struct demo *demo, enum us_manager manager, json_t *reports,
+	       struct us_reason *reason)
+{
+	static const char *const texts[US_MANAGERS] = {
+		[US_MANAGER_UNDERSTUDY] = "migrating with Understudy",
+		[US_MANAGER_QEMU] = "migrating with QEMU's own failover",
+	};
+	struct us_lab *lab = demo->lab;
+	json_t *report = NULL;
+	int r;
+
+	us_progress_step(demo->progress, manager == US_MANAGER_QEMU ? 4 : 3, STEPS, texts[manager]);
+	us_progress_detail(demo->progress, "the guest boots");
+	lab->options.manager = manager;
+	r = us_runs_once(lab, us_scenario_find(SCENARIO), &report, reason);
+	if (report)
+		json_array_append_new(reports, report);
+	if (r > 0)
+		us_refuse(reason, "%s: %s: the logs of daemons and QEMU are in %s", texts[manager],
+			  r == US_RUN_INVALID ? "the run is invalid, because of its guest or QEMU"
+					      : "the run failed",
+			  lab->dir);
+	return r;
+}
+
+static int run_both(struct demo *demo, json_t *reports, struct us_reason *reason)
+{
+	struct us_lab *lab = demo->lab;
+	int r = prepare(demo, reason);
+
+	if (!r) {
+		for (int manager = 0; !r && manager < US_MANAGERS; manager++)
+			r = run(demo, manager, reports, reason);
+		us_runs_end(lab, !r);
+	}
+	if (!is_interrupted(lab))
+		return r;
+	us_lab_remove(lab);
+	return us_refuse(reason, "interrupted: everything that the demo started has ended");
+}
+
+static void print_tail(const char *path)
+{
+	char text[TAIL_BYTES + 1];
+	US_CLEANUP(us_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
+	ssize_t length =
+		fd >= 0 ? pread(fd, text, TAIL_BYTES, size > TAIL_BYTES ? size - TAIL_BYTES : 0)
+			: 0;
+	unsigned lines = 0;
+
+	if (length <= 0)
+		return;
+	text[length] = 0;
+	while (length > 0 && lines <= TAIL_LINES)
+		lines += text[--length] == '\n';
+	fprintf(stderr, "The log ends with:\n%s\nThe whole log: %s\n",
+		text + length + (lines > TAIL_LINES), path);
+}
+
+static void print_path(const char *what, const char *path)
+{
+	char absolute[PATH_MAX];
+
+	printf("%-8s %s\n", what, realpath(path, absolute) ? absolute : path);
+}
+
+/* Returns @r, or why a file could not be written. */
+static int conclude(struct us_lab *lab, json_t *reports, int r, struct us_reason *reason)
+{
+	const struct us_lab_options *options = &lab->options;
+	FILE *out = us_lab_out(lab);
+	bool has_svg = options->svg && us_svg_is_possible(reports);
+
+	if (has_svg && us_svg_write(options->svg, reports))
+		r = us_refuse(reason, "cannot write %s", options->svg);
+	r = us_runs_write(lab, reports, NULL, reports, r, reason);
+	if (!options->is_verbose)
+		fprintf(out, "%s\n\n", lab->qemu_choice);
+	us_demo_summarize(out, reports);
+	fflush(out);
+	if (out != stdout)
+		return r;
+	printf("\n");
+	print_path("Picture:", options->html);
+	if (has_svg)
+		print_path("SVG:", options->svg);
+	fflush(stdout);
+	return r;
+}
+
+int us_runs_demo(struct us_lab *lab, struct us_reason *reason)
+{
+	struct demo demo = { .lab = lab, .stderr_fd = -1 };
+	json_t *reports;
+	int r = us_runs_check_both(lab, us_scenario_find(SCENARIO), reason);
+
+	if (r)
+		return r;
+	if (!lab->options.html)
+		lab->options.html = PICTURE;
+	lab->transient = true;
+	reports = json_array();
+	r = begin(&demo, reason);
+	if (!r)
+		r = run_both(&demo, reports, reason);
+	end(&demo);
+	if (r && demo.log[0] && !lab->interrupted)
+		print_tail(demo.log);
+	if (json_array_size(reports) && !lab->interrupted)
+		r = conclude(lab, reports, r, reason);
+	json_decref(reports);
+	return r;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table of faults. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lab/fault/fault.h"
+
+#define A US_LAB_HOST_A
+#define B US_LAB_HOST_B
+
+#define STRIKE(id, of_transition, of_victim, on_host, where, ends, ...)                            \
+	{                                                                                          \
+		.scenario = { .name = id,                                                          \
+			      .summary = "a victim is struck in a transition",                     \
+			      .run = us_fault_strike,                                              \
+			      .migrates = US_FAULT_##of_transition == US_FAULT_MIGRATE },          \
+		.transition = US_FAULT_##of_transition, .victim = US_VICTIM_##of_victim,           \
+		.host = on_host, .at = where, .end = US_FAULT_##ends, __VA_ARGS__                  \
+	}
+
+#define FAULT(id, how, function, promise, ...)                                                     \
+	{                                                                                          \
+		.scenario = { .name = id, .summary = how, .run = function, __VA_ARGS__ },          \
+		.promised = promise,                                                               \
+	}
+
+const struct us_fault us_faults[] = {
+	STRIKE("expose-crash-park", EXPOSE, DAEMON, A, "exposing:steer-parked", AT_GOAL),
+	STRIKE("expose-crash-plug", EXPOSE, DAEMON, A, "exposing:plug", AT_GOAL),
+	STRIKE("expose-crash-watch", EXPOSE, DAEMON, A, "exposing:watch", AT_GOAL),
+	STRIKE("expose-crash-steer", EXPOSE, DAEMON, A, "exposing:steer-primary", AT_GOAL),
+	STRIKE("expose-crash-visible", EXPOSE, DAEMON, A, "visible:publish", AT_GOAL),
+	STRIKE("expose-kill-client", EXPOSE, CLIENT, A, "hidden → exposing", AT_GOAL,
+	       .keeps_frames = true),
+	STRIKE("expose-kill-qemu", EXPOSE, QEMU, A, "hidden → exposing", NOWHERE),
+	STRIKE("expose-stop-qemu", EXPOSE, PAUSED, A, "hidden → exposing", AT_GOAL, .seconds = 3),
+
+	STRIKE("hide-crash-park", HIDE, DAEMON, A, "hiding:steer-parked", AT_GOAL),
+	STRIKE("hide-crash-unplug", HIDE, DAEMON, A, "hiding:unplug", AT_GOAL),
+	STRIKE("hide-crash-steer", HIDE, DAEMON, A, "hidden:steer-standby", AT_GOAL),
+	STRIKE("hide-crash-hidden", HIDE, DAEMON, A, "hidden:publish", AT_GOAL),
+	STRIKE("hide-kill-client", HIDE, CLIENT, A, "visible → hiding", AT_GOAL,
+	       .keeps_frames = true),
+	STRIKE("hide-kill-qemu", HIDE, QEMU, A, "visible → hiding", NOWHERE),
+	STRIKE("hide-stop-qemu", HIDE, PAUSED, A, "visible → hiding", AT_GOAL, .seconds = 3),
+	STRIKE("hide-stop-qemu-30s", HIDE, PAUSED, A, "visible → hiding", AT_SOURCE, .seconds = 30,
+	       .promised = "prepare fails after 20 s and says so; the primary is shown again"),
+
+	STRIKE("reset-crash-unplug", RESET, DAEMON, A, "hiding:unplug", AT_GOAL),
+	STRIKE("reset-crash-reset", RESET, DAEMON, A, "hiding:reset-vm", AT_GOAL),
+	STRIKE("reset-crash-steer", RESET, DAEMON, A, "hiding:steer-standby", AT_GOAL),
+	STRIKE("reset-kill-qemu", RESET, QEMU, A, "visible → hiding", NOWHERE),
+	STRIKE("reset-stop-qemu", RESET, PAUSED, A, "visible → hiding", AT_GOAL, .seconds = 3),
+
+	STRIKE("migrate-crash-check", MIGRATE, DAEMON, A, "migrate:check", AT_SOURCE),
+	STRIKE("migrate-crash-reserve", MIGRATE, DAEMON, A, "migrate:reserve", AT_SOURCE),
+	STRIKE("migrate-crash-hide", MIGRATE, DAEMON, A, "migrate:hide", AT_SOURCE),
+	STRIKE("migrate-crash-hidden", MIGRATE, DAEMON, A, "hidden:steer-standby", AT_SOURCE),
+	STRIKE("migrate-crash-transfer", MIGRATE, DAEMON, A, "migrate:transfer", AT_SOURCE),
+	STRIKE("migrate-crash-started", MIGRATE, DAEMON, A, "migrate:started", AT_EITHER),
+	STRIKE("migrate-crash-stopped", MIGRATE, DAEMON, A, "hidden:steer-parked", AT_EITHER),
+	STRIKE("migrate-crash-arrive", MIGRATE, DAEMON, A, "migrate:arrive", AT_GOAL),
+	STRIKE("migrate-crash-handoff", MIGRATE, DAEMON, A, "migrate:handoff", AT_GOAL),
+	STRIKE("migrate-crash-release", MIGRATE, DAEMON, A, "migrate:release", AT_GOAL),
+
+	STRIKE("arrive-crash-asked", MIGRATE, DAEMON, B, "receive:asked", AT_SOURCE),
+	STRIKE("arrive-crash-listening", MIGRATE, DAEMON, B, "receive:listening", AT_SOURCE),
+	STRIKE("arrive-crash-stopped", MIGRATE, DAEMON, B, "handoff:stopped", AT_EITHER),
+	STRIKE("arrive-crash-arrived", MIGRATE, DAEMON, B, "receive:arrived", AT_EITHER),
+	STRIKE("arrive-crash-held", MIGRATE, DAEMON, B, "handoff:held", AT_GOAL),
+	STRIKE("arrive-crash-late", MIGRATE, DAEMON, B, "handoff:late", AT_GOAL),
+	STRIKE("arrive-crash-plug", MIGRATE, DAEMON, B, "exposing:plug", AT_GOAL),
+	STRIKE("arrive-crash-steer", MIGRATE, DAEMON, B, "exposing:steer-primary", AT_GOAL),
+
+	STRIKE("migrate-kill-client-check", MIGRATE, CLIENT, A, ": check", AT_GOAL,
+	       .keeps_frames = true),
+	STRIKE("migrate-kill-client-hide", MIGRATE, CLIENT, A, ": hide", AT_GOAL,
+	       .keeps_frames = true),
+	STRIKE("migrate-kill-client-transfer", MIGRATE, CLIENT, A, ": transfer", AT_GOAL,
+	       .keeps_frames = true),
+	STRIKE("migrate-kill-client-handoff", MIGRATE, CLIENT, A, ": handoff", AT_GOAL,
+	       .keeps_frames = true),
+
+	STRIKE("migrate-cut-check", MIGRATE, LINE, A, ": check", AT_SOURCE, .keeps_frames = true),
+	STRIKE("migrate-cut-reserve", MIGRATE, LINE, A, ": reserve", AT_SOURCE,
+	       .keeps_frames = true),
+	STRIKE("migrate-cut-hide", MIGRATE, LINE, A, ": hide", AT_SOURCE, .keeps_frames = true),
+	STRIKE("migrate-cut-transfer", MIGRATE, LINE, A, ": transfer", AT_EITHER),
+	STRIKE("migrate-cut-arrive", MIGRATE, LINE, A, ": arrive", AT_GOAL),
+	STRIKE("migrate-cut-handoff", MIGRATE, LINE, A, ": handoff", AT_GOAL),
+
+	STRIKE("migrate-kill-qemu-hide", MIGRATE, QEMU, A, ": hide", NOWHERE),
+	STRIKE("migrate-kill-qemu-transfer", MIGRATE, QEMU, A, ": transfer", NOWHERE),
+	STRIKE("migrate-kill-qemu-release", MIGRATE, QEMU, A, ": release", AT_GOAL),
+	STRIKE("arrive-kill-qemu-hide", MIGRATE, QEMU, B, ": hide", AT_SOURCE,
+	       .keeps_frames = true),
+	STRIKE("arrive-kill-qemu-transfer", MIGRATE, QEMU, B, ": transfer", AT_SOURCE,
+	       .keeps_frames = true),
+
+	STRIKE("migrate-stop-qemu-hide", MIGRATE, PAUSED, A, ": hide", AT_EITHER, .seconds = 3),
+	STRIKE("migrate-stop-qemu-transfer", MIGRATE, PAUSED, A, ": transfer", AT_EITHER,
+	       .seconds = 3),
+	STRIKE("migrate-stop-qemu-handoff", MIGRATE, PAUSED, A, ": handoff", AT_GOAL, .seconds = 3),
+	STRIKE("arrive-stop-qemu-reserve", MIGRATE, PAUSED, B, ": reserve", AT_EITHER,
+	       .seconds = 3),
+	STRIKE("arrive-stop-qemu-transfer", MIGRATE, PAUSED, B, ": transfer", AT_EITHER,
+	       .seconds = 3),
+	STRIKE("arrive-stop-qemu-30s", MIGRATE, PAUSED, B, ": transfer", AT_EITHER, .seconds = 30),
+	STRIKE("arrive-stop-qemu-handoff", MIGRATE, PAUSED, B, ": handoff", AT_GOAL, .seconds = 3),
+
+	FAULT("guest-ignores-unplug", "the guest ignores the ACPI eject, then not any more",
+	      us_fault_ignored_unplug,
+	      "reported after 20 s; what was held goes on to the primary, all of it; hidden once "
+	      "it answers: what comes while it lets go is lost"),
+	FAULT("guest-acknowledges-late", "the guest acknowledges after its migration was given up",
+	      us_fault_late_acknowledgement,
+	      "never stopped with its primary; what it gives back it is shown again",
+	      .migrates = true),
+	FAULT("guest-unloads-module", "rmmod virtio_net net_failover in the guest",
+	      us_fault_unloaded_module, "hidden while it has no driver, then shown again"),
+	FAULT("guest-downs-primary", "the guest takes its primary's link down; --unused hide",
+	      us_fault_unused_primary,
+	      "reported after 10 to 20 s and hidden: network over the standby; shown again"),
+	FAULT("guest-downs-primary-report", "the same; --unused report",
+	      us_fault_unused_primary_reported, "reported, nothing else; it goes on when it is up"),
+	FAULT("guest-changes-mac", "the guest gives its primary another MAC address, then its own",
+	      us_fault_changed_mac, "nothing of the host's changes; goes on with its own"),
+	FAULT("guest-says-nothing", "the guest sends nothing, and nobody sends anything to it",
+	      us_fault_silent_guest,
+	      "hidden again after 15 s, reported; shown once frames go both ways"),
+	FAULT("guest-resets", "30 resets as fast as QEMU takes them", us_fault_flood_of_resets,
+	      "no more plugs than the back-off allows; shown in the end"),
+	FAULT("guest-panics", "the guest panics and hangs; it is to be hidden, then reset",
+	      us_fault_panic, "the unplug is reported overdue; the reset completes it"),
+	FAULT("guest-powers-off", "poweroff in the guest: QEMU ends", us_fault_power_off,
+	      "nothing is steered; a new QEMU is taken over"),
+	FAULT("guest-pauses", "someone stops the VM for a minute, and it is to be hidden",
+	      us_fault_pause, "reported after 20 s; hidden when it goes on"),
+	FAULT("device-vanishes", "someone else's device_del of the primary",
+	      us_fault_vanished_device, "network at once; shown again after a back-off"),
+	FAULT("device-refused", "device_add refused: the tap is in use", us_fault_refused_plug,
+	      "stays on the standby without a loss, QEMU's words are told; tried again"),
+	{},
+};
+
+const struct us_fault *us_fault_of(const struct us_scenario *scenario)
+{
+	for (const struct us_fault *fault = us_faults; fault->scenario.name; fault++)
+		if (&fault->scenario == scenario)
+			return fault;
+	return NULL;
+}
+
+const char *us_fault_made(const struct us_fault *fault, char buffer[160])
+{
+	static const struct {
+		const char *who, *what;
+	} words[] = {
+		[US_VICTIM_DAEMON] = { "understudyd", "killed" },
+		[US_VICTIM_CLIENT] = { "understudy", "killed" },
+		[US_VICTIM_QEMU] = { "QEMU", "killed" },
+		[US_VICTIM_PAUSED] = { "QEMU", "stopped (SIGSTOP)" },
+		[US_VICTIM_LINE] = { "understudyd's connections", "cut" },
+	};
+	_Static_assert(US_ARRAY_LENGTH(words) == US_VICTIMS, "words for each victim");
+	int length;
+
+	if (!fault->at) {
+		snprintf(buffer, 160, "%s", fault->scenario.summary);
+		return buffer;
+	}
+	length = snprintf(buffer, 160, "%s of %s %s at \"%s\"", words[fault->victim].who,
+			  us_lab_host_name(fault->host), words[fault->victim].what,
+			  fault->at + strspn(fault->at, ": "));
+	if (fault->seconds)
+		snprintf(buffer + length, 160 - length, " for %u s", fault->seconds);
+	return buffer;
+}
+
+const char *us_fault_promised(const struct us_fault *fault)
+{
+	static const char *const reached[] = {
+		[US_FAULT_EXPOSE] = "network at once; the primary is shown",
+		[US_FAULT_HIDE] = "network at once; the primary is hidden",
+		[US_FAULT_RESET] = "boots on the standby; the primary is shown again",
+		[US_FAULT_MIGRATE] = "network at once; the guest arrives, and uses its primary",
+	};
+
+	if (fault->promised)
+		return fault->promised;
+	if (fault->end == US_FAULT_AT_SOURCE)
+		return "network at once; back on the source's primary; the next migration succeeds";
+	if (fault->end == US_FAULT_AT_EITHER)
+		return "runs at exactly one host, with its primary; if at the source, the next "
+		       "migration succeeds";
+	if (fault->end == US_FAULT_NOWHERE)
+		return "nothing is steered; a new QEMU is taken over";
+	return reached[fault->transition];
+}

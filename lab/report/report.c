@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lab/world/machine.h"
+#include "lab/world/proc.h"
+#include "lab/report/html.h"
+#include "lab/report/report.h"
+#include "util/clock.h"
+
+static void count(const struct us_run *run, unsigned phase, unsigned nic,
+		  struct us_probe_count *to_guest, struct us_probe_count *from_guest)
+{
+	uint64_t begin_usec = run->phases[phase].begin_usec, end_usec = us_phase_end(run, phase);
+
+	us_probe_count_to_guest(run->probes[nic], begin_usec, end_usec, to_guest);
+	us_probe_count_from_guest(run->probes[nic], begin_usec, end_usec, from_guest);
+}
+
+json_t *us_report_count(const struct us_probe_count *count)
+{
+	return json_pack("{s:I,s:I,s:I,s:I,s:f}", "sent", (json_int_t)count->sent, "lost",
+			 (json_int_t)count->lost, "duplicated", (json_int_t)count->duplicated,
+			 "reordered", (json_int_t)count->reordered, "longest_gap_ms",
+			 count->longest_gap_usec / 1e3);
+}
+
+static void print_count(const struct us_run *run, const struct us_probe_count *count)
+{
+	fprintf(run->out, " | %7" PRIu64 " %6" PRIu64 " %4" PRIu64 " %6" PRIu64 " %7.0f ms",
+		count->sent, count->lost, count->duplicated, count->reordered,
+		count->longest_gap_usec / 1e3);
+}
+
+/*
+ * What comes while a VF's driver starts or stops goes to the VF and to the PF, because nobody can
+ * know whether the guest gets it (net/sriov.h): it may come twice, but is not lost.
+ */
+static uint64_t twice(const struct us_run *run, const struct us_run_phase *phase,
+		      const struct us_probe_count *to)
+{
+	bool may_be = !phase->is_steady && us_machine_is(run->lab, us_lab_host_name(US_LAB_HOST_A));
+
+	return may_be ? 0 : to->duplicated;
+}
+
+static json_t *report_phase(struct us_run *run, unsigned i, unsigned nic)
+{
+	const struct us_run_phase *phase = &run->phases[i];
+	double duration_ms = (us_phase_end(run, i) - phase->begin_usec) / 1e3;
+	const char *pair = us_net_nics[nic].pair;
+	struct us_probe_count to, from;
+
+	count(run, i, nic, &to, &from);
+	fprintf(run->out, "%-18s %-5s %7.1f s", phase->name, pair, duration_ms / 1e3);
+	print_count(run, &to);
+	print_count(run, &from);
+	fprintf(run->out, "\n");
+	if (phase->loss == US_RUN_LOSS_NONE && from.lost)
+		us_fail(run, "phase %s, %s: %" PRIu64 " frames from the guest were lost",
+			phase->name, pair, from.lost);
+	if (phase->loss != US_RUN_LOSS_ALLOWED && to.lost + twice(run, phase, &to))
+		us_fail(run,
+			"phase %s, %s: %" PRIu64 " frames to the guest were lost, %" PRIu64
+			" came twice",
+			phase->name, pair, to.lost, to.duplicated);
+	return json_pack("{s:s,s:s,s:f,s:f,s:o,s:o}", "phase", phase->name, "pair", pair,
+			 "begin_ms", (phase->begin_usec - run->begin_usec) / 1e3, "duration_ms",
+			 duration_ms, "to_guest", us_report_count(&to), "from_guest",
+			 us_report_count(&from));
+}
+
+static json_t *report_phases(struct us_run *run)
+{
+	static const char columns[] = "    sent   lost  dup  reord longest gap";
+	json_t *list = json_array();
+
+	fprintf(run->out,
+		"\nFrames, %u a second to the guest and up to 1000 from it; a gap counts where it "
+		"began:\n"
+		"%-34s | %-38s | %s\n%-34s |%s |%s\n",
+		run->lab->options.rate, "", "to the guest", "from the guest",
+		"phase              pair   duration", columns, columns);
+	for (unsigned i = 0; i < run->phases_count; i++)
+		for (unsigned nic = 0; nic < run->nics; nic++)
+			if (run->probes[nic])
+				json_array_append_new(list, report_phase(run, i, nic));
+	return list;
+}
+
+/* What a person wants to see of it; the rest is in the JSON. */
+static bool is_of_interest(const struct us_lab_event *event)
+{
+	static const char *const names[] = { "RESET",	  "STOP",
+					     "RESUME",	  "FAILOVER_NEGOTIATED",
+					     "MIGRATION", "DEVICE_DELETED" };
+
+	if (strcmp(event->source, "qemu"))
+		return true;
+	for (size_t i = 0; i < US_ARRAY_LENGTH(names); i++)
+		if (!strcmp(event->name, names[i]))
+			return true;
+	return false;
+}
+
+static void print_event(const struct us_run *run, const struct us_lab_event *event, double time_ms)
+{
+	if (!strcmp(event->name, "phase"))
+		fprintf(run->out, "%9.3f s  -- %s\n", time_ms / 1e3, event->detail);
+	else if (!strcmp(event->source, "understudyd"))
+		fprintf(run->out, "%9.3f s  %s  %s\n", time_ms / 1e3, event->place, event->detail);
+	else if (is_of_interest(event))
+		fprintf(run->out, "%9.3f s  %s    (%s: %s%s%s)\n", time_ms / 1e3, event->place,
+			event->source, event->name, *event->detail ? " " : "", event->detail);
+}
+
+static json_t *report_events(struct us_run *run)
+{
+	json_t *list = json_array();
+
+	fprintf(run->out, "\nTimeline:\n");
+	for (size_t i = 0; i < run->timeline.count; i++) {
+		const struct us_lab_event *event = &run->timeline.events[i];
+		double time_ms =
+			((int64_t)event->time_usec - (int64_t)run->begin_realtime_usec) / 1e3;
+		json_t *entry = json_pack("{s:f,s:s,s:s,s:s,s:s}", "time_ms", time_ms, "host",
+					  event->place, "source", event->source, "event",
+					  event->name, "detail", event->detail);
+
+		if (event->data)
+			json_object_set(entry, "data", event->data);
+		json_array_append_new(list, entry);
+		print_event(run, event, time_ms);
+	}
+	return list;
+}
+
+static char *first_line(char *text)
+{
+	if (text)
+		text[strcspn(text, "\n")] = 0;
+	return text;
+}
+
+static json_t *versions(const struct us_run *run)
+{
+	static const char *const release[] = { "uname", "-r", NULL };
+	const char *host = run->lab->options.hosts == US_HOSTS_VM ? "host-a" : NULL;
+	const char *const qemu[] = { run->lab->qemu, "--version", NULL };
+	const char *const cli[] = { run->lab->cli, "--version", NULL };
+	US_CLEANUP(us_freep) char *qemu_text = first_line(us_proc_read(run->lab, host, qemu));
+	US_CLEANUP(us_freep) char *cli_text = first_line(us_proc_read(run->lab, NULL, cli));
+	US_CLEANUP(us_freep) char *kernel = first_line(us_proc_read(run->lab, host, release));
+
+	return json_pack("{s:s?,s:s?,s:s,s:s?}", "qemu", qemu_text, "understudy", cli_text,
+			 "guest_kernel", run->lab->kernel_version, "host_kernel", kernel);
+}
+
+/* The longest: a guest may migrate more than once. */
+static json_t *stop_to_resume(const struct us_run *run)
+{
+	uint64_t longest_usec = 0;
+
+	for (size_t i = 0; i < run->timeline.count; i++) {
+		const struct us_lab_event *stop = &run->timeline.events[i], *resume;
+		bool is_a = !strcmp(stop->place, "host-a");
+
+		if (strcmp(stop->name, "STOP"))
+			continue;
+		resume = us_timeline_find(&run->timeline, stop->time_usec,
+					  is_a ? "host-b" : "host-a", "RESUME", NULL);
+		if (resume && resume->time_usec - stop->time_usec > longest_usec)
+			longest_usec = resume->time_usec - stop->time_usec;
+	}
+	return longest_usec ? json_real(longest_usec / 1e3) : json_null();
+}
+
+static const char *verdict(const struct us_run *run)
+{
+	return run->invalid[0] ? "invalid" : us_has_failed(run) ? "fail" : "pass";
+}
+
+/* Why, and what the guest's kernel said; the counts above mean nothing. */
+static void print_invalid(const struct us_run *run)
+{
+	fprintf(run->out, "  %s\n", run->invalid);
+	for (size_t i = 0; i < run->timeline.count; i++)
+		if (!strcmp(run->timeline.events[i].source, "guest"))
+			fprintf(run->out, "    | %s\n", run->timeline.events[i].detail);
+}
+
+json_t *us_report(struct us_run *run)
+{
+	json_t *events = report_events(run), *phases = report_phases(run),
+	       *transitions = us_report_transitions(run), *failures = json_array(), *report;
+	json_t *gap = stop_to_resume(run);
+
+	fprintf(run->out, "\n");
+	if (run->downtime_ms >= 0)
+		fprintf(run->out,
+			"QEMU reports a downtime of %d ms; STOP on the source to RESUME on the "
+			"destination took %.0f ms\n",
+			(int)run->downtime_ms, json_real_value(gap));
+	if (run->invalid[0])
+		print_invalid(run);
+	for (unsigned i = 0; i < run->failures_count; i++) {
+		fprintf(run->out, "  %s\n", run->failures[i]);
+		json_array_append_new(failures, json_string(run->failures[i]));
+	}
+	fprintf(run->out, "%s: %s\n\n", run->scenario->name,
+		run->invalid[0]	     ? "INVALID"
+		: us_has_failed(run) ? "FAIL"
+				     : "PASS");
+
+	report = json_pack(
+		"{s:s,s:s,s:i,s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o}", "scenario",
+		run->scenario->name, "manager", us_manager_name(run->lab->options.manager), "rate",
+		(int)run->lab->options.rate, "primary", run->lab->options.primary, "accel",
+		run->lab->options.accel, "machine", run->lab->options.machine->name, "hotplug",
+		run->lab->options.hotplug, "versions", versions(run), "phases", phases,
+		"transitions", transitions, "events", events, "downtime_ms",
+		run->downtime_ms < 0 ? json_null() : json_integer(run->downtime_ms),
+		"stop_to_resume_ms", gap, "verdict", verdict(run), "failures", failures);
+	if (run->invalid[0])
+		json_object_set_new(report, "invalid", json_string(run->invalid));
+	json_object_set_new(report, "hosts", json_string(us_hosts_name(run->lab->options.hosts)));
+	if (run->lab->options.html)
+		json_object_set_new(report, "frames", us_html_frames(run));
+	return report;
+}

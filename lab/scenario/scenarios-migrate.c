@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Scenarios of two hosts. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lab/scenario/run.h"
+#include "util/clock.h"
+
+#define A US_LAB_HOST_A
+#define B US_LAB_HOST_B
+#define MIGRATION_LIMIT_USEC (120 * US_USEC_PER_SEC)
+
+/* What the CLI prints of the migration's progress; the stages come through `watch` as well. */
+static void on_progress(struct us_call *call, json_t *line)
+{
+	const char *words = NULL, *stage = "";
+
+	json_unpack(line, "{s:{s:s,s:s}}", "progress", "stage", &stage, "line", &words);
+	if (words && !strcmp(stage, "transfer"))
+		us_say(call->userdata, "%s %s", us_lab_host_name(call->host), words);
+}
+
+static void do_migrate(struct us_run *run, enum us_lab_host from, enum us_lab_host to,
+		       const char *setting)
+{
+	char target[210];
+	const char *const argv[] = { "migrate", "web", "--to", target, setting ? "--set" : NULL,
+				     setting,	NULL };
+	int r;
+
+	if (us_has_failed(run))
+		return;
+	us_call_deinit(&run->call);
+	us_ctl_peer(run->lab, to, target);
+	us_say(run, "%s: understudy migrate web --to %s", us_lab_host_name(from), target);
+	r = us_call_start(&run->call, run->lab, from, on_progress, run, argv);
+	if (r)
+		us_fail(run, "cannot run understudy: %s", us_strerror(r));
+}
+
+static void expect_migration_ends(struct us_run *run, bool well)
+{
+	struct us_reason reason = { "" };
+	int r;
+
+	if (us_has_failed(run))
+		return;
+	r = us_call_wait(&run->call, MIGRATION_LIMIT_USEC, &reason);
+	if (well && r)
+		us_fail(run, "the migration failed: %s", reason.text);
+	else if (!well && !us_call_is_done(&run->call))
+		us_fail(run, "the failing migration does not end");
+	else if (!well && !r)
+		us_fail(run, "the migration was to fail, and did not");
+	else if (!well)
+		us_say(run, "the migration ended: %s", reason.text);
+}
+
+static void expect_exposed(struct us_run *run, enum us_lab_host host)
+{
+	us_expect(run, host, "web0", "guest", "capable");
+	us_expect(run, host, "web0", "primary", "visible");
+	us_expect(run, host, "web0", "path", "primary");
+}
+
+static void expect_on_destination(struct us_run *run, const char *transition)
+{
+	us_transition(run, "expose there", transition);
+	expect_exposed(run, B);
+	us_expect_settled(run, B, "web0-p");
+	us_phase_steady(run, "primary there");
+	us_expect_traffic(run, B, "web0-p");
+	us_expect_heard(run);
+}
+
+/* Never was the guest let go with a primary: hidden on the source comes before it stops. */
+static void expect_hidden_before_stop(struct us_run *run, uint64_t since, enum us_lab_host from,
+				      enum us_lab_host to)
+{
+	const struct us_lab_event *deleted, *stopped;
+
+	deleted = us_expect_event(run, since, from, "DEVICE_DELETED", NULL);
+	stopped = us_expect_event(run, since, from, "STOP", NULL);
+	if (deleted && stopped && deleted->time_usec > stopped->time_usec)
+		us_fail(run, "the guest stopped for the migration before its primary was gone");
+	us_expect_event(run, since, to, "RESUME", NULL);
+}
+
+void us_scenario_migrate(struct us_run *run)
+{
+	uint64_t since;
+
+	us_do_reach_primary(run, NULL);
+	us_do_prepare_destination(run, B, NULL);
+	since = us_mark();
+	us_transition(run, "migrate", "migrate");
+	do_migrate(run, A, B, NULL);
+	expect_migration_ends(run, true);
+	us_do_read_downtime(run, A);
+	expect_hidden_before_stop(run, since, A, B);
+	expect_on_destination(run, "migrate");
+	us_expect(run, A, "web0", "migration", "moved");
+	us_expect_never(run, A, "web0", "visible", since);
+}
+
+static void expect_back_on_source(struct us_run *run, uint64_t since)
+{
+	us_expect(run, A, "web0", "migration", "none");
+	us_expect(run, A, "web0", "primary", "visible");
+	us_expect(run, A, "web0", "path", "primary");
+	us_expect_settled(run, A, "web0-p");
+	us_phase_steady(run, "primary again");
+	us_expect_traffic(run, A, "web0-p");
+	us_expect_heard(run);
+	us_expect_never(run, B, "web0", "visible", since);
+}
+
+/* Slow enough that it is certainly under way when we interfere. */
+static uint64_t do_migrate_slowly(struct us_run *run, const char *transition)
+{
+	uint64_t since;
+
+	us_do_reach_primary(run, NULL);
+	us_do_prepare_destination(run, B, NULL);
+	since = us_mark();
+	us_transition(run, "migrate", transition);
+	do_migrate(run, A, B, "max-bandwidth=2000000");
+	us_expect_event(run, since, A, "MIGRATION", "active");
+	us_expect(run, A, "web0", "migration", "active");
+	us_expect(run, A, "web0", "primary", "hidden");
+	return since;
+}
+
+void us_scenario_migrate_abort(struct us_run *run)
+{
+	uint64_t since = do_migrate_slowly(run, "migrate-abort");
+
+	us_transition(run, "abort", "migrate-abort");
+	us_do_ctl(run, A, "migrate", "web", "--abort", NULL);
+	expect_migration_ends(run, false);
+	expect_back_on_source(run, since);
+}
+
+void us_scenario_migrate_fail(struct us_run *run)
+{
+	uint64_t since = do_migrate_slowly(run, "migrate-fail");
+
+	us_transition(run, "fail", "migrate-fail");
+	us_say(run, "host-b: QEMU is ended");
+	us_vm_stop(&run->vms[B]);
+	expect_migration_ends(run, false);
+	expect_back_on_source(run, since);
+}
+
+/* Tries the lab, not Understudy: what becomes of this guest's frames is nobody's loss. */
+void us_scenario_dead_guest(struct us_run *run)
+{
+	uint64_t since = do_migrate_slowly(run, "migrate");
+
+	us_say(run, "guest: panics");
+	if (!us_has_failed(run))
+		us_vm_guest_type(&run->vms[A], "echo c >/proc/sysrq-trigger");
+	us_expect_event(run, since, A, "kernel", NULL);
+	expect_migration_ends(run, true);
+	expect_on_destination(run, "migrate");
+}
+
+/* What an operator does before a guest can come back: its old QEMU and what is known of it go. */
+static void do_clear(struct us_run *run, enum us_lab_host host)
+{
+	if (us_has_failed(run) || !run->vms[host].started)
+		return;
+	us_do_ctl(run, host, "vm", "detach", "web", NULL);
+	us_vm_stop(&run->vms[host]);
+}
+
+static void do_cross(struct us_run *run, unsigned number, enum us_lab_host from,
+		     enum us_lab_host to)
+{
+	char name[32];
+	uint64_t since;
+
+	snprintf(name, sizeof(name), "%u to %s", number, us_lab_host_name(to));
+	us_transition(run, name, "ping-pong");
+	do_clear(run, to);
+	us_do_prepare_destination(run, to, NULL);
+	since = us_mark();
+	do_migrate(run, from, to, NULL);
+	expect_migration_ends(run, true);
+	us_do_read_downtime(run, from);
+	expect_hidden_before_stop(run, since, from, to);
+	expect_exposed(run, to);
+	us_expect(run, from, "web0", "migration", "moved");
+	us_expect_never(run, from, "web0", "visible", since);
+}
+
+/* The hosts by turns are source and destination; nothing is waited for but that the last is over.
+ */
+void us_scenario_ping_pong(struct us_run *run)
+{
+	unsigned times = run->lab->options.times;
+
+	us_do_reach_primary(run, NULL);
+	for (unsigned i = 0; !us_has_failed(run) && i < times; i++)
+		do_cross(run, i + 1, i % 2 ? B : A, i % 2 ? A : B);
+	us_expect_settled(run, times % 2 ? B : A, "web0-p");
+	us_phase_steady(run, "primary");
+	us_expect_traffic(run, times % 2 ? B : A, "web0-p");
+	us_expect_heard(run);
+}
+
+static void do_outside(struct us_run *run, enum us_lab_host host, const char *command,
+		       const char *uri)
+{
+	struct us_reason reason = { "" };
+
+	if (us_has_failed(run))
+		return;
+	us_say(run, "%s: someone tells QEMU: %s %s", us_lab_host_name(host), command, uri);
+	if (us_vm_command(&run->vms[host], command, json_pack("{s:s}", "uri", uri), NULL, &reason))
+		us_fail(run, "%s", reason.text);
+}
+
+void us_scenario_coupled(struct us_run *run)
+{
+	char uri[200];
+	uint64_t since;
+
+	if (run->lab->options.hosts == US_HOSTS_VM)
+		snprintf(uri, sizeof(uri), "tcp:10.83.0.2:49200");
+	else
+		snprintf(uri, sizeof(uri), "unix:%s/migration", run->lab->dir);
+	us_do_reach_primary(run, "coupled");
+	us_do_prepare_destination(run, B, "coupled");
+	since = us_mark();
+
+	us_transition(run, "prepare", "coupled");
+	us_do_ctl(run, A, "prepare", "web", NULL);
+	us_expect(run, A, "web0", "migration", "prepared");
+	us_expect(run, A, "web0", "primary", "hidden");
+	us_expect(run, A, "web0", "path", "standby");
+	us_expect_traffic(run, A, "web0-s");
+
+	/* Who migrates a VM by other means is not told where to; nobody carries frames there. */
+	us_transition(run, "migrate", "coupled");
+	us_phase_allow_loss(run);
+	do_outside(run, B, "migrate-incoming", uri);
+	do_outside(run, A, "migrate", uri);
+	us_expect_event(run, since, A, "MIGRATION", "completed");
+	us_expect_event(run, since, B, "RESUME", NULL);
+	us_do_read_downtime(run, A);
+
+	us_transition(run, "finish", "coupled");
+	us_phase_allow_loss(run); /* what the switch sends to host-a still */
+	us_do_ctl(run, A, "finish", "web", NULL);
+	expect_hidden_before_stop(run, since, A, B);
+	expect_on_destination(run, "coupled");
+	us_expect_never(run, A, "web0", "visible", since);
+}

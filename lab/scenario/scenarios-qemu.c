@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The same transitions by QEMU's own failover, for comparison: the same hosts, guest, taps and
+ * probes, and no understudyd. The bridges learn, as they do when nobody steers them. The primary
+ * names its standby (failover_pair_id), so QEMU itself shows it at negotiation, takes it away for
+ * a migration (wait-unplug) and gives it back when that fails. What QEMU has no word for, such as
+ * hiding, a manager does by hand. It would be undone: QEMU creates the primary again at the next
+ * negotiation.
+ *
+ * A VF's MAC address on its PF is its manager's to set. It is set here when it does the least harm:
+ * to the guest's when QEMU shows the primary, early enough for the guest's driver to read it; to
+ * another once it is gone, for until then its PF would send frames for the guest there.
+ */
+#include <string.h>
+
+#include "lab/world/machine.h"
+#include "lab/scenario/run.h"
+
+#define A US_LAB_HOST_A
+#define B US_LAB_HOST_B
+#define NOBODY "02:00:00:00:00:01"
+#define URI "tcp:10.83.0.2:49152"
+
+static void do_qmp(struct us_run *run, enum us_lab_host host, const char *command,
+		   json_t *arguments)
+{
+	struct us_reason reason = { "" };
+
+	if (us_has_failed(run)) {
+		json_decref(arguments);
+		return;
+	}
+	us_say(run, "%s: QEMU is told: %s", us_lab_host_name(host), command);
+	if (us_vm_command(&run->vms[host], command, arguments, NULL, &reason))
+		us_fail(run, "%s", reason.text);
+}
+
+/* Of a bridge nobody sends anything anywhere: it learns. */
+static void do_set_vf(struct us_run *run, enum us_lab_host host, const char *mac)
+{
+	if (run->lab->options.hosts != US_HOSTS_VM || us_has_failed(run))
+		return;
+	us_say(run, "%s: ip link set pf vf 0 mac %s", us_lab_host_name(host), mac);
+	if (us_machine_set_vf(run->lab, host, mac))
+		us_fail(run, "the VF's MAC address cannot be set");
+}
+
+static json_t *primary(const struct us_lab *lab)
+{
+	const struct us_net_nic *nic = &us_net_nics[0];
+
+	if (lab->options.hosts == US_HOSTS_VM)
+		return json_pack("{s:s,s:s,s:s,s:s,s:s}", "driver", "vfio-pci", "id", "primary0",
+				 "host", lab->host_vf, "bus", US_VM_PRIMARY_BUS, "failover_pair_id",
+				 nic->standby);
+	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "driver", lab->options.primary, "id",
+			 "primary0", "netdev", "host-primary0", "mac", nic->mac, "bus",
+			 US_VM_PRIMARY_BUS, "romfile", "", "failover_pair_id", nic->standby);
+}
+
+static void do_expose(struct us_run *run)
+{
+	do_set_vf(run, A, us_net_nics[0].mac);
+	do_qmp(run, A, "device_add", primary(run->lab));
+	us_expect_traffic(run, A, "web0-p");
+}
+
+static void do_reach_primary(struct us_run *run)
+{
+	us_do_start(run, &(struct us_vm_options){ .host = A });
+	us_expect_boot(run, A, "guest: ready");
+	us_do_probe(run);
+	us_phase_steady(run, "standby");
+	us_expect_traffic(run, A, "web0-s");
+
+	us_transition(run, "expose", "expose");
+	do_expose(run);
+	us_phase_steady(run, "primary");
+	us_expect_traffic(run, A, "web0-p");
+}
+
+void us_scenario_qemu_expose(struct us_run *run)
+{
+	uint64_t since = us_mark();
+
+	us_do_start(run, &(struct us_vm_options){ .host = A, .paired = true });
+	us_expect_boot(run, A, "guest: boot, 1 nics");
+	us_expect_event(run, since, A, "FAILOVER_NEGOTIATED", NULL);
+	do_set_vf(run, A, us_net_nics[0].mac);
+	us_expect_boot(run, A, "guest: ready");
+	us_do_probe(run);
+	us_phase(run, "expose");
+	us_expect_traffic(run, A, "web0-p");
+	us_phase(run, "primary");
+	us_expect_traffic(run, A, "web0-p");
+	us_expect_heard(run);
+}
+
+void us_scenario_qemu_hide(struct us_run *run)
+{
+	uint64_t since;
+
+	do_reach_primary(run);
+	since = us_mark();
+	us_transition(run, "hide", "hide");
+	do_qmp(run, A, "device_del", json_pack("{s:s}", "id", "primary0"));
+	us_expect_event(run, since, A, "DEVICE_DELETED", "primary0");
+	do_set_vf(run, A, NOBODY);
+	us_expect_traffic(run, A, "web0-s");
+	us_phase_steady(run, "hidden");
+	us_expect_traffic(run, A, "web0-s");
+
+	us_transition(run, "expose again", "expose");
+	do_expose(run);
+	us_phase_steady(run, "primary again");
+	us_expect_traffic(run, A, "web0-p");
+	us_expect_heard(run);
+}
+
+static void do_migrate(struct us_run *run)
+{
+	us_do_start(run, &(struct us_vm_options){ .host = B, .incoming = true, .paired = true });
+	do_qmp(run, B, "migrate-incoming", json_pack("{s:s}", "uri", URI));
+}
+
+void us_scenario_qemu_migrate(struct us_run *run)
+{
+	uint64_t since;
+
+	do_reach_primary(run);
+	do_migrate(run);
+	since = us_mark();
+	us_transition(run, "migrate", "migrate");
+	do_qmp(run, A, "migrate", json_pack("{s:s}", "uri", URI));
+	us_expect_event(run, since, A, "MIGRATION", "active");
+	do_set_vf(run, A, NOBODY);
+	us_expect_event(run, since, B, "FAILOVER_NEGOTIATED", NULL);
+	do_set_vf(run, B, us_net_nics[0].mac);
+	us_expect_event(run, since, A, "MIGRATION", "completed");
+	us_expect_event(run, since, B, "RESUME", NULL);
+	us_do_read_downtime(run, US_LAB_HOST_A);
+
+	us_transition(run, "expose there", "migrate");
+	us_expect_settled(run, B, "web0-p");
+	us_phase_steady(run, "primary there");
+	us_expect_traffic(run, B, "web0-p");
+	us_expect_heard(run);
+}
+
+void us_scenario_qemu_migrate_fail(struct us_run *run)
+{
+	uint64_t since;
+
+	do_reach_primary(run);
+	do_migrate(run);
+	do_qmp(run, A, "migrate-set-parameters", json_pack("{s:i}", "max-bandwidth", 2000000));
+	since = us_mark();
+	us_transition(run, "migrate", "migrate-fail");
+	do_qmp(run, A, "migrate", json_pack("{s:s}", "uri", URI));
+	us_expect_event(run, since, A, "MIGRATION", "active");
+	do_set_vf(run, A, NOBODY);
+	us_expect_traffic(run, A, "web0-s");
+
+	us_transition(run, "fail", "migrate-fail");
+	us_say(run, "host-b: QEMU is ended");
+	us_vm_stop(&run->vms[B]);
+	us_expect_event(run, since, A, "MIGRATION", "failed");
+	do_set_vf(run, A, us_net_nics[0].mac);
+	us_expect_settled(run, A, "web0-p");
+	us_phase_steady(run, "primary again");
+	us_expect_traffic(run, A, "web0-p");
+	us_expect_heard(run);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Counts what the prober recorded, by the definitions of probe.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lab/traffic/probe.h"
+#include "lab/traffic/probe-record.h"
+#include "lab/traffic/probe-wire.h"
+#include "util/cleanup.h"
+
+struct interval {
+	uint64_t from_usec, until_usec;
+};
+
+uint64_t us_probe_reached(const struct us_probe *probe)
+{
+	return atomic_load(&probe->reached);
+}
+
+uint64_t us_probe_heard(const struct us_probe *probe)
+{
+	return atomic_load(&probe->arrivals_count);
+}
+
+static bool holds(const struct interval *interval, uint64_t time_usec)
+{
+	return time_usec >= interval->from_usec && time_usec < interval->until_usec;
+}
+
+static void gap(struct us_probe_count *count, const struct interval *interval, uint64_t begin_usec,
+		uint64_t end_usec)
+{
+	if (begin_usec && holds(interval, begin_usec) && end_usec > begin_usec &&
+	    end_usec - begin_usec > count->longest_gap_usec)
+		count->longest_gap_usec = end_usec - begin_usec;
+}
+
+static void count_boot(const struct us_probe *probe, uint64_t first, uint64_t last,
+		       const struct interval *interval, struct us_probe_count *count)
+{
+	uint64_t arrived_usec = 0;
+
+	for (uint64_t seq = first; seq <= last; seq++) {
+		if (holds(interval, probe->sent_usec[seq])) {
+			count->sent++;
+			count->lost += !probe->arrived[seq];
+		}
+		if (!probe->arrived[seq] && seq < last)
+			continue;
+		gap(count, interval, arrived_usec, probe->sent_usec[seq]);
+		arrived_usec = probe->sent_usec[seq];
+	}
+}
+
+void us_probe_count_to_guest(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,
+			     struct us_probe_count *ret_count)
+{
+	const struct interval interval = { from_usec, until_usec };
+
+	*ret_count = (struct us_probe_count){};
+	for (unsigned i = 0; i < probe->sessions_count; i++) {
+		const struct us_probe_session *session = &probe->sessions[i];
+		bool is_latest = i + 1 == probe->sessions_count;
+
+		count_boot(probe, session->first, is_latest ? probe->sent : session->last,
+			   &interval, ret_count);
+	}
+	for (unsigned i = 0; i < probe->odd_count; i++)
+		if (holds(&interval, probe->sent_usec[probe->odd[i].seq])) {
+			ret_count->duplicated += probe->odd[i].duplicated;
+			ret_count->reordered += probe->odd[i].reordered;
+		}
+}
+
+/* Missing numbers between two arrivals were sent one interval after the other, from the first. */
+static void count_missing(const struct us_probe *probe, const struct us_probe_arrival *before,
+			  const struct us_probe_arrival *now, const uint8_t *seen,
+			  const struct interval *interval, struct us_probe_count *count)
+{
+	uint64_t time_usec = before->time_usec;
+
+	for (uint32_t seq = before->seq + 1; seq < now->seq; seq++) {
+		if (time_usec + probe->report_interval_usec < now->time_usec)
+			time_usec += probe->report_interval_usec;
+		if (!seen[seq] && holds(interval, time_usec)) {
+			count->sent++;
+			count->lost++;
+		}
+	}
+}
+
+/* @seen: scratch, all zero; by seq. */
+static void count_session(const struct us_probe *probe, unsigned session, uint8_t *seen,
+			  const struct interval *interval, struct us_probe_count *count)
+{
+	const struct us_probe_arrival *newest = NULL, *before = NULL;
+	uint64_t n = us_probe_heard(probe);
+
+	for (uint64_t i = 0; i < n; i++) {
+		const struct us_probe_arrival *arrival = &probe->arrivals[i];
+
+		if (arrival->session != session || arrival->seq >= US_PROBE_RECORDS)
+			continue;
+		if (holds(interval, arrival->time_usec)) {
+			count->duplicated += seen[arrival->seq];
+			count->reordered +=
+				!seen[arrival->seq] && newest && arrival->seq < newest->seq;
+			count->sent += !seen[arrival->seq];
+		}
+		seen[arrival->seq] = 1;
+		if (before)
+			gap(count, interval, before->time_usec, arrival->time_usec);
+		before = arrival;
+		if (!newest || arrival->seq > newest->seq)
+			newest = arrival;
+	}
+
+	newest = NULL;
+	for (uint64_t i = 0; i < n; i++) {
+		const struct us_probe_arrival *arrival = &probe->arrivals[i];
+
+		if (arrival->session != session || (newest && arrival->seq <= newest->seq))
+			continue;
+		if (newest)
+			count_missing(probe, newest, arrival, seen, interval, count);
+		newest = arrival;
+	}
+	if (newest && session + 1 == probe->sessions_count)
+		gap(count, interval, newest->time_usec, probe->sent_usec[probe->sent]);
+}
+
+void us_probe_count_from_guest(const struct us_probe *probe, uint64_t from_usec,
+			       uint64_t until_usec, struct us_probe_count *ret_count)
+{
+	const struct interval interval = { from_usec, until_usec };
+	US_CLEANUP(us_freep) uint8_t *seen = malloc(US_PROBE_RECORDS);
+
+	*ret_count = (struct us_probe_count){};
+	for (unsigned i = 0; seen && i < probe->sessions_count; i++) {
+		memset(seen, 0, US_PROBE_RECORDS);
+		count_session(probe, i, seen, &interval, ret_count);
+	}
+}

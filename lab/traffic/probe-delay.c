@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One-way delays, although client and guest have clocks of their own.
+ *
+ * A report says by the guest's clock when it was sent, and arrives by the client's. The least
+ * difference of the two among the reports of a second or so, before and after, maps the guest's
+ * clock to the client's: it is the clocks' offset plus the least delay of a frame from the guest.
+ * The guest's log says when each frame arrived there. So a delay is too long by that least delay
+ * to the guest and too short by it from the guest, a fraction of a millisecond that the
+ * comparison with the steady state cancels; and clocks that drift apart cost nothing.
+ *
+ * The guest's clock stands still while its VM is stopped. There the mapping has a step, at the
+ * guest's time of the stop; a minimum is never taken across it. What had arrived in the stopped
+ * VM's rings but was not yet seen by the guest is, rightly, late by the whole of the stop.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lab/traffic/probe.h"
+#include "lab/traffic/probe-record.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define BUCKET_USEC (250 * US_USEC_PER_MSEC)
+#define BUCKETS_NEAR 4
+#define STEPS_MAX US_LAB_TIMES_MAX
+/* Reports sent so soon after a step may have been sent before it: its time is not exact. */
+#define STEP_BLUR_USEC (5 * US_USEC_PER_MSEC)
+/* Of so many reports heard before a stop the least offset says what time it was in the guest. */
+#define STEP_REPORTS 500
+
+struct guest_clock {
+	uint64_t steps_usec[STEPS_MAX]; /* by the guest's clock, ascending */
+	unsigned steps_count;
+	size_t buckets;
+	int64_t *offset_usec; /* [step][bucket]: least so far, INT64_MAX: none */
+};
+
+static unsigned steps_before(const struct guest_clock *clock, uint64_t guest_usec)
+{
+	unsigned n = 0;
+
+	while (n < clock->steps_count && guest_usec >= clock->steps_usec[n])
+		n++;
+	return n;
+}
+
+static int64_t offset_of(const struct us_probe_arrival *arrival)
+{
+	return (int64_t)(arrival->time_usec - arrival->guest_usec);
+}
+
+static void find_step(struct guest_clock *clock, const struct us_probe *probe, unsigned session,
+		      uint64_t pause_usec)
+{
+	int64_t offset = INT64_MAX;
+	unsigned reports = 0;
+
+	for (uint64_t i = us_probe_heard(probe); i-- > 0 && reports < STEP_REPORTS;) {
+		const struct us_probe_arrival *arrival = &probe->arrivals[i];
+
+		if (arrival->session != session || arrival->time_usec > pause_usec ||
+		    steps_before(clock, arrival->guest_usec) != clock->steps_count)
+			continue;
+		if (offset_of(arrival) < offset)
+			offset = offset_of(arrival);
+		reports++;
+	}
+	if (offset != INT64_MAX && clock->steps_count < STEPS_MAX)
+		clock->steps_usec[clock->steps_count++] = pause_usec - offset;
+}
+
+static bool guest_clock_init(struct guest_clock *clock, const struct us_probe *probe,
+			     unsigned session, const uint64_t *pauses_usec, unsigned pauses_count)
+{
+	uint64_t n = us_probe_heard(probe), newest_usec = 0;
+	size_t cells;
+
+	*clock = (struct guest_clock){};
+	for (unsigned i = 0; i < pauses_count; i++)
+		find_step(clock, probe, session, pauses_usec[i]);
+	for (uint64_t i = 0; i < n; i++)
+		if (probe->arrivals[i].session == session &&
+		    probe->arrivals[i].guest_usec > newest_usec)
+			newest_usec = probe->arrivals[i].guest_usec;
+	clock->buckets = newest_usec / BUCKET_USEC + 1;
+	cells = (clock->steps_count + 1) * clock->buckets;
+	clock->offset_usec = malloc(cells * sizeof(*clock->offset_usec));
+	for (size_t i = 0; clock->offset_usec && i < cells; i++)
+		clock->offset_usec[i] = INT64_MAX;
+	return clock->offset_usec;
+}
+
+static void learn(struct guest_clock *clock, const struct us_probe_arrival *arrival)
+{
+	unsigned step = steps_before(clock, arrival->guest_usec);
+	int64_t *cell =
+		&clock->offset_usec[step * clock->buckets + arrival->guest_usec / BUCKET_USEC];
+
+	if (step && arrival->guest_usec < clock->steps_usec[step - 1] + STEP_BLUR_USEC)
+		return;
+	if (offset_of(arrival) < *cell)
+		*cell = offset_of(arrival);
+}
+
+/* The least of the nearby buckets; from farther away only if nothing was heard nearby. */
+static int64_t offset_at(const struct guest_clock *clock, uint64_t guest_usec)
+{
+	const int64_t *cells =
+		&clock->offset_usec[steps_before(clock, guest_usec) * clock->buckets];
+	size_t at = guest_usec / BUCKET_USEC;
+	int64_t least = INT64_MAX;
+
+	for (size_t far = 0; far <= at || at + far < clock->buckets; far++) {
+		if (far > BUCKETS_NEAR && least != INT64_MAX)
+			break;
+		if (far <= at && at - far < clock->buckets && cells[at - far] < least)
+			least = cells[at - far];
+		if (at + far < clock->buckets && cells[at + far] < least)
+			least = cells[at + far];
+	}
+	return least;
+}
+
+static void settle_session(struct us_probe *probe, const struct guest_clock *clock,
+			   unsigned session)
+{
+	for (uint64_t i = 0; i < us_probe_heard(probe); i++) {
+		struct us_probe_arrival *arrival = &probe->arrivals[i];
+
+		if (arrival->session == session)
+			arrival->delay_usec =
+				offset_of(arrival) - offset_at(clock, arrival->guest_usec);
+	}
+}
+
+/* First arrivals count. */
+static void settle_log(struct us_probe *probe, const struct guest_clock *clock)
+{
+	for (size_t i = 0; i < probe->log_count; i++) {
+		const struct us_probe_entry *entry = &probe->log[i];
+		int64_t offset = offset_at(clock, entry->time_usec);
+
+		if (entry->seq > probe->sent || offset == INT64_MAX ||
+		    probe->delay_usec[entry->seq] != US_PROBE_NO_DELAY)
+			continue;
+		probe->delay_usec[entry->seq] =
+			entry->time_usec + offset - (int64_t)probe->sent_usec[entry->seq];
+	}
+}
+
+void us_probe_settle(struct us_probe *probe, const uint64_t *pauses_usec, unsigned pauses_count)
+{
+	for (uint64_t seq = 0; seq <= probe->sent; seq++)
+		probe->delay_usec[seq] = US_PROBE_NO_DELAY;
+	for (unsigned i = 0; i < probe->sessions_count; i++) {
+		struct guest_clock clock;
+
+		if (!guest_clock_init(&clock, probe, i, pauses_usec, pauses_count))
+			return;
+		for (uint64_t n = 0; n < us_probe_heard(probe); n++)
+			if (probe->arrivals[n].session == i)
+				learn(&clock, &probe->arrivals[n]);
+		settle_session(probe, &clock, i);
+		/* The log is of the newest boot, if we have heard of that one. */
+		if (i + 1 == probe->sessions_count && probe->log_count &&
+		    probe->log[0].seq == probe->sessions[i].first)
+			settle_log(probe, &clock);
+		free(clock.offset_usec);
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	return (*(const int32_t *)a > *(const int32_t *)b) -
+	       (*(const int32_t *)a < *(const int32_t *)b);
+}
+
+static void summarize(int32_t *delays_usec, size_t count, struct us_probe_delay *ret_delay)
+{
+	*ret_delay = (struct us_probe_delay){ .frames = count };
+	if (!count)
+		return;
+	qsort(delays_usec, count, sizeof(*delays_usec), compare);
+	ret_delay->p50_usec = delays_usec[count / 2];
+	ret_delay->p99_usec = delays_usec[count * 99 / 100];
+	ret_delay->worst_usec = delays_usec[count - 1];
+}
+
+void us_probe_delay_to_guest(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,
+			     struct us_probe_delay *ret_delay)
+{
+	US_CLEANUP(us_freep) int32_t *delays = malloc((probe->sent + 1) * sizeof(*delays));
+	size_t count = 0;
+
+	for (uint64_t seq = 1; delays && seq <= probe->sent; seq++)
+		if (probe->delay_usec[seq] != US_PROBE_NO_DELAY &&
+		    probe->sent_usec[seq] >= from_usec && probe->sent_usec[seq] < until_usec)
+			delays[count++] = probe->delay_usec[seq];
+	summarize(delays, count, ret_delay);
+}
+
+void us_probe_delay_from_guest(const struct us_probe *probe, uint64_t from_usec,
+			       uint64_t until_usec, struct us_probe_delay *ret_delay)
+{
+	uint64_t n = us_probe_heard(probe);
+	US_CLEANUP(us_freep) int32_t *delays = malloc((n + 1) * sizeof(*delays));
+	size_t count = 0;
+
+	for (uint64_t i = 0; delays && i < n; i++) {
+		const struct us_probe_arrival *arrival = &probe->arrivals[i];
+
+		if (arrival->delay_usec != US_PROBE_NO_DELAY && arrival->time_usec >= from_usec &&
+		    arrival->time_usec < until_usec)
+			delays[count++] = arrival->delay_usec;
+	}
+	summarize(delays, count, ret_delay);
+}
+
+static int compare_times(const void *a, const void *b)
+{
+	return (*(const uint64_t *)a > *(const uint64_t *)b) -
+	       (*(const uint64_t *)a < *(const uint64_t *)b);
+}
+
+/* When frames arrived at the guest, by the client's clock, ascending; the caller frees. */
+static uint64_t *arrivals_at_guest(const struct us_probe *probe, size_t *ret_count)
+{
+	uint64_t *times = malloc((probe->sent + 1) * sizeof(*times));
+
+	*ret_count = 0;
+	for (uint64_t seq = 1; times && seq <= probe->sent; seq++)
+		if (probe->delay_usec[seq] != US_PROBE_NO_DELAY)
+			times[(*ret_count)++] = probe->sent_usec[seq] + probe->delay_usec[seq];
+	if (times)
+		qsort(times, *ret_count, sizeof(*times), compare_times);
+	return times;
+}
+
+bool us_probe_pause_to_guest(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,
+			     uint64_t *ret_pause_usec)
+{
+	size_t count;
+	US_CLEANUP(us_freep) uint64_t *times = arrivals_at_guest(probe, &count);
+	uint64_t end_usec = probe->sent_usec[probe->sent];
+
+	*ret_pause_usec = 0;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t next_usec = i + 1 < count ? times[i + 1] : end_usec;
+
+		if (times[i] >= from_usec && times[i] < until_usec && next_usec > times[i] &&
+		    next_usec - times[i] > *ret_pause_usec)
+			*ret_pause_usec = next_usec - times[i];
+	}
+	return count;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The lab's own monitor of QEMU: how the two get connected. See vm-private.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lab/world/proc.h"
+#include "lab/vm/vm.h"
+#include "lab/vm/vm-private.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define CONNECT_TIMEOUT_USEC (60 * US_USEC_PER_SEC)
+
+static int listen_at(const struct us_vm *vm, int *ret_fd)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char path[200];
+
+	us_vm_monitor_path(vm->lab, vm->options.host, path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.107s", path);
+	unlink(path);
+	*ret_fd = fd;
+	if (fd >= 0 && !bind(fd, (struct sockaddr *)&address, sizeof(address)) && !listen(fd, 1))
+		return 0;
+	*ret_fd = us_close(fd);
+	return -errno;
+}
+
+int us_vm_monitor_open(const struct us_vm *vm, int *ret_ours, int *ret_theirs)
+{
+	int sockets[2];
+
+	*ret_theirs = -1;
+	if (vm->lab->options.hosts == US_HOSTS_VM)
+		return listen_at(vm, ret_ours);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets))
+		return -errno;
+	*ret_ours = sockets[0];
+	*ret_theirs = sockets[1];
+	return 0;
+}
+
+struct awaited {
+	pid_t pid;
+	bool has_come;
+};
+
+static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	((struct awaited *)userdata)->has_come = true;
+	return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
+static bool has_come_or_ended(void *userdata)
+{
+	struct awaited *awaited = userdata;
+
+	return awaited->has_come || us_proc_has_ended(awaited->pid);
+}
+
+int us_vm_monitor_connect(const struct us_vm *vm, int ours, pid_t pid, int *ret_fd)
+{
+	struct awaited awaited = { .pid = pid };
+	sd_event_source *source = NULL;
+	int r;
+
+	*ret_fd = ours;
+	if (vm->lab->options.hosts != US_HOSTS_VM)
+		return 0;
+	r = sd_event_add_io(vm->lab->loop, &source, ours, EPOLLIN, on_connection, &awaited);
+	if (r >= 0)
+		r = us_lab_poll(vm->lab, has_come_or_ended, &awaited, CONNECT_TIMEOUT_USEC);
+	sd_event_source_disable_unref(source);
+	*ret_fd = awaited.has_come ? accept4(ours, NULL, NULL, SOCK_CLOEXEC) : -1;
+	us_close(ours);
+	return r ? r : *ret_fd < 0 ? -ECHILD : 0;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a run needs of host machines that are up: a clean state, their clocks, a VF by hand. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lab/world/machine.h"
+#include "lab/world/proc.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+/* Of what the machine prints, the greatest time it was ahead of us when we read it. */
+static int64_t read_ahead(FILE *stream)
+{
+	int64_t seconds, usec, ahead = INT64_MIN;
+	char line[60];
+
+	while (fgets(line, sizeof(line), stream)) {
+		if (sscanf(line, "%" SCNd64 ".%" SCNd64, &seconds, &usec) != 2)
+			continue;
+		usec += seconds * (int64_t)US_USEC_PER_SEC - us_clock_usec(CLOCK_REALTIME);
+		if (usec > ahead)
+			ahead = usec;
+	}
+	return ahead == INT64_MIN ? 0 : ahead;
+}
+
+/* What is printed there is read here later, never earlier: the greatest lead is nearest the truth.
+ */
+static int read_clock(struct us_lab *lab, enum us_lab_host host)
+{
+	static const char *const argv[] = {
+		"bash", "-c", "for i in {1..10}; do echo $EPOCHREALTIME; sleep 0.05; done", NULL
+	};
+	struct us_proc_spec spec = { .argv = argv,
+				     .place = us_lab_host_name(host),
+				     .extra_fd = -1 };
+	int pipes[2], r;
+	FILE *stream;
+	pid_t pid;
+
+	if (pipe2(pipes, O_CLOEXEC))
+		return -errno;
+	spec.stdout_fd = pipes[1];
+	r = us_proc_spawn(lab, &spec, &pid);
+	close(pipes[1]);
+	stream = fdopen(pipes[0], "r");
+	lab->host_ahead_usec[host] = read_ahead(stream);
+	fclose(stream);
+	if (!r)
+		waitpid(pid, NULL, 0);
+	return r;
+}
+
+uint64_t us_machine_time(const struct us_lab *lab, enum us_lab_host host, uint64_t time_usec)
+{
+	uint64_t now = us_clock_usec(CLOCK_REALTIME);
+
+	if (lab->options.hosts != US_HOSTS_VM)
+		return time_usec;
+	time_usec -= lab->host_ahead_usec[host];
+	return time_usec < now ? time_usec : now;
+}
+
+int us_machine_read_clocks(struct us_lab *lab)
+{
+	int r = 0;
+
+	for (int host = 0; !r && lab->options.hosts == US_HOSTS_VM && host < US_LAB_HOSTS; host++)
+		r = read_clock(lab, host);
+	return r;
+}
+
+int us_machine_begin(struct us_lab *lab, struct us_reason *reason)
+{
+	char queues[10];
+	const char *const argv[] = { "understudy-host-begin", queues,
+				     us_manager_name(lab->options.manager), NULL };
+
+	snprintf(queues, sizeof(queues), "%u", lab->options.queues);
+	for (int host = 0; host < US_LAB_HOSTS; host++) {
+		US_CLEANUP(us_freep) char *vf = us_proc_read(lab, us_lab_host_name(host), argv);
+
+		if (!vf) {
+			us_machine_show_console(lab, host);
+			return us_refuse(reason, "%s does not obey: see its words above",
+					 us_lab_host_name(host));
+		}
+		vf[strcspn(vf, "\n")] = 0;
+		snprintf(lab->host_vf, sizeof(lab->host_vf), "%s", vf);
+	}
+	return 0;
+}
+
+void us_machine_fetch_logs(struct us_lab *lab)
+{
+	char command[300], shared[200];
+	const char *const argv[] = { "sh", "-c", command, NULL };
+
+	us_machine_shared(lab, shared);
+	snprintf(command, sizeof(command), "cd %s && cp ../*.log . 2>/dev/null", shared);
+	for (int host = 0; host < US_LAB_HOSTS; host++)
+		us_proc_run(lab, us_lab_host_name(host), argv);
+}
+
+int us_machine_set_vf(struct us_lab *lab, enum us_lab_host host, const char *mac)
+{
+	const char *const argv[] = { "ip", "link", "set", "pf", "vf", "0", "mac", mac, NULL };
+
+	return us_proc_run(lab, us_lab_host_name(host), argv);
+}

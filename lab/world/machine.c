@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Boots host machines and connects to them. See machine.h. */
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __x86_64__
+#include <x86intrin.h>
+#endif
+
+#include "lab/world/ctl.h"
+#include "lab/world/kernel-watch.h"
+#include "lab/world/machine.h"
+#include "lab/world/proc.h"
+#include "lab/vm/vm.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/stream.h"
+
+/*
+ * Debian's release that the machines' emulator is of. That of Debian 13, 10.0, reads its table of
+ * devices while another processor changes it: where PCI addresses are assigned it aborts, or asks
+ * the wrong device.
+ */
+#define QEMU_RELEASE "forky"
+#define BOOT_TIMEOUT_USEC (300 * US_USEC_PER_SEC)
+#define SILENCE_USEC (120 * US_USEC_PER_SEC) /* a kernel that boots says something more often */
+#define ANSWER_USEC (5 * US_USEC_PER_SEC)
+
+struct booting {
+	const struct us_lab *lab;
+	enum us_lab_host host;
+	pid_t pid;
+	long said;	       /* bytes on its console */
+	uint64_t said_usec;    /* when it said the last of them */
+	const char *why_stuck; /* or NULL */
+};
+
+void us_machine_console(const struct us_lab *lab, enum us_lab_host host, char path[200])
+{
+	snprintf(path, 200, "%s/%s.boot", lab->dir, us_lab_host_name(host));
+}
+
+bool us_machine_is_up(const struct us_lab *lab)
+{
+	return us_proc_is_alive(lab, "host-a-ssh", NULL) &&
+	       us_proc_is_alive(lab, "host-b-ssh", NULL);
+}
+
+/* What its console says; the last line may be incomplete. */
+static bool read_console(struct booting *booting)
+{
+	char path[200], line[240];
+	bool is_ready = false;
+	FILE *file;
+
+	us_machine_console(booting->lab, booting->host, path);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	while (!is_ready && fgets(line, sizeof(line), file)) {
+		is_ready = strstr(line, "host: ready");
+		if (us_kernel_is_dying(line))
+			booting->why_stuck = "its kernel died";
+	}
+	if (ftell(file) != booting->said)
+		booting->said_usec = us_now_usec();
+	booting->said = ftell(file);
+	fclose(file);
+	return is_ready;
+}
+
+static bool has_booted(void *userdata)
+{
+	struct booting *booting = userdata;
+	bool is_ready = read_console(booting);
+
+	if (!is_ready && us_now_usec() - booting->said_usec > SILENCE_USEC)
+		booting->why_stuck = "it says nothing for 120 s";
+	return is_ready || booting->why_stuck || us_proc_has_ended(booting->pid);
+}
+
+static bool is_connected(void *userdata)
+{
+	const struct booting *booting = userdata;
+	char path[200];
+
+	us_machine_connection(booting->lab, us_lab_host_name(booting->host), path);
+	return access(path, F_OK) == 0 || us_proc_has_ended(booting->pid);
+}
+
+static int start(struct booting *booting, const char *what, const char *const argv[])
+{
+	char record[40];
+	struct us_proc_spec spec = {
+		.argv = argv, .place = "switch", .record = record, .stdout_fd = -1, .extra_fd = -1
+	};
+
+	snprintf(record, sizeof(record), "%s-%s", us_lab_host_name(booting->host), what);
+	return us_proc_spawn(booting->lab, &spec, &booting->pid);
+}
+
+#ifdef __x86_64__
+/* The time stamp counter and the time, read as close to each other as can be. */
+static void read_time_stamp(uint64_t *ret_stamp, uint64_t *ret_nsec)
+{
+	uint64_t closest = UINT64_MAX;
+
+	for (int i = 0; i < 50; i++) {
+		struct timespec time;
+		uint64_t before = __rdtsc(), after;
+
+		clock_gettime(CLOCK_MONOTONIC_RAW, &time);
+		after = __rdtsc();
+		if (after - before >= closest)
+			continue;
+		closest = after - before;
+		*ret_stamp = before + closest / 2;
+		*ret_nsec = time.tv_sec * UINT64_C(1000000000) + time.tv_nsec;
+	}
+}
+
+/* What the emulator's guests read as theirs. */
+static unsigned time_stamp_khz(void)
+{
+	static const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+	uint64_t stamp, nsec, stamp_later, nsec_later;
+
+	read_time_stamp(&stamp, &nsec);
+	nanosleep(&pause, NULL);
+	read_time_stamp(&stamp_later, &nsec_later);
+	return (stamp_later - stamp) * 1000000 / (nsec_later - nsec);
+}
+#else
+static unsigned time_stamp_khz(void)
+{
+	return 0;
+}
+#endif
+
+static int start_machine(struct booting *booting)
+{
+	const struct us_lab *lab = booting->lab;
+	char script[300], number[10], khz[20], qemu[256];
+	const char *name = us_lab_host_name(booting->host);
+	const char *argv[] = {
+		script, lab->host_image, lab->host_qemu, lab->dir, name, number, khz, NULL, NULL
+	};
+
+	snprintf(khz, sizeof(khz), "%u", time_stamp_khz());
+	snprintf(script, sizeof(script), "%s/host-machine", lab->host_data);
+	snprintf(number, sizeof(number), "%d", booting->host + 1);
+	snprintf(qemu, sizeof(qemu), "%s", lab->qemu);
+	if (*qemu == '/') /* one of this machine's is to run there */
+		argv[7] = dirname(qemu);
+	return start(booting, "machine", argv);
+}
+
+/* The daemon and the console listen there, the lab for its monitor here. */
+static int start_connection(struct booting *booting)
+{
+	const struct us_lab *lab = booting->lab;
+	enum us_lab_host host = booting->host;
+	char control[200], key[210], daemon[300], console[410], monitor[410], address[40],
+		path[200];
+	const char *const argv[] = { "ssh",
+				     "-F/dev/null",
+				     "-NTM",
+				     "-oLogLevel=ERROR",
+				     "-S",
+				     control,
+				     "-i",
+				     key,
+				     "-oStrictHostKeyChecking=no",
+				     "-oUserKnownHostsFile=/dev/null",
+				     "-oBatchMode=yes",
+				     "-oStreamLocalBindUnlink=yes",
+				     "-oExitOnForwardFailure=yes",
+				     /* Or a machine that hangs would be waited for. */
+				     "-oServerAliveInterval=5",
+				     "-oServerAliveCountMax=6",
+				     "-L",
+				     daemon,
+				     "-L",
+				     console,
+				     "-R",
+				     monitor,
+				     address,
+				     NULL };
+
+	us_machine_connection(lab, us_lab_host_name(host), control);
+	us_machine_shared(lab, path);
+	snprintf(key, sizeof(key), "%s/key", path);
+	us_ctl_socket(lab, host, path);
+	snprintf(daemon, sizeof(daemon), "%s:/run/understudy/control", path);
+	us_vm_console_path(lab, host, path);
+	snprintf(console, sizeof(console), "%s:%s", path, path);
+	us_vm_monitor_path(lab, host, path);
+	snprintf(monitor, sizeof(monitor), "%s:%s", path, path);
+	snprintf(address, sizeof(address), "root@10.85.%d.2", host + 1);
+	return start(booting, "ssh", argv);
+}
+
+int us_machine_ask(const struct us_lab *lab, enum us_lab_host host)
+{
+	static const char questions[] = "info registers -a\n"
+					"sendkey alt-sysrq-l\n"
+					"sendkey alt-sysrq-w\n";
+	char path[200];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s.machine-monitor", lab->dir, us_lab_host_name(host));
+	if (us_connect_unix(path, &fd))
+		return -1;
+	return write(fd, questions, strlen(questions)) > 0 ? fd : us_close(fd);
+}
+
+void us_machine_show_console(struct us_lab *lab, enum us_lab_host host)
+{
+	char path[200];
+	const char *const argv[] = { "sh", "-c", "tail -n 60 \"$0\" >&2", path, NULL };
+
+	us_machine_console(lab, host, path);
+	us_proc_run(lab, NULL, argv);
+}
+
+static void ask_why(struct us_lab *lab, enum us_lab_host host)
+{
+	US_CLEANUP(us_closep) int monitor = us_machine_ask(lab, host);
+
+	if (monitor >= 0)
+		us_lab_rest(lab, ANSWER_USEC);
+}
+
+static int wait_for(struct us_lab *lab, struct booting *booting, bool (*is_done)(void *userdata),
+		    struct us_reason *reason)
+{
+	const char *host = us_lab_host_name(booting->host), *why = "not in time";
+	int r = us_lab_poll(lab, is_done, booting, BOOT_TIMEOUT_USEC);
+
+	if (r == -EINTR)
+		return r;
+	if (booting->why_stuck)
+		why = booting->why_stuck;
+	else if (!r && us_proc_has_ended(booting->pid))
+		why = "what should run has ended";
+	else if (!r)
+		return 0;
+	ask_why(lab, booting->host);
+	us_machine_show_console(lab, booting->host);
+	return us_refuse(reason,
+			 "%s does not come up (%s): see its console above, and "
+			 "%s/%s-machine.log, %s-ssh.log",
+			 host, why, lab->dir, host, host);
+}
+
+/* Both at once: each has a processor to itself, if there are two. */
+static int start_both(struct us_lab *lab, int (*start_one)(struct booting *booting),
+		      bool (*is_done)(void *userdata), struct us_reason *reason)
+{
+	struct booting both[US_LAB_HOSTS];
+	int r = 0;
+
+	for (int host = 0; !r && host < US_LAB_HOSTS; host++) {
+		both[host] =
+			(struct booting){ .lab = lab, .host = host, .said_usec = us_now_usec() };
+		r = start_one(&both[host]);
+	}
+	for (int host = 0; !r && host < US_LAB_HOSTS; host++)
+		r = wait_for(lab, &both[host], is_done, reason);
+	return r;
+}
+
+static int make_qemu(struct us_lab *lab, struct us_reason *reason)
+{
+	char script[300];
+	const char *const argv[] = { script, QEMU_RELEASE, NULL };
+	US_CLEANUP(us_freep) char *path = NULL;
+
+	snprintf(script, sizeof(script), "%s/make-qemu", lab->data);
+	path = us_proc_read(lab, NULL, argv);
+	if (!path || !*path)
+		return us_refuse(reason, "the QEMU of the host machines cannot be made: see what "
+					 "make-qemu said above");
+	path[strcspn(path, "\n")] = 0;
+	snprintf(lab->host_qemu, sizeof(lab->host_qemu), "%.250s", path);
+	return 0;
+}
+
+static int make_image(struct us_lab *lab, struct us_reason *reason)
+{
+	char script[300];
+	const char *const argv[] = { script, lab->daemon, lab->cli, lab->kernel, lab->dir, NULL };
+	US_CLEANUP(us_freep) char *image = NULL;
+
+	snprintf(script, sizeof(script), "%s/make-host-image", lab->host_data);
+	image = us_proc_read(lab, NULL, argv);
+	if (!image || !*image)
+		return us_refuse(reason, "the image of the host machines cannot be made: see what "
+					 "make-host-image said above");
+	image[strcspn(image, "\n")] = 0;
+	snprintf(lab->host_image, sizeof(lab->host_image), "%.250s", image);
+	return 0;
+}
+
+int us_machine_boot(struct us_lab *lab, struct us_reason *reason)
+{
+	int r = make_image(lab, reason);
+
+	if (!r)
+		r = make_qemu(lab, reason);
+	if (!r)
+		r = start_both(lab, start_machine, has_booted, reason);
+	return r ? r : start_both(lab, start_connection, is_connected, reason);
+}

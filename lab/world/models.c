@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which NIC models can be a primary: the PCI ones that this QEMU offers and Linux drives. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lab/world/proc.h"
+#include "util/cleanup.h"
+
+/*
+ * Of `-device help` these do not count, by the beginnings of their names: virtio-net cannot be
+ * joined (its netdev's parent is not a PCI device), pvrdma is no Ethernet device by itself, rocker
+ * is a switch. Linux's tulip and e100 (i825…) crash when they are joined: net_failover opens its
+ * slave inside register_netdev(), before their probe has made what open needs (seen with 6.1).
+ */
+static bool is_primary(const char *line, char name[64])
+{
+	static const char *const others[] = { "virtio", "pvrdma", "rocker", "tulip", "i82" };
+
+	if (sscanf(line, "name \"%63[^\"]\", bus PCI", name) != 1 || !strstr(line, "bus PCI"))
+		return false;
+	for (size_t i = 0; i < US_ARRAY_LENGTH(others); i++)
+		if (!strncmp(name, others[i], strlen(others[i])))
+			return false;
+	return true;
+}
+
+static int check_model(const char *qemu, const char *model, struct us_reason *reason)
+{
+	const char *const argv[] = { qemu, "-device", "help", NULL };
+	const struct us_lab nowhere = { .transient = true };
+	US_CLEANUP(us_freep) char *help = us_proc_read(&nowhere, NULL, argv);
+	char list[400] = "", name[64], *line, *state, *section;
+
+	section = help ? strstr(help, "Network devices:") : NULL;
+	if (!section)
+		return us_refuse(reason, "%s -device help lists no network devices: is it QEMU?",
+				 qemu);
+	strtok_r(section, "\n", &state);
+	while ((line = strtok_r(NULL, "\n", &state)) && !strncmp(line, "name ", 5)) {
+		if (!is_primary(line, name))
+			continue;
+		if (!strcmp(name, model))
+			return 0;
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), " %s", name);
+	}
+	if (!*list)
+		return us_refuse(reason, "%s emulates no NIC that can be a primary", qemu);
+	return us_refuse(reason, "%s cannot be a primary in this QEMU: choose one of%s", model,
+			 list);
+}
+
+const char *us_models_spec(const struct us_lab_options *options, unsigned nic, char buffer[100])
+{
+	if (options->hosts == US_HOSTS_VM)
+		snprintf(buffer, 100, "pool:lab");
+	else
+		snprintf(buffer, 100, "emulated:%.50s,port=%.20s", options->primary,
+			 us_net_nics[nic].primary_port);
+	return buffer;
+}
+
+/* Machines are given the card that they have; who has none is told of models. */
+int us_models_check(const struct us_lab *lab, const char *model, struct us_reason *reason)
+{
+	const struct us_lab_options *options = &lab->options;
+	bool is_vf = !strcmp(model, US_MODELS_VF);
+
+	if (!is_vf && options->hosts == US_HOSTS_NETNS)
+		return check_model(lab->qemu, model, reason);
+	if (is_vf && options->hosts == US_HOSTS_VM)
+		return 0;
+	return us_refuse(reason, is_vf ? "only host machines have VFs: --hosts vm"
+				       : "the primary of host machines is a VF: --primary vfio");
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lab/world/netboot.h"
+#include "lab/world/proc.h"
+
+static int publish(const char *dir, const char *name, const char *target)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	unlink(path);
+	return symlink(target, path) ? -errno : 0;
+}
+
+static int write_file(const char *path, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static int write_file(const char *path, const char *format, ...)
+{
+	FILE *file = fopen(path, "we");
+	va_list arguments;
+
+	if (!file)
+		return -errno;
+	va_start(arguments, format);
+	vfprintf(file, format, arguments);
+	va_end(arguments);
+	return fclose(file) ? -errno : 0;
+}
+
+static int spawn(struct us_lab *lab, const char *record, const char *const argv[])
+{
+	struct us_proc_spec spec = {
+		.argv = argv, .place = "client", .record = record, .stdout_fd = -1, .extra_fd = -1
+	};
+	pid_t pid;
+
+	return us_proc_spawn(lab, &spec, &pid);
+}
+
+int us_netboot_start(struct us_lab *lab, const char *script)
+{
+	char www[200], path[300], leases[300];
+	const char *const httpd[] = { "busybox", "httpd", "-f", "-p", "80", "-h", www, NULL };
+	const char *const udhcpd[] = { "busybox", "udhcpd", "-f", path, NULL };
+	int r;
+
+	snprintf(www, sizeof(www), "%s/www", lab->dir);
+	if (mkdir(www, 0755) && errno != EEXIST)
+		return -errno;
+	r = publish(www, "vmlinuz", lab->kernel_packed);
+	if (!r)
+		r = publish(www, "initrd", lab->initrd);
+	snprintf(path, sizeof(path), "%s/boot.ipxe", www);
+	if (!r)
+		r = write_file(path, "#!ipxe\n%s", script);
+	if (!r)
+		r = spawn(lab, "client-httpd", httpd);
+
+	snprintf(path, sizeof(path), "%s/udhcpd.conf", lab->dir);
+	snprintf(leases, sizeof(leases), "%s/udhcpd.leases", lab->dir);
+	if (!r)
+		r = write_file(leases, "%s", "");
+	if (!r)
+		r = write_file(path,
+			       "interface uplink\nstart %s\nend %s\nlease_file %s\npidfile %s.pid\n"
+			       "boot_file " US_NETBOOT_URL
+			       "/boot.ipxe\noption subnet 255.255.255.0\n",
+			       us_net_nics[0].address, us_net_nics[0].address, leases, leases);
+	return r ? r : spawn(lab, "client-udhcpd", udhcpd);
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "load/load.h"
+
+/* ---- The watch ---- */
+
+void load_truth_event(struct load_place *place, const char *name)
+{
+	struct load *load = place->vm->load;
+	unsigned last = (place->unseen_first + place->unseen_count) % LOAD_UNSEEN_MAX;
+
+	load->events_told++;
+	load->resets_told += strcmp(name, "RESET") == 0;
+	load->negotiations_told += strcmp(name, "FAILOVER_NEGOTIATED") == 0;
+	load->unplugs += strcmp(name, "DEVICE_DELETED") == 0;
+	if (place->unseen_count == LOAD_UNSEEN_MAX) {
+		load_trouble(load, "v%u: %d events told and not watched", place->vm->index,
+			     LOAD_UNSEEN_MAX);
+		return;
+	}
+	place->unseen[last] = name;
+	place->unseen_count++;
+}
+
+static struct load_place *place_of(struct load *load, unsigned side, const json_t *event,
+				   const char *key)
+{
+	const char *name = json_string_value(json_object_get(event, key));
+	unsigned index;
+
+	if (!name || sscanf(name, "%*c%u", &index) != 1 || index >= load->vm_count) {
+		load_trouble(load, "an event of nobody's: %s", name ? name : "no name");
+		return NULL;
+	}
+	return &load->vms[index].places[side];
+}
+
+static void see_vm_event(struct load_place *place, const char *name)
+{
+	struct load *load = place->vm->load;
+	const char *expected = place->unseen_count ? place->unseen[place->unseen_first] : "nothing";
+
+	/* The daemon's own words, about its connection. */
+	if (strcmp(name, "adopted") == 0 || strcmp(name, "lost") == 0 || strcmp(name, "gone") == 0)
+		return;
+	load->events_seen++;
+	load->resets_seen += strcmp(name, "RESET") == 0;
+	load->negotiations_seen += strcmp(name, "FAILOVER_NEGOTIATED") == 0;
+	if (strcmp(name, expected) != 0)
+		load_trouble(load, "v%u at daemon %u: %s was watched, %s was told",
+			     place->vm->index, place->side, name, expected);
+	if (!place->unseen_count)
+		return;
+	place->unseen_first = (place->unseen_first + 1) % LOAD_UNSEEN_MAX;
+	place->unseen_count--;
+}
+
+/* "reserved" is a hidden one whose guest is not here; the state before is always told as hidden. */
+static const char *plain(const char *primary)
+{
+	return strcmp(primary, "reserved") == 0 ? "hidden" : primary;
+}
+
+static void see_move(struct load_place *place, const char *from, const char *to)
+{
+	struct load *load = place->vm->load;
+
+	load->moves_seen++;
+	if (strcmp(plain(place->primary), from) != 0) {
+		if (strcmp(from, "absent") == 0 && place->renewals > 0)
+			place->renewals--;
+		else
+			load_trouble(load, "p%u at daemon %u: a move from %s after one to %s",
+				     place->vm->index, place->side, from, place->primary);
+	}
+	snprintf(place->primary, sizeof(place->primary), "%s", to);
+	if (strcmp(from, to) == 0) /* only the reason changed */
+		return;
+	/* In one step a pair may get from hiding, or reserving, to exposing. */
+	load->exposures += strcmp(to, "exposing") == 0 && strcmp(from, "unknown") != 0;
+	load->hides += strcmp(from, "hiding") == 0 && strcmp(to, "unknown") != 0;
+}
+
+static void see(struct load *load, unsigned side, const json_t *event)
+{
+	const char *kind = "", *name = "", *from = "", *to = "";
+	struct load_place *place;
+
+	json_unpack((json_t *)event, "{s:s, s?s, s?s, s?s}", "event", &kind, "name", &name, "from",
+		    &from, "to", &to);
+	if (strcmp(kind, "dropped") == 0) {
+		load_trouble(load, "daemon %u dropped events", side);
+	} else if (strcmp(kind, "vm") == 0) {
+		place = place_of(load, side, event, "vm");
+		if (place)
+			see_vm_event(place, name);
+	} else if (strcmp(kind, "move") == 0) {
+		place = place_of(load, side, event, "pair");
+		if (place)
+			see_move(place, from, to);
+	}
+}
+
+struct watch {
+	struct load *load;
+	unsigned side;
+};
+
+static void on_event(void *userdata, const char *error, const json_t *parameters, bool more)
+{
+	struct watch *watch = userdata;
+
+	if (error)
+		load_trouble(watch->load, "the watch of daemon %u ended: %s", watch->side, error);
+	else
+		see(watch->load, watch->side, json_object_get(parameters, "event"));
+}
+
+void load_truth_watch(struct load *load, unsigned side)
+{
+	static struct watch watches[2];
+	char address[80];
+	int r;
+
+	watches[side] = (struct watch){ load, side };
+	bench_daemon_address(&load->daemons[side], address);
+	r = us_client_new(&load->watches[side], load->loop, address);
+	if (r == 0)
+		r = us_client_call(load->watches[side], "Monitor", NULL, true, on_event,
+				   &watches[side]);
+	if (r < 0)
+		bench_die("Monitor", r);
+	/* On another connection, and asked later: the watch has begun when it is answered. */
+	json_decref(bench_daemon_call(&load->daemons[side], "GetStatus", NULL));
+}
+
+/* ---- The end ---- */
+
+/* An entry of ours on the switch: to a primary's port or a standby's ('p', 's'; 0: none). */
+struct entry {
+	char letter;
+	unsigned vm;
+};
+
+/* By the number of the port that they lead to. */
+static struct entry *read_switch(const struct load *load)
+{
+	struct entry *entries = calloc(load->host.count, sizeof(*entries));
+	FILE *table = popen("bridge fdb show", "re");
+	char line[300];
+
+	while (entries && table && fgets(line, sizeof(line), table)) {
+		unsigned high, low, port;
+		char letter;
+
+		if (!strstr(line, "sticky") ||
+		    sscanf(line, "02:55:00:00:%x:%x dev %c%u", &high, &low, &letter, &port) != 4 ||
+		    port >= load->host.count)
+			continue;
+		entries[port] = (struct entry){ letter, high << 8 | low };
+	}
+	if (table)
+		pclose(table);
+	return entries;
+}
+
+/* What has to be told of a pair and is there, for a guest that is in its present state. */
+static bool is_as_it_is(const struct load_place *place, const json_t *pair,
+			const struct entry *entry)
+{
+	static const char *const guests[] = { "none", "capable", "capable", "legacy" };
+	const struct bench_peer *peer = &place->peer;
+	const char *guest = "", *primary = "", *path = "", *migration = "";
+	bool is_here = place == place->vm->here, is_capable, is_right;
+	int driver_ok = 0, hold = 0;
+
+	json_unpack((json_t *)pair, "{s:s, s:b, s:s, s:s, s:s, s:b}", "guest", &guest, "driver_ok",
+		    &driver_ok, "primary", &primary, "path", &path, "migration", &migration, "hold",
+		    &hold);
+	is_capable = is_here && peer->guest == BENCH_GUEST_CAPABLE;
+	is_right = strcmp(guest, guests[peer->guest]) == 0 && !hold &&
+		   peer->has_primary == is_capable && !peer->is_unplugging;
+	if (!is_here)
+		return is_right && strcmp(primary, "reserved") == 0 && strcmp(path, "none") == 0 &&
+		       strcmp(migration, "incoming") == 0 && !entry->letter;
+	return is_right && driver_ok == (peer->guest != BENCH_GUEST_NONE) &&
+	       strcmp(migration, "none") == 0 &&
+	       strcmp(primary, is_capable ? "visible" : "hidden") == 0 &&
+	       strcmp(path, is_capable ? "primary" : "standby") == 0 &&
+	       entry->letter == (is_capable ? 'p' : 's') && entry->vm == place->vm->index;
+}
+
+static unsigned compare_pairs(struct load *load, unsigned side, const struct entry *entries,
+			      bool tells)
+{
+	json_t *answer = bench_daemon_call(&load->daemons[side], "ListPairs", NULL);
+	unsigned count = side == 0 ? load->vm_count : load->mover_count, wrong = 0;
+	json_t *pairs = json_object_get(answer, "pairs"), *pair;
+	size_t i;
+
+	if (json_array_size(pairs) != count && tells)
+		load_trouble(load, "daemon %u has %zu pairs, not %u", side, json_array_size(pairs),
+			     count);
+	json_array_foreach (pairs, i, pair) {
+		struct load_place *place = place_of(load, side, pair, "name");
+		const struct entry *entry = place ? &entries[place->peer.port] : NULL;
+		US_CLEANUP(us_freep) char *text = NULL;
+
+		if (place && is_as_it_is(place, pair, entry))
+			continue;
+		wrong++;
+		if (!tells || !place)
+			continue;
+		text = json_dumps(pair, JSON_COMPACT);
+		load_trouble(
+			load,
+			"p%u at daemon %u: its guest is %d there%s, the VM %s the primary, the "
+			"switch has '%c': %s",
+			place->vm->index, side, place->peer.guest,
+			place == place->vm->here ? "" : " (not here)",
+			place->peer.has_primary ? "has" : "has not",
+			entry->letter ? entry->letter : '-', text);
+	}
+	json_decref(answer);
+	return wrong;
+}
+
+unsigned load_truth_compare(struct load *load, bool tells)
+{
+	struct entry *entries = read_switch(load);
+	unsigned wrong = 0;
+
+	for (unsigned side = 0; entries && side < 2; side++)
+		wrong += compare_pairs(load, side, entries, tells);
+	free(entries);
+	return entries ? wrong : 1;
+}
+
+static void check_same(struct load *load, const char *what, uint64_t told, uint64_t seen)
+{
+	if (told != seen)
+		load_trouble(load, "%s: %" PRIu64 " done, %" PRIu64 " seen", what, told, seen);
+}
+
+void load_truth_check_counts(struct load *load)
+{
+	for (unsigned i = 0; i < load->vm_count; i++)
+		for (unsigned side = 0; side < 2; side++)
+			if (load->vms[i].places[side].unseen_count)
+				load_trouble(load, "v%u at daemon %u: %u events were never watched",
+					     i, side, load->vms[i].places[side].unseen_count);
+	check_same(load, "events", load->events_told, load->events_seen);
+	check_same(load, "resets", load->resets_told, load->resets_seen);
+	check_same(load, "negotiations", load->negotiations_told, load->negotiations_seen);
+	/* More were begun: some are called off before the VM has anything, or end with their QEMU.
+	 */
+	if (load->plugs > load->exposures || load->unplugs > load->hides)
+		load_trouble(load,
+			     "%" PRIu64 " plugs in %" PRIu64 " moves, %" PRIu64
+			     " unplugs in %" PRIu64 " moves",
+			     load->plugs, load->exposures, load->unplugs, load->hides);
+}
