@@ -160,7 +160,7 @@ int main(int argc, char **argv)
 	struct us_lab_options options;
 	const struct command *command = NULL;
 	struct arguments arguments;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_lab lab;
 	int r, rest = 0;
 

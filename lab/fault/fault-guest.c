@@ -28,7 +28,7 @@ static void do_ignore_unplugs(struct us_run *run, bool ignores)
 /* `understudy` has to fail, and say why. */
 static void expect_refusal(struct us_run *run, const char *words, const char *const argv[])
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	if (us_has_failed(run))
 		return;
@@ -43,7 +43,7 @@ static void expect_refusal(struct us_run *run, const char *words, const char *co
 
 static void do_qmp(struct us_run *run, const char *command, json_t *arguments)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	if (us_has_failed(run)) {
 		json_decref(arguments);

@@ -199,7 +199,7 @@ static bool has_network(const struct us_fault *fault)
 
 static void do_make_whole(struct us_run *run, const struct us_fault *fault)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	char path[200];
 
 	if (us_has_failed(run) || fault->victim != US_VICTIM_DAEMON)
@@ -238,7 +238,7 @@ static void expect_standby(struct us_run *run)
 
 static void expect_call_ends(struct us_run *run, bool well)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r;
 
 	if (us_has_failed(run))

@@ -40,7 +40,7 @@ static void do_migrate(struct us_run *run, enum us_lab_host from, enum us_lab_ho
 
 static void expect_migration_ends(struct us_run *run, bool well)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r;
 
 	if (us_has_failed(run))
@@ -212,7 +212,7 @@ void us_scenario_ping_pong(struct us_run *run)
 static void do_outside(struct us_run *run, enum us_lab_host host, const char *command,
 		       const char *uri)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	if (us_has_failed(run))
 		return;

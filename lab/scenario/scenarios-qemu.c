@@ -24,7 +24,7 @@
 static void do_qmp(struct us_run *run, enum us_lab_host host, const char *command,
 		   json_t *arguments)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	if (us_has_failed(run)) {
 		json_decref(arguments);

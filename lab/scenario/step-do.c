@@ -18,7 +18,7 @@ const char *us_primary_spec(const struct us_run *run, unsigned nic, char buffer[
 void us_do_start(struct us_run *run, const struct us_vm_options *options)
 {
 	struct us_vm_options full = *options;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r;
 
 	if (us_has_failed(run))
@@ -57,7 +57,7 @@ static void collect(const char *argv[32], va_list list)
 
 void us_do_ctl(struct us_run *run, enum us_lab_host host, ...)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	char words[300] = "";
 	const char *argv[32];
 	va_list list;

@@ -169,7 +169,7 @@ void us_expect(struct us_run *run, enum us_lab_host host, const char *pair, cons
 	       const char *value)
 {
 	uint64_t end = us_now_usec() + LIMIT_USEC;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	json_t *status = NULL, *entry;
 	bool is_so = false;
 

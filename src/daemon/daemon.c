@@ -125,28 +125,3 @@ void us_daemon_settle_waiters(struct us_daemon *daemon)
 	if (!us_list_is_empty(&daemon->waiters))
 		sd_event_source_set_enabled(daemon->settling, SD_EVENT_ONESHOT);
 }
-
-void us_keep_words(char **words, const char *text)
-{
-	free(*words);
-	*words = text && text[0] ? strdup(text) : NULL;
-}
-
-const char *us_words(const char *words)
-{
-	return words ? words : "";
-}
-
-void us_log(int priority, const char *format, ...)
-{
-	char line[1024];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	us_make_printable(line);
-	/* The prefix is sd-daemon(3)'s: the journal takes it as the priority. */
-	fprintf(stderr, "%s%s\n",
-		getenv("JOURNAL_STREAM") ? (char[]){ '<', '0' + priority, '>', 0 } : "", line);
-}

@@ -27,7 +27,9 @@
 #include "understudy/client.h"
 #include "understudy/pair.h"
 #include "util/list.h"
+#include "util/log.h"
 #include "util/mac.h"
+#include "util/optional-string.h"
 #include "util/rate.h"
 #include "util/timer.h"
 #include "vmm/vmm.h"
@@ -235,11 +237,6 @@ bool us_name_is_valid(const char *name);
 void us_daemon_wait(struct us_host_vm *vm, struct us_waiter *waiter);
 /* Has everyone who waits asked, from the loop. */
 void us_daemon_settle_waiters(struct us_daemon *daemon);
-/* Words that mostly are none: allocated, NULL for "". What cannot be kept is forgotten. */
-void us_keep_words(char **words, const char *text);
-const char *us_words(const char *words);
-/* One line, to the journal or stderr. */
-void us_log(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- look.c: who else changes the switch ---- */
 

@@ -299,7 +299,7 @@ int main(int argc, char **argv)
 		.pools_path = "/etc/understudy/pools.conf",
 		.config_path = "/etc/understudy/understudyd.conf",
 	};
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	sigset_t signals;
 	const char *metrics = NULL;
 	int r = parse_options(&daemon, &metrics, argc, argv);

@@ -390,7 +390,7 @@ static void end_park(struct us_steer *steer)
 static void on_emptied(void *userdata)
 {
 	struct us_steer *steer = userdata;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r;
 
 	if (steer->is_delivering) {
@@ -525,7 +525,7 @@ static int steer_to(struct us_steer *steer, enum us_path path, struct us_reason 
 static void on_card(void *userdata)
 {
 	struct us_steer *steer = userdata;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	enum us_path path = steer->deferred;
 	int r = steer_to(steer, path, &reason);
 

@@ -307,7 +307,7 @@ static int try_again(struct attempt *attempt)
 int us_reserve(const struct us_reserve_request *request, struct us_reserved *ret_reserved,
 	       int *ret_group_fd, struct us_reason *reason)
 {
-	struct us_reason last = { "there is none" };
+	struct us_reason last = { .text = "there is none" };
 	struct attempt attempt = { request, ret_reserved, ret_group_fd, 0, &last };
 	int r = try_again(&attempt);
 

@@ -24,7 +24,7 @@ static void must(bool condition)
 
 static void check_pools(const char *path)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_pools pools;
 	int r = us_pools_read(path, &pools, &reason);
 
@@ -43,7 +43,7 @@ static void check_allow(const char *path)
 	uid_t other = geteuid() + 1;
 
 	for (int what = 0; what < US_ALLOW_N; what++) {
-		struct us_reason reason = { "" }, other_reason = { "" };
+		struct us_reason reason = { .text = "" }, other_reason = { .text = "" };
 		int r = us_allow(path, other, what, values[what], &reason);
 		int never = us_allow(path, other, what, "\n", &other_reason);
 

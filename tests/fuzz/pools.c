@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static int file = -1;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_pools pools;
 	char path[32];
 	int r;

@@ -42,7 +42,7 @@ static void check_again(const struct us_uri *uri)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_uri uri;
 	char *text = malloc(size + 1);
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/crash.h"
+#include "util/crash-point.h"
 #include "sim.h"
 #include "util/file.h"
 

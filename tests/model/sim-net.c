@@ -129,7 +129,7 @@ static void obey(struct us_steer *steer, enum us_path path)
 static void on_released(void *object, unsigned releases)
 {
 	struct us_steer *steer = object;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	if (steer->is_freed || steer->releases != releases)
 		return;

@@ -26,7 +26,7 @@ struct bed {
 static int setup(void **state)
 {
 	static struct bed bed;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct sockaddr_ll wire = { .sll_family = AF_PACKET };
 
 	testbed_run("ip link add br0 type bridge mcast_snooping 0 && ip link set br0 up && "

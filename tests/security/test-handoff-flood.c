@@ -77,7 +77,7 @@ static void park(struct us_host_pair *pair)
 	struct us_steer_config config = { .standby_port = "standby",
 					  .loop = loop,
 					  .handler = &handler };
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	memcpy(config.mac, guest_mac, sizeof(config.mac));
 	memcpy(pair->mac, guest_mac, sizeof(pair->mac));

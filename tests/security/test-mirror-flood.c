@@ -54,7 +54,7 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
 static struct us_mirror *mirror_new(void)
 {
 	struct us_mirror *mirror = NULL;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	if (us_mirror_new(&mirror, loop, "tap", guest_mac, -1, &reason) != 0)
 		fail_msg("%s", reason.text);

@@ -114,7 +114,7 @@ static void test_learned_at_a_tap(void **state)
 static void test_a_flood_at_a_declared_port(void **state)
 {
 	struct bed *bed = *state;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	bed->port_count = 2;
 	testbed_run("bridge fdb add " MAC("10") " dev other master static sticky");
@@ -145,7 +145,7 @@ static void send_from_many(int tap)
 static void test_a_flood_that_fills_the_bridge(void **state)
 {
 	struct bed *bed = *state;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	testbed_run("bridge fdb add " MAC("10") " dev other master static sticky");
 	assert_int_equal(follow(bed, &reason), 0);
@@ -165,7 +165,7 @@ static void test_a_flood_that_fills_the_bridge(void **state)
 static void test_the_table_is_full(void **state)
 {
 	struct bed *bed = *state;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	testbed_run("for i in $(seq 10 40); do bridge fdb add 02:00:00:00:04:$i dev other master "
 		    "static sticky; done");

@@ -27,7 +27,7 @@ static int setup(void **state)
 {
 	static const struct us_park_handler handler = { on_end, on_end, on_end };
 	static struct bed bed;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_link standby;
 
 	bed = (struct bed){ .budget = { .limit = BUDGET } };

@@ -70,7 +70,7 @@ static struct us_reserved reserve(void)
 					      .pair = "a",
 					      .address = "0000:5e:00.1" };
 	struct us_reserved reserved;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int fd = -1;
 
 	if (us_reserve(&request, &reserved, &fd, &reason) != 0)

@@ -89,7 +89,7 @@ static struct us_reserved reserve(pid_t vmm)
 {
 	struct us_reserve_request request = request_of("a");
 	struct us_reserved reserved;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int fd = -1;
 
 	request.vmm = vmm;
@@ -113,7 +113,7 @@ static int give_back(const struct us_reserved *reserved, uint64_t usec, struct u
 static void assert_busy(const struct us_reserved *reserved)
 {
 	struct us_reserved still;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	assert_int_equal(give_back(reserved, 0, &reason), US_REFUSED);
 	assert_string_equal(reason.text,
@@ -127,7 +127,7 @@ static void assert_busy(const struct us_reserved *reserved)
 static void assert_returned(const struct us_reserved *reserved)
 {
 	struct us_reserved still;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	assert_int_equal(give_back(reserved, US_RESERVE_WAIT_USEC, &reason), 0);
 	assert_int_equal(restores, 1);

@@ -72,7 +72,7 @@ static void find_bridge(const struct us_host_pair *pair, const struct us_link *p
 
 static void find_port(const struct us_host_pair *pair, json_t *findings)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_link port;
 	char next[80];
 	int r = us_link_get(pair->port, &port, &reason);
@@ -136,7 +136,7 @@ static void find_primary(const struct us_host_pair *pair, json_t *findings)
 {
 	const struct us_pair *engine = &pair->engine;
 	struct us_primary_spec spec = pair->primary;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_vfio vfio;
 	char next[160];
 	int r;
@@ -176,7 +176,7 @@ static void find_waits(const struct us_host_pair *pair, json_t *findings)
 		    (engine->plug_after - now) / US_USEC_PER_SEC + 1, counts->backoffs);
 	if (engine->failure != US_WHY_READY)
 		ADD(WARNING, "", "the last try to show the primary failed: %s%s%s",
-		    us_why_text(engine->failure), pair->detail ? ": " : "", us_words(pair->detail));
+		    us_why_text(engine->failure), pair->detail ? ": " : "", us_optional_text(pair->detail));
 	if (pair->steer)
 		us_steer_counts(pair->steer, &parked);
 	if (parked.overflowed || parked.undelivered)

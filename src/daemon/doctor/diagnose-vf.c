@@ -9,7 +9,7 @@
 void us_diagnose_vf(const struct us_host_pair *pair, json_t *findings)
 {
 	const char *pf = us_vf_pf(pair);
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_sriov_look look;
 	char mac[US_MAC_TEXT_SIZE];
 	int r;

@@ -74,7 +74,7 @@ static void diagnose_vm(const struct us_host_vm *vm, json_t *findings)
 				? "start the VM again at the same socket; it is adopted by itself"
 				: "it is tried again by itself; until then its primaries stay "
 				  "as they are",
-			"%s", us_words(vm->problem));
+			"%s", us_optional_text(vm->problem));
 		return;
 	}
 	us_finding_add(findings, US_LEVEL_OK, vm->name, "", "QEMU %s answers at %s: %s",
@@ -173,7 +173,7 @@ static void on_late(void *userdata)
 static bool look_at_queues(struct us_diagnosis *diagnosis, const struct us_host_pair *pair)
 {
 	struct us_drain_process process = us_handoff_process(pair);
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r;
 
 	if (process.pid <= 0 || !pair->engine.config.can_park)

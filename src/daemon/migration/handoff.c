@@ -11,7 +11,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "daemon/crash.h"
+#include "util/crash-point.h"
 #include "daemon/migration/handoff.h"
 #include "daemon/migration/unread.h"
 #include "net/frame.h"
@@ -86,7 +86,7 @@ void us_handoff_probe(struct us_host_pair *pair)
 {
 	struct us_drain_process process = us_handoff_process(pair);
 	enum us_at_stop before = pair->at_stop;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	pair->at_stop = US_AT_STOP_NOTHING;
 	if (process.pid <= 0 || !pair->engine.config.can_park)
@@ -108,7 +108,7 @@ static void on_queues(void *userdata, int r, const char *why)
 void us_handoff_look(struct us_host_pair *pair)
 {
 	struct us_drain_process process = us_handoff_process(pair);
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r;
 
 	us_handoff_probe(pair);
@@ -143,7 +143,7 @@ void us_handoff_expect_stop(struct us_host_vm *vm, bool is_near)
 
 static void expect(struct us_host_pair *pair)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r = us_steer_make_park(pair->steer, &reason);
 
 	if (r == 0 && !pair->unread)
@@ -270,7 +270,7 @@ static bool was_predicted(const struct us_host_pair *pair)
 static void take(struct us_host_pair *pair)
 {
 	bool drains = pair->at_stop == US_AT_STOP_DRAIN;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	size_t read, taken;
 
 	if (was_predicted(pair))
@@ -501,7 +501,7 @@ void us_handoff_arrived(struct us_host_vm *vm)
 
 	us_list_for_each (pair, &vm->pairs, link) {
 		const char *primary = pair->primary.port[0] ? pair->primary.port : NULL;
-		struct us_reason reason = { "" };
+		struct us_reason reason = { .text = "" };
 		int r;
 
 		us_announce_free(US_STEAL(pair->announce));
@@ -613,7 +613,7 @@ void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_
 	const char *token = json_string_value(json_object_get(parameters, "token"));
 	const json_t *frames = json_object_get(parameters, "frames");
 	struct us_host_pair *pair = us_receive_counterpart(vm, name, group);
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r;
 
 	if (!us_admission_is_granted(&vm->admission, token)) {

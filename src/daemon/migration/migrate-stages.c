@@ -10,7 +10,7 @@
 #include <syslog.h>
 
 #include "api/client.h"
-#include "daemon/crash.h"
+#include "util/crash-point.h"
 #include "daemon/migration/migrate-private.h"
 #include "daemon/migration/settings.h"
 #include "util/clock.h"
@@ -180,7 +180,7 @@ static bool check_pairs(struct us_waiter *waiter)
 		} else if (us_host_pair_is_overdue(pair)) {
 			us_refuse(&why, "pair %s: %s%s%s: see the guest's log", pair->name,
 				  us_why_text(pair->engine.why), pair->detail ? ": " : "",
-				  us_words(pair->detail));
+				  us_optional_text(pair->detail));
 			us_migration_fail(m, why.text);
 			us_migration_stop_waiting(m);
 			return true;

@@ -12,7 +12,7 @@
 #include "api/codec.h"
 #include "api/uri.h"
 #include "daemon/rpc/allow.h"
-#include "daemon/crash.h"
+#include "util/crash-point.h"
 #include "daemon/migration/migrate-private.h"
 #include "daemon/migration/settings.h"
 #include "util/clock.h"
@@ -302,7 +302,7 @@ static int check(const struct us_host_vm *vm, struct us_reason *reason)
 
 	if (!us_vm_is_adopted(vm->vm))
 		return us_refuse(reason, "vm %s cannot be asked now: %s", vm->name,
-				 us_words(vm->problem));
+				 us_optional_text(vm->problem));
 	if (vm->state != US_VM_RUNNING)
 		return us_refuse(reason, "vm %s is %s here: only a running one can be migrated",
 				 vm->name, us_vm_state_name(vm->state));
@@ -361,7 +361,7 @@ void us_migrate(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call 
 {
 	struct us_migration *m;
 	struct us_uri destination;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r = check(vm, &reason);
 
 	if (r == 0)

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "daemon/crash.h"
+#include "util/crash-point.h"
 #include "daemon/daemon.h"
 #include "daemon/migration/settings.h"
 #include "util/clock.h"
@@ -180,7 +180,7 @@ static bool check_reserved(struct us_waiter *waiter)
 			struct us_reason why;
 
 			us_refuse(&why, "pair %s: %s: %s", pair->name, us_why_text(engine->why),
-				  us_words(pair->detail));
+				  us_optional_text(pair->detail));
 			us_receive_fail(vm, why.text);
 			return true;
 		}
@@ -269,7 +269,7 @@ static int check(struct us_host_vm *vm, const json_t *parameters, struct us_reas
 		return r;
 	if (!us_vm_is_adopted(vm->vm))
 		return us_refuse(reason, "vm %s cannot be asked now: %s", vm->name,
-				 us_words(vm->problem));
+				 us_optional_text(vm->problem));
 	if (vm->state != US_VM_INCOMING)
 		return us_refuse(reason,
 				 "vm %s is %s, not waiting for a guest: start it with "
@@ -326,7 +326,7 @@ static int receive_new(struct us_host_vm *vm, struct us_call *call, const json_t
 void us_receive(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call *call,
 		const json_t *parameters)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r;
 
 	if (!us_call_wants_more(call))

@@ -13,7 +13,7 @@
 #include <syslog.h>
 
 #include "api/codec.h"
-#include "daemon/crash.h"
+#include "util/crash-point.h"
 #include "daemon/daemon.h"
 #include "daemon/migration/unread.h"
 #include "daemon/migration/handoff.h"
@@ -33,7 +33,7 @@ enum {
 static void answer(struct us_host_pair *pair, enum us_event_type type, bool on, const char *why)
 {
 	if (!on)
-		us_keep_words(&pair->detail, why);
+		us_optional_set(&pair->detail, why);
 	us_host_pair_feed(pair, (struct us_event){ .type = type, .on = on });
 }
 
@@ -149,7 +149,7 @@ static void log_parked(struct us_host_pair *pair)
 static void steered(struct us_host_pair *pair, enum us_path path, int r, const char *why)
 {
 	if (r != 0)
-		us_keep_words(&pair->detail, why);
+		us_optional_set(&pair->detail, why);
 	us_host_pair_feed(
 		pair, (struct us_event){ .type = US_EVENT_STEERED, .path = path, .on = r == 0 });
 }
@@ -200,7 +200,7 @@ static void reserve_vfio(struct us_host_pair *pair)
 
 static void reserve(struct us_host_pair *pair)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	if (us_primary_is_vfio(&pair->primary))
 		reserve_vfio(pair);
@@ -263,7 +263,7 @@ static int find_switch(struct us_host_pair *pair, struct us_reason *reason)
 
 static void steer(struct us_host_pair *pair, enum us_path path)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r = find_switch(pair, &reason);
 
 	us_vf_look(pair);
@@ -284,12 +284,12 @@ static void plug(struct us_host_pair *pair)
 		.mac = is_vfio ? NULL : pair->mac,
 		.bus = pair->bus[0] ? pair->bus : NULL,
 	};
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_link link;
 	/* QEMU would make a tap that is not there, outside of every bridge. */
 	int r = us_link_get(pair->primary.port, &link, &reason);
 
-	us_keep_words(&pair->detail, "");
+	us_optional_set(&pair->detail, "");
 	if (r == 0)
 		r = us_vf_let_go(pair, &reason);
 	if (r == US_VF_LATER)
@@ -333,7 +333,7 @@ static void watch(struct us_host_pair *pair)
 		.stable_usec = pair->options.handover == US_HANDOVER_LOSSLESS ? STABLE_USEC : 0,
 		.quiet_usec = QUIET_USEC,
 	};
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r;
 
 	memcpy(config.mac, pair->mac, sizeof(config.mac));
@@ -388,7 +388,7 @@ static void follow_leaving(struct us_host_pair *pair)
 static void publish(struct us_host_pair *pair, const struct us_effect *effect)
 {
 	if (pair->engine.primary == US_PRIMARY_VISIBLE && !pair->is_unused)
-		us_keep_words(&pair->detail, "");
+		us_optional_set(&pair->detail, "");
 	us_publish_move(pair, effect->from, effect->moved);
 }
 
@@ -626,7 +626,7 @@ static void on_inspected(void *userdata, int r, const char *why, const struct us
 	pair->is_stranger = reason.text[0];
 	if (pair->is_stranger) {
 		us_log(LOG_WARNING, "%s: left alone: %s", pair->name, reason.text);
-		us_keep_words(&pair->detail, reason.text);
+		us_optional_set(&pair->detail, reason.text);
 	}
 	observe_vm(pair);
 }

@@ -41,7 +41,7 @@ static void look_later(struct us_host_pair *pair)
 
 static void tell(struct us_host_pair *pair, const char *words)
 {
-	us_keep_words(&pair->detail, words);
+	us_optional_set(&pair->detail, words);
 	us_publish_move(pair, pair->engine.primary, true);
 }
 

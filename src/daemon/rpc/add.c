@@ -180,7 +180,7 @@ static int check_unique(const struct us_add *add, struct us_reason *reason)
 static void on_standby(void *userdata, int r, const char *why, const struct us_standby *standby)
 {
 	US_CLEANUP(add_freep) struct us_add *add = userdata;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_host_pair *pair;
 
 	if (r != 0) {
@@ -305,7 +305,7 @@ void us_add_pair(struct us_daemon *daemon, struct us_call *call, const json_t *p
 	const char *vm_name = json_string_value(json_object_get(parameters, "vm"));
 	struct us_host_vm *vm = us_daemon_vm(daemon, vm_name);
 	struct us_add *add = calloc(1, sizeof(*add));
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r;
 
 	if (!add || !vm || !us_vm_is_adopted(vm->vm)) {
@@ -317,7 +317,7 @@ void us_add_pair(struct us_daemon *daemon, struct us_call *call, const json_t *p
 				     vm_name, vm_name);
 		else
 			us_call_fail(call, "Refused", "vm %s cannot be asked now: %s", vm_name,
-				     us_words(vm->problem));
+				     us_optional_text(vm->problem));
 		return;
 	}
 	add->daemon = daemon;

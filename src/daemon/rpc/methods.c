@@ -161,7 +161,7 @@ static void assign_primary(void *userdata, struct us_call *call, const json_t *p
 	struct us_host_pair *pair = find_pair(daemon, call, text(parameters, "name"));
 	const char *wanted = text(parameters, "primary");
 	struct us_primary_spec spec;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r = 0;
 
 	if (!pair)

@@ -71,7 +71,7 @@ void us_publish_move(struct us_host_pair *pair, enum us_primary from, bool moved
 
 	us_pair_move_line(move, sizeof(move), pair->name, from, &pair->engine);
 	snprintf(line, sizeof(line), "%s%s%s", move, pair->detail ? ": " : "",
-		 us_words(pair->detail));
+		 us_optional_text(pair->detail));
 	if (moved)
 		us_log(pair->detail ? LOG_WARNING : LOG_INFO, "%s", line);
 	if (us_list_is_empty(&daemon->monitors))

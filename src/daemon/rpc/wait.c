@@ -128,7 +128,7 @@ void us_prepare(struct us_host_vm *vm, struct us_call *call)
 	}
 	if (vm->migration || !us_vm_is_adopted(vm->vm)) {
 		us_call_fail(call, "Refused", "vm %s %s", vm->name,
-			     vm->migration ? "is being migrated" : us_words(vm->problem));
+			     vm->migration ? "is being migrated" : us_optional_text(vm->problem));
 		return;
 	}
 	vm->prepared = true;

@@ -257,7 +257,7 @@ static void set_aside(struct us_daemon *daemon, const char *path, const char *wh
 /* Those that make sense; an entry that does not is left out whole. */
 static int load_vms(struct us_daemon *daemon, const char *path, const json_t *vms)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	const json_t *vm;
 	size_t i;
 

@@ -119,7 +119,7 @@ static void follow_ports(struct us_daemon *daemon, const struct us_pools *pools)
 static void follow(struct us_daemon *daemon, struct us_neighbourhood *one)
 {
 	struct us_neighbours_rules rules = { .is_others = is_steered, .userdata = daemon };
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_pools pools;
 	int r = us_pools_read(daemon->pools_path, &pools, &reason);
 
@@ -137,9 +137,9 @@ static void follow(struct us_daemon *daemon, struct us_neighbourhood *one)
 			  us_neighbours_pf(one->neighbours), us_strerror(r));
 	if (r != 0 && !us_timer_is_set(&daemon->neighbouring))
 		us_timer_set(&daemon->neighbouring, us_now_usec() + REFUSED_USEC);
-	if (r != 0 && strcmp(us_words(one->told), reason.text) != 0)
+	if (r != 0 && strcmp(us_optional_text(one->told), reason.text) != 0)
 		us_log(LOG_WARNING, "%s", reason.text);
-	us_keep_words(&one->told, reason.text);
+	us_optional_set(&one->told, reason.text);
 }
 
 static void on_due(void *userdata)

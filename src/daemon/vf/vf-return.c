@@ -68,7 +68,7 @@ static void tell_pair(struct us_daemon *daemon, const char *name, const char *wo
 	struct us_host_pair *pair = us_daemon_pair(daemon, name);
 
 	if (pair && !pair->vf)
-		us_keep_words(&pair->detail, words);
+		us_optional_set(&pair->detail, words);
 }
 
 static bool has_it(const struct us_host_pair *pair, const struct us_reserved *reserved)
@@ -85,11 +85,11 @@ static void stays(struct us_vf_job *job, const char *words)
 		return; /* it was added again meanwhile */
 	kept = keep(job->daemon, &job->reserved);
 	try_again_later(job->daemon);
-	if (!kept || strcmp(us_words(kept->told), words) == 0)
+	if (!kept || strcmp(us_optional_text(kept->told), words) == 0)
 		return;
 	us_log(LOG_WARNING, "vfio %s: stays reserved for pair %s, as it is: %s",
 	       job->reserved.address, job->reserved.pair, words);
-	us_keep_words(&kept->told, words);
+	us_optional_set(&kept->told, words);
 	tell_pair(job->daemon, job->reserved.pair, words);
 }
 

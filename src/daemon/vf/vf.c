@@ -140,7 +140,7 @@ void us_vf_reserve(struct us_host_pair *pair, uint64_t memory_bytes)
 {
 	struct us_host_vf *vf = vf_of(pair);
 	struct us_vf_job *job = vf ? us_vf_job_new(US_VF_JOB_RESERVE, pair->vm->daemon) : NULL;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r = job ? fill_in(job, pair, &reason) : -ENOMEM;
 
 	if (r != 0) {
@@ -204,7 +204,7 @@ static bool is_to_be_held(const struct us_host_pair *pair)
 /* Said once: whoever has it may go on to have it. */
 static void tell_unheld(struct us_host_pair *pair, const char *words)
 {
-	us_keep_words(&pair->detail, words);
+	us_optional_set(&pair->detail, words);
 	if (!pair->vf->is_unheld)
 		us_log(LOG_WARNING, "%s: the primary is hidden, but cannot be held: %s", pair->name,
 		       words);
@@ -337,7 +337,7 @@ struct us_sriov *us_vf_sriov(const struct us_host_pair *pair)
 void us_vf_adopt(struct us_host_pair *pair)
 {
 	const char *owner = pair->vm->daemon->state_dir;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_reserved reserved;
 
 	if (us_reserved_find(US_RESERVED_DIRECTORY, owner, pair->name, &reserved) < 0 ||

@@ -86,7 +86,7 @@ static void adopted(struct us_host_vm *vm, const struct us_vm_event *event)
 
 	us_log(LOG_INFO, "vm %s: adopted (QEMU %s, %s)", vm->name, us_vm_version(vm->vm),
 	       us_vm_state_name(event->state));
-	us_keep_words(&vm->problem, "");
+	us_optional_set(&vm->problem, "");
 	vm->state = event->state;
 	vm->transfer = event->transfer;
 	us_list_for_each (pair, &vm->pairs, link) {
@@ -119,10 +119,10 @@ static void lost(struct us_host_vm *vm, const struct us_vm_event *event)
 {
 	bool refused = event->type == US_VM_REFUSED, exited = event->exited;
 	const char *why = event->reason;
-	bool is_news = strcmp(why, us_words(vm->problem)) != 0;
+	bool is_news = strcmp(why, us_optional_text(vm->problem)) != 0;
 
 	vm->counts.disconnects += !vm->problem;
-	us_keep_words(&vm->problem, why);
+	us_optional_set(&vm->problem, why);
 	if (vm->attaching) {
 		us_call_fail(US_STEAL(vm->attaching), "Refused", "vm %s: %s", vm->name, why);
 		us_host_vm_free(vm);
@@ -245,7 +245,7 @@ int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const c
 		return r;
 	}
 	us_refuse(&connecting, "vm %s: connecting to %s", name, monitor_path);
-	us_keep_words(&vm->problem, connecting.text);
+	us_optional_set(&vm->problem, connecting.text);
 	us_list_append(&daemon->vms, &vm->link);
 	*ret_vm = vm;
 	return 0;

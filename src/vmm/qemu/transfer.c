@@ -130,7 +130,7 @@ static void on_parameters_known(void *userdata, const struct us_qmp_answer *answ
 {
 	struct configuration *configuration = userdata;
 	json_t *capabilities = NULL;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r = answer->r;
 
 	if (r) {

@@ -29,7 +29,7 @@ static void test_ssh(void **state)
 
 	for (size_t i = 0; i < US_ARRAY_LENGTH(cases); i++) {
 		struct us_uri uri;
-		struct us_reason reason = { "" };
+		struct us_reason reason = { .text = "" };
 
 		assert_int_equal(us_uri_parse(cases[i].text, &uri, &reason), 0);
 		assert_int_equal(uri.type, US_URI_SSH);
@@ -107,7 +107,7 @@ static void test_refused(void **state)
 
 	for (size_t i = 0; i < US_ARRAY_LENGTH(bad); i++) {
 		struct us_uri uri;
-		struct us_reason reason = { "" };
+		struct us_reason reason = { .text = "" };
 
 		if (us_uri_parse(bad[i], &uri, &reason) != US_REFUSED)
 			fail_msg("%s was taken", bad[i]);

@@ -113,7 +113,7 @@ static void test_announced_outside_only(void **state)
 {
 	US_CLEANUP(us_announce_freep) struct us_announce *announce = NULL;
 	struct bed *bed = *state;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	char text[65536];
 
 	if (us_announce_new(&announce, bed->loop, guest_mac, "standby", "primary", &reason) != 0)
@@ -172,7 +172,7 @@ static void test_refused(void **state)
 {
 	struct us_announce *announce = NULL;
 	struct bed *bed = *state;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	assert_int_equal(us_announce_new(&announce, bed->loop, guest_mac, "none", NULL, &reason),
 			 US_REFUSED);

@@ -149,7 +149,7 @@ static void drain(int queues, int header_bytes, bool one_flow)
 	struct us_drain_process process = process_of(pid);
 	struct us_drain *drain = NULL;
 	struct taken taken = { 0 };
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	send_frames();
 	assert_int_equal(us_drain_check(&process, &reason), 0);
@@ -250,7 +250,7 @@ static void test_freed_when_told(void **state)
 /* Another user's process, for one without CAP_SYS_PTRACE. */
 static void test_no_privilege(void **state)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	pid_t pid = stopped_vmm(1, 0), child;
 	struct us_drain_process process = process_of(pid);
 	struct us_drain *drain;

@@ -121,7 +121,7 @@ static bool take_from(int queue)
 
 static struct us_mirror *mirror_new(struct bed *bed, int queue)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_mirror *mirror = NULL;
 
 	if (us_mirror_new(&mirror, bed->loop, "tap", guest_mac, queue, &reason) != 0)

@@ -54,7 +54,7 @@ static int follow(void **state, struct us_reason *reason)
 /* Those at other ports and the host, not those on the PF's own side. */
 static void test_who_is_a_neighbour(void **state)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	testbed_run("bridge fdb add " ENTRY(
 		"10") " dev port master static && "
@@ -104,7 +104,7 @@ static void test_record(void **state)
 
 static void test_too_many(void **state)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	testbed_run("for i in $(seq 10 79); do bridge fdb add 02:00:00:00:01:$i dev port master "
 		    "static; done");
@@ -114,7 +114,7 @@ static void test_too_many(void **state)
 
 static void test_refused(void **state)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	testbed_run("ip link set pf nomaster");
 	assert_int_equal(follow(state, &reason), US_REFUSED);

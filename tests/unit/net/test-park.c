@@ -84,7 +84,7 @@ static int teardown(void **state)
 
 static void steer_new(struct bed *bed)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	if (us_steer_new_bridge(&bed->steer, &bed->config, &reason) != 0)
 		fail_msg("%s", reason.text);
@@ -92,7 +92,7 @@ static void steer_new(struct bed *bed)
 
 static void steer_to(struct bed *bed, enum us_path path, int expected)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	int r = us_steer_to(bed->steer, path, &reason);
 
 	if (r != expected)
@@ -717,7 +717,7 @@ static void test_refused(void **state)
 static void test_not_needed(void **state)
 {
 	struct bed *bed = *state;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	steer_new(bed);
 	assert_int_equal(us_steer_make_park(bed->steer, &reason), 0);
@@ -838,7 +838,7 @@ static void deliver(struct bed *bed, uint32_t number)
 {
 	uint8_t bytes[60] = { 2, [5] = 1, [6] = 2, [11] = 9, [12] = 0x88, [13] = 0xb5 };
 	struct us_park_frame frame = { .bytes = bytes, .length = sizeof(bytes) };
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	memcpy(bytes + NUMBER_AT, &number, sizeof(number));
 	if (us_steer_deliver(bed->steer, &frame, &reason) != 0)

@@ -43,7 +43,7 @@ static int setup(void **state)
 /* Others had the lock: the answer is there all the same. Of several messages, and of a dump. */
 static void test_locked(void **state)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_link link;
 	uint8_t many[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct nlmsghdr *request = mnl_nlmsg_put_header(many);
@@ -62,7 +62,7 @@ static void test_locked(void **state)
 
 static void test_no_answer(void **state)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_link link;
 	uint64_t begin = us_now_usec();
 
@@ -73,7 +73,7 @@ static void test_no_answer(void **state)
 
 static void test_refused(void **state)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_link link;
 
 	assert_int_equal(us_link_get("not-here", &link, &reason), US_REFUSED);

@@ -95,7 +95,7 @@ static void assert_fdb(const char *expected)
 static struct us_steer *steer_new(void)
 {
 	struct us_steer *steer = NULL;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	if (us_steer_new_bridge(&steer, &config, &reason) != 0)
 		fail_msg("%s", reason.text);
@@ -104,7 +104,7 @@ static struct us_steer *steer_new(void)
 
 static void steer_to(struct us_steer *steer, enum us_path path)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	if (us_steer_to(steer, path, &reason) != 0)
 		fail_msg("%s", reason.text);
@@ -277,7 +277,7 @@ static void assert_refused(const char *standby, const char *primary, const char 
 {
 	struct us_steer *steer = NULL;
 	struct us_steer_config other = config;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	other.standby_port = standby;
 	other.primary_port = primary;

@@ -144,7 +144,7 @@ static int teardown(void **state)
 static struct us_watch *watch_new(struct bed *bed)
 {
 	struct us_watch *watch = NULL;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	if (us_watch_new(&watch, bed->loop, &config, &handler, bed, &reason) != 0)
 		fail_msg("%s", reason.text);

@@ -41,7 +41,7 @@ static void test_all_words(void **state)
 {
 	const struct us_pool *pool;
 	struct us_pools pools;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	write_file("neighbours veth0\nneighbours tap7\n# comment\n\n\tpool fast # one\npf eth7\n  create 8\n"
 		   "vlan 100\nqos 3\nmax-rate 1000\nspoof-check off\ntrust on\n"
@@ -108,7 +108,7 @@ static void test_mistakes(void **state)
 	};
 
 	for (size_t i = 0; i < US_ARRAY_LENGTH(mistakes); i++) {
-		struct us_reason reason = { "" };
+		struct us_reason reason = { .text = "" };
 		struct us_pools pools;
 
 		write_file(mistakes[i].text);
@@ -121,7 +121,7 @@ static void test_mistakes(void **state)
 
 static void test_long_line(void **state)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_pools pools;
 	char text[400];
 
@@ -134,7 +134,7 @@ static void test_long_line(void **state)
 
 static void test_too_many(void **state)
 {
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	struct us_pools pools;
 	FILE *file = fopen(path(), "w");
 
@@ -176,7 +176,7 @@ static void test_sources(void **state)
 				.count = 2,
 				.sources = { { US_POOL_VF, "0000:01:00.1" },
 					     { US_POOL_PF, "eth7" } } };
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	char text[256];
 
 	tree_add_pf("eth7", 3, "vfio-pci");
@@ -197,7 +197,7 @@ static void test_sources(void **state)
 static void test_no_vfs(void **state)
 {
 	struct us_pool pool = { .name = "a", .count = 1, .sources = { { US_POOL_PF, "eth8" } } };
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 	char text[256];
 
 	assert_int_equal(find(&pool, text, &reason), US_REFUSED);

@@ -64,7 +64,7 @@ static int reserve(const char *pair, struct us_reserved *ret_reserved, struct us
 static void assert_reserved(const char *pair, const char *address)
 {
 	struct us_reserved reserved;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	if (reserve(pair, &reserved, &reason) != 0)
 		fail_msg("%s", reason.text);
@@ -77,7 +77,7 @@ static void assert_reserved(const char *pair, const char *address)
 static void assert_refused(const char *pair, const char *words)
 {
 	struct us_reserved reserved;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	assert_int_equal(reserve(pair, &reserved, &reason), US_REFUSED);
 	assert_string_equal(reason.text, words);
@@ -114,7 +114,7 @@ static void test_return(void **state)
 	struct us_reserve_request request = request_of("a");
 	struct us_reserve_wait wait = { .usec = 0 };
 	struct us_reserved found;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	assert_reserved("a", "0000:5e:00.1");
 	assert_int_equal(us_reserved_find(records(), "/run/one", "a", &found), 0);

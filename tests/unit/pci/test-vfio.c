@@ -61,7 +61,7 @@ static int check(const char *address, struct us_vfio *ret_vfio, struct us_reason
 static void assert_refused(const char *address, const char *words)
 {
 	struct us_vfio vfio;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	assert_int_equal(check(address, &vfio, &reason), US_REFUSED);
 	assert_string_equal(reason.text, words);
@@ -70,7 +70,7 @@ static void assert_refused(const char *address, const char *words)
 static void test_usable(void **state)
 {
 	struct us_vfio vfio;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	if (check("0000:5e:00.2", &vfio, &reason) != 0)
 		fail_msg("%s", reason.text);
@@ -139,7 +139,7 @@ static void test_no_group(void **state)
 static void test_representor(void **state)
 {
 	struct us_vfio vfio;
-	struct us_reason reason = { "" };
+	struct us_reason reason = { .text = "" };
 
 	sh("mkdir -p sys/class/net/eth7 sys/class/net/eth8 sys/class/net/eth9 sys/class/net/eth10; "
 	   "ln -s ../0000:5e:00.3 sys/devices/pf/virtfn0; ln -s ../0000:5e:00.2 "

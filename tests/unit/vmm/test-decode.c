@@ -389,7 +389,7 @@ static void test_settings(void **state)
 
 	for (size_t i = 0; i < US_ARRAY_LENGTH(rows); i++) {
 		json_t *settings = parse(rows[i].settings), *capabilities, *parameters;
-		struct us_reason reason = { "" };
+		struct us_reason reason = { .text = "" };
 		char outcome[400];
 		int r = us_decode_settings(settings, known_capabilities, known_parameters,
 					   &capabilities, &parameters, &reason);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Dies where a test wants it: see crash.h. */
+/* Dies where a test wants it: see crash-point.h. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/crash.h"
+#include "util/crash-point.h"
 
 void us_crash_point(const char *where, const char *what, const char *which)
 {
