@@ -29,7 +29,7 @@ enum {
 };
 
 struct vm {
-	struct bench_peer peer;
+	struct bench_qemu peer;
 	char path[80];
 	bool reboots;	      /* unplugs at once, then negotiates anew */
 	uint64_t unplug_usec; /* device_del came in then; 0: not yet */
@@ -55,8 +55,8 @@ static void on_command(void *userdata, const char *command, uint64_t at_usec)
 	vm->unplug_usec = at_usec;
 	if (!vm->reboots)
 		return;
-	bench_peer_deleted(&vm->peer);
-	bench_peer_negotiate(&vm->peer, BENCH_GUEST_CAPABLE);
+	bench_qemu_primary_deleted(&vm->peer);
+	bench_qemu_negotiate(&vm->peer, BENCH_GUEST_CAPABLE);
 }
 
 static void attach(struct bench *bench, unsigned i)
@@ -105,7 +105,7 @@ static void wait_until_visible(struct bench *bench, uint64_t look_usec)
 
 	while (count_visible(bench) < bench->count) {
 		if (us_now_usec() > give_up)
-			bench_die("not every pair became visible", ETIMEDOUT);
+			bench_fail("not every pair became visible", ETIMEDOUT);
 		bench_run_for(bench->loop, look_usec);
 	}
 }
@@ -130,7 +130,7 @@ static bool is_unplugging(const void *userdata)
  */
 static void renew(struct bench *bench, unsigned index, bool visible)
 {
-	struct bench_peer *peer = &bench->vms[index].peer;
+	struct bench_qemu *peer = &bench->vms[index].peer;
 
 	detach(bench, index);
 	peer->guest = BENCH_GUEST_CAPABLE;
@@ -144,7 +144,7 @@ static void renew(struct bench *bench, unsigned index, bool visible)
 static uint64_t reset(struct vm *vm)
 {
 	vm->unplug_usec = 0;
-	return bench_peer_reset(&vm->peer, true);
+	return bench_qemu_reset(&vm->peer, true);
 }
 
 /* From a RESET's sending to device_del's arrival. */
@@ -158,7 +158,7 @@ static uint64_t sample_reset(struct bench *bench, unsigned index, bool visible)
 	bench_run_for(bench->loop, SETTLE_USEC);
 	sent = reset(vm);
 	bench_run_until(bench->loop, is_unplugging, vm, "no device_del after a reset");
-	bench_peer_deleted(&vm->peer);
+	bench_qemu_primary_deleted(&vm->peer);
 	return vm->unplug_usec - sent;
 }
 
@@ -176,7 +176,7 @@ static void measure_resets(struct bench *bench, unsigned vms, bool visible)
 	for (unsigned i = 0; samples && i < bench->samples; i++)
 		samples[i] = sample_reset(bench, i % vms, visible);
 	if (!samples)
-		bench_die("samples", ENOMEM);
+		bench_fail("samples", ENOMEM);
 	qsort(samples, bench->samples, sizeof(*samples), compare);
 	printf("event to command, %u attached, primary %s: p50 %lu us, p99 %lu us, most %lu us "
 	       "(%u resets)\n",
@@ -236,7 +236,7 @@ static void measure_reboots(struct bench *bench)
 	}
 	while (!are_visible_again(bench)) {
 		if (looked > start + PATIENCE_USEC)
-			bench_die("not every pair became visible again", ETIMEDOUT);
+			bench_fail("not every pair became visible again", ETIMEDOUT);
 		while (us_now_usec() < looked + 100 * US_USEC_PER_MSEC) {
 			for (unsigned i = 0; i < bench->count; i++)
 				bench_host_answer(&bench->host, i, true);
@@ -259,7 +259,7 @@ static void close_all(void)
 
 	bench_daemon_end(&bench->daemon);
 	for (unsigned i = 0; bench->vms && i < bench->count; i++) {
-		bench_peer_close(&bench->vms[i].peer);
+		bench_qemu_close(&bench->vms[i].peer);
 		unlink(bench->vms[i].path);
 	}
 	bench_daemon_remove(&bench->daemon);
@@ -270,17 +270,17 @@ static void close_all(void)
 
 static void open_vm(struct bench *bench, unsigned i)
 {
-	static const struct bench_peer_handler handler = { .command = on_command };
+	static const struct bench_qemu_handler handler = { .command = on_command };
 	struct vm *vm = &bench->vms[i];
 	int r;
 
-	vm->peer = (struct bench_peer){
+	vm->peer = (struct bench_qemu){
 		.loop = bench->loop, .vm = i, .port = i, .handler = &handler, .userdata = vm
 	};
 	snprintf(vm->path, sizeof(vm->path), "%s/%u.qmp", bench->daemon.dir, i);
-	r = bench_peer_open(&vm->peer, vm->path, bench->host.taps[i]);
+	r = bench_qemu_open(&vm->peer, vm->path, bench->host.taps[i]);
 	if (r < 0)
-		bench_die(vm->path, r);
+		bench_fail(vm->path, r);
 }
 
 static void open_all(struct bench *bench)
@@ -290,14 +290,14 @@ static void open_all(struct bench *bench)
 	bench->loop = bench_loop_open();
 	r = bench_host_enter();
 	if (r < 0)
-		bench_die("namespaces", r);
+		bench_fail("namespaces", r);
 	bench_daemon_init(&bench->daemon, bench->loop, bench->program,
 			  "/run/understudy-bench-XXXXXX");
 	opened = bench;
 	atexit(close_all);
 	r = bench_host_open(&bench->host, bench->count, 0);
 	if (r < 0)
-		bench_die("the bridge", r);
+		bench_fail("the bridge", r);
 	bench->vms = calloc(bench->count, sizeof(*bench->vms));
 	for (unsigned i = 0; bench->vms && i < bench->count; i++)
 		open_vm(bench, i);

@@ -14,7 +14,7 @@
 
 #define PATIENCE_USEC (60 * US_USEC_PER_SEC)
 
-void bench_die(const char *what, int error)
+void bench_fail(const char *what, int error)
 {
 	fprintf(stderr, "bench: %s: %s\n", what, strerror(abs(error)));
 	exit(1);
@@ -42,7 +42,7 @@ sd_event *bench_loop_open(void)
 	for (size_t i = 0; r >= 0 && i < US_ARRAY_LENGTH(signals); i++)
 		r = sd_event_add_signal(loop, NULL, signals[i], on_signal, NULL);
 	if (r < 0)
-		bench_die("the loop", r);
+		bench_fail("the loop", r);
 	return loop;
 }
 
@@ -61,9 +61,9 @@ void bench_run_until(sd_event *loop, bool (*done)(const void *userdata), const v
 
 	while (!done(userdata)) {
 		if (us_now_usec() > end)
-			bench_die(what, ETIMEDOUT);
+			bench_fail(what, ETIMEDOUT);
 		if (sd_event_run(loop, 100 * US_USEC_PER_MSEC) < 0)
-			bench_die("the loop", EIO);
+			bench_fail("the loop", EIO);
 	}
 }
 
@@ -76,7 +76,7 @@ void bench_daemon_init(struct bench_daemon *daemon, sd_event *loop, const char *
 	daemon->loop = loop;
 	snprintf(daemon->dir, sizeof(daemon->dir), "%s", dir);
 	if (!mkdtemp(daemon->dir))
-		bench_die(dir, errno);
+		bench_fail(dir, errno);
 }
 
 void bench_daemon_address(const struct bench_daemon *daemon, char ret_address[80])
@@ -103,7 +103,7 @@ void bench_daemon_start(struct bench_daemon *daemon)
 			environ);
 	posix_spawn_file_actions_destroy(&actions);
 	if (r)
-		bench_die(daemon->program, r);
+		bench_fail(daemon->program, r);
 	/* It is there when it is ready, and a moment before it listens. */
 	for (uint64_t end = us_now_usec() + PATIENCE_USEC;; usleep(1000)) {
 		r = us_client_new(&daemon->client, daemon->loop, address);
@@ -111,7 +111,7 @@ void bench_daemon_start(struct bench_daemon *daemon)
 			return;
 		if ((r != -ENOENT && r != -ECONNREFUSED) || us_now_usec() > end ||
 		    waitpid(daemon->pid, NULL, WNOHANG) > 0)
-			bench_die(address, r);
+			bench_fail(address, r);
 	}
 }
 
@@ -147,7 +147,7 @@ struct bench_usage bench_daemon_usage(const struct bench_daemon *daemon)
 	snprintf(path, sizeof(path), "/proc/%d/schedstat", daemon->pid);
 	file = fopen(path, "re");
 	if (!file || fscanf(file, "%lu", &usage.cpu_nsec) != 1)
-		bench_die(path, errno);
+		bench_fail(path, errno);
 	fclose(file);
 	snprintf(path, sizeof(path), "/proc/%d/status", daemon->pid);
 	file = fopen(path, "re");
@@ -192,7 +192,7 @@ json_t *bench_daemon_call(struct bench_daemon *daemon, const char *method, json_
 	int r = us_client_call(daemon->client, method, parameters, false, on_answer, &call);
 
 	if (r < 0)
-		bench_die(method, r);
+		bench_fail(method, r);
 	bench_run_until(daemon->loop, is_answered, &call, method);
 	return call.answer;
 }

@@ -27,7 +27,7 @@ void bench_mac(unsigned vm, uint8_t ret_mac[6])
 	memcpy(ret_mac, mac, sizeof(mac));
 }
 
-static void say(struct bench_peer *peer, const char *text)
+static void say(struct bench_qemu *peer, const char *text)
 {
 	if (peer->stream)
 		us_stream_send(peer->stream, text, strlen(text));
@@ -74,7 +74,7 @@ static const char *recorded(struct recording *recording)
 }
 
 /* NULL for a command whose answer is made up here. */
-static const char *find_recorded(const struct bench_peer *peer, const char *command)
+static const char *find_recorded(const struct bench_qemu *peer, const char *command)
 {
 	if (strcmp(command, "x-query-virtio-status") == 0)
 		return recorded(&recordings[peer->guest]);
@@ -95,7 +95,7 @@ struct question {
 #define REFUSED(words) "\"error\": {\"class\": \"GenericError\", \"desc\": \"" words "\"}"
 #define DONE "\"return\": {}"
 
-static void answer_property(struct bench_peer *peer, const struct question *question, char *answer,
+static void answer_property(struct bench_qemu *peer, const struct question *question, char *answer,
 			    size_t size)
 {
 	bool is_standby = strcmp(question->path, STANDBY) == 0;
@@ -117,7 +117,7 @@ static void answer_property(struct bench_peer *peer, const struct question *ques
 		snprintf(answer, size, peer->has_primary ? "\"return\": \"vmxnet3\"" : NOT_FOUND);
 }
 
-static void answer_transfer(const struct bench_peer *peer, char *answer, size_t size)
+static void answer_transfer(const struct bench_qemu *peer, char *answer, size_t size)
 {
 	if (peer->transfer)
 		snprintf(answer, size,
@@ -133,7 +133,7 @@ static void answer_transfer(const struct bench_peer *peer, char *answer, size_t 
 		snprintf(answer, size, DONE);
 }
 
-static const char *add_primary(struct bench_peer *peer)
+static const char *add_primary(struct bench_qemu *peer)
 {
 	if (peer->has_primary)
 		return REFUSED("Duplicate device ID");
@@ -141,7 +141,7 @@ static const char *add_primary(struct bench_peer *peer)
 	return DONE;
 }
 
-static const char *delete_primary(struct bench_peer *peer)
+static const char *delete_primary(struct bench_qemu *peer)
 {
 	if (!peer->has_primary)
 		return NOT_FOUND;
@@ -151,7 +151,7 @@ static const char *delete_primary(struct bench_peer *peer)
 	return DONE;
 }
 
-static void make_answer(struct bench_peer *peer, const struct question *question, char *answer,
+static void make_answer(struct bench_qemu *peer, const struct question *question, char *answer,
 			size_t size)
 {
 	const char *command = question->command;
@@ -179,14 +179,14 @@ static void make_answer(struct bench_peer *peer, const struct question *question
 		snprintf(answer, size, DONE);
 }
 
-static void take_note(struct bench_peer *peer, const char *command)
+static void take_note(struct bench_qemu *peer, const char *command)
 {
 	peer->looked |= strcmp(command, "x-query-virtio-status") == 0;
 	peer->adopted |= strcmp(command, "query-status") == 0;
 	peer->listens |= strcmp(command, "migrate-incoming") == 0;
 }
 
-static void answer(struct bench_peer *peer, const struct question *question)
+static void answer(struct bench_qemu *peer, const struct question *question)
 {
 	const char *found = find_recorded(peer, question->command);
 	US_CLEANUP(us_freep) char *text = NULL;
@@ -207,7 +207,7 @@ static void answer(struct bench_peer *peer, const struct question *question)
 static void on_message(void *userdata, char *text, size_t length)
 {
 	uint64_t now = us_now_usec();
-	struct bench_peer *peer = userdata;
+	struct bench_qemu *peer = userdata;
 	json_t *message = json_loadb(text, length, 0, NULL);
 	struct question question = { "", "", "", 0 };
 
@@ -222,7 +222,7 @@ static void on_message(void *userdata, char *text, size_t length)
 
 /* ---- Connections ---- */
 
-static void disconnect(struct bench_peer *peer)
+static void disconnect(struct bench_qemu *peer)
 {
 	us_stream_free(US_STEAL(peer->stream));
 	peer->looked = peer->asked = peer->adopted = false;
@@ -237,7 +237,7 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
 {
 	static const struct us_stream_handler handler = { on_message, on_closed };
 	const struct us_stream_limits limits = { MESSAGE_BYTES, MESSAGE_BYTES };
-	struct bench_peer *peer = userdata;
+	struct bench_qemu *peer = userdata;
 	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (client < 0)
@@ -263,7 +263,7 @@ static void be_qemu(int listener, const int taps[2])
 		pause();
 }
 
-static int start_process(struct bench_peer *peer, int listener, const int taps[2])
+static int start_process(struct bench_qemu *peer, int listener, const int taps[2])
 {
 	int ready[2];
 	char byte;
@@ -280,7 +280,7 @@ static int start_process(struct bench_peer *peer, int listener, const int taps[2
 	return peer->process < 0 ? -errno : 0;
 }
 
-int bench_peer_open(struct bench_peer *peer, const char *path, const int taps[2])
+int bench_qemu_open(struct bench_qemu *peer, const char *path, const int taps[2])
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
@@ -306,7 +306,7 @@ int bench_peer_open(struct bench_peer *peer, const char *path, const int taps[2]
 	return r < 0 ? r : 0;
 }
 
-void bench_peer_close(struct bench_peer *peer)
+void bench_qemu_close(struct bench_qemu *peer)
 {
 	disconnect(peer);
 	peer->listener = sd_event_source_disable_unref(peer->listener);
@@ -319,7 +319,7 @@ void bench_peer_close(struct bench_peer *peer)
 
 /* ---- Events ---- */
 
-static void say_event(struct bench_peer *peer, const char *name, const char *data)
+static void say_event(struct bench_qemu *peer, const char *name, const char *data)
 {
 	uint64_t now = us_clock_usec(CLOCK_REALTIME);
 	char text[300];
@@ -334,7 +334,7 @@ static void say_event(struct bench_peer *peer, const char *name, const char *dat
 	say(peer, text);
 }
 
-uint64_t bench_peer_reset(struct bench_peer *peer, bool by_guest)
+uint64_t bench_qemu_reset(struct bench_qemu *peer, bool by_guest)
 {
 	uint64_t now = us_now_usec();
 
@@ -345,7 +345,7 @@ uint64_t bench_peer_reset(struct bench_peer *peer, bool by_guest)
 	return now;
 }
 
-void bench_peer_deleted(struct bench_peer *peer)
+void bench_qemu_primary_deleted(struct bench_qemu *peer)
 {
 	char data[100];
 
@@ -357,14 +357,14 @@ void bench_peer_deleted(struct bench_peer *peer)
 	say_event(peer, "DEVICE_DELETED", data);
 }
 
-void bench_peer_negotiate(struct bench_peer *peer, enum bench_guest guest)
+void bench_qemu_negotiate(struct bench_qemu *peer, enum bench_guest guest)
 {
 	peer->guest = guest;
 	if (guest == BENCH_GUEST_STARTING || guest == BENCH_GUEST_CAPABLE)
 		say_event(peer, "FAILOVER_NEGOTIATED", "{\"device-id\": \"net0\"}");
 }
 
-void bench_peer_transfer(struct bench_peer *peer, const char *status)
+void bench_qemu_set_migration(struct bench_qemu *peer, const char *status)
 {
 	char data[60];
 
@@ -373,7 +373,7 @@ void bench_peer_transfer(struct bench_peer *peer, const char *status)
 	say_event(peer, "MIGRATION", data);
 }
 
-void bench_peer_run(struct bench_peer *peer, const char *status)
+void bench_qemu_set_running(struct bench_qemu *peer, const char *status)
 {
 	peer->status = status;
 	say_event(peer, strcmp(status, "running") ? "STOP" : "RESUME", "{}");

@@ -22,20 +22,20 @@ enum bench_guest {
 	BENCH_GUEST_N
 };
 
-struct bench_peer_handler {
+struct bench_qemu_handler {
 	/* A command has been answered; it came in at @at_usec. */
 	void (*command)(void *userdata, const char *command, uint64_t at_usec);
 	/* An event is being told. NULL if nobody wants to know. */
 	void (*event)(void *userdata, const char *name);
 };
 
-struct bench_peer {
+struct bench_qemu {
 	sd_event_source *listener;
 	sd_event *loop;
 	struct us_stream *stream; /* NULL while nobody is connected */
 	pid_t process;		  /* who listens, as the socket's other end sees it */
 	unsigned vm, port;	  /* the numbers in its MAC and device id, and in its taps */
-	const struct bench_peer_handler *handler;
+	const struct bench_qemu_handler *handler;
 	void *userdata;
 
 	enum bench_guest guest;
@@ -55,19 +55,19 @@ struct bench_peer {
  * Listens on @path, as a process of its own that has the two taps open, like a QEMU. The VM runs,
  * its guest is capable and has its primary. @handler, @userdata and @path are borrowed.
  */
-int bench_peer_open(struct bench_peer *peer, const char *path, const int taps[2]);
+int bench_qemu_open(struct bench_qemu *peer, const char *path, const int taps[2]);
 /* QEMU ends. */
-void bench_peer_close(struct bench_peer *peer);
+void bench_qemu_close(struct bench_qemu *peer);
 
 /* The machine was reset: sends the event, returns when. */
-uint64_t bench_peer_reset(struct bench_peer *peer, bool by_guest);
+uint64_t bench_qemu_reset(struct bench_qemu *peer, bool by_guest);
 /* The primary left the VM: sends the event. */
-void bench_peer_deleted(struct bench_peer *peer);
+void bench_qemu_primary_deleted(struct bench_qemu *peer);
 /* A driver negotiates: FAILOVER_NEGOTIATED for one that can handle the pair, else nothing. */
-void bench_peer_negotiate(struct bench_peer *peer, enum bench_guest guest);
+void bench_qemu_negotiate(struct bench_qemu *peer, enum bench_guest guest);
 /* Where a migration stands: MIGRATION. */
-void bench_peer_transfer(struct bench_peer *peer, const char *status);
+void bench_qemu_set_migration(struct bench_qemu *peer, const char *status);
 /* The guest runs, or does not: RESUME or STOP. */
-void bench_peer_run(struct bench_peer *peer, const char *status);
+void bench_qemu_set_running(struct bench_qemu *peer, const char *status);
 
 void bench_mac(unsigned vm, uint8_t ret_mac[6]);

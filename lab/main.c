@@ -53,7 +53,7 @@ static int command_up(struct us_lab *lab, const struct arguments *arguments,
 		      struct us_reason *reason)
 {
 	/* Its operator may migrate the guest. */
-	int r = us_emulator_choose(lab, true, reason);
+	int r = us_lab_emulator_choose(lab, true, reason);
 
 	if (!r)
 		r = us_lab_up(lab, reason);
@@ -92,14 +92,14 @@ static int command_faults(struct us_lab *lab, const struct arguments *arguments,
 	char made[160];
 
 	for (const struct us_fault *fault = us_faults; fault->scenario.name; fault++)
-		printf("%-28s %s\n", fault->scenario.name, us_fault_made(fault, made));
+		printf("%-28s %s\n", fault->scenario.name, us_fault_description(fault, made));
 	return 0;
 }
 
 static int command_break(struct us_lab *lab, const struct arguments *arguments,
 			 struct us_reason *reason)
 {
-	return us_runs_break(lab, reason);
+	return us_campaign_break(lab, reason);
 }
 
 static int command_shell(struct us_lab *lab, const struct arguments *arguments,
@@ -111,19 +111,19 @@ static int command_shell(struct us_lab *lab, const struct arguments *arguments,
 static int command_run(struct us_lab *lab, const struct arguments *arguments,
 		       struct us_reason *reason)
 {
-	return us_runs_repeat(lab, arguments->list, arguments->count, reason);
+	return us_campaign_run(lab, arguments->list, arguments->count, reason);
 }
 
 static int command_compare(struct us_lab *lab, const struct arguments *arguments,
 			   struct us_reason *reason)
 {
-	return us_runs_compare(lab, reason);
+	return us_campaign_compare(lab, reason);
 }
 
 static int command_demo(struct us_lab *lab, const struct arguments *arguments,
 			struct us_reason *reason)
 {
-	return us_runs_demo(lab, reason);
+	return us_campaign_demo(lab, reason);
 }
 
 static const struct command {
@@ -164,16 +164,16 @@ int main(int argc, char **argv)
 	struct us_lab lab;
 	int r, rest = 0;
 
-	if (us_options_parse(argc, argv, &options, &rest) && rest < argc) {
+	if (us_lab_options_parse(argc, argv, &options, &rest) && rest < argc) {
 		arguments = (struct arguments){ argv + rest + 1, argc - rest - 1 };
 		command = find(argv[rest], &arguments);
 	}
 	if (!command) {
-		us_options_usage();
+		us_lab_options_usage();
 		return 2;
 	}
 	if (getsid(0) == getpid()) /* the session is ours alone: so is its group of the scheduler */
-		us_proc_prefer();
+		us_lab_process_raise_priority();
 	r = us_lab_init(&lab, &options);
 	if (!r && command->changes)
 		r = lock(&lab, &reason);

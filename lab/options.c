@@ -67,7 +67,7 @@ static const char usage[] =
 
 enum { RATE_MAX = 10000, SLOW_SWITCH_MAX_SEC = 60, QUEUES_MAX = 4 };
 
-void us_options_usage(void)
+void us_lab_options_usage(void)
 {
 	fputs(usage, stderr);
 }
@@ -94,20 +94,20 @@ static bool choose(const char *choices[US_LAB_CHOICES], unsigned *count, const c
 	return true;
 }
 
-static bool parse_manager(const char *value, enum us_manager *ret_manager)
+static bool parse_manager(const char *value, enum us_lab_manager *ret_manager)
 {
-	for (int manager = 0; manager < US_MANAGERS; manager++)
-		if (!strcmp(value, us_manager_name(manager))) {
+	for (int manager = 0; manager < US_LAB_MANAGERS; manager++)
+		if (!strcmp(value, us_lab_manager_name(manager))) {
 			*ret_manager = manager;
 			return true;
 		}
 	return false;
 }
 
-static bool parse_hosts(const char *value, enum us_hosts *ret_hosts)
+static bool parse_hosts(const char *value, enum us_lab_host_kind *ret_hosts)
 {
-	for (int hosts = 0; hosts < US_HOSTS_KINDS; hosts++)
-		if (!strcmp(value, us_hosts_name(hosts))) {
+	for (int hosts = 0; hosts < US_LAB_HOST_KINDS; hosts++)
+		if (!strcmp(value, us_lab_host_kind_name(hosts))) {
 			*ret_hosts = hosts;
 			return true;
 		}
@@ -136,7 +136,7 @@ static bool parse_one(int option, const char *value, struct us_lab_options *opti
 		options->accel = value;
 		return is_one_of(value, "tcg", "kvm");
 	case 'm':
-		options->machine = us_platform_find(value);
+		options->machine = us_lab_platform_find(value);
 		return options->machine;
 	case 'g':
 		options->guest = value;
@@ -186,7 +186,7 @@ static bool parse_one(int option, const char *value, struct us_lab_options *opti
 	}
 }
 
-bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options, int *ret_rest)
+bool us_lab_options_parse(int argc, char **argv, struct us_lab_options *ret_options, int *ret_rest)
 {
 	static const struct option known[] = {
 		{ "manager", required_argument, NULL, 'M' },
@@ -219,7 +219,7 @@ bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options,
 
 	*ret_options = (struct us_lab_options){ .name = "uslab",
 						.accel = "tcg",
-						.machine = us_platform_find("q35"),
+						.machine = us_lab_platform_find("q35"),
 						.guest = "bookworm",
 						.hotplug = "acpi",
 						.queues = 1,

@@ -91,35 +91,35 @@ enum us_migration_phase {
 	US_PHASE_N
 };
 
-/* Why the primary is where it is; each has one line of English, us_why_text(). */
-enum us_why {
-	US_WHY_READY,		/* the guest carries traffic on the primary */
-	US_WHY_NOT_ASSIGNED,	/* the pair has no primary */
-	US_WHY_RESERVING,	/* being reserved */
-	US_WHY_RESERVE_REFUSED, /* the host could not reserve it; tried again later */
-	US_WHY_MAY_PLUG,	/* separate mode: the upper layer may plug it now */
-	US_WHY_HOLD,		/* someone wants it hidden */
-	US_WHY_REMOVING,	/* the pair is being removed */
-	US_WHY_VM_UNKNOWN,	/* the VM's monitor does not answer */
-	US_WHY_LOOKING,		/* the VM is being asked whether it has the primary */
-	US_WHY_VM_INCOMING,	/* waiting for the guest to arrive */
-	US_WHY_VM_MOVED,	/* the guest runs elsewhere now */
-	US_WHY_VM_GONE,		/* the VM ended */
-	US_WHY_MIGRATION,	/* hidden for a migration */
-	US_WHY_GUEST_UNKNOWN,	/* the guest's driver was not seen yet */
-	US_WHY_NO_DRIVER,	/* the guest has no driver for the standby */
-	US_WHY_LEGACY,		/* its driver negotiated without STANDBY */
-	US_WHY_NOT_DRIVER_OK,	/* its driver is still starting */
-	US_WHY_RESET,		/* the guest was reset */
-	US_WHY_BACKOFF,		/* waiting before the next try */
-	US_WHY_DRIVER_OK,	/* the guest's driver can handle the pair */
-	US_WHY_PLUGGED,		/* waiting for traffic on the primary */
-	US_WHY_PLUG_REFUSED,	/* the VMM refused to plug it */
-	US_WHY_NOT_READY,	/* the guest did not use it in time */
-	US_WHY_STEER_FAILED,	/* the switch could not be steered to it */
-	US_WHY_UNPLUG_ASKED,   /* it was to be hidden and is wanted back; first the guest answers */
-	US_WHY_UNPLUG_OVERDUE, /* the guest has not acknowledged the unplug */
-	US_WHY_N
+/* Why the primary is where it is; each has one line of English, us_cause_text(). */
+enum us_cause {
+	US_CAUSE_READY,		/* the guest carries traffic on the primary */
+	US_CAUSE_NOT_ASSIGNED,	/* the pair has no primary */
+	US_CAUSE_RESERVING,	/* being reserved */
+	US_CAUSE_RESERVE_REFUSED, /* the host could not reserve it; tried again later */
+	US_CAUSE_MAY_PLUG,	/* separate mode: the upper layer may plug it now */
+	US_CAUSE_HOLD,		/* someone wants it hidden */
+	US_CAUSE_REMOVING,	/* the pair is being removed */
+	US_CAUSE_VM_UNKNOWN,	/* the VM's monitor does not answer */
+	US_CAUSE_OBSERVING,		/* the VM is being asked whether it has the primary */
+	US_CAUSE_VM_INCOMING,	/* waiting for the guest to arrive */
+	US_CAUSE_VM_MOVED,	/* the guest runs elsewhere now */
+	US_CAUSE_VM_GONE,		/* the VM ended */
+	US_CAUSE_MIGRATION,	/* hidden for a migration */
+	US_CAUSE_GUEST_UNKNOWN,	/* the guest's driver was not seen yet */
+	US_CAUSE_GUEST_NO_DRIVER,	/* the guest has no driver for the standby */
+	US_CAUSE_GUEST_LEGACY,		/* its driver negotiated without STANDBY */
+	US_CAUSE_GUEST_STARTING,	/* its driver is still starting */
+	US_CAUSE_GUEST_RESET,		/* the guest was reset */
+	US_CAUSE_BACKOFF,		/* waiting before the next try */
+	US_CAUSE_DRIVER_OK,	/* the guest's driver can handle the pair */
+	US_CAUSE_PLUGGED,		/* waiting for traffic on the primary */
+	US_CAUSE_PLUG_REFUSED,	/* the VMM refused to plug it */
+	US_CAUSE_NOT_READY,	/* the guest did not use it in time */
+	US_CAUSE_STEER_FAILED,	/* the switch could not be steered to it */
+	US_CAUSE_UNPLUG_PENDING,   /* it was to be hidden and is wanted back; first the guest answers */
+	US_CAUSE_UNPLUG_OVERDUE, /* the guest has not acknowledged the unplug */
+	US_CAUSE_N
 };
 
 struct us_pair_config {
@@ -133,15 +133,15 @@ struct us_pair_config {
 	uint64_t steer_usec;   /* the switch's answer */
 	uint64_t release_usec; /* … and so much longer for a release, and park_usec */
 	uint64_t park_usec;    /* longest time that frames are held, per transition … */
-	uint64_t hold_plug_usec;   /* … and of it for the VMM's answer to a plug */
-	uint64_t hold_unplug_usec; /* … and for the guest's to an unplug */
+	uint64_t park_plug_usec;   /* … and of it for the VMM's answer to a plug */
+	uint64_t park_unplug_usec; /* … and for the guest's to an unplug */
 	uint64_t backoff_usec; /* first back-off; doubles each time … */
 	uint64_t backoff_max_usec; /* … up to this */
 	uint64_t calm_usec;	   /* visible for so long, the back-off is forgotten */
 	uint64_t reset_fresh_usec; /* a reset older than this is not answered by another */
-	uint64_t linger_usec;	   /* how long the guest surely goes on using the primary after an
-				    * unplug was asked for: us_pair_set_linger() */
-	uint32_t free_flips;	   /* guest-made hides before the first back-off */
+	uint64_t unplug_delay_usec;	   /* how long the guest surely goes on using the primary after an
+				    * unplug was asked for: us_pair_set_unplug_delay() */
+	uint32_t free_churn;	   /* guest-made hides before the first back-off */
 };
 
 /* Sensible defaults for everything but the mode. */
@@ -183,7 +183,7 @@ struct us_pair {
 	bool left;	/* HIDING: the guest listens on its standby already */
 	bool unplug_lost; /* HIDING: a reset had the port forget it; asked again at the deadline */
 	uint64_t primary_deadline; /* of the answer that is waited for, or of the next try */
-	uint64_t linger_until;	   /* HIDING: the guest listens on the primary so long */
+	uint64_t unplug_delay_until;	   /* HIDING: the guest listens on the primary so long */
 
 	/* The path */
 	enum us_path path; /* what the switch was last seen to do */
@@ -197,19 +197,19 @@ struct us_pair {
 	uint64_t hold_deadline;
 
 	/* Back-off */
-	uint32_t flips;	     /* guest-made and failed transitions since it was calm */
+	uint32_t churn;	     /* guest-made and failed transitions since it was calm */
 	uint64_t plug_after; /* no plug before this */
-	uint64_t calm_at;    /* visible until then: forget the flips */
-	enum us_why failure; /* of the last try, until one succeeds; US_WHY_READY: none */
+	uint64_t calm_at;    /* visible until then: forget the churn */
+	enum us_cause failure; /* of the last try, until one succeeds; US_CAUSE_READY: none */
 
-	enum us_why why;
+	enum us_cause why;
 };
 
 /* Sets a new pair up: nothing is known of the VM, no primary is assigned. */
 void us_pair_init(struct us_pair *pair, const struct us_pair_config *config);
 
 /* What is known of the slot that the primary is in now; it counts from the next hide on. */
-void us_pair_set_linger(struct us_pair *pair, uint64_t linger_usec);
+void us_pair_set_unplug_delay(struct us_pair *pair, uint64_t unplug_delay_usec);
 
 /* ---- Events ---- */
 
@@ -315,7 +315,7 @@ const char *us_path_name(enum us_path path);
 const char *us_phase_name(enum us_migration_phase phase);
 const char *us_event_name(enum us_event_type type);
 const char *us_effect_name(enum us_effect_type type);
-const char *us_why_text(enum us_why why);
+const char *us_cause_text(enum us_cause why);
 
 /* The primary's state in a word; `reserved` is a hidden one whose guest is not here. */
 const char *us_primary_name(enum us_primary primary);

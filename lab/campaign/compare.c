@@ -202,7 +202,7 @@ static void print(const json_t *rows)
 	       "to the guest.\n");
 }
 
-json_t *us_compare(const json_t *reports)
+json_t *us_comparison_new(const json_t *reports)
 {
 	json_t *rows = json_array(), *report, *transition, *row;
 	size_t i, j;

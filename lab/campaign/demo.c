@@ -114,30 +114,30 @@ static int prepare(struct demo *demo, struct us_reason *reason)
 	int r;
 
 	us_progress_step(demo->progress, 1, STEPS, "preparing QEMU");
-	r = us_emulator_choose(lab, true, reason);
+	r = us_lab_emulator_choose(lab, true, reason);
 	if (!r)
-		r = us_models_check(lab, lab->options.primary, reason);
+		r = us_lab_model_check(lab, lab->options.primary, reason);
 	if (r)
 		return r;
 	us_progress_step(demo->progress, 2, STEPS, "preparing the guest's kernel");
-	return us_image_prepare(lab, reason);
+	return us_lab_image_prepare(lab, reason);
 }
 
-static int run(struct demo *demo, enum us_manager manager, json_t *reports,
+static int run(struct demo *demo, enum us_lab_manager manager, json_t *reports,
 	       struct us_reason *reason)
 {
-	static const char *const texts[US_MANAGERS] = {
-		[US_MANAGER_UNDERSTUDY] = "migrating with Understudy",
-		[US_MANAGER_QEMU] = "migrating with QEMU's own failover",
+	static const char *const texts[US_LAB_MANAGERS] = {
+		[US_LAB_MANAGER_UNDERSTUDY] = "migrating with Understudy",
+		[US_LAB_MANAGER_QEMU] = "migrating with QEMU's own failover",
 	};
 	struct us_lab *lab = demo->lab;
 	json_t *report = NULL;
 	int r;
 
-	us_progress_step(demo->progress, manager == US_MANAGER_QEMU ? 4 : 3, STEPS, texts[manager]);
+	us_progress_step(demo->progress, manager == US_LAB_MANAGER_QEMU ? 4 : 3, STEPS, texts[manager]);
 	us_progress_detail(demo->progress, "the guest boots");
 	lab->options.manager = manager;
-	r = us_runs_once(lab, us_scenario_find(SCENARIO), &report, reason);
+	r = us_campaign_once(lab, us_scenario_find(SCENARIO), &report, reason);
 	if (report)
 		json_array_append_new(reports, report);
 	if (r > 0)
@@ -154,9 +154,9 @@ static int run_both(struct demo *demo, json_t *reports, struct us_reason *reason
 	int r = prepare(demo, reason);
 
 	if (!r) {
-		for (int manager = 0; !r && manager < US_MANAGERS; manager++)
+		for (int manager = 0; !r && manager < US_LAB_MANAGERS; manager++)
 			r = run(demo, manager, reports, reason);
-		us_runs_end(lab, !r);
+		us_campaign_end(lab, !r);
 	}
 	if (!is_interrupted(lab))
 		return r;
@@ -199,10 +199,10 @@ static int conclude(struct us_lab *lab, json_t *reports, int r, struct us_reason
 
 	if (has_svg && us_svg_write(options->svg, reports))
 		r = us_refuse(reason, "cannot write %s", options->svg);
-	r = us_runs_write(lab, reports, NULL, reports, r, reason);
+	r = us_campaign_write(lab, reports, NULL, reports, r, reason);
 	if (!options->is_verbose)
 		fprintf(out, "%s\n\n", lab->qemu_choice);
-	us_demo_summarize(out, reports);
+	us_summary_print(out, reports);
 	fflush(out);
 	if (out != stdout)
 		return r;
@@ -214,11 +214,11 @@ static int conclude(struct us_lab *lab, json_t *reports, int r, struct us_reason
 	return r;
 }
 
-int us_runs_demo(struct us_lab *lab, struct us_reason *reason)
+int us_campaign_demo(struct us_lab *lab, struct us_reason *reason)
 {
 	struct demo demo = { .lab = lab, .stderr_fd = -1 };
 	json_t *reports;
-	int r = us_runs_check_both(lab, us_scenario_find(SCENARIO), reason);
+	int r = us_campaign_check_both(lab, us_scenario_find(SCENARIO), reason);
 
 	if (r)
 		return r;

@@ -13,7 +13,7 @@
 #include "lab/campaign/runs.h"
 #include "util/cleanup.h"
 
-int us_runs_write_json(const char *path, const json_t *what)
+int us_campaign_write_json(const char *path, const json_t *what)
 {
 	if (!path)
 		return 0;
@@ -22,7 +22,7 @@ int us_runs_write_json(const char *path, const json_t *what)
 	return json_dump_file(what, path, JSON_INDENT(2)) ? -EIO : 0;
 }
 
-int us_runs_write(const struct us_lab *lab, const json_t *reports, const json_t *comparison,
+int us_campaign_write(const struct us_lab *lab, const json_t *reports, const json_t *comparison,
 		  const json_t *document, int r, struct us_reason *reason)
 {
 	json_t *report;
@@ -32,7 +32,7 @@ int us_runs_write(const struct us_lab *lab, const json_t *reports, const json_t 
 		r = us_refuse(reason, "cannot write %s", lab->options.html);
 	json_array_foreach (reports, i, report)
 		json_object_del(report, "frames");
-	if (us_runs_write_json(lab->options.json, document))
+	if (us_campaign_write_json(lab->options.json, document))
 		r = us_refuse(reason, "cannot write %s", lab->options.json);
 	return r;
 }
@@ -47,14 +47,14 @@ static const struct us_scenario *find(const struct us_lab *lab, const char *name
 	return scenario;
 }
 
-int us_runs_check_fault(const struct us_lab *lab, struct us_reason *reason)
+int us_campaign_check_fault(const struct us_lab *lab, struct us_reason *reason)
 {
-	if (lab->options.manager != US_MANAGER_UNDERSTUDY)
+	if (lab->options.manager != US_LAB_MANAGER_UNDERSTUDY)
 		return us_refuse(reason, "faults are Understudy's: leave --manager out");
 	if (!lab->daemon_crash[0])
 		return us_refuse(reason, "understudyd-crash is not there: run it in a build tree, "
 					 "with -Dtests=true");
-	if (lab->options.hosts == US_HOSTS_VM)
+	if (lab->options.hosts == US_LAB_HOST_KIND_MACHINE)
 		return us_refuse(reason, "faults are struck in namespaces: leave --hosts out");
 	if (us_lab_is_up(lab))
 		return us_refuse(reason,
@@ -79,7 +79,7 @@ static int check_manager(const struct us_lab *lab, const struct us_scenario *sce
 	return 0;
 }
 
-int us_runs_check_both(const struct us_lab *lab, const struct us_scenario *scenario,
+int us_campaign_check_both(const struct us_lab *lab, const struct us_scenario *scenario,
 		       struct us_reason *reason)
 {
 	if (us_lab_is_up(lab))
@@ -90,7 +90,7 @@ int us_runs_check_both(const struct us_lab *lab, const struct us_scenario *scena
 	return check_manager(lab, scenario, reason);
 }
 
-void us_runs_end(struct us_lab *lab, bool passed)
+void us_campaign_end(struct us_lab *lab, bool passed)
 {
 	struct us_reason ignored;
 
@@ -102,7 +102,7 @@ void us_runs_end(struct us_lab *lab, bool passed)
 		us_lab_end(lab);
 }
 
-int us_runs_once(struct us_lab *lab, const struct us_scenario *scenario, json_t **ret_report,
+int us_campaign_once(struct us_lab *lab, const struct us_scenario *scenario, json_t **ret_report,
 		 struct us_reason *reason)
 {
 	int r;
@@ -113,7 +113,7 @@ int us_runs_once(struct us_lab *lab, const struct us_scenario *scenario, json_t 
 		r = us_lab_up(lab, reason);
 	} else {
 		us_lab_guest_down(lab);
-		r = us_image_prepare(lab, reason);
+		r = us_lab_image_prepare(lab, reason);
 	}
 	if (!r) {
 		r = us_run_scenario(lab, scenario, ret_report);
@@ -135,8 +135,8 @@ static int check(const struct us_lab *lab, const char *name, struct us_reason *r
 	if (!scenario)
 		return US_REFUSED;
 	if (us_fault_of(scenario))
-		return us_runs_check_fault(lab, reason);
-	return lab->options.manager == US_MANAGER_QEMU ? check_manager(lab, scenario, reason) : 0;
+		return us_campaign_check_fault(lab, reason);
+	return lab->options.manager == US_LAB_MANAGER_QEMU ? check_manager(lab, scenario, reason) : 0;
 }
 
 struct tally {
@@ -155,7 +155,7 @@ static int run_next(struct us_lab *lab, const char *name, bool is_last, json_t *
 		    struct tally *tally, struct us_reason *reason)
 {
 	json_t *report = NULL;
-	int r = us_runs_once(lab, us_scenario_find(name), &report, reason);
+	int r = us_campaign_once(lab, us_scenario_find(name), &report, reason);
 
 	if (!report)
 		return r;
@@ -179,7 +179,7 @@ static int run_all(struct us_lab *lab, char *const names[], unsigned count, json
 
 	for (unsigned i = 0; !r && i < total; i++)
 		r = run_next(lab, names[i % count], i + 1 == total, reports, &tally, reason);
-	us_runs_end(lab, !r && tally.passed == total);
+	us_campaign_end(lab, !r && tally.passed == total);
 	if (r || tally.passed == total)
 		return r;
 	if (total > 1)
@@ -188,7 +188,7 @@ static int run_all(struct us_lab *lab, char *const names[], unsigned count, json
 	return tally.failed ? US_REFUSED : US_RUN_INVALID;
 }
 
-int us_runs_repeat(struct us_lab *lab, char *const names[], unsigned count,
+int us_campaign_run(struct us_lab *lab, char *const names[], unsigned count,
 		   struct us_reason *reason)
 {
 	bool migrates = false;
@@ -202,16 +202,16 @@ int us_runs_repeat(struct us_lab *lab, char *const names[], unsigned count,
 		migrates |= !r && us_scenario_find(names[i])->migrates;
 	}
 	if (!r)
-		r = us_emulator_choose(lab, migrates, reason);
+		r = us_lab_emulator_choose(lab, migrates, reason);
 	if (!r)
-		r = us_models_check(lab, lab->options.primary, reason);
+		r = us_lab_model_check(lab, lab->options.primary, reason);
 	if (r)
 		return r;
 	reports = json_array();
 	lab->transient = !us_lab_is_up(lab);
 	r = run_all(lab, names, count, reports, reason);
 	if (json_array_size(reports))
-		r = us_runs_write(lab, reports, NULL,
+		r = us_campaign_write(lab, reports, NULL,
 				  json_array_size(reports) == 1 ? json_array_get(reports, 0)
 								: reports,
 				  r, reason);
@@ -227,7 +227,7 @@ static void print_run(const struct us_lab *lab, const json_t *report, unsigned r
 
 	printf("%3u  %-14s %-8s %-10s %s\n", round,
 	       json_string_value(json_object_get(report, "scenario")), lab->options.primary,
-	       us_manager_name(lab->options.manager),
+	       us_lab_manager_name(lab->options.manager),
 	       json_string_value(json_object_get(report, "verdict")));
 	if (invalid)
 		printf("       %s\n", invalid);
@@ -245,12 +245,12 @@ static int compare_round(struct us_lab *lab, unsigned round, json_t *reports,
 
 	for (unsigned s = 0; s < options->scenarios_count; s++)
 		for (unsigned p = 0; p < options->primaries_count; p++)
-			for (int manager = 0; manager < US_MANAGERS; manager++) {
+			for (int manager = 0; manager < US_LAB_MANAGERS; manager++) {
 				json_t *report = NULL;
 
 				lab->options.primary = options->primaries[p];
 				lab->options.manager = manager;
-				r = us_runs_once(lab, us_scenario_find(options->scenarios[s]),
+				r = us_campaign_once(lab, us_scenario_find(options->scenarios[s]),
 						 &report, reason);
 				if (!report || lab->interrupted) {
 					json_decref(report);
@@ -277,8 +277,8 @@ static void choose(const char *choices[US_LAB_CHOICES], unsigned *count,
 static int compare_check(struct us_lab *lab, struct us_reason *reason)
 {
 	static const char *const scenarios[] = { "hide", "migrate", "migrate-fail" };
-	static const char *const models[] = { "vmxnet3", "e1000e" }, *const vf[] = { US_MODELS_VF };
-	bool are_vms = lab->options.hosts == US_HOSTS_VM;
+	static const char *const models[] = { "vmxnet3", "e1000e" }, *const vf[] = { US_LAB_MODEL_VF };
+	bool are_vms = lab->options.hosts == US_LAB_HOST_KIND_MACHINE;
 	struct us_lab_options *options = &lab->options;
 	bool migrates = false;
 	int r = 0;
@@ -290,17 +290,17 @@ static int compare_check(struct us_lab *lab, struct us_reason *reason)
 	for (unsigned i = 0; !r && i < options->scenarios_count; i++) {
 		const struct us_scenario *scenario = find(lab, options->scenarios[i], reason);
 
-		r = scenario ? us_runs_check_both(lab, scenario, reason) : US_REFUSED;
+		r = scenario ? us_campaign_check_both(lab, scenario, reason) : US_REFUSED;
 		migrates |= scenario && scenario->migrates;
 	}
 	if (!r)
-		r = us_emulator_choose(lab, migrates, reason);
+		r = us_lab_emulator_choose(lab, migrates, reason);
 	for (unsigned i = 0; !r && i < options->primaries_count; i++)
-		r = us_models_check(lab, options->primaries[i], reason);
+		r = us_lab_model_check(lab, options->primaries[i], reason);
 	return r;
 }
 
-int us_runs_compare(struct us_lab *lab, struct us_reason *reason)
+int us_campaign_compare(struct us_lab *lab, struct us_reason *reason)
 {
 	json_t *reports, *comparison, *all;
 	int r = compare_check(lab, reason);
@@ -311,12 +311,12 @@ int us_runs_compare(struct us_lab *lab, struct us_reason *reason)
 	lab->transient = lab->quiet = true;
 	for (unsigned round = 1; !r && round <= lab->options.repeat; round++)
 		r = compare_round(lab, round, reports, reason);
-	us_runs_end(lab, !r);
+	us_campaign_end(lab, !r);
 
 	/* What was measured until something went wrong is worth having, too. */
-	comparison = us_compare(reports);
+	comparison = us_comparison_new(reports);
 	all = json_pack("{s:O,s:O}", "comparison", comparison, "runs", reports);
-	r = us_runs_write(lab, reports, comparison, all, r, reason);
+	r = us_campaign_write(lab, reports, comparison, all, r, reason);
 	json_decref(all);
 	json_decref(comparison);
 	json_decref(reports);

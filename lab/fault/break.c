@@ -48,7 +48,7 @@ static void count(struct row *row, const json_t *report)
 static int break_once(struct us_lab *lab, struct row *row, struct us_reason *reason)
 {
 	json_t *report = NULL;
-	int r = us_runs_once(lab, &row->fault->scenario, &report, reason);
+	int r = us_campaign_once(lab, &row->fault->scenario, &report, reason);
 
 	if (!report || lab->interrupted) {
 		json_decref(report);
@@ -79,7 +79,7 @@ static void print_row(const struct us_lab *lab, const struct row *row)
 
 	printf("| %s | %s | %u run%s, %u failure%s, %u invalid; at most %d lost, %.0f ms | "
 	       "`understudy-lab run %s` |\n",
-	       us_fault_made(row->fault, made), us_fault_promised(row->fault), row->runs,
+	       us_fault_description(row->fault, made), us_fault_expectation(row->fault), row->runs,
 	       plural(row->runs), row->failures, plural(row->failures), row->invalid,
 	       (int)row->lost, row->gap_ms, row->fault->scenario.name);
 	json_array_foreach (row->why, i, why)
@@ -92,8 +92,8 @@ static json_t *row_json(const struct row *row)
 	char made[160];
 
 	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:I, s:f, s:O}", "fault",
-			 row->fault->scenario.name, "made", us_fault_made(row->fault, made),
-			 "promised", us_fault_promised(row->fault), "runs", row->runs, "failures",
+			 row->fault->scenario.name, "made", us_fault_description(row->fault, made),
+			 "promised", us_fault_expectation(row->fault), "runs", row->runs, "failures",
 			 row->failures, "invalid", row->invalid, "lost", row->lost, "gap_ms",
 			 row->gap_ms, "why", row->why);
 }
@@ -116,10 +116,10 @@ static int check(const struct us_lab *lab, bool *migrates, struct us_reason *rea
 					 lab->options.scenarios[i]);
 		*migrates |= scenario->migrates;
 	}
-	return us_runs_check_fault(lab, reason);
+	return us_campaign_check_fault(lab, reason);
 }
 
-int us_runs_break(struct us_lab *lab, struct us_reason *reason)
+int us_campaign_break(struct us_lab *lab, struct us_reason *reason)
 {
 	bool migrates = lab->options.scenarios_count == 0;
 	int r = check(lab, &migrates, reason), written;
@@ -128,7 +128,7 @@ int us_runs_break(struct us_lab *lab, struct us_reason *reason)
 
 	lab->transient = lab->quiet = true;
 	if (!r)
-		r = us_emulator_choose(lab, migrates, reason);
+		r = us_lab_emulator_choose(lab, migrates, reason);
 	if (!r)
 		printf("| fault | promised | seen | command |\n|---|---|---|---|\n");
 	for (const struct us_fault *fault = us_faults; !r && fault->scenario.name; fault++) {
@@ -149,8 +149,8 @@ int us_runs_break(struct us_lab *lab, struct us_reason *reason)
 		us_refuse(reason, "%u runs failed, %u are invalid", failures, invalid);
 		r = failures ? US_REFUSED : US_RUN_INVALID;
 	}
-	written = us_runs_write_json(lab->options.json, rows);
+	written = us_campaign_write_json(lab->options.json, rows);
 	json_decref(rows);
-	us_runs_end(lab, !r);
+	us_campaign_end(lab, !r);
 	return r ? r : written;
 }

@@ -16,13 +16,13 @@
 static uint64_t strike(struct us_run *run)
 {
 	us_do_reach_primary(run, NULL);
-	us_phase(run, "struck");
-	return us_mark();
+	us_run_begin_phase(run, "struck");
+	return us_lab_timeline_now();
 }
 
 static void do_ignore_unplugs(struct us_run *run, bool ignores)
 {
-	us_do_guest(run, A, ignores ? "echo mask >" HOTPLUG_EVENT : "echo unmask >" HOTPLUG_EVENT);
+	us_do_in_guest(run, A, ignores ? "echo mask >" HOTPLUG_EVENT : "echo unmask >" HOTPLUG_EVENT);
 }
 
 /* `understudy` has to fail, and say why. */
@@ -30,27 +30,27 @@ static void expect_refusal(struct us_run *run, const char *words, const char *co
 {
 	struct us_reason reason = { .text = "" };
 
-	if (us_has_failed(run))
+	if (us_run_has_failed(run))
 		return;
-	us_say(run, "host-a: understudy %s %s", argv[0], argv[1]);
-	if (!us_ctl(run->lab, A, argv, NULL, &reason))
-		us_fail(run, "understudy %s was to fail, and did not", argv[0]);
+	us_run_say(run, "host-a: understudy %s %s", argv[0], argv[1]);
+	if (!us_lab_cli_run(run->lab, A, argv, NULL, &reason))
+		us_run_fail(run, "understudy %s was to fail, and did not", argv[0]);
 	else if (!strstr(reason.text, words))
-		us_fail(run, "understudy %s does not say \"%s\": %s", argv[0], words, reason.text);
+		us_run_fail(run, "understudy %s does not say \"%s\": %s", argv[0], words, reason.text);
 	else
-		us_say(run, "%s", reason.text);
+		us_run_say(run, "%s", reason.text);
 }
 
 static void do_qmp(struct us_run *run, const char *command, json_t *arguments)
 {
 	struct us_reason reason = { .text = "" };
 
-	if (us_has_failed(run)) {
+	if (us_run_has_failed(run)) {
 		json_decref(arguments);
 		return;
 	}
-	if (us_vm_command(&run->vms[A], command, arguments, NULL, &reason))
-		us_fail(run, "%s", reason.text);
+	if (us_lab_vm_command(&run->vms[A], command, arguments, NULL, &reason))
+		us_run_fail(run, "%s", reason.text);
 }
 
 /*
@@ -65,19 +65,19 @@ void us_fault_ignored_unplug(struct us_run *run)
 
 	us_transition(run, "struck", "struck");
 	expect_refusal(run, "not acknowledged", (const char *const[]){ "hide", "web0", NULL });
-	us_expect(run, A, "web0", "primary", "hiding");
-	us_expect(run, A, "web0", "path", "primary");
+	us_expect_status(run, A, "web0", "primary", "hiding");
+	us_expect_status(run, A, "web0", "path", "primary");
 	us_expect_traffic(run, A, "web0-p");
-	us_phase_steady(run, "not acknowledged");
+	us_run_begin_steady(run, "not acknowledged");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_answered(run);
 
-	us_phase(run, "made whole");
+	us_run_begin_phase(run, "made whole");
 	do_ignore_unplugs(run, false);
-	us_expect(run, A, "web0", "primary", "hidden");
-	us_expect(run, A, "web0", "path", "standby");
+	us_expect_status(run, A, "web0", "primary", "hidden");
+	us_expect_status(run, A, "web0", "path", "standby");
 	us_expect_traffic(run, A, "web0-s");
-	us_phase_steady(run, "afterwards");
+	us_run_begin_steady(run, "afterwards");
 	us_expect_traffic(run, A, "web0-s");
 	us_expect_answered(run);
 }
@@ -89,42 +89,42 @@ void us_fault_late_acknowledgement(struct us_run *run)
 	const char *const migrate[] = { "migrate", "web", "--to", target, NULL };
 	uint64_t since;
 
-	us_ctl_socket(run->lab, US_LAB_HOST_B, socket);
+	us_lab_daemon_socket(run->lab, US_LAB_HOST_B, socket);
 	snprintf(target, sizeof(target), "unix:%s", socket);
 	us_do_reach_primary(run, NULL);
 	us_do_prepare_destination(run, US_LAB_HOST_B, NULL);
 	do_ignore_unplugs(run, true);
 
-	since = us_mark();
-	us_phase(run, "struck");
+	since = us_lab_timeline_now();
+	us_run_begin_phase(run, "struck");
 	expect_refusal(run, "not acknowledged", migrate);
-	us_expect(run, A, "web0", "migration", "none");
-	us_expect(run, A, "web0", "path", "primary");
-	if (us_timeline_find(&run->timeline, since, NULL, "STOP", NULL))
-		us_fail(run, "the guest was stopped for a migration with its primary");
+	us_expect_status(run, A, "web0", "migration", "none");
+	us_expect_status(run, A, "web0", "path", "primary");
+	if (us_lab_timeline_find(&run->timeline, since, NULL, "STOP", NULL))
+		us_run_fail(run, "the guest was stopped for a migration with its primary");
 	us_expect_answered(run);
 
-	us_phase(run, "made whole");
+	us_run_begin_phase(run, "made whole");
 	do_ignore_unplugs(run, false);
 	us_expect_event(run, since, A, "DEVICE_DELETED", NULL);
-	us_expect_primary(run, A, "afterwards");
+	us_expect_on_primary(run, A, "afterwards");
 	us_expect_never(run, US_LAB_HOST_B, "web0", "visible", since);
 }
 
 void us_fault_unloaded_module(struct us_run *run)
 {
 	strike(run);
-	us_do_guest(run, A, "rmmod virtio_net && rmmod net_failover");
-	us_expect(run, A, "web0", "guest", "none");
-	us_expect(run, A, "web0", "primary", "hidden");
-	us_expect(run, A, "web0", "path", "standby");
+	us_do_in_guest(run, A, "rmmod virtio_net && rmmod net_failover");
+	us_expect_status(run, A, "web0", "guest", "none");
+	us_expect_status(run, A, "web0", "primary", "hidden");
+	us_expect_status(run, A, "web0", "path", "standby");
 
-	us_phase(run, "made whole");
-	us_do_guest(
+	us_run_begin_phase(run, "made whole");
+	us_do_in_guest(
 		run, A,
 		"for m in /modules/*net_failover.ko /modules/*virtio_net.ko; do insmod $m; done; "
 		"net-up");
-	us_expect_primary(run, A, "afterwards");
+	us_expect_on_primary(run, A, "afterwards");
 }
 
 /* The primary's netdev: the slave that is not the standby. */
@@ -140,26 +140,26 @@ void us_fault_unused_primary(struct us_run *run)
 
 	run->unused = "hide";
 	since = strike(run);
-	us_do_guest(run, A, EACH_PRIMARY "down; done");
+	us_do_in_guest(run, A, EACH_PRIMARY "down; done");
 	us_expect_event(run, since, A, "move", IS_UNUSED);
 	us_expect_event(run, since, A, "move", "web0: hiding → hidden");
 	us_expect_answered(run);
 	us_transition(run, "made whole", "struck");
-	us_expect_primary(run, A, "afterwards");
+	us_expect_on_primary(run, A, "afterwards");
 }
 
 void us_fault_unused_primary_reported(struct us_run *run)
 {
 	uint64_t since = strike(run);
 
-	us_do_guest(run, A, EACH_PRIMARY "down; done");
+	us_do_in_guest(run, A, EACH_PRIMARY "down; done");
 	us_expect_event(run, since, A, "move", IS_UNUSED);
-	us_expect(run, A, "web0", "primary", "visible");
+	us_expect_status(run, A, "web0", "primary", "visible");
 	us_expect_never(run, A, "web0", "hiding", since);
 
-	us_phase(run, "made whole");
-	us_do_guest(run, A, EACH_PRIMARY "up; done");
-	us_expect_primary(run, A, "afterwards");
+	us_run_begin_phase(run, "made whole");
+	us_do_in_guest(run, A, EACH_PRIMARY "up; done");
+	us_expect_on_primary(run, A, "afterwards");
 }
 
 /* Nobody speaks to it, and it says nothing: it stays on its standby, until it has something to say.
@@ -168,21 +168,21 @@ void us_fault_silent_guest(struct us_run *run)
 {
 	uint64_t since;
 
-	us_do_start(run, &(struct us_vm_options){ .host = A });
+	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
 	us_do_attach(run, A, NULL, false);
-	us_do_ctl(run, A, "prepare", "web", NULL);
-	us_expect_boot(run, A, "guest: ready");
-	us_do_guest(run, A, "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6");
+	us_do_understudy(run, A, "prepare", "web", NULL);
+	us_expect_console(run, A, "guest: ready");
+	us_do_in_guest(run, A, "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6");
 
-	us_phase(run, "struck");
-	since = us_mark();
-	us_do_ctl(run, A, "finish", "web", NULL);
+	us_run_begin_phase(run, "struck");
+	since = us_lab_timeline_now();
+	us_do_understudy(run, A, "finish", "web", NULL);
 	us_expect_event(run, since, A, "move", "did not use the primary in time");
-	us_expect(run, A, "web0", "path", "standby");
+	us_expect_status(run, A, "web0", "path", "standby");
 
-	us_phase(run, "made whole");
-	us_do_probe(run);
-	us_expect_primary(run, A, "afterwards");
+	us_run_begin_phase(run, "made whole");
+	us_do_start_probes(run);
+	us_expect_on_primary(run, A, "afterwards");
 }
 
 /*
@@ -193,14 +193,14 @@ void us_fault_changed_mac(struct us_run *run)
 {
 	uint64_t since = strike(run);
 
-	us_do_guest(run, A, EACH_PRIMARY "address 02:00:00:83:00:aa; done");
+	us_do_in_guest(run, A, EACH_PRIMARY "address 02:00:00:83:00:aa; done");
 	us_expect_heard(run);
-	us_expect(run, A, "web0", "primary", "visible");
-	us_expect(run, A, "web0", "path", "primary");
+	us_expect_status(run, A, "web0", "primary", "visible");
+	us_expect_status(run, A, "web0", "path", "primary");
 
-	us_phase(run, "made whole");
-	us_do_guest(run, A, EACH_PRIMARY "address 52:54:00:83:00:01; done");
-	us_expect_primary(run, A, "afterwards");
+	us_run_begin_phase(run, "made whole");
+	us_do_in_guest(run, A, EACH_PRIMARY "address 52:54:00:83:00:01; done");
+	us_expect_on_primary(run, A, "afterwards");
 	us_expect_never(run, A, "web0", "hiding", since);
 }
 
@@ -212,22 +212,22 @@ static void expect_few_plugs(struct us_run *run, uint64_t since)
 	for (size_t i = 0; i < run->timeline.count; i++)
 		plugs += run->timeline.events[i].time_usec >= since &&
 			 strstr(run->timeline.events[i].detail, "hidden → exposing") != NULL;
-	us_say(run, "%u plugs after %d resets", plugs, RESETS);
+	us_run_say(run, "%u plugs after %d resets", plugs, RESETS);
 	if (plugs > RESETS / 3)
-		us_fail(run, "%u plugs after %d resets", plugs, RESETS);
+		us_run_fail(run, "%u plugs after %d resets", plugs, RESETS);
 }
 
 void us_fault_flood_of_resets(struct us_run *run)
 {
 	uint64_t since = strike(run);
 
-	us_say(run, "host-a: %d times system_reset", RESETS);
+	us_run_say(run, "host-a: %d times system_reset", RESETS);
 	for (int i = 0; i < RESETS; i++)
 		do_qmp(run, "system_reset", NULL);
 	us_expect_event(run, since, A, "DEVICE_DELETED", NULL);
-	us_expect_boot(run, A, "guest: ready");
-	us_phase(run, "made whole");
-	us_expect_primary(run, A, "afterwards");
+	us_expect_console(run, A, "guest: ready");
+	us_run_begin_phase(run, "made whole");
+	us_expect_on_primary(run, A, "afterwards");
 	expect_few_plugs(run, since);
 }
 
@@ -235,50 +235,50 @@ void us_fault_flood_of_resets(struct us_run *run)
 void us_fault_panic(struct us_run *run)
 {
 	strike(run);
-	us_do_guest(run, A, "echo 0 >/proc/sys/kernel/panic");
+	us_do_in_guest(run, A, "echo 0 >/proc/sys/kernel/panic");
 	run->may_crash = true;
-	us_say(run, "guest: panics, and stays so");
-	if (!us_has_failed(run))
-		us_vm_guest_type(&run->vms[A], "echo c >/proc/sysrq-trigger");
-	us_expect_boot(run, A, "Kernel panic");
+	us_run_say(run, "guest: panics, and stays so");
+	if (!us_run_has_failed(run))
+		us_lab_vm_guest_type(&run->vms[A], "echo c >/proc/sysrq-trigger");
+	us_expect_console(run, A, "Kernel panic");
 	expect_refusal(run, "not acknowledged", (const char *const[]){ "hide", "web0", NULL });
-	us_expect(run, A, "web0", "primary", "hiding");
+	us_expect_status(run, A, "web0", "primary", "hiding");
 
-	us_phase(run, "made whole");
-	us_say(run, "host-a: someone resets the VM");
+	us_run_begin_phase(run, "made whole");
+	us_run_say(run, "host-a: someone resets the VM");
 	do_qmp(run, "system_reset", NULL);
-	us_expect(run, A, "web0", "primary", "hidden");
-	us_expect_boot(run, A, "guest: ready");
-	us_do_ctl(run, A, "expose", "web0", NULL);
-	us_expect_primary(run, A, "afterwards");
+	us_expect_status(run, A, "web0", "primary", "hidden");
+	us_expect_console(run, A, "guest: ready");
+	us_do_understudy(run, A, "expose", "web0", NULL);
+	us_expect_on_primary(run, A, "afterwards");
 }
 
 void us_fault_power_off(struct us_run *run)
 {
 	strike(run);
-	us_say(run, "guest: powers off");
-	if (!us_has_failed(run))
-		us_vm_guest_type(&run->vms[A], "poweroff -f");
-	us_expect(run, A, "web0", "path", "none");
-	us_fault_begin_anew(run);
+	us_run_say(run, "guest: powers off");
+	if (!us_run_has_failed(run))
+		us_lab_vm_guest_type(&run->vms[A], "poweroff -f");
+	us_expect_status(run, A, "web0", "path", "none");
+	us_fault_restart_vm(run);
 }
 
 /* Someone else pauses the VM for a minute, in the middle of which it is to be hidden. */
 void us_fault_pause(struct us_run *run)
 {
 	strike(run);
-	us_say(run, "host-a: someone stops the VM for a minute");
+	us_run_say(run, "host-a: someone stops the VM for a minute");
 	do_qmp(run, "stop", NULL);
 	expect_refusal(run, "not acknowledged", (const char *const[]){ "hide", "web0", NULL });
-	if (!us_has_failed(run))
-		us_lab_rest(run->lab, 40 * US_USEC_PER_SEC);
-	us_say(run, "host-a: and has it go on");
+	if (!us_run_has_failed(run))
+		us_lab_sleep(run->lab, 40 * US_USEC_PER_SEC);
+	us_run_say(run, "host-a: and has it go on");
 	do_qmp(run, "cont", NULL);
 
-	us_phase(run, "made whole");
-	us_expect(run, A, "web0", "primary", "hidden");
-	us_do_ctl(run, A, "expose", "web0", NULL);
-	us_expect_primary(run, A, "afterwards");
+	us_run_begin_phase(run, "made whole");
+	us_expect_status(run, A, "web0", "primary", "hidden");
+	us_do_understudy(run, A, "expose", "web0", NULL);
+	us_expect_on_primary(run, A, "afterwards");
 }
 
 /* Someone else's device_del: the primary goes, and comes back by itself. */
@@ -286,12 +286,12 @@ void us_fault_vanished_device(struct us_run *run)
 {
 	uint64_t since = strike(run);
 
-	us_say(run, "host-a: someone deletes the primary");
+	us_run_say(run, "host-a: someone deletes the primary");
 	do_qmp(run, "device_del", json_pack("{s:s}", "id", "understudy-web0"));
 	us_expect_event(run, since, A, "DEVICE_DELETED", NULL);
 	us_expect_answered(run);
 	us_transition(run, "made whole", "struck");
-	us_expect_primary(run, A, "afterwards");
+	us_expect_on_primary(run, A, "afterwards");
 }
 
 /* QEMU cannot have the tap: it is in use. */
@@ -299,25 +299,25 @@ void us_fault_refused_plug(struct us_run *run)
 {
 	uint64_t since;
 
-	us_do_start(run, &(struct us_vm_options){ .host = A });
+	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
 	us_do_attach(run, A, NULL, false);
-	us_do_ctl(run, A, "prepare", "web", NULL);
-	us_expect_boot(run, A, "guest: ready");
-	us_do_probe(run);
-	us_say(run, "host-a: someone takes the primary's tap");
+	us_do_understudy(run, A, "prepare", "web", NULL);
+	us_expect_console(run, A, "guest: ready");
+	us_do_start_probes(run);
+	us_run_say(run, "host-a: someone takes the primary's tap");
 	do_qmp(run, "netdev_add",
 	       json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "tap", "id", "other", "ifname",
 			 "web0-p", "script", "no", "downscript", "no"));
 
-	since = us_mark();
+	since = us_lab_timeline_now();
 	us_transition(run, "struck", "struck");
-	us_do_ctl(run, A, "finish", "web", NULL);
+	us_do_understudy(run, A, "finish", "web", NULL);
 	us_expect_event(run, since, A, "move", "Device or resource busy");
-	us_expect(run, A, "web0", "primary", "hidden");
-	us_expect(run, A, "web0", "path", "standby");
+	us_expect_status(run, A, "web0", "primary", "hidden");
+	us_expect_status(run, A, "web0", "path", "standby");
 	us_expect_answered(run);
 
 	us_transition(run, "made whole", "struck");
 	do_qmp(run, "netdev_del", json_pack("{s:s}", "id", "other"));
-	us_expect_primary(run, A, "afterwards");
+	us_expect_on_primary(run, A, "afterwards");
 }

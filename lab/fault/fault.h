@@ -54,11 +54,11 @@ extern const struct us_fault us_faults[];
 /* The fault that this scenario is, or NULL. */
 const struct us_fault *us_fault_of(const struct us_scenario *scenario);
 /* How it is made, and what is promised, in a line each. Return @buffer. */
-const char *us_fault_made(const struct us_fault *fault, char buffer[160]);
-const char *us_fault_promised(const struct us_fault *fault);
+const char *us_fault_description(const struct us_fault *fault, char buffer[160]);
+const char *us_fault_expectation(const struct us_fault *fault);
 
 /* fault-strike.c, fault-guest.c */
-void us_fault_strike(struct us_run *run);
+void us_fault_inject(struct us_run *run);
 void us_fault_ignored_unplug(struct us_run *run);
 void us_fault_late_acknowledgement(struct us_run *run);
 void us_fault_unloaded_module(struct us_run *run);
@@ -74,14 +74,14 @@ void us_fault_vanished_device(struct us_run *run);
 void us_fault_refused_plug(struct us_run *run);
 
 /* Starts a VM anew whose QEMU is gone: it is taken over, and shown its primary. */
-void us_fault_begin_anew(struct us_run *run);
+void us_fault_restart_vm(struct us_run *run);
 
 /* The guest uses its primary on @host; a steady phase of this name (static) begins. */
-void us_expect_primary(struct us_run *run, enum us_lab_host host, const char *phase);
+void us_expect_on_primary(struct us_run *run, enum us_lab_host host, const char *phase);
 
 /* line.c: what host-a's daemon calls instead of host-b's socket, so that it can be cut. */
-struct us_line;
-int us_line_new(struct us_line **ret_line, sd_event *loop, const char *path, const char *target);
+struct us_fault_relay;
+int us_fault_relay_new(struct us_fault_relay **ret_line, sd_event *loop, const char *path, const char *target);
 /* Ends all connections, and takes no more. NULL is fine for both. */
-void us_line_cut(struct us_line *line);
-void us_line_free(struct us_line *line);
+void us_fault_relay_cut(struct us_fault_relay *line);
+void us_fault_relay_free(struct us_fault_relay *line);

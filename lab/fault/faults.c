@@ -12,7 +12,7 @@
 	{                                                                                          \
 		.scenario = { .name = id,                                                          \
 			      .summary = "a victim is struck in a transition",                     \
-			      .run = us_fault_strike,                                              \
+			      .run = us_fault_inject,                                              \
 			      .migrates = US_FAULT_##of_transition == US_FAULT_MIGRATE },          \
 		.transition = US_FAULT_##of_transition, .victim = US_VICTIM_##of_victim,           \
 		.host = on_host, .at = where, .end = US_FAULT_##ends, __VA_ARGS__                  \
@@ -151,7 +151,7 @@ const struct us_fault *us_fault_of(const struct us_scenario *scenario)
 	return NULL;
 }
 
-const char *us_fault_made(const struct us_fault *fault, char buffer[160])
+const char *us_fault_description(const struct us_fault *fault, char buffer[160])
 {
 	static const struct {
 		const char *who, *what;
@@ -177,7 +177,7 @@ const char *us_fault_made(const struct us_fault *fault, char buffer[160])
 	return buffer;
 }
 
-const char *us_fault_promised(const struct us_fault *fault)
+const char *us_fault_expectation(const struct us_fault *fault)
 {
 	static const char *const reached[] = {
 		[US_FAULT_EXPOSE] = "network at once; the primary is shown",

@@ -12,7 +12,7 @@
 #include "util/list.h"
 #include "util/stream.h"
 
-struct us_line {
+struct us_fault_relay {
 	sd_event *loop;
 	sd_event_source *listener;
 	struct us_list connections;
@@ -77,7 +77,7 @@ static int connect_to(const char *path)
 static int on_caller(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
-	struct us_line *line = userdata;
+	struct us_fault_relay *line = userdata;
 
 	if (!connection)
 		return -ENOMEM;
@@ -94,11 +94,11 @@ static int on_caller(sd_event_source *source, int fd, uint32_t revents, void *us
 	return 0;
 }
 
-int us_line_new(struct us_line **ret_line, sd_event *loop, const char *path, const char *target)
+int us_fault_relay_new(struct us_fault_relay **ret_line, sd_event *loop, const char *path, const char *target)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	US_CLEANUP(us_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct us_line *line = calloc(1, sizeof(*line));
+	struct us_fault_relay *line = calloc(1, sizeof(*line));
 	int r = -ENOMEM;
 
 	if (!line)
@@ -112,7 +112,7 @@ int us_line_new(struct us_line **ret_line, sd_event *loop, const char *path, con
 	else
 		r = sd_event_add_io(loop, &line->listener, fd, EPOLLIN, on_caller, line);
 	if (r < 0) {
-		us_line_free(line);
+		us_fault_relay_free(line);
 		return r;
 	}
 	sd_event_source_set_io_fd_own(line->listener, true);
@@ -121,7 +121,7 @@ int us_line_new(struct us_line **ret_line, sd_event *loop, const char *path, con
 	return 0;
 }
 
-void us_line_cut(struct us_line *line)
+void us_fault_relay_cut(struct us_fault_relay *line)
 {
 	struct connection *connection;
 
@@ -132,8 +132,8 @@ void us_line_cut(struct us_line *line)
 		connection_free(connection);
 }
 
-void us_line_free(struct us_line *line)
+void us_fault_relay_free(struct us_fault_relay *line)
 {
-	us_line_cut(line);
+	us_fault_relay_cut(line);
 	free(line);
 }

@@ -34,7 +34,7 @@ static const char *text_of(const json_t *json, const char *key)
 	return text ? text : "";
 }
 
-const char *us_demo_count(json_int_t count, char text[32])
+const char *us_summary_count(json_int_t count, char text[32])
 {
 	char digits[32];
 	size_t length, n = 0;
@@ -49,7 +49,7 @@ const char *us_demo_count(json_int_t count, char text[32])
 	return text;
 }
 
-const char *us_demo_duration(const json_t *ms, char text[32])
+const char *us_summary_duration(const json_t *ms, char text[32])
 {
 	double value = json_number_value(ms);
 
@@ -62,7 +62,7 @@ const char *us_demo_duration(const json_t *ms, char text[32])
 	return text;
 }
 
-const char *us_demo_qemu(const json_t *report, char text[32])
+const char *us_summary_qemu(const json_t *report, char text[32])
 {
 	const char *version = text_of(json_object_get(report, "versions"), "qemu");
 
@@ -71,7 +71,7 @@ const char *us_demo_qemu(const json_t *report, char text[32])
 	return text;
 }
 
-const char *us_demo_card(const json_t *report, char text[64])
+const char *us_summary_card(const json_t *report, char text[64])
 {
 	const char *primary = text_of(report, "primary");
 
@@ -81,7 +81,7 @@ const char *us_demo_card(const json_t *report, char text[64])
 	return text;
 }
 
-const json_t *us_demo_transition(const json_t *report, const char *name)
+const json_t *us_summary_transition(const json_t *report, const char *name)
 {
 	json_t *transition;
 	size_t i;
@@ -92,7 +92,7 @@ const json_t *us_demo_transition(const json_t *report, const char *name)
 	return NULL;
 }
 
-json_int_t us_demo_number(const json_t *transition, const char *direction, const char *key)
+json_int_t us_summary_number(const json_t *transition, const char *direction, const char *key)
 {
 	return json_integer_value(json_object_get(json_object_get(transition, direction), key));
 }
@@ -110,7 +110,7 @@ static const json_t *report_of(const json_t *reports, const char *manager)
 
 static const char *cell(const json_t *report, size_t row, char text[32])
 {
-	const json_t *transition = us_demo_transition(report, TRANSITION), *from = report;
+	const json_t *transition = us_summary_transition(report, TRANSITION), *from = report;
 
 	if (!report)
 		return "not run";
@@ -119,11 +119,11 @@ static const char *cell(const json_t *report, size_t row, char text[32])
 	if (!transition)
 		return "unknown";
 	if (!rows[row].is_duration)
-		return us_demo_count(us_demo_number(transition, rows[row].direction, rows[row].key),
+		return us_summary_count(us_summary_number(transition, rows[row].direction, rows[row].key),
 				     text);
 	if (rows[row].direction)
 		from = json_object_get(transition, rows[row].direction);
-	return us_demo_duration(json_object_get(from, rows[row].key), text);
+	return us_summary_duration(json_object_get(from, rows[row].key), text);
 }
 
 static void print_table(FILE *out, const json_t *reports)
@@ -159,7 +159,7 @@ static void print_verdict(FILE *out, const json_t *report, const char *title)
 		fprintf(out, "  %s\n", json_string_value(failure));
 }
 
-void us_demo_summarize(FILE *out, const json_t *reports)
+void us_summary_print(FILE *out, const json_t *reports)
 {
 	const json_t *any = json_array_get(reports, 0);
 	char qemu[32], rate[32], card[64];
@@ -169,10 +169,10 @@ void us_demo_summarize(FILE *out, const json_t *reports)
 		"host-a to host-b, once with Understudy and once with QEMU's own failover. "
 		"Meanwhile\n"
 		"%s frames a second were sent to it, and up to 1,000 by it. QEMU is %s.\n\n",
-		us_demo_card(any, card),
+		us_summary_card(any, card),
 		json_array_size(reports) < US_ARRAY_LENGTH(columns) ? "was to be" : "was",
-		us_demo_count(json_integer_value(json_object_get(any, "rate")), rate),
-		us_demo_qemu(any, qemu));
+		us_summary_count(json_integer_value(json_object_get(any, "rate")), rate),
+		us_summary_qemu(any, qemu));
 	print_table(out, reports);
 	fprintf(out,
 		"\nCounted from the command to migrate until the guest used the card on host-b.\n"

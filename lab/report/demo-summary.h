@@ -5,19 +5,19 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* Prints what was done and a table. @reports (see us_report()): of one scenario, one for each
+/* Prints what was done and a table. @reports (see us_report_new()): of one scenario, one for each
  * manager that was run; of a run that is invalid no number is printed. */
-void us_demo_summarize(FILE *out, const json_t *reports);
+void us_summary_print(FILE *out, const json_t *reports);
 
 /* "12,345" */
-const char *us_demo_count(json_int_t count, char text[32]);
+const char *us_summary_count(json_int_t count, char text[32]);
 /* "79 ms", "1.2 s"; "unknown" if @ms is none. */
-const char *us_demo_duration(const json_t *ms, char text[32]);
+const char *us_summary_duration(const json_t *ms, char text[32]);
 /* "10.0.13" of the report's QEMU. */
-const char *us_demo_qemu(const json_t *report, char text[32]);
+const char *us_summary_qemu(const json_t *report, char text[32]);
 /* What stands for the passed-through card: "an emulated vmxnet3". */
-const char *us_demo_card(const json_t *report, char text[64]);
+const char *us_summary_card(const json_t *report, char text[64]);
 /* Of a report: its transition @name, or NULL. */
-const json_t *us_demo_transition(const json_t *report, const char *name);
+const json_t *us_summary_transition(const json_t *report, const char *name);
 /* Of a transition: its count @key ("lost" …) for @direction ("to_guest", "from_guest"). */
-json_int_t us_demo_number(const json_t *transition, const char *direction, const char *key);
+json_int_t us_summary_number(const json_t *transition, const char *direction, const char *key);

@@ -50,7 +50,7 @@ static void draw_loss(struct drawing *drawing, uint64_t time_usec)
 
 static void draw_delay(struct drawing *drawing, uint64_t time_usec, int32_t delay_usec)
 {
-	if (delay_usec == US_PROBE_NO_DELAY)
+	if (delay_usec == US_LAB_PROBE_NO_DELAY)
 		return;
 	if (delay_usec < (int32_t)IN_TIME_USEC && drawing->in_time++ % THINNED)
 		return;
@@ -72,7 +72,7 @@ static json_t *drawing_end(struct drawing *drawing)
 			 "lost", drawing->lost);
 }
 
-static bool is_in_a_boot(const struct us_probe *probe, uint64_t seq)
+static bool is_in_a_boot(const struct us_lab_probe *probe, uint64_t seq)
 {
 	for (unsigned i = 0; i < probe->sessions_count; i++)
 		if (seq >= probe->sessions[i].first &&
@@ -81,7 +81,7 @@ static bool is_in_a_boot(const struct us_probe *probe, uint64_t seq)
 	return false;
 }
 
-static json_t *draw_to_guest(const struct us_run *run, const struct us_probe *probe)
+static json_t *draw_to_guest(const struct us_run *run, const struct us_lab_probe *probe)
 {
 	struct drawing drawing = drawing_new(run);
 
@@ -96,14 +96,14 @@ static json_t *draw_to_guest(const struct us_run *run, const struct us_probe *pr
 }
 
 /* The missing between two arrivals; a late one is not missing, and is rare enough to look for. */
-static void draw_missing(struct drawing *drawing, const struct us_probe *probe, uint64_t before,
+static void draw_missing(struct drawing *drawing, const struct us_lab_probe *probe, uint64_t before,
 			 uint64_t now)
 {
-	const struct us_probe_arrival *a = &probe->arrivals[before], *b = &probe->arrivals[now];
+	const struct us_lab_probe_arrival *a = &probe->arrivals[before], *b = &probe->arrivals[now];
 	uint64_t missing = b->seq - a->seq - 1;
 
-	for (uint64_t i = now + 1; i < us_probe_heard(probe) && missing; i++) {
-		const struct us_probe_arrival *late = &probe->arrivals[i];
+	for (uint64_t i = now + 1; i < us_lab_probe_heard(probe) && missing; i++) {
+		const struct us_lab_probe_arrival *late = &probe->arrivals[i];
 
 		if (late->time_usec > b->time_usec + US_USEC_PER_SEC)
 			break;
@@ -117,13 +117,13 @@ static void draw_missing(struct drawing *drawing, const struct us_probe *probe, 
 	draw_losses(drawing);
 }
 
-static json_t *draw_from_guest(const struct us_run *run, const struct us_probe *probe)
+static json_t *draw_from_guest(const struct us_run *run, const struct us_lab_probe *probe)
 {
 	struct drawing drawing = drawing_new(run);
 	uint64_t newest = 0;
 
-	for (uint64_t i = 0; i < us_probe_heard(probe); i++) {
-		const struct us_probe_arrival *arrival = &probe->arrivals[i];
+	for (uint64_t i = 0; i < us_lab_probe_heard(probe); i++) {
+		const struct us_lab_probe_arrival *arrival = &probe->arrivals[i];
 
 		draw_delay(&drawing, arrival->time_usec, arrival->delay_usec);
 		if (arrival->session != probe->arrivals[newest].session)
@@ -145,7 +145,7 @@ json_t *us_html_frames(const struct us_run *run)
 		if (run->probes[nic])
 			json_array_append_new(
 				list,
-				json_pack("{s:s,s:o,s:o}", "pair", us_net_nics[nic].pair,
+				json_pack("{s:s,s:o,s:o}", "pair", us_lab_net_nics[nic].pair,
 					  "to_guest", draw_to_guest(run, run->probes[nic]),
 					  "from_guest", draw_from_guest(run, run->probes[nic])));
 	return list;

@@ -8,10 +8,10 @@
 #include "lab/report/report.h"
 #include "lab/traffic/tcp.h"
 
-typedef void count_fn(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,
-		      struct us_probe_count *ret_count);
-typedef void delay_fn(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,
-		      struct us_probe_delay *ret_delay);
+typedef void count_fn(const struct us_lab_probe *probe, uint64_t from_usec, uint64_t until_usec,
+		      struct us_lab_probe_count *ret_count);
+typedef void delay_fn(const struct us_lab_probe *probe, uint64_t from_usec, uint64_t until_usec,
+		      struct us_lab_probe_delay *ret_delay);
 
 struct span {
 	const char *name;
@@ -29,29 +29,29 @@ static bool next(const struct us_run *run, unsigned *index, struct span *ret_spa
 		return false;
 	*ret_span = (struct span){ run->phases[i].transition, run->phases[i].begin_usec, 0 };
 	while (i < run->phases_count && run->phases[i].transition == ret_span->name)
-		ret_span->end_usec = us_phase_end(run, i++);
+		ret_span->end_usec = us_run_phase_end(run, i++);
 	*index = i;
 	return true;
 }
 
 /* What is usual: the least median of a steady phase. */
-static struct us_probe_delay usual(const struct us_run *run, const struct us_probe *probe,
+static struct us_lab_probe_delay usual(const struct us_run *run, const struct us_lab_probe *probe,
 				   delay_fn *delay_of)
 {
-	struct us_probe_delay least = {}, delay;
+	struct us_lab_probe_delay least = {}, delay;
 
 	for (unsigned i = 0; i < run->phases_count; i++) {
 		if (!run->phases[i].is_steady)
 			continue;
-		delay_of(probe, run->phases[i].begin_usec, us_phase_end(run, i), &delay);
+		delay_of(probe, run->phases[i].begin_usec, us_run_phase_end(run, i), &delay);
 		if (delay.frames && (!least.frames || delay.p50_usec < least.p50_usec))
 			least = delay;
 	}
 	return least;
 }
 
-static void add_delay(json_t *json, const struct us_probe_delay *delay,
-		      const struct us_probe_delay *steady)
+static void add_delay(json_t *json, const struct us_lab_probe_delay *delay,
+		      const struct us_lab_probe_delay *steady)
 {
 	json_t *more;
 
@@ -65,37 +65,37 @@ static void add_delay(json_t *json, const struct us_probe_delay *delay,
 	json_decref(more);
 }
 
-static json_t *direction(const struct us_run *run, const struct us_probe *probe,
+static json_t *direction(const struct us_run *run, const struct us_lab_probe *probe,
 			 const struct span *span, count_fn *count_of, delay_fn *delay_of)
 {
-	struct us_probe_delay delay, steady = usual(run, probe, delay_of);
-	struct us_probe_count count;
+	struct us_lab_probe_delay delay, steady = usual(run, probe, delay_of);
+	struct us_lab_probe_count count;
 	json_t *json;
 
 	count_of(probe, span->begin_usec, span->end_usec, &count);
 	delay_of(probe, span->begin_usec, span->end_usec, &delay);
-	json = us_report_count(&count);
+	json = us_report_count_json(&count);
 	add_delay(json, &delay, &steady);
 	return json;
 }
 
 /* A gap from the guest is a pause already: it is between arrivals. */
-static void add_pauses(const struct us_probe *probe, const struct span *span, json_t *transition)
+static void add_pauses(const struct us_lab_probe *probe, const struct span *span, json_t *transition)
 {
 	json_t *from = json_object_get(transition, "from_guest");
 	uint64_t pause_usec;
 
 	json_object_set(from, "longest_pause_ms", json_object_get(from, "longest_gap_ms"));
-	if (us_probe_pause_to_guest(probe, span->begin_usec, span->end_usec, &pause_usec))
+	if (us_lab_probe_pause_to_guest(probe, span->begin_usec, span->end_usec, &pause_usec))
 		json_object_set_new(json_object_get(transition, "to_guest"), "longest_pause_ms",
 				    json_real(pause_usec / 1e3));
 }
 
 static json_t *tcp(const struct us_run *run, const struct span *span)
 {
-	struct us_tcp_count count;
+	struct us_lab_tcp_count count;
 
-	us_tcp_count(run->tcp, span->begin_usec, span->end_usec, &count);
+	us_lab_tcp_count(run->tcp, span->begin_usec, span->end_usec, &count);
 	return json_pack("{s:I,s:i,s:f,s:I,s:I,s:f}", "bytes", (json_int_t)count.bytes,
 			 "lowest_percent", (int)count.lowest_percent, "stall_ms",
 			 count.stall_usec / 1e3, "retransmitted", (json_int_t)count.retransmitted,
@@ -156,14 +156,14 @@ json_t *us_report_transitions(struct us_run *run)
 				continue;
 			json = json_pack(
 				"{s:s,s:s,s:f,s:f,s:o,s:o}", "transition", span.name, "pair",
-				us_net_nics[nic].pair, "begin_ms",
+				us_lab_net_nics[nic].pair, "begin_ms",
 				(span.begin_usec - run->begin_usec) / 1e3, "duration_ms",
 				(span.end_usec - span.begin_usec) / 1e3, "to_guest",
-				direction(run, run->probes[nic], &span, us_probe_count_to_guest,
-					  us_probe_delay_to_guest),
+				direction(run, run->probes[nic], &span, us_lab_probe_count_to_guest,
+					  us_lab_probe_delay_to_guest),
 				"from_guest",
-				direction(run, run->probes[nic], &span, us_probe_count_from_guest,
-					  us_probe_delay_from_guest));
+				direction(run, run->probes[nic], &span, us_lab_probe_count_from_guest,
+					  us_lab_probe_delay_from_guest));
 			add_pauses(run->probes[nic], &span, json);
 			if (run->tcp && nic == 0)
 				json_object_set_new(json, "tcp", tcp(run, &span));

@@ -10,15 +10,15 @@
 #include "util/clock.h"
 
 static void count(const struct us_run *run, unsigned phase, unsigned nic,
-		  struct us_probe_count *to_guest, struct us_probe_count *from_guest)
+		  struct us_lab_probe_count *to_guest, struct us_lab_probe_count *from_guest)
 {
-	uint64_t begin_usec = run->phases[phase].begin_usec, end_usec = us_phase_end(run, phase);
+	uint64_t begin_usec = run->phases[phase].begin_usec, end_usec = us_run_phase_end(run, phase);
 
-	us_probe_count_to_guest(run->probes[nic], begin_usec, end_usec, to_guest);
-	us_probe_count_from_guest(run->probes[nic], begin_usec, end_usec, from_guest);
+	us_lab_probe_count_to_guest(run->probes[nic], begin_usec, end_usec, to_guest);
+	us_lab_probe_count_from_guest(run->probes[nic], begin_usec, end_usec, from_guest);
 }
 
-json_t *us_report_count(const struct us_probe_count *count)
+json_t *us_report_count_json(const struct us_lab_probe_count *count)
 {
 	return json_pack("{s:I,s:I,s:I,s:I,s:f}", "sent", (json_int_t)count->sent, "lost",
 			 (json_int_t)count->lost, "duplicated", (json_int_t)count->duplicated,
@@ -26,7 +26,7 @@ json_t *us_report_count(const struct us_probe_count *count)
 			 count->longest_gap_usec / 1e3);
 }
 
-static void print_count(const struct us_run *run, const struct us_probe_count *count)
+static void print_count(const struct us_run *run, const struct us_lab_probe_count *count)
 {
 	fprintf(run->out, " | %7" PRIu64 " %6" PRIu64 " %4" PRIu64 " %6" PRIu64 " %7.0f ms",
 		count->sent, count->lost, count->duplicated, count->reordered,
@@ -35,12 +35,12 @@ static void print_count(const struct us_run *run, const struct us_probe_count *c
 
 /*
  * What comes while a VF's driver starts or stops goes to the VF and to the PF, because nobody can
- * know whether the guest gets it (net/sriov.h): it may come twice, but is not lost.
+ * know whether the guest gets it (net/vf/sriov.h): it may come twice, but is not lost.
  */
 static uint64_t twice(const struct us_run *run, const struct us_run_phase *phase,
-		      const struct us_probe_count *to)
+		      const struct us_lab_probe_count *to)
 {
-	bool may_be = !phase->is_steady && us_machine_is(run->lab, us_lab_host_name(US_LAB_HOST_A));
+	bool may_be = !phase->is_steady && us_lab_is_machine(run->lab, us_lab_host_name(US_LAB_HOST_A));
 
 	return may_be ? 0 : to->duplicated;
 }
@@ -48,9 +48,9 @@ static uint64_t twice(const struct us_run *run, const struct us_run_phase *phase
 static json_t *report_phase(struct us_run *run, unsigned i, unsigned nic)
 {
 	const struct us_run_phase *phase = &run->phases[i];
-	double duration_ms = (us_phase_end(run, i) - phase->begin_usec) / 1e3;
-	const char *pair = us_net_nics[nic].pair;
-	struct us_probe_count to, from;
+	double duration_ms = (us_run_phase_end(run, i) - phase->begin_usec) / 1e3;
+	const char *pair = us_lab_net_nics[nic].pair;
+	struct us_lab_probe_count to, from;
 
 	count(run, i, nic, &to, &from);
 	fprintf(run->out, "%-18s %-5s %7.1f s", phase->name, pair, duration_ms / 1e3);
@@ -58,17 +58,17 @@ static json_t *report_phase(struct us_run *run, unsigned i, unsigned nic)
 	print_count(run, &from);
 	fprintf(run->out, "\n");
 	if (phase->loss == US_RUN_LOSS_NONE && from.lost)
-		us_fail(run, "phase %s, %s: %" PRIu64 " frames from the guest were lost",
+		us_run_fail(run, "phase %s, %s: %" PRIu64 " frames from the guest were lost",
 			phase->name, pair, from.lost);
 	if (phase->loss != US_RUN_LOSS_ALLOWED && to.lost + twice(run, phase, &to))
-		us_fail(run,
+		us_run_fail(run,
 			"phase %s, %s: %" PRIu64 " frames to the guest were lost, %" PRIu64
 			" came twice",
 			phase->name, pair, to.lost, to.duplicated);
 	return json_pack("{s:s,s:s,s:f,s:f,s:o,s:o}", "phase", phase->name, "pair", pair,
 			 "begin_ms", (phase->begin_usec - run->begin_usec) / 1e3, "duration_ms",
-			 duration_ms, "to_guest", us_report_count(&to), "from_guest",
-			 us_report_count(&from));
+			 duration_ms, "to_guest", us_report_count_json(&to), "from_guest",
+			 us_report_count_json(&from));
 }
 
 static json_t *report_phases(struct us_run *run)
@@ -146,12 +146,12 @@ static char *first_line(char *text)
 static json_t *versions(const struct us_run *run)
 {
 	static const char *const release[] = { "uname", "-r", NULL };
-	const char *host = run->lab->options.hosts == US_HOSTS_VM ? "host-a" : NULL;
+	const char *host = run->lab->options.hosts == US_LAB_HOST_KIND_MACHINE ? "host-a" : NULL;
 	const char *const qemu[] = { run->lab->qemu, "--version", NULL };
 	const char *const cli[] = { run->lab->cli, "--version", NULL };
-	US_CLEANUP(us_freep) char *qemu_text = first_line(us_proc_read(run->lab, host, qemu));
-	US_CLEANUP(us_freep) char *cli_text = first_line(us_proc_read(run->lab, NULL, cli));
-	US_CLEANUP(us_freep) char *kernel = first_line(us_proc_read(run->lab, host, release));
+	US_CLEANUP(us_freep) char *qemu_text = first_line(us_lab_process_read(run->lab, host, qemu));
+	US_CLEANUP(us_freep) char *cli_text = first_line(us_lab_process_read(run->lab, NULL, cli));
+	US_CLEANUP(us_freep) char *kernel = first_line(us_lab_process_read(run->lab, host, release));
 
 	return json_pack("{s:s?,s:s?,s:s,s:s?}", "qemu", qemu_text, "understudy", cli_text,
 			 "guest_kernel", run->lab->kernel_version, "host_kernel", kernel);
@@ -168,7 +168,7 @@ static json_t *stop_to_resume(const struct us_run *run)
 
 		if (strcmp(stop->name, "STOP"))
 			continue;
-		resume = us_timeline_find(&run->timeline, stop->time_usec,
+		resume = us_lab_timeline_find(&run->timeline, stop->time_usec,
 					  is_a ? "host-b" : "host-a", "RESUME", NULL);
 		if (resume && resume->time_usec - stop->time_usec > longest_usec)
 			longest_usec = resume->time_usec - stop->time_usec;
@@ -178,7 +178,7 @@ static json_t *stop_to_resume(const struct us_run *run)
 
 static const char *verdict(const struct us_run *run)
 {
-	return run->invalid[0] ? "invalid" : us_has_failed(run) ? "fail" : "pass";
+	return run->invalid[0] ? "invalid" : us_run_has_failed(run) ? "fail" : "pass";
 }
 
 /* Why, and what the guest's kernel said; the counts above mean nothing. */
@@ -190,7 +190,7 @@ static void print_invalid(const struct us_run *run)
 			fprintf(run->out, "    | %s\n", run->timeline.events[i].detail);
 }
 
-json_t *us_report(struct us_run *run)
+json_t *us_report_new(struct us_run *run)
 {
 	json_t *events = report_events(run), *phases = report_phases(run),
 	       *transitions = us_report_transitions(run), *failures = json_array(), *report;
@@ -210,12 +210,12 @@ json_t *us_report(struct us_run *run)
 	}
 	fprintf(run->out, "%s: %s\n\n", run->scenario->name,
 		run->invalid[0]	     ? "INVALID"
-		: us_has_failed(run) ? "FAIL"
+		: us_run_has_failed(run) ? "FAIL"
 				     : "PASS");
 
 	report = json_pack(
 		"{s:s,s:s,s:i,s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o}", "scenario",
-		run->scenario->name, "manager", us_manager_name(run->lab->options.manager), "rate",
+		run->scenario->name, "manager", us_lab_manager_name(run->lab->options.manager), "rate",
 		(int)run->lab->options.rate, "primary", run->lab->options.primary, "accel",
 		run->lab->options.accel, "machine", run->lab->options.machine->name, "hotplug",
 		run->lab->options.hotplug, "versions", versions(run), "phases", phases,
@@ -224,7 +224,7 @@ json_t *us_report(struct us_run *run)
 		"stop_to_resume_ms", gap, "verdict", verdict(run), "failures", failures);
 	if (run->invalid[0])
 		json_object_set_new(report, "invalid", json_string(run->invalid));
-	json_object_set_new(report, "hosts", json_string(us_hosts_name(run->lab->options.hosts)));
+	json_object_set_new(report, "hosts", json_string(us_lab_host_kind_name(run->lab->options.hosts)));
 	if (run->lab->options.html)
 		json_object_set_new(report, "frames", us_html_frames(run));
 	return report;

@@ -113,7 +113,7 @@ static bool panel_init(struct panel *panel, const json_t *report)
 {
 	*panel = (struct panel){
 		.report = report,
-		.transition = us_demo_transition(report, "migrate"),
+		.transition = us_summary_transition(report, "migrate"),
 		.frames = json_object_get(json_array_get(json_object_get(report, "frames"), 0),
 					  "to_guest"),
 		.title = strcmp(text_of(report, "manager"), "qemu") ? "With Understudy"
@@ -278,7 +278,7 @@ static void draw_pause(FILE *out, const struct axes *axes, const struct panel *p
 	double begin = x_of(axes, begin_ms), end = x_of(axes, end_ms);
 	char text[64], duration[32];
 
-	snprintf(text, sizeof(text), "pause %s", us_demo_duration(pause, duration));
+	snprintf(text, sizeof(text), "pause %s", us_summary_duration(pause, duration));
 	fprintf(out,
 		"<path class='pause' d='M%.1f %dv14M%.1f %dh%.1fM%.1f %dv14' "
 		"stroke-width='1.6'/>\n",
@@ -364,7 +364,7 @@ static void draw_plot(FILE *out, const struct axes *axes, const struct panel *pa
 
 		fprintf(out, "<path class='grid' d='M%d %d.5H%d'/>\n", LEFT, y, WIDTH - RIGHT);
 		draw_text(out, "soft", LEFT - 8, y + 4, "end",
-			  part ? us_demo_duration(ms, text) : "0");
+			  part ? us_summary_duration(ms, text) : "0");
 		json_decref(ms);
 	}
 	draw_text(out, "soft", 14, bottom - PLOT_HEIGHT + 4, "start", "delay");
@@ -375,13 +375,13 @@ static void draw_plot(FILE *out, const struct axes *axes, const struct panel *pa
 
 static void draw_panel(FILE *out, const struct axes *axes, const struct panel *panel)
 {
-	json_int_t lost = us_demo_number(panel->transition, "to_guest", "lost");
+	json_int_t lost = us_summary_number(panel->transition, "to_guest", "lost");
 	char text[128], number[32], sent[32];
 
 	draw_text(out, "head", 14, panel->top + 12, "start", panel->title);
 	snprintf(text, sizeof(text), "%s of %s frames to the guest lost",
-		 us_demo_count(lost, number),
-		 us_demo_count(us_demo_number(panel->transition, "to_guest", "sent"), sent));
+		 us_summary_count(lost, number),
+		 us_summary_count(us_summary_number(panel->transition, "to_guest", "sent"), sent));
 	draw_text(out, lost ? "head lost" : "head none", WIDTH - RIGHT, panel->top + 12, "end",
 		  text);
 	draw_box(out, axes, "stop", panel->stop_ms, panel->resume_ms, panel->top + LANES - 4,
@@ -437,8 +437,8 @@ static void draw_title(FILE *out, const json_t *report)
 	draw_text(out, "title", 14, 26, "start",
 		  "Live migration of a VM with a passed-through network card");
 	snprintf(text, sizeof(text), "%s frames a second to the guest · QEMU %s · the card is %s",
-		 us_demo_count(json_integer_value(json_object_get(report, "rate")), rate),
-		 us_demo_qemu(report, qemu), us_demo_card(report, card));
+		 us_summary_count(json_integer_value(json_object_get(report, "rate")), rate),
+		 us_summary_qemu(report, qemu), us_summary_card(report, card));
 	draw_text(out, "soft", 14, 45, "start", text);
 }
 

@@ -9,17 +9,17 @@
 /* Nobody asks for anything: the guest gets there by itself. */
 void us_scenario_expose(struct us_run *run)
 {
-	us_do_start(run, &(struct us_vm_options){ .host = A });
+	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
 	us_do_attach(run, A, NULL, false);
-	us_expect_boot(run, A, "guest: boot, 1 nics");
-	us_expect_boot(run, A, "guest: ready");
-	us_do_probe(run);
-	us_phase(run, "expose");
-	us_expect(run, A, "web0", "guest", "capable");
-	us_expect(run, A, "web0", "driver_ok", "true");
-	us_expect(run, A, "web0", "primary", "visible");
-	us_expect(run, A, "web0", "path", "primary");
-	us_phase(run, "primary");
+	us_expect_console(run, A, "guest: boot, 1 nics");
+	us_expect_console(run, A, "guest: ready");
+	us_do_start_probes(run);
+	us_run_begin_phase(run, "expose");
+	us_expect_status(run, A, "web0", "guest", "capable");
+	us_expect_status(run, A, "web0", "driver_ok", "true");
+	us_expect_status(run, A, "web0", "primary", "visible");
+	us_expect_status(run, A, "web0", "path", "primary");
+	us_run_begin_phase(run, "primary");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_heard(run);
 }
@@ -29,62 +29,62 @@ void us_scenario_hide(struct us_run *run)
 	us_do_reach_primary(run, NULL);
 
 	us_transition(run, "hide", "hide");
-	us_do_ctl(run, A, "hide", "web0", NULL);
-	us_expect(run, A, "web0", "primary", "hidden");
-	us_expect(run, A, "web0", "path", "standby");
+	us_do_understudy(run, A, "hide", "web0", NULL);
+	us_expect_status(run, A, "web0", "primary", "hidden");
+	us_expect_status(run, A, "web0", "path", "standby");
 	us_expect_traffic(run, A, "web0-s");
-	us_phase_steady(run, "hidden");
+	us_run_begin_steady(run, "hidden");
 	us_expect_traffic(run, A, "web0-s");
 
 	us_transition(run, "expose again", "expose");
-	us_do_ctl(run, A, "expose", "web0", NULL);
-	us_expect(run, A, "web0", "primary", "visible");
-	us_expect(run, A, "web0", "path", "primary");
+	us_do_understudy(run, A, "expose", "web0", NULL);
+	us_expect_status(run, A, "web0", "primary", "visible");
+	us_expect_status(run, A, "web0", "path", "primary");
 	us_expect_traffic(run, A, "web0-p");
-	us_phase_steady(run, "primary again");
+	us_run_begin_steady(run, "primary again");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_heard(run);
 }
 
 void us_scenario_hold(struct us_run *run)
 {
-	uint64_t since = us_mark();
+	uint64_t since = us_lab_timeline_now();
 
-	us_do_start(run, &(struct us_vm_options){ .host = A });
+	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
 	us_do_attach(run, A, NULL, true);
-	us_expect_boot(run, A, "guest: ready");
-	us_expect(run, A, "web0", "guest", "capable");
-	us_expect(run, A, "web0", "driver_ok", "true");
-	us_do_probe(run);
+	us_expect_console(run, A, "guest: ready");
+	us_expect_status(run, A, "web0", "guest", "capable");
+	us_expect_status(run, A, "web0", "driver_ok", "true");
+	us_do_start_probes(run);
 
-	us_phase_steady(run, "held");
-	us_expect(run, A, "web0", "primary", "hidden");
+	us_run_begin_steady(run, "held");
+	us_expect_status(run, A, "web0", "primary", "hidden");
 	us_expect_traffic(run, A, "web0-s");
 	us_expect_never(run, A, "web0", "exposing", since);
 	us_expect_never(run, A, "web0", "visible", since);
 
 	us_transition(run, "expose", "expose");
-	us_do_ctl(run, A, "expose", "web0", NULL);
-	us_expect(run, A, "web0", "primary", "visible");
-	us_expect(run, A, "web0", "path", "primary");
+	us_do_understudy(run, A, "expose", "web0", NULL);
+	us_expect_status(run, A, "web0", "primary", "visible");
+	us_expect_status(run, A, "web0", "path", "primary");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_heard(run);
 
 	us_transition(run, "hide", "hide");
-	us_do_ctl(run, A, "hide", "web0", NULL);
-	us_expect(run, A, "web0", "primary", "hidden");
-	us_expect(run, A, "web0", "path", "standby");
+	us_do_understudy(run, A, "hide", "web0", NULL);
+	us_expect_status(run, A, "web0", "primary", "hidden");
+	us_expect_status(run, A, "web0", "path", "standby");
 	us_expect_traffic(run, A, "web0-s");
 	us_expect_heard(run);
 
-	us_phase_steady(run, "held again");
-	since = us_mark();
+	us_run_begin_steady(run, "held again");
+	since = us_lab_timeline_now();
 	us_expect_traffic(run, A, "web0-s");
 	us_expect_never(run, A, "web0", "exposing", since);
 
 	us_transition(run, "expose again", "expose");
-	us_do_ctl(run, A, "expose", "web0", NULL);
-	us_expect(run, A, "web0", "path", "primary");
+	us_do_understudy(run, A, "expose", "web0", NULL);
+	us_expect_status(run, A, "web0", "path", "primary");
 	us_expect_traffic(run, A, "web0-p");
 }
 
@@ -93,20 +93,20 @@ void us_scenario_unbind(struct us_run *run)
 {
 	us_do_reach_primary(run, NULL);
 
-	us_phase(run, "unbind");
-	us_do_guest(run, A,
+	us_run_begin_phase(run, "unbind");
+	us_do_in_guest(run, A,
 		    "cd /sys/bus/virtio/drivers/virtio_net && v=$(echo virtio*) && "
 		    "echo $v >unbind");
-	us_expect(run, A, "web0", "guest", "none");
-	us_expect(run, A, "web0", "primary", "hidden");
-	us_expect(run, A, "web0", "path", "standby");
+	us_expect_status(run, A, "web0", "guest", "none");
+	us_expect_status(run, A, "web0", "primary", "hidden");
+	us_expect_status(run, A, "web0", "path", "standby");
 
-	us_phase(run, "bind");
-	us_do_guest(run, A, "echo $v >bind && net-up");
-	us_expect(run, A, "web0", "guest", "capable");
-	us_expect(run, A, "web0", "primary", "visible");
-	us_expect(run, A, "web0", "path", "primary");
-	us_phase(run, "primary again");
+	us_run_begin_phase(run, "bind");
+	us_do_in_guest(run, A, "echo $v >bind && net-up");
+	us_expect_status(run, A, "web0", "guest", "capable");
+	us_expect_status(run, A, "web0", "primary", "visible");
+	us_expect_status(run, A, "web0", "path", "primary");
+	us_run_begin_phase(run, "primary again");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_heard(run);
 }
@@ -115,36 +115,36 @@ void us_scenario_late_pair(struct us_run *run)
 {
 	char path[200], spec[100];
 
-	us_vm_qmp_path(run->lab, A, path);
-	us_do_start(run, &(struct us_vm_options){ .host = A });
-	us_expect_boot(run, A, "guest: ready");
-	us_do_probe(run);
+	us_lab_vm_qmp_path(run->lab, A, path);
+	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
+	us_expect_console(run, A, "guest: ready");
+	us_do_start_probes(run);
 
-	us_phase_steady(run, "no primary");
-	us_do_ctl(run, A, "vm", "attach", "web", "--qmp", path, NULL);
-	us_do_ctl(run, A, "pair", "add", "web0", "--vm", "web", "--standby", "net0", "--port",
+	us_run_begin_steady(run, "no primary");
+	us_do_understudy(run, A, "vm", "attach", "web", "--qmp", path, NULL);
+	us_do_understudy(run, A, "pair", "add", "web0", "--vm", "web", "--standby", "net0", "--port",
 		  "web0-s", NULL);
-	us_expect(run, A, "web0", "guest", "capable");
-	us_expect(run, A, "web0", "primary", "absent");
+	us_expect_status(run, A, "web0", "guest", "capable");
+	us_expect_status(run, A, "web0", "primary", "absent");
 	us_expect_traffic(run, A, "web0-s");
 
 	us_transition(run, "assign", "expose");
-	us_do_ctl(run, A, "pair", "assign", "web0", "--primary", us_primary_spec(run, 0, spec),
+	us_do_understudy(run, A, "pair", "assign", "web0", "--primary", us_primary_spec(run, 0, spec),
 		  NULL);
-	us_expect(run, A, "web0", "primary", "visible");
-	us_expect(run, A, "web0", "path", "primary");
+	us_expect_status(run, A, "web0", "primary", "visible");
+	us_expect_status(run, A, "web0", "path", "primary");
 	us_expect_traffic(run, A, "web0-p");
 
 	us_transition(run, "remove", "hide");
-	us_do_ctl(run, A, "pair", "remove", "web0", NULL);
+	us_do_understudy(run, A, "pair", "remove", "web0", NULL);
 	us_expect_traffic(run, A, "web0-s");
 	us_expect_heard(run);
 
 	us_transition(run, "add to a running VM", "expose");
-	us_do_ctl(run, A, "pair", "add", "web0", "--vm", "web", "--standby", "net0", "--port",
+	us_do_understudy(run, A, "pair", "add", "web0", "--vm", "web", "--standby", "net0", "--port",
 		  "web0-s", "--primary", us_primary_spec(run, 0, spec), NULL);
-	us_expect(run, A, "web0", "primary", "visible");
-	us_expect(run, A, "web0", "path", "primary");
+	us_expect_status(run, A, "web0", "primary", "visible");
+	us_expect_status(run, A, "web0", "path", "primary");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_heard(run);
 }
@@ -158,10 +158,10 @@ void us_scenario_two_nics(struct us_run *run)
 	us_do_reach_primary(run, NULL);
 
 	us_transition(run, "hide both", "hide");
-	since = us_mark();
-	us_do_ctl(run, A, "prepare", "web", NULL);
-	us_expect_all(run, A, "primary", "hidden");
-	us_expect_all(run, A, "path", "standby");
+	since = us_lab_timeline_now();
+	us_do_understudy(run, A, "prepare", "web", NULL);
+	us_expect_status_of_all(run, A, "primary", "hidden");
+	us_expect_status_of_all(run, A, "path", "standby");
 	for (unsigned one = 0; one < 2; one++) {
 		char from[40], to[40];
 
@@ -170,15 +170,15 @@ void us_scenario_two_nics(struct us_run *run)
 		hiding = us_expect_event(run, since, A, "move", from);
 		hidden = us_expect_event(run, since, A, "move", to);
 		if (hiding && hidden && hiding->time_usec > hidden->time_usec)
-			us_fail(run, "not in parallel: %s only after %s", from, to);
+			us_run_fail(run, "not in parallel: %s only after %s", from, to);
 	}
 	us_expect_traffic(run, A, "web0-s");
 	us_expect_traffic(run, A, "web1-s");
 
 	us_transition(run, "show both", "expose");
-	us_do_ctl(run, A, "finish", "web", NULL);
-	us_expect_all(run, A, "primary", "visible");
-	us_expect_all(run, A, "path", "primary");
+	us_do_understudy(run, A, "finish", "web", NULL);
+	us_expect_status_of_all(run, A, "primary", "visible");
+	us_expect_status_of_all(run, A, "path", "primary");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_traffic(run, A, "web1-p");
 	us_expect_heard(run);

@@ -19,15 +19,15 @@ static void expect_firmware(struct us_run *run, int devices, bool stays)
 {
 	int found;
 
-	if (us_has_failed(run) || !run->lab->options.machine->has_bios)
+	if (us_run_has_failed(run) || !run->lab->options.machine->has_bios)
 		return;
-	found = us_vm_firmware_devices(&run->vms[A]);
+	found = us_lab_vm_firmware_devices(&run->vms[A]);
 	if (found < 0 || found != devices + stays)
-		us_fail(run,
+		us_run_fail(run,
 			"the firmware found %d PCI devices after the reset, %d before a primary",
 			found, devices);
 	else
-		us_say(run, "the firmware found %d PCI devices, %s a primary", found,
+		us_run_say(run, "the firmware found %d PCI devices, %s a primary", found,
 		       stays ? "one of them" : "as before there was");
 }
 
@@ -42,16 +42,16 @@ static void expect_reset(struct us_run *run, uint64_t since, int devices)
 	static const char *const order[] = { "DEVICE_DELETED", "FAILOVER_NEGOTIATED", NULL };
 	bool stays = !strcmp(run->lab->options.hotplug, "native");
 
-	us_expect_boot(run, A, stays ? "guest: boot, 2 nics" : "guest: boot, 1 nics");
-	us_expect_boot(run, A, "guest: ready");
+	us_expect_console(run, A, stays ? "guest: boot, 2 nics" : "guest: boot, 1 nics");
+	us_expect_console(run, A, "guest: ready");
 	expect_firmware(run, devices, stays);
 	us_expect_event(run, since, A, "RESET", NULL);
 	if (!stays)
 		us_expect_order(run, since, A, order);
-	us_expect(run, A, "web0", "guest", "capable");
-	us_expect(run, A, "web0", "primary", "visible");
-	us_expect(run, A, "web0", "path", "primary");
-	us_phase(run, "primary again");
+	us_expect_status(run, A, "web0", "guest", "capable");
+	us_expect_status(run, A, "web0", "primary", "visible");
+	us_expect_status(run, A, "web0", "path", "primary");
+	us_run_begin_phase(run, "primary again");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_heard(run);
 }
@@ -64,10 +64,10 @@ static void do_reboot(struct us_run *run)
 {
 	static const char command[] = "killall -9 beacon; reboot -f";
 
-	us_phase(run, "reset");
-	us_say(run, "guest: %s", command);
-	if (!us_has_failed(run))
-		us_vm_guest_type(&run->vms[A], command);
+	us_run_begin_phase(run, "reset");
+	us_run_say(run, "guest: %s", command);
+	if (!us_run_has_failed(run))
+		us_lab_vm_guest_type(&run->vms[A], command);
 }
 
 void us_scenario_reset(struct us_run *run)
@@ -76,62 +76,62 @@ void us_scenario_reset(struct us_run *run)
 	int devices;
 
 	us_do_reach_primary(run, NULL);
-	devices = us_vm_firmware_devices(&run->vms[A]);
-	since = us_mark();
+	devices = us_lab_vm_firmware_devices(&run->vms[A]);
+	since = us_lab_timeline_now();
 	do_reboot(run);
 	expect_reset(run, since, devices);
 }
 
 static void do_netboot(struct us_run *run, const char *script)
 {
-	const struct us_platform *machine = run->lab->options.machine;
+	const struct us_lab_platform *machine = run->lab->options.machine;
 	int r;
 
 	if (!machine->has_bios)
-		us_fail(run, "a %s does not boot from the network here: choose q35 or pc",
+		us_run_fail(run, "a %s does not boot from the network here: choose q35 or pc",
 			machine->name);
-	r = us_has_failed(run) ? 0 : us_netboot_start(run->lab, script);
+	r = us_run_has_failed(run) ? 0 : us_lab_netboot_start(run->lab, script);
 	if (r)
-		us_fail(run, "cannot serve a network boot: %s", us_strerror(r));
-	us_do_start(run, &(struct us_vm_options){ .host = A, .boot = US_VM_BOOT_NETWORK });
+		us_run_fail(run, "cannot serve a network boot: %s", us_strerror(r));
+	us_do_start(run, &(struct us_lab_vm_options){ .host = A, .boot = US_LAB_VM_BOOT_NETWORK });
 	us_do_attach(run, A, NULL, false);
-	us_expect(run, A, "web0", "guest", "legacy");
-	us_expect(run, A, "web0", "driver_ok", "true");
+	us_expect_status(run, A, "web0", "guest", "legacy");
+	us_expect_status(run, A, "web0", "driver_ok", "true");
 }
 
 /* Pings the guest; returns the words of ping(8) if it was answered at all, the caller's. */
 static char *ping(struct us_run *run, const char *times)
 {
 	const char *const argv[] = {
-		"busybox", "ping", "-q", "-A", "-c", times, "-W", "1", us_net_nics[0].address, NULL
+		"busybox", "ping", "-q", "-A", "-c", times, "-W", "1", us_lab_net_nics[0].address, NULL
 	};
 
-	return us_proc_read(run->lab, "client", argv);
+	return us_lab_process_read(run->lab, "client", argv);
 }
 
 /* iPXE configures itself by DHCP, then keeps its device open in its shell and answers there. */
 void us_scenario_legacy(struct us_run *run)
 {
-	uint64_t since = us_mark();
+	uint64_t since = us_lab_timeline_now();
 	char *answer = NULL;
 
 	do_netboot(run, "shell\n");
-	us_expect(run, A, "web0", "primary", "hidden");
-	us_expect(run, A, "web0", "path", "standby");
-	for (int tries = 0; tries < PING_TRIES && !answer && !us_has_failed(run); tries++)
+	us_expect_status(run, A, "web0", "primary", "hidden");
+	us_expect_status(run, A, "web0", "path", "standby");
+	for (int tries = 0; tries < PING_TRIES && !answer && !us_run_has_failed(run); tries++)
 		answer = ping(run, "1");
 	free(answer);
-	if (us_has_failed(run))
+	if (us_run_has_failed(run))
 		return;
 
 	answer = ping(run, "1000");
 	if (!answer || !strstr(answer, " 0% packet loss"))
-		us_fail(run, "iPXE did not answer every ping over the standby: %s",
+		us_run_fail(run, "iPXE did not answer every ping over the standby: %s",
 			answer ? answer : "it never did");
 	else
-		us_say(run, "iPXE answers 1000 of 1000 pings over the standby");
+		us_run_say(run, "iPXE answers 1000 of 1000 pings over the standby");
 	free(answer);
-	us_expect(run, A, "web0", "guest", "legacy");
+	us_expect_status(run, A, "web0", "guest", "legacy");
 	us_expect_never(run, A, "web0", "exposing", since);
 	us_expect_never(run, A, "web0", "visible", since);
 }
@@ -139,31 +139,31 @@ void us_scenario_legacy(struct us_run *run)
 void us_scenario_netboot(struct us_run *run)
 {
 	char arguments[1000], script[1300];
-	uint64_t since = us_mark();
+	uint64_t since = us_lab_timeline_now();
 	int devices;
 
-	us_vm_kernel_arguments(run->lab, run->nics, arguments, sizeof(arguments));
+	us_lab_vm_kernel_arguments(run->lab, run->nics, arguments, sizeof(arguments));
 	snprintf(script, sizeof(script),
-		 "kernel " US_NETBOOT_URL "/vmlinuz initrd=initrd %s\n"
-		 "initrd " US_NETBOOT_URL "/initrd\nboot\n",
+		 "kernel " US_LAB_NETBOOT_URL "/vmlinuz initrd=initrd %s\n"
+		 "initrd " US_LAB_NETBOOT_URL "/initrd\nboot\n",
 		 arguments);
 	do_netboot(run, script);
 	us_expect_never(run, A, "web0", "exposing", since);
-	us_expect_boot(run, A, "guest: boot, 1 nics");
-	us_expect_boot(run, A, "guest: ready");
-	us_do_probe(run);
-	us_phase(run, "expose");
-	us_expect(run, A, "web0", "primary", "visible");
-	us_expect(run, A, "web0", "path", "primary");
-	us_phase(run, "primary");
+	us_expect_console(run, A, "guest: boot, 1 nics");
+	us_expect_console(run, A, "guest: ready");
+	us_do_start_probes(run);
+	us_run_begin_phase(run, "expose");
+	us_expect_status(run, A, "web0", "primary", "visible");
+	us_expect_status(run, A, "web0", "path", "primary");
+	us_run_begin_phase(run, "primary");
 	us_expect_traffic(run, A, "web0-p");
 
-	devices = us_vm_firmware_devices(&run->vms[A]);
-	since = us_mark();
+	devices = us_lab_vm_firmware_devices(&run->vms[A]);
+	since = us_lab_timeline_now();
 	do_reboot(run);
 	if (strcmp(run->lab->options.hotplug, "native"))
 		us_expect_event(run, since, A, "DEVICE_DELETED", NULL);
-	us_expect(run, A, "web0", "guest", "legacy");
+	us_expect_status(run, A, "web0", "guest", "legacy");
 	us_expect_never(run, A, "web0", "exposing", since);
 	expect_reset(run, since, devices);
 }

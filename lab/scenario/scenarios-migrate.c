@@ -17,7 +17,7 @@ static void on_progress(struct us_call *call, json_t *line)
 
 	json_unpack(line, "{s:{s:s,s:s}}", "progress", "stage", &stage, "line", &words);
 	if (words && !strcmp(stage, "transfer"))
-		us_say(call->userdata, "%s %s", us_lab_host_name(call->host), words);
+		us_run_say(call->userdata, "%s %s", us_lab_host_name(call->host), words);
 }
 
 static void do_migrate(struct us_run *run, enum us_lab_host from, enum us_lab_host to,
@@ -28,14 +28,14 @@ static void do_migrate(struct us_run *run, enum us_lab_host from, enum us_lab_ho
 				     setting,	NULL };
 	int r;
 
-	if (us_has_failed(run))
+	if (us_run_has_failed(run))
 		return;
-	us_call_deinit(&run->call);
-	us_ctl_peer(run->lab, to, target);
-	us_say(run, "%s: understudy migrate web --to %s", us_lab_host_name(from), target);
-	r = us_call_start(&run->call, run->lab, from, on_progress, run, argv);
+	us_lab_cli_deinit(&run->call);
+	us_lab_daemon_destination(run->lab, to, target);
+	us_run_say(run, "%s: understudy migrate web --to %s", us_lab_host_name(from), target);
+	r = us_lab_cli_start(&run->call, run->lab, from, on_progress, run, argv);
 	if (r)
-		us_fail(run, "cannot run understudy: %s", us_strerror(r));
+		us_run_fail(run, "cannot run understudy: %s", us_strerror(r));
 }
 
 static void expect_migration_ends(struct us_run *run, bool well)
@@ -43,24 +43,24 @@ static void expect_migration_ends(struct us_run *run, bool well)
 	struct us_reason reason = { .text = "" };
 	int r;
 
-	if (us_has_failed(run))
+	if (us_run_has_failed(run))
 		return;
-	r = us_call_wait(&run->call, MIGRATION_LIMIT_USEC, &reason);
+	r = us_lab_cli_wait(&run->call, MIGRATION_LIMIT_USEC, &reason);
 	if (well && r)
-		us_fail(run, "the migration failed: %s", reason.text);
-	else if (!well && !us_call_is_done(&run->call))
-		us_fail(run, "the failing migration does not end");
+		us_run_fail(run, "the migration failed: %s", reason.text);
+	else if (!well && !us_lab_cli_is_done(&run->call))
+		us_run_fail(run, "the failing migration does not end");
 	else if (!well && !r)
-		us_fail(run, "the migration was to fail, and did not");
+		us_run_fail(run, "the migration was to fail, and did not");
 	else if (!well)
-		us_say(run, "the migration ended: %s", reason.text);
+		us_run_say(run, "the migration ended: %s", reason.text);
 }
 
 static void expect_exposed(struct us_run *run, enum us_lab_host host)
 {
-	us_expect(run, host, "web0", "guest", "capable");
-	us_expect(run, host, "web0", "primary", "visible");
-	us_expect(run, host, "web0", "path", "primary");
+	us_expect_status(run, host, "web0", "guest", "capable");
+	us_expect_status(run, host, "web0", "primary", "visible");
+	us_expect_status(run, host, "web0", "path", "primary");
 }
 
 static void expect_on_destination(struct us_run *run, const char *transition)
@@ -68,7 +68,7 @@ static void expect_on_destination(struct us_run *run, const char *transition)
 	us_transition(run, "expose there", transition);
 	expect_exposed(run, B);
 	us_expect_settled(run, B, "web0-p");
-	us_phase_steady(run, "primary there");
+	us_run_begin_steady(run, "primary there");
 	us_expect_traffic(run, B, "web0-p");
 	us_expect_heard(run);
 }
@@ -82,7 +82,7 @@ static void expect_hidden_before_stop(struct us_run *run, uint64_t since, enum u
 	deleted = us_expect_event(run, since, from, "DEVICE_DELETED", NULL);
 	stopped = us_expect_event(run, since, from, "STOP", NULL);
 	if (deleted && stopped && deleted->time_usec > stopped->time_usec)
-		us_fail(run, "the guest stopped for the migration before its primary was gone");
+		us_run_fail(run, "the guest stopped for the migration before its primary was gone");
 	us_expect_event(run, since, to, "RESUME", NULL);
 }
 
@@ -92,24 +92,24 @@ void us_scenario_migrate(struct us_run *run)
 
 	us_do_reach_primary(run, NULL);
 	us_do_prepare_destination(run, B, NULL);
-	since = us_mark();
+	since = us_lab_timeline_now();
 	us_transition(run, "migrate", "migrate");
 	do_migrate(run, A, B, NULL);
 	expect_migration_ends(run, true);
 	us_do_read_downtime(run, A);
 	expect_hidden_before_stop(run, since, A, B);
 	expect_on_destination(run, "migrate");
-	us_expect(run, A, "web0", "migration", "moved");
+	us_expect_status(run, A, "web0", "migration", "moved");
 	us_expect_never(run, A, "web0", "visible", since);
 }
 
 static void expect_back_on_source(struct us_run *run, uint64_t since)
 {
-	us_expect(run, A, "web0", "migration", "none");
-	us_expect(run, A, "web0", "primary", "visible");
-	us_expect(run, A, "web0", "path", "primary");
+	us_expect_status(run, A, "web0", "migration", "none");
+	us_expect_status(run, A, "web0", "primary", "visible");
+	us_expect_status(run, A, "web0", "path", "primary");
 	us_expect_settled(run, A, "web0-p");
-	us_phase_steady(run, "primary again");
+	us_run_begin_steady(run, "primary again");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_heard(run);
 	us_expect_never(run, B, "web0", "visible", since);
@@ -122,12 +122,12 @@ static uint64_t do_migrate_slowly(struct us_run *run, const char *transition)
 
 	us_do_reach_primary(run, NULL);
 	us_do_prepare_destination(run, B, NULL);
-	since = us_mark();
+	since = us_lab_timeline_now();
 	us_transition(run, "migrate", transition);
 	do_migrate(run, A, B, "max-bandwidth=2000000");
 	us_expect_event(run, since, A, "MIGRATION", "active");
-	us_expect(run, A, "web0", "migration", "active");
-	us_expect(run, A, "web0", "primary", "hidden");
+	us_expect_status(run, A, "web0", "migration", "active");
+	us_expect_status(run, A, "web0", "primary", "hidden");
 	return since;
 }
 
@@ -136,7 +136,7 @@ void us_scenario_migrate_abort(struct us_run *run)
 	uint64_t since = do_migrate_slowly(run, "migrate-abort");
 
 	us_transition(run, "abort", "migrate-abort");
-	us_do_ctl(run, A, "migrate", "web", "--abort", NULL);
+	us_do_understudy(run, A, "migrate", "web", "--abort", NULL);
 	expect_migration_ends(run, false);
 	expect_back_on_source(run, since);
 }
@@ -146,8 +146,8 @@ void us_scenario_migrate_fail(struct us_run *run)
 	uint64_t since = do_migrate_slowly(run, "migrate-fail");
 
 	us_transition(run, "fail", "migrate-fail");
-	us_say(run, "host-b: QEMU is ended");
-	us_vm_stop(&run->vms[B]);
+	us_run_say(run, "host-b: QEMU is ended");
+	us_lab_vm_stop(&run->vms[B]);
 	expect_migration_ends(run, false);
 	expect_back_on_source(run, since);
 }
@@ -157,9 +157,9 @@ void us_scenario_dead_guest(struct us_run *run)
 {
 	uint64_t since = do_migrate_slowly(run, "migrate");
 
-	us_say(run, "guest: panics");
-	if (!us_has_failed(run))
-		us_vm_guest_type(&run->vms[A], "echo c >/proc/sysrq-trigger");
+	us_run_say(run, "guest: panics");
+	if (!us_run_has_failed(run))
+		us_lab_vm_guest_type(&run->vms[A], "echo c >/proc/sysrq-trigger");
 	us_expect_event(run, since, A, "kernel", NULL);
 	expect_migration_ends(run, true);
 	expect_on_destination(run, "migrate");
@@ -168,10 +168,10 @@ void us_scenario_dead_guest(struct us_run *run)
 /* What an operator does before a guest can come back: its old QEMU and what is known of it go. */
 static void do_clear(struct us_run *run, enum us_lab_host host)
 {
-	if (us_has_failed(run) || !run->vms[host].started)
+	if (us_run_has_failed(run) || !run->vms[host].started)
 		return;
-	us_do_ctl(run, host, "vm", "detach", "web", NULL);
-	us_vm_stop(&run->vms[host]);
+	us_do_understudy(run, host, "vm", "detach", "web", NULL);
+	us_lab_vm_stop(&run->vms[host]);
 }
 
 static void do_cross(struct us_run *run, unsigned number, enum us_lab_host from,
@@ -184,13 +184,13 @@ static void do_cross(struct us_run *run, unsigned number, enum us_lab_host from,
 	us_transition(run, name, "ping-pong");
 	do_clear(run, to);
 	us_do_prepare_destination(run, to, NULL);
-	since = us_mark();
+	since = us_lab_timeline_now();
 	do_migrate(run, from, to, NULL);
 	expect_migration_ends(run, true);
 	us_do_read_downtime(run, from);
 	expect_hidden_before_stop(run, since, from, to);
 	expect_exposed(run, to);
-	us_expect(run, from, "web0", "migration", "moved");
+	us_expect_status(run, from, "web0", "migration", "moved");
 	us_expect_never(run, from, "web0", "visible", since);
 }
 
@@ -201,10 +201,10 @@ void us_scenario_ping_pong(struct us_run *run)
 	unsigned times = run->lab->options.times;
 
 	us_do_reach_primary(run, NULL);
-	for (unsigned i = 0; !us_has_failed(run) && i < times; i++)
+	for (unsigned i = 0; !us_run_has_failed(run) && i < times; i++)
 		do_cross(run, i + 1, i % 2 ? B : A, i % 2 ? A : B);
 	us_expect_settled(run, times % 2 ? B : A, "web0-p");
-	us_phase_steady(run, "primary");
+	us_run_begin_steady(run, "primary");
 	us_expect_traffic(run, times % 2 ? B : A, "web0-p");
 	us_expect_heard(run);
 }
@@ -214,11 +214,11 @@ static void do_outside(struct us_run *run, enum us_lab_host host, const char *co
 {
 	struct us_reason reason = { .text = "" };
 
-	if (us_has_failed(run))
+	if (us_run_has_failed(run))
 		return;
-	us_say(run, "%s: someone tells QEMU: %s %s", us_lab_host_name(host), command, uri);
-	if (us_vm_command(&run->vms[host], command, json_pack("{s:s}", "uri", uri), NULL, &reason))
-		us_fail(run, "%s", reason.text);
+	us_run_say(run, "%s: someone tells QEMU: %s %s", us_lab_host_name(host), command, uri);
+	if (us_lab_vm_command(&run->vms[host], command, json_pack("{s:s}", "uri", uri), NULL, &reason))
+		us_run_fail(run, "%s", reason.text);
 }
 
 void us_scenario_coupled(struct us_run *run)
@@ -226,24 +226,24 @@ void us_scenario_coupled(struct us_run *run)
 	char uri[200];
 	uint64_t since;
 
-	if (run->lab->options.hosts == US_HOSTS_VM)
+	if (run->lab->options.hosts == US_LAB_HOST_KIND_MACHINE)
 		snprintf(uri, sizeof(uri), "tcp:10.83.0.2:49200");
 	else
 		snprintf(uri, sizeof(uri), "unix:%s/migration", run->lab->dir);
 	us_do_reach_primary(run, "coupled");
 	us_do_prepare_destination(run, B, "coupled");
-	since = us_mark();
+	since = us_lab_timeline_now();
 
 	us_transition(run, "prepare", "coupled");
-	us_do_ctl(run, A, "prepare", "web", NULL);
-	us_expect(run, A, "web0", "migration", "prepared");
-	us_expect(run, A, "web0", "primary", "hidden");
-	us_expect(run, A, "web0", "path", "standby");
+	us_do_understudy(run, A, "prepare", "web", NULL);
+	us_expect_status(run, A, "web0", "migration", "prepared");
+	us_expect_status(run, A, "web0", "primary", "hidden");
+	us_expect_status(run, A, "web0", "path", "standby");
 	us_expect_traffic(run, A, "web0-s");
 
 	/* Who migrates a VM by other means is not told where to; nobody carries frames there. */
 	us_transition(run, "migrate", "coupled");
-	us_phase_allow_loss(run);
+	us_run_allow_loss(run);
 	do_outside(run, B, "migrate-incoming", uri);
 	do_outside(run, A, "migrate", uri);
 	us_expect_event(run, since, A, "MIGRATION", "completed");
@@ -251,8 +251,8 @@ void us_scenario_coupled(struct us_run *run)
 	us_do_read_downtime(run, A);
 
 	us_transition(run, "finish", "coupled");
-	us_phase_allow_loss(run); /* what the switch sends to host-a still */
-	us_do_ctl(run, A, "finish", "web", NULL);
+	us_run_allow_loss(run); /* what the switch sends to host-a still */
+	us_do_understudy(run, A, "finish", "web", NULL);
 	expect_hidden_before_stop(run, since, A, B);
 	expect_on_destination(run, "coupled");
 	us_expect_never(run, A, "web0", "visible", since);

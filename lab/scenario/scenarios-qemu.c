@@ -26,72 +26,72 @@ static void do_qmp(struct us_run *run, enum us_lab_host host, const char *comman
 {
 	struct us_reason reason = { .text = "" };
 
-	if (us_has_failed(run)) {
+	if (us_run_has_failed(run)) {
 		json_decref(arguments);
 		return;
 	}
-	us_say(run, "%s: QEMU is told: %s", us_lab_host_name(host), command);
-	if (us_vm_command(&run->vms[host], command, arguments, NULL, &reason))
-		us_fail(run, "%s", reason.text);
+	us_run_say(run, "%s: QEMU is told: %s", us_lab_host_name(host), command);
+	if (us_lab_vm_command(&run->vms[host], command, arguments, NULL, &reason))
+		us_run_fail(run, "%s", reason.text);
 }
 
 /* Of a bridge nobody sends anything anywhere: it learns. */
 static void do_set_vf(struct us_run *run, enum us_lab_host host, const char *mac)
 {
-	if (run->lab->options.hosts != US_HOSTS_VM || us_has_failed(run))
+	if (run->lab->options.hosts != US_LAB_HOST_KIND_MACHINE || us_run_has_failed(run))
 		return;
-	us_say(run, "%s: ip link set pf vf 0 mac %s", us_lab_host_name(host), mac);
-	if (us_machine_set_vf(run->lab, host, mac))
-		us_fail(run, "the VF's MAC address cannot be set");
+	us_run_say(run, "%s: ip link set pf vf 0 mac %s", us_lab_host_name(host), mac);
+	if (us_lab_machine_set_vf_mac(run->lab, host, mac))
+		us_run_fail(run, "the VF's MAC address cannot be set");
 }
 
 static json_t *primary(const struct us_lab *lab)
 {
-	const struct us_net_nic *nic = &us_net_nics[0];
+	const struct us_lab_net_nic *nic = &us_lab_net_nics[0];
 
-	if (lab->options.hosts == US_HOSTS_VM)
+	if (lab->options.hosts == US_LAB_HOST_KIND_MACHINE)
 		return json_pack("{s:s,s:s,s:s,s:s,s:s}", "driver", "vfio-pci", "id", "primary0",
-				 "host", lab->host_vf, "bus", US_VM_PRIMARY_BUS, "failover_pair_id",
+				 "host", lab->host_vf, "bus", US_LAB_VM_PRIMARY_BUS, "failover_pair_id",
 				 nic->standby);
 	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "driver", lab->options.primary, "id",
 			 "primary0", "netdev", "host-primary0", "mac", nic->mac, "bus",
-			 US_VM_PRIMARY_BUS, "romfile", "", "failover_pair_id", nic->standby);
+			 US_LAB_VM_PRIMARY_BUS, "romfile", "", "failover_pair_id", nic->standby);
 }
 
 static void do_expose(struct us_run *run)
 {
-	do_set_vf(run, A, us_net_nics[0].mac);
+	do_set_vf(run, A, us_lab_net_nics[0].mac);
 	do_qmp(run, A, "device_add", primary(run->lab));
 	us_expect_traffic(run, A, "web0-p");
 }
 
 static void do_reach_primary(struct us_run *run)
 {
-	us_do_start(run, &(struct us_vm_options){ .host = A });
-	us_expect_boot(run, A, "guest: ready");
-	us_do_probe(run);
-	us_phase_steady(run, "standby");
+	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
+	us_expect_console(run, A, "guest: ready");
+	us_do_start_probes(run);
+	us_run_begin_steady(run, "standby");
 	us_expect_traffic(run, A, "web0-s");
 
 	us_transition(run, "expose", "expose");
 	do_expose(run);
-	us_phase_steady(run, "primary");
+	us_run_begin_steady(run, "primary");
 	us_expect_traffic(run, A, "web0-p");
 }
 
 void us_scenario_qemu_expose(struct us_run *run)
 {
-	uint64_t since = us_mark();
+	uint64_t since = us_lab_timeline_now();
 
-	us_do_start(run, &(struct us_vm_options){ .host = A, .paired = true });
-	us_expect_boot(run, A, "guest: boot, 1 nics");
+	us_do_start(run, &(struct us_lab_vm_options){ .host = A, .paired = true });
+	us_expect_console(run, A, "guest: boot, 1 nics");
 	us_expect_event(run, since, A, "FAILOVER_NEGOTIATED", NULL);
-	do_set_vf(run, A, us_net_nics[0].mac);
-	us_expect_boot(run, A, "guest: ready");
-	us_do_probe(run);
-	us_phase(run, "expose");
+	do_set_vf(run, A, us_lab_net_nics[0].mac);
+	us_expect_console(run, A, "guest: ready");
+	us_do_start_probes(run);
+	us_run_begin_phase(run, "expose");
 	us_expect_traffic(run, A, "web0-p");
-	us_phase(run, "primary");
+	us_run_begin_phase(run, "primary");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_heard(run);
 }
@@ -101,25 +101,25 @@ void us_scenario_qemu_hide(struct us_run *run)
 	uint64_t since;
 
 	do_reach_primary(run);
-	since = us_mark();
+	since = us_lab_timeline_now();
 	us_transition(run, "hide", "hide");
 	do_qmp(run, A, "device_del", json_pack("{s:s}", "id", "primary0"));
 	us_expect_event(run, since, A, "DEVICE_DELETED", "primary0");
 	do_set_vf(run, A, NOBODY);
 	us_expect_traffic(run, A, "web0-s");
-	us_phase_steady(run, "hidden");
+	us_run_begin_steady(run, "hidden");
 	us_expect_traffic(run, A, "web0-s");
 
 	us_transition(run, "expose again", "expose");
 	do_expose(run);
-	us_phase_steady(run, "primary again");
+	us_run_begin_steady(run, "primary again");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_heard(run);
 }
 
 static void do_migrate(struct us_run *run)
 {
-	us_do_start(run, &(struct us_vm_options){ .host = B, .incoming = true, .paired = true });
+	us_do_start(run, &(struct us_lab_vm_options){ .host = B, .incoming = true, .paired = true });
 	do_qmp(run, B, "migrate-incoming", json_pack("{s:s}", "uri", URI));
 }
 
@@ -129,20 +129,20 @@ void us_scenario_qemu_migrate(struct us_run *run)
 
 	do_reach_primary(run);
 	do_migrate(run);
-	since = us_mark();
+	since = us_lab_timeline_now();
 	us_transition(run, "migrate", "migrate");
 	do_qmp(run, A, "migrate", json_pack("{s:s}", "uri", URI));
 	us_expect_event(run, since, A, "MIGRATION", "active");
 	do_set_vf(run, A, NOBODY);
 	us_expect_event(run, since, B, "FAILOVER_NEGOTIATED", NULL);
-	do_set_vf(run, B, us_net_nics[0].mac);
+	do_set_vf(run, B, us_lab_net_nics[0].mac);
 	us_expect_event(run, since, A, "MIGRATION", "completed");
 	us_expect_event(run, since, B, "RESUME", NULL);
 	us_do_read_downtime(run, US_LAB_HOST_A);
 
 	us_transition(run, "expose there", "migrate");
 	us_expect_settled(run, B, "web0-p");
-	us_phase_steady(run, "primary there");
+	us_run_begin_steady(run, "primary there");
 	us_expect_traffic(run, B, "web0-p");
 	us_expect_heard(run);
 }
@@ -154,7 +154,7 @@ void us_scenario_qemu_migrate_fail(struct us_run *run)
 	do_reach_primary(run);
 	do_migrate(run);
 	do_qmp(run, A, "migrate-set-parameters", json_pack("{s:i}", "max-bandwidth", 2000000));
-	since = us_mark();
+	since = us_lab_timeline_now();
 	us_transition(run, "migrate", "migrate-fail");
 	do_qmp(run, A, "migrate", json_pack("{s:s}", "uri", URI));
 	us_expect_event(run, since, A, "MIGRATION", "active");
@@ -162,12 +162,12 @@ void us_scenario_qemu_migrate_fail(struct us_run *run)
 	us_expect_traffic(run, A, "web0-s");
 
 	us_transition(run, "fail", "migrate-fail");
-	us_say(run, "host-b: QEMU is ended");
-	us_vm_stop(&run->vms[B]);
+	us_run_say(run, "host-b: QEMU is ended");
+	us_lab_vm_stop(&run->vms[B]);
 	us_expect_event(run, since, A, "MIGRATION", "failed");
-	do_set_vf(run, A, us_net_nics[0].mac);
+	do_set_vf(run, A, us_lab_net_nics[0].mac);
 	us_expect_settled(run, A, "web0-p");
-	us_phase_steady(run, "primary again");
+	us_run_begin_steady(run, "primary again");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_heard(run);
 }

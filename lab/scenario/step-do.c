@@ -12,38 +12,38 @@
 
 const char *us_primary_spec(const struct us_run *run, unsigned nic, char buffer[100])
 {
-	return us_models_spec(&run->lab->options, nic, buffer);
+	return us_lab_model_spec(&run->lab->options, nic, buffer);
 }
 
-void us_do_start(struct us_run *run, const struct us_vm_options *options)
+void us_do_start(struct us_run *run, const struct us_lab_vm_options *options)
 {
-	struct us_vm_options full = *options;
+	struct us_lab_vm_options full = *options;
 	struct us_reason reason = { .text = "" };
 	int r;
 
-	if (us_has_failed(run))
+	if (us_run_has_failed(run))
 		return;
 	full.nics = run->nics;
-	us_say(run, "%s: starting the guest's QEMU%s", us_lab_host_name(full.host),
+	us_run_say(run, "%s: starting the guest's QEMU%s", us_lab_host_name(full.host),
 	       full.incoming ? ", waiting for a migration" : "");
-	r = us_vm_start(&run->vms[full.host], run->lab, &run->timeline, &full, &reason);
+	r = us_lab_vm_start(&run->vms[full.host], run->lab, &run->timeline, &full, &reason);
 	if (r)
-		us_fail(run, "%s", r > 0 ? reason.text : us_strerror(r));
+		us_run_fail(run, "%s", r > 0 ? reason.text : us_strerror(r));
 }
 
-void us_do_probe(struct us_run *run)
+void us_do_start_probes(struct us_run *run)
 {
-	for (unsigned nic = 0; !us_has_failed(run) && nic < run->nics; nic++) {
-		int r = us_probe_start(&run->probes[nic], run->lab, nic);
+	for (unsigned nic = 0; !us_run_has_failed(run) && nic < run->nics; nic++) {
+		int r = us_lab_probe_start(&run->probes[nic], run->lab, nic);
 
 		if (r)
-			us_fail(run, "cannot probe: %s", us_strerror(r));
+			us_run_fail(run, "cannot probe: %s", us_strerror(r));
 	}
-	if (run->lab->options.slow_switch_sec && !us_has_failed(run))
-		us_net_switch_keep(run->lab);
+	if (run->lab->options.slow_switch_sec && !us_run_has_failed(run))
+		us_lab_net_switch_keep(run->lab);
 	us_expect_heard(run);
-	if (run->lab->options.tcp && !us_has_failed(run) && us_tcp_start(&run->tcp, run->lab))
-		us_fail(run, "the guest takes no TCP connection");
+	if (run->lab->options.tcp && !us_run_has_failed(run) && us_lab_tcp_start(&run->tcp, run->lab))
+		us_run_fail(run, "the guest takes no TCP connection");
 }
 
 static void collect(const char *argv[32], va_list list)
@@ -55,7 +55,7 @@ static void collect(const char *argv[32], va_list list)
 	argv[n] = NULL;
 }
 
-void us_do_ctl(struct us_run *run, enum us_lab_host host, ...)
+void us_do_understudy(struct us_run *run, enum us_lab_host host, ...)
 {
 	struct us_reason reason = { .text = "" };
 	char words[300] = "";
@@ -65,24 +65,24 @@ void us_do_ctl(struct us_run *run, enum us_lab_host host, ...)
 	va_start(list, host);
 	collect(argv, list);
 	va_end(list);
-	if (us_has_failed(run))
+	if (us_run_has_failed(run))
 		return;
 	for (size_t i = 0; argv[i]; i++)
 		snprintf(words + strlen(words), sizeof(words) - strlen(words), " %s", argv[i]);
-	us_say(run, "%s: understudy%s", us_lab_host_name(host), words);
-	if (us_ctl(run->lab, host, argv, NULL, &reason))
-		us_fail(run, "%s", reason.text);
+	us_run_say(run, "%s: understudy%s", us_lab_host_name(host), words);
+	if (us_lab_cli_run(run->lab, host, argv, NULL, &reason))
+		us_run_fail(run, "%s", reason.text);
 }
 
 void us_do_attach(struct us_run *run, enum us_lab_host host, const char *mode, bool hold)
 {
 	char path[200], spec[100];
 
-	us_vm_qmp_path(run->lab, host, path);
-	us_do_ctl(run, host, "vm", "attach", "web", "--qmp", path, NULL);
+	us_lab_vm_qmp_path(run->lab, host, path);
+	us_do_understudy(run, host, "vm", "attach", "web", "--qmp", path, NULL);
 	for (unsigned i = 0; i < run->nics; i++)
-		us_do_ctl(run, host, "pair", "add", us_net_nics[i].pair, "--vm", "web", "--standby",
-			  us_net_nics[i].standby, "--port", us_net_nics[i].standby_port,
+		us_do_understudy(run, host, "pair", "add", us_lab_net_nics[i].pair, "--vm", "web", "--standby",
+			  us_lab_net_nics[i].standby, "--port", us_lab_net_nics[i].standby_port,
 			  "--primary", us_primary_spec(run, i, spec), "--mode",
 			  mode ? mode : "combined", "--unused", run->unused, hold ? "--hold" : NULL,
 			  NULL);
@@ -90,43 +90,43 @@ void us_do_attach(struct us_run *run, enum us_lab_host host, const char *mode, b
 
 void us_do_prepare_destination(struct us_run *run, enum us_lab_host host, const char *mode)
 {
-	us_do_start(run, &(struct us_vm_options){ .host = host, .incoming = true });
+	us_do_start(run, &(struct us_lab_vm_options){ .host = host, .incoming = true });
 	us_do_attach(run, host, mode, false);
 }
 
 /* On hold at first, so that the probe sees the whole of the expose. */
 void us_do_reach_primary(struct us_run *run, const char *mode)
 {
-	us_do_start(run, &(struct us_vm_options){ .host = US_LAB_HOST_A });
+	us_do_start(run, &(struct us_lab_vm_options){ .host = US_LAB_HOST_A });
 	us_do_attach(run, US_LAB_HOST_A, mode, true);
-	us_expect_boot(run, US_LAB_HOST_A, "guest: ready");
-	us_expect_all(run, US_LAB_HOST_A, "guest", "capable");
-	us_do_probe(run);
-	us_phase_steady(run, "standby");
+	us_expect_console(run, US_LAB_HOST_A, "guest: ready");
+	us_expect_status_of_all(run, US_LAB_HOST_A, "guest", "capable");
+	us_do_start_probes(run);
+	us_run_begin_steady(run, "standby");
 	us_expect_traffic(run, US_LAB_HOST_A, "web0-s");
 
 	us_transition(run, "expose", "expose");
 	for (unsigned nic = 0; nic < run->nics; nic++)
-		us_do_ctl(run, US_LAB_HOST_A, "expose", us_net_nics[nic].pair, NULL);
-	us_expect_all(run, US_LAB_HOST_A, "primary", "visible");
-	us_expect_all(run, US_LAB_HOST_A, "path", "primary");
+		us_do_understudy(run, US_LAB_HOST_A, "expose", us_lab_net_nics[nic].pair, NULL);
+	us_expect_status_of_all(run, US_LAB_HOST_A, "primary", "visible");
+	us_expect_status_of_all(run, US_LAB_HOST_A, "path", "primary");
 	for (unsigned nic = 0; nic < run->nics; nic++)
-		us_expect_traffic(run, US_LAB_HOST_A, us_net_nics[nic].primary_port);
-	us_phase_steady(run, "primary");
-	us_expect_traffic(run, US_LAB_HOST_A, us_net_nics[0].primary_port);
+		us_expect_traffic(run, US_LAB_HOST_A, us_lab_net_nics[nic].primary_port);
+	us_run_begin_steady(run, "primary");
+	us_expect_traffic(run, US_LAB_HOST_A, us_lab_net_nics[0].primary_port);
 	us_expect_heard(run);
 }
 
-void us_do_guest(struct us_run *run, enum us_lab_host host, const char *command)
+void us_do_in_guest(struct us_run *run, enum us_lab_host host, const char *command)
 {
 	int r;
 
-	if (us_has_failed(run))
+	if (us_run_has_failed(run))
 		return;
-	us_say(run, "guest: %s", command);
-	r = us_vm_guest_run(&run->vms[host], command, LIMIT_USEC);
+	us_run_say(run, "guest: %s", command);
+	r = us_lab_vm_guest_run(&run->vms[host], command, LIMIT_USEC);
 	if (r)
-		us_fail(run, "the guest's \"%s\" ended with %d", command, r);
+		us_run_fail(run, "the guest's \"%s\" ended with %d", command, r);
 }
 
 void us_do_read_downtime(struct us_run *run, enum us_lab_host host)
@@ -134,8 +134,8 @@ void us_do_read_downtime(struct us_run *run, enum us_lab_host host)
 	struct us_reason reason;
 	json_t *answer = NULL;
 
-	if (us_has_failed(run) ||
-	    us_vm_command(&run->vms[host], "query-migrate", NULL, &answer, &reason))
+	if (us_run_has_failed(run) ||
+	    us_lab_vm_command(&run->vms[host], "query-migrate", NULL, &answer, &reason))
 		return;
 	json_unpack(answer, "{s:I}", "downtime", &run->downtime_ms);
 	json_decref(answer);

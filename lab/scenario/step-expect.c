@@ -9,23 +9,23 @@
 
 #define LIMIT_USEC (60 * US_USEC_PER_SEC)
 
-void us_expect_boot(struct us_run *run, enum us_lab_host host, const char *text)
+void us_expect_console(struct us_run *run, enum us_lab_host host, const char *text)
 {
 	int r;
 
-	if (us_has_failed(run))
+	if (us_run_has_failed(run))
 		return;
-	r = us_vm_console_expect(&run->vms[host], text, 2 * LIMIT_USEC);
+	r = us_lab_vm_console_expect(&run->vms[host], text, 2 * LIMIT_USEC);
 	if (r)
-		us_fail(run, "the guest never said \"%s\" on its console: %s", text,
+		us_run_fail(run, "the guest never said \"%s\" on its console: %s", text,
 			us_strerror(r));
 	else
-		us_say(run, "the guest says: %s", text);
+		us_run_say(run, "the guest says: %s", text);
 	run->was_ready |= !r && !strcmp(text, "guest: ready");
 }
 
 struct heard {
-	struct us_probe *probe;
+	struct us_lab_probe *probe;
 	uint64_t before;
 };
 
@@ -33,7 +33,7 @@ static bool is_heard(void *userdata)
 {
 	struct heard *heard = userdata;
 
-	return us_probe_heard(heard->probe) > heard->before;
+	return us_lab_probe_heard(heard->probe) > heard->before;
 }
 
 /* The prober is a thread and wakes nobody. */
@@ -44,11 +44,11 @@ int us_run_wait(struct us_run *run, bool (*done)(void *), void *userdata, uint64
 
 void us_expect_heard(struct us_run *run)
 {
-	for (unsigned nic = 0; !us_has_failed(run) && nic < run->nics; nic++) {
-		struct heard heard = { run->probes[nic], us_probe_heard(run->probes[nic]) };
+	for (unsigned nic = 0; !us_run_has_failed(run) && nic < run->nics; nic++) {
+		struct heard heard = { run->probes[nic], us_lab_probe_heard(run->probes[nic]) };
 
 		if (us_run_wait(run, is_heard, &heard, LIMIT_USEC))
-			us_fail(run, "%s: nothing is heard from the guest", us_net_nics[nic].pair);
+			us_run_fail(run, "%s: nothing is heard from the guest", us_lab_net_nics[nic].pair);
 	}
 }
 
@@ -56,18 +56,18 @@ static bool is_answered(void *userdata)
 {
 	struct heard *heard = userdata;
 
-	return us_probe_reached(heard->probe) > heard->before;
+	return us_lab_probe_reached(heard->probe) > heard->before;
 }
 
 void us_expect_answered(struct us_run *run)
 {
-	for (unsigned nic = 0; !us_has_failed(run) && nic < run->nics; nic++) {
-		struct heard heard = { run->probes[nic], us_probe_reached(run->probes[nic]) +
+	for (unsigned nic = 0; !us_run_has_failed(run) && nic < run->nics; nic++) {
+		struct heard heard = { run->probes[nic], us_lab_probe_reached(run->probes[nic]) +
 								 run->lab->options.rate / 4 };
 
 		if (us_run_wait(run, is_answered, &heard, LIMIT_USEC))
-			us_fail(run, "%s: frames do not arrive in the guest",
-				us_net_nics[nic].pair);
+			us_run_fail(run, "%s: frames do not arrive in the guest",
+				us_lab_net_nics[nic].pair);
 	}
 }
 
@@ -84,18 +84,18 @@ struct frames {
  */
 static int64_t frames_of_vf(struct us_run *run, enum us_lab_host host, unsigned nic)
 {
-	int64_t reached = us_probe_reached(run->probes[nic]),
-		frames = us_net_frames_out(run->lab, host, us_net_nics[nic].standby_port);
+	int64_t reached = us_lab_probe_reached(run->probes[nic]),
+		frames = us_lab_net_frames_out(run->lab, host, us_lab_net_nics[nic].standby_port);
 
 	return frames < 0 ? frames : reached - frames;
 }
 
 static int64_t frames_out(struct us_run *run, enum us_lab_host host, const char *port)
 {
-	for (unsigned nic = 0; run->lab->options.hosts == US_HOSTS_VM && nic < run->nics; nic++)
-		if (!strcmp(us_net_nics[nic].primary_port, port))
+	for (unsigned nic = 0; run->lab->options.hosts == US_LAB_HOST_KIND_MACHINE && nic < run->nics; nic++)
+		if (!strcmp(us_lab_net_nics[nic].primary_port, port))
 			return frames_of_vf(run, host, nic);
-	return us_net_frames_out(run->lab, host, port);
+	return us_lab_net_frames_out(run->lab, host, port);
 }
 
 static bool are_enough(void *userdata)
@@ -110,11 +110,11 @@ static void expect_frames(struct us_run *run, enum us_lab_host host, const char 
 {
 	struct frames frames = { run, host, port, 0 };
 
-	if (us_has_failed(run))
+	if (us_run_has_failed(run))
 		return;
 	frames.enough = frames_out(run, host, port) + count;
 	if (us_run_wait(run, are_enough, &frames, LIMIT_USEC))
-		us_fail(run, "%s: no frames for the guest leave through %s", us_lab_host_name(host),
+		us_run_fail(run, "%s: no frames for the guest leave through %s", us_lab_host_name(host),
 			port);
 }
 
@@ -144,7 +144,7 @@ static json_t *status_of(struct us_run *run, enum us_lab_host host, const char *
 	size_t i;
 
 	*ret_status = NULL;
-	if (us_ctl(run->lab, host, argv, ret_status, reason))
+	if (us_lab_cli_run(run->lab, host, argv, ret_status, reason))
 		return NULL;
 	json_array_foreach (json_object_get(*ret_status, "pairs"), i, entry)
 		if (!strcmp(status_text(json_object_get(entry, "name")), pair))
@@ -165,7 +165,7 @@ static bool has_changed(void *userdata)
 	return awaited->run->changes != awaited->changes;
 }
 
-void us_expect(struct us_run *run, enum us_lab_host host, const char *pair, const char *key,
+void us_expect_status(struct us_run *run, enum us_lab_host host, const char *pair, const char *key,
 	       const char *value)
 {
 	uint64_t end = us_now_usec() + LIMIT_USEC;
@@ -173,13 +173,13 @@ void us_expect(struct us_run *run, enum us_lab_host host, const char *pair, cons
 	json_t *status = NULL, *entry;
 	bool is_so = false;
 
-	while (!us_has_failed(run) && !is_so) {
+	while (!us_run_has_failed(run) && !is_so) {
 		struct awaited awaited = { run, run->changes };
 
 		entry = status_of(run, host, pair, &status, &reason);
 		is_so = entry && !strcmp(status_text(json_object_get(entry, key)), value);
 		if (!is_so && (!entry || us_now_usec() > end || run->lab->interrupted))
-			us_fail(run, "%s %s: %s is %s, not %s: %s", us_lab_host_name(host), pair,
+			us_run_fail(run, "%s %s: %s is %s, not %s: %s", us_lab_host_name(host), pair,
 				key, entry ? status_text(json_object_get(entry, key)) : "unknown",
 				value,
 				entry ? status_text(json_object_get(entry, "why")) : reason.text);
@@ -188,13 +188,13 @@ void us_expect(struct us_run *run, enum us_lab_host host, const char *pair, cons
 			us_lab_wait(run->lab, has_changed, &awaited, 500 * US_USEC_PER_MSEC);
 	}
 	if (is_so)
-		us_say(run, "%s %s: %s is %s", us_lab_host_name(host), pair, key, value);
+		us_run_say(run, "%s %s: %s is %s", us_lab_host_name(host), pair, key, value);
 }
 
-void us_expect_all(struct us_run *run, enum us_lab_host host, const char *key, const char *value)
+void us_expect_status_of_all(struct us_run *run, enum us_lab_host host, const char *key, const char *value)
 {
 	for (unsigned nic = 0; nic < run->nics; nic++)
-		us_expect(run, host, us_net_nics[nic].pair, key, value);
+		us_expect_status(run, host, us_lab_net_nics[nic].pair, key, value);
 }
 
 void us_expect_never(struct us_run *run, enum us_lab_host host, const char *pair, const char *state,
@@ -203,14 +203,14 @@ void us_expect_never(struct us_run *run, enum us_lab_host host, const char *pair
 	char text[80];
 
 	snprintf(text, sizeof(text), "%s: ", pair);
-	for (size_t i = 0; !us_has_failed(run) && i < run->timeline.count; i++) {
+	for (size_t i = 0; !us_run_has_failed(run) && i < run->timeline.count; i++) {
 		const struct us_lab_event *event = &run->timeline.events[i];
 
 		if (event->time_usec >= since_usec && !strcmp(event->name, "move") &&
 		    !strcmp(event->place, us_lab_host_name(host)) &&
 		    !strncmp(event->detail, text, strlen(text)) &&
 		    !strcmp(status_text(json_object_get(event->data, "to")), state))
-			us_fail(run, "%s must not have happened: %s", state, event->detail);
+			us_run_fail(run, "%s must not have happened: %s", state, event->detail);
 	}
 }
 
@@ -224,7 +224,7 @@ static bool has_happened(void *userdata)
 {
 	struct event_awaited *a = userdata;
 
-	return us_timeline_find(&a->run->timeline, a->since_usec, a->place, a->name, a->text);
+	return us_lab_timeline_find(&a->run->timeline, a->since_usec, a->place, a->name, a->text);
 }
 
 const struct us_lab_event *us_expect_event(struct us_run *run, uint64_t since_usec,
@@ -233,11 +233,11 @@ const struct us_lab_event *us_expect_event(struct us_run *run, uint64_t since_us
 {
 	struct event_awaited awaited = { run, since_usec, us_lab_host_name(host), name, text };
 
-	if (us_has_failed(run))
+	if (us_run_has_failed(run))
 		return NULL;
 	if (us_lab_wait(run->lab, has_happened, &awaited, LIMIT_USEC))
-		us_fail(run, "%s: no event %s %s", awaited.place, name, text ? text : "");
-	return us_timeline_find(&run->timeline, since_usec, awaited.place, name, text);
+		us_run_fail(run, "%s: no event %s %s", awaited.place, name, text ? text : "");
+	return us_lab_timeline_find(&run->timeline, since_usec, awaited.place, name, text);
 }
 
 void us_expect_order(struct us_run *run, uint64_t since_usec, enum us_lab_host host,

@@ -5,7 +5,7 @@
 
 #include "lab/scenario/timeline.h"
 
-void us_timeline_add(struct us_timeline *timeline, uint64_t time_usec, const char *place,
+void us_lab_timeline_add(struct us_lab_timeline *timeline, uint64_t time_usec, const char *place,
 		     const char *source, const char *name, const char *detail, json_t *data)
 {
 	struct us_lab_event *event;
@@ -33,15 +33,15 @@ void us_timeline_add(struct us_timeline *timeline, uint64_t time_usec, const cha
 		timeline->on_event(timeline, event);
 }
 
-void us_timeline_clear(struct us_timeline *timeline)
+void us_lab_timeline_clear(struct us_lab_timeline *timeline)
 {
 	for (size_t i = 0; i < timeline->count; i++)
 		json_decref(timeline->events[i].data);
 	free(timeline->events);
-	*timeline = (struct us_timeline){};
+	*timeline = (struct us_lab_timeline){};
 }
 
-const struct us_lab_event *us_timeline_find(const struct us_timeline *timeline, uint64_t since_usec,
+const struct us_lab_event *us_lab_timeline_find(const struct us_lab_timeline *timeline, uint64_t since_usec,
 					    const char *place, const char *name, const char *text)
 {
 	for (size_t i = 0; i < timeline->count; i++) {

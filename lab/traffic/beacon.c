@@ -27,38 +27,38 @@
 struct beacon {
 	int socket, listener;
 	struct sockaddr_in client; /* port 0: nobody has asked yet */
-	struct us_probe_report report;
+	struct us_lab_probe_report report;
 	uint64_t begin_usec, window_due_usec;
 	uint32_t interval_usec;
 	size_t log_count;
 };
 
 /* Memory that is not touched is not there. */
-static struct us_probe_entry entries[LOG_ENTRIES];
+static struct us_lab_probe_entry entries[LOG_ENTRIES];
 
 static bool window_test_and_set(uint8_t *window, uint64_t seq)
 {
-	uint8_t *byte = &window[seq % US_PROBE_WINDOW / 8], bit = 1u << seq % 8;
+	uint8_t *byte = &window[seq % US_LAB_PROBE_WINDOW / 8], bit = 1u << seq % 8;
 	bool was = *byte & bit;
 
 	*byte |= bit;
 	return was;
 }
 
-static void window_advance(struct us_probe_report *report, uint64_t seq)
+static void window_advance(struct us_lab_probe_report *report, uint64_t seq)
 {
-	if (seq - report->highest >= US_PROBE_WINDOW)
+	if (seq - report->highest >= US_LAB_PROBE_WINDOW)
 		memset(report->window, 0, sizeof(report->window));
 	else
 		for (uint64_t n = report->highest + 1; n <= seq; n++)
-			report->window[n % US_PROBE_WINDOW / 8] &= ~(1u << n % 8);
+			report->window[n % US_LAB_PROBE_WINDOW / 8] &= ~(1u << n % 8);
 	report->highest = seq;
 }
 
-static void run_begin(struct us_probe_report *report, const struct us_probe_frame *frame)
+static void run_begin(struct us_lab_probe_report *report, const struct us_lab_probe_frame *frame)
 {
-	*report = (struct us_probe_report){
-		.magic = US_PROBE_MAGIC,
+	*report = (struct us_lab_probe_report){
+		.magic = US_LAB_PROBE_MAGIC,
 		.run = frame->run,
 		.session = report->session,
 		.seq = report->seq,
@@ -67,9 +67,9 @@ static void run_begin(struct us_probe_report *report, const struct us_probe_fram
 	};
 }
 
-static void arrived(struct beacon *beacon, const struct us_probe_frame *frame)
+static void arrived(struct beacon *beacon, const struct us_lab_probe_frame *frame)
 {
-	struct us_probe_report *report = &beacon->report;
+	struct us_lab_probe_report *report = &beacon->report;
 
 	if (frame->run != report->run) {
 		run_begin(report, frame);
@@ -77,13 +77,13 @@ static void arrived(struct beacon *beacon, const struct us_probe_frame *frame)
 		beacon->log_count = 0;
 	}
 	if (beacon->log_count < LOG_ENTRIES)
-		entries[beacon->log_count++] = (struct us_probe_entry){
+		entries[beacon->log_count++] = (struct us_lab_probe_entry){
 			htole32(frame->seq),
 			htole32(us_now_usec() - beacon->begin_usec),
 		};
 	if (frame->seq > report->highest)
 		window_advance(report, frame->seq);
-	else if (report->highest - frame->seq >= US_PROBE_WINDOW)
+	else if (report->highest - frame->seq >= US_LAB_PROBE_WINDOW)
 		return;
 	else
 		report->reordered++;
@@ -93,14 +93,14 @@ static void arrived(struct beacon *beacon, const struct us_probe_frame *frame)
 	}
 }
 
-static void take(struct beacon *beacon, struct us_probe_frame *frame,
+static void take(struct beacon *beacon, struct us_lab_probe_frame *frame,
 		 const struct sockaddr_in *from)
 {
 	frame->magic = le32toh(frame->magic);
 	frame->run = le32toh(frame->run);
 	frame->seq = le64toh(frame->seq);
 	frame->report_interval_usec = le32toh(frame->report_interval_usec);
-	if (frame->magic != US_PROBE_MAGIC || frame->seq == 0 || !frame->report_interval_usec)
+	if (frame->magic != US_LAB_PROBE_MAGIC || frame->seq == 0 || !frame->report_interval_usec)
 		return;
 	beacon->client = *from;
 	arrived(beacon, frame);
@@ -109,7 +109,7 @@ static void take(struct beacon *beacon, struct us_probe_frame *frame,
 /* Many at a time: a system call is dear to an emulated CPU. */
 static void receive(struct beacon *beacon)
 {
-	static struct us_probe_frame frames[BATCH];
+	static struct us_lab_probe_frame frames[BATCH];
 	static struct sockaddr_in from[BATCH];
 	static struct iovec data[BATCH];
 	static struct mmsghdr messages[BATCH];
@@ -131,8 +131,8 @@ static void receive(struct beacon *beacon)
 /* What cannot be sent is as lost as what is lost on the way: nothing is retried. */
 static void send_report(const struct beacon *beacon, size_t size)
 {
-	static struct us_probe_report wire;
-	const struct us_probe_report *report = &beacon->report;
+	static struct us_lab_probe_report wire;
+	const struct us_lab_probe_report *report = &beacon->report;
 
 	memcpy(&wire, report, size);
 	wire.magic = htole32(report->magic);
@@ -152,14 +152,14 @@ static void send_due(struct beacon *beacon, uint64_t *due_usec)
 {
 	uint64_t now = us_now_usec();
 
-	if (now > *due_usec + US_PROBE_CATCH_UP_USEC)
+	if (now > *due_usec + US_LAB_PROBE_CATCH_UP_USEC)
 		*due_usec = now;
 	for (; *due_usec <= now; *due_usec += beacon->interval_usec) {
-		size_t size = offsetof(struct us_probe_report, window);
+		size_t size = offsetof(struct us_lab_probe_report, window);
 
 		if (now >= beacon->window_due_usec) {
 			size = sizeof(beacon->report);
-			beacon->window_due_usec = now + US_PROBE_WINDOW_USEC;
+			beacon->window_due_usec = now + US_LAB_PROBE_WINDOW_USEC;
 		}
 		beacon->report.seq++;
 		beacon->report.sent_usec = us_now_usec() - beacon->begin_usec;
@@ -191,11 +191,11 @@ static void serve(struct beacon *beacon)
 		return;
 	}
 	recv(fd, &service, 1, 0);
-	if (service == US_PROBE_LOG)
+	if (service == US_LAB_PROBE_LOG)
 		send_all(fd, entries, beacon->log_count * sizeof(*entries));
 	else
 		while ((n = recv(fd, buffer, sizeof(buffer), 0)) > 0)
-			if (service == US_PROBE_ECHO)
+			if (service == US_LAB_PROBE_ECHO)
 				send_all(fd, buffer, n);
 	_exit(0);
 }
@@ -226,7 +226,7 @@ static void interval_set(int timer, uint32_t interval_usec)
 
 int main(int argc, char **argv)
 {
-	struct beacon beacon = { .report.magic = US_PROBE_MAGIC, .begin_usec = us_now_usec() };
+	struct beacon beacon = { .report.magic = US_LAB_PROBE_MAGIC, .begin_usec = us_now_usec() };
 	uint64_t due_usec = us_now_usec(), expirations;
 	struct pollfd fds[3] = { { .events = POLLIN }, { .events = POLLIN }, { .events = POLLIN } };
 	uint32_t interval_usec = 0;

@@ -12,12 +12,12 @@ struct interval {
 	uint64_t from_usec, until_usec;
 };
 
-uint64_t us_probe_reached(const struct us_probe *probe)
+uint64_t us_lab_probe_reached(const struct us_lab_probe *probe)
 {
 	return atomic_load(&probe->reached);
 }
 
-uint64_t us_probe_heard(const struct us_probe *probe)
+uint64_t us_lab_probe_heard(const struct us_lab_probe *probe)
 {
 	return atomic_load(&probe->arrivals_count);
 }
@@ -27,7 +27,7 @@ static bool holds(const struct interval *interval, uint64_t time_usec)
 	return time_usec >= interval->from_usec && time_usec < interval->until_usec;
 }
 
-static void gap(struct us_probe_count *count, const struct interval *interval, uint64_t begin_usec,
+static void gap(struct us_lab_probe_count *count, const struct interval *interval, uint64_t begin_usec,
 		uint64_t end_usec)
 {
 	if (begin_usec && holds(interval, begin_usec) && end_usec > begin_usec &&
@@ -35,8 +35,8 @@ static void gap(struct us_probe_count *count, const struct interval *interval, u
 		count->longest_gap_usec = end_usec - begin_usec;
 }
 
-static void count_boot(const struct us_probe *probe, uint64_t first, uint64_t last,
-		       const struct interval *interval, struct us_probe_count *count)
+static void count_boot(const struct us_lab_probe *probe, uint64_t first, uint64_t last,
+		       const struct interval *interval, struct us_lab_probe_count *count)
 {
 	uint64_t arrived_usec = 0;
 
@@ -52,14 +52,14 @@ static void count_boot(const struct us_probe *probe, uint64_t first, uint64_t la
 	}
 }
 
-void us_probe_count_to_guest(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,
-			     struct us_probe_count *ret_count)
+void us_lab_probe_count_to_guest(const struct us_lab_probe *probe, uint64_t from_usec, uint64_t until_usec,
+			     struct us_lab_probe_count *ret_count)
 {
 	const struct interval interval = { from_usec, until_usec };
 
-	*ret_count = (struct us_probe_count){};
+	*ret_count = (struct us_lab_probe_count){};
 	for (unsigned i = 0; i < probe->sessions_count; i++) {
-		const struct us_probe_session *session = &probe->sessions[i];
+		const struct us_lab_probe_session *session = &probe->sessions[i];
 		bool is_latest = i + 1 == probe->sessions_count;
 
 		count_boot(probe, session->first, is_latest ? probe->sent : session->last,
@@ -73,9 +73,9 @@ void us_probe_count_to_guest(const struct us_probe *probe, uint64_t from_usec, u
 }
 
 /* Missing numbers between two arrivals were sent one interval after the other, from the first. */
-static void count_missing(const struct us_probe *probe, const struct us_probe_arrival *before,
-			  const struct us_probe_arrival *now, const uint8_t *seen,
-			  const struct interval *interval, struct us_probe_count *count)
+static void count_missing(const struct us_lab_probe *probe, const struct us_lab_probe_arrival *before,
+			  const struct us_lab_probe_arrival *now, const uint8_t *seen,
+			  const struct interval *interval, struct us_lab_probe_count *count)
 {
 	uint64_t time_usec = before->time_usec;
 
@@ -90,16 +90,16 @@ static void count_missing(const struct us_probe *probe, const struct us_probe_ar
 }
 
 /* @seen: scratch, all zero; by seq. */
-static void count_session(const struct us_probe *probe, unsigned session, uint8_t *seen,
-			  const struct interval *interval, struct us_probe_count *count)
+static void count_session(const struct us_lab_probe *probe, unsigned session, uint8_t *seen,
+			  const struct interval *interval, struct us_lab_probe_count *count)
 {
-	const struct us_probe_arrival *newest = NULL, *before = NULL;
-	uint64_t n = us_probe_heard(probe);
+	const struct us_lab_probe_arrival *newest = NULL, *before = NULL;
+	uint64_t n = us_lab_probe_heard(probe);
 
 	for (uint64_t i = 0; i < n; i++) {
-		const struct us_probe_arrival *arrival = &probe->arrivals[i];
+		const struct us_lab_probe_arrival *arrival = &probe->arrivals[i];
 
-		if (arrival->session != session || arrival->seq >= US_PROBE_RECORDS)
+		if (arrival->session != session || arrival->seq >= US_LAB_PROBE_RECORDS)
 			continue;
 		if (holds(interval, arrival->time_usec)) {
 			count->duplicated += seen[arrival->seq];
@@ -117,7 +117,7 @@ static void count_session(const struct us_probe *probe, unsigned session, uint8_
 
 	newest = NULL;
 	for (uint64_t i = 0; i < n; i++) {
-		const struct us_probe_arrival *arrival = &probe->arrivals[i];
+		const struct us_lab_probe_arrival *arrival = &probe->arrivals[i];
 
 		if (arrival->session != session || (newest && arrival->seq <= newest->seq))
 			continue;
@@ -129,15 +129,15 @@ static void count_session(const struct us_probe *probe, unsigned session, uint8_
 		gap(count, interval, newest->time_usec, probe->sent_usec[probe->sent]);
 }
 
-void us_probe_count_from_guest(const struct us_probe *probe, uint64_t from_usec,
-			       uint64_t until_usec, struct us_probe_count *ret_count)
+void us_lab_probe_count_from_guest(const struct us_lab_probe *probe, uint64_t from_usec,
+			       uint64_t until_usec, struct us_lab_probe_count *ret_count)
 {
 	const struct interval interval = { from_usec, until_usec };
-	US_CLEANUP(us_freep) uint8_t *seen = malloc(US_PROBE_RECORDS);
+	US_CLEANUP(us_freep) uint8_t *seen = malloc(US_LAB_PROBE_RECORDS);
 
-	*ret_count = (struct us_probe_count){};
+	*ret_count = (struct us_lab_probe_count){};
 	for (unsigned i = 0; seen && i < probe->sessions_count; i++) {
-		memset(seen, 0, US_PROBE_RECORDS);
+		memset(seen, 0, US_LAB_PROBE_RECORDS);
 		count_session(probe, i, seen, &interval, ret_count);
 	}
 }

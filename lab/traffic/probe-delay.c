@@ -45,19 +45,19 @@ static unsigned steps_before(const struct guest_clock *clock, uint64_t guest_use
 	return n;
 }
 
-static int64_t offset_of(const struct us_probe_arrival *arrival)
+static int64_t offset_of(const struct us_lab_probe_arrival *arrival)
 {
 	return (int64_t)(arrival->time_usec - arrival->guest_usec);
 }
 
-static void find_step(struct guest_clock *clock, const struct us_probe *probe, unsigned session,
+static void find_step(struct guest_clock *clock, const struct us_lab_probe *probe, unsigned session,
 		      uint64_t pause_usec)
 {
 	int64_t offset = INT64_MAX;
 	unsigned reports = 0;
 
-	for (uint64_t i = us_probe_heard(probe); i-- > 0 && reports < STEP_REPORTS;) {
-		const struct us_probe_arrival *arrival = &probe->arrivals[i];
+	for (uint64_t i = us_lab_probe_heard(probe); i-- > 0 && reports < STEP_REPORTS;) {
+		const struct us_lab_probe_arrival *arrival = &probe->arrivals[i];
 
 		if (arrival->session != session || arrival->time_usec > pause_usec ||
 		    steps_before(clock, arrival->guest_usec) != clock->steps_count)
@@ -70,10 +70,10 @@ static void find_step(struct guest_clock *clock, const struct us_probe *probe, u
 		clock->steps_usec[clock->steps_count++] = pause_usec - offset;
 }
 
-static bool guest_clock_init(struct guest_clock *clock, const struct us_probe *probe,
+static bool guest_clock_init(struct guest_clock *clock, const struct us_lab_probe *probe,
 			     unsigned session, const uint64_t *pauses_usec, unsigned pauses_count)
 {
-	uint64_t n = us_probe_heard(probe), newest_usec = 0;
+	uint64_t n = us_lab_probe_heard(probe), newest_usec = 0;
 	size_t cells;
 
 	*clock = (struct guest_clock){};
@@ -91,7 +91,7 @@ static bool guest_clock_init(struct guest_clock *clock, const struct us_probe *p
 	return clock->offset_usec;
 }
 
-static void learn(struct guest_clock *clock, const struct us_probe_arrival *arrival)
+static void learn(struct guest_clock *clock, const struct us_lab_probe_arrival *arrival)
 {
 	unsigned step = steps_before(clock, arrival->guest_usec);
 	int64_t *cell =
@@ -122,11 +122,11 @@ static int64_t offset_at(const struct guest_clock *clock, uint64_t guest_usec)
 	return least;
 }
 
-static void settle_session(struct us_probe *probe, const struct guest_clock *clock,
+static void settle_session(struct us_lab_probe *probe, const struct guest_clock *clock,
 			   unsigned session)
 {
-	for (uint64_t i = 0; i < us_probe_heard(probe); i++) {
-		struct us_probe_arrival *arrival = &probe->arrivals[i];
+	for (uint64_t i = 0; i < us_lab_probe_heard(probe); i++) {
+		struct us_lab_probe_arrival *arrival = &probe->arrivals[i];
 
 		if (arrival->session == session)
 			arrival->delay_usec =
@@ -135,30 +135,30 @@ static void settle_session(struct us_probe *probe, const struct guest_clock *clo
 }
 
 /* First arrivals count. */
-static void settle_log(struct us_probe *probe, const struct guest_clock *clock)
+static void settle_log(struct us_lab_probe *probe, const struct guest_clock *clock)
 {
 	for (size_t i = 0; i < probe->log_count; i++) {
-		const struct us_probe_entry *entry = &probe->log[i];
+		const struct us_lab_probe_entry *entry = &probe->log[i];
 		int64_t offset = offset_at(clock, entry->time_usec);
 
 		if (entry->seq > probe->sent || offset == INT64_MAX ||
-		    probe->delay_usec[entry->seq] != US_PROBE_NO_DELAY)
+		    probe->delay_usec[entry->seq] != US_LAB_PROBE_NO_DELAY)
 			continue;
 		probe->delay_usec[entry->seq] =
 			entry->time_usec + offset - (int64_t)probe->sent_usec[entry->seq];
 	}
 }
 
-void us_probe_settle(struct us_probe *probe, const uint64_t *pauses_usec, unsigned pauses_count)
+void us_lab_probe_settle(struct us_lab_probe *probe, const uint64_t *pauses_usec, unsigned pauses_count)
 {
 	for (uint64_t seq = 0; seq <= probe->sent; seq++)
-		probe->delay_usec[seq] = US_PROBE_NO_DELAY;
+		probe->delay_usec[seq] = US_LAB_PROBE_NO_DELAY;
 	for (unsigned i = 0; i < probe->sessions_count; i++) {
 		struct guest_clock clock;
 
 		if (!guest_clock_init(&clock, probe, i, pauses_usec, pauses_count))
 			return;
-		for (uint64_t n = 0; n < us_probe_heard(probe); n++)
+		for (uint64_t n = 0; n < us_lab_probe_heard(probe); n++)
 			if (probe->arrivals[n].session == i)
 				learn(&clock, &probe->arrivals[n]);
 		settle_session(probe, &clock, i);
@@ -176,9 +176,9 @@ static int compare(const void *a, const void *b)
 	       (*(const int32_t *)a < *(const int32_t *)b);
 }
 
-static void summarize(int32_t *delays_usec, size_t count, struct us_probe_delay *ret_delay)
+static void summarize(int32_t *delays_usec, size_t count, struct us_lab_probe_delay *ret_delay)
 {
-	*ret_delay = (struct us_probe_delay){ .frames = count };
+	*ret_delay = (struct us_lab_probe_delay){ .frames = count };
 	if (!count)
 		return;
 	qsort(delays_usec, count, sizeof(*delays_usec), compare);
@@ -187,30 +187,30 @@ static void summarize(int32_t *delays_usec, size_t count, struct us_probe_delay 
 	ret_delay->worst_usec = delays_usec[count - 1];
 }
 
-void us_probe_delay_to_guest(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,
-			     struct us_probe_delay *ret_delay)
+void us_lab_probe_delay_to_guest(const struct us_lab_probe *probe, uint64_t from_usec, uint64_t until_usec,
+			     struct us_lab_probe_delay *ret_delay)
 {
 	US_CLEANUP(us_freep) int32_t *delays = malloc((probe->sent + 1) * sizeof(*delays));
 	size_t count = 0;
 
 	for (uint64_t seq = 1; delays && seq <= probe->sent; seq++)
-		if (probe->delay_usec[seq] != US_PROBE_NO_DELAY &&
+		if (probe->delay_usec[seq] != US_LAB_PROBE_NO_DELAY &&
 		    probe->sent_usec[seq] >= from_usec && probe->sent_usec[seq] < until_usec)
 			delays[count++] = probe->delay_usec[seq];
 	summarize(delays, count, ret_delay);
 }
 
-void us_probe_delay_from_guest(const struct us_probe *probe, uint64_t from_usec,
-			       uint64_t until_usec, struct us_probe_delay *ret_delay)
+void us_lab_probe_delay_from_guest(const struct us_lab_probe *probe, uint64_t from_usec,
+			       uint64_t until_usec, struct us_lab_probe_delay *ret_delay)
 {
-	uint64_t n = us_probe_heard(probe);
+	uint64_t n = us_lab_probe_heard(probe);
 	US_CLEANUP(us_freep) int32_t *delays = malloc((n + 1) * sizeof(*delays));
 	size_t count = 0;
 
 	for (uint64_t i = 0; delays && i < n; i++) {
-		const struct us_probe_arrival *arrival = &probe->arrivals[i];
+		const struct us_lab_probe_arrival *arrival = &probe->arrivals[i];
 
-		if (arrival->delay_usec != US_PROBE_NO_DELAY && arrival->time_usec >= from_usec &&
+		if (arrival->delay_usec != US_LAB_PROBE_NO_DELAY && arrival->time_usec >= from_usec &&
 		    arrival->time_usec < until_usec)
 			delays[count++] = arrival->delay_usec;
 	}
@@ -224,20 +224,20 @@ static int compare_times(const void *a, const void *b)
 }
 
 /* When frames arrived at the guest, by the client's clock, ascending; the caller frees. */
-static uint64_t *arrivals_at_guest(const struct us_probe *probe, size_t *ret_count)
+static uint64_t *arrivals_at_guest(const struct us_lab_probe *probe, size_t *ret_count)
 {
 	uint64_t *times = malloc((probe->sent + 1) * sizeof(*times));
 
 	*ret_count = 0;
 	for (uint64_t seq = 1; times && seq <= probe->sent; seq++)
-		if (probe->delay_usec[seq] != US_PROBE_NO_DELAY)
+		if (probe->delay_usec[seq] != US_LAB_PROBE_NO_DELAY)
 			times[(*ret_count)++] = probe->sent_usec[seq] + probe->delay_usec[seq];
 	if (times)
 		qsort(times, *ret_count, sizeof(*times), compare_times);
 	return times;
 }
 
-bool us_probe_pause_to_guest(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,
+bool us_lab_probe_pause_to_guest(const struct us_lab_probe *probe, uint64_t from_usec, uint64_t until_usec,
 			     uint64_t *ret_pause_usec)
 {
 	size_t count;

@@ -11,20 +11,20 @@
 
 /* About 35 minutes at 1,000 frames/s; then the prober stops sending. Untouched pages cost nothing.
  */
-#define US_PROBE_RECORDS (1u << 21)
-#define US_PROBE_SESSIONS 64
+#define US_LAB_PROBE_RECORDS (1u << 21)
+#define US_LAB_PROBE_SESSIONS 64
 
 /* One boot of the guest, as far as its beacon was heard. */
-struct us_probe_session {
+struct us_lab_probe_session {
 	uint64_t id;
 	uint64_t first, last; /* frames to the guest that it reported */
 	uint32_t duplicated, reordered;
 };
 
 /* delay_usec of what was lost, or of which the guest's clock is not known. */
-#define US_PROBE_NO_DELAY INT32_MIN
+#define US_LAB_PROBE_NO_DELAY INT32_MIN
 
-struct us_probe_arrival {
+struct us_lab_probe_arrival {
 	uint64_t time_usec;
 	uint64_t guest_usec; /* when it was sent, by the guest's clock */
 	int32_t delay_usec;
@@ -33,12 +33,12 @@ struct us_probe_arrival {
 };
 
 /* More duplicated or reordered frames were reported, by a report whose newest frame is seq. */
-struct us_probe_odd {
+struct us_lab_probe_odd {
 	uint64_t seq;
 	uint32_t duplicated, reordered;
 };
 
-struct us_probe {
+struct us_lab_probe {
 	pthread_t thread;
 	bool running;
 	atomic_bool stop;
@@ -52,16 +52,16 @@ struct us_probe {
 	int32_t *delay_usec; /* by seq */
 	uint64_t sent;	     /* newest seq */
 
-	struct us_probe_session sessions[US_PROBE_SESSIONS];
+	struct us_lab_probe_session sessions[US_LAB_PROBE_SESSIONS];
 	unsigned sessions_count;
 
-	struct us_probe_arrival *arrivals;
+	struct us_lab_probe_arrival *arrivals;
 	_Atomic uint64_t arrivals_count;
 	_Atomic uint64_t reached; /* newest seq that the newest session reported */
 
-	struct us_probe_odd odd[4096];
+	struct us_lab_probe_odd odd[4096];
 	unsigned odd_count;
 
-	struct us_probe_entry *log; /* of the newest session, as the guest wrote it; or NULL */
+	struct us_lab_probe_entry *log; /* of the newest session, as the guest wrote it; or NULL */
 	size_t log_count;
 };

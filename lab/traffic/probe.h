@@ -31,50 +31,50 @@
 
 #include "lab/world/lab.h"
 
-struct us_probe;
+struct us_lab_probe;
 
-struct us_probe_count {
+struct us_lab_probe_count {
 	uint64_t sent, lost, duplicated, reordered;
 	uint64_t longest_gap_usec;
 };
 
-struct us_probe_delay {
+struct us_lab_probe_delay {
 	uint64_t frames;
 	int32_t p50_usec, p99_usec, worst_usec;
 };
 
 /* Starts to probe the guest's NIC number @nic, lab->options.rate frames a second, and has the guest
  * send as many up to 1,000. */
-int us_probe_start(struct us_probe **ret_probe, const struct us_lab *lab, unsigned nic);
+int us_lab_probe_start(struct us_lab_probe **ret_probe, const struct us_lab *lab, unsigned nic);
 /* Sends no more; waits a moment for what is on its way, asks the guest for its log. Twice is
  * harmless. */
-void us_probe_stop(struct us_probe *probe);
-void us_probe_free(struct us_probe *probe);
+void us_lab_probe_stop(struct us_lab_probe *probe);
+void us_lab_probe_free(struct us_lab_probe *probe);
 
 /* Arrivals from the guest so far: whether it is alive and heard. Any time. */
-uint64_t us_probe_heard(const struct us_probe *probe);
+uint64_t us_lab_probe_heard(const struct us_lab_probe *probe);
 /* The newest frame that the guest said it has got: it grows while both directions work. Any time. */
-uint64_t us_probe_reached(const struct us_probe *probe);
+uint64_t us_lab_probe_reached(const struct us_lab_probe *probe);
 
-/* Count what was sent in [from, until) of CLOCK_MONOTONIC. After us_probe_stop() only. */
-void us_probe_count_to_guest(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,
-			     struct us_probe_count *ret_count);
-void us_probe_count_from_guest(const struct us_probe *probe, uint64_t from_usec,
-			       uint64_t until_usec, struct us_probe_count *ret_count);
+/* Count what was sent in [from, until) of CLOCK_MONOTONIC. After us_lab_probe_stop() only. */
+void us_lab_probe_count_to_guest(const struct us_lab_probe *probe, uint64_t from_usec, uint64_t until_usec,
+			     struct us_lab_probe_count *ret_count);
+void us_lab_probe_count_from_guest(const struct us_lab_probe *probe, uint64_t from_usec,
+			       uint64_t until_usec, struct us_lab_probe_count *ret_count);
 
 /* Works out delays; @pauses_usec (CLOCK_MONOTONIC, ascending) is when the VM, and with it the
- * guest's clock, was stopped. After us_probe_stop(). Without it no frame has a delay. */
-void us_probe_settle(struct us_probe *probe, const uint64_t *pauses_usec, unsigned pauses_count);
+ * guest's clock, was stopped. After us_lab_probe_stop(). Without it no frame has a delay. */
+void us_lab_probe_settle(struct us_lab_probe *probe, const uint64_t *pauses_usec, unsigned pauses_count);
 /* Intervals as above; @frames 0 when none has a delay. */
-void us_probe_delay_to_guest(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,
-			     struct us_probe_delay *ret_delay);
-void us_probe_delay_from_guest(const struct us_probe *probe, uint64_t from_usec,
-			       uint64_t until_usec, struct us_probe_delay *ret_delay);
+void us_lab_probe_delay_to_guest(const struct us_lab_probe *probe, uint64_t from_usec, uint64_t until_usec,
+			     struct us_lab_probe_delay *ret_delay);
+void us_lab_probe_delay_from_guest(const struct us_lab_probe *probe, uint64_t from_usec,
+			       uint64_t until_usec, struct us_lab_probe_delay *ret_delay);
 
 /* The longest time in which no frame arrived at the guest, whether frames were lost or late, that
  * began in the interval. False if no frame has a delay: the pause is not known. */
-bool us_probe_pause_to_guest(const struct us_probe *probe, uint64_t from_usec, uint64_t until_usec,
+bool us_lab_probe_pause_to_guest(const struct us_lab_probe *probe, uint64_t from_usec, uint64_t until_usec,
 			     uint64_t *ret_pause_usec);
 
 /* A socket of @type in the client's namespace, connected to the beacon of NIC @nic, or -errno. */
-int us_probe_connect(const struct us_lab *lab, unsigned nic, int type);
+int us_lab_probe_connect(const struct us_lab *lab, unsigned nic, int type);

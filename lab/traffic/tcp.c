@@ -28,7 +28,7 @@ struct sample {
 					 */
 };
 
-struct us_tcp {
+struct us_lab_tcp {
 	pthread_t thread;
 	bool running;
 	atomic_bool stop;
@@ -43,7 +43,7 @@ struct us_tcp {
 
 static const char request[100] = "request";
 
-static void look(struct us_tcp *tcp, uint64_t now)
+static void look(struct us_lab_tcp *tcp, uint64_t now)
 {
 	struct sample *sample = &tcp->samples[tcp->count];
 	struct tcp_info bulk = {}, echo = {};
@@ -63,7 +63,7 @@ static void look(struct us_tcp *tcp, uint64_t now)
 	tcp->count++;
 }
 
-static void ask(struct us_tcp *tcp, uint64_t now)
+static void ask(struct us_lab_tcp *tcp, uint64_t now)
 {
 	tcp->answered_bytes = 0;
 	if (send(tcp->echo, request, sizeof(request), MSG_DONTWAIT | MSG_NOSIGNAL) ==
@@ -71,7 +71,7 @@ static void ask(struct us_tcp *tcp, uint64_t now)
 		tcp->asked_usec = now;
 }
 
-static void hear(struct us_tcp *tcp)
+static void hear(struct us_lab_tcp *tcp)
 {
 	char buffer[sizeof(request)];
 	ssize_t n = recv(tcp->echo, buffer, sizeof(buffer), MSG_DONTWAIT);
@@ -91,7 +91,7 @@ static void *run(void *userdata)
 	static const char bulk[16384];
 	const struct itimerspec interval = { .it_interval.tv_nsec = SAMPLE_USEC * 1000,
 					     .it_value.tv_nsec = 1 };
-	struct us_tcp *tcp = userdata;
+	struct us_lab_tcp *tcp = userdata;
 	US_CLEANUP(us_closep) int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	struct pollfd fds[3] = { { .fd = tcp->bulk, .events = POLLOUT },
 				 { .fd = tcp->echo, .events = POLLIN },
@@ -117,10 +117,10 @@ static void *run(void *userdata)
 	return NULL;
 }
 
-static int open_stream(const struct us_lab *lab, enum us_probe_service service)
+static int open_stream(const struct us_lab *lab, enum us_lab_probe_service service)
 {
-	unsigned pace = US_TCP_BYTES_PER_SEC;
-	int fd = us_probe_connect(lab, 0, SOCK_STREAM), bytes = 256 << 10, yes = 1;
+	unsigned pace = US_LAB_TCP_BYTES_PER_SEC;
+	int fd = us_lab_probe_connect(lab, 0, SOCK_STREAM), bytes = 256 << 10, yes = 1;
 	char byte = service;
 
 	if (fd < 0)
@@ -135,22 +135,22 @@ static int open_stream(const struct us_lab *lab, enum us_probe_service service)
 	return fd;
 }
 
-int us_tcp_start(struct us_tcp **ret_tcp, const struct us_lab *lab)
+int us_lab_tcp_start(struct us_lab_tcp **ret_tcp, const struct us_lab *lab)
 {
-	struct us_tcp *tcp = calloc(1, sizeof(*tcp));
+	struct us_lab_tcp *tcp = calloc(1, sizeof(*tcp));
 	int r = -ENOMEM;
 
 	if (!tcp)
 		return r;
 	tcp->echo = -1;
 	tcp->samples = calloc(SAMPLES_MAX, sizeof(*tcp->samples));
-	r = tcp->bulk = open_stream(lab, US_PROBE_SINK);
+	r = tcp->bulk = open_stream(lab, US_LAB_PROBE_SINK);
 	if (r >= 0)
-		r = tcp->echo = open_stream(lab, US_PROBE_ECHO);
+		r = tcp->echo = open_stream(lab, US_LAB_PROBE_ECHO);
 	if (r >= 0)
 		r = tcp->samples ? -pthread_create(&tcp->thread, NULL, run, tcp) : -ENOMEM;
 	if (r) {
-		us_tcp_free(tcp);
+		us_lab_tcp_free(tcp);
 		return r;
 	}
 	tcp->running = true;
@@ -158,7 +158,7 @@ int us_tcp_start(struct us_tcp **ret_tcp, const struct us_lab *lab)
 	return 0;
 }
 
-void us_tcp_stop(struct us_tcp *tcp)
+void us_lab_tcp_stop(struct us_lab_tcp *tcp)
 {
 	if (!tcp || !tcp->running)
 		return;
@@ -167,11 +167,11 @@ void us_tcp_stop(struct us_tcp *tcp)
 	tcp->running = false;
 }
 
-void us_tcp_free(struct us_tcp *tcp)
+void us_lab_tcp_free(struct us_lab_tcp *tcp)
 {
 	if (!tcp)
 		return;
-	us_tcp_stop(tcp);
+	us_lab_tcp_stop(tcp);
 	us_close(tcp->bulk);
 	us_close(tcp->echo);
 	free(tcp->samples);
@@ -179,7 +179,7 @@ void us_tcp_free(struct us_tcp *tcp)
 }
 
 /* Bytes that were acknowledged in the time from sample @i on, or UINT64_MAX if it was cut short. */
-static uint64_t bytes_after(const struct us_tcp *tcp, size_t i, uint64_t usec)
+static uint64_t bytes_after(const struct us_lab_tcp *tcp, size_t i, uint64_t usec)
 {
 	for (size_t j = i; j < tcp->count; j++)
 		if (tcp->samples[j].time_usec >= tcp->samples[i].time_usec + usec)
@@ -187,14 +187,14 @@ static uint64_t bytes_after(const struct us_tcp *tcp, size_t i, uint64_t usec)
 	return UINT64_MAX;
 }
 
-void us_tcp_count(const struct us_tcp *tcp, uint64_t from_usec, uint64_t until_usec,
-		  struct us_tcp_count *ret_count)
+void us_lab_tcp_count(const struct us_lab_tcp *tcp, uint64_t from_usec, uint64_t until_usec,
+		  struct us_lab_tcp_count *ret_count)
 {
 	const struct sample *first = NULL, *last = NULL, *progress = NULL;
-	uint64_t lowest = US_TCP_BYTES_PER_SEC * DIP_USEC / US_USEC_PER_SEC;
+	uint64_t lowest = US_LAB_TCP_BYTES_PER_SEC * DIP_USEC / US_USEC_PER_SEC;
 	const uint64_t full = lowest;
 
-	*ret_count = (struct us_tcp_count){};
+	*ret_count = (struct us_lab_tcp_count){};
 	for (size_t i = 0; i < tcp->count; i++) {
 		const struct sample *now = &tcp->samples[i];
 		uint64_t bytes;

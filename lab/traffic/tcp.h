@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * TCP's view of a transition: a bulk transfer to the guest, paced at US_TCP_BYTES_PER_SEC so that
+ * TCP's view of a transition: a bulk transfer to the guest, paced at US_LAB_TCP_BYTES_PER_SEC so that
  * it does not crowd out the probe, and a stream of requests and responses, one at a time.
  *
  * The counts, for an interval:
@@ -16,22 +16,22 @@
 
 #include "lab/world/lab.h"
 
-#define US_TCP_BYTES_PER_SEC (2u << 20)
+#define US_LAB_TCP_BYTES_PER_SEC (2u << 20)
 
-struct us_tcp;
+struct us_lab_tcp;
 
-struct us_tcp_count {
+struct us_lab_tcp_count {
 	uint64_t bytes, retransmitted, responses;
 	uint64_t stall_usec, slowest_response_usec;
 	unsigned lowest_percent;
 };
 
 /* Connects to the beacon of the guest's first NIC and starts. */
-int us_tcp_start(struct us_tcp **ret_tcp, const struct us_lab *lab);
+int us_lab_tcp_start(struct us_lab_tcp **ret_tcp, const struct us_lab *lab);
 /* NULL, and twice, is harmless. */
-void us_tcp_stop(struct us_tcp *tcp);
-void us_tcp_free(struct us_tcp *tcp);
+void us_lab_tcp_stop(struct us_lab_tcp *tcp);
+void us_lab_tcp_free(struct us_lab_tcp *tcp);
 
-/* Counts [from, until) of CLOCK_MONOTONIC. After us_tcp_stop() only. */
-void us_tcp_count(const struct us_tcp *tcp, uint64_t from_usec, uint64_t until_usec,
-		  struct us_tcp_count *ret_count);
+/* Counts [from, until) of CLOCK_MONOTONIC. After us_lab_tcp_stop() only. */
+void us_lab_tcp_count(const struct us_lab_tcp *tcp, uint64_t from_usec, uint64_t until_usec,
+		  struct us_lab_tcp_count *ret_count);

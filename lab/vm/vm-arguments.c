@@ -13,33 +13,33 @@
 
 #define ROOT_PORTS 6
 
-void us_vm_qmp_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
+void us_lab_vm_qmp_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
 {
 	snprintf(path, 200, "%s/%s.qmp", lab->dir, us_lab_host_name(host));
 }
 
-void us_vm_monitor_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
+void us_lab_vm_monitor_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
 {
 	snprintf(path, 200, "%s/%s.monitor", lab->dir, us_lab_host_name(host));
 }
 
-void us_vm_console_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
+void us_lab_vm_console_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
 {
 	snprintf(path, 200, "%s/%s.console", lab->dir, us_lab_host_name(host));
 }
 
-void us_vm_kernel_arguments(const struct us_lab *lab, unsigned nics, char *buffer, size_t size)
+void us_lab_vm_kernel_arguments(const struct us_lab *lab, unsigned nics, char *buffer, size_t size)
 {
 	int length = snprintf(buffer, size, "%s", lab->options.machine->kernel_arguments);
 
 	for (unsigned i = 0; i < nics; i++)
 		length += snprintf(buffer + length, size - length, " us.nic=%s,%s/24,%s,%s,%u",
-				   us_net_nics[i].mac, us_net_nics[i].address,
-				   us_net_nics[i].client, US_NET_CLIENT_MAC, us_net_nics[i].port);
+				   us_lab_net_nics[i].mac, us_lab_net_nics[i].address,
+				   us_lab_net_nics[i].client, US_LAB_NET_CLIENT_MAC, us_lab_net_nics[i].port);
 }
 
 static void __attribute__((format(printf, 2, 3)))
-add(struct us_vm_arguments *arguments, const char *format, ...)
+add(struct us_lab_vm_arguments *arguments, const char *format, ...)
 {
 	char *text = arguments->text + arguments->used;
 	va_list list;
@@ -51,17 +51,17 @@ add(struct us_vm_arguments *arguments, const char *format, ...)
 	arguments->argv[arguments->count++] = text;
 }
 
-static void add_nic(struct us_vm_arguments *arguments, const struct us_vm *vm, unsigned nic)
+static void add_nic(struct us_lab_vm_arguments *arguments, const struct us_vm *vm, unsigned nic)
 {
-	const struct us_platform *machine = vm->lab->options.machine;
-	const struct us_net_nic *n = &us_net_nics[nic];
+	const struct us_lab_platform *machine = vm->lab->options.machine;
+	const struct us_lab_net_nic *n = &us_lab_net_nics[nic];
 	unsigned queues = vm->lab->options.queues;
 	char bus[20] = "", of_many[40] = "", many[20] = "";
 	const char *rom = ",romfile=";
 
 	if (machine->is_ccw)
 		rom = "";
-	else if (vm->options.boot == US_VM_BOOT_NETWORK)
+	else if (vm->options.boot == US_LAB_VM_BOOT_NETWORK)
 		rom = nic ? "" : ",bootindex=0";
 	if (machine->has_ports)
 		snprintf(bus, sizeof(bus), ",bus=rp%u", nic);
@@ -78,19 +78,19 @@ static void add_nic(struct us_vm_arguments *arguments, const struct us_vm *vm, u
 	    machine->is_ccw ? "ccw" : "pci", n->standby, n->standby, n->mac, bus, of_many, rom);
 }
 
-static void add_vf(struct us_vm_arguments *arguments, const struct us_vm *vm, unsigned nic)
+static void add_vf(struct us_lab_vm_arguments *arguments, const struct us_vm *vm, unsigned nic)
 {
 	add(arguments, "-device");
 	add(arguments, "vfio-pci,host=%s,id=primary%u,failover_pair_id=%s,bus=%s", vm->lab->host_vf,
-	    nic, us_net_nics[nic].standby, US_VM_PRIMARY_BUS);
+	    nic, us_lab_net_nics[nic].standby, US_LAB_VM_PRIMARY_BUS);
 }
 
 /* For QEMU's own failover: what its primary is to be connected with, and the primary itself. */
-static void add_primary(struct us_vm_arguments *arguments, const struct us_vm *vm, unsigned nic)
+static void add_primary(struct us_lab_vm_arguments *arguments, const struct us_vm *vm, unsigned nic)
 {
-	const struct us_net_nic *n = &us_net_nics[nic];
+	const struct us_lab_net_nic *n = &us_lab_net_nics[nic];
 
-	if (vm->lab->options.hosts == US_HOSTS_VM) {
+	if (vm->lab->options.hosts == US_LAB_HOST_KIND_MACHINE) {
 		if (vm->options.paired)
 			add_vf(arguments, vm, nic);
 		return;
@@ -103,7 +103,7 @@ static void add_primary(struct us_vm_arguments *arguments, const struct us_vm *v
 	add(arguments, "-device");
 	add(arguments,
 	    "%s,id=primary%u,netdev=host-primary%u,mac=%s,failover_pair_id=%s,bus=%s,romfile=",
-	    vm->lab->options.primary, nic, nic, n->mac, n->standby, US_VM_PRIMARY_BUS);
+	    vm->lab->options.primary, nic, nic, n->mac, n->standby, US_LAB_VM_PRIMARY_BUS);
 }
 
 static void firmware_log(const struct us_vm *vm, char path[200])
@@ -112,7 +112,7 @@ static void firmware_log(const struct us_vm *vm, char path[200])
 }
 
 /* SeaBIOS writes on its debug port "Found 11 PCI devices (max PCI bus is 06)". */
-int us_vm_firmware_devices(const struct us_vm *vm)
+int us_lab_vm_firmware_devices(const struct us_vm *vm)
 {
 	char path[200];
 	const char *const argv[] = { "cat", path, NULL };
@@ -121,14 +121,14 @@ int us_vm_firmware_devices(const struct us_vm *vm)
 	char plural;
 
 	firmware_log(vm, path);
-	log = us_proc_read(vm->lab, us_lab_host_name(vm->options.host), argv);
+	log = us_lab_process_read(vm->lab, us_lab_host_name(vm->options.host), argv);
 	for (const char *at = log; at && (at = strstr(at, "Found ")); at++)
 		if (sscanf(at, "Found %d PCI device%c", &found, &plural) == 2)
 			devices = found;
 	return devices;
 }
 
-static void add_processor(struct us_vm_arguments *arguments, const struct us_lab *lab)
+static void add_processor(struct us_lab_vm_arguments *arguments, const struct us_lab *lab)
 {
 	const char *cpu = lab->options.machine->cpu;
 
@@ -142,27 +142,27 @@ static void add_processor(struct us_vm_arguments *arguments, const struct us_lab
 	add(arguments, "%u", lab->options.queues);
 }
 
-static void add_kernel(struct us_vm_arguments *arguments, const struct us_vm *vm)
+static void add_kernel(struct us_lab_vm_arguments *arguments, const struct us_vm *vm)
 {
 	const struct us_lab *lab = vm->lab;
 	char kernel[1000];
 
-	us_vm_kernel_arguments(lab, vm->options.nics, kernel, sizeof(kernel));
+	us_lab_vm_kernel_arguments(lab, vm->options.nics, kernel, sizeof(kernel));
 	add(arguments, "-kernel");
-	add(arguments, "%s", lab->options.hosts == US_HOSTS_VM ? US_MACHINE_KERNEL : lab->kernel);
+	add(arguments, "%s", lab->options.hosts == US_LAB_HOST_KIND_MACHINE ? US_LAB_MACHINE_KERNEL : lab->kernel);
 	add(arguments, "-initrd");
 	add(arguments, "%s", lab->initrd);
 	add(arguments, "-append");
 	add(arguments, "%s", kernel);
 }
 
-void us_vm_arguments(struct us_vm_arguments *arguments, const struct us_vm *vm)
+void us_lab_vm_arguments(struct us_lab_vm_arguments *arguments, const struct us_vm *vm)
 {
 	const struct us_lab *lab = vm->lab;
-	const struct us_platform *machine = lab->options.machine;
+	const struct us_lab_platform *machine = lab->options.machine;
 	char path[200], monitor[200];
 
-	us_vm_qmp_path(lab, vm->options.host, path);
+	us_lab_vm_qmp_path(lab, vm->options.host, path);
 	add(arguments, "%s", lab->qemu);
 	for (const char *const *fixed =
 		     (const char *const[]){ "-nodefaults", "-no-user-config", "-display", "none",
@@ -179,20 +179,20 @@ void us_vm_arguments(struct us_vm_arguments *arguments, const struct us_vm *vm)
 		add(arguments, "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off");
 	}
 	/* As whoever passes cards through: pinning it for a VF must not wait for it to be found. */
-	if (lab->options.hosts == US_HOSTS_VM)
+	if (lab->options.hosts == US_LAB_HOST_KIND_MACHINE)
 		add(arguments, "-mem-prealloc");
 	add_processor(arguments, lab);
 	add(arguments, "-chardev");
-	us_vm_monitor_path(lab, vm->options.host, monitor);
-	if (lab->options.hosts == US_HOSTS_VM)
+	us_lab_vm_monitor_path(lab, vm->options.host, monitor);
+	if (lab->options.hosts == US_LAB_HOST_KIND_MACHINE)
 		add(arguments, "socket,id=lab,path=%s", monitor);
 	else
-		add(arguments, "socket,id=lab,fd=%d", US_PROC_EXTRA_FD);
+		add(arguments, "socket,id=lab,fd=%d", US_LAB_PROCESS_EXTRA_FD);
 	add(arguments, "-mon");
 	add(arguments, "chardev=lab,mode=control");
 	add(arguments, "-qmp");
 	add(arguments, "unix:%s,server=on,wait=off", path);
-	us_vm_console_path(lab, vm->options.host, path);
+	us_lab_vm_console_path(lab, vm->options.host, path);
 	add(arguments, "-chardev");
 	add(arguments, "socket,id=console,path=%s,server=on,wait=off,logfile=%s.log,logappend=on",
 	    path, path);
@@ -211,9 +211,9 @@ void us_vm_arguments(struct us_vm_arguments *arguments, const struct us_vm *vm)
 	}
 	for (unsigned i = 0; i < vm->options.nics; i++)
 		add_nic(arguments, vm, i);
-	if (lab->options.manager == US_MANAGER_QEMU)
+	if (lab->options.manager == US_LAB_MANAGER_QEMU)
 		add_primary(arguments, vm, 0);
-	if (vm->options.boot == US_VM_BOOT_DIRECT)
+	if (vm->options.boot == US_LAB_VM_BOOT_DIRECT)
 		add_kernel(arguments, vm);
 	if (vm->options.incoming) {
 		add(arguments, "-incoming");

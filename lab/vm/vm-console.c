@@ -22,7 +22,7 @@ static void on_kernel(void *userdata, const char *line)
 	struct us_vm *vm = userdata;
 
 	if (vm->timeline)
-		us_timeline_add(vm->timeline, us_clock_usec(CLOCK_REALTIME),
+		us_lab_timeline_add(vm->timeline, us_clock_usec(CLOCK_REALTIME),
 				us_lab_host_name(vm->options.host), "guest", "kernel", line, NULL);
 }
 
@@ -35,11 +35,11 @@ static int on_output(sd_event_source *source, int fd, uint32_t revents, void *us
 		forget(vm, vm->output_size - sizeof(vm->output) / 4);
 	n = read(fd, vm->output + vm->output_size, sizeof(vm->output) - vm->output_size - 1);
 	if (n <= 0 && (n == 0 || errno != EAGAIN)) {
-		us_vm_console_close(vm);
+		us_lab_vm_console_close(vm);
 		return 0;
 	}
 	if (n > 0)
-		us_kernel_watch_feed(&vm->kernel, vm->output + vm->output_size, n, on_kernel, vm);
+		us_lab_kernel_crash_feed(&vm->kernel, vm->output + vm->output_size, n, on_kernel, vm);
 	/* Firmware writes what it likes; a NUL must not hide what follows. */
 	for (ssize_t i = 0; i < n; i++)
 		if (!vm->output[vm->output_size + i])
@@ -49,12 +49,12 @@ static int on_output(sd_event_source *source, int fd, uint32_t revents, void *us
 	return 0;
 }
 
-int us_vm_console_open(struct us_vm *vm)
+int us_lab_vm_console_open(struct us_vm *vm)
 {
 	char path[200];
 	int r;
 
-	us_vm_console_path(vm->lab, vm->options.host, path);
+	us_lab_vm_console_path(vm->lab, vm->options.host, path);
 	r = us_connect_unix(path, &vm->console);
 	return r ? r
 	       : sd_event_add_io(vm->lab->loop, &vm->console_source, vm->console, EPOLLIN,
@@ -63,7 +63,7 @@ int us_vm_console_open(struct us_vm *vm)
 		       : 0;
 }
 
-void us_vm_console_close(struct us_vm *vm)
+void us_lab_vm_console_close(struct us_vm *vm)
 {
 	vm->console_source = sd_event_source_disable_unref(vm->console_source);
 	vm->console = us_close(vm->console);
@@ -81,7 +81,7 @@ static bool has_said(void *userdata)
 	return strstr(awaited->vm->output, awaited->text) || awaited->vm->console < 0;
 }
 
-int us_vm_console_expect(struct us_vm *vm, const char *text, uint64_t timeout_usec)
+int us_lab_vm_console_expect(struct us_vm *vm, const char *text, uint64_t timeout_usec)
 {
 	struct awaited awaited = { vm, text };
 	int r = us_lab_wait(vm->lab, has_said, &awaited, timeout_usec);
@@ -93,22 +93,22 @@ int us_vm_console_expect(struct us_vm *vm, const char *text, uint64_t timeout_us
 	return 0;
 }
 
-void us_vm_guest_type(struct us_vm *vm, const char *command)
+void us_lab_vm_guest_type(struct us_vm *vm, const char *command)
 {
 	if (dprintf(vm->console, "%s\n", command) < 0)
-		us_vm_console_close(vm);
+		us_lab_vm_console_close(vm);
 }
 
 /* The shell echoes what is typed: the quotes keep the echo from looking like the answer. */
-int us_vm_guest_run(struct us_vm *vm, const char *command, uint64_t timeout_usec)
+int us_lab_vm_guest_run(struct us_vm *vm, const char *command, uint64_t timeout_usec)
 {
 	char line[1000], answer[40];
 	int r;
 
 	snprintf(line, sizeof(line), "%s; echo lab'-'%u:$?:", command, ++vm->commands);
 	snprintf(answer, sizeof(answer), "lab-%u:", vm->commands);
-	us_vm_guest_type(vm, line);
-	r = us_vm_console_expect(vm, answer, timeout_usec);
+	us_lab_vm_guest_type(vm, line);
+	r = us_lab_vm_console_expect(vm, answer, timeout_usec);
 	if (!r)
 		r = us_lab_wait(vm->lab, has_said, &(struct awaited){ vm, ":" }, timeout_usec);
 	return r ? r : atoi(vm->output);

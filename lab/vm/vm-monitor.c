@@ -20,7 +20,7 @@ static int listen_at(const struct us_vm *vm, int *ret_fd)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char path[200];
 
-	us_vm_monitor_path(vm->lab, vm->options.host, path);
+	us_lab_vm_monitor_path(vm->lab, vm->options.host, path);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%.107s", path);
 	unlink(path);
 	*ret_fd = fd;
@@ -30,12 +30,12 @@ static int listen_at(const struct us_vm *vm, int *ret_fd)
 	return -errno;
 }
 
-int us_vm_monitor_open(const struct us_vm *vm, int *ret_ours, int *ret_theirs)
+int us_lab_vm_monitor_open(const struct us_vm *vm, int *ret_ours, int *ret_theirs)
 {
 	int sockets[2];
 
 	*ret_theirs = -1;
-	if (vm->lab->options.hosts == US_HOSTS_VM)
+	if (vm->lab->options.hosts == US_LAB_HOST_KIND_MACHINE)
 		return listen_at(vm, ret_ours);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets))
 		return -errno;
@@ -59,17 +59,17 @@ static bool has_come_or_ended(void *userdata)
 {
 	struct awaited *awaited = userdata;
 
-	return awaited->has_come || us_proc_has_ended(awaited->pid);
+	return awaited->has_come || us_lab_process_has_ended(awaited->pid);
 }
 
-int us_vm_monitor_connect(const struct us_vm *vm, int ours, pid_t pid, int *ret_fd)
+int us_lab_vm_monitor_connect(const struct us_vm *vm, int ours, pid_t pid, int *ret_fd)
 {
 	struct awaited awaited = { .pid = pid };
 	sd_event_source *source = NULL;
 	int r;
 
 	*ret_fd = ours;
-	if (vm->lab->options.hosts != US_HOSTS_VM)
+	if (vm->lab->options.hosts != US_LAB_HOST_KIND_MACHINE)
 		return 0;
 	r = sd_event_add_io(vm->lab->loop, &source, ours, EPOLLIN, on_connection, &awaited);
 	if (r >= 0)

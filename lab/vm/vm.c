@@ -33,9 +33,9 @@ static void on_event(struct us_vm *vm, json_t *message, const char *name)
 		 : status ? status
 		 : cause  ? cause
 			  : "");
-	us_timeline_add(
+	us_lab_timeline_add(
 		vm->timeline,
-		us_machine_time(vm->lab, vm->options.host, seconds * US_USEC_PER_SEC + usec),
+		us_lab_machine_to_our_time(vm->lab, vm->options.host, seconds * US_USEC_PER_SEC + usec),
 		us_lab_host_name(vm->options.host), "qemu", name, detail, message);
 }
 
@@ -60,7 +60,7 @@ static void on_closed(void *userdata, int error)
 
 	us_stream_free(US_STEAL(vm->monitor));
 	if (vm->timeline)
-		us_timeline_add(vm->timeline, us_clock_usec(CLOCK_REALTIME),
+		us_lab_timeline_add(vm->timeline, us_clock_usec(CLOCK_REALTIME),
 				us_lab_host_name(vm->options.host), "lab", "QEMU ended", "", NULL);
 }
 
@@ -78,7 +78,7 @@ static bool is_answered(void *userdata)
 	return vm->reply || !vm->monitor;
 }
 
-int us_vm_command(struct us_vm *vm, const char *command, json_t *arguments, json_t **ret_reply,
+int us_lab_vm_command(struct us_vm *vm, const char *command, json_t *arguments, json_t **ret_reply,
 		  struct us_reason *reason)
 {
 	json_t *request = json_pack("{s:s,s:I,s:o*}", "execute", command, "id", ++vm->command_id,
@@ -127,9 +127,9 @@ static int greet(struct us_vm *vm, struct us_reason *reason)
 		r = -ECHILD;
 	if (r)
 		return refuse_start(vm, r, reason);
-	r = us_vm_command(vm, "qmp_capabilities", NULL, NULL, reason);
+	r = us_lab_vm_command(vm, "qmp_capabilities", NULL, NULL, reason);
 	if (!r)
-		r = us_vm_command(vm, "migrate-set-capabilities", events, NULL, reason);
+		r = us_lab_vm_command(vm, "migrate-set-capabilities", events, NULL, reason);
 	return r;
 }
 
@@ -138,12 +138,12 @@ static void record_name(enum us_lab_host host, char name[40])
 	snprintf(name, 40, "%s-qemu", us_lab_host_name(host));
 }
 
-int us_vm_start(struct us_vm *vm, struct us_lab *lab, struct us_timeline *timeline,
-		const struct us_vm_options *options, struct us_reason *reason)
+int us_lab_vm_start(struct us_vm *vm, struct us_lab *lab, struct us_lab_timeline *timeline,
+		const struct us_lab_vm_options *options, struct us_reason *reason)
 {
 	static const struct us_stream_handler handler = { on_message, on_closed };
-	struct us_vm_arguments arguments = {};
-	struct us_proc_spec spec = { .argv = arguments.argv, .stdout_fd = -1 };
+	struct us_lab_vm_arguments arguments = {};
+	struct us_lab_process_spec spec = { .argv = arguments.argv, .stdout_fd = -1 };
 	int ours = -1, r;
 	char record[40];
 	pid_t pid;
@@ -151,45 +151,45 @@ int us_vm_start(struct us_vm *vm, struct us_lab *lab, struct us_timeline *timeli
 	*vm = (struct us_vm){
 		.lab = lab, .timeline = timeline, .options = *options, .console = -1
 	};
-	r = us_vm_monitor_open(vm, &ours, &spec.extra_fd);
+	r = us_lab_vm_monitor_open(vm, &ours, &spec.extra_fd);
 	if (r)
 		return r;
-	us_vm_arguments(&arguments, vm);
+	us_lab_vm_arguments(&arguments, vm);
 	record_name(options->host, record);
 	spec.place = us_lab_host_name(options->host);
 	spec.record = record;
-	r = us_proc_spawn(lab, &spec, &pid);
+	r = us_lab_process_spawn(lab, &spec, &pid);
 	us_close(spec.extra_fd);
 	if (r) {
 		us_close(ours);
 		return r;
 	}
 	vm->started = true;
-	r = us_vm_monitor_connect(vm, ours, pid, &ours);
+	r = us_lab_vm_monitor_connect(vm, ours, pid, &ours);
 	if (r)
 		return refuse_start(vm, r, reason);
 	r = us_stream_new(&vm->monitor, lab->loop, ours, '\n',
 			  (struct us_stream_limits){ 1 << 20, 1 << 20 }, &handler, vm);
 	if (!r)
 		r = greet(vm, reason);
-	return r ? r : us_vm_console_open(vm);
+	return r ? r : us_lab_vm_console_open(vm);
 }
 
-void us_vm_disown(struct us_vm *vm)
+void us_lab_vm_disown(struct us_vm *vm)
 {
 	us_stream_free(US_STEAL(vm->monitor));
-	us_vm_console_close(vm);
+	us_lab_vm_console_close(vm);
 	json_decref(US_STEAL(vm->reply));
 	vm->started = false;
 }
 
-void us_vm_stop(struct us_vm *vm)
+void us_lab_vm_stop(struct us_vm *vm)
 {
 	char record[40];
 
 	if (!vm->started)
 		return;
-	us_vm_disown(vm);
+	us_lab_vm_disown(vm);
 	record_name(vm->options.host, record);
-	us_proc_end(vm->lab, record);
+	us_lab_process_end(vm->lab, record);
 }

@@ -17,23 +17,23 @@
 #define READY_TIMEOUT_USEC (60 * US_USEC_PER_SEC)
 #define CALL_TIMEOUT_USEC (60 * US_USEC_PER_SEC)
 
-void us_ctl_socket(const struct us_lab *lab, enum us_lab_host host, char path[200])
+void us_lab_daemon_socket(const struct us_lab *lab, enum us_lab_host host, char path[200])
 {
 	snprintf(path, 200, "%s/%s.understudy", lab->dir, us_lab_host_name(host));
 }
 
-void us_ctl_peer(const struct us_lab *lab, enum us_lab_host host, char target[210])
+void us_lab_daemon_destination(const struct us_lab *lab, enum us_lab_host host, char target[210])
 {
 	char path[200];
 
-	us_ctl_socket(lab, host, path);
-	if (lab->options.hosts == US_HOSTS_VM)
+	us_lab_daemon_socket(lab, host, path);
+	if (lab->options.hosts == US_LAB_HOST_KIND_MACHINE)
 		snprintf(target, 210, "ssh://root@10.83.0.%d", host + 1);
 	else
 		snprintf(target, 210, "unix:%s", path);
 }
 
-void us_ctl_crash_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
+void us_lab_daemon_crash_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
 {
 	snprintf(path, 200, "%s/%s.crash-at", lab->dir, us_lab_host_name(host));
 }
@@ -74,14 +74,14 @@ static bool answers(const struct starting *starting)
 {
 	static const char *const argv[] = { "status", NULL };
 
-	return starting->lab->options.hosts == US_HOSTS_VM &&
-	       !us_ctl(starting->lab, starting->host, argv, NULL, NULL);
+	return starting->lab->options.hosts == US_LAB_HOST_KIND_MACHINE &&
+	       !us_lab_cli_run(starting->lab, starting->host, argv, NULL, NULL);
 }
 
 static bool is_ready_or_gone(void *userdata)
 {
 	struct starting *starting = userdata;
-	bool has_ended = us_proc_has_ended(starting->pid);
+	bool has_ended = us_lab_process_has_ended(starting->pid);
 
 	starting->ready = starting->ready || (!has_ended && answers(starting));
 	return starting->ready || has_ended;
@@ -94,25 +94,25 @@ static int daemon_spawn(struct us_lab *lab, enum us_lab_host host, const char *r
 	const char *const argv[] = { lab->daemon,   "--socket", socket,
 				     "--state-dir", state,	"--migration-address",
 				     address,	    NULL };
-	struct us_proc_spec spec = { .argv = argv,
+	struct us_lab_process_spec spec = { .argv = argv,
 				     .place = us_lab_host_name(host),
 				     .record = record,
 				     .stdout_fd = -1,
 				     .extra_fd = -1 };
 
 	snprintf(address, sizeof(address), "10.83.0.%d", host + 1);
-	if (lab->options.hosts == US_HOSTS_VM) { /* as it is installed */
+	if (lab->options.hosts == US_LAB_HOST_KIND_MACHINE) { /* as it is installed */
 		spec.argv = (const char *const[]){ "understudyd", "--migration-address", address,
 						   NULL };
-		return us_proc_spawn(lab, &spec, ret_pid);
+		return us_lab_process_spawn(lab, &spec, ret_pid);
 	}
-	us_ctl_socket(lab, host, socket);
+	us_lab_daemon_socket(lab, host, socket);
 	snprintf(state, sizeof(state), "%s/%s.state", lab->dir, us_lab_host_name(host));
 	mkdir(state, 0755);
-	return us_proc_spawn(lab, &spec, ret_pid);
+	return us_lab_process_spawn(lab, &spec, ret_pid);
 }
 
-int us_ctl_daemon_start(struct us_lab *lab, enum us_lab_host host, struct us_reason *reason)
+int us_lab_daemon_start(struct us_lab *lab, enum us_lab_host host, struct us_reason *reason)
 {
 	US_CLEANUP(us_closep) int notify = -1;
 	char path[108], crash_path[200], record[40];
@@ -125,10 +125,10 @@ int us_ctl_daemon_start(struct us_lab *lab, enum us_lab_host host, struct us_rea
 	notify = notify_socket(path);
 	if (notify < 0)
 		return -errno;
-	us_ctl_crash_path(lab, host, crash_path);
+	us_lab_daemon_crash_path(lab, host, crash_path);
 	setenv("NOTIFY_SOCKET", path, 1);
 	setenv("UNDERSTUDY_CRASH_AT", crash_path, 1);
-	us_proc_end(lab, record); /* or what is left of it */
+	us_lab_process_end(lab, record); /* or what is left of it */
 	r = daemon_spawn(lab, host, record, &starting.pid);
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("UNDERSTUDY_CRASH_AT");
@@ -177,27 +177,27 @@ static int on_exit_status(sd_event_source *source, const siginfo_t *info, void *
 	return 0;
 }
 
-int us_call_start(struct us_call *call, struct us_lab *lab, enum us_lab_host host,
+int us_lab_cli_start(struct us_call *call, struct us_lab *lab, enum us_lab_host host,
 		  void (*on_line_)(struct us_call *call, json_t *line), void *userdata,
 		  const char *const argv[])
 {
 	static const struct us_stream_handler handler = { on_line, on_closed };
 	char socket_path[200], target[210];
 	const char *full[40] = { lab->cli, "-H", target, "--json" };
-	struct us_proc_spec spec = { .argv = full, .extra_fd = -1, .errors_too = true };
+	struct us_lab_process_spec spec = { .argv = full, .extra_fd = -1, .errors_too = true };
 	int sockets[2], r;
 
 	*call = (struct us_call){
 		.lab = lab, .host = host, .on_line = on_line_, .userdata = userdata
 	};
-	us_ctl_socket(lab, host, socket_path);
+	us_lab_daemon_socket(lab, host, socket_path);
 	snprintf(target, sizeof(target), "unix:%s", socket_path);
 	for (size_t i = 0; argv[i] && i + 5 < US_ARRAY_LENGTH(full); i++)
 		full[4 + i] = argv[i];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets))
 		return -errno;
 	spec.stdout_fd = sockets[1];
-	r = us_proc_spawn(lab, &spec, &call->pid);
+	r = us_lab_process_spawn(lab, &spec, &call->pid);
 	close(sockets[1]);
 	if (r) {
 		close(sockets[0]);
@@ -210,17 +210,17 @@ int us_call_start(struct us_call *call, struct us_lab *lab, enum us_lab_host hos
 			     (struct us_stream_limits){ 1 << 20, 1 << 20 }, &handler, call);
 }
 
-bool us_call_is_done(const struct us_call *call)
+bool us_lab_cli_is_done(const struct us_call *call)
 {
 	return call->exited && !call->output;
 }
 
 static bool is_done(void *userdata)
 {
-	return us_call_is_done(userdata);
+	return us_lab_cli_is_done(userdata);
 }
 
-int us_call_wait(struct us_call *call, uint64_t timeout_usec, struct us_reason *reason)
+int us_lab_cli_wait(struct us_call *call, uint64_t timeout_usec, struct us_reason *reason)
 {
 	int r = us_lab_wait(call->lab, is_done, call, timeout_usec);
 
@@ -233,7 +233,7 @@ int us_call_wait(struct us_call *call, uint64_t timeout_usec, struct us_reason *
 			 call->status, call->words);
 }
 
-void us_call_deinit(struct us_call *call)
+void us_lab_cli_deinit(struct us_call *call)
 {
 	if (call->pid > 0 && !call->exited)
 		kill(call->pid, SIGTERM);
@@ -245,16 +245,16 @@ void us_call_deinit(struct us_call *call)
 	call->pid = 0;
 }
 
-int us_ctl(struct us_lab *lab, enum us_lab_host host, const char *const argv[], json_t **ret_output,
+int us_lab_cli_run(struct us_lab *lab, enum us_lab_host host, const char *const argv[], json_t **ret_output,
 	   struct us_reason *reason)
 {
 	struct us_call call;
-	int r = us_call_start(&call, lab, host, NULL, NULL, argv);
+	int r = us_lab_cli_start(&call, lab, host, NULL, NULL, argv);
 
 	if (!r)
-		r = us_call_wait(&call, CALL_TIMEOUT_USEC, reason);
+		r = us_lab_cli_wait(&call, CALL_TIMEOUT_USEC, reason);
 	if (!r && ret_output)
 		*ret_output = json_incref(call.last);
-	us_call_deinit(&call);
+	us_lab_cli_deinit(&call);
 	return r;
 }

@@ -11,16 +11,16 @@
 #include "util/stream.h"
 
 /* The socket of the host's daemon. */
-void us_ctl_socket(const struct us_lab *lab, enum us_lab_host host, char path[200]);
+void us_lab_daemon_socket(const struct us_lab *lab, enum us_lab_host host, char path[200]);
 
 /* How the daemon of @host is called by the other host's, for `migrate --to`. */
-void us_ctl_peer(const struct us_lab *lab, enum us_lab_host host, char target[210]);
+void us_lab_daemon_destination(const struct us_lab *lab, enum us_lab_host host, char target[210]);
 
 /* What is written there is the point at which the host's daemon dies, daemon/crash.h. */
-void us_ctl_crash_path(const struct us_lab *lab, enum us_lab_host host, char path[200]);
+void us_lab_daemon_crash_path(const struct us_lab *lab, enum us_lab_host host, char path[200]);
 
 /* Starts the daemon of @host and returns once it says that it is ready. */
-int us_ctl_daemon_start(struct us_lab *lab, enum us_lab_host host, struct us_reason *reason);
+int us_lab_daemon_start(struct us_lab *lab, enum us_lab_host host, struct us_reason *reason);
 
 /* One `understudy --json` under way. Lines of its output go to @on_line as they come. */
 struct us_call {
@@ -39,16 +39,16 @@ struct us_call {
 
 /*
  * Starts `understudy -H unix:… --json` with @argv (ends with NULL; not kept). @call must stay
- * where it is until us_call_deinit(); us_call_deinit() ends a call that is still under way.
+ * where it is until us_lab_cli_deinit(); us_lab_cli_deinit() ends a call that is still under way.
  */
-int us_call_start(struct us_call *call, struct us_lab *lab, enum us_lab_host host,
+int us_lab_cli_start(struct us_call *call, struct us_lab *lab, enum us_lab_host host,
 		  void (*on_line)(struct us_call *call, json_t *line), void *userdata,
 		  const char *const argv[]);
-bool us_call_is_done(const struct us_call *call);
+bool us_lab_cli_is_done(const struct us_call *call);
 /* Waits for the end. Returns 0, US_REFUSED with the CLI's own words, or -ETIMEDOUT, -EINTR. */
-int us_call_wait(struct us_call *call, uint64_t timeout_usec, struct us_reason *reason);
-void us_call_deinit(struct us_call *call);
+int us_lab_cli_wait(struct us_call *call, uint64_t timeout_usec, struct us_reason *reason);
+void us_lab_cli_deinit(struct us_call *call);
 
 /* All of the above in one; *@ret_output, the last line, may be NULL and is the caller's. */
-int us_ctl(struct us_lab *lab, enum us_lab_host host, const char *const argv[], json_t **ret_output,
+int us_lab_cli_run(struct us_lab *lab, enum us_lab_host host, const char *const argv[], json_t **ret_output,
 	   struct us_reason *reason);

@@ -16,7 +16,7 @@
 #define SOUND_SINCE 9	       /* major version */
 #define SOUND_RELEASE "trixie" /* Debian's, with QEMU 10.0 */
 
-int us_emulator_parse_version(const char *line, char ret_version[32])
+int us_lab_emulator_parse_version(const char *line, char ret_version[32])
 {
 	int major, minor, micro;
 
@@ -31,9 +31,9 @@ static int read_version(const struct us_lab *lab, const char *qemu, char ret_ver
 			int *ret_major, struct us_reason *reason)
 {
 	const char *const argv[] = { qemu, "--version", NULL };
-	US_CLEANUP(us_freep) char *text = us_proc_read(lab, NULL, argv);
+	US_CLEANUP(us_freep) char *text = us_lab_process_read(lab, NULL, argv);
 
-	*ret_major = text ? us_emulator_parse_version(text, ret_version) : -ENOENT;
+	*ret_major = text ? us_lab_emulator_parse_version(text, ret_version) : -ENOENT;
 	if (*ret_major < 0)
 		return us_refuse(reason,
 				 "%s --version gives no version of QEMU: install it, or choose "
@@ -60,7 +60,7 @@ static int prepare(struct us_lab *lab, const char *host_version, struct us_reaso
 	int major, r;
 
 	snprintf(script, sizeof(script), "%s/make-qemu", lab->data);
-	path = us_proc_read(lab, NULL,
+	path = us_lab_process_read(lab, NULL,
 			    (const char *const[]){ script, SOUND_RELEASE, program, NULL });
 	if (!path || !strchr(path, '/'))
 		return us_refuse(
@@ -90,7 +90,7 @@ static int refuse_unsound(const char *qemu, const char *version, struct us_reaso
 			 qemu, version, SOUND_SINCE);
 }
 
-int us_emulator_choose(struct us_lab *lab, bool migrates, struct us_reason *reason)
+int us_lab_emulator_choose(struct us_lab *lab, bool migrates, struct us_reason *reason)
 {
 	const struct us_lab_options *options = &lab->options;
 	const char *why = "it is the host's";
@@ -100,7 +100,7 @@ int us_emulator_choose(struct us_lab *lab, bool migrates, struct us_reason *reas
 
 	snprintf(lab->qemu, sizeof(lab->qemu), "%s",
 		 options->qemu ? options->qemu : options->machine->qemu);
-	if (options->hosts == US_HOSTS_VM) {
+	if (options->hosts == US_LAB_HOST_KIND_MACHINE) {
 		say(lab, "%s in the host machines runs the guests, with KVM", lab->qemu);
 		return 0;
 	}

@@ -9,18 +9,18 @@
 #include "lab/world/proc.h"
 #include "util/cleanup.h"
 
-int us_image_prepare(struct us_lab *lab, struct us_reason *reason)
+int us_lab_image_prepare(struct us_lab *lab, struct us_reason *reason)
 {
 	US_CLEANUP(us_freep) char *image = NULL;
 	char script[300], dir[200];
 
 	snprintf(dir, sizeof(dir), "%s", lab->dir);
-	if (lab->options.hosts == US_HOSTS_VM)
-		us_machine_shared(lab, dir);
+	if (lab->options.hosts == US_LAB_HOST_KIND_MACHINE)
+		us_lab_machine_shared_dir(lab, dir);
 	mkdir(dir, 0755);
 	snprintf(script, sizeof(script), "%s/make-image", lab->data);
 	snprintf(lab->initrd, sizeof(lab->initrd), "%s/initrd", dir);
-	image = us_proc_read(lab, NULL,
+	image = us_lab_process_read(lab, NULL,
 			     (const char *const[]){ script, lab->beacon, lab->initrd,
 						    lab->options.guest, lab->options.machine->arch,
 						    NULL });

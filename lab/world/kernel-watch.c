@@ -30,7 +30,7 @@ static const char *const words[] = {
 	"Attempted to kill init",
 };
 
-bool us_kernel_is_dying(const char *line)
+bool us_lab_kernel_is_crash(const char *line)
 {
 	for (size_t i = 0; i < US_ARRAY_LENGTH(words); i++)
 		if (strstr(line, words[i]))
@@ -38,20 +38,20 @@ bool us_kernel_is_dying(const char *line)
 	return false;
 }
 
-static void end_line(struct us_kernel_watch *watch, us_kernel_watch_fn fn, void *userdata)
+static void end_line(struct us_lab_kernel_crash *watch, us_lab_kernel_crash_fn fn, void *userdata)
 {
 	watch->line[watch->length] = 0;
 	us_make_printable(watch->line);
-	if (watch->length && (watch->quoted || us_kernel_is_dying(watch->line)) &&
-	    watch->quoted < US_KERNEL_QUOTED_LINES) {
+	if (watch->length && (watch->quoted || us_lab_kernel_is_crash(watch->line)) &&
+	    watch->quoted < US_LAB_KERNEL_CRASH_LINES) {
 		watch->quoted++;
 		fn(userdata, watch->line);
 	}
 	watch->length = 0;
 }
 
-void us_kernel_watch_feed(struct us_kernel_watch *watch, const char *bytes, size_t size,
-			  us_kernel_watch_fn fn, void *userdata)
+void us_lab_kernel_crash_feed(struct us_lab_kernel_crash *watch, const char *bytes, size_t size,
+			  us_lab_kernel_crash_fn fn, void *userdata)
 {
 	for (size_t i = 0; i < size; i++) {
 		if (bytes[i] == '\n' || bytes[i] == '\r')

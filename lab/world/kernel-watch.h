@@ -8,20 +8,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define US_KERNEL_QUOTED_LINES 12 /* reported lines of one crash */
+#define US_LAB_KERNEL_CRASH_LINES 12 /* reported lines of one crash */
 
-struct us_kernel_watch {
+struct us_lab_kernel_crash {
 	char line[240]; /* incomplete */
 	size_t length;
 	unsigned quoted;
 };
 
-typedef void (*us_kernel_watch_fn)(void *userdata, const char *line);
+typedef void (*us_lab_kernel_crash_fn)(void *userdata, const char *line);
 
 /* Whether a kernel of Linux that prints @line will not serve its network any more. */
-bool us_kernel_is_dying(const char *line);
+bool us_lab_kernel_is_crash(const char *line);
 
-/* Calls @fn for the first line that us_kernel_is_dying() and for those after it, up to
- * US_KERNEL_QUOTED_LINES. A longer line is cut; it is made printable (util/printable.h). */
-void us_kernel_watch_feed(struct us_kernel_watch *watch, const char *bytes, size_t size,
-			  us_kernel_watch_fn fn, void *userdata);
+/* Calls @fn for the first line that us_lab_kernel_is_crash() and for those after it, up to
+ * US_LAB_KERNEL_CRASH_LINES. A longer line is cut; it is made printable (util/printable.h). */
+void us_lab_kernel_crash_feed(struct us_lab_kernel_crash *watch, const char *bytes, size_t size,
+			  us_lab_kernel_crash_fn fn, void *userdata);

@@ -16,19 +16,19 @@ static const char *const host_names[] = { "host-a", "host-b" };
 _Static_assert(sizeof(host_names) / sizeof(host_names[0]) == US_LAB_HOSTS, "a name for each host");
 
 static const char *const manager_names[] = { "understudy", "qemu" };
-_Static_assert(sizeof(manager_names) / sizeof(manager_names[0]) == US_MANAGERS,
+_Static_assert(sizeof(manager_names) / sizeof(manager_names[0]) == US_LAB_MANAGERS,
 	       "a name for each manager");
 
 static const char *const hosts_names[] = { "netns", "vm" };
-_Static_assert(sizeof(hosts_names) / sizeof(hosts_names[0]) == US_HOSTS_KINDS,
+_Static_assert(sizeof(hosts_names) / sizeof(hosts_names[0]) == US_LAB_HOST_KINDS,
 	       "a name for each kind of hosts");
 
-const char *us_hosts_name(enum us_hosts hosts)
+const char *us_lab_host_kind_name(enum us_lab_host_kind hosts)
 {
 	return hosts_names[hosts];
 }
 
-const char *us_manager_name(enum us_manager manager)
+const char *us_lab_manager_name(enum us_lab_manager manager)
 {
 	return manager_names[manager];
 }
@@ -121,11 +121,11 @@ static void complete(struct us_lab *lab)
 	struct us_lab_options *options = &lab->options;
 	bool are_vms;
 
-	if (us_machine_is_up(lab))
-		options->hosts = US_HOSTS_VM;
-	are_vms = options->hosts == US_HOSTS_VM;
+	if (us_lab_machine_is_up(lab))
+		options->hosts = US_LAB_HOST_KIND_MACHINE;
+	are_vms = options->hosts == US_LAB_HOST_KIND_MACHINE;
 	if (!options->primary)
-		options->primary = are_vms ? US_MODELS_VF : "vmxnet3";
+		options->primary = are_vms ? US_LAB_MODEL_VF : "vmxnet3";
 	if (!options->rate)
 		options->rate = are_vms ? 50 : 1000;
 	if (are_vms)
@@ -185,7 +185,7 @@ static bool never(void *userdata)
 	return false;
 }
 
-void us_lab_rest(struct us_lab *lab, uint64_t usec)
+void us_lab_sleep(struct us_lab *lab, uint64_t usec)
 {
 	us_lab_wait(lab, never, NULL, usec);
 }

@@ -24,30 +24,30 @@ enum us_lab_host {
 };
 
 /* What the hosts are. */
-enum us_hosts {
-	US_HOSTS_NETNS, /* network namespaces; a primary is emulated */
-	US_HOSTS_VM,	/* emulated machines; a primary is a VF of theirs: machine.h */
-	US_HOSTS_KINDS,
+enum us_lab_host_kind {
+	US_LAB_HOST_KIND_NETNS, /* network namespaces; a primary is emulated */
+	US_LAB_HOST_KIND_MACHINE,	/* emulated machines; a primary is a VF of theirs: machine.h */
+	US_LAB_HOST_KINDS,
 };
 
 /* "netns", "vm". */
-const char *us_hosts_name(enum us_hosts hosts);
+const char *us_lab_host_kind_name(enum us_lab_host_kind hosts);
 
 /* Who shows and hides the primary. */
-enum us_manager {
-	US_MANAGER_UNDERSTUDY,
-	US_MANAGER_QEMU, /* QEMU's own failover, and no understudyd */
-	US_MANAGERS,
+enum us_lab_manager {
+	US_LAB_MANAGER_UNDERSTUDY,
+	US_LAB_MANAGER_QEMU, /* QEMU's own failover, and no understudyd */
+	US_LAB_MANAGERS,
 };
 
 /* "understudy", "qemu". */
-const char *us_manager_name(enum us_manager manager);
+const char *us_lab_manager_name(enum us_lab_manager manager);
 
 /* "host-a", "host-b". */
 const char *us_lab_host_name(enum us_lab_host host);
 
 /* What a guest can be, and what it is made of. */
-struct us_platform {
+struct us_lab_platform {
 	const char *name;	      /* as QEMU calls it */
 	const char *arch;	      /* as Debian calls it */
 	const char *qemu;	      /* the program that emulates it */
@@ -60,7 +60,7 @@ struct us_platform {
 };
 
 /* platforms.c: NULL if there is none of that name. */
-const struct us_platform *us_platform_find(const char *name);
+const struct us_lab_platform *us_lab_platform_find(const char *name);
 
 #define US_LAB_CHOICES 100
 #define US_LAB_TIMES_MAX 200
@@ -71,14 +71,14 @@ struct us_lab_options {
 	const char *accel;   /* tcg or kvm */
 	const char *guest;   /* Debian's release that its kernel is of */
 	const char *hotplug; /* acpi or native; or what the machine has */
-	const struct us_platform *machine;
+	const struct us_lab_platform *machine;
 	const char *primary; /* QEMU's model of the primary */
 	const char *json;    /* file for the report, or NULL */
 	const char *html;    /* file for the picture, or NULL */
 	const char *svg;     /* the same of the demo, small, or NULL */
 	const char *log;     /* file of the demo that gets what is not shown, or NULL */
-	enum us_manager manager;
-	enum us_hosts hosts;
+	enum us_lab_manager manager;
+	enum us_lab_host_kind hosts;
 	unsigned queues; /* of the standby, and CPUs */
 	unsigned repeat;
 	unsigned times;		  /* that a guest migrates back or forth in one run */
@@ -123,8 +123,8 @@ struct us_lab {
 };
 
 /* options.c: reads the command line; what is left of it begins at *ret_rest. False: usage. */
-bool us_options_parse(int argc, char **argv, struct us_lab_options *ret_options, int *ret_rest);
-void us_options_usage(void);
+bool us_lab_options_parse(int argc, char **argv, struct us_lab_options *ret_options, int *ret_rest);
+void us_lab_options_usage(void);
 
 /* Finds the programs and the data: beside our own binary, else where they are installed. */
 int us_lab_init(struct us_lab *lab, const struct us_lab_options *options);
@@ -141,7 +141,7 @@ int us_lab_wait(struct us_lab *lab, bool (*done)(void *userdata), void *userdata
 		uint64_t timeout_usec);
 
 /* Runs the loop until @usec have passed, or as us_lab_wait() until it is to stop. */
-void us_lab_rest(struct us_lab *lab, uint64_t usec);
+void us_lab_sleep(struct us_lab *lab, uint64_t usec);
 
 /* The same as us_lab_wait(), and asks every 50 ms, for what nobody announces. */
 int us_lab_poll(struct us_lab *lab, bool (*done)(void *userdata), void *userdata,
@@ -168,27 +168,27 @@ void us_lab_status(const struct us_lab *lab);
 int us_lab_shell(const struct us_lab *lab, const char *place, struct us_reason *reason);
 
 /* net.c: the namespaces. Making what exists, or deleting what does not, is no error. */
-int us_net_up(struct us_lab *lab, struct us_reason *reason);
-void us_net_down(struct us_lab *lab);
-bool us_net_is_up(const struct us_lab *lab);
+int us_lab_net_up(struct us_lab *lab, struct us_reason *reason);
+void us_lab_net_down(struct us_lab *lab);
+bool us_lab_net_is_up(const struct us_lab *lab);
 /* "NAME-host-a" and so on for @place "host-a", "host-b", "switch", "client". */
-const char *us_net_namespace(const struct us_lab *lab, const char *place, char buffer[64]);
+const char *us_lab_net_namespace(const struct us_lab *lab, const char *place, char buffer[64]);
 /* The switch keeps sending what is for the first NIC to host-a, whoever is heard; or learns. */
-int us_net_switch_keep(struct us_lab *lab);
-int us_net_switch_learn(struct us_lab *lab);
+int us_lab_net_switch_keep(struct us_lab *lab);
+int us_lab_net_switch_learn(struct us_lab *lab);
 /* Frames that the host sent out of @port (a tap: frames to the guest), or a negative errno. */
-int64_t us_net_frames_out(const struct us_lab *lab, enum us_lab_host host, const char *port);
+int64_t us_lab_net_frames_out(const struct us_lab *lab, enum us_lab_host host, const char *port);
 
-#define US_NET_CLIENT "10.83.0.9"
-#define US_NET_CLIENT_MAC "52:54:00:83:ff:09"
-#define US_NET_NICS 2
+#define US_LAB_NET_CLIENT "10.83.0.9"
+#define US_LAB_NET_CLIENT_MAC "52:54:00:83:ff:09"
+#define US_LAB_NET_NICS 2
 
 /* What the guest's NIC number @nic (from 0) is called and has. */
-struct us_net_nic {
+struct us_lab_net_nic {
 	const char *pair, *standby, *standby_port, *primary_port, *mac, *address, *client;
 	uint16_t port; /* of its beacon */
 };
-extern const struct us_net_nic us_net_nics[US_NET_NICS];
+extern const struct us_lab_net_nic us_lab_net_nics[US_LAB_NET_NICS];
 
 /* Where a person reads: the log, or the standard output, unless the report goes there. */
 FILE *us_lab_out(const struct us_lab *lab);
@@ -199,16 +199,16 @@ FILE *us_lab_out(const struct us_lab *lab);
  * guests correctly; one is prepared if the host has none. Refused if --qemu names an unsound one,
  * unless --allow-unsound is given.
  */
-int us_emulator_choose(struct us_lab *lab, bool migrates, struct us_reason *reason);
+int us_lab_emulator_choose(struct us_lab *lab, bool migrates, struct us_reason *reason);
 /* Major version in the first line of `QEMU --version`, or a negative errno. */
-int us_emulator_parse_version(const char *line, char ret_version[32]);
+int us_lab_emulator_parse_version(const char *line, char ret_version[32]);
 
 /* image.c: makes or finds kernel and initramfs; fills lab->kernel and the like. */
-int us_image_prepare(struct us_lab *lab, struct us_reason *reason);
+int us_lab_image_prepare(struct us_lab *lab, struct us_reason *reason);
 
-#define US_MODELS_VF "vfio" /* the only primary of machines, and only theirs */
+#define US_LAB_MODEL_VF "vfio" /* the only primary of machines, and only theirs */
 
 /* models.c: what --primary takes. Writes the space-separated list when @model is none of them. */
-int us_models_check(const struct us_lab *lab, const char *model, struct us_reason *reason);
+int us_lab_model_check(const struct us_lab *lab, const char *model, struct us_reason *reason);
 /* SPEC of --primary of understudy(1) for NIC @nic. */
-const char *us_models_spec(const struct us_lab_options *options, unsigned nic, char buffer[100]);
+const char *us_lab_model_spec(const struct us_lab_options *options, unsigned nic, char buffer[100]);

@@ -6,17 +6,17 @@
 #include "lab/world/machine.h"
 #include "util/cleanup.h"
 
-bool us_machine_is(const struct us_lab *lab, const char *place)
+bool us_lab_is_machine(const struct us_lab *lab, const char *place)
 {
-	return lab->options.hosts == US_HOSTS_VM && place && !strncmp(place, "host-", 5);
+	return lab->options.hosts == US_LAB_HOST_KIND_MACHINE && place && !strncmp(place, "host-", 5);
 }
 
-void us_machine_shared(const struct us_lab *lab, char path[200])
+void us_lab_machine_shared_dir(const struct us_lab *lab, char path[200])
 {
 	snprintf(path, 200, "%s/shared", lab->dir);
 }
 
-void us_machine_connection(const struct us_lab *lab, const char *place, char path[200])
+void us_lab_machine_connection_path(const struct us_lab *lab, const char *place, char path[200])
 {
 	snprintf(path, 200, "%s/%s.ssh", lab->dir, place);
 }
@@ -32,17 +32,17 @@ static size_t quote(char *buffer, size_t size, const char *word)
 	return n + snprintf(buffer + n, size - n, "' ");
 }
 
-void us_machine_command(const struct us_lab *lab, const char *place, const char *record,
-			const char *const argv[], const char *ret_argv[US_MACHINE_ARGUMENTS],
-			char buffer[US_MACHINE_COMMAND])
+void us_lab_machine_command(const struct us_lab *lab, const char *place, const char *record,
+			const char *const argv[], const char *ret_argv[US_LAB_MACHINE_ARGUMENTS],
+			char buffer[US_LAB_MACHINE_COMMAND])
 {
 	char path[200];
-	size_t n, size = US_MACHINE_COMMAND;
+	size_t n, size = US_LAB_MACHINE_COMMAND;
 	const char *const ssh[] = { "ssh",    "-F/dev/null", record ? "-qT" : "-qTn",
 				    "-S",     buffer,	     "-oProxyCommand=false",
 				    "machine" };
 
-	us_machine_connection(lab, place, path);
+	us_lab_machine_connection_path(lab, place, path);
 	n = snprintf(buffer, size, "%s", path) + 1;
 	memcpy(ret_argv, ssh, sizeof(ssh));
 	ret_argv[US_ARRAY_LENGTH(ssh)] = buffer + n;

@@ -36,7 +36,7 @@ static int read_clock(struct us_lab *lab, enum us_lab_host host)
 	static const char *const argv[] = {
 		"bash", "-c", "for i in {1..10}; do echo $EPOCHREALTIME; sleep 0.05; done", NULL
 	};
-	struct us_proc_spec spec = { .argv = argv,
+	struct us_lab_process_spec spec = { .argv = argv,
 				     .place = us_lab_host_name(host),
 				     .extra_fd = -1 };
 	int pipes[2], r;
@@ -46,7 +46,7 @@ static int read_clock(struct us_lab *lab, enum us_lab_host host)
 	if (pipe2(pipes, O_CLOEXEC))
 		return -errno;
 	spec.stdout_fd = pipes[1];
-	r = us_proc_spawn(lab, &spec, &pid);
+	r = us_lab_process_spawn(lab, &spec, &pid);
 	close(pipes[1]);
 	stream = fdopen(pipes[0], "r");
 	lab->host_ahead_usec[host] = read_ahead(stream);
@@ -56,37 +56,37 @@ static int read_clock(struct us_lab *lab, enum us_lab_host host)
 	return r;
 }
 
-uint64_t us_machine_time(const struct us_lab *lab, enum us_lab_host host, uint64_t time_usec)
+uint64_t us_lab_machine_to_our_time(const struct us_lab *lab, enum us_lab_host host, uint64_t time_usec)
 {
 	uint64_t now = us_clock_usec(CLOCK_REALTIME);
 
-	if (lab->options.hosts != US_HOSTS_VM)
+	if (lab->options.hosts != US_LAB_HOST_KIND_MACHINE)
 		return time_usec;
 	time_usec -= lab->host_ahead_usec[host];
 	return time_usec < now ? time_usec : now;
 }
 
-int us_machine_read_clocks(struct us_lab *lab)
+int us_lab_machine_read_clocks(struct us_lab *lab)
 {
 	int r = 0;
 
-	for (int host = 0; !r && lab->options.hosts == US_HOSTS_VM && host < US_LAB_HOSTS; host++)
+	for (int host = 0; !r && lab->options.hosts == US_LAB_HOST_KIND_MACHINE && host < US_LAB_HOSTS; host++)
 		r = read_clock(lab, host);
 	return r;
 }
 
-int us_machine_begin(struct us_lab *lab, struct us_reason *reason)
+int us_lab_machine_reset(struct us_lab *lab, struct us_reason *reason)
 {
 	char queues[10];
 	const char *const argv[] = { "understudy-host-begin", queues,
-				     us_manager_name(lab->options.manager), NULL };
+				     us_lab_manager_name(lab->options.manager), NULL };
 
 	snprintf(queues, sizeof(queues), "%u", lab->options.queues);
 	for (int host = 0; host < US_LAB_HOSTS; host++) {
-		US_CLEANUP(us_freep) char *vf = us_proc_read(lab, us_lab_host_name(host), argv);
+		US_CLEANUP(us_freep) char *vf = us_lab_process_read(lab, us_lab_host_name(host), argv);
 
 		if (!vf) {
-			us_machine_show_console(lab, host);
+			us_lab_machine_show_console(lab, host);
 			return us_refuse(reason, "%s does not obey: see its words above",
 					 us_lab_host_name(host));
 		}
@@ -96,20 +96,20 @@ int us_machine_begin(struct us_lab *lab, struct us_reason *reason)
 	return 0;
 }
 
-void us_machine_fetch_logs(struct us_lab *lab)
+void us_lab_machine_fetch_logs(struct us_lab *lab)
 {
 	char command[300], shared[200];
 	const char *const argv[] = { "sh", "-c", command, NULL };
 
-	us_machine_shared(lab, shared);
+	us_lab_machine_shared_dir(lab, shared);
 	snprintf(command, sizeof(command), "cd %s && cp ../*.log . 2>/dev/null", shared);
 	for (int host = 0; host < US_LAB_HOSTS; host++)
-		us_proc_run(lab, us_lab_host_name(host), argv);
+		us_lab_process_run(lab, us_lab_host_name(host), argv);
 }
 
-int us_machine_set_vf(struct us_lab *lab, enum us_lab_host host, const char *mac)
+int us_lab_machine_set_vf_mac(struct us_lab *lab, enum us_lab_host host, const char *mac)
 {
 	const char *const argv[] = { "ip", "link", "set", "pf", "vf", "0", "mac", mac, NULL };
 
-	return us_proc_run(lab, us_lab_host_name(host), argv);
+	return us_lab_process_run(lab, us_lab_host_name(host), argv);
 }

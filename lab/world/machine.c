@@ -39,15 +39,15 @@ struct booting {
 	const char *why_stuck; /* or NULL */
 };
 
-void us_machine_console(const struct us_lab *lab, enum us_lab_host host, char path[200])
+void us_lab_machine_console_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
 {
 	snprintf(path, 200, "%s/%s.boot", lab->dir, us_lab_host_name(host));
 }
 
-bool us_machine_is_up(const struct us_lab *lab)
+bool us_lab_machine_is_up(const struct us_lab *lab)
 {
-	return us_proc_is_alive(lab, "host-a-ssh", NULL) &&
-	       us_proc_is_alive(lab, "host-b-ssh", NULL);
+	return us_lab_process_is_alive(lab, "host-a-ssh", NULL) &&
+	       us_lab_process_is_alive(lab, "host-b-ssh", NULL);
 }
 
 /* What its console says; the last line may be incomplete. */
@@ -57,13 +57,13 @@ static bool read_console(struct booting *booting)
 	bool is_ready = false;
 	FILE *file;
 
-	us_machine_console(booting->lab, booting->host, path);
+	us_lab_machine_console_path(booting->lab, booting->host, path);
 	file = fopen(path, "re");
 	if (!file)
 		return false;
 	while (!is_ready && fgets(line, sizeof(line), file)) {
 		is_ready = strstr(line, "host: ready");
-		if (us_kernel_is_dying(line))
+		if (us_lab_kernel_is_crash(line))
 			booting->why_stuck = "its kernel died";
 	}
 	if (ftell(file) != booting->said)
@@ -80,7 +80,7 @@ static bool has_booted(void *userdata)
 
 	if (!is_ready && us_now_usec() - booting->said_usec > SILENCE_USEC)
 		booting->why_stuck = "it says nothing for 120 s";
-	return is_ready || booting->why_stuck || us_proc_has_ended(booting->pid);
+	return is_ready || booting->why_stuck || us_lab_process_has_ended(booting->pid);
 }
 
 static bool is_connected(void *userdata)
@@ -88,19 +88,19 @@ static bool is_connected(void *userdata)
 	const struct booting *booting = userdata;
 	char path[200];
 
-	us_machine_connection(booting->lab, us_lab_host_name(booting->host), path);
-	return access(path, F_OK) == 0 || us_proc_has_ended(booting->pid);
+	us_lab_machine_connection_path(booting->lab, us_lab_host_name(booting->host), path);
+	return access(path, F_OK) == 0 || us_lab_process_has_ended(booting->pid);
 }
 
 static int start(struct booting *booting, const char *what, const char *const argv[])
 {
 	char record[40];
-	struct us_proc_spec spec = {
+	struct us_lab_process_spec spec = {
 		.argv = argv, .place = "switch", .record = record, .stdout_fd = -1, .extra_fd = -1
 	};
 
 	snprintf(record, sizeof(record), "%s-%s", us_lab_host_name(booting->host), what);
-	return us_proc_spawn(booting->lab, &spec, &booting->pid);
+	return us_lab_process_spawn(booting->lab, &spec, &booting->pid);
 }
 
 #ifdef __x86_64__
@@ -191,20 +191,20 @@ static int start_connection(struct booting *booting)
 				     address,
 				     NULL };
 
-	us_machine_connection(lab, us_lab_host_name(host), control);
-	us_machine_shared(lab, path);
+	us_lab_machine_connection_path(lab, us_lab_host_name(host), control);
+	us_lab_machine_shared_dir(lab, path);
 	snprintf(key, sizeof(key), "%s/key", path);
-	us_ctl_socket(lab, host, path);
+	us_lab_daemon_socket(lab, host, path);
 	snprintf(daemon, sizeof(daemon), "%s:/run/understudy/control", path);
-	us_vm_console_path(lab, host, path);
+	us_lab_vm_console_path(lab, host, path);
 	snprintf(console, sizeof(console), "%s:%s", path, path);
-	us_vm_monitor_path(lab, host, path);
+	us_lab_vm_monitor_path(lab, host, path);
 	snprintf(monitor, sizeof(monitor), "%s:%s", path, path);
 	snprintf(address, sizeof(address), "root@10.85.%d.2", host + 1);
 	return start(booting, "ssh", argv);
 }
 
-int us_machine_ask(const struct us_lab *lab, enum us_lab_host host)
+int us_lab_machine_dump(const struct us_lab *lab, enum us_lab_host host)
 {
 	static const char questions[] = "info registers -a\n"
 					"sendkey alt-sysrq-l\n"
@@ -218,21 +218,21 @@ int us_machine_ask(const struct us_lab *lab, enum us_lab_host host)
 	return write(fd, questions, strlen(questions)) > 0 ? fd : us_close(fd);
 }
 
-void us_machine_show_console(struct us_lab *lab, enum us_lab_host host)
+void us_lab_machine_show_console(struct us_lab *lab, enum us_lab_host host)
 {
 	char path[200];
 	const char *const argv[] = { "sh", "-c", "tail -n 60 \"$0\" >&2", path, NULL };
 
-	us_machine_console(lab, host, path);
-	us_proc_run(lab, NULL, argv);
+	us_lab_machine_console_path(lab, host, path);
+	us_lab_process_run(lab, NULL, argv);
 }
 
 static void ask_why(struct us_lab *lab, enum us_lab_host host)
 {
-	US_CLEANUP(us_closep) int monitor = us_machine_ask(lab, host);
+	US_CLEANUP(us_closep) int monitor = us_lab_machine_dump(lab, host);
 
 	if (monitor >= 0)
-		us_lab_rest(lab, ANSWER_USEC);
+		us_lab_sleep(lab, ANSWER_USEC);
 }
 
 static int wait_for(struct us_lab *lab, struct booting *booting, bool (*is_done)(void *userdata),
@@ -245,12 +245,12 @@ static int wait_for(struct us_lab *lab, struct booting *booting, bool (*is_done)
 		return r;
 	if (booting->why_stuck)
 		why = booting->why_stuck;
-	else if (!r && us_proc_has_ended(booting->pid))
+	else if (!r && us_lab_process_has_ended(booting->pid))
 		why = "what should run has ended";
 	else if (!r)
 		return 0;
 	ask_why(lab, booting->host);
-	us_machine_show_console(lab, booting->host);
+	us_lab_machine_show_console(lab, booting->host);
 	return us_refuse(reason,
 			 "%s does not come up (%s): see its console above, and "
 			 "%s/%s-machine.log, %s-ssh.log",
@@ -281,7 +281,7 @@ static int make_qemu(struct us_lab *lab, struct us_reason *reason)
 	US_CLEANUP(us_freep) char *path = NULL;
 
 	snprintf(script, sizeof(script), "%s/make-qemu", lab->data);
-	path = us_proc_read(lab, NULL, argv);
+	path = us_lab_process_read(lab, NULL, argv);
 	if (!path || !*path)
 		return us_refuse(reason, "the QEMU of the host machines cannot be made: see what "
 					 "make-qemu said above");
@@ -297,7 +297,7 @@ static int make_image(struct us_lab *lab, struct us_reason *reason)
 	US_CLEANUP(us_freep) char *image = NULL;
 
 	snprintf(script, sizeof(script), "%s/make-host-image", lab->host_data);
-	image = us_proc_read(lab, NULL, argv);
+	image = us_lab_process_read(lab, NULL, argv);
 	if (!image || !*image)
 		return us_refuse(reason, "the image of the host machines cannot be made: see what "
 					 "make-host-image said above");
@@ -306,7 +306,7 @@ static int make_image(struct us_lab *lab, struct us_reason *reason)
 	return 0;
 }
 
-int us_machine_boot(struct us_lab *lab, struct us_reason *reason)
+int us_lab_machine_boot(struct us_lab *lab, struct us_reason *reason)
 {
 	int r = make_image(lab, reason);
 

@@ -29,7 +29,7 @@ static int check_model(const char *qemu, const char *model, struct us_reason *re
 {
 	const char *const argv[] = { qemu, "-device", "help", NULL };
 	const struct us_lab nowhere = { .transient = true };
-	US_CLEANUP(us_freep) char *help = us_proc_read(&nowhere, NULL, argv);
+	US_CLEANUP(us_freep) char *help = us_lab_process_read(&nowhere, NULL, argv);
 	char list[400] = "", name[64], *line, *state, *section;
 
 	section = help ? strstr(help, "Network devices:") : NULL;
@@ -50,25 +50,25 @@ static int check_model(const char *qemu, const char *model, struct us_reason *re
 			 list);
 }
 
-const char *us_models_spec(const struct us_lab_options *options, unsigned nic, char buffer[100])
+const char *us_lab_model_spec(const struct us_lab_options *options, unsigned nic, char buffer[100])
 {
-	if (options->hosts == US_HOSTS_VM)
+	if (options->hosts == US_LAB_HOST_KIND_MACHINE)
 		snprintf(buffer, 100, "pool:lab");
 	else
 		snprintf(buffer, 100, "emulated:%.50s,port=%.20s", options->primary,
-			 us_net_nics[nic].primary_port);
+			 us_lab_net_nics[nic].primary_port);
 	return buffer;
 }
 
 /* Machines are given the card that they have; who has none is told of models. */
-int us_models_check(const struct us_lab *lab, const char *model, struct us_reason *reason)
+int us_lab_model_check(const struct us_lab *lab, const char *model, struct us_reason *reason)
 {
 	const struct us_lab_options *options = &lab->options;
-	bool is_vf = !strcmp(model, US_MODELS_VF);
+	bool is_vf = !strcmp(model, US_LAB_MODEL_VF);
 
-	if (!is_vf && options->hosts == US_HOSTS_NETNS)
+	if (!is_vf && options->hosts == US_LAB_HOST_KIND_NETNS)
 		return check_model(lab->qemu, model, reason);
-	if (is_vf && options->hosts == US_HOSTS_VM)
+	if (is_vf && options->hosts == US_LAB_HOST_KIND_MACHINE)
 		return 0;
 	return us_refuse(reason, is_vf ? "only host machines have VFs: --hosts vm"
 				       : "the primary of host machines is a VF: --primary vfio");

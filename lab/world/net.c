@@ -16,42 +16,42 @@
 
 static const char *const places[] = { "switch", "client", "host-a", "host-b" };
 
-const struct us_net_nic us_net_nics[US_NET_NICS] = {
-	{ "web0", "net0", "web0-s", "web0-p", "52:54:00:83:00:01", "10.83.0.100", US_NET_CLIENT,
+const struct us_lab_net_nic us_lab_net_nics[US_LAB_NET_NICS] = {
+	{ "web0", "net0", "web0-s", "web0-p", "52:54:00:83:00:01", "10.83.0.100", US_LAB_NET_CLIENT,
 	  9000 },
 	{ "web1", "net1", "web1-s", "web1-p", "52:54:00:83:00:02", "10.83.1.100", "10.83.1.9",
 	  9001 },
 };
 
-const char *us_net_namespace(const struct us_lab *lab, const char *place, char buffer[64])
+const char *us_lab_net_namespace(const struct us_lab *lab, const char *place, char buffer[64])
 {
 	snprintf(buffer, 64, "%.40s-%.20s", lab->options.name, place);
 	return buffer;
 }
 
-bool us_net_is_up(const struct us_lab *lab)
+bool us_lab_net_is_up(const struct us_lab *lab)
 {
 	char netns[64], path[100];
 
 	/* The client's comes last. */
-	snprintf(path, sizeof(path), "/run/netns/%s", us_net_namespace(lab, "client", netns));
+	snprintf(path, sizeof(path), "/run/netns/%s", us_lab_net_namespace(lab, "client", netns));
 	return access(path, F_OK) == 0;
 }
 
-void us_net_down(struct us_lab *lab)
+void us_lab_net_down(struct us_lab *lab)
 {
 	char netns[64], path[100];
 
 	for (size_t i = US_ARRAY_LENGTH(places); i-- > 0;) {
-		us_net_namespace(lab, places[i], netns);
+		us_lab_net_namespace(lab, places[i], netns);
 		snprintf(path, sizeof(path), "/run/netns/%s", netns);
 		if (access(path, F_OK) == 0)
-			us_proc_run(lab, NULL,
+			us_lab_process_run(lab, NULL,
 				    (const char *const[]){ "ip", "netns", "del", netns, NULL });
 	}
 }
 
-/* Commands for `ip -batch -` in the namespace of @place; returns as us_proc_run(). */
+/* Commands for `ip -batch -` in the namespace of @place; returns as us_lab_process_run(). */
 static int batch(struct us_lab *lab, const char *place, const char *commands)
 {
 	char path[160];
@@ -64,7 +64,7 @@ static int batch(struct us_lab *lab, const char *place, const char *commands)
 	fputs(commands, file);
 	if (fclose(file))
 		return -errno;
-	return us_proc_run(lab, place, (const char *const[]){ "ip", "-batch", path, NULL });
+	return us_lab_process_run(lab, place, (const char *const[]){ "ip", "-batch", path, NULL });
 }
 
 static int switch_up(struct us_lab *lab)
@@ -76,15 +76,15 @@ static int switch_up(struct us_lab *lab)
 		     "link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0\n"
 		     "link set br0 up\n");
 	for (size_t i = 1; i < US_ARRAY_LENGTH(places); i++) {
-		us_net_namespace(lab, places[i], ns);
-		if (us_machine_is(lab, places[i]))
+		us_lab_net_namespace(lab, places[i], ns);
+		if (us_lab_is_machine(lab, places[i]))
 			fprintf(out, "tuntap add dev to-%s mode tap\n", places[i]);
 		else
 			fprintf(out, "link add to-%s type veth peer name uplink netns %s\n",
 				places[i], ns);
 		fprintf(out, "link set to-%s master br0 up\n", places[i]);
 	}
-	for (int host = 0; lab->options.hosts == US_HOSTS_VM && host < US_LAB_HOSTS; host++)
+	for (int host = 0; lab->options.hosts == US_LAB_HOST_KIND_MACHINE && host < US_LAB_HOSTS; host++)
 		fprintf(out,
 			"tuntap add dev manage-%d mode tap\n"
 			"addr add 10.85.%d.1/24 dev manage-%d\n"
@@ -108,9 +108,9 @@ static int host_up(struct us_lab *lab, enum us_lab_host host)
 		"link set br0 up\n"
 		"link set uplink master br0 up\n",
 		host + 1);
-	for (int i = 0; i < US_NET_NICS; i++) {
-		const char *const ports[] = { us_net_nics[i].standby_port,
-					      us_net_nics[i].primary_port };
+	for (int i = 0; i < US_LAB_NET_NICS; i++) {
+		const char *const ports[] = { us_lab_net_nics[i].standby_port,
+					      us_lab_net_nics[i].primary_port };
 
 		for (size_t j = 0; j < US_ARRAY_LENGTH(ports); j++)
 			fprintf(out,
@@ -129,12 +129,12 @@ static int client_up(struct us_lab *lab)
 	char commands[1024];
 	FILE *out = fmemopen(commands, sizeof(commands), "w");
 
-	fprintf(out, "link set lo up\nlink set uplink address " US_NET_CLIENT_MAC " up\n");
-	for (int i = 0; i < US_NET_NICS; i++)
+	fprintf(out, "link set lo up\nlink set uplink address " US_LAB_NET_CLIENT_MAC " up\n");
+	for (int i = 0; i < US_LAB_NET_NICS; i++)
 		fprintf(out,
 			"addr add %s/24 dev uplink\nneigh replace %s lladdr %s nud permanent dev "
 			"uplink\n",
-			us_net_nics[i].client, us_net_nics[i].address, us_net_nics[i].mac);
+			us_lab_net_nics[i].client, us_lab_net_nics[i].address, us_lab_net_nics[i].mac);
 	fclose(out);
 	return batch(lab, "client", commands);
 }
@@ -143,27 +143,27 @@ static int client_up(struct us_lab *lab)
 static int namespace_new(struct us_lab *lab, const char *place)
 {
 	char netns[64];
-	const char *const add[] = { "ip", "netns", "add", us_net_namespace(lab, place, netns),
+	const char *const add[] = { "ip", "netns", "add", us_lab_net_namespace(lab, place, netns),
 				    NULL };
 	const char *const quiet[] = { "sh", "-c",
 				      "for i in all default; do"
 				      " echo 1 >/proc/sys/net/ipv6/conf/$i/disable_ipv6; done",
 				      NULL };
-	int r = us_proc_run(lab, NULL, add);
+	int r = us_lab_process_run(lab, NULL, add);
 
-	return r ? r : us_proc_run(lab, place, quiet);
+	return r ? r : us_lab_process_run(lab, place, quiet);
 }
 
-int us_net_up(struct us_lab *lab, struct us_reason *reason)
+int us_lab_net_up(struct us_lab *lab, struct us_reason *reason)
 {
 	int r = 0;
 
-	us_net_down(lab);
+	us_lab_net_down(lab);
 	for (size_t i = 0; !r && i < US_ARRAY_LENGTH(places); i++)
-		r = us_machine_is(lab, places[i]) ? 0 : namespace_new(lab, places[i]);
+		r = us_lab_is_machine(lab, places[i]) ? 0 : namespace_new(lab, places[i]);
 	if (!r)
 		r = switch_up(lab);
-	for (int host = 0; !r && lab->options.hosts == US_HOSTS_NETNS && host < US_LAB_HOSTS;
+	for (int host = 0; !r && lab->options.hosts == US_LAB_HOST_KIND_NETNS && host < US_LAB_HOSTS;
 	     host++)
 		r = host_up(lab, host);
 	if (!r)
@@ -174,24 +174,24 @@ int us_net_up(struct us_lab *lab, struct us_reason *reason)
 
 static int switch_entry(struct us_lab *lab, const char *port, const char *kind, const char *flag)
 {
-	return us_proc_run(lab, "switch",
-			   (const char *const[]){ "bridge", "fdb", "replace", us_net_nics[0].mac,
+	return us_lab_process_run(lab, "switch",
+			   (const char *const[]){ "bridge", "fdb", "replace", us_lab_net_nics[0].mac,
 						  "dev", port, "master", kind, flag, NULL });
 }
 
-int us_net_switch_keep(struct us_lab *lab)
+int us_lab_net_switch_keep(struct us_lab *lab)
 {
 	return switch_entry(lab, "to-host-a", "static", "sticky");
 }
 
 /* In one step, as a switch moves an entry: without one it would flood, and both hosts get a frame.
  */
-int us_net_switch_learn(struct us_lab *lab)
+int us_lab_net_switch_learn(struct us_lab *lab)
 {
 	return switch_entry(lab, "to-host-b", "dynamic", NULL);
 }
 
-int64_t us_net_frames_out(const struct us_lab *lab, enum us_lab_host host, const char *port)
+int64_t us_lab_net_frames_out(const struct us_lab *lab, enum us_lab_host host, const char *port)
 {
 	char path[80];
 	const char *const show[] = { "cat", path, NULL };
@@ -199,6 +199,6 @@ int64_t us_net_frames_out(const struct us_lab *lab, enum us_lab_host host, const
 	int64_t frames;
 
 	snprintf(path, sizeof(path), "/sys/class/net/%.20s/statistics/tx_packets", port);
-	text = us_proc_read(lab, us_lab_host_name(host), show);
+	text = us_lab_process_read(lab, us_lab_host_name(host), show);
 	return text && sscanf(text, "%" SCNd64, &frames) == 1 ? frames : -EIO;
 }

@@ -33,15 +33,15 @@ static int write_file(const char *path, const char *format, ...)
 
 static int spawn(struct us_lab *lab, const char *record, const char *const argv[])
 {
-	struct us_proc_spec spec = {
+	struct us_lab_process_spec spec = {
 		.argv = argv, .place = "client", .record = record, .stdout_fd = -1, .extra_fd = -1
 	};
 	pid_t pid;
 
-	return us_proc_spawn(lab, &spec, &pid);
+	return us_lab_process_spawn(lab, &spec, &pid);
 }
 
-int us_netboot_start(struct us_lab *lab, const char *script)
+int us_lab_netboot_start(struct us_lab *lab, const char *script)
 {
 	char www[200], path[300], leases[300];
 	const char *const httpd[] = { "busybox", "httpd", "-f", "-p", "80", "-h", www, NULL };
@@ -67,8 +67,8 @@ int us_netboot_start(struct us_lab *lab, const char *script)
 	if (!r)
 		r = write_file(path,
 			       "interface uplink\nstart %s\nend %s\nlease_file %s\npidfile %s.pid\n"
-			       "boot_file " US_NETBOOT_URL
+			       "boot_file " US_LAB_NETBOOT_URL
 			       "/boot.ipxe\noption subnet 255.255.255.0\n",
-			       us_net_nics[0].address, us_net_nics[0].address, leases, leases);
+			       us_lab_net_nics[0].address, us_lab_net_nics[0].address, leases, leases);
 	return r ? r : spawn(lab, "client-udhcpd", udhcpd);
 }

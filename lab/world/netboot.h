@@ -6,6 +6,6 @@
 
 /* Serves @script (of iPXE, without its first line), kernel and initrd. The servers are recorded as
  * "client-…". Returns 0 or -errno. */
-int us_netboot_start(struct us_lab *lab, const char *script);
+int us_lab_netboot_start(struct us_lab *lab, const char *script);
 
-#define US_NETBOOT_URL "http://10.83.0.9"
+#define US_LAB_NETBOOT_URL "http://10.83.0.9"

@@ -9,7 +9,7 @@
 #define QUIET "quiet panic=-1 nokaslr mitigations=off"
 #define QUIET_X86 "console=ttyS0 tsc=reliable no_timer_check " QUIET
 
-static const struct us_platform platforms[] = {
+static const struct us_lab_platform platforms[] = {
 	{
 		.name = "q35",
 		.arch = "amd64",
@@ -44,7 +44,7 @@ static const struct us_platform platforms[] = {
 	},
 };
 
-const struct us_platform *us_platform_find(const char *name)
+const struct us_lab_platform *us_lab_platform_find(const char *name)
 {
 	for (size_t i = 0; i < US_ARRAY_LENGTH(platforms); i++)
 		if (!strcmp(platforms[i].name, name))

@@ -73,12 +73,12 @@ static int open_log(const struct us_lab *lab, const char *record)
  * What runs on a machine ends with its input, and ssh hands that to the process that holds the
  * connection: so it is one that ends for neither, the reading end of a pipe that can also write.
  */
-static int open_input(const struct us_lab *lab, const struct us_proc_spec *spec)
+static int open_input(const struct us_lab *lab, const struct us_lab_process_spec *spec)
 {
 	char path[40];
 	int pipes[2];
 
-	if (!us_machine_is(lab, spec->place))
+	if (!us_lab_is_machine(lab, spec->place))
 		return open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (pipe2(pipes, O_CLOEXEC))
 		return -1;
@@ -86,7 +86,7 @@ static int open_input(const struct us_lab *lab, const struct us_proc_spec *spec)
 	return open(path, O_RDWR | O_CLOEXEC);
 }
 
-void us_proc_prefer(void)
+void us_lab_process_raise_priority(void)
 {
 	FILE *autogroup = fopen("/proc/self/autogroup", "we");
 
@@ -98,10 +98,10 @@ void us_proc_prefer(void)
 }
 
 /* In the child: never returns. */
-static void execute(const struct us_lab *lab, const struct us_proc_spec *spec, pid_t parent)
+static void execute(const struct us_lab *lab, const struct us_lab_process_spec *spec, pid_t parent)
 {
 	const char *argv[90] = { "ip", "netns", "exec" };
-	char netns[64], command[US_MACHINE_COMMAND];
+	char netns[64], command[US_LAB_MACHINE_COMMAND];
 	sigset_t none;
 	int log = -1;
 	size_t n = 0;
@@ -116,7 +116,7 @@ static void execute(const struct us_lab *lab, const struct us_proc_spec *spec, p
 	}
 	if (spec->record) {
 		setsid();
-		us_proc_prefer();
+		us_lab_process_raise_priority();
 	}
 	if (spec->record &&
 	    (record_write(lab, spec->record) || (log = open_log(lab, spec->record)) < 0))
@@ -130,18 +130,18 @@ static void execute(const struct us_lab *lab, const struct us_proc_spec *spec, p
 		dup2(spec->stdout_fd, STDOUT_FILENO);
 	if (spec->errors_too)
 		dup2(spec->stdout_fd, STDERR_FILENO);
-	if (spec->extra_fd == US_PROC_EXTRA_FD)
+	if (spec->extra_fd == US_LAB_PROCESS_EXTRA_FD)
 		fcntl(spec->extra_fd, F_SETFD, 0);
 	else if (spec->extra_fd >= 0)
-		dup2(spec->extra_fd, US_PROC_EXTRA_FD);
+		dup2(spec->extra_fd, US_LAB_PROCESS_EXTRA_FD);
 
-	if (us_machine_is(lab, spec->place)) {
-		us_machine_command(lab, spec->place, spec->record, spec->argv, argv, command);
+	if (us_lab_is_machine(lab, spec->place)) {
+		us_lab_machine_command(lab, spec->place, spec->record, spec->argv, argv, command);
 	} else if (spec->place) {
-		argv[3] = us_net_namespace(lab, spec->place, netns);
+		argv[3] = us_lab_net_namespace(lab, spec->place, netns);
 		n = 4;
 	}
-	if (!us_machine_is(lab, spec->place)) {
+	if (!us_lab_is_machine(lab, spec->place)) {
 		for (size_t i = 0; spec->argv[i] && n < US_ARRAY_LENGTH(argv) - 1; i++)
 			argv[n++] = spec->argv[i];
 		argv[n] = NULL;
@@ -151,7 +151,7 @@ static void execute(const struct us_lab *lab, const struct us_proc_spec *spec, p
 	_exit(127);
 }
 
-int us_proc_spawn(const struct us_lab *lab, const struct us_proc_spec *spec, pid_t *ret_pid)
+int us_lab_process_spawn(const struct us_lab *lab, const struct us_lab_process_spec *spec, pid_t *ret_pid)
 {
 	pid_t parent = getpid(), pid = fork();
 
@@ -163,7 +163,7 @@ int us_proc_spawn(const struct us_lab *lab, const struct us_proc_spec *spec, pid
 	return 0;
 }
 
-bool us_proc_has_ended(pid_t pid)
+bool us_lab_process_has_ended(pid_t pid)
 {
 	siginfo_t info = {};
 
@@ -181,20 +181,20 @@ static int wait_status(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int us_proc_run(const struct us_lab *lab, const char *place, const char *const argv[])
+int us_lab_process_run(const struct us_lab *lab, const char *place, const char *const argv[])
 {
-	struct us_proc_spec spec = {
+	struct us_lab_process_spec spec = {
 		.argv = argv, .place = place, .stdout_fd = -1, .extra_fd = -1
 	};
 	pid_t pid = -1;
-	int r = us_proc_spawn(lab, &spec, &pid);
+	int r = us_lab_process_spawn(lab, &spec, &pid);
 
 	return r ? r : wait_status(pid);
 }
 
-char *us_proc_read(const struct us_lab *lab, const char *place, const char *const argv[])
+char *us_lab_process_read(const struct us_lab *lab, const char *place, const char *const argv[])
 {
-	struct us_proc_spec spec = { .argv = argv, .place = place, .extra_fd = -1 };
+	struct us_lab_process_spec spec = { .argv = argv, .place = place, .extra_fd = -1 };
 	US_CLEANUP(us_freep) char *text = NULL;
 	size_t size = 0;
 	FILE *stream;
@@ -204,7 +204,7 @@ char *us_proc_read(const struct us_lab *lab, const char *place, const char *cons
 	if (pipe2(pipes, O_CLOEXEC))
 		return NULL;
 	spec.stdout_fd = pipes[1];
-	us_proc_spawn(lab, &spec, &pid);
+	us_lab_process_spawn(lab, &spec, &pid);
 	close(pipes[1]);
 	stream = fdopen(pipes[0], "r");
 	if (getdelim(&text, &size, 0, stream) < 0 && text)
@@ -238,7 +238,7 @@ static int record_open(const struct us_lab *lab, const char *record, pid_t *ret_
 	return fd;
 }
 
-bool us_proc_is_alive(const struct us_lab *lab, const char *record, pid_t *ret_pid)
+bool us_lab_process_is_alive(const struct us_lab *lab, const char *record, pid_t *ret_pid)
 {
 	US_CLEANUP(us_closep) int fd = record_open(lab, record, ret_pid);
 	struct pollfd ended = { .fd = fd, .events = POLLIN };
@@ -246,7 +246,7 @@ bool us_proc_is_alive(const struct us_lab *lab, const char *record, pid_t *ret_p
 	return fd >= 0 && poll(&ended, 1, 0) == 0;
 }
 
-void us_proc_end(const struct us_lab *lab, const char *record)
+void us_lab_process_end(const struct us_lab *lab, const char *record)
 {
 	US_CLEANUP(us_closep) int fd = -1;
 	struct pollfd ended = { .events = POLLIN };
@@ -267,7 +267,7 @@ void us_proc_end(const struct us_lab *lab, const char *record)
 	unlink(path);
 }
 
-void us_proc_end_all(const struct us_lab *lab, const char *prefix)
+void us_lab_process_end_all(const struct us_lab *lab, const char *prefix)
 {
 	struct dirent *entry;
 	char path[200];
@@ -277,7 +277,7 @@ void us_proc_end_all(const struct us_lab *lab, const char *prefix)
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.' && !strncmp(entry->d_name, prefix, strlen(prefix)))
-			us_proc_end(lab, entry->d_name);
+			us_lab_process_end(lab, entry->d_name);
 	if (dir)
 		closedir(dir);
 }

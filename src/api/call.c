@@ -41,7 +41,7 @@ static char *write_too_large(const struct us_call *call, size_t limit)
 static void send_answer(struct us_call *call, const char *error, json_t *parameters, bool continues)
 {
 	US_CLEANUP(us_freep) char *text = us_wire_write_answer(error, parameters, continues);
-	size_t limit = us_client_limits(&call->client->peer)->stream.backlog_bytes;
+	size_t limit = us_server_limits(&call->client->peer)->stream.backlog_bytes;
 
 	if (call->oneway)
 		return;
@@ -61,7 +61,7 @@ static int on_resume(sd_event_source *source, void *userdata);
  * Has the next call that waits begun, behind what other clients of this priority have. Made anew
  * each time: a source that is kept would look as if it had waited since the first time.
  */
-static void resume_later(struct us_api_client *client)
+static void resume_later(struct us_server_client *client)
 {
 	client->resuming = sd_event_source_disable_unref(client->resuming);
 	if (us_list_is_empty(&client->waiting))
@@ -74,7 +74,7 @@ static void resume_later(struct us_api_client *client)
 
 void us_call_answer(struct us_call *call, const char *error, json_t *parameters)
 {
-	struct us_api_client *client = call->client;
+	struct us_server_client *client = call->client;
 
 	send_answer(call, error, parameters, false);
 	client->call = NULL;
@@ -190,7 +190,7 @@ static int check_parameters(const struct us_method *method, const struct us_memb
 }
 
 /* It carries what a guest's arrival waits for: no client may delay that. */
-static void serve_first(struct us_api_client *client)
+static void serve_first(struct us_server_client *client)
 {
 	if (client->priority == US_PRIORITY_HOST)
 		return;
@@ -257,19 +257,19 @@ static void handle(struct us_call *call, const struct us_wire_call *wire)
 }
 
 /* The client may be gone afterwards. */
-static void begin(struct us_api_client *client, const char *text, size_t length)
+static void begin(struct us_server_client *client, const char *text, size_t length)
 {
 	struct us_wire_call wire = { 0 };
 	struct us_call *call;
 
 	if (us_wire_read_call(&wire, text, length) < 0) {
-		us_client_drop(client, "sent something that is no Varlink call");
+		us_server_client_drop(client, "sent something that is no Varlink call");
 		return;
 	}
 	call = calloc(1, sizeof(*call));
 	if (!call) {
 		us_wire_call_deinit(&wire);
-		us_client_drop(client, "out of memory");
+		us_server_client_drop(client, "out of memory");
 		return;
 	}
 	*call = (struct us_call){ .client = client, .oneway = wire.oneway };
@@ -282,7 +282,7 @@ static void begin(struct us_api_client *client, const char *text, size_t length)
 
 /* ---- Waiting ---- */
 
-static void unlist(struct us_api_client *client, struct us_waiting *waiting)
+static void unlist(struct us_server_client *client, struct us_queued_call *waiting)
 {
 	us_list_remove(&waiting->list);
 	client->waiting_count--;
@@ -291,8 +291,8 @@ static void unlist(struct us_api_client *client, struct us_waiting *waiting)
 
 static int on_resume(sd_event_source *source, void *userdata)
 {
-	struct us_api_client *client = userdata;
-	struct us_waiting *first = us_list_entry(client->waiting.next, struct us_waiting, list);
+	struct us_server_client *client = userdata;
+	struct us_queued_call *first = us_list_entry(client->waiting.next, struct us_queued_call, list);
 
 	if (client->call || us_list_is_empty(&client->waiting))
 		return 0;
@@ -303,10 +303,10 @@ static int on_resume(sd_event_source *source, void *userdata)
 	return 0;
 }
 
-void us_call_receive(struct us_api_client *client, const char *text, size_t length)
+void us_calls_receive(struct us_server_client *client, const char *text, size_t length)
 {
-	const struct us_client_limits *limits = us_client_limits(&client->peer);
-	struct us_waiting *waiting;
+	const struct us_server_limits *limits = us_server_limits(&client->peer);
+	struct us_queued_call *waiting;
 
 	if (!client->call && us_list_is_empty(&client->waiting)) {
 		begin(client, text, length);
@@ -314,12 +314,12 @@ void us_call_receive(struct us_api_client *client, const char *text, size_t leng
 	}
 	if (client->waiting_count == limits->waiting_count ||
 	    client->waiting_bytes + length > limits->waiting_bytes) {
-		us_client_drop(client, "sent more calls than may wait");
+		us_server_client_drop(client, "sent more calls than may wait");
 		return;
 	}
 	waiting = malloc(sizeof(*waiting) + length);
 	if (!waiting) {
-		us_client_drop(client, "out of memory");
+		us_server_client_drop(client, "out of memory");
 		return;
 	}
 	waiting->length = length;
@@ -329,10 +329,10 @@ void us_call_receive(struct us_api_client *client, const char *text, size_t leng
 	client->waiting_bytes += length;
 }
 
-void us_call_abandon(struct us_api_client *client)
+void us_calls_abandon(struct us_server_client *client)
 {
 	struct us_call *call = US_STEAL(client->call);
-	struct us_waiting *waiting;
+	struct us_queued_call *waiting;
 
 	if (call && call->gone)
 		call->gone(call->userdata, call);

@@ -26,13 +26,13 @@ struct us_server {
 };
 
 /* A call that came while another was under way: its text, to be read when its turn comes. */
-struct us_waiting {
+struct us_queued_call {
 	struct us_list list;
 	size_t length;
 	char text[];
 };
 
-struct us_api_client {
+struct us_server_client {
 	struct us_list list;
 	struct us_server *server;
 	struct us_stream *stream;
@@ -47,7 +47,7 @@ struct us_api_client {
 };
 
 struct us_call {
-	struct us_api_client *client;
+	struct us_server_client *client;
 	bool more, oneway;
 	void (*gone)(void *userdata, struct us_call *call);
 	void *userdata;
@@ -56,9 +56,9 @@ struct us_call {
 /* call.c */
 
 /* Takes one message, now or after those before it. The client may be gone afterwards. */
-void us_call_receive(struct us_api_client *client, const char *text, size_t length);
+void us_calls_receive(struct us_server_client *client, const char *text, size_t length);
 /* Forgets all calls of a client that goes. */
-void us_call_abandon(struct us_api_client *client);
+void us_calls_abandon(struct us_server_client *client);
 
 /* The last answer, with the error's whole name; for errors of org.varlink.service. */
 void us_call_answer(struct us_call *call, const char *error, json_t *parameters);
@@ -69,13 +69,13 @@ void us_service_handle(struct us_call *call, const char *method, const json_t *p
 /* server.c */
 
 /* What a client may make us hold, by whether it may change things. */
-struct us_client_limits {
+struct us_server_limits {
 	struct us_stream_limits stream;
 	int64_t priority;
 	size_t waiting_count, waiting_bytes; /* calls behind the one that is under way */
 	size_t uid_part; /* of all places, for the connections of one user */
 };
-const struct us_client_limits *us_client_limits(const struct us_peer *peer);
+const struct us_server_limits *us_server_limits(const struct us_peer *peer);
 
 /* Ends a connection, with the reason for the log (NULL: it went by itself). */
-void us_client_drop(struct us_api_client *client, const char *why);
+void us_server_client_drop(struct us_server_client *client, const char *why);

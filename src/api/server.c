@@ -28,14 +28,14 @@ enum {
 };
 
 /* One answer at a time is held (is_client); for a thousand pairs it has about 1 MiB. */
-static const struct us_client_limits changing = {
+static const struct us_server_limits changing = {
 	.stream = { .message_bytes = MESSAGE_BYTES_MAX, .backlog_bytes = 4 * 1024 * 1024 },
 	.priority = US_PRIORITY_CHANGING,
 	.waiting_count = 64,
 	.waiting_bytes = 1024 * 1024,
 	.uid_part = 8,
 };
-static const struct us_client_limits reading = {
+static const struct us_server_limits reading = {
 	.stream = { .message_bytes = MESSAGE_BYTES_MAX, .backlog_bytes = 1024 * 1024 },
 	.priority = US_PRIORITY_READING,
 	.waiting_count = 16,
@@ -43,7 +43,7 @@ static const struct us_client_limits reading = {
 	.uid_part = 32,
 };
 
-const struct us_client_limits *us_client_limits(const struct us_peer *peer)
+const struct us_server_limits *us_server_limits(const struct us_peer *peer)
 {
 	return peer->may_change ? &changing : &reading;
 }
@@ -51,14 +51,14 @@ const struct us_client_limits *us_client_limits(const struct us_peer *peer)
 /* Out of descriptors: a level-triggered listening socket would spin meanwhile. */
 #define REST_USEC (200 * US_USEC_PER_MSEC)
 
-void us_client_drop(struct us_api_client *client, const char *why)
+void us_server_client_drop(struct us_server_client *client, const char *why)
 {
 	struct us_server *server = client->server;
 
 	server->counts.dropped += why != NULL;
 	if (why && server->dropped)
 		server->dropped(server->userdata, client->peer.pid, client->peer.uid, why);
-	us_call_abandon(client);
+	us_calls_abandon(client);
 	us_list_remove(&client->list);
 	server->client_count--;
 	us_stream_free(client->stream);
@@ -67,7 +67,7 @@ void us_client_drop(struct us_api_client *client, const char *why)
 
 static void on_message(void *userdata, char *text, size_t length)
 {
-	us_call_receive(userdata, text, length);
+	us_calls_receive(userdata, text, length);
 }
 
 static void on_closed(void *userdata, int error)
@@ -80,7 +80,7 @@ static void on_closed(void *userdata, int error)
 		why = "does not read its answers";
 	else if (error != 0 && error != -ECONNRESET && error != -EPIPE)
 		why = us_strerror(error);
-	us_client_drop(userdata, why);
+	us_server_client_drop(userdata, why);
 }
 
 static const struct us_stream_handler stream_handler = {
@@ -91,7 +91,7 @@ static const struct us_stream_handler stream_handler = {
 /* Why there is no place for this peer; NULL if there is. */
 static const char *find_no_place(struct us_server *server, const struct us_peer *peer)
 {
-	struct us_api_client *client;
+	struct us_server_client *client;
 	size_t others = 0, same = 0;
 
 	if (server->client_count >= server->clients_max)
@@ -102,7 +102,7 @@ static const char *find_no_place(struct us_server *server, const struct us_peer 
 		others += client->peer.uid != 0;
 		same += client->peer.uid == peer->uid;
 	}
-	if (same >= server->clients_max / us_client_limits(peer)->uid_part)
+	if (same >= server->clients_max / us_server_limits(peer)->uid_part)
 		return "too many clients of this user";
 	return others >= server->clients_max / OTHERS_PART ? "too many clients" : NULL;
 }
@@ -110,15 +110,15 @@ static const char *find_no_place(struct us_server *server, const struct us_peer 
 /* Takes @fd. */
 static int add_client(struct us_server *server, const struct us_peer *peer, int fd)
 {
-	const struct us_client_limits *limits = us_client_limits(peer);
-	struct us_api_client *client = calloc(1, sizeof(*client));
+	const struct us_server_limits *limits = us_server_limits(peer);
+	struct us_server_client *client = calloc(1, sizeof(*client));
 	int r;
 
 	if (!client) {
 		us_close(fd);
 		return -ENOMEM;
 	}
-	*client = (struct us_api_client){
+	*client = (struct us_server_client){
 		.server = server,
 		.peer = *peer,
 		.priority = limits->priority,
@@ -290,12 +290,12 @@ int us_server_new(struct us_server **ret_server, sd_event *loop, const char *pat
 
 void us_server_free(struct us_server *server)
 {
-	struct us_api_client *client;
+	struct us_server_client *client;
 
 	if (!server)
 		return;
 	us_list_for_each (client, &server->clients, list)
-		us_client_drop(client, NULL);
+		us_server_client_drop(client, NULL);
 	sd_event_source_disable_unref(server->listening);
 	sd_event_source_disable_unref(server->resting);
 	us_close(server->fd);

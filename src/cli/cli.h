@@ -37,7 +37,7 @@ extern const struct us_command us_pair_commands[];
 extern const struct us_command us_status_commands[];
 extern const struct us_command us_hold_commands[];
 extern const struct us_command us_migrate_commands[];
-extern const struct us_command us_watch_commands[];
+extern const struct us_command us_events_commands[];
 extern const struct us_command us_metrics_commands[];
 extern const struct us_command us_doctor_commands[];
 extern const struct us_command us_proxy_commands[];
@@ -71,20 +71,20 @@ struct us_request {
 };
 
 /* Calls the daemon and waits for the last answer. */
-enum us_exit us_request_run(const struct us_cli *cli, const struct us_request *request);
+enum us_exit us_cli_request_run(const struct us_cli *cli, const struct us_request *request);
 
 /* A call with one reply, which is the caller's unless @ret_reply is NULL. */
-enum us_exit us_request_call(const struct us_cli *cli, const char *method, json_t *parameters,
+enum us_exit us_cli_call(const struct us_cli *cli, const char *method, json_t *parameters,
 			     json_t **ret_reply);
 
 /* The same for a reply without content: with --json it is printed as it came. */
-enum us_exit us_request_do(const struct us_cli *cli, const char *method, json_t *parameters);
+enum us_exit us_cli_do(const struct us_cli *cli, const char *method, json_t *parameters);
 
 /* One line of JSON on stdout, at once. */
-void us_print_json(const json_t *value);
+void us_cli_print_json(const json_t *value);
 
 /* A member's text; @otherwise if it is absent, null or no string. */
-const char *us_json_text(const json_t *object, const char *name, const char *otherwise);
+const char *us_cli_json_text(const json_t *object, const char *name, const char *otherwise);
 
 /* ---- spec.c ---- */
 
@@ -92,7 +92,7 @@ const char *us_json_text(const json_t *object, const char *name, const char *oth
  * The JSON for a primary's SPEC: null for "none". Only the obvious form is checked here, the
  * daemon knows the rest. Returns 0 or US_REFUSED.
  */
-int us_spec_read(const char *spec, json_t **ret_value, struct us_reason *reason);
+int us_cli_read_spec(const char *spec, json_t **ret_value, struct us_reason *reason);
 
 /* ---- status.c ---- */
 

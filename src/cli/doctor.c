@@ -78,7 +78,7 @@ static enum us_exit ask(struct doctor *doctor, const char *method, json_t *param
 		.userdata = doctor,
 	};
 
-	return us_request_run(doctor->cli, &request);
+	return us_cli_request_run(doctor->cli, &request);
 }
 
 static bool failed_with(const struct doctor *doctor, const char *name)
@@ -110,7 +110,7 @@ static void add_unreached(struct doctor *doctor)
 
 static void add_daemon(struct doctor *doctor)
 {
-	const char *version = us_json_text(doctor->reply, "version", "?");
+	const char *version = us_cli_json_text(doctor->reply, "version", "?");
 	json_int_t since = json_integer_value(json_object_get(doctor->reply, "since_usec"));
 	json_int_t minutes = (time(NULL) - since / 1000000) / 60;
 
@@ -161,8 +161,8 @@ static void add_vms(struct doctor *doctor)
 	if (ask(doctor, "ListVms", NULL) != US_EXIT_DONE)
 		return;
 	json_array_foreach (json_object_get(doctor->reply, "vms"), i, vm) {
-		const char *name = us_json_text(vm, "name", "?");
-		const char *problem = us_json_text(vm, "problem", NULL);
+		const char *name = us_cli_json_text(vm, "name", "?");
+		const char *problem = us_cli_json_text(vm, "problem", NULL);
 
 		snprintf(next, sizeof(next), "understudy doctor %s", name);
 		if (problem)
@@ -173,34 +173,34 @@ static void add_vms(struct doctor *doctor)
 /* A pair whose guest is where it should be, or is somebody else's to show. */
 static bool is_well(const json_t *pair)
 {
-	const char *migration = us_json_text(pair, "migration", "");
+	const char *migration = us_cli_json_text(pair, "migration", "");
 
-	return strcmp(us_json_text(pair, "primary", ""), "visible") == 0 ||
-	       strcmp(us_json_text(pair, "mode", ""), "separate") == 0 ||
+	return strcmp(us_cli_json_text(pair, "primary", ""), "visible") == 0 ||
+	       strcmp(us_cli_json_text(pair, "mode", ""), "separate") == 0 ||
 	       strcmp(migration, "incoming") == 0 || strcmp(migration, "moved") == 0;
 }
 
 static void add_pair(struct doctor *doctor, const json_t *pair)
 {
 	US_CLEANUP(us_freep) char *step = us_status_next_step(pair);
-	const char *name = us_json_text(pair, "name", "?");
-	const char *guest = us_json_text(pair, "guest", "?");
-	const char *detail = us_json_text(pair, "detail", NULL);
+	const char *name = us_cli_json_text(pair, "name", "?");
+	const char *guest = us_cli_json_text(pair, "guest", "?");
+	const char *detail = us_cli_json_text(pair, "detail", NULL);
 
 	add(doctor, is_well(pair) ? OK : WARNING, name, is_well(pair) ? NULL : step,
 	    "guest %s%s, primary %s, path %s: %s%s%s", guest,
 	    us_status_is_starting(pair) ? " (its driver is starting)" : "",
-	    us_json_text(pair, "primary", "?"), us_json_text(pair, "path", "?"),
-	    us_json_text(pair, "why", "?"), detail ? ": " : "", detail ? detail : "");
+	    us_cli_json_text(pair, "primary", "?"), us_cli_json_text(pair, "path", "?"),
+	    us_cli_json_text(pair, "why", "?"), detail ? ": " : "", detail ? detail : "");
 }
 
 /* Something was refused that this pair still waits for. */
 static bool is_troubled(const json_t *pair)
 {
-	bool waits = strcmp(us_json_text(pair, "primary", ""), "absent") == 0 ||
+	bool waits = strcmp(us_cli_json_text(pair, "primary", ""), "absent") == 0 ||
 		     json_is_true(json_object_get(pair, "driver_ok"));
 
-	return waits && !is_well(pair) && us_json_text(pair, "detail", NULL);
+	return waits && !is_well(pair) && us_cli_json_text(pair, "detail", NULL);
 }
 
 static void add_pairs(struct doctor *doctor)
@@ -211,7 +211,7 @@ static void add_pairs(struct doctor *doctor)
 	if (ask(doctor, "ListPairs", NULL) != US_EXIT_DONE)
 		return;
 	json_array_foreach (json_object_get(doctor->reply, "pairs"), i, pair) {
-		bool is_of_vm = doctor->vm && strcmp(us_json_text(pair, "vm", ""), doctor->vm) == 0;
+		bool is_of_vm = doctor->vm && strcmp(us_cli_json_text(pair, "vm", ""), doctor->vm) == 0;
 
 		if (is_of_vm || (!doctor->vm && is_troubled(pair)))
 			add_pair(doctor, pair);
@@ -222,7 +222,7 @@ static void add_pairs(struct doctor *doctor)
 
 static enum level level_of(const json_t *finding)
 {
-	const char *name = us_json_text(finding, "level", "");
+	const char *name = us_cli_json_text(finding, "level", "");
 	enum level level = ERROR;
 
 	while (level > OK && strcmp(level_names[level], name) != 0)
@@ -232,10 +232,10 @@ static enum level level_of(const json_t *finding)
 
 static void print(const json_t *finding, int width)
 {
-	const char *next = us_json_text(finding, "next", NULL);
+	const char *next = us_cli_json_text(finding, "next", NULL);
 
 	printf("%-7s  %-*s  %s\n", level_names[level_of(finding)], width,
-	       us_json_text(finding, "about", ""), us_json_text(finding, "text", ""));
+	       us_cli_json_text(finding, "about", ""), us_cli_json_text(finding, "text", ""));
 	if (next)
 		printf("%7s  %*s  next: %s\n", "", width, "", next);
 }
@@ -248,7 +248,7 @@ static int tell(const struct doctor *doctor)
 	int width = 0;
 
 	json_array_foreach (doctor->findings, i, finding) {
-		int length = strlen(us_json_text(finding, "about", ""));
+		int length = strlen(us_cli_json_text(finding, "about", ""));
 
 		width = length > width ? length : width;
 		counts[level_of(finding)]++;
@@ -256,7 +256,7 @@ static int tell(const struct doctor *doctor)
 	if (doctor->cli->json) {
 		json_t *all = json_pack("{s:O}", "findings", doctor->findings);
 
-		us_print_json(all);
+		us_cli_print_json(all);
 		json_decref(all);
 	} else {
 		json_array_foreach (doctor->findings, i, finding)

@@ -8,7 +8,7 @@
 /* Whether the primary is where it was wanted. */
 static bool is_reached(const json_t *pair, bool hold)
 {
-	const char *primary = us_json_text(pair, "primary", "");
+	const char *primary = us_cli_json_text(pair, "primary", "");
 
 	if (!hold)
 		return strcmp(primary, "visible") == 0;
@@ -23,19 +23,19 @@ static enum us_exit set_hold(struct us_cli *cli, bool hold)
 	const json_t *pair;
 	enum us_exit code;
 
-	code = us_request_call(cli, "SetHold", json_pack("{s:s, s:b}", "name", name, "hold", hold),
+	code = us_cli_call(cli, "SetHold", json_pack("{s:s, s:b}", "name", name, "hold", hold),
 			       &reply);
 	if (code != US_EXIT_DONE)
 		return code;
 	pair = json_object_get(reply, "pair");
 	if (cli->json)
-		us_print_json(reply);
+		us_cli_print_json(reply);
 	else
 		us_status_print_one(pair);
 	if (is_reached(pair, hold))
 		return US_EXIT_DONE;
 	return us_cli_fail(cli, US_EXIT_FAILED, "%s is not %s yet: %s: see understudy status %s",
-			   name, hold ? "hidden" : "visible", us_json_text(pair, "why", "?"), name);
+			   name, hold ? "hidden" : "visible", us_cli_json_text(pair, "why", "?"), name);
 }
 
 static enum us_exit run_hide(struct us_cli *cli)

@@ -26,7 +26,7 @@ static const struct us_option common_options[] = {
 
 static const struct us_command *const tables[] = {
 	us_vm_commands,	     us_pair_commands,	  us_status_commands,
-	us_hold_commands,    us_migrate_commands, us_watch_commands,
+	us_hold_commands,    us_migrate_commands, us_events_commands,
 	us_metrics_commands, us_doctor_commands,  us_proxy_commands,
 };
 

@@ -25,9 +25,9 @@ static void on_text(void *userdata, const json_t *parameters)
 	const struct us_cli *cli = userdata;
 
 	if (cli->json)
-		us_print_json(parameters);
+		us_cli_print_json(parameters);
 	else
-		print_lines(us_json_text(parameters, "text", ""));
+		print_lines(us_cli_json_text(parameters, "text", ""));
 }
 
 static enum us_exit run_metrics(struct us_cli *cli)
@@ -40,7 +40,7 @@ static enum us_exit run_metrics(struct us_cli *cli)
 		.userdata = cli,
 	};
 
-	return us_request_run(cli, &request);
+	return us_cli_request_run(cli, &request);
 }
 
 const struct us_command us_metrics_commands[] = {

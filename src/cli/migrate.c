@@ -19,7 +19,7 @@
 static enum us_exit run_prepare(struct us_cli *cli)
 {
 	const char *vm = cli->args.words[0];
-	enum us_exit code = us_request_do(cli, "Prepare", json_pack("{s:s}", "vm", vm));
+	enum us_exit code = us_cli_do(cli, "Prepare", json_pack("{s:s}", "vm", vm));
 
 	if (code == US_EXIT_DONE && !cli->json)
 		printf("%s may be migrated now; afterwards: understudy finish %s\n", vm, vm);
@@ -28,7 +28,7 @@ static enum us_exit run_prepare(struct us_cli *cli)
 
 static enum us_exit run_finish(struct us_cli *cli)
 {
-	return us_request_do(cli, "Finish", json_pack("{s:s}", "vm", cli->args.words[0]));
+	return us_cli_do(cli, "Finish", json_pack("{s:s}", "vm", cli->args.words[0]));
 }
 
 /* ---- Progress ---- */
@@ -69,7 +69,7 @@ static void print_progress(const struct show *show, const json_t *progress, cons
 	    json_integer_value(json_object_get(progress, "total_bytes")) > 0)
 		print_transfer(progress);
 	else
-		fputs(us_json_text(progress, "line", stage), stdout);
+		fputs(us_cli_json_text(progress, "line", stage), stdout);
 	if (!show->tty)
 		putchar('\n');
 	fflush(stdout);
@@ -98,7 +98,7 @@ static void on_progress(void *userdata, const json_t *parameters)
 	const json_t *progress = json_object_get(parameters, "progress");
 	const json_t *downtime = json_object_get(progress, "downtime_msec");
 	const char *warning = json_string_value(json_object_get(progress, "warning"));
-	const char *stage = us_json_text(progress, "stage", "");
+	const char *stage = us_cli_json_text(progress, "stage", "");
 	bool undo = json_is_true(json_object_get(progress, "undo"));
 	bool moved = strcmp(stage, show->stage) != 0 || undo != show->undo;
 	uint64_t now_usec = us_now_usec();
@@ -106,7 +106,7 @@ static void on_progress(void *userdata, const json_t *parameters)
 	if (json_is_integer(downtime))
 		show->downtime_msec = json_integer_value(downtime);
 	if (show->cli->json) {
-		us_print_json(parameters);
+		us_cli_print_json(parameters);
 		return;
 	}
 	if (warning) {
@@ -189,7 +189,7 @@ static enum us_exit migrate(struct us_cli *cli, json_t *parameters)
 		.interrupted = on_interrupted,
 		.userdata = &show,
 	};
-	enum us_exit code = us_request_run(cli, &request);
+	enum us_exit code = us_cli_request_run(cli, &request);
 
 	if (code != US_EXIT_DONE || cli->json)
 		return code;
@@ -208,7 +208,7 @@ static enum us_exit abort_migration(struct us_cli *cli)
 
 	if (us_args_has(&cli->args, "to"))
 		return us_cli_usage(cli, "migrate: either --to or --abort");
-	code = us_request_do(cli, "AbortMigration", json_pack("{s:s}", "vm", vm));
+	code = us_cli_do(cli, "AbortMigration", json_pack("{s:s}", "vm", vm));
 	if (code == US_EXIT_DONE && !cli->json)
 		printf("the migration of %s is aborted; everything is as before\n", vm);
 	return code;

@@ -112,7 +112,7 @@ static enum us_exit run_add(struct us_cli *cli)
 	if (unused && strcmp(unused, "report") && strcmp(unused, "hide") &&
 	    strcmp(unused, "ignore"))
 		return us_cli_usage(cli, "--unused %s: report, hide or ignore", unused);
-	if (spec && us_spec_read(spec, &primary, &reason) != 0)
+	if (spec && us_cli_read_spec(spec, &primary, &reason) != 0)
 		return us_cli_usage(cli, "%s", reason.text);
 	if (read_park(args, &park, &reason) != 0) {
 		json_decref(primary);
@@ -133,7 +133,7 @@ static enum us_exit run_add(struct us_cli *cli)
 	if (json_object_size(park) > 0)
 		json_object_set(parameters, "park", park);
 	json_decref(park);
-	return us_request_do(cli, "AddPair", parameters);
+	return us_cli_do(cli, "AddPair", parameters);
 }
 
 static enum us_exit run_assign(struct us_cli *cli)
@@ -144,16 +144,16 @@ static enum us_exit run_assign(struct us_cli *cli)
 
 	if (!spec)
 		return us_cli_usage(cli, "pair assign: --primary is missing");
-	if (us_spec_read(spec, &primary, &reason) != 0)
+	if (us_cli_read_spec(spec, &primary, &reason) != 0)
 		return us_cli_usage(cli, "%s", reason.text);
-	return us_request_do(
+	return us_cli_do(
 		cli, "AssignPrimary",
 		json_pack("{s:s, s:o}", "name", cli->args.words[0], "primary", primary));
 }
 
 static enum us_exit run_remove(struct us_cli *cli)
 {
-	return us_request_do(cli, "RemovePair", json_pack("{s:s}", "name", cli->args.words[0]));
+	return us_cli_do(cli, "RemovePair", json_pack("{s:s}", "name", cli->args.words[0]));
 }
 
 static const struct us_option add_options[] = {

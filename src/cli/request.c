@@ -25,14 +25,14 @@ struct run {
 	sd_event *loop;
 };
 
-void us_print_json(const json_t *value)
+void us_cli_print_json(const json_t *value)
 {
 	json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
 	putchar('\n');
 	fflush(stdout);
 }
 
-const char *us_json_text(const json_t *object, const char *name, const char *otherwise)
+const char *us_cli_json_text(const json_t *object, const char *name, const char *otherwise)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
@@ -79,13 +79,13 @@ static void hand_over(const struct run *run, const json_t *parameters)
 static enum us_exit report_error(const struct us_cli *cli, const char *error,
 				 const json_t *parameters)
 {
-	const char *message = us_json_text(parameters, "message", NULL);
-	const char *parameter = us_json_text(parameters, "parameter", NULL);
+	const char *message = us_cli_json_text(parameters, "message", NULL);
+	const char *parameter = us_cli_json_text(parameters, "parameter", NULL);
 
 	if (cli->json) {
 		json_t *value = json_pack("{s:s, s:O}", "error", error, "parameters", parameters);
 
-		us_print_json(value);
+		us_cli_print_json(value);
 		json_decref(value);
 	}
 	if (strcmp(error, "org.understudy.Disconnected") == 0 &&
@@ -107,7 +107,7 @@ static void on_answer(void *userdata, const char *error, const json_t *parameter
 
 	if (error && run->request->failed) {
 		run->request->failed(run->request->userdata, 0, error,
-				     us_json_text(parameters, "message", ""));
+				     us_cli_json_text(parameters, "message", ""));
 		sd_event_exit(run->loop, US_EXIT_FAILED);
 		return;
 	}
@@ -168,7 +168,7 @@ static int connect_client(struct us_client **ret_client, sd_event *loop, const c
 	return r;
 }
 
-enum us_exit us_request_run(const struct us_cli *cli, const struct us_request *request)
+enum us_exit us_cli_request_run(const struct us_cli *cli, const struct us_request *request)
 {
 	US_CLEANUP(sd_event_unrefp) sd_event *loop = NULL;
 	US_CLEANUP(us_client_freep) struct us_client *client = NULL;
@@ -205,7 +205,7 @@ static void keep_reply(void *userdata, const json_t *parameters)
 	*(json_t **)userdata = json_deep_copy(parameters);
 }
 
-enum us_exit us_request_call(const struct us_cli *cli, const char *method, json_t *parameters,
+enum us_exit us_cli_call(const struct us_cli *cli, const char *method, json_t *parameters,
 			     json_t **ret_reply)
 {
 	struct us_request request = {
@@ -215,15 +215,15 @@ enum us_exit us_request_call(const struct us_cli *cli, const char *method, json_
 		.userdata = ret_reply,
 	};
 
-	return us_request_run(cli, &request);
+	return us_cli_request_run(cli, &request);
 }
 
 static void print_reply(void *userdata, const json_t *parameters)
 {
-	us_print_json(parameters);
+	us_cli_print_json(parameters);
 }
 
-enum us_exit us_request_do(const struct us_cli *cli, const char *method, json_t *parameters)
+enum us_exit us_cli_do(const struct us_cli *cli, const char *method, json_t *parameters)
 {
 	struct us_request request = {
 		.method = method,
@@ -231,5 +231,5 @@ enum us_exit us_request_do(const struct us_cli *cli, const char *method, json_t 
 		.reply = cli->json ? print_reply : NULL,
 	};
 
-	return us_request_run(cli, &request);
+	return us_cli_request_run(cli, &request);
 }

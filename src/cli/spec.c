@@ -31,7 +31,7 @@ static bool is_emulated(const char *spec)
 	return found && found > model && found[strlen(port)];
 }
 
-int us_spec_read(const char *spec, json_t **ret_value, struct us_reason *reason)
+int us_cli_read_spec(const char *spec, json_t **ret_value, struct us_reason *reason)
 {
 	if (strcmp(spec, "none") == 0)
 		*ret_value = json_null();

@@ -14,7 +14,7 @@ static const char *const header[] = {
 
 bool us_status_is_starting(const json_t *pair)
 {
-	const char *guest = us_json_text(pair, "guest", "");
+	const char *guest = us_cli_json_text(pair, "guest", "");
 
 	return !json_is_true(json_object_get(pair, "driver_ok")) &&
 	       (strcmp(guest, "capable") == 0 || strcmp(guest, "legacy") == 0);
@@ -22,7 +22,7 @@ bool us_status_is_starting(const json_t *pair)
 
 static const char *guest_text(const json_t *pair)
 {
-	const char *guest = us_json_text(pair, "guest", "");
+	const char *guest = us_cli_json_text(pair, "guest", "");
 
 	if (!us_status_is_starting(pair))
 		return guest;
@@ -32,7 +32,7 @@ static const char *guest_text(const json_t *pair)
 /* In a column that is nearly always "none", only the others should catch the eye. */
 static const char *migration_text(const json_t *pair)
 {
-	const char *migration = us_json_text(pair, "migration", "");
+	const char *migration = us_cli_json_text(pair, "migration", "");
 
 	return strcmp(migration, "none") == 0 ? "-" : migration;
 }
@@ -40,13 +40,13 @@ static const char *migration_text(const json_t *pair)
 static void add_pair(struct us_table *table, const json_t *pair)
 {
 	const char *cells[US_ARRAY_LENGTH(header)] = {
-		us_json_text(pair, "name", ""),
-		us_json_text(pair, "vm", ""),
+		us_cli_json_text(pair, "name", ""),
+		us_cli_json_text(pair, "vm", ""),
 		guest_text(pair),
-		us_json_text(pair, "primary", ""),
-		us_json_text(pair, "path", ""),
+		us_cli_json_text(pair, "primary", ""),
+		us_cli_json_text(pair, "path", ""),
 		migration_text(pair),
-		us_json_text(pair, "why", ""),
+		us_cli_json_text(pair, "why", ""),
 	};
 
 	us_table_add(table, cells);
@@ -137,7 +137,7 @@ char *us_status_next_step(const json_t *pair)
 		i++;
 	for (const char *c = next_steps[i].text; *c; c++) {
 		if (strncmp(c, "%s", 2) == 0) {
-			fputs(us_json_text(pair, next_steps[i].of_vm ? "vm" : "name", "?"), out);
+			fputs(us_cli_json_text(pair, next_steps[i].of_vm ? "vm" : "name", "?"), out);
 			c++;
 		} else {
 			fputc(*c, out);
@@ -164,9 +164,9 @@ static void print_frames(const json_t *pair)
 {
 	const json_t *park = json_object_get(pair, "park");
 	const json_t *parked = json_object_get(pair, "parked");
-	const char *at_stop = us_json_text(pair, "at_stop", NULL);
-	const char *unused = us_json_text(pair, "unused", NULL);
-	bool lossless = strcmp(us_json_text(pair, "handover", ""), "lossless") == 0;
+	const char *at_stop = us_cli_json_text(pair, "at_stop", NULL);
+	const char *unused = us_cli_json_text(pair, "unused", NULL);
+	bool lossless = strcmp(us_cli_json_text(pair, "handover", ""), "lossless") == 0;
 
 	if (park)
 		printf("  %-9s %s\n", "handover", lossless ? "lossless" : "low-latency");
@@ -209,7 +209,7 @@ static void print_details(const json_t *pair)
 
 	putchar('\n');
 	for (size_t i = 0; i < US_ARRAY_LENGTH(lines); i++) {
-		const char *text = us_json_text(pair, lines[i].member, NULL);
+		const char *text = us_cli_json_text(pair, lines[i].member, NULL);
 
 		if (text)
 			printf("  %-9s %s\n", lines[i].label, text);
@@ -224,13 +224,13 @@ static enum us_exit run_status(struct us_cli *cli)
 	US_CLEANUP(json_decrefp) json_t *reply = NULL;
 	const char *name = cli->args.word_count ? cli->args.words[0] : NULL;
 	json_t *parameters = name ? json_pack("{s:[s]}", "names", name) : NULL;
-	enum us_exit code = us_request_call(cli, "ListPairs", parameters, &reply);
+	enum us_exit code = us_cli_call(cli, "ListPairs", parameters, &reply);
 	const json_t *pairs = json_object_get(reply, "pairs");
 
 	if (code != US_EXIT_DONE)
 		return code;
 	if (cli->json) {
-		us_print_json(reply);
+		us_cli_print_json(reply);
 		return US_EXIT_DONE;
 	}
 	us_status_print(pairs);

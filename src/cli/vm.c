@@ -18,13 +18,13 @@ static enum us_exit run_attach(struct us_cli *cli)
 		return us_cli_usage(cli, "vm attach: --qmp PATH is missing");
 	if (*qmp != '/')
 		path = realpath(qmp, NULL);
-	return us_request_do(cli, "AttachVm",
+	return us_cli_do(cli, "AttachVm",
 			     json_pack("{s:s, s:s}", "name", name, "qmp", path ? path : qmp));
 }
 
 static enum us_exit run_detach(struct us_cli *cli)
 {
-	return us_request_do(cli, "DetachVm", json_pack("{s:s}", "name", cli->args.words[0]));
+	return us_cli_do(cli, "DetachVm", json_pack("{s:s}", "name", cli->args.words[0]));
 }
 
 /* "web0 web0-dmz"; the caller's to free. */
@@ -59,9 +59,9 @@ static void print_vms(const json_t *vms)
 		const json_t *vm = json_array_get(vms, i);
 		json_int_t pid = json_integer_value(json_object_get(vm, "pid"));
 		const char *cells[US_ARRAY_LENGTH(header)] = {
-			us_json_text(vm, "name", ""),
-			us_json_text(vm, "state", ""),
-			us_json_text(vm, "qemu", ""),
+			us_cli_json_text(vm, "name", ""),
+			us_cli_json_text(vm, "state", ""),
+			us_cli_json_text(vm, "qemu", ""),
 		};
 
 		if (pid > 0 && asprintf(&texts[2 * i], "%" JSON_INTEGER_FORMAT, pid) < 0)
@@ -69,7 +69,7 @@ static void print_vms(const json_t *vms)
 		texts[2 * i + 1] = join(json_object_get(vm, "pairs"));
 		cells[3] = texts[2 * i];
 		cells[4] = texts[2 * i + 1];
-		cells[5] = us_json_text(vm, "problem", "");
+		cells[5] = us_cli_json_text(vm, "problem", "");
 		us_table_add(&table, cells);
 	}
 	us_table_print(&table);
@@ -81,12 +81,12 @@ static void print_vms(const json_t *vms)
 static enum us_exit run_list(struct us_cli *cli)
 {
 	US_CLEANUP(json_decrefp) json_t *reply = NULL;
-	enum us_exit code = us_request_call(cli, "ListVms", NULL, &reply);
+	enum us_exit code = us_cli_call(cli, "ListVms", NULL, &reply);
 
 	if (code != US_EXIT_DONE)
 		return code;
 	if (cli->json)
-		us_print_json(reply);
+		us_cli_print_json(reply);
 	else
 		print_vms(json_object_get(reply, "vms"));
 	return US_EXIT_DONE;

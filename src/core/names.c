@@ -85,34 +85,34 @@ static const char *const effect_names[] = {
 NAMES(effect_names, US_EFFECT_N);
 
 static const char *const why_texts[] = {
-	[US_WHY_READY] = "guest carries traffic on the primary",
-	[US_WHY_NOT_ASSIGNED] = "no primary is assigned",
-	[US_WHY_RESERVING] = "the host is reserving it",
-	[US_WHY_RESERVE_REFUSED] = "the host could not reserve it",
-	[US_WHY_MAY_PLUG] = "guest can handle it, the upper layer may plug it",
-	[US_WHY_HOLD] = "on hold",
-	[US_WHY_REMOVING] = "the pair is being removed",
-	[US_WHY_VM_UNKNOWN] = "the VM's monitor does not answer",
-	[US_WHY_LOOKING] = "asking the VM whether it has the primary",
-	[US_WHY_VM_INCOMING] = "waiting for the guest to arrive",
-	[US_WHY_VM_MOVED] = "the guest runs on another host now",
-	[US_WHY_VM_GONE] = "the VM has ended",
-	[US_WHY_MIGRATION] = "hidden for a migration",
-	[US_WHY_GUEST_UNKNOWN] = "guest's driver is not known yet",
-	[US_WHY_NO_DRIVER] = "guest has no driver for the standby",
-	[US_WHY_LEGACY] = "guest negotiated without STANDBY",
-	[US_WHY_NOT_DRIVER_OK] = "guest's driver has not reached DRIVER_OK",
-	[US_WHY_RESET] = "guest was reset",
-	[US_WHY_BACKOFF] = "guest changes too often, waiting",
-	[US_WHY_DRIVER_OK] = "guest reached DRIVER_OK",
-	[US_WHY_PLUGGED] = "waiting for the guest's traffic on the primary",
-	[US_WHY_PLUG_REFUSED] = "the VMM refused to plug it, waiting to try again",
-	[US_WHY_NOT_READY] = "guest did not use the primary in time",
-	[US_WHY_STEER_FAILED] = "the switch could not be steered to it",
-	[US_WHY_UNPLUG_ASKED] = "waiting for the guest to let it go, to show it again",
-	[US_WHY_UNPLUG_OVERDUE] = "guest has not acknowledged the unplug",
+	[US_CAUSE_READY] = "guest carries traffic on the primary",
+	[US_CAUSE_NOT_ASSIGNED] = "no primary is assigned",
+	[US_CAUSE_RESERVING] = "the host is reserving it",
+	[US_CAUSE_RESERVE_REFUSED] = "the host could not reserve it",
+	[US_CAUSE_MAY_PLUG] = "guest can handle it, the upper layer may plug it",
+	[US_CAUSE_HOLD] = "on hold",
+	[US_CAUSE_REMOVING] = "the pair is being removed",
+	[US_CAUSE_VM_UNKNOWN] = "the VM's monitor does not answer",
+	[US_CAUSE_OBSERVING] = "asking the VM whether it has the primary",
+	[US_CAUSE_VM_INCOMING] = "waiting for the guest to arrive",
+	[US_CAUSE_VM_MOVED] = "the guest runs on another host now",
+	[US_CAUSE_VM_GONE] = "the VM has ended",
+	[US_CAUSE_MIGRATION] = "hidden for a migration",
+	[US_CAUSE_GUEST_UNKNOWN] = "guest's driver is not known yet",
+	[US_CAUSE_GUEST_NO_DRIVER] = "guest has no driver for the standby",
+	[US_CAUSE_GUEST_LEGACY] = "guest negotiated without STANDBY",
+	[US_CAUSE_GUEST_STARTING] = "guest's driver has not reached DRIVER_OK",
+	[US_CAUSE_GUEST_RESET] = "guest was reset",
+	[US_CAUSE_BACKOFF] = "guest changes too often, waiting",
+	[US_CAUSE_DRIVER_OK] = "guest reached DRIVER_OK",
+	[US_CAUSE_PLUGGED] = "waiting for the guest's traffic on the primary",
+	[US_CAUSE_PLUG_REFUSED] = "the VMM refused to plug it, waiting to try again",
+	[US_CAUSE_NOT_READY] = "guest did not use the primary in time",
+	[US_CAUSE_STEER_FAILED] = "the switch could not be steered to it",
+	[US_CAUSE_UNPLUG_PENDING] = "waiting for the guest to let it go, to show it again",
+	[US_CAUSE_UNPLUG_OVERDUE] = "guest has not acknowledged the unplug",
 };
-NAMES(why_texts, US_WHY_N);
+NAMES(why_texts, US_CAUSE_N);
 
 const char *us_mode_name(enum us_mode mode)
 {
@@ -154,7 +154,7 @@ const char *us_effect_name(enum us_effect_type type)
 	return effect_names[type];
 }
 
-const char *us_why_text(enum us_why why)
+const char *us_cause_text(enum us_cause why)
 {
 	return why_texts[why];
 }
@@ -188,9 +188,9 @@ char *us_pair_move_line(char *buffer, size_t size, const char *name, enum us_pri
 {
 	if (from == pair->primary)
 		snprintf(buffer, size, "%s: %s (%s)", name, us_pair_primary_name(pair),
-			 us_why_text(pair->why));
+			 us_cause_text(pair->why));
 	else
 		snprintf(buffer, size, "%s: %s → %s (%s)", name, us_primary_name(from),
-			 us_pair_primary_name(pair), us_why_text(pair->why));
+			 us_pair_primary_name(pair), us_cause_text(pair->why));
 	return buffer;
 }

@@ -39,13 +39,13 @@ void us_pair_config_default(struct us_pair_config *config)
 		.steer_usec = 2 * SEC,
 		.release_usec = 8 * SEC,
 		.park_usec = 20 * SEC,
-		.hold_plug_usec = 2 * SEC,
-		.hold_unplug_usec = 5 * SEC,
+		.park_plug_usec = 2 * SEC,
+		.park_unplug_usec = 5 * SEC,
 		.backoff_usec = 2 * SEC,
 		.backoff_max_usec = 300 * SEC,
 		.calm_usec = 60 * SEC,
 		.reset_fresh_usec = SEC / 2,
-		.free_flips = 2,
+		.free_churn = 2,
 	};
 }
 
@@ -54,17 +54,17 @@ void us_pair_init(struct us_pair *pair, const struct us_pair_config *config)
 	memset(pair, 0, sizeof(*pair)); /* padding too: pairs can be compared as bytes */
 	pair->config = *config;
 	pair->primary_deadline = US_NEVER;
-	pair->linger_until = US_NEVER;
+	pair->unplug_delay_until = US_NEVER;
 	pair->steer_deadline = US_NEVER;
 	pair->park_deadline = US_NEVER;
 	pair->hold_deadline = US_NEVER;
 	pair->calm_at = US_NEVER;
-	pair->why = US_WHY_NOT_ASSIGNED;
+	pair->why = US_CAUSE_NOT_ASSIGNED;
 }
 
-void us_pair_set_linger(struct us_pair *pair, uint64_t linger_usec)
+void us_pair_set_unplug_delay(struct us_pair *pair, uint64_t unplug_delay_usec)
 {
-	pair->config.linger_usec = linger_usec;
+	pair->config.unplug_delay_usec = unplug_delay_usec;
 }
 
 /* ---- What should be true ---- */
@@ -95,34 +95,34 @@ static bool wants_reservation(const struct us_pair *pair)
 	return is_ours(pair) && pair->assigned && !pair->removing && !moved;
 }
 
-/* US_WHY_DRIVER_OK if the guest should see the primary, else the reason why it should not. */
-static enum us_why wish(const struct us_pair *pair)
+/* US_CAUSE_DRIVER_OK if the guest should see the primary, else the reason why it should not. */
+static enum us_cause wish(const struct us_pair *pair)
 {
-	static const enum us_why absences[] = {
-		[US_VM_UNKNOWN] = US_WHY_VM_UNKNOWN,
-		[US_VM_INCOMING] = US_WHY_VM_INCOMING,
-		[US_VM_MOVED] = US_WHY_VM_MOVED,
-		[US_VM_GONE] = US_WHY_VM_GONE,
+	static const enum us_cause absences[] = {
+		[US_VM_UNKNOWN] = US_CAUSE_VM_UNKNOWN,
+		[US_VM_INCOMING] = US_CAUSE_VM_INCOMING,
+		[US_VM_MOVED] = US_CAUSE_VM_MOVED,
+		[US_VM_GONE] = US_CAUSE_VM_GONE,
 	};
 
 	if (pair->removing)
-		return US_WHY_REMOVING;
+		return US_CAUSE_REMOVING;
 	if (!pair->assigned)
-		return US_WHY_NOT_ASSIGNED;
+		return US_CAUSE_NOT_ASSIGNED;
 	if (pair->vm != US_VM_RUNNING)
 		return absences[pair->vm];
 	if (us_pair_phase(pair) != US_PHASE_NONE)
-		return US_WHY_MIGRATION;
+		return US_CAUSE_MIGRATION;
 	if (pair->hold)
-		return US_WHY_HOLD;
+		return US_CAUSE_HOLD;
 	/* Just adopted: until the guest was looked at, what is visible stays so. */
 	if (!pair->guest_known)
-		return is_in_vm(pair) ? US_WHY_DRIVER_OK : US_WHY_GUEST_UNKNOWN;
+		return is_in_vm(pair) ? US_CAUSE_DRIVER_OK : US_CAUSE_GUEST_UNKNOWN;
 	if (pair->guest == US_GUEST_NONE)
-		return pair->was_reset ? US_WHY_RESET : US_WHY_NO_DRIVER;
+		return pair->was_reset ? US_CAUSE_GUEST_RESET : US_CAUSE_GUEST_NO_DRIVER;
 	if (pair->guest == US_GUEST_LEGACY)
-		return US_WHY_LEGACY;
-	return pair->driver_ok ? US_WHY_DRIVER_OK : US_WHY_NOT_DRIVER_OK;
+		return US_CAUSE_GUEST_LEGACY;
+	return pair->driver_ok ? US_CAUSE_DRIVER_OK : US_CAUSE_GUEST_STARTING;
 }
 
 /* Where frames should go while the primary stands where it stands. */
@@ -157,7 +157,7 @@ static enum us_path path_goal(const struct us_pair *pair)
 		return may_park ? US_PATH_PARKED : US_PATH_STANDBY;
 	case US_PRIMARY_HIDING:
 		/* It was asked, and still has time: nothing is held for so long. */
-		if (pair->linger_until != US_NEVER && pair->ready)
+		if (pair->unplug_delay_until != US_NEVER && pair->ready)
 			return US_PATH_PRIMARY;
 		if (pair->left)
 			return US_PATH_STANDBY;
@@ -190,9 +190,9 @@ static uint64_t backoff_delay(const struct us_pair *pair)
 {
 	uint64_t delay = pair->config.backoff_usec;
 
-	if (pair->flips <= pair->config.free_flips)
+	if (pair->churn <= pair->config.free_churn)
 		return 0;
-	for (uint32_t i = pair->config.free_flips + 1; i < pair->flips; i++) {
+	for (uint32_t i = pair->config.free_churn + 1; i < pair->churn; i++) {
 		if (delay >= pair->config.backoff_max_usec)
 			break;
 		delay *= 2;
@@ -205,15 +205,15 @@ static void flip(struct us_pair *pair, uint64_t now)
 {
 	pair->calm_at = US_NEVER;
 	if (backoff_delay(pair) < pair->config.backoff_max_usec)
-		pair->flips++;
+		pair->churn++;
 	pair->plug_after = now + backoff_delay(pair);
 }
 
 /* A try that failed is never repeated at once. */
-static void fail(struct us_pair *pair, uint64_t now, enum us_why failure)
+static void fail(struct us_pair *pair, uint64_t now, enum us_cause failure)
 {
-	if (pair->flips < pair->config.free_flips)
-		pair->flips = pair->config.free_flips;
+	if (pair->churn < pair->config.free_churn)
+		pair->churn = pair->config.free_churn;
 	pair->failure = failure;
 	flip(pair, now);
 }
@@ -224,7 +224,7 @@ static void go(struct us_pair *pair, enum us_primary primary, uint64_t deadline)
 {
 	pair->primary = primary;
 	pair->primary_deadline = deadline;
-	pair->linger_until = US_NEVER;
+	pair->unplug_delay_until = US_NEVER;
 	pair->overdue = false;
 	pair->too_early = false;
 	pair->unplug_lost = false;
@@ -257,7 +257,7 @@ static void expose(struct us_pair *pair, uint64_t now, struct us_effects *effect
 	go(pair, US_PRIMARY_EXPOSING, now + pair->config.plug_usec);
 	/* The guest sees nothing before the VMM has answered: nothing is held for a slow one. */
 	if (pair->config.can_park)
-		pair->hold_deadline = now + pair->config.hold_plug_usec;
+		pair->hold_deadline = now + pair->config.park_plug_usec;
 	pair->plugging = true;
 	emit(effects, US_EFFECT_PLUG);
 }
@@ -278,7 +278,7 @@ static void go_hiding(struct us_pair *pair, uint64_t now)
 	go(pair, US_PRIMARY_HIDING, now + pair->config.unplug_usec);
 	if (pair->config.can_park)
 		pair->hold_deadline =
-			now + pair->config.linger_usec + pair->config.hold_unplug_usec;
+			now + pair->config.unplug_delay_usec + pair->config.park_unplug_usec;
 }
 
 static void hide(struct us_pair *pair, uint64_t now, struct us_effects *effects)
@@ -289,15 +289,15 @@ static void hide(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 	pair->calm_at = US_NEVER;
 	begin(pair);
 	go_hiding(pair, now);
-	if (pair->config.linger_usec > 0)
-		pair->linger_until = now + pair->config.linger_usec;
+	if (pair->config.unplug_delay_usec > 0)
+		pair->unplug_delay_until = now + pair->config.unplug_delay_usec;
 }
 
 /* A wish of the guest's own making, as against ours or the upper layer's. */
-static bool is_guest_made(enum us_why why)
+static bool is_guest_made(enum us_cause why)
 {
-	return why == US_WHY_NO_DRIVER || why == US_WHY_RESET || why == US_WHY_LEGACY ||
-	       why == US_WHY_NOT_DRIVER_OK;
+	return why == US_CAUSE_GUEST_NO_DRIVER || why == US_CAUSE_GUEST_RESET || why == US_CAUSE_GUEST_LEGACY ||
+	       why == US_CAUSE_GUEST_STARTING;
 }
 
 /* It left the VM, asked or unasked. */
@@ -327,7 +327,7 @@ static void settle_absent(struct us_pair *pair, uint64_t now, struct us_effects 
 	}
 }
 
-static void settle_hidden(struct us_pair *pair, enum us_why why, uint64_t now,
+static void settle_hidden(struct us_pair *pair, enum us_cause why, uint64_t now,
 			  struct us_effects *effects)
 {
 	if (!is_ours(pair))
@@ -336,13 +336,13 @@ static void settle_hidden(struct us_pair *pair, enum us_why why, uint64_t now,
 		pair->reserved = false;
 		go(pair, US_PRIMARY_ABSENT, US_NEVER);
 		emit(effects, US_EFFECT_RELEASE);
-	} else if (why == US_WHY_DRIVER_OK && now >= pair->plug_after) {
+	} else if (why == US_CAUSE_DRIVER_OK && now >= pair->plug_after) {
 		expose(pair, now, effects);
 	}
 }
 
 /* In the VM, not being hidden. */
-static void settle_in_vm(struct us_pair *pair, enum us_why why, uint64_t now,
+static void settle_in_vm(struct us_pair *pair, enum us_cause why, uint64_t now,
 			 struct us_effects *effects)
 {
 	if (!is_ours(pair)) {
@@ -352,7 +352,7 @@ static void settle_in_vm(struct us_pair *pair, enum us_why why, uint64_t now,
 		}
 		return;
 	}
-	if (why != US_WHY_DRIVER_OK) {
+	if (why != US_CAUSE_DRIVER_OK) {
 		if (is_guest_made(why))
 			flip(pair, now);
 		hide(pair, now, effects);
@@ -360,21 +360,21 @@ static void settle_in_vm(struct us_pair *pair, enum us_why why, uint64_t now,
 		   pair->primary == US_PRIMARY_EXPOSING) {
 		pair->primary = US_PRIMARY_VISIBLE;
 		pair->primary_deadline = US_NEVER;
-		pair->failure = US_WHY_READY;
+		pair->failure = US_CAUSE_READY;
 		pair->calm_at = now + pair->config.calm_usec;
 	}
 }
 
 /* Nobody was told to let it go, and it may stay. */
-static void settle_hiding(struct us_pair *pair, enum us_why why, uint64_t now,
+static void settle_hiding(struct us_pair *pair, enum us_cause why, uint64_t now,
 			  struct us_effects *effects)
 {
-	if (pair->unplug_lost && why == US_WHY_DRIVER_OK && pair->failure == US_WHY_READY &&
+	if (pair->unplug_lost && why == US_CAUSE_DRIVER_OK && pair->failure == US_CAUSE_READY &&
 	    !pair->plugging)
 		plugged(pair, now, effects);
 }
 
-static void settle_primary(struct us_pair *pair, enum us_why why, uint64_t now,
+static void settle_primary(struct us_pair *pair, enum us_cause why, uint64_t now,
 			   struct us_effects *effects)
 {
 	switch (pair->primary) {
@@ -421,33 +421,33 @@ static void settle_path(struct us_pair *pair, uint64_t now, struct us_effects *e
 
 /* ---- Why it is so ---- */
 
-static enum us_why explain(const struct us_pair *pair, enum us_why why)
+static enum us_cause explain(const struct us_pair *pair, enum us_cause why)
 {
 	switch (pair->primary) {
 	case US_PRIMARY_ABSENT:
-		if (why == US_WHY_NOT_ASSIGNED || !wants_reservation(pair))
+		if (why == US_CAUSE_NOT_ASSIGNED || !wants_reservation(pair))
 			return why;
-		return US_WHY_RESERVE_REFUSED;
+		return US_CAUSE_RESERVE_REFUSED;
 	case US_PRIMARY_RESERVING:
-		return US_WHY_RESERVING;
+		return US_CAUSE_RESERVING;
 	case US_PRIMARY_HIDDEN:
-		if (why != US_WHY_DRIVER_OK)
+		if (why != US_CAUSE_DRIVER_OK)
 			return why;
 		if (!is_ours(pair))
-			return US_WHY_MAY_PLUG;
-		return pair->failure == US_WHY_READY ? US_WHY_BACKOFF : pair->failure;
+			return US_CAUSE_MAY_PLUG;
+		return pair->failure == US_CAUSE_READY ? US_CAUSE_BACKOFF : pair->failure;
 	case US_PRIMARY_EXPOSING:
-		return pair->plugged ? US_WHY_PLUGGED : US_WHY_DRIVER_OK;
+		return pair->plugged ? US_CAUSE_PLUGGED : US_CAUSE_DRIVER_OK;
 	case US_PRIMARY_VISIBLE:
-		return US_WHY_READY;
+		return US_CAUSE_READY;
 	case US_PRIMARY_HIDING:
 		if (pair->overdue)
-			return US_WHY_UNPLUG_OVERDUE;
-		if (why != US_WHY_DRIVER_OK)
+			return US_CAUSE_UNPLUG_OVERDUE;
+		if (why != US_CAUSE_DRIVER_OK)
 			return why;
-		return pair->failure == US_WHY_READY ? US_WHY_UNPLUG_ASKED : pair->failure;
+		return pair->failure == US_CAUSE_READY ? US_CAUSE_UNPLUG_PENDING : pair->failure;
 	default:
-		return pair->vm == US_VM_UNKNOWN ? US_WHY_VM_UNKNOWN : US_WHY_LOOKING;
+		return pair->vm == US_VM_UNKNOWN ? US_CAUSE_VM_UNKNOWN : US_CAUSE_OBSERVING;
 	}
 }
 
@@ -502,11 +502,11 @@ static void take_reset(struct us_pair *pair, uint64_t age, uint64_t now, struct 
 	if (pair->primary == US_PRIMARY_EXPOSING || pair->primary == US_PRIMARY_VISIBLE) {
 		flip(pair, now);
 		hide(pair, now, effects);
-		if (age <= pair->config.reset_fresh_usec && pair->config.linger_usec == 0)
+		if (age <= pair->config.reset_fresh_usec && pair->config.unplug_delay_usec == 0)
 			emit(effects, US_EFFECT_RESET_VM);
 	}
 	if (pair->primary == US_PRIMARY_HIDING)
-		pair->unplug_lost = pair->config.linger_usec > 0;
+		pair->unplug_lost = pair->config.unplug_delay_usec > 0;
 }
 
 static int take_observed(struct us_pair *pair, bool is_there, uint64_t now,
@@ -563,7 +563,7 @@ static int take_plugged(struct us_pair *pair, bool on, uint64_t now, struct us_e
 		go_hiding(pair, now);
 	} else if (!on && is_in_vm(pair)) {
 		if (pair->primary != US_PRIMARY_HIDING)
-			fail(pair, now, US_WHY_PLUG_REFUSED);
+			fail(pair, now, US_CAUSE_PLUG_REFUSED);
 		to_hidden(pair); /* it never was there */
 	}
 	return 0;
@@ -585,7 +585,7 @@ static int take_unplugged(struct us_pair *pair, uint64_t now, struct us_effects 
 static int take_traffic(struct us_pair *pair, bool on, uint64_t now, struct us_effects *effects)
 {
 	if (pair->primary == US_PRIMARY_VISIBLE && is_ours(pair) && !on) {
-		fail(pair, now, US_WHY_NOT_READY);
+		fail(pair, now, US_CAUSE_NOT_READY);
 		hide(pair, now, effects);
 		pair->ready = false; /* the guest listens on its standby */
 		return 0;
@@ -604,7 +604,7 @@ static int take_traffic(struct us_pair *pair, bool on, uint64_t now, struct us_e
 		if (pair->ready)
 			pair->primary_deadline = US_NEVER;
 	} else if (is_ours(pair)) {
-		fail(pair, now, US_WHY_NOT_READY);
+		fail(pair, now, US_CAUSE_NOT_READY);
 		hide(pair, now, effects);
 	}
 	return 0;
@@ -620,7 +620,7 @@ static int steer_failed(struct us_pair *pair, uint64_t now, struct us_effects *e
 	if (pair->steer_to == US_PATH_PRIMARY &&
 	    (pair->primary == US_PRIMARY_EXPOSING || pair->primary == US_PRIMARY_VISIBLE)) {
 		/* The guest listens where the switch cannot send: take the primary away. */
-		fail(pair, now, US_WHY_STEER_FAILED);
+		fail(pair, now, US_CAUSE_STEER_FAILED);
 		hide(pair, now, effects);
 		pair->ready = false;
 	}
@@ -655,7 +655,7 @@ static int take_steered(struct us_pair *pair, enum us_path path, bool on, uint64
  */
 static void unplug_overdue(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 {
-	if (wish(pair) == US_WHY_DRIVER_OK && pair->failure == US_WHY_READY && !pair->plugging) {
+	if (wish(pair) == US_CAUSE_DRIVER_OK && pair->failure == US_CAUSE_READY && !pair->plugging) {
 		plugged(pair, now, effects);
 		return;
 	}
@@ -762,7 +762,7 @@ static void expire_primary(struct us_pair *pair, uint64_t now, struct us_effects
 		break;
 	case US_PRIMARY_EXPOSING:
 		if (is_ours(pair)) {
-			fail(pair, now, pair->plugged ? US_WHY_NOT_READY : US_WHY_PLUG_REFUSED);
+			fail(pair, now, pair->plugged ? US_CAUSE_NOT_READY : US_CAUSE_PLUG_REFUSED);
 			hide(pair, now, effects);
 		} else {
 			pair->primary_deadline = US_NEVER;
@@ -784,8 +784,8 @@ static void expire(struct us_pair *pair, uint64_t now, struct us_effects *effect
 	expire_primary(pair, now, effects);
 	if (pair->steering && now >= pair->steer_deadline)
 		steer_failed(pair, now, effects);
-	if (now >= pair->linger_until)
-		pair->linger_until = US_NEVER;
+	if (now >= pair->unplug_delay_until)
+		pair->unplug_delay_until = US_NEVER;
 	if (now >= pair->hold_deadline) {
 		pair->hold_spent = true;
 		pair->hold_deadline = US_NEVER;
@@ -796,7 +796,7 @@ static void expire(struct us_pair *pair, uint64_t now, struct us_effects *effect
 		pair->stopped = false; /* a stop that was expected too early may yet come */
 	}
 	if (now >= pair->calm_at) {
-		pair->flips = 0;
+		pair->churn = 0;
 		pair->calm_at = US_NEVER;
 	}
 	if (now >= pair->plug_after)
@@ -813,7 +813,7 @@ uint64_t us_pair_deadline(const struct us_pair *pair)
 	uint64_t deadline = earlier(earlier(pair->primary_deadline, pair->steer_deadline),
 				    earlier(pair->park_deadline, pair->calm_at));
 
-	deadline = earlier(deadline, earlier(pair->linger_until, pair->hold_deadline));
+	deadline = earlier(deadline, earlier(pair->unplug_delay_until, pair->hold_deadline));
 	if (pair->plug_after > 0 && pair->primary == US_PRIMARY_HIDDEN)
 		deadline = earlier(deadline, pair->plug_after);
 	return deadline;

@@ -24,7 +24,7 @@ static int on_saving(sd_event_source *source, uint64_t usec, void *userdata)
 static int on_settling(sd_event_source *source, void *userdata)
 {
 	struct us_daemon *daemon = userdata;
-	struct us_waiter *waiter;
+	struct us_deferred *waiter;
 	bool again = true;
 
 	while (again) {
@@ -60,9 +60,9 @@ int us_daemon_init(struct us_daemon *daemon)
 	if (r >= 0)
 		r = sd_event_source_set_enabled(daemon->settling, SD_EVENT_OFF);
 	if (r >= 0)
-		r = us_look_init(daemon);
+		r = us_recheck_init(daemon);
 	if (r >= 0)
-		r = us_vf_returns_init(daemon);
+		r = us_orphans_init(daemon);
 	return r < 0 ? r : us_neighbourhood_init(daemon);
 }
 
@@ -74,8 +74,8 @@ void us_daemon_deinit(struct us_daemon *daemon)
 	us_list_for_each (vm, &daemon->vms, link)
 		us_host_vm_free(vm);
 	us_neighbourhood_deinit(daemon);
-	us_vf_returns_deinit(daemon);
-	us_look_deinit(daemon);
+	us_orphans_deinit(daemon);
+	us_recheck_deinit(daemon);
 	daemon->saving = sd_event_source_disable_unref(daemon->saving);
 	daemon->settling = sd_event_source_disable_unref(daemon->settling);
 	daemon->loop = sd_event_unref(daemon->loop);
@@ -113,14 +113,14 @@ bool us_name_is_valid(const char *name)
 				 "0123456789._-")] == '\0';
 }
 
-void us_daemon_wait(struct us_host_vm *vm, struct us_waiter *waiter)
+void us_deferred_add(struct us_host_vm *vm, struct us_deferred *waiter)
 {
 	waiter->vm = vm;
 	us_list_append(&vm->daemon->waiters, &waiter->link);
-	us_daemon_settle_waiters(vm->daemon);
+	us_deferred_recheck_soon(vm->daemon);
 }
 
-void us_daemon_settle_waiters(struct us_daemon *daemon)
+void us_deferred_recheck_soon(struct us_daemon *daemon)
 {
 	if (!us_list_is_empty(&daemon->waiters))
 		sd_event_source_set_enabled(daemon->settling, SD_EVENT_ONESHOT);

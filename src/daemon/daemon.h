@@ -13,16 +13,16 @@
 #include <systemd/sd-event.h>
 
 #include "api/server.h"
-#include "core/migration.h"
+#include "core/migration-plan.h"
 #include "daemon/migration/admission.h"
 #include "daemon/metrics/metrics.h"
 #include "daemon/vf/vf.h"
-#include "net/announce.h"
-#include "net/changes.h"
-#include "net/claims.h"
-#include "net/neighbours.h"
-#include "net/steer.h"
-#include "net/watch.h"
+#include "net/presence/announce.h"
+#include "net/netlink/changes.h"
+#include "net/presence/claims.h"
+#include "net/vf/neighbours.h"
+#include "net/steer/steer.h"
+#include "net/presence/watch.h"
 #include "pci/pools.h"
 #include "understudy/client.h"
 #include "understudy/pair.h"
@@ -46,9 +46,9 @@ enum {
 	US_PEER_PROTOCOL = 2,
 };
 
-struct us_migration;
+struct us_source;
 struct us_drain;
-struct us_unread;
+struct us_stop_frames;
 struct us_receive;
 
 struct us_daemon {
@@ -56,7 +56,7 @@ struct us_daemon {
 	struct us_server *server;
 	struct us_list vms;	 /* struct us_host_vm */
 	struct us_list monitors; /* struct monitor, publish.c */
-	struct us_list waiters;	 /* struct us_waiter */
+	struct us_list waiters;	 /* struct us_deferred */
 	const char *socket_path;
 	const char *state_dir;
 	bool is_stopping;	       /* what is reserved stays so */
@@ -78,16 +78,16 @@ struct us_daemon {
 	int neighbour_ports[US_POOL_NEIGHBOURS_MAX]; /* indices of those that were declared */
 	size_t neighbour_port_count;
 	struct us_list vf_jobs;	       /* struct us_vf_job, vf-job.c */
-	struct us_list vfs_kept;       /* struct us_vf_kept, vf-return.c */
+	struct us_list orphans;       /* struct us_orphan, vf-return.c */
 	struct us_timer returning;     /* set while reserved VFs are to be given back */
 	bool is_unsaved;	       /* the state file cannot be written */
 	bool is_loading, must_save;    /* the state file is read now, and is to be saved after it */
 
 	/* For those who watch: metrics.h */
-	struct us_scrape *scrape;
-	struct us_durations durations[US_TRANSITION_N];
-	uint64_t events_dropped;  /* that a monitor was too slow for */
-	struct us_list metrics;	  /* struct us_metrics, those who read them at this moment */
+	struct us_metrics_server *scrape;
+	struct us_transition_durations durations[US_TRANSITION_N];
+	uint64_t dropped_events;  /* that a monitor was too slow for */
+	struct us_list metrics;	  /* struct us_metrics_reader, those who read them at this moment */
 };
 
 /* A VM that was attached. */
@@ -98,10 +98,10 @@ struct us_host_vm {
 	char *monitor_path;
 	struct us_vm *vm;
 	struct us_list pairs;		/* struct us_host_pair */
-	struct us_list adds;		/* struct us_add, requests under way */
+	struct us_list adds;		/* struct us_pair_request, requests under way */
 	struct us_list diagnoses;	/* struct us_diagnosis, likewise */
 	struct us_call *attaching;	/* answered at the first adoption */
-	struct us_migration *migration; /* as the source */
+	struct us_source *migration; /* as the source */
 	struct us_receive *receive;	/* as the destination */
 	struct us_admission admission;	/* of its source: receive.c */
 	json_t *settings_before;	/* of QEMU's migrations, to be put back; NULL: none */
@@ -131,11 +131,11 @@ struct us_primary_spec {
 };
 
 /* How the frames are kept that a QEMU had not read when it stopped its guest. */
-enum us_at_stop {
-	US_AT_STOP_NOTHING, /* they are not, or QEMU could not be looked at yet */
-	US_AT_STOP_DRAIN,   /* taken out of its taps */
-	US_AT_STOP_PREDICT, /* that is not permitted: none are left, by parking before the stop */
-	US_AT_STOP_N
+enum us_stop_method {
+	US_STOP_METHOD_NONE, /* they are not, or QEMU could not be looked at yet */
+	US_STOP_METHOD_DRAIN,   /* taken out of its taps */
+	US_STOP_METHOD_PREDICT, /* that is not permitted: none are left, by parking before the stop */
+	US_STOP_METHOD_N
 };
 
 /* What becomes of the frames that come during a transition. */
@@ -179,9 +179,9 @@ struct us_host_pair {
 	uint16_t mtu, queue_pairs;
 	struct us_primary_spec primary; /* .text is "" when none is assigned */
 	bool is_inspected;		/* QEMU was asked for the standby's MAC since its adoption … */
-	bool is_stranger;		/* … and has another: it is left alone */
+	bool is_mismatched;		/* … and has another: it is left alone */
 	bool assign_next;		/* `primary` is to be assigned once the old one is gone */
-	bool must_look;			/* at the switch: something changed there */
+	bool must_recheck;			/* at the switch: something changed there */
 	struct us_rate looks;
 	uint64_t differed_usec;		/* when it last was not as it should be; 0: never */
 	uint64_t changed_usec;		/* when someone else was last seen to have changed it */
@@ -192,18 +192,18 @@ struct us_host_pair {
 	struct us_steer *steer; /* NULL while the switch cannot be found */
 	struct us_watch *watch;
 	struct us_watch *leaving;     /* of its standby, while the guest takes its time to let go */
-	struct us_unread *unread;     /* while its guest may be stopped for a migration */
+	struct us_stop_frames *unread;     /* while its guest may be stopped for a migration */
 	struct us_drain *drain;	      /* QEMU's queues of its tap; as long as a migration */
 	struct us_claims *claims;     /* addresses to be announced there; as long as `unread` */
 	struct us_announce *announce; /* since its guest arrived here */
-	enum us_at_stop at_stop;
+	enum us_stop_method at_stop;
 	struct us_timer timer;
 	struct us_timer using; /* set while it is looked whether the primary is used */
-	uint64_t from_standby, from_primary; /* frames from the guest, when it was last looked */
-	unsigned unused_looks;		     /* that it was not, one after the other */
-	bool is_unused;
+	uint64_t standby_frames, primary_frames; /* frames from the guest, when it was last looked */
+	unsigned idle_checks;		     /* that it was not, one after the other */
+	bool is_idle;
 	unsigned requests;	    /* to the VM, not answered: they name the pair */
-	bool has_found;		    /* `found` is known: from now, or from before a restart */
+	bool has_original_entry;		    /* `found` is known: from now, or from before a restart */
 	char found[256];	    /* what the switch had before us, us_steer_save() */
 	char *detail;		    /* what the host or the VMM said last, if it refused */
 	struct us_park_counts told; /* of the frames that were held, what was last logged */
@@ -216,11 +216,11 @@ struct us_host_pair {
  * Somebody who waits for pairs of a VM: asked from the loop after every step of one of them.
  * @check returns true when it is done waiting, and has then taken itself off the list.
  */
-struct us_waiter {
+struct us_deferred {
 	struct us_list link;
 	struct us_host_vm *vm;
-	bool (*check)(struct us_waiter *waiter);
-	void (*vm_gone)(struct us_waiter *waiter); /* the VM is being detached; frees itself */
+	bool (*check)(struct us_deferred *waiter);
+	void (*vm_gone)(struct us_deferred *waiter); /* the VM is being detached; frees itself */
 };
 
 /* ---- daemon.c ---- */
@@ -234,18 +234,18 @@ struct us_host_vm *us_daemon_vm(struct us_daemon *daemon, const char *name);
 struct us_host_pair *us_daemon_pair(struct us_daemon *daemon, const char *name);
 /* Names are ours, end up in QEMU ids and file names: letters, digits, '.', '_', '-'. */
 bool us_name_is_valid(const char *name);
-void us_daemon_wait(struct us_host_vm *vm, struct us_waiter *waiter);
+void us_deferred_add(struct us_host_vm *vm, struct us_deferred *waiter);
 /* Has everyone who waits asked, from the loop. */
-void us_daemon_settle_waiters(struct us_daemon *daemon);
+void us_deferred_recheck_soon(struct us_daemon *daemon);
 
 /* ---- look.c: who else changes the switch ---- */
 
 /* Which pairs there are, or which ports are of interest, has changed. */
-void us_look_follow(struct us_daemon *daemon);
+void us_recheck_update_interest(struct us_daemon *daemon);
 /* Has @pair look in a second, with what it could not do now for want of memory. */
-void us_look_later(struct us_host_pair *pair);
-int us_look_init(struct us_daemon *daemon);
-void us_look_deinit(struct us_daemon *daemon);
+void us_recheck_later(struct us_host_pair *pair);
+int us_recheck_init(struct us_daemon *daemon);
+void us_recheck_deinit(struct us_daemon *daemon);
 
 /* ---- neighbourhood.c: who VFs have to reach behind their PF's bridge ---- */
 
@@ -279,14 +279,14 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
  * guest listens there. One that leads to its standby does not: the next pair would find it, and
  * take it for somebody else's.
  */
-void us_host_pair_let_go(struct us_host_pair *pair);
+void us_host_pair_detach(struct us_host_pair *pair);
 void us_host_pair_free(struct us_host_pair *pair);
 void us_host_pair_feed(struct us_host_pair *pair, struct us_event event);
 /* Looks at VM, switch and device anew: after it was made, and after each adoption; then first at
  * whether QEMU's standby still has the pair's MAC, unless `is_inspected`. */
 void us_host_pair_observe(struct us_host_pair *pair);
 /* Looks at the switch, and has it changed back. False: to be called again, a second later. */
-bool us_host_pair_look(struct us_host_pair *pair);
+bool us_host_pair_recheck(struct us_host_pair *pair);
 /* Another primary, or none for NULL; the present one is hidden and given back first. */
 void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec *spec);
 /* The guest does not let its primary go, and will not be waited for. */
@@ -295,25 +295,25 @@ json_t *us_host_pair_json(const struct us_host_pair *pair);
 
 /* ---- primary.c: what stands behind a SPEC ---- */
 
-int us_primary_parse(const char *text, struct us_primary_spec *ret_spec, struct us_reason *reason);
+int us_primary_spec_parse(const char *text, struct us_primary_spec *ret_spec, struct us_reason *reason);
 /* Whether @pair has what its `primary` names: from the wish for it until it is given back. */
-bool us_primary_is_held(const struct us_host_pair *pair);
+bool us_host_pair_has_primary(const struct us_host_pair *pair);
 /* Whether @uid may name it: allow.h. */
-int us_primary_allow(const struct us_daemon *daemon, uid_t uid, const struct us_primary_spec *spec,
+int us_primary_spec_allow(const struct us_daemon *daemon, uid_t uid, const struct us_primary_spec *spec,
 		     struct us_reason *reason);
 /* Refused if it names a MAC other than the standby's, @mac. */
-int us_primary_check_mac(const struct us_primary_spec *spec, const char *pair_name,
+int us_primary_spec_check_mac(const struct us_primary_spec *spec, const char *pair_name,
 			 const uint8_t mac[US_MAC_BYTES], struct us_reason *reason);
 /* Whether it is a VFIO device, of a pool or by its address. */
-bool us_primary_is_vfio(const struct us_primary_spec *spec);
+bool us_primary_spec_is_vfio(const struct us_primary_spec *spec);
 /* Whether a reserved VF is behind a port that can take the standby's place. */
-int us_primary_check_port(const struct us_primary_spec *spec, const char *standby_port,
+int us_primary_spec_check_port(const struct us_primary_spec *spec, const char *standby_port,
 			  struct us_reason *reason);
 /* An alternative name becomes the interface's own: one port is not taken for two. */
-int us_port_find(char port[IF_NAMESIZE], struct us_reason *reason);
+int us_port_resolve(char port[IF_NAMESIZE], struct us_reason *reason);
 /* Whether it could be reserved for @pair now: there, unclaimed by another, usable with the
  * standby's port. @pair may be NULL (a new one). Fills in spec->port of a VF. */
-int us_primary_check(struct us_daemon *daemon, const struct us_host_pair *pair,
+int us_primary_spec_check(struct us_daemon *daemon, const struct us_host_pair *pair,
 		     struct us_primary_spec *spec, const char *standby_port,
 		     struct us_reason *reason);
 
@@ -323,61 +323,61 @@ int us_primary_check(struct us_daemon *daemon, const struct us_host_pair *pair,
  * From the members "park" and "handover" of an object; what is not there has its default.
  * Refused, in words: beyond what can be chosen. Unknown members have been refused before.
  */
-int us_options_read(const json_t *object, struct us_pair_options *ret_options,
+int us_pair_options_read(const json_t *object, struct us_pair_options *ret_options,
 		    struct us_reason *reason);
 /* Sets both members of an object. */
-void us_options_write(const struct us_pair_options *options, json_t *object);
-void us_options_apply(const struct us_pair_options *options, struct us_pair_config *config);
+void us_pair_options_write(const struct us_pair_options *options, json_t *object);
+void us_pair_options_apply(const struct us_pair_options *options, struct us_pair_config *config);
 
 /* ---- use.c: whether the guest uses what it is shown ---- */
 
 /* After each step: looks from time to time while the primary is visible. */
-void us_use_follow(struct us_host_pair *pair);
+void us_idle_primary_follow(struct us_host_pair *pair);
 /* Of the timer `using`. */
-void us_use_look(void *userdata);
+void us_idle_primary_check(void *userdata);
 
 /* ---- add.c: AddPair ---- */
 
-void us_add_pair(struct us_daemon *daemon, struct us_call *call, const json_t *parameters);
-void us_add_cancel_all(struct us_host_vm *vm);
+void us_rpc_add_pair(struct us_daemon *daemon, struct us_call *call, const json_t *parameters);
+void us_rpc_cancel_adds(struct us_host_vm *vm);
 
 /* ---- migrate.c, receive.c ---- */
 
-void us_migrate(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call *call,
+void us_migration_start(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call *call,
 		const json_t *parameters);
-void us_migrate_abort(struct us_host_vm *vm, struct us_call *call);
-void us_migrate_transfer(struct us_host_vm *vm, enum us_transfer transfer);
+void us_migration_abort(struct us_host_vm *vm, struct us_call *call);
+void us_source_transfer_changed(struct us_host_vm *vm, enum us_transfer transfer);
 /* Its guest stopped, @age_usec ago, or goes on, while QEMU migrates it. */
-void us_migrate_stopped(struct us_host_vm *vm, bool stopped, uint64_t age_usec);
+void us_source_guest_stopped(struct us_host_vm *vm, bool stopped, uint64_t age_usec);
 /* What QEMU had not given to its guest is held. */
-void us_migrate_taken(struct us_host_vm *vm);
-void us_migrate_vm_lost(struct us_host_vm *vm, const char *why);
-void us_migrate_free(struct us_migration *migration);
+void us_source_frames_taken(struct us_host_vm *vm);
+void us_source_vm_lost(struct us_host_vm *vm, const char *why);
+void us_source_free(struct us_source *migration);
 
 void us_receive(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call *call,
 		const json_t *parameters);
 /* The pair of @vm that is the source's, by group where both have one, else by name. */
-struct us_host_pair *us_receive_counterpart(struct us_host_vm *vm, const char *name,
+struct us_host_pair *us_destination_pair(struct us_host_vm *vm, const char *name,
 					    const char *group);
-void us_receive_arrived(struct us_host_vm *vm);
-void us_receive_fail(struct us_host_vm *vm, const char *why);
+void us_destination_guest_arrived(struct us_host_vm *vm);
+void us_destination_fail(struct us_host_vm *vm, const char *why);
 
 /* ---- wait.c: methods that answer when pairs have got somewhere ---- */
 
-void us_set_hold(struct us_host_pair *pair, bool hold, struct us_call *call);
-void us_prepare(struct us_host_vm *vm, struct us_call *call);
-void us_remove_pair(struct us_host_pair *pair, struct us_call *call);
+void us_rpc_set_hold(struct us_host_pair *pair, bool hold, struct us_call *call);
+void us_rpc_prepare(struct us_host_vm *vm, struct us_call *call);
+void us_rpc_remove_pair(struct us_host_pair *pair, struct us_call *call);
 
 /* ---- methods.c: the API ---- */
 
-extern const struct us_method us_daemon_methods[];
+extern const struct us_method us_rpc_methods[];
 
 /* ---- publish.c: the log and those who monitor ---- */
 
 void us_publish_move(struct us_host_pair *pair, enum us_primary from, bool moved);
 void us_publish_vm(struct us_host_vm *vm, const char *name);
 void us_publish_stage(struct us_host_vm *vm, const char *stage, const char *line);
-void us_publish_monitor(struct us_daemon *daemon, struct us_call *call);
+void us_subscribe(struct us_daemon *daemon, struct us_call *call);
 
 /* ---- state.c: what survives the daemon ---- */
 
@@ -387,8 +387,8 @@ int us_state_save(struct us_daemon *daemon);
 /* What is to survive of this one has changed. */
 int us_state_save_vm(struct us_host_vm *vm);
 /* The same, and it is saved soon: many changes at once make one file. */
-void us_state_changed(struct us_host_vm *vm);
+void us_state_save_soon(struct us_host_vm *vm);
 /* The same, and it is saved with what changes next. */
-void us_state_stale(struct us_host_vm *vm);
+void us_state_forget_text(struct us_host_vm *vm);
 /* A VM's part of the file; the caller frees it; NULL: no memory. */
-char *us_state_text(const struct us_host_vm *vm);
+char *us_state_vm_text(const struct us_host_vm *vm);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/migration/address.h"
-#include "daemon/rpc/allow.h"
+#include "daemon/rpc/permissions.h"
 #include "daemon/daemon.h"
 #include "daemon/loop.h"
 #include "util/clock.h"
@@ -97,7 +97,7 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 			daemon->state_dir = optarg;
 			break;
 		case 'm':
-			if (us_address_check(optarg, &reason) != 0) {
+			if (us_migration_address_check(optarg, &reason) != 0) {
 				fprintf(stderr, "understudyd: --migration-address: %s\n",
 					reason.text);
 				return 1 + 2;
@@ -237,7 +237,7 @@ static int serve(struct us_daemon *daemon, const char *metrics, struct us_reason
 
 	take_sockets(&control_fd, &metrics_fd);
 	r = us_server_new(&daemon->server, daemon->loop, daemon->socket_path, control_fd,
-			  us_daemon_methods, daemon, reason);
+			  us_rpc_methods, daemon, reason);
 	if (r != 0)
 		return r;
 	us_server_on_drop(daemon->server, on_dropped);
@@ -245,7 +245,7 @@ static int serve(struct us_daemon *daemon, const char *metrics, struct us_reason
 		return 0;
 	if (metrics)
 		metrics_fd = us_close(metrics_fd);
-	return us_scrape_new(&daemon->scrape, daemon, metrics, metrics_fd, reason);
+	return us_metrics_server_new(&daemon->scrape, daemon, metrics, metrics_fd, reason);
 }
 
 static int start(struct us_daemon *daemon, const char *metrics, struct us_reason *reason)
@@ -274,7 +274,7 @@ static int start(struct us_daemon *daemon, const char *metrics, struct us_reason
 	r = us_state_load(daemon);
 	if (r < 0)
 		return r;
-	us_vf_return_leaks(daemon);
+	us_orphans_find(daemon);
 	if (us_allow_check(daemon->config_path, reason) != 0)
 		us_log(LOG_WARNING,
 		       "%s: until this is mended, it allows the group understudy nothing",
@@ -285,7 +285,7 @@ static int start(struct us_daemon *daemon, const char *metrics, struct us_reason
 /* VMs, pairs and the switch stay as they are; the next start takes them over. */
 static void stop(struct us_daemon *daemon)
 {
-	us_scrape_free(US_STEAL(daemon->scrape));
+	us_metrics_server_free(US_STEAL(daemon->scrape));
 	us_server_free(US_STEAL(daemon->server));
 	us_state_save(daemon);
 	us_daemon_deinit(daemon);

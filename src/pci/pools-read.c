@@ -65,7 +65,7 @@ static int add_pool(struct reading *reading, const char *name)
 	pools->list = list;
 	list[pools->count] = (struct us_pool){ .create = 0 };
 	for (int i = 0; i < US_POOL_SETTINGS; i++)
-		list[pools->count].settings[i] = US_POOL_AS_FOUND;
+		list[pools->count].settings[i] = US_POOL_UNCHANGED;
 	snprintf(list[pools->count++].name, sizeof(list->name), "%s", name);
 	return 0;
 }

@@ -39,7 +39,7 @@ struct us_pool_source {
 	char value[US_POOL_VALUE_SIZE];
 };
 
-/* What each VF of a pool is to have on its PF; US_POOL_AS_FOUND: as it is. */
+/* What each VF of a pool is to have on its PF; US_POOL_UNCHANGED: as it is. */
 enum us_pool_setting {
 	US_POOL_VLAN,	  /* 0: none, to 4094 */
 	US_POOL_QOS,	  /* priority of the VLAN, 0 to 7 */
@@ -51,7 +51,7 @@ enum us_pool_setting {
 };
 
 enum {
-	US_POOL_AS_FOUND = -1,
+	US_POOL_UNCHANGED = -1,
 };
 
 struct us_pool {
@@ -65,7 +65,7 @@ struct us_pool {
 struct us_pools {
 	size_t count;
 	struct us_pool *list;
-	/* Ports behind which VFs have to reach whom the bridge has learned (net/neighbours.h). */
+	/* Ports behind which VFs have to reach whom the bridge has learned (net/vf/neighbours.h). */
 	size_t neighbour_count;
 	char neighbours[US_POOL_NEIGHBOURS_MAX][IF_NAMESIZE];
 };

@@ -102,7 +102,7 @@ static int wait_for(open_fn open_group, const char *sysfs, const char *address,
 	return -ECANCELED;
 }
 
-int us_reserved_hold(const char *sysfs, const struct us_reserved *reserved,
+int us_reserved_open_group(const char *sysfs, const struct us_reserved *reserved,
 		     struct us_reserve_wait *wait, int *ret_group_fd, struct us_reason *reason)
 {
 	return wait_for(us_vfio_open_group, sysfs, reserved->address, wait, ret_group_fd, reason);
@@ -215,7 +215,7 @@ static int make_ready(struct attempt *attempt)
 	if (request->pool)
 		r = us_vfio_bind(request->sysfs, address, former, attempt->reason);
 	if (r == 0)
-		r = us_vfio_look(request->sysfs, address, &vfio, attempt->reason);
+		r = us_vfio_describe(request->sysfs, address, &vfio, attempt->reason);
 	if (r == 0)
 		r = us_vfio_open_group(request->sysfs, address, attempt->group_fd, attempt->reason);
 	if (r == 0)

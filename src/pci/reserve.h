@@ -20,7 +20,7 @@
 enum {
 	US_RESERVED_NAME_SIZE = 32,
 	US_RESERVED_OWNER_SIZE = 256,
-	US_RESERVED_FOUND_SIZE = 128,
+	US_RESERVED_ORIGINAL_SIZE = 128,
 };
 
 /* What a record says. */
@@ -33,7 +33,7 @@ struct us_reserved {
 	char port[IF_NAMESIZE];		    /* of the PF */
 	char representor[IF_NAMESIZE];	    /* the VF's own port on the host; "": it has none */
 	int index;			    /* among the PF's VFs */
-	char found[US_RESERVED_FOUND_SIZE]; /* what the PF had for it, us_sriov_save(); "" not yet
+	char found[US_RESERVED_ORIGINAL_SIZE]; /* what the PF had for it, us_sriov_save(); "" not yet
 					     */
 	int64_t node_owner; /* user that the group's node belonged to; -1: not known yet */
 };
@@ -98,7 +98,7 @@ int us_reserved_return(const struct us_reserve_request *request, const struct us
  * Opens the group of a device that its VMM has let go, waiting for it to do so. Returns as
  * us_reserved_return().
  */
-int us_reserved_hold(const char *sysfs, const struct us_reserved *reserved,
+int us_reserved_open_group(const char *sysfs, const struct us_reserved *reserved,
 		     struct us_reserve_wait *wait, int *ret_group_fd, struct us_reason *reason);
 
 /* The record of a pair of this owner. 0, -ENOENT, or another negative errno. */

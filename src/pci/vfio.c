@@ -181,7 +181,7 @@ static void find_representor(const char *sysfs, const struct us_vfio *vfio, char
 	}
 }
 
-int us_vfio_look(const char *sysfs, const char *address, struct us_vfio *ret_vfio,
+int us_vfio_describe(const char *sysfs, const char *address, struct us_vfio *ret_vfio,
 		 struct us_reason *reason)
 {
 	char directory[PATH_MAX], driver[US_PCI_DRIVER_SIZE], group[32];
@@ -218,7 +218,7 @@ int us_vfio_check(const char *sysfs, const char *address, struct us_vfio *ret_vf
 {
 	int fd = -1, r;
 
-	r = us_vfio_look(sysfs, address, ret_vfio, reason);
+	r = us_vfio_describe(sysfs, address, ret_vfio, reason);
 	if (r == 0)
 		r = us_vfio_open_group(sysfs, address, &fd, reason);
 	us_close(fd);

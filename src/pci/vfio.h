@@ -27,7 +27,7 @@ int us_vfio_check(const char *sysfs, const char *address, struct us_vfio *ret_vf
 		  struct us_reason *reason);
 
 /* The same, without a look at who has the group open. */
-int us_vfio_look(const char *sysfs, const char *address, struct us_vfio *ret_vfio,
+int us_vfio_describe(const char *sysfs, const char *address, struct us_vfio *ret_vfio,
 		 struct us_reason *reason);
 
 /*

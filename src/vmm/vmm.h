@@ -49,26 +49,26 @@ struct us_transfer_progress {
 	char error[200];			     /* the monitor's words when it failed */
 };
 
-enum us_vm_event_type {
-	US_VM_ADOPTED, /* the monitor answered; `state` and `transfer` are known. Again after
+enum us_vmm_event_type {
+	US_VMM_ADOPTED, /* the monitor answered; `state` and `transfer` are known. Again after
 			* every reconnect: whatever was known before must be observed anew */
-	US_VM_REFUSED, /* cannot be adopted (`reason`): held by someone else, too old, no such
-			* path … Nothing more will come until us_vm_connect() */
-	US_VM_LOST,    /* the monitor went away (`reason`); reconnecting by itself with back-off.
+	US_VMM_REFUSED, /* cannot be adopted (`reason`): held by someone else, too old, no such
+			* path … Nothing more will come until us_vmm_connect() */
+	US_VMM_LOST,    /* the monitor went away (`reason`); reconnecting by itself with back-off.
 			* Of both: `exited` is true when no process listens on the socket */
-	US_VM_STATE,   /* `state` changed */
-	US_VM_RESET,   /* the machine was reset: `by_guest`, `age_usec` */
-	US_VM_GUEST,   /* a watched standby's driver: `device`, `guest`, `driver_ok` */
-	US_VM_DELETED, /* a device is gone from the VM: `device` */
-	US_VM_INCOMING_FAILED, /* what connected after us_vm_listen_transfer() could not be given
+	US_VMM_STATE,   /* `state` changed */
+	US_VMM_RESET,   /* the machine was reset: `by_guest`, `age_usec` */
+	US_VMM_GUEST,   /* a watched standby's driver: `device`, `guest`, `driver_ok` */
+	US_VMM_DELETED, /* a device is gone from the VM: `device` */
+	US_VMM_INCOMING_FAILED, /* what connected after us_vmm_listen_transfer() could not be given
 				* to the VMM (`reason`) */
-	US_VM_TRANSFER, /* `transfer` changed; to its end, once `state` tells who has the guest */
-	US_VM_TRACE,	/* any event of the monitor, for those who watch: `name` (RESET, STOP …),
+	US_VMM_TRANSFER, /* `transfer` changed; to its end, once `state` tells who has the guest */
+	US_VMM_TRACE,	/* any event of the monitor, for those who watch: `name` (RESET, STOP …),
 			 * told before the meaning above is */
 };
 
-struct us_vm_event {
-	enum us_vm_event_type type;
+struct us_vmm_event {
+	enum us_vmm_event_type type;
 	enum us_vm_state state;
 	enum us_transfer transfer;
 	enum us_guest guest;
@@ -79,34 +79,34 @@ struct us_vm_event {
 	const char *device, *name, *reason; /* valid during the call */
 };
 
-struct us_vm_handler {
-	void (*event)(void *userdata, const struct us_vm_event *event);
+struct us_vmm_handler {
+	void (*event)(void *userdata, const struct us_vmm_event *event);
 };
 
 /*
- * A VM by the path of its monitor's Unix socket. Connecting starts at once; US_VM_ADOPTED,
- * US_VM_REFUSED or US_VM_LOST tells how it went (the monitor has 5 s to greet).
+ * A VM by the path of its monitor's Unix socket. Connecting starts at once; US_VMM_ADOPTED,
+ * US_VMM_REFUSED or US_VMM_LOST tells how it went (the monitor has 5 s to greet).
  * @loop, @handler and @userdata are borrowed. Returns 0 or -errno.
  */
-int us_vm_new(struct us_vm **ret_vm, sd_event *loop, const char *name, const char *monitor_path,
-	      const struct us_vm_handler *handler, void *userdata);
-void us_vm_free(struct us_vm *vm); /* may be called from inside a callback */
-US_DEFINE_CLEANUP(struct us_vm *, us_vm_free)
+int us_vmm_new(struct us_vm **ret_vm, sd_event *loop, const char *name, const char *monitor_path,
+	      const struct us_vmm_handler *handler, void *userdata);
+void us_vmm_free(struct us_vm *vm); /* may be called from inside a callback */
+US_DEFINE_CLEANUP(struct us_vm *, us_vmm_free)
 
-/* Tries again after US_VM_REFUSED. */
-void us_vm_connect(struct us_vm *vm);
+/* Tries again after US_VMM_REFUSED. */
+void us_vmm_connect(struct us_vm *vm);
 
-bool us_vm_is_adopted(const struct us_vm *vm);
+bool us_vmm_is_adopted(const struct us_vm *vm);
 enum us_vm_state us_vm_state(const struct us_vm *vm);
-const char *us_vm_version(const struct us_vm *vm); /* "7.2.22", "" while unknown */
-int us_vm_pid(const struct us_vm *vm);		   /* of the socket's peer, 0 while unknown */
+const char *us_vmm_version(const struct us_vm *vm); /* "7.2.22", "" while unknown */
+int us_vmm_pid(const struct us_vm *vm);		   /* of the socket's peer, 0 while unknown */
 /* The same process by a descriptor (pidfd_open(2)), which stays its own if another one gets its
  * number. Borrowed, valid until the next connection; -1 while unknown, or it has ended. */
-int us_vm_pidfd(const struct us_vm *vm);
+int us_vmm_pidfd(const struct us_vm *vm);
 
 /* ---- The standby ---- */
 
-struct us_standby {
+struct us_vmm_standby {
 	uint8_t mac[US_MAC_BYTES];
 	uint16_t queue_pairs; /* 1 without multiqueue */
 	uint16_t mtu;	      /* host_mtu of the device, 0 if it announces none */
@@ -121,23 +121,23 @@ struct us_standby {
  * Looks at a virtio-net device by its id. Refused, in words, when there is no such device or
  * it is no virtio-net device. @standby is valid during the call and NULL unless @r is 0.
  */
-typedef void (*us_vm_standby_fn)(void *userdata, int r, const char *why,
-				 const struct us_standby *standby);
-int us_vm_inspect(struct us_vm *vm, const char *device, us_vm_standby_fn done, void *userdata);
+typedef void (*us_vmm_standby_fn)(void *userdata, int r, const char *why,
+				 const struct us_vmm_standby *standby);
+int us_vmm_inspect(struct us_vm *vm, const char *device, us_vmm_standby_fn done, void *userdata);
 
 /*
- * Watches a standby's driver: US_VM_GUEST once at the start, after each adoption, and
+ * Watches a standby's driver: US_VMM_GUEST once at the start, after each adoption, and
  * whenever it changes; not while nobody can know what it negotiated. Changes that the monitor
  * announces are looked up at once; those it does not (unbind, kexec) are found by looking every
  * second or so while the driver is bound or a guest runs, at the cost of one short exchange and no
  * parsing while nothing changes.
  */
-int us_vm_watch(struct us_vm *vm, const char *device);
-void us_vm_unwatch(struct us_vm *vm, const char *device);
+int us_vmm_track_guest(struct us_vm *vm, const char *device);
+void us_vmm_untrack_guest(struct us_vm *vm, const char *device);
 
 /* ---- The primary ---- */
 
-typedef void (*us_vm_done_fn)(void *userdata, int r, const char *why);
+typedef void (*us_vmm_done_fn)(void *userdata, int r, const char *why);
 
 struct us_plug {
 	const char *id;	       /* of the new device; "" never */
@@ -153,19 +153,19 @@ struct us_plug {
  * removed again if the device is refused. Never sets failover_pair_id. @done is told when the
  * VMM has the device (not: when the guest uses it).
  */
-int us_vm_plug(struct us_vm *vm, const struct us_plug *plug, us_vm_done_fn done, void *userdata);
+int us_vmm_plug(struct us_vm *vm, const struct us_plug *plug, us_vmm_done_fn done, void *userdata);
 
 /*
  * Asks the guest to let a device go. @done tells whether the VMM took the request;
- * US_VM_DELETED is the guest's acknowledgement (its back end is removed as well then). A device
- * that is not there: @done with 0, and US_VM_DELETED follows. A request that is already
+ * US_VMM_DELETED is the guest's acknowledgement (its back end is removed as well then). A device
+ * that is not there: @done with 0, and US_VMM_DELETED follows. A request that is already
  * pending is no error. One that is still being plugged: its plug is called off and refused, if
  * there is time; that it never came is all that is told then.
  */
-int us_vm_unplug(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata);
+int us_vmm_unplug(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata);
 
 /* Whether a device with this id is in the VM: @r is 0 (yes), US_REFUSED (no) or -errno. */
-int us_vm_has_device(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata);
+int us_vmm_has_device(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata);
 
 /*
  * How long a guest surely goes on using a device after it was asked to let it go: in @why, as a
@@ -173,16 +173,16 @@ int us_vm_has_device(struct us_vm *vm, const char *id, us_vm_done_fn done, void 
  * (PCI Express Base Specification, "Attention Button") five seconds in which a second press would
  * call it off, less what it takes to be ready in time.
  */
-int us_vm_query_linger(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata);
+int us_vmm_query_unplug_delay(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata);
 
 /*
  * How many bytes of memory the guest has, with what was plugged: in @why, as a decimal number, if
  * @r is 0.
  */
-int us_vm_query_memory(struct us_vm *vm, us_vm_done_fn done, void *userdata);
+int us_vmm_query_memory(struct us_vm *vm, us_vmm_done_fn done, void *userdata);
 
 /* Resets the machine; completes pending unplugs. */
-int us_vm_reset(struct us_vm *vm, us_vm_done_fn done, void *userdata);
+int us_vmm_reset(struct us_vm *vm, us_vmm_done_fn done, void *userdata);
 
 /*
  * A free slot that can take a hot-plugged PCI NIC: an empty, hot-pluggable PCIe root or
@@ -190,18 +190,18 @@ int us_vm_reset(struct us_vm *vm, us_vm_done_fn done, void *userdata);
  * bus name in @why on success (r == 0), or refuses: "no free hot-pluggable PCIe port: start
  * the VM with one more pcie-root-port".
  */
-int us_vm_find_slot(struct us_vm *vm, us_vm_done_fn done, void *userdata);
+int us_vmm_find_slot(struct us_vm *vm, us_vmm_done_fn done, void *userdata);
 /* One that was found is kept for half a minute from others who ask, unless it is given back. */
-void us_vm_return_slot(struct us_vm *vm, const char *bus);
+void us_vmm_return_slot(struct us_vm *vm, const char *bus);
 
 /* ---- Migration ---- */
 
 /*
- * What the settings were that are about to be changed, as us_vm_restore_transfer() takes it:
+ * What the settings were that are about to be changed, as us_vmm_restore_transfer() takes it:
  * {"capabilities": {NAME: BOOL…}, "parameters": {NAME: VALUE…}}; valid during the call. And whether
  * a migration with the new ones is encrypted.
  */
-typedef void (*us_vm_before_fn)(void *userdata, const json_t *before, bool is_encrypted);
+typedef void (*us_vmm_settings_fn)(void *userdata, const json_t *before, bool is_encrypted);
 
 /*
  * Sets migration capabilities and parameters from `--set` pairs: a JSON object of strings,
@@ -210,18 +210,18 @@ typedef void (*us_vm_before_fn)(void *userdata, const json_t *before, bool is_en
  * Unknown names are refused by name. `events` is always set. @before (or NULL) is told once, before
  * the first of them is set, unless none is.
  */
-int us_vm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vm_before_fn before,
-			     us_vm_done_fn done, void *userdata);
+int us_vmm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vmm_settings_fn before,
+			     us_vmm_done_fn done, void *userdata);
 
 /* Sets them to what they were; @before holds at least one. */
-int us_vm_restore_transfer(struct us_vm *vm, const json_t *before, us_vm_done_fn done,
+int us_vmm_restore_transfer(struct us_vm *vm, const json_t *before, us_vmm_done_fn done,
 			   void *userdata);
 
-/* Source: starts towards @uri; US_VM_TRANSFER events tell the rest. */
-int us_vm_start_transfer(struct us_vm *vm, const char *uri, us_vm_done_fn done, void *userdata);
+/* Source: starts towards @uri; US_VMM_TRANSFER events tell the rest. */
+int us_vmm_start_transfer(struct us_vm *vm, const char *uri, us_vmm_done_fn done, void *userdata);
 
-/* Source: asks for the end; US_VM_TRANSFER tells what became of it (it may complete after all). */
-int us_vm_cancel_transfer(struct us_vm *vm, us_vm_done_fn done, void *userdata);
+/* Source: asks for the end; US_VMM_TRANSFER tells what became of it (it may complete after all). */
+int us_vmm_cancel_transfer(struct us_vm *vm, us_vmm_done_fn done, void *userdata);
 
 /*
  * Destination, started with `-incoming defer`: listens on @address (an IP address of this host;
@@ -230,30 +230,30 @@ int us_vm_cancel_transfer(struct us_vm *vm, us_vm_done_fn done, void *userdata);
  * postcopy-preempt) the VMM listens itself, and goes on until one has come. Refused, in words:
  * it does so already, it is no address of this host.
  */
-int us_vm_listen_transfer(struct us_vm *vm, const char *address, us_vm_done_fn done,
+int us_vmm_listen_transfer(struct us_vm *vm, const char *address, us_vmm_done_fn done,
 			  void *userdata);
 /* The source gave up: nobody may connect any more, unless the VMM listens itself. */
-void us_vm_stop_listening(struct us_vm *vm);
+void us_vmm_stop_listening(struct us_vm *vm);
 
-typedef void (*us_vm_progress_fn)(void *userdata, int r, const char *why,
+typedef void (*us_vmm_progress_fn)(void *userdata, int r, const char *why,
 				  const struct us_transfer_progress *progress);
-int us_vm_query_transfer(struct us_vm *vm, us_vm_progress_fn done, void *userdata);
+int us_vmm_query_transfer(struct us_vm *vm, us_vmm_progress_fn done, void *userdata);
 
 enum {
-	US_RECEIVED_BYTES = 84,
+	US_LAST_FRAME_BYTES = 84,
 };
 
 /*
  * What a guest received last through @queue_pair (from 0) of its standby @device. NULL if that
  * cannot be known (an older VMM, no split virtqueue, no driver).
  */
-struct us_received {
+struct us_last_frame {
 	uint16_t index; /* of the used ring: it counts buffers */
 	/* How the frame begins, as the guest's memory has it: possibly something else, if the
 	 * guest has used that memory since. */
-	uint8_t start[US_RECEIVED_BYTES];
+	uint8_t start[US_LAST_FRAME_BYTES];
 };
 
-typedef void (*us_vm_received_fn)(void *userdata, const struct us_received *received);
-int us_vm_query_received(struct us_vm *vm, const char *device, unsigned queue_pair,
-			 us_vm_received_fn done, void *userdata);
+typedef void (*us_vmm_last_frame_fn)(void *userdata, const struct us_last_frame *received);
+int us_vmm_query_last_frame(struct us_vm *vm, const char *device, unsigned queue_pair,
+			 us_vmm_last_frame_fn done, void *userdata);

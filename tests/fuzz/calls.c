@@ -204,7 +204,7 @@ static void begin(void)
 
 	us_scene_init(&the_daemon);
 	us_scene_must(us_server_new(&the_daemon.server, the_daemon.loop, the_daemon.socket_path, -1,
-				    us_daemon_methods, &the_daemon, &reason) == 0);
+				    us_rpc_methods, &the_daemon, &reason) == 0);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(monitors); i++)
 		listen_at(&monitors[i]);
 }
@@ -222,7 +222,7 @@ static void attach(void)
 		monitors[i].is_capable = monitors[i].has_primary = false;
 		us_scene_must(us_host_vm_new(&vm, &the_daemon, names[i], path) == 0);
 		us_scene_settle(&the_daemon);
-		us_scene_must(us_vm_is_adopted(vm->vm));
+		us_scene_must(us_vmm_is_adopted(vm->vm));
 		us_scene_add_pair(vm, pairs[i], i);
 	}
 }

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "daemon/rpc/allow.h"
+#include "daemon/rpc/permissions.h"
 #include "pci/pools.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -29,7 +29,7 @@ static struct us_pair_config configure(const uint8_t *data)
 	config.unplug_usec >>= data[2] & 7;
 	config.retry_usec >>= data[2] >> 3 & 7;
 	config.park_usec >>= data[3] & 7;
-	config.hold_unplug_usec >>= data[3] >> 6 & 3;
+	config.park_unplug_usec >>= data[3] >> 6 & 3;
 	config.steer_usec <<= data[3] >> 3 & 7;
 	config.backoff_max_usec = config.backoff_usec << (data[0] >> 4 & 7);
 	return config;

@@ -67,7 +67,7 @@ static void begin(void)
 
 	us_scene_init(&the_daemon);
 	us_scene_must(us_server_new(&the_daemon.server, the_daemon.loop, the_daemon.socket_path, -1,
-				    us_daemon_methods, &the_daemon, &reason) == 0);
+				    us_rpc_methods, &the_daemon, &reason) == 0);
 	/* Nobody is there to be asked: its path changes by no hand but ours. */
 	us_scene_must(us_host_vm_new(&vm, &the_daemon, "web", "/run/none") == 0);
 	pair = us_scene_add_pair(vm, "web0", 0);
@@ -162,7 +162,7 @@ struct taken {
 	size_t count;
 };
 
-static void on_frame(void *userdata, const struct us_park_frame *frame)
+static void on_frame(void *userdata, const struct us_frame *frame)
 {
 	struct taken *taken = userdata;
 	const struct sent *sent = &taken->sent[taken->count++];

@@ -103,7 +103,7 @@ static void on_done(void *userdata, int r, const char *why)
 	answered++;
 }
 
-static void on_standby(void *userdata, int r, const char *why, const struct us_standby *standby)
+static void on_standby(void *userdata, int r, const char *why, const struct us_vmm_standby *standby)
 {
 	must((r == 0) == (standby != NULL));
 	answered++;
@@ -133,29 +133,29 @@ static void ask_all(struct us_vm *vm)
 	};
 	json_t *settings = json_pack("{s:s, s:s}", "multifd", "on", "max-bandwidth", "1G");
 
-	count(us_vm_inspect(vm, "net0", on_standby, NULL));
-	count(us_vm_has_device(vm, "p0", on_done, NULL));
-	count(us_vm_query_linger(vm, "p0", on_done, NULL));
-	count(us_vm_find_slot(vm, on_done, NULL));
-	count(us_vm_plug(vm, &emulated, on_done, NULL));
-	count(us_vm_plug(vm, &vfio, on_done, NULL));
-	count(us_vm_unplug(vm, "p0", on_done, NULL));
-	count(us_vm_configure_transfer(vm, settings, NULL, on_done, NULL));
-	count(us_vm_listen_transfer(vm, "127.0.0.1", on_done, NULL));
-	count(us_vm_start_transfer(vm, "tcp:127.0.0.1:1", on_done, NULL));
-	count(us_vm_query_transfer(vm, on_progress, NULL));
-	count(us_vm_cancel_transfer(vm, on_done, NULL));
-	count(us_vm_reset(vm, on_done, NULL));
+	count(us_vmm_inspect(vm, "net0", on_standby, NULL));
+	count(us_vmm_has_device(vm, "p0", on_done, NULL));
+	count(us_vmm_query_unplug_delay(vm, "p0", on_done, NULL));
+	count(us_vmm_find_slot(vm, on_done, NULL));
+	count(us_vmm_plug(vm, &emulated, on_done, NULL));
+	count(us_vmm_plug(vm, &vfio, on_done, NULL));
+	count(us_vmm_unplug(vm, "p0", on_done, NULL));
+	count(us_vmm_configure_transfer(vm, settings, NULL, on_done, NULL));
+	count(us_vmm_listen_transfer(vm, "127.0.0.1", on_done, NULL));
+	count(us_vmm_start_transfer(vm, "tcp:127.0.0.1:1", on_done, NULL));
+	count(us_vmm_query_transfer(vm, on_progress, NULL));
+	count(us_vmm_cancel_transfer(vm, on_done, NULL));
+	count(us_vmm_reset(vm, on_done, NULL));
 	json_decref(settings);
 }
 
 static struct us_vm *vm;
 
-static void on_event(void *userdata, const struct us_vm_event *event)
+static void on_event(void *userdata, const struct us_vmm_event *event)
 {
-	must((event->type == US_VM_REFUSED || event->type == US_VM_LOST) ==
+	must((event->type == US_VMM_REFUSED || event->type == US_VMM_LOST) ==
 	     (event->reason != NULL));
-	if (event->type == US_VM_ADOPTED)
+	if (event->type == US_VMM_ADOPTED)
 		ask_all(vm);
 }
 
@@ -204,7 +204,7 @@ static void end(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct us_vm_handler handler = { on_event };
+	static const struct us_vmm_handler handler = { on_event };
 
 	if (!loop) {
 		begin();
@@ -214,11 +214,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	script = (const char *)data + is_newer;
 	script_end = (const char *)data + size;
 	asked = answered = 0;
-	must(us_vm_new(&vm, loop, "web", path, &handler, NULL) == 0);
-	must(us_vm_watch(vm, "net0") == 0);
+	must(us_vmm_new(&vm, loop, "web", path, &handler, NULL) == 0);
+	must(us_vmm_track_guest(vm, "net0") == 0);
 	settle();
 	must(answered <= asked);
-	us_vm_free(vm);
+	us_vmm_free(vm);
 	us_stream_free(US_STEAL(peer));
 	settle();
 	return 0;

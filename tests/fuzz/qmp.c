@@ -16,14 +16,14 @@ static void decode_settings(const json_t *value)
 				     "tls-creds", "t0");
 	json_t *capabilities, *parameters;
 	struct us_reason reason;
-	int r = us_decode_settings(settings, value, value, &capabilities, &parameters, &reason);
+	int r = us_qemu_decode_settings(settings, value, value, &capabilities, &parameters, &reason);
 
 	assert(r == 0 || r == US_REFUSED);
 	assert((r == 0) == (capabilities != NULL) && (r == 0) == (parameters != NULL));
 	json_decref(capabilities);
 	json_decref(parameters);
 	/* The peer's own words as settings. */
-	if (us_decode_settings(value, value, value, &capabilities, &parameters, &reason) == 0) {
+	if (us_qemu_decode_settings(value, value, value, &capabilities, &parameters, &reason) == 0) {
 		json_decref(capabilities);
 		json_decref(parameters);
 	}
@@ -38,7 +38,7 @@ static void decode_network(const json_t *value)
 
 	if (!text)
 		return;
-	us_decode_network(text, "net0", &queue_pairs, interface);
+	us_qemu_decode_network(text, "net0", &queue_pairs, interface);
 	assert(queue_pairs >= 1 && strlen(interface) < IF_NAMESIZE);
 }
 
@@ -47,9 +47,9 @@ static void decode_registers(const json_t *value)
 	struct us_virtio_registers registers;
 	struct us_virtio_status status;
 
-	us_decode_registers_place(value, "net0");
-	us_decode_registers(json_string_value(value), &registers);
-	us_decode_driver(&registers, true, &status);
+	us_qemu_decode_registers_place(value, "net0");
+	us_qemu_decode_registers(json_string_value(value), &registers);
+	us_qemu_decode_driver(&registers, true, &status);
 	assert(!status.driver_ok || status.guest != US_GUEST_NONE);
 	assert(status.guest != US_GUEST_CAPABLE || registers.status & US_VIRTIO_FEATURES_OK);
 }
@@ -61,18 +61,18 @@ static void decode_all(const json_t *value)
 	uint8_t mac[US_MAC_BYTES];
 	char uri[128];
 
-	us_decode_virtio_status(value, &status);
+	us_qemu_decode_virtio_status(value, &status);
 	assert(!status.driver_ok || status.guest != US_GUEST_NONE);
-	us_decode_progress(value, &progress);
-	us_decode_run_state(value, progress.transfer);
-	us_decode_running(value);
-	us_decode_mac(value, mac);
-	us_decode_is_port(value);
-	us_decode_is_port(json_array_get(value, 0));
-	us_decode_port_bus(value);
-	us_decode_bus_is_taken(value);
-	us_decode_has_free_slot(value);
-	us_decode_listen_uri(value, uri, sizeof(uri));
+	us_qemu_decode_progress(value, &progress);
+	us_qemu_decode_run_state(value, progress.transfer);
+	us_qemu_decode_running(value);
+	us_qemu_decode_mac(value, mac);
+	us_qemu_decode_is_port(value);
+	us_qemu_decode_is_port(json_array_get(value, 0));
+	us_qemu_decode_port_bus(value);
+	us_qemu_decode_bus_is_taken(value);
+	us_qemu_decode_has_free_slot(value);
+	us_qemu_decode_listen_uri(value, uri, sizeof(uri));
 	decode_network(value);
 	decode_registers(value);
 	decode_settings(value);

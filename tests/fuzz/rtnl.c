@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/decode.h"
-#include "net/sriov-state.h"
+#include "net/netlink/decode.h"
+#include "net/vf/sriov-state.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,7 +30,7 @@ static void decode(const struct nlmsghdr *message)
 	us_decode_fdb_change(message, &entry);
 	if (us_decode_link_change(message, name))
 		assert(memchr(name, '\0', sizeof(name)));
-	us_sriov_decode(message, 0, &vf);
+	us_sriov_state_decode(message, 0, &vf);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

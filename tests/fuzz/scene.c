@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "fuzz/scene.h"
-#include "net/fdb.h"
+#include "net/netlink/fdb.h"
 
 enum {
 	SKIPPED = 77,
@@ -105,7 +105,7 @@ struct us_host_pair *us_scene_add_pair(struct us_host_vm *vm, const char *name, 
 	memcpy(description.mac, us_scene_macs[index], US_MAC_BYTES);
 	description.queue_pairs = 1;
 	us_list_init(&description.link);
-	us_scene_must(us_options_read(NULL, &description.options, NULL) == 0);
+	us_scene_must(us_pair_options_read(NULL, &description.options, NULL) == 0);
 	us_scene_must(us_host_pair_new(&pair, vm, &description, US_MODE_COMBINED, false) == 0);
 	return pair;
 }

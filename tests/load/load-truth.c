@@ -7,7 +7,7 @@
 
 /* ---- The watch ---- */
 
-void load_truth_event(struct load_place *place, const char *name)
+void load_check_expect_event(struct load_instance *place, const char *name)
 {
 	struct load *load = place->vm->load;
 	unsigned last = (place->unseen_first + place->unseen_count) % LOAD_UNSEEN_MAX;
@@ -17,7 +17,7 @@ void load_truth_event(struct load_place *place, const char *name)
 	load->negotiations_told += strcmp(name, "FAILOVER_NEGOTIATED") == 0;
 	load->unplugs += strcmp(name, "DEVICE_DELETED") == 0;
 	if (place->unseen_count == LOAD_UNSEEN_MAX) {
-		load_trouble(load, "v%u: %d events told and not watched", place->vm->index,
+		load_error(load, "v%u: %d events told and not watched", place->vm->index,
 			     LOAD_UNSEEN_MAX);
 		return;
 	}
@@ -25,20 +25,20 @@ void load_truth_event(struct load_place *place, const char *name)
 	place->unseen_count++;
 }
 
-static struct load_place *place_of(struct load *load, unsigned side, const json_t *event,
+static struct load_instance *place_of(struct load *load, unsigned side, const json_t *event,
 				   const char *key)
 {
 	const char *name = json_string_value(json_object_get(event, key));
 	unsigned index;
 
 	if (!name || sscanf(name, "%*c%u", &index) != 1 || index >= load->vm_count) {
-		load_trouble(load, "an event of nobody's: %s", name ? name : "no name");
+		load_error(load, "an event of nobody's: %s", name ? name : "no name");
 		return NULL;
 	}
 	return &load->vms[index].places[side];
 }
 
-static void see_vm_event(struct load_place *place, const char *name)
+static void see_vm_event(struct load_instance *place, const char *name)
 {
 	struct load *load = place->vm->load;
 	const char *expected = place->unseen_count ? place->unseen[place->unseen_first] : "nothing";
@@ -50,7 +50,7 @@ static void see_vm_event(struct load_place *place, const char *name)
 	load->resets_seen += strcmp(name, "RESET") == 0;
 	load->negotiations_seen += strcmp(name, "FAILOVER_NEGOTIATED") == 0;
 	if (strcmp(name, expected) != 0)
-		load_trouble(load, "v%u at daemon %u: %s was watched, %s was told",
+		load_error(load, "v%u at daemon %u: %s was watched, %s was told",
 			     place->vm->index, place->side, name, expected);
 	if (!place->unseen_count)
 		return;
@@ -64,7 +64,7 @@ static const char *plain(const char *primary)
 	return strcmp(primary, "reserved") == 0 ? "hidden" : primary;
 }
 
-static void see_move(struct load_place *place, const char *from, const char *to)
+static void see_move(struct load_instance *place, const char *from, const char *to)
 {
 	struct load *load = place->vm->load;
 
@@ -73,7 +73,7 @@ static void see_move(struct load_place *place, const char *from, const char *to)
 		if (strcmp(from, "absent") == 0 && place->renewals > 0)
 			place->renewals--;
 		else
-			load_trouble(load, "p%u at daemon %u: a move from %s after one to %s",
+			load_error(load, "p%u at daemon %u: a move from %s after one to %s",
 				     place->vm->index, place->side, from, place->primary);
 	}
 	snprintf(place->primary, sizeof(place->primary), "%s", to);
@@ -87,12 +87,12 @@ static void see_move(struct load_place *place, const char *from, const char *to)
 static void see(struct load *load, unsigned side, const json_t *event)
 {
 	const char *kind = "", *name = "", *from = "", *to = "";
-	struct load_place *place;
+	struct load_instance *place;
 
 	json_unpack((json_t *)event, "{s:s, s?s, s?s, s?s}", "event", &kind, "name", &name, "from",
 		    &from, "to", &to);
 	if (strcmp(kind, "dropped") == 0) {
-		load_trouble(load, "daemon %u dropped events", side);
+		load_error(load, "daemon %u dropped events", side);
 	} else if (strcmp(kind, "vm") == 0) {
 		place = place_of(load, side, event, "vm");
 		if (place)
@@ -114,12 +114,12 @@ static void on_event(void *userdata, const char *error, const json_t *parameters
 	struct watch *watch = userdata;
 
 	if (error)
-		load_trouble(watch->load, "the watch of daemon %u ended: %s", watch->side, error);
+		load_error(watch->load, "the watch of daemon %u ended: %s", watch->side, error);
 	else
 		see(watch->load, watch->side, json_object_get(parameters, "event"));
 }
 
-void load_truth_watch(struct load *load, unsigned side)
+void load_check_subscribe(struct load *load, unsigned side)
 {
 	static struct watch watches[2];
 	char address[80];
@@ -132,7 +132,7 @@ void load_truth_watch(struct load *load, unsigned side)
 		r = us_client_call(load->watches[side], "Monitor", NULL, true, on_event,
 				   &watches[side]);
 	if (r < 0)
-		bench_die("Monitor", r);
+		bench_fail("Monitor", r);
 	/* On another connection, and asked later: the watch has begun when it is answered. */
 	json_decref(bench_daemon_call(&load->daemons[side], "GetStatus", NULL));
 }
@@ -168,11 +168,11 @@ static struct entry *read_switch(const struct load *load)
 }
 
 /* What has to be told of a pair and is there, for a guest that is in its present state. */
-static bool is_as_it_is(const struct load_place *place, const json_t *pair,
+static bool is_as_it_is(const struct load_instance *place, const json_t *pair,
 			const struct entry *entry)
 {
 	static const char *const guests[] = { "none", "capable", "capable", "legacy" };
-	const struct bench_peer *peer = &place->peer;
+	const struct bench_qemu *peer = &place->peer;
 	const char *guest = "", *primary = "", *path = "", *migration = "";
 	bool is_here = place == place->vm->here, is_capable, is_right;
 	int driver_ok = 0, hold = 0;
@@ -202,10 +202,10 @@ static unsigned compare_pairs(struct load *load, unsigned side, const struct ent
 	size_t i;
 
 	if (json_array_size(pairs) != count && tells)
-		load_trouble(load, "daemon %u has %zu pairs, not %u", side, json_array_size(pairs),
+		load_error(load, "daemon %u has %zu pairs, not %u", side, json_array_size(pairs),
 			     count);
 	json_array_foreach (pairs, i, pair) {
-		struct load_place *place = place_of(load, side, pair, "name");
+		struct load_instance *place = place_of(load, side, pair, "name");
 		const struct entry *entry = place ? &entries[place->peer.port] : NULL;
 		US_CLEANUP(us_freep) char *text = NULL;
 
@@ -215,7 +215,7 @@ static unsigned compare_pairs(struct load *load, unsigned side, const struct ent
 		if (!tells || !place)
 			continue;
 		text = json_dumps(pair, JSON_COMPACT);
-		load_trouble(
+		load_error(
 			load,
 			"p%u at daemon %u: its guest is %d there%s, the VM %s the primary, the "
 			"switch has '%c': %s",
@@ -228,7 +228,7 @@ static unsigned compare_pairs(struct load *load, unsigned side, const struct ent
 	return wrong;
 }
 
-unsigned load_truth_compare(struct load *load, bool tells)
+unsigned load_check_pairs(struct load *load, bool tells)
 {
 	struct entry *entries = read_switch(load);
 	unsigned wrong = 0;
@@ -242,15 +242,15 @@ unsigned load_truth_compare(struct load *load, bool tells)
 static void check_same(struct load *load, const char *what, uint64_t told, uint64_t seen)
 {
 	if (told != seen)
-		load_trouble(load, "%s: %" PRIu64 " done, %" PRIu64 " seen", what, told, seen);
+		load_error(load, "%s: %" PRIu64 " done, %" PRIu64 " seen", what, told, seen);
 }
 
-void load_truth_check_counts(struct load *load)
+void load_check_counts(struct load *load)
 {
 	for (unsigned i = 0; i < load->vm_count; i++)
 		for (unsigned side = 0; side < 2; side++)
 			if (load->vms[i].places[side].unseen_count)
-				load_trouble(load, "v%u at daemon %u: %u events were never watched",
+				load_error(load, "v%u at daemon %u: %u events were never watched",
 					     i, side, load->vms[i].places[side].unseen_count);
 	check_same(load, "events", load->events_told, load->events_seen);
 	check_same(load, "resets", load->resets_told, load->resets_seen);
@@ -258,7 +258,7 @@ void load_truth_check_counts(struct load *load)
 	/* More were begun: some are called off before the VM has anything, or end with their QEMU.
 	 */
 	if (load->plugs > load->exposures || load->unplugs > load->hides)
-		load_trouble(load,
+		load_error(load,
 			     "%" PRIu64 " plugs in %" PRIu64 " moves, %" PRIu64
 			     " unplugs in %" PRIu64 " moves",
 			     load->plugs, load->exposures, load->unplugs, load->hides);

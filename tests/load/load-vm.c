@@ -20,11 +20,11 @@ enum {
 static const char *const act_names[] = {
 	[LOAD_RESET] = "reset",	    [LOAD_UNBIND] = "unbind",	[LOAD_HOLD] = "hold",
 	[LOAD_PREPARE] = "prepare", [LOAD_MIGRATE] = "migrate", [LOAD_CRASH] = "crash",
-	[LOAD_RENEW] = "renew",
+	[LOAD_REATTACH] = "renew",
 };
-_Static_assert(US_ARRAY_LENGTH(act_names) == LOAD_ACTS, "a name for each");
+_Static_assert(US_ARRAY_LENGTH(act_names) == LOAD_ACTIONS, "a name for each");
 
-const char *load_act_name(enum load_act act)
+const char *load_action_name(enum load_action act)
 {
 	return act_names[act];
 }
@@ -33,7 +33,7 @@ static void then(struct load_vm *vm, unsigned low_msec, unsigned high_msec,
 		 void (*next)(struct load_vm *vm))
 {
 	vm->next = next;
-	us_timer_set(&vm->timer, us_now_usec() + load_dice(vm->load, low_msec, high_msec) * MSEC);
+	us_timer_set(&vm->timer, us_now_usec() + load_random(vm->load, low_msec, high_msec) * MSEC);
 }
 
 static void on_timer(void *userdata)
@@ -53,12 +53,12 @@ static void rest(struct load_vm *vm)
 	then(vm, pause / 2, pause + pause / 2, begin);
 }
 
-static struct bench_peer *peer_of(struct load_vm *vm)
+static struct bench_qemu *peer_of(struct load_vm *vm)
 {
 	return &vm->here->peer;
 }
 
-static struct load_place *there(struct load_vm *vm)
+static struct load_instance *there(struct load_vm *vm)
 {
 	return &vm->places[!vm->here->side];
 }
@@ -100,7 +100,7 @@ static void ask(struct load_vm *vm, unsigned side, const char *method, json_t *p
 	if (r == 0)
 		r = us_client_call(call->client, method, parameters, more, on_answer, call);
 	if (r < 0)
-		bench_die(method, r);
+		bench_fail(method, r);
 }
 
 static json_t *name_of(const struct load_vm *vm, const char *key, char letter)
@@ -117,7 +117,7 @@ static bool is_fine(struct load_vm *vm, const char *error, const json_t *paramet
 	const char *words = json_string_value(json_object_get(parameters, "message"));
 
 	if (error)
-		load_trouble(vm->load, "v%u: %s: %s", vm->index, load_act_name(vm->act),
+		load_error(vm->load, "v%u: %s: %s", vm->index, load_action_name(vm->act),
 			     words ? words : error);
 	return !error;
 }
@@ -133,15 +133,15 @@ static void reach_driver_ok(struct load_vm *vm)
 /* A driver comes, once the primary is gone that no driver can have. */
 static void boot(struct load_vm *vm)
 {
-	unsigned dice = load_dice(vm->load, 1, 100);
+	unsigned dice = load_random(vm->load, 1, 100);
 
 	if (vm->awaits_unplug || !peer_of(vm)->adopted) {
 		then(vm, LOOK_MSEC, LOOK_MSEC, boot);
 	} else if (dice <= 80) {
-		bench_peer_negotiate(peer_of(vm), BENCH_GUEST_STARTING);
+		bench_qemu_negotiate(peer_of(vm), BENCH_GUEST_STARTING);
 		then(vm, 5, 50, reach_driver_ok);
 	} else {
-		bench_peer_negotiate(peer_of(vm),
+		bench_qemu_negotiate(peer_of(vm),
 				     dice <= 95 ? BENCH_GUEST_LEGACY : BENCH_GUEST_NONE);
 		rest(vm);
 	}
@@ -150,7 +150,7 @@ static void boot(struct load_vm *vm)
 /* What the daemon has to do when the driver goes. */
 static void expect_unplug(struct load_vm *vm, bool is_reset)
 {
-	const struct bench_peer *peer = peer_of(vm);
+	const struct bench_qemu *peer = peer_of(vm);
 
 	vm->awaits_unplug = peer->has_primary && !peer->is_unplugging;
 	vm->is_reset = is_reset;
@@ -160,7 +160,7 @@ static void expect_unplug(struct load_vm *vm, bool is_reset)
 static void act_reset(struct load_vm *vm)
 {
 	expect_unplug(vm, true);
-	vm->reset_usec = bench_peer_reset(peer_of(vm), true);
+	vm->reset_usec = bench_qemu_reset(peer_of(vm), true);
 	then(vm, 100, 1500, boot);
 }
 
@@ -194,7 +194,7 @@ static void on_held(struct load_vm *vm, const char *error, const json_t *paramet
 
 	if (is_fine(vm, error, parameters) &&
 	    (!primary || strcmp(primary, "hidden") != 0 || peer_of(vm)->has_primary))
-		load_trouble(vm->load, "p%u: held, and its primary is %s", vm->index, primary);
+		load_error(vm->load, "p%u: held, and its primary is %s", vm->index, primary);
 	then(vm, 20, 500, end_hold);
 }
 
@@ -213,7 +213,7 @@ static void on_added(struct load_vm *vm, const char *error, const json_t *parame
 	rest(vm);
 }
 
-static json_t *pair_json(const struct load_place *place)
+static json_t *pair_json(const struct load_instance *place)
 {
 	const struct load_vm *vm = place->vm;
 	char name[20], of[20], port[20], spec[60];
@@ -227,7 +227,7 @@ static json_t *pair_json(const struct load_place *place)
 			 vm->is_mover ? "combined" : "coupled");
 }
 
-static json_t *vm_json(const struct load_place *place)
+static json_t *vm_json(const struct load_instance *place)
 {
 	json_t *parameters = name_of(place->vm, "name", 'v');
 
@@ -260,22 +260,22 @@ static void act_renew(struct load_vm *vm)
 
 /* ---- QEMU ---- */
 
-static void start_qemu(struct load_place *place, const char *status)
+static void start_qemu(struct load_instance *place, const char *status)
 {
 	struct load *load = place->vm->load;
-	int r = bench_peer_open(&place->peer, place->path, load->host.taps[place->peer.port]);
+	int r = bench_qemu_open(&place->peer, place->path, load->host.taps[place->peer.port]);
 
 	if (r < 0)
-		bench_die(place->path, r);
+		bench_fail(place->path, r);
 	place->peer.guest = BENCH_GUEST_NONE;
 	place->peer.has_primary = false;
 	place->peer.status = status;
 }
 
-static void end_qemu(struct load_place *place)
+static void end_qemu(struct load_instance *place)
 {
 	us_timer_stop(&place->eject);
-	bench_peer_close(&place->peer);
+	bench_qemu_close(&place->peer);
 	unlink(place->path);
 }
 
@@ -308,15 +308,15 @@ static void act_end(struct load_vm *vm)
 
 static void end_foreign_transfer(struct load_vm *vm)
 {
-	struct bench_peer *peer = peer_of(vm);
+	struct bench_qemu *peer = peer_of(vm);
 
-	if (load_dice(vm->load, 0, 1)) {
-		bench_peer_transfer(peer, load_dice(vm->load, 0, 1) ? "failed" : "cancelled");
+	if (load_random(vm->load, 0, 1)) {
+		bench_qemu_set_migration(peer, load_random(vm->load, 0, 1) ? "failed" : "cancelled");
 		ask(vm, vm->here->side, "Finish", name_of(vm, "vm", 'v'), false, on_finished);
 		return;
 	}
-	bench_peer_run(peer, "finish-migrate");
-	bench_peer_transfer(peer, "completed");
+	bench_qemu_set_running(peer, "finish-migrate");
+	bench_qemu_set_migration(peer, "completed");
 	peer->status = "postmigrate";
 	then(vm, 20, 300, act_end);
 }
@@ -324,7 +324,7 @@ static void end_foreign_transfer(struct load_vm *vm)
 static void check_hidden(struct load_vm *vm)
 {
 	if (peer_of(vm)->has_primary)
-		load_trouble(vm->load, "v%u: a migration starts while it has its primary",
+		load_error(vm->load, "v%u: a migration starts while it has its primary",
 			     vm->index);
 }
 
@@ -335,8 +335,8 @@ static void on_prepared(struct load_vm *vm, const char *error, const json_t *par
 		return;
 	}
 	check_hidden(vm);
-	bench_peer_transfer(peer_of(vm), "setup");
-	bench_peer_transfer(peer_of(vm), "active");
+	bench_qemu_set_migration(peer_of(vm), "setup");
+	bench_qemu_set_migration(peer_of(vm), "active");
 	then(vm, 50, 500, end_foreign_transfer);
 }
 
@@ -368,7 +368,7 @@ static void on_migrated(struct load_vm *vm, const char *error, const json_t *par
 	bool has_moved = strcmp(vm->outcome, "completed") == 0;
 
 	if (has_moved == !!error)
-		load_trouble(vm->load, "v%u: its migration was %s, and told as %s", vm->index,
+		load_error(vm->load, "v%u: its migration was %s, and told as %s", vm->index,
 			     vm->outcome, error ? words : "succeeded");
 	for (size_t i = 0; i < US_ARRAY_LENGTH(outcomes); i++)
 		vm->load->migrations[i] += strcmp(vm->outcome, outcomes[i]) == 0;
@@ -386,20 +386,20 @@ static void on_aborted(struct load_vm *vm, const char *error, const json_t *para
 
 static void arrive(struct load_vm *vm)
 {
-	struct bench_peer *from = peer_of(vm), *to = &there(vm)->peer;
+	struct bench_qemu *from = peer_of(vm), *to = &there(vm)->peer;
 
-	bench_peer_run(from, "finish-migrate");
-	bench_peer_negotiate(to, BENCH_GUEST_CAPABLE);
-	bench_peer_transfer(from, "completed");
+	bench_qemu_set_running(from, "finish-migrate");
+	bench_qemu_negotiate(to, BENCH_GUEST_CAPABLE);
+	bench_qemu_set_migration(from, "completed");
 	from->status = "postmigrate";
 	to->guest = from->guest;
-	bench_peer_transfer(to, "completed");
-	bench_peer_run(to, "running");
+	bench_qemu_set_migration(to, "completed");
+	bench_qemu_set_running(to, "running");
 }
 
 static void end_transfer(struct load_vm *vm)
 {
-	unsigned dice = load_dice(vm->load, 1, 10);
+	unsigned dice = load_random(vm->load, 1, 10);
 
 	if (dice <= 6) {
 		vm->outcome = "completed";
@@ -409,7 +409,7 @@ static void end_transfer(struct load_vm *vm)
 	vm->outcome = dice <= 8 ? "failed" : "cancelled";
 	if (dice <= 8) {
 		end_qemu(there(vm));
-		bench_peer_transfer(peer_of(vm), "failed");
+		bench_qemu_set_migration(peer_of(vm), "failed");
 	} else {
 		ask(vm, vm->here->side, "AbortMigration", name_of(vm, "vm", 'v'), false,
 		    on_aborted);
@@ -419,18 +419,18 @@ static void end_transfer(struct load_vm *vm)
 static void start_transfer(struct load_vm *vm)
 {
 	check_hidden(vm);
-	bench_peer_transfer(peer_of(vm), "setup");
-	bench_peer_transfer(peer_of(vm), "active");
-	bench_peer_transfer(&there(vm)->peer, "active");
+	bench_qemu_set_migration(peer_of(vm), "setup");
+	bench_qemu_set_migration(peer_of(vm), "active");
+	bench_qemu_set_migration(&there(vm)->peer, "active");
 	then(vm, 50, 500, end_transfer);
 }
 
 /* The destination's QEMU sees its connection end. */
 static void cancel_transfer(struct load_vm *vm)
 {
-	bench_peer_transfer(peer_of(vm), "cancelling");
+	bench_qemu_set_migration(peer_of(vm), "cancelling");
 	end_qemu(there(vm));
-	bench_peer_transfer(peer_of(vm), "cancelled");
+	bench_qemu_set_migration(peer_of(vm), "cancelled");
 }
 
 static void act_migrate(struct load_vm *vm)
@@ -449,23 +449,23 @@ static void act_migrate(struct load_vm *vm)
 static void (*const acts[])(struct load_vm *vm) = {
 	[LOAD_RESET] = act_reset,     [LOAD_UNBIND] = act_unbind,   [LOAD_HOLD] = act_hold,
 	[LOAD_PREPARE] = act_prepare, [LOAD_MIGRATE] = act_migrate, [LOAD_CRASH] = act_crash,
-	[LOAD_RENEW] = act_renew,
+	[LOAD_REATTACH] = act_renew,
 };
-_Static_assert(US_ARRAY_LENGTH(acts) == LOAD_ACTS, "a function for each");
+_Static_assert(US_ARRAY_LENGTH(acts) == LOAD_ACTIONS, "a function for each");
 
-static enum load_act choose(struct load_vm *vm)
+static enum load_action choose(struct load_vm *vm)
 {
 	/* Of 20: how often each. */
-	static const enum load_act often[] = {
+	static const enum load_action often[] = {
 		LOAD_RESET,   LOAD_RESET,   LOAD_RESET,	  LOAD_RESET,	LOAD_RESET,
 		LOAD_UNBIND,  LOAD_UNBIND,  LOAD_HOLD,	  LOAD_HOLD,	LOAD_HOLD,
 		LOAD_HOLD,    LOAD_HOLD,    LOAD_MIGRATE, LOAD_MIGRATE, LOAD_MIGRATE,
-		LOAD_MIGRATE, LOAD_MIGRATE, LOAD_MIGRATE, LOAD_CRASH,	LOAD_RENEW,
+		LOAD_MIGRATE, LOAD_MIGRATE, LOAD_MIGRATE, LOAD_CRASH,	LOAD_REATTACH,
 	};
-	enum load_act act = often[load_dice(vm->load, 0, US_ARRAY_LENGTH(often) - 1)];
+	enum load_action act = often[load_random(vm->load, 0, US_ARRAY_LENGTH(often) - 1)];
 
 	if (vm->guest_hides >= GUEST_HIDES_MAX)
-		return LOAD_RENEW;
+		return LOAD_REATTACH;
 	/* Only a guest that runs is migrated by its upper layer, here. */
 	if (act == LOAD_MIGRATE)
 		return vm->is_mover ? act : LOAD_PREPARE;
@@ -491,12 +491,12 @@ static void sample(struct load_samples *samples, uint64_t usec)
 		samples->size = samples->size ? 2 * samples->size : 4096;
 		samples->usec = realloc(samples->usec, samples->size * sizeof(*samples->usec));
 		if (!samples->usec)
-			bench_die("samples", ENOMEM);
+			bench_fail("samples", ENOMEM);
 	}
 	samples->usec[samples->count++] = usec;
 }
 
-static void on_unplug(struct load_place *place, uint64_t at_usec)
+static void on_unplug(struct load_instance *place, uint64_t at_usec)
 {
 	struct load_vm *vm = place->vm;
 
@@ -505,19 +505,19 @@ static void on_unplug(struct load_place *place, uint64_t at_usec)
 	vm->awaits_unplug = false;
 	/* The guest, or a reset, takes its time. */
 	if (place->peer.is_unplugging && !us_timer_is_set(&place->eject))
-		us_timer_set(&place->eject, us_now_usec() + load_dice(vm->load, 1, 60) * MSEC);
+		us_timer_set(&place->eject, us_now_usec() + load_random(vm->load, 1, 60) * MSEC);
 }
 
 static void on_eject(void *userdata)
 {
-	struct load_place *place = userdata;
+	struct load_instance *place = userdata;
 
-	bench_peer_deleted(&place->peer);
+	bench_qemu_primary_deleted(&place->peer);
 }
 
 static void on_command(void *userdata, const char *command, uint64_t at_usec)
 {
-	struct load_place *place = userdata;
+	struct load_instance *place = userdata;
 	struct load_vm *vm = place->vm;
 
 	if (strcmp(command, "device_del") == 0)
@@ -525,7 +525,7 @@ static void on_command(void *userdata, const char *command, uint64_t at_usec)
 	else if (strcmp(command, "device_add") == 0)
 		vm->load->plugs++;
 	else if (strcmp(command, "system_reset") == 0)
-		bench_peer_reset(&place->peer, false);
+		bench_qemu_reset(&place->peer, false);
 	else if (strcmp(command, "migrate") == 0)
 		start_transfer(vm);
 	else if (strcmp(command, "migrate_cancel") == 0)
@@ -534,12 +534,12 @@ static void on_command(void *userdata, const char *command, uint64_t at_usec)
 
 static void on_event(void *userdata, const char *name)
 {
-	load_truth_event(userdata, name);
+	load_check_expect_event(userdata, name);
 }
 
-void load_place_probed(struct load_place *place)
+void load_instance_answer_probes(struct load_instance *place)
 {
-	const struct bench_peer *peer = &place->peer;
+	const struct bench_qemu *peer = &place->peer;
 
 	bench_host_answer(&place->vm->load->host, peer->port,
 			  peer->has_primary && peer->guest == BENCH_GUEST_CAPABLE);
@@ -549,14 +549,14 @@ void load_place_probed(struct load_place *place)
 
 static void open_place(struct load_vm *vm, unsigned side)
 {
-	static const struct bench_peer_handler handler = { on_command, on_event };
+	static const struct bench_qemu_handler handler = { on_command, on_event };
 	struct load *load = vm->load;
-	struct load_place *place = &vm->places[side];
+	struct load_instance *place = &vm->places[side];
 	int r;
 
 	place->vm = vm;
 	place->side = side;
-	place->peer = (struct bench_peer){ .loop = load->loop,
+	place->peer = (struct bench_qemu){ .loop = load->loop,
 					   .vm = vm->index,
 					   .port = vm->index + side * load->vm_count,
 					   .handler = &handler,
@@ -565,7 +565,7 @@ static void open_place(struct load_vm *vm, unsigned side)
 	snprintf(place->path, sizeof(place->path), "%s/%u.qmp", load->daemons[side].dir, vm->index);
 	r = us_timer_init(&place->eject, load->loop, on_eject, place);
 	if (r < 0)
-		bench_die("a timer", r);
+		bench_fail("a timer", r);
 	start_qemu(place, side == 0 ? "running" : "inmigrate");
 }
 
@@ -580,7 +580,7 @@ void load_vm_open(struct load *load, unsigned index)
 	vm->here = &vm->places[0];
 	r = us_timer_init(&vm->timer, load->loop, on_timer, vm);
 	if (r < 0)
-		bench_die("a timer", r);
+		bench_fail("a timer", r);
 	open_place(vm, 0);
 	if (vm->is_mover)
 		open_place(vm, 1);
@@ -591,10 +591,10 @@ void load_vm_close(struct load_vm *vm)
 {
 	us_timer_deinit(&vm->timer);
 	for (unsigned side = 0; side < 2; side++) {
-		struct load_place *place = &vm->places[side];
+		struct load_instance *place = &vm->places[side];
 
 		us_timer_deinit(&place->eject);
-		bench_peer_close(&place->peer);
+		bench_qemu_close(&place->peer);
 		if (place->path[0])
 			unlink(place->path);
 	}
@@ -604,7 +604,7 @@ void load_vm_attach(struct load_vm *vm)
 {
 	for (unsigned side = 0; side < (vm->is_mover ? 2 : 1); side++) {
 		struct bench_daemon *daemon = &vm->load->daemons[side];
-		struct load_place *place = &vm->places[side];
+		struct load_instance *place = &vm->places[side];
 
 		json_decref(bench_daemon_call(daemon, "AttachVm", vm_json(place)));
 		json_decref(bench_daemon_call(daemon, "AddPair", pair_json(place)));

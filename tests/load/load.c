@@ -30,7 +30,7 @@ enum {
 	GROWTH_KIB = 512,    /* … and what that of few VMs may be */
 };
 
-void load_trouble(struct load *load, const char *format, ...)
+void load_error(struct load *load, const char *format, ...)
 {
 	va_list arguments;
 
@@ -43,7 +43,7 @@ void load_trouble(struct load *load, const char *format, ...)
 	fprintf(stderr, "\n");
 }
 
-unsigned load_dice(struct load *load, unsigned low, unsigned high)
+unsigned load_random(struct load *load, unsigned low, unsigned high)
 {
 	return low + rand_r(&load->seed) % (high - low + 1);
 }
@@ -82,7 +82,7 @@ static void check_memory(struct load *load)
 		long first = mean_memory(side, 2), last = mean_memory(side, 5);
 
 		if (last > first + first * GROWTH_PERCENT / 100 + GROWTH_KIB)
-			load_trouble(load, "daemon %u grew from %ld to %ld KiB", side, first, last);
+			load_error(load, "daemon %u grew from %ld to %ld KiB", side, first, last);
 	}
 }
 
@@ -100,11 +100,11 @@ static void on_second(struct load *load, unsigned second)
 		busy += vm->is_busy;
 		if (!vm->is_busy || now - vm->since_usec < STUCK_SEC * US_USEC_PER_SEC)
 			continue;
-		load_trouble(load, "v%u: stuck in %s%s", i, load_act_name(vm->act),
+		load_error(load, "v%u: stuck in %s%s", i, load_action_name(vm->act),
 			     vm->awaits_unplug ? ": its primary was never asked back" : "");
 		vm->since_usec = now;
 	}
-	for (unsigned i = 0; i < LOAD_ACTS; i++)
+	for (unsigned i = 0; i < LOAD_ACTIONS; i++)
 		acts += load->acts[i];
 	if (second % PROGRESS_SEC == 0)
 		fprintf(stderr,
@@ -134,13 +134,13 @@ static void run(struct load *load)
 static void inject_fault(struct load *load)
 {
 	struct load_vm *vm = &load->vms[load->vm_count - 1];
-	struct bench_peer *peer = &vm->here->peer;
+	struct bench_qemu *peer = &vm->here->peer;
 
 	if (load->fault == LOAD_FAULT_ANSWER) {
 		peer->is_mute = true;
 		peer->guest = peer->guest ? BENCH_GUEST_NONE : BENCH_GUEST_LEGACY;
 	} else if (load->fault == LOAD_FAULT_EVENT) {
-		load_truth_event(vm->here, "RTC_CHANGE");
+		load_check_expect_event(vm->here, "RTC_CHANGE");
 	}
 }
 
@@ -162,11 +162,11 @@ static void settle(struct load *load)
 	inject_fault(load);
 	/* A look at a switch that changes meanwhile may be without some of its entries: once is
 	 * enough. */
-	while ((wrong = load_truth_compare(load, false)) && us_now_usec() < end)
+	while ((wrong = load_check_pairs(load, false)) && us_now_usec() < end)
 		bench_run_for(load->loop, 500 * US_USEC_PER_MSEC);
 	if (wrong)
-		load_truth_compare(load, true);
-	load_truth_check_counts(load);
+		load_check_pairs(load, true);
+	load_check_counts(load);
 }
 
 /* ---- The report ---- */
@@ -189,8 +189,8 @@ static json_t *report_json(struct load *load, double cpu_percent)
 	json_t *acts = json_object(), *report;
 
 	qsort(samples->usec, samples->count, sizeof(*samples->usec), compare);
-	for (unsigned i = 0; i < LOAD_ACTS; i++)
-		json_object_set_new(acts, load_act_name(i),
+	for (unsigned i = 0; i < LOAD_ACTIONS; i++)
+		json_object_set_new(acts, load_action_name(i),
 				    json_integer((json_int_t)load->acts[i]));
 	report = json_pack("{s:i, s:i, s:o, s:[I, I, I, I], s:I, s:I, s:I, s:I, s:I, s:I}", "vms",
 			   load->vm_count, "seconds", load->seconds, "acts", acts, "migrations",
@@ -257,7 +257,7 @@ static void close_all(void)
 
 static int on_probe(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-	load_place_probed(userdata);
+	load_instance_answer_probes(userdata);
 	return 0;
 }
 
@@ -266,21 +266,21 @@ static void open_vms(struct load *load)
 	int r = bench_host_open(&load->host, load->vm_count, load->mover_count);
 
 	if (r < 0)
-		bench_die("the bridges", r);
+		bench_fail("the bridges", r);
 	load->vms = calloc(load->vm_count, sizeof(*load->vms));
 	looks = calloc(load->seconds + 1, sizeof(*looks));
 	if (!load->vms || !looks)
-		bench_die("the VMs", ENOMEM);
+		bench_fail("the VMs", ENOMEM);
 	for (unsigned i = 0; i < load->vm_count; i++)
 		load_vm_open(load, i);
 	for (unsigned port = 0; port < load->host.count; port++) {
 		unsigned side = port >= load->vm_count;
-		struct load_place *place = &load->vms[port - side * load->vm_count].places[side];
+		struct load_instance *place = &load->vms[port - side * load->vm_count].places[side];
 
 		r = sd_event_add_io(load->loop, NULL, load->host.taps[port][0], EPOLLIN, on_probe,
 				    place);
 		if (r < 0)
-			bench_die("a tap", r);
+			bench_fail("a tap", r);
 	}
 }
 
@@ -291,7 +291,7 @@ static void open_all(struct load *load)
 	load->loop = bench_loop_open();
 	r = bench_host_enter();
 	if (r < 0)
-		bench_die("namespaces", r);
+		bench_fail("namespaces", r);
 	opened = load;
 	atexit(close_all);
 	for (unsigned side = 0; side < 2; side++) {
@@ -302,7 +302,7 @@ static void open_all(struct load *load)
 	open_vms(load);
 	for (unsigned side = 0; side < 2; side++) {
 		bench_daemon_start(&load->daemons[side]);
-		load_truth_watch(load, side);
+		load_check_subscribe(load, side);
 	}
 	for (unsigned i = 0; i < load->vm_count; i++)
 		load_vm_attach(&load->vms[i]);

@@ -15,17 +15,17 @@
 #include "bench/peers.h"
 #include "util/timer.h"
 
-enum load_act {
+enum load_action {
 	LOAD_RESET,   /* the guest reboots, into a driver that is capable, legacy, or none */
 	LOAD_UNBIND,  /* its driver goes without a word, and comes back */
 	LOAD_HOLD,    /* a hold, and its end */
 	LOAD_PREPARE, /* coupled: prepare, somebody else's migration, finish */
 	LOAD_MIGRATE, /* combined: to the other daemon; it succeeds, fails or is aborted */
 	LOAD_CRASH,   /* QEMU ends, and another one is started */
-	LOAD_RENEW,   /* detached, and attached anew */
-	LOAD_ACTS
+	LOAD_REATTACH,   /* detached, and attached anew */
+	LOAD_ACTIONS
 };
-const char *load_act_name(enum load_act act);
+const char *load_action_name(enum load_action act);
 
 enum load_fault {
 	LOAD_FAULT_NONE,
@@ -39,11 +39,11 @@ enum {
 };
 
 /* A VM at one daemon: a scripted QEMU, and what is known to have happened there. */
-struct load_place {
+struct load_instance {
 	struct load_vm *vm;
 	unsigned side; /* of load->daemons */
 	char path[80];
-	struct bench_peer peer;
+	struct bench_qemu peer;
 	struct us_timer eject; /* the guest acknowledges the unplug then */
 
 	/* What the watch has to tell, in this order; the names are static. */
@@ -56,11 +56,11 @@ struct load_place {
 struct load_vm {
 	struct load *load;
 	unsigned index;
-	struct load_place places[2];
-	struct load_place *here; /* where its guest runs */
+	struct load_instance places[2];
+	struct load_instance *here; /* where its guest runs */
 	bool is_mover;		 /* combined, and at both daemons; else coupled, at the first */
 
-	enum load_act act;
+	enum load_action act;
 	bool is_busy;
 	uint64_t since_usec; /* … with this act */
 	struct us_timer timer;
@@ -94,7 +94,7 @@ struct load {
 	unsigned mover_count;
 	bool is_ending; /* nothing new is begun */
 
-	uint64_t acts[LOAD_ACTS];
+	uint64_t acts[LOAD_ACTIONS];
 	uint64_t events_told, events_seen, moves_seen;
 	uint64_t resets_told, resets_seen, negotiations_told, negotiations_seen;
 	uint64_t plugs, exposures; /* device_add; moves to exposing */
@@ -105,10 +105,10 @@ struct load {
 };
 
 /* Something is not as it should be: counted, and told while it is few. */
-void load_trouble(struct load *load, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void load_error(struct load *load, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* From @low to @high. */
-unsigned load_dice(struct load *load, unsigned low, unsigned high);
+unsigned load_random(struct load *load, unsigned low, unsigned high);
 
 /* ---- load-vm.c: what a VM does ---- */
 
@@ -119,15 +119,15 @@ void load_vm_attach(struct load_vm *vm);
 /* Begins one act after the other, until the load is ending. */
 void load_vm_start(struct load_vm *vm);
 /* Frames came through the primary's port of a place. */
-void load_place_probed(struct load_place *place);
+void load_instance_answer_probes(struct load_instance *place);
 
 /* ---- load-truth.c: what the daemons tell of it ---- */
 
 /* An event was told to the daemon: its watch has to tell it, after those before. */
-void load_truth_event(struct load_place *place, const char *name);
+void load_check_expect_event(struct load_instance *place, const char *name);
 /* Watches what @side's daemon tells. */
-void load_truth_watch(struct load *load, unsigned side);
+void load_check_subscribe(struct load *load, unsigned side);
 /* How many pairs are not as their VM is; troubles are told if @tells. */
-unsigned load_truth_compare(struct load *load, bool tells);
+unsigned load_check_pairs(struct load *load, bool tells);
 /* Every event was seen, and the counts are the same. */
-void load_truth_check_counts(struct load *load);
+void load_check_counts(struct load *load);

@@ -94,12 +94,12 @@ static void rebase(struct us_pair *pair, uint64_t now)
 	bool capable = pair->guest == US_GUEST_CAPABLE && pair->driver_ok;
 
 	/* Told apart in words only. */
-	pair->why = US_WHY_READY;
+	pair->why = US_CAUSE_READY;
 	pair->was_reset = false;
 	pair->guest = capable ? US_GUEST_CAPABLE : US_GUEST_NONE;
 	pair->driver_ok = capable;
-	if (pair->failure != US_WHY_READY)
-		pair->failure = US_WHY_NOT_READY;
+	if (pair->failure != US_CAUSE_READY)
+		pair->failure = US_CAUSE_NOT_READY;
 	/* Left over from a transition that is done. */
 	if (!pair->steering && !pair->steer_retry)
 		pair->steer_to = US_PATH_NONE;
@@ -109,7 +109,7 @@ static void rebase(struct us_pair *pair, uint64_t now)
 	pair->hold_deadline = distance(pair->hold_deadline, now);
 	pair->calm_at = distance(pair->calm_at, now);
 	pair->plug_after = distance(pair->plug_after, now);
-	pair->linger_until = distance(pair->linger_until, now);
+	pair->unplug_delay_until = distance(pair->unplug_delay_until, now);
 }
 
 static void step(const struct state *before, const struct us_event *event, struct state *after,
@@ -180,10 +180,10 @@ static size_t alphabet(struct us_event *events, bool can_park, bool lingers)
 	return n;
 }
 
-static void explore(enum us_mode mode, bool can_park, uint64_t linger_usec)
+static void explore(enum us_mode mode, bool can_park, uint64_t unplug_delay_usec)
 {
 	static struct us_event events[128];
-	size_t n_events = alphabet(events, can_park, linger_usec > 0);
+	size_t n_events = alphabet(events, can_park, unplug_delay_usec > 0);
 	struct table table = { 0 };
 	struct state start;
 	struct us_pair_config config = {
@@ -191,18 +191,18 @@ static void explore(enum us_mode mode, bool can_park, uint64_t linger_usec)
 		.can_park = can_park,
 		.plug_usec = 2,
 		.ready_usec = 1,
-		.unplug_usec = 2 + linger_usec,
+		.unplug_usec = 2 + unplug_delay_usec,
 		.retry_usec = 1,
 		.steer_usec = 1,
 		.park_usec = 2,
-		.hold_plug_usec = 1,
-		.hold_unplug_usec = 1,
+		.park_plug_usec = 1,
+		.park_unplug_usec = 1,
 		.backoff_usec = 1,
 		.backoff_max_usec = 2,
 		.calm_usec = 1,
 		.reset_fresh_usec = 1,
-		.linger_usec = linger_usec,
-		.free_flips = 1,
+		.unplug_delay_usec = unplug_delay_usec,
+		.free_churn = 1,
 	};
 
 	shadow_init(&start, &config);
@@ -227,21 +227,21 @@ static void explore(enum us_mode mode, bool can_park, uint64_t linger_usec)
 	}
 	printf("%s%s%s: %zu states, %zu transitions, %zu liveness checks: invariants 1 to 6, 8, 9 "
 	       "hold\n",
-	       us_mode_name(mode), can_park ? ", parking" : "", linger_usec ? ", lingering" : "",
+	       us_mode_name(mode), can_park ? ", parking" : "", unplug_delay_usec ? ", lingering" : "",
 	       table.count, transitions, checks);
 	free(table.states);
 	free(table.buckets);
 }
 
 /* Each space by a process of its own: they share nothing. */
-static pid_t start(enum us_mode mode, bool can_park, uint64_t linger_usec)
+static pid_t start(enum us_mode mode, bool can_park, uint64_t unplug_delay_usec)
 {
 	pid_t pid;
 
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
-		explore(mode, can_park, linger_usec);
+		explore(mode, can_park, unplug_delay_usec);
 		exit(0);
 	}
 	return pid;

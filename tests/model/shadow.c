@@ -210,7 +210,7 @@ static const char *broken(const struct state *before, const struct us_event *eve
 		return "no deadline stays in the past";
 	if (find(effects, US_EFFECT_WATCH) && is->primary == US_PRIMARY_VISIBLE)
 		return "nobody looks for traffic where it is seen";
-	if (is->flips > is->config.free_flips + 8)
+	if (is->churn > is->config.free_churn + 8)
 		return "8: flips are bounded";
 	return NULL;
 }
@@ -251,7 +251,7 @@ static void print_state(const char *title, const struct state *state)
 	       p->steering || p->steer_retry ? us_path_name(p->steer_to) : "",
 	       us_vm_state_name(p->vm), us_guest_name(p->guest), p->driver_ok,
 	       p->guest_known ? "" : "?", p->hold, us_phase_name(us_pair_phase(p)), p->removing,
-	       p->assigned, us_why_text(p->why));
+	       p->assigned, us_cause_text(p->why));
 	printf("    shadow: capable=%d seen=%d in_vm=%d carried=%d owned=%d asked:%s%s%s%s%s\n",
 	       s->session_capable, s->guest_seen, s->maybe_in_vm, s->carried, s->owned,
 	       s->asked_reserve ? " reserve" : "", s->asked_plug ? " plug" : "",

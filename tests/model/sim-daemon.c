@@ -85,7 +85,7 @@ static void check_kept(struct us_daemon *daemon)
 	const struct us_host_vm *vm;
 
 	us_list_for_each (vm, &daemon->vms, link) {
-		char *fresh = us_state_text(vm);
+		char *fresh = us_state_vm_text(vm);
 
 		if (vm->saved && strcmp(vm->saved, fresh) != 0)
 			sim_break("what is saved is what is", "%s, not %s", vm->saved, fresh);
@@ -219,7 +219,7 @@ static void populate(int host)
 {
 	sim_daemon_start(host);
 	sim_call(host, "AttachVm", json_pack("{s:s, s:s}", "name", "web", "qmp", "/qmp"));
-	while (!sim_host_vm(host) || !us_vm_is_adopted(sim_host_vm(host)->vm))
+	while (!sim_host_vm(host) || !us_vmm_is_adopted(sim_host_vm(host)->vm))
 		sim_step(US_NEVER - 1);
 	for (unsigned pair = 0; pair < sim.config.pairs; pair++) {
 		add_pair(host, pair);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * net/steer.h and what belongs to it: the switch of each host, as far as frames for the pairs
+ * net/steer/steer.h and what belongs to it: the switch of each host, as far as frames for the pairs
  * go, and who watches for the guest's. Frames themselves are not simulated.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "net/announce.h"
-#include "net/changes.h"
-#include "net/drain.h"
-#include "net/link.h"
-#include "net/mirror.h"
+#include "net/presence/announce.h"
+#include "net/netlink/changes.h"
+#include "net/undelivered/drain.h"
+#include "net/netlink/link.h"
+#include "net/undelivered/capture.h"
 #include "pci/vfio.h"
 #include "sim.h"
 
@@ -205,7 +205,7 @@ void us_steer_drop_park(struct us_steer *steer)
 {
 }
 
-int us_steer_deliver(struct us_steer *steer, const struct us_park_frame *frame,
+int us_steer_deliver(struct us_steer *steer, const struct us_frame *frame,
 		     struct us_reason *reason)
 {
 	return 0;
@@ -216,60 +216,60 @@ void us_steer_counts(const struct us_steer *steer, struct us_park_counts *ret_co
 	*ret_counts = (struct us_park_counts){ 0 };
 }
 
-void us_park_listen(struct us_park *park, us_park_each_t each, void *userdata)
+void us_park_set_observer(struct us_park *park, us_park_frame_fn each, void *userdata)
 {
 }
 
-bool us_park_put(struct us_park *park, const struct us_park_frame *frame, bool is_earlier)
-{
-	return true;
-}
-
-bool us_park_take(struct us_park *park, us_park_each_t each, void *userdata)
+bool us_park_put(struct us_park *park, const struct us_frame *frame, bool is_earlier)
 {
 	return true;
 }
 
-int us_mirror_new(struct us_mirror **ret_mirror, sd_event *event, const char *port,
+bool us_park_take(struct us_park *park, us_park_frame_fn each, void *userdata)
+{
+	return true;
+}
+
+int us_capture_new(struct us_capture **ret_mirror, sd_event *event, const char *port,
 		  const uint8_t mac[6], int queue, struct us_reason *reason)
 {
 	*ret_mirror = sim_keep(1);
 	return 0;
 }
 
-void us_mirror_free(struct us_mirror *mirror)
+void us_capture_free(struct us_capture *mirror)
 {
 }
 
-bool us_mirror_has(struct us_mirror *mirror, const struct us_park_frame *frame)
+bool us_capture_has(struct us_capture *mirror, const struct us_frame *frame)
 {
 	return false;
 }
 
-const struct us_park_frame *us_mirror_before(struct us_mirror *mirror,
-					     const struct us_park_frame *next)
+const struct us_frame *us_capture_before(struct us_capture *mirror,
+					     const struct us_frame *next)
 {
 	return NULL;
 }
 
-uint64_t us_mirror_newest(struct us_mirror *mirror, const struct us_park_frame *next)
+uint64_t us_capture_newest(struct us_capture *mirror, const struct us_frame *next)
 {
 	return 0;
 }
 
-uint64_t us_mirror_number(struct us_mirror *mirror, const uint8_t *start, size_t length,
-			  const struct us_park_frame *next)
+uint64_t us_capture_number(struct us_capture *mirror, const uint8_t *start, size_t length,
+			  const struct us_frame *next)
 {
 	return 0;
 }
 
-bool us_mirror_counts(struct us_mirror *mirror, uint64_t number, uint64_t last)
+bool us_capture_took_one_buffer_each(struct us_capture *mirror, uint64_t number, uint64_t last)
 {
 	return false;
 }
 
-int us_mirror_after(struct us_mirror *mirror, uint64_t number, const struct us_park_frame *next,
-		    const struct us_park_frame **ret_frames, size_t max)
+int us_capture_after(struct us_capture *mirror, uint64_t number, const struct us_frame *next,
+		    const struct us_frame **ret_frames, size_t max)
 {
 	return 0;
 }
@@ -285,7 +285,7 @@ void us_claims_free(struct us_claims *claims)
 {
 }
 
-bool us_claims_text(struct us_claims *claims, size_t i, char ret_text[US_ADDRESS_TEXT_MAX])
+bool us_claims_address(struct us_claims *claims, size_t i, char ret_text[US_ADDRESS_TEXT_MAX])
 {
 	return false;
 }
@@ -301,7 +301,7 @@ void us_announce_free(struct us_announce *announce)
 {
 }
 
-void us_announce_add(struct us_announce *announce, const char *text)
+void us_announce_add_address(struct us_announce *announce, const char *text)
 {
 }
 

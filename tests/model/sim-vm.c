@@ -47,16 +47,16 @@ struct request {
 	bool is_answered, is_refused, is_done, is_called_off;
 	int r;
 	const char *why;
-	us_vm_done_fn done;
-	us_vm_standby_fn inspected;
-	us_vm_progress_fn queried;
-	us_vm_received_fn received;
+	us_vmm_done_fn done;
+	us_vmm_standby_fn inspected;
+	us_vmm_progress_fn queried;
+	us_vmm_last_frame_fn received;
 	void *userdata;
 };
 
 struct us_vm {
 	int host;
-	const struct us_vm_handler *handler;
+	const struct us_vmm_handler *handler;
 	void *userdata;
 	bool is_freed, is_adopted, was_adopted, is_known_gone;
 	unsigned connection; /* counts them */
@@ -89,7 +89,7 @@ static int pair_of(const char *device)
 
 /* ---- What the monitor says, in its order ---- */
 
-static void emit(struct us_vm *vm, struct us_vm_event event)
+static void emit(struct us_vm *vm, struct us_vmm_event event)
 {
 	event.state = vm->state;
 	event.transfer = vm->transfer;
@@ -118,7 +118,7 @@ static void set_state(struct us_vm *vm, enum us_vm_state state)
 	if (vm->state == state)
 		return;
 	vm->state = state;
-	emit(vm, (struct us_vm_event){ .type = US_VM_STATE });
+	emit(vm, (struct us_vmm_event){ .type = US_VMM_STATE });
 }
 
 static void set_guest(struct us_vm *vm, unsigned pair, enum us_guest guest, bool is_ok)
@@ -129,7 +129,7 @@ static void set_guest(struct us_vm *vm, unsigned pair, enum us_guest guest, bool
 	vm->is_told[pair] = true;
 	vm->guest[pair] = guest;
 	vm->is_ok[pair] = is_ok;
-	emit(vm, (struct us_vm_event){ .type = US_VM_GUEST,
+	emit(vm, (struct us_vmm_event){ .type = US_VMM_GUEST,
 				       .guest = guest,
 				       .driver_ok = is_ok,
 				       .device = standbys[pair] });
@@ -137,7 +137,7 @@ static void set_guest(struct us_vm *vm, unsigned pair, enum us_guest guest, bool
 
 static void tell_reset(struct us_vm *vm, const struct news *news)
 {
-	emit(vm, (struct us_vm_event){ .type = US_VM_RESET,
+	emit(vm, (struct us_vmm_event){ .type = US_VMM_RESET,
 				       .by_guest = news->by_guest,
 				       .age_usec = sim.now_usec - news->sent_usec });
 	for (unsigned pair = 0; pair < sim.config.pairs; pair++)
@@ -153,7 +153,7 @@ static void on_news(void *object, unsigned argument)
 		return;
 	switch (news->kind) {
 	case NEWS_TRACE:
-		emit(vm, (struct us_vm_event){ .type = US_VM_TRACE,
+		emit(vm, (struct us_vmm_event){ .type = US_VMM_TRACE,
 					       .name = news->name,
 					       .age_usec = sim.now_usec - news->sent_usec });
 		break;
@@ -167,10 +167,10 @@ static void on_news(void *object, unsigned argument)
 		if (vm->transfer == news->transfer)
 			break;
 		vm->transfer = news->transfer;
-		emit(vm, (struct us_vm_event){ .type = US_VM_TRANSFER });
+		emit(vm, (struct us_vmm_event){ .type = US_VMM_TRANSFER });
 		break;
 	case NEWS_DELETED:
-		emit(vm, (struct us_vm_event){ .type = US_VM_DELETED,
+		emit(vm, (struct us_vmm_event){ .type = US_VMM_DELETED,
 					       .device = primaries[news->pair] });
 		break;
 	case NEWS_LOOK:
@@ -301,7 +301,7 @@ static struct us_transfer_progress progress_of(const struct us_vm *vm)
 static void answer(struct request *request, int r, const char *why)
 {
 	struct us_transfer_progress progress;
-	struct us_standby standby = { .mac = { 2, 0, 0, 0, 0, request->pair + 1 },
+	struct us_vmm_standby standby = { .mac = { 2, 0, 0, 0, 0, request->pair + 1 },
 				      .queue_pairs = 1,
 				      .mtu = 1500,
 				      .offers_standby = true };
@@ -432,7 +432,7 @@ static struct request *ask(struct us_vm *vm, enum kind kind, int pair, void *use
 	return request;
 }
 
-static int ask_done(struct us_vm *vm, enum kind kind, const char *device, us_vm_done_fn done,
+static int ask_done(struct us_vm *vm, enum kind kind, const char *device, us_vmm_done_fn done,
 		    void *userdata)
 {
 	int pair = device ? pair_of(device) : 0;
@@ -445,7 +445,7 @@ static int ask_done(struct us_vm *vm, enum kind kind, const char *device, us_vm_
 	return 0;
 }
 
-int us_vm_inspect(struct us_vm *vm, const char *device, us_vm_standby_fn done, void *userdata)
+int us_vmm_inspect(struct us_vm *vm, const char *device, us_vmm_standby_fn done, void *userdata)
 {
 	if (!vm->is_adopted)
 		return -ENOTCONN;
@@ -453,7 +453,7 @@ int us_vm_inspect(struct us_vm *vm, const char *device, us_vm_standby_fn done, v
 	return 0;
 }
 
-int us_vm_plug(struct us_vm *vm, const struct us_plug *plug, us_vm_done_fn done, void *userdata)
+int us_vmm_plug(struct us_vm *vm, const struct us_plug *plug, us_vmm_done_fn done, void *userdata)
 {
 	unsigned pair = pair_of(plug->id);
 
@@ -479,7 +479,7 @@ static void call_off_plug(struct us_vm *vm, unsigned pair)
 	}
 }
 
-int us_vm_unplug(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata)
+int us_vmm_unplug(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata)
 {
 	if (strncmp(id, "understudy-", 11) != 0)
 		sim_break("5: the standby is never unplugged", "unplug of %s", id);
@@ -487,24 +487,24 @@ int us_vm_unplug(struct us_vm *vm, const char *id, us_vm_done_fn done, void *use
 	return ask_done(vm, REQUEST_UNPLUG, id, done, userdata);
 }
 
-int us_vm_has_device(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata)
+int us_vmm_has_device(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata)
 {
 	return ask_done(vm, REQUEST_HAS, id, done, userdata);
 }
 
 /* By ACPI: not at all. */
-int us_vm_query_linger(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata)
+int us_vmm_query_unplug_delay(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata)
 {
 	return -ENOTCONN;
 }
 
-int us_vm_reset(struct us_vm *vm, us_vm_done_fn done, void *userdata)
+int us_vmm_reset(struct us_vm *vm, us_vmm_done_fn done, void *userdata)
 {
 	return ask_done(vm, REQUEST_RESET, NULL, done, userdata);
 }
 
-int us_vm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vm_before_fn before,
-			     us_vm_done_fn done, void *userdata)
+int us_vmm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vmm_settings_fn before,
+			     us_vmm_done_fn done, void *userdata)
 {
 	int r = ask_done(vm, REQUEST_CONFIGURE, NULL, done, userdata);
 
@@ -514,13 +514,13 @@ int us_vm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vm_bef
 }
 
 /* Nothing is ever set. */
-int us_vm_restore_transfer(struct us_vm *vm, const json_t *before, us_vm_done_fn done,
+int us_vmm_restore_transfer(struct us_vm *vm, const json_t *before, us_vmm_done_fn done,
 			   void *userdata)
 {
 	return -ENOTCONN;
 }
 
-int us_vm_start_transfer(struct us_vm *vm, const char *uri, us_vm_done_fn done, void *userdata)
+int us_vmm_start_transfer(struct us_vm *vm, const char *uri, us_vmm_done_fn done, void *userdata)
 {
 	if (!vm->is_adopted)
 		return -ENOTCONN;
@@ -534,23 +534,23 @@ int us_vm_start_transfer(struct us_vm *vm, const char *uri, us_vm_done_fn done, 
 	return 0;
 }
 
-int us_vm_cancel_transfer(struct us_vm *vm, us_vm_done_fn done, void *userdata)
+int us_vmm_cancel_transfer(struct us_vm *vm, us_vmm_done_fn done, void *userdata)
 {
 	return ask_done(vm, REQUEST_CANCEL, NULL, done, userdata);
 }
 
-int us_vm_listen_transfer(struct us_vm *vm, const char *address, us_vm_done_fn done, void *userdata)
+int us_vmm_listen_transfer(struct us_vm *vm, const char *address, us_vmm_done_fn done, void *userdata)
 {
 	return ask_done(vm, REQUEST_LISTEN, NULL, done, userdata);
 }
 
-void us_vm_stop_listening(struct us_vm *vm)
+void us_vmm_stop_listening(struct us_vm *vm)
 {
 	if (sim_is_alive())
 		qemu_of(vm)->is_listening = false;
 }
 
-int us_vm_query_transfer(struct us_vm *vm, us_vm_progress_fn done, void *userdata)
+int us_vmm_query_transfer(struct us_vm *vm, us_vmm_progress_fn done, void *userdata)
 {
 	if (!vm->is_adopted)
 		return -ENOTCONN;
@@ -558,8 +558,8 @@ int us_vm_query_transfer(struct us_vm *vm, us_vm_progress_fn done, void *userdat
 	return 0;
 }
 
-int us_vm_query_received(struct us_vm *vm, const char *device, unsigned queue_pair,
-			 us_vm_received_fn done, void *userdata)
+int us_vmm_query_last_frame(struct us_vm *vm, const char *device, unsigned queue_pair,
+			 us_vmm_last_frame_fn done, void *userdata)
 {
 	if (!vm->is_adopted)
 		return -ENOTCONN;
@@ -586,11 +586,11 @@ static void refuse(struct us_vm *vm)
 	if (vm->was_adopted)
 		connect_later(vm, RECONNECT_LATER_USEC);
 	if (vm->was_adopted && is_news)
-		emit(vm, (struct us_vm_event){ .type = US_VM_LOST,
+		emit(vm, (struct us_vmm_event){ .type = US_VMM_LOST,
 					       .exited = true,
 					       .reason = "no QEMU listens there" });
 	else if (!vm->was_adopted)
-		emit(vm, (struct us_vm_event){ .type = US_VM_REFUSED,
+		emit(vm, (struct us_vmm_event){ .type = US_VMM_REFUSED,
 					       .exited = true,
 					       .reason = "no QEMU listens there" });
 }
@@ -617,7 +617,7 @@ static void on_connected(void *object, unsigned connection)
 	vm->transfer = qemu->transfer;
 	vm->asked_due = vm->told_due = 0;
 	memset(vm->is_told, 0, sizeof(vm->is_told));
-	emit(vm, (struct us_vm_event){ .type = US_VM_ADOPTED });
+	emit(vm, (struct us_vmm_event){ .type = US_VMM_ADOPTED });
 	for (unsigned pair = 0; pair < sim.config.pairs && !vm->is_freed; pair++)
 		sim_monitor_look(vm->host, pair, SIM_LATENCY_USEC);
 }
@@ -641,7 +641,7 @@ static void on_cut(void *object, unsigned connection)
 	if (vm->is_freed)
 		return;
 	connect_later(vm, RECONNECT_USEC);
-	emit(vm, (struct us_vm_event){ .type = US_VM_LOST, .reason = "the monitor is gone" });
+	emit(vm, (struct us_vmm_event){ .type = US_VMM_LOST, .reason = "the monitor is gone" });
 }
 
 void sim_monitor_cut(int host)
@@ -653,8 +653,8 @@ void sim_monitor_cut(int host)
 		sim_at_host(host, sim.now_usec, on_cut, vm, vm->connection);
 }
 
-int us_vm_new(struct us_vm **ret_vm, sd_event *event, const char *name, const char *monitor_path,
-	      const struct us_vm_handler *handler, void *userdata)
+int us_vmm_new(struct us_vm **ret_vm, sd_event *event, const char *name, const char *monitor_path,
+	      const struct us_vmm_handler *handler, void *userdata)
 {
 	struct us_vm *vm = sim_keep(sizeof(*vm));
 
@@ -666,7 +666,7 @@ int us_vm_new(struct us_vm **ret_vm, sd_event *event, const char *name, const ch
 	return 0;
 }
 
-void us_vm_free(struct us_vm *vm)
+void us_vmm_free(struct us_vm *vm)
 {
 	if (!vm)
 		return;
@@ -675,32 +675,32 @@ void us_vm_free(struct us_vm *vm)
 		qemu_of(vm)->monitor = NULL;
 }
 
-void us_vm_connect(struct us_vm *vm)
+void us_vmm_connect(struct us_vm *vm)
 {
 	connect_later(vm, ADOPT_USEC);
 }
 
-bool us_vm_is_adopted(const struct us_vm *vm)
+bool us_vmm_is_adopted(const struct us_vm *vm)
 {
 	return vm->is_adopted;
 }
 
-const char *us_vm_version(const struct us_vm *vm)
+const char *us_vmm_version(const struct us_vm *vm)
 {
 	return "8.2.0";
 }
 
-int us_vm_pidfd(const struct us_vm *vm)
+int us_vmm_pidfd(const struct us_vm *vm)
 {
 	return 0;
 }
 
-int us_vm_pid(const struct us_vm *vm)
+int us_vmm_pid(const struct us_vm *vm)
 {
 	return vm->is_adopted ? 1000 + vm->host : 0;
 }
 
-int us_vm_watch(struct us_vm *vm, const char *device)
+int us_vmm_track_guest(struct us_vm *vm, const char *device)
 {
 	unsigned pair = pair_of(device);
 
@@ -711,7 +711,7 @@ int us_vm_watch(struct us_vm *vm, const char *device)
 	return 0;
 }
 
-void us_vm_unwatch(struct us_vm *vm, const char *device)
+void us_vmm_untrack_guest(struct us_vm *vm, const char *device)
 {
 	vm->is_watched[pair_of(device)] = false;
 }

@@ -142,7 +142,7 @@ static void on_call(void *object, unsigned argument)
 		json_decref(parameters);
 		return;
 	}
-	for (const struct us_method *method = us_daemon_methods; method->name; method++)
+	for (const struct us_method *method = us_rpc_methods; method->name; method++)
 		if (strcmp(method->name, call->method) == 0)
 			method->handle(daemon, call, parameters);
 	json_decref(parameters);

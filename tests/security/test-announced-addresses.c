@@ -9,9 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/announce.h"
-#include "net/claims.h"
-#include "net/frame.h"
+#include "net/presence/announce.h"
+#include "net/presence/claims.h"
+#include "net/frame/frame.h"
 #include "testbed.h"
 
 static const uint8_t neighbour[6] = { 2, 9, 9, 9, 9, 9 };
@@ -75,7 +75,7 @@ static void expect_none(struct bed *bed)
 {
 	char text[US_ADDRESS_TEXT_MAX];
 
-	if (us_claims_text(bed->claims, 0, text))
+	if (us_claims_address(bed->claims, 0, text))
 		fail_msg("%s would be announced", text);
 }
 
@@ -83,7 +83,7 @@ static void expect(struct bed *bed, size_t i, const char *address)
 {
 	char text[US_ADDRESS_TEXT_MAX] = "nothing";
 
-	us_claims_text(bed->claims, i, text);
+	us_claims_address(bed->claims, i, text);
 	assert_string_equal(text, address);
 }
 
@@ -97,7 +97,7 @@ static void test_what_the_guest_says(void **state)
 	come_in(bed->guest, frame, us_frame_advertisement(frame, guest_mac, ipv6));
 	expect(bed, 0, "192.0.2.7");
 	expect(bed, 1, "fe80::ff:fe00:1");
-	assert_false(us_claims_text(bed->claims, 2, (char[US_ADDRESS_TEXT_MAX]){ 0 }));
+	assert_false(us_claims_address(bed->claims, 2, (char[US_ADDRESS_TEXT_MAX]){ 0 }));
 }
 
 /* Requests and answers that name the guest's MAC, from a neighbour's tap and from the wire. */

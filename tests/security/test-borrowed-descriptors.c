@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "net/drain.h"
+#include "net/undelivered/drain.h"
 #include "testbed.h"
 
 enum {

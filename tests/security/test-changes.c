@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/changes.h"
+#include "net/netlink/changes.h"
 #include "testbed.h"
 #include "util/priority.h"
 

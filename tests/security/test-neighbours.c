@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "net/neighbours.h"
+#include "net/vf/neighbours.h"
 #include "testbed.h"
 
 #define MAC(n) "02:00:00:00:00:" n
@@ -81,7 +81,7 @@ static int follow(struct bed *bed, struct us_reason *reason)
 		.port_count = bed->port_count,
 	};
 
-	return us_neighbours_follow(bed->neighbours, &rules, reason);
+	return us_neighbours_update(bed->neighbours, &rules, reason);
 }
 
 static size_t count_listened(const char *mac)

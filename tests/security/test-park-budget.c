@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "net/park.h"
+#include "net/steer/park.h"
 #include "testbed.h"
 
 enum {
@@ -63,7 +63,7 @@ static int teardown(void **state)
 static unsigned int fill(struct us_park *park)
 {
 	static const uint8_t bytes[LENGTH];
-	const struct us_park_frame frame = { .bytes = bytes, .length = sizeof(bytes) };
+	const struct us_frame frame = { .bytes = bytes, .length = sizeof(bytes) };
 	unsigned int count = 0;
 
 	while (us_park_put(park, &frame, true))
@@ -71,7 +71,7 @@ static unsigned int fill(struct us_park *park)
 	return count;
 }
 
-static void forget(void *userdata, const struct us_park_frame *frame)
+static void forget(void *userdata, const struct us_frame *frame)
 {
 }
 

@@ -15,7 +15,7 @@
 
 #include "../unit/pci/tree.h"
 #include "daemon/daemon.h"
-#include "daemon/vf/vf-job.h"
+#include "daemon/vf/job.h"
 #include "exclusive.h"
 
 static struct us_daemon daemon_of_test;
@@ -112,12 +112,12 @@ static void test_return_then_hold(void **state)
 
 	exclusive_open();
 	start(US_VF_JOB_RETURN, &reserved);
-	start(US_VF_JOB_HOLD, &reserved);
+	start(US_VF_JOB_OPEN_GROUP, &reserved);
 	run_until(1);
 	exclusive_close();
 	run_until(2);
 	assert_result(0, US_VF_JOB_RETURN, -ECANCELED, false);
-	assert_result(1, US_VF_JOB_HOLD, 0, true);
+	assert_result(1, US_VF_JOB_OPEN_GROUP, 0, true);
 	assert_int_equal(us_reserved_find(records, "/run/one", "a", &still), 0);
 }
 
@@ -127,13 +127,13 @@ static void test_hold_then_return(void **state)
 	struct us_reserved reserved = reserve(), still;
 
 	exclusive_open();
-	start(US_VF_JOB_HOLD, &reserved);
+	start(US_VF_JOB_OPEN_GROUP, &reserved);
 	start(US_VF_JOB_RETURN, &reserved);
 	assert_true(us_vf_job_is_due(&daemon_of_test, "a"));
 	run_until(1);
 	exclusive_close();
 	run_until(2);
-	assert_result(0, US_VF_JOB_HOLD, -ECANCELED, false);
+	assert_result(0, US_VF_JOB_OPEN_GROUP, -ECANCELED, false);
 	assert_result(1, US_VF_JOB_RETURN, 0, false);
 	assert_false(us_vf_job_is_due(&daemon_of_test, "a"));
 	assert_int_equal(us_reserved_find(records, "/run/one", "a", &still), -ENOENT);
@@ -144,12 +144,12 @@ static void test_none_overtakes(void **state)
 {
 	struct us_reserved reserved = reserve(), still;
 
-	start(US_VF_JOB_HOLD, &reserved);
-	start(US_VF_JOB_HOLD, &reserved);
+	start(US_VF_JOB_OPEN_GROUP, &reserved);
+	start(US_VF_JOB_OPEN_GROUP, &reserved);
 	start(US_VF_JOB_RETURN, &reserved);
 	run_until(3);
-	assert_int_equal(results[0].type, US_VF_JOB_HOLD);
-	assert_int_equal(results[1].type, US_VF_JOB_HOLD);
+	assert_int_equal(results[0].type, US_VF_JOB_OPEN_GROUP);
+	assert_int_equal(results[1].type, US_VF_JOB_OPEN_GROUP);
 	assert_result(2, US_VF_JOB_RETURN, 0, false);
 	assert_int_equal(us_reserved_find(records, "/run/one", "a", &still), -ENOENT);
 }

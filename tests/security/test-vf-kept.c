@@ -39,7 +39,7 @@ static const struct us_pool pool = { .name = "fast",
 				     .sources = { { US_POOL_PF, "eth7" } } };
 
 static unsigned restores;
-static char restored_as[US_RESERVED_FOUND_SIZE];
+static char restored_as[US_RESERVED_ORIGINAL_SIZE];
 
 static int restore(const struct us_reserved *reserved, struct us_reason *reason)
 {

@@ -8,10 +8,10 @@
 #include "daemon/daemon.h"
 
 struct daemon_row {
-	uint64_t vms, pairs, clients, started_usec, cpu_usec, resident_bytes, events_dropped;
+	uint64_t vms, pairs, clients, started_usec, cpu_usec, resident_bytes, dropped_events;
 	struct us_park_budget parked;
 	struct us_server_counts server;
-	struct us_durations durations[US_TRANSITION_N];
+	struct us_transition_durations durations[US_TRANSITION_N];
 };
 
 struct vm_row {
@@ -30,7 +30,7 @@ struct pair_row {
 	struct us_pair_counts counts;
 };
 
-struct us_metrics {
+struct us_metrics_reader {
 	struct us_list link;
 	uid_t uid;
 	struct daemon_row of_daemon;

@@ -28,7 +28,7 @@ enum us_transition {
 	US_TRANSITION_N
 };
 
-enum us_result {
+enum us_transition_result {
 	US_RESULT_DONE,
 	US_RESULT_WITHDRAWN,	/* something else was wanted before it was done */
 	US_RESULT_VM_LOST,	/* the VM ended, or its monitor went away */
@@ -39,7 +39,7 @@ enum us_result {
 };
 
 const char *us_transition_name(enum us_transition transition);
-const char *us_result_name(enum us_result result);
+const char *us_transition_result_name(enum us_transition_result result);
 
 struct us_pair_counts {
 	uint32_t results[US_TRANSITION_N][US_RESULT_N];
@@ -55,53 +55,53 @@ struct us_vm_counts {
 };
 
 enum {
-	US_BUCKETS = 12, /* the last one has no bound */
+	US_TRANSITION_BUCKETS = 12, /* the last one has no bound */
 };
 
 /* How long the transitions took that were done, of all pairs. */
-struct us_durations {
-	uint64_t buckets[US_BUCKETS]; /* each without those before it */
+struct us_transition_durations {
+	uint64_t buckets[US_TRANSITION_BUCKETS]; /* each without those before it */
 	uint64_t usec;
 };
 
 /* The bounds of all buckets but the last. */
-extern const uint64_t us_bucket_usec[US_BUCKETS - 1];
+extern const uint64_t us_transition_bucket_usec[US_TRANSITION_BUCKETS - 1];
 
 /* A pair's engine made a step, for @event; it was @before. */
-void us_count_step(struct us_host_pair *pair, const struct us_pair *before,
+void us_metrics_count_step(struct us_host_pair *pair, const struct us_pair *before,
 		   const struct us_event *event);
 
 /* ---- metrics.c: telling ---- */
 
-struct us_metrics;
+struct us_metrics_reader;
 
 enum {
 	US_METRICS_READERS = 16,	    /* at a time */
 	US_METRICS_READERS_OF_USER = 4,	    /* … of one user other than root, by either way */
-	US_METRICS_PIECE = 16 * 1024,	    /* what to read at once: some 100 microseconds */
-	US_METRICS_USEC = 10 * 1000 * 1000, /* … and all, at the latest */
+	US_METRICS_PIECE_BYTES = 16 * 1024,	    /* what to read at once: some 100 microseconds */
+	US_METRICS_READ_USEC = 10 * 1000 * 1000, /* … and all, at the latest */
 };
 
 /* Takes the numbers down, for @uid. 0, -EBUSY (too many readers), or -ENOMEM. */
-int us_metrics_new(struct us_metrics **ret_metrics, struct us_daemon *daemon, uid_t uid);
-/* The next whole lines, no more than @size (at least US_METRICS_PIECE) bytes; 0: that was all. */
-size_t us_metrics_read(struct us_metrics *metrics, char *text, size_t size);
-void us_metrics_free(struct us_metrics *metrics);
-US_DEFINE_CLEANUP(struct us_metrics *, us_metrics_free)
+int us_metrics_reader_new(struct us_metrics_reader **ret_metrics, struct us_daemon *daemon, uid_t uid);
+/* The next whole lines, no more than @size (at least US_METRICS_PIECE_BYTES) bytes; 0: that was all. */
+size_t us_metrics_reader_read(struct us_metrics_reader *metrics, char *text, size_t size);
+void us_metrics_reader_free(struct us_metrics_reader *metrics);
+US_DEFINE_CLEANUP(struct us_metrics_reader *, us_metrics_reader_free)
 
 /* Answers GetMetrics. */
-void us_metrics_call(struct us_daemon *daemon, struct us_call *call);
+void us_metrics_answer(struct us_daemon *daemon, struct us_call *call);
 
 /* ---- scrape.c: serving, over HTTP ---- */
 
-struct us_scrape;
+struct us_metrics_server;
 
 /*
  * Serves GET /metrics on @address: "unix:PATH", or "127.0.0.1:PORT" or "[::1]:PORT"; nothing that
  * other hosts reach. Or, if @address is NULL, on the listening socket @fd (taken), of the same
  * kinds.
  */
-int us_scrape_new(struct us_scrape **ret_scrape, struct us_daemon *daemon, const char *address,
+int us_metrics_server_new(struct us_metrics_server **ret_scrape, struct us_daemon *daemon, const char *address,
 		  int fd, struct us_reason *reason);
-void us_scrape_free(struct us_scrape *scrape);
-US_DEFINE_CLEANUP(struct us_scrape *, us_scrape_free)
+void us_metrics_server_free(struct us_metrics_server *scrape);
+US_DEFINE_CLEANUP(struct us_metrics_server *, us_metrics_server_free)

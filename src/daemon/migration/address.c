@@ -30,7 +30,7 @@ static bool is_one(const struct sockaddr *address)
 	       is_one_ipv4(ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr));
 }
 
-int us_address_check(const char *text, struct us_reason *reason)
+int us_migration_address_check(const char *text, struct us_reason *reason)
 {
 	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM };
 	struct addrinfo *found;

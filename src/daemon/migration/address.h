@@ -5,4 +5,4 @@
 #include "util/error.h"
 
 /* Refused, in words: no IP address, or one that stands for several hosts or interfaces. */
-int us_address_check(const char *text, struct us_reason *reason);
+int us_migration_address_check(const char *text, struct us_reason *reason);

@@ -13,9 +13,9 @@
 
 #include "util/crash-point.h"
 #include "daemon/migration/handoff.h"
-#include "daemon/migration/unread.h"
-#include "net/frame.h"
-#include "net/offload.h"
+#include "daemon/migration/stop-frames.h"
+#include "net/frame/frame.h"
+#include "net/frame/offload.h"
 #include "util/base64.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -55,44 +55,44 @@ struct us_handoff {
 /* ---- Before the stop ---- */
 
 static const char *const at_stop_names[] = {
-	[US_AT_STOP_NOTHING] = NULL,
-	[US_AT_STOP_DRAIN] = "drain",
-	[US_AT_STOP_PREDICT] = "predict",
+	[US_STOP_METHOD_NONE] = NULL,
+	[US_STOP_METHOD_DRAIN] = "drain",
+	[US_STOP_METHOD_PREDICT] = "predict",
 };
-_Static_assert(US_ARRAY_LENGTH(at_stop_names) == US_AT_STOP_N, "a name for each");
+_Static_assert(US_ARRAY_LENGTH(at_stop_names) == US_STOP_METHOD_N, "a name for each");
 
-const char *us_at_stop_name(enum us_at_stop at_stop)
+const char *us_stop_method_name(enum us_stop_method at_stop)
 {
 	return at_stop_names[at_stop];
 }
 
 struct us_drain_process us_handoff_process(const struct us_host_pair *pair)
 {
-	return (struct us_drain_process){ .pidfd = us_vm_pidfd(pair->vm->vm),
-					  .pid = us_vm_pid(pair->vm->vm) };
+	return (struct us_drain_process){ .pidfd = us_vmm_pidfd(pair->vm->vm),
+					  .pid = us_vmm_pid(pair->vm->vm) };
 }
 
-static void predict(struct us_host_pair *pair, enum us_at_stop before, const char *why)
+static void predict(struct us_host_pair *pair, enum us_stop_method before, const char *why)
 {
-	pair->at_stop = US_AT_STOP_PREDICT;
-	if (before != US_AT_STOP_PREDICT)
+	pair->at_stop = US_STOP_METHOD_PREDICT;
+	if (before != US_STOP_METHOD_PREDICT)
 		us_log(LOG_WARNING,
 		       "%s: at a migration frames will be parked before the stop, as "
 		       "predicted, and not drained after it: %s",
 		       pair->name, why);
 }
 
-void us_handoff_probe(struct us_host_pair *pair)
+void us_stop_method_probe(struct us_host_pair *pair)
 {
 	struct us_drain_process process = us_handoff_process(pair);
-	enum us_at_stop before = pair->at_stop;
+	enum us_stop_method before = pair->at_stop;
 	struct us_reason reason = { .text = "" };
 
-	pair->at_stop = US_AT_STOP_NOTHING;
+	pair->at_stop = US_STOP_METHOD_NONE;
 	if (process.pid <= 0 || !pair->engine.config.can_park)
 		return;
 	if (us_drain_check(&process, &reason) == 0)
-		pair->at_stop = US_AT_STOP_DRAIN;
+		pair->at_stop = US_STOP_METHOD_DRAIN;
 	else
 		predict(pair, before, reason.text);
 }
@@ -105,14 +105,14 @@ static void on_queues(void *userdata, int r, const char *why)
 		predict(pair, pair->at_stop, why);
 }
 
-void us_handoff_look(struct us_host_pair *pair)
+void us_stop_method_prepare(struct us_host_pair *pair)
 {
 	struct us_drain_process process = us_handoff_process(pair);
 	struct us_reason reason = { .text = "" };
 	int r;
 
-	us_handoff_probe(pair);
-	if (pair->at_stop != US_AT_STOP_DRAIN || pair->drain)
+	us_stop_method_probe(pair);
+	if (pair->at_stop != US_STOP_METHOD_DRAIN || pair->drain)
 		return;
 	r = us_drain_new(&pair->drain, pair->vm->daemon->loop, &process, pair->port, on_queues,
 			 pair, &reason);
@@ -120,9 +120,9 @@ void us_handoff_look(struct us_host_pair *pair)
 		predict(pair, pair->at_stop, r < 0 ? us_strerror(r) : reason.text);
 }
 
-enum us_at_stop us_handoff_at_stop(const struct us_host_vm *vm)
+enum us_stop_method us_stop_method_of_vm(const struct us_host_vm *vm)
 {
-	enum us_at_stop at_stop = US_AT_STOP_NOTHING;
+	enum us_stop_method at_stop = US_STOP_METHOD_NONE;
 	const struct us_host_pair *pair;
 
 	us_list_for_each (pair, &vm->pairs, link)
@@ -131,7 +131,7 @@ enum us_at_stop us_handoff_at_stop(const struct us_host_vm *vm)
 	return at_stop;
 }
 
-void us_handoff_expect_stop(struct us_host_vm *vm, bool is_near)
+void us_guest_stop_expect(struct us_host_vm *vm, bool is_near)
 {
 	if (is_near == (vm->expected_usec > 0))
 		return;
@@ -147,11 +147,11 @@ static void expect(struct us_host_pair *pair)
 	int r = us_steer_make_park(pair->steer, &reason);
 
 	if (r == 0 && !pair->unread)
-		r = us_unread_new(&pair->unread, pair, &reason);
+		r = us_stop_frames_new(&pair->unread, pair, &reason);
 	if (r != 0)
 		us_log(LOG_WARNING, "%s: frames between the hosts may be lost: %s", pair->name,
 		       r < 0 ? us_strerror(r) : reason.text);
-	if (pair->at_stop == US_AT_STOP_DRAIN && !(pair->drain && us_drain_is_ready(pair->drain)))
+	if (pair->at_stop == US_STOP_METHOD_DRAIN && !(pair->drain && us_drain_is_ready(pair->drain)))
 		predict(pair, pair->at_stop, "QEMU's descriptors take too long to be looked at");
 	if (pair->claims)
 		return;
@@ -161,7 +161,7 @@ static void expect(struct us_host_pair *pair)
 		       r < 0 ? us_strerror(r) : reason.text);
 }
 
-void us_handoff_expected(struct us_host_vm *vm)
+void us_guest_stop_prepare(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
@@ -170,12 +170,12 @@ void us_handoff_expected(struct us_host_vm *vm)
 			expect(pair);
 }
 
-void us_handoff_over(struct us_host_vm *vm)
+void us_guest_stop_forget(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
 	us_list_for_each (pair, &vm->pairs, link) {
-		us_unread_free(US_STEAL(pair->unread));
+		us_stop_frames_free(US_STEAL(pair->unread));
 		us_drain_free(US_STEAL(pair->drain));
 		us_claims_free(US_STEAL(pair->claims));
 		if (pair->steer)
@@ -190,7 +190,7 @@ static json_t *addresses_json(const struct us_host_pair *pair)
 	char text[US_ADDRESS_TEXT_MAX];
 	json_t *addresses = json_array();
 
-	for (size_t i = 0; pair->claims && us_claims_text(pair->claims, i, text); i++)
+	for (size_t i = 0; pair->claims && us_claims_address(pair->claims, i, text); i++)
 		json_array_append_new(addresses, json_string(text));
 	return addresses;
 }
@@ -216,7 +216,7 @@ static void on_resumption_told(void *userdata, const char *error, const json_t *
 {
 }
 
-void us_handoff_stopped(struct us_host_vm *vm, const struct us_handoff_peer *peer,
+void us_guest_stop_begin(struct us_host_vm *vm, const struct us_handoff_peer *peer,
 			uint64_t age_usec)
 {
 	struct us_host_pair *pair;
@@ -224,7 +224,7 @@ void us_handoff_stopped(struct us_host_vm *vm, const struct us_handoff_peer *pee
 	/* First: until the device's state is saved QEMU holds its lock, and cannot read more. */
 	us_list_for_each (pair, &vm->pairs, link)
 		if (pair->unread)
-			us_unread_stopped(pair->unread);
+			us_stop_frames_note_stop(pair->unread);
 	vm->stopped_usec = us_clock_usec(CLOCK_REALTIME) - age_usec;
 	us_list_for_each (pair, &vm->pairs, link)
 		if (pair->engine.config.can_park)
@@ -234,11 +234,11 @@ void us_handoff_stopped(struct us_host_vm *vm, const struct us_handoff_peer *pee
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED, .on = true });
 }
 
-void us_handoff_resumed(struct us_host_vm *vm, const struct us_handoff_peer *peer)
+void us_guest_stop_undo(struct us_host_vm *vm, const struct us_handoff_peer *peer)
 {
 	struct us_host_pair *pair;
 
-	us_handoff_arrived(vm);
+	us_arrival_announce(vm);
 	vm->expected_usec = 0;
 	us_list_for_each (pair, &vm->pairs, link)
 		us_client_call(peer->client, "Handoff",
@@ -259,7 +259,7 @@ static bool was_predicted(const struct us_host_pair *pair)
 {
 	const struct us_host_vm *vm = pair->vm;
 
-	if (pair->at_stop == US_AT_STOP_DRAIN || !vm->expected_usec ||
+	if (pair->at_stop == US_STOP_METHOD_DRAIN || !vm->expected_usec ||
 	    vm->expected_usec >= vm->stopped_usec)
 		return false;
 	us_log(LOG_INFO, "%s: parked %" PRIu64 " ms before its guest stopped, as predicted",
@@ -269,7 +269,7 @@ static bool was_predicted(const struct us_host_pair *pair)
 
 static void take(struct us_host_pair *pair)
 {
-	bool drains = pair->at_stop == US_AT_STOP_DRAIN;
+	bool drains = pair->at_stop == US_STOP_METHOD_DRAIN;
 	struct us_reason reason = { .text = "" };
 	size_t read, taken;
 
@@ -277,13 +277,13 @@ static void take(struct us_host_pair *pair)
 		return;
 	if (!drains)
 		us_refuse(&reason, "it stopped sooner than predicted, some may be lost");
-	taken = us_unread_take(pair->unread, drains, &read, &reason);
+	taken = us_stop_frames_take(pair->unread, drains, &read, &reason);
 	us_log(reason.text[0] ? LOG_WARNING : LOG_INFO,
 	       "%s: %zu frames taken that its guest had not got, %zu of them read by QEMU%s%s",
 	       pair->name, taken, read, reason.text[0] ? ": " : "", reason.text);
 }
 
-void us_handoff_ask(struct us_host_vm *vm)
+void us_stop_frames_collect(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
@@ -291,15 +291,15 @@ void us_handoff_ask(struct us_host_vm *vm)
 	us_list_for_each (pair, &vm->pairs, link)
 		if (pair->unread && holds(pair)) {
 			vm->asked++;
-			us_unread_ask(pair->unread);
+			us_stop_frames_query(pair->unread);
 		}
-	us_handoff_asked(vm);
+	us_stop_frames_queried(vm);
 }
 
 static void taken(struct us_host_vm *vm)
 {
 	if (--vm->asked == 0)
-		us_migrate_taken(vm);
+		us_source_frames_taken(vm);
 }
 
 static void on_drained(void *userdata, int r, const char *why)
@@ -314,7 +314,7 @@ static void on_drained(void *userdata, int r, const char *why)
 }
 
 /* Those whose queues are to be read first are taken when they were. */
-void us_handoff_asked(struct us_host_vm *vm)
+void us_stop_frames_queried(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
@@ -325,7 +325,7 @@ void us_handoff_asked(struct us_host_vm *vm)
 		if (!pair->unread || !holds(pair))
 			continue;
 		vm->asked++;
-		if (pair->at_stop != US_AT_STOP_DRAIN || !pair->drain ||
+		if (pair->at_stop != US_STOP_METHOD_DRAIN || !pair->drain ||
 		    us_drain_read(pair->drain, on_drained, pair) < 0)
 			on_drained(pair, 0, NULL);
 	}
@@ -389,7 +389,7 @@ static void append(struct us_handoff *handoff, const char *text)
 	handoff->seen_usec = us_now_usec();
 }
 
-static void add_frame(void *userdata, const struct us_park_frame *frame)
+static void add_frame(void *userdata, const struct us_frame *frame)
 {
 	static uint8_t bytes[FRAME_BYTES_MAX];
 	static char text[US_BASE64_SIZE(FRAME_BYTES_MAX)];
@@ -495,7 +495,7 @@ size_t us_handoff_frames(const struct us_handoff *handoff)
 
 /* ---- At the destination ---- */
 
-void us_handoff_arrived(struct us_host_vm *vm)
+void us_arrival_announce(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
@@ -513,7 +513,7 @@ void us_handoff_arrived(struct us_host_vm *vm)
 	}
 }
 
-void us_handoff_left(struct us_host_vm *vm)
+void us_arrival_announce_end(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
@@ -528,7 +528,7 @@ static void feed_stopped(struct us_host_pair *pair, bool on)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_STOPPED, .on = on });
 }
 
-void us_handoff_ends(struct us_host_vm *vm)
+void us_handoff_end_parking(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
@@ -543,12 +543,12 @@ static void announce_more(struct us_host_pair *pair, const json_t *addresses)
 
 	json_array_foreach (addresses, i, address)
 		if (pair->announce && i < US_ADDRESSES_MAX) /* each costs a look at this host's */
-			us_announce_add(pair->announce, json_string_value(address));
+			us_announce_add_address(pair->announce, json_string_value(address));
 }
 
 /* @ret_frame's bytes are valid until the next call. */
 static int decode(const struct us_host_pair *pair, const char *text,
-		  struct us_park_frame *ret_frame, struct us_reason *reason)
+		  struct us_frame *ret_frame, struct us_reason *reason)
 {
 	static uint8_t bytes[FRAME_BYTES_MAX];
 	uint16_t words[4];
@@ -578,7 +578,7 @@ static int decode(const struct us_host_pair *pair, const char *text,
 static int check_frames(const struct us_host_pair *pair, const json_t *frames,
 			struct us_reason *reason)
 {
-	struct us_park_frame decoded;
+	struct us_frame decoded;
 	const json_t *frame;
 	size_t i;
 
@@ -590,7 +590,7 @@ static int check_frames(const struct us_host_pair *pair, const json_t *frames,
 
 static int deliver_frames(struct us_host_pair *pair, const json_t *frames, struct us_reason *reason)
 {
-	struct us_park_frame decoded;
+	struct us_frame decoded;
 	const json_t *frame;
 	size_t i;
 	int r;
@@ -612,7 +612,7 @@ void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_
 	const char *state = json_string_value(json_object_get(parameters, "state"));
 	const char *token = json_string_value(json_object_get(parameters, "token"));
 	const json_t *frames = json_object_get(parameters, "frames");
-	struct us_host_pair *pair = us_receive_counterpart(vm, name, group);
+	struct us_host_pair *pair = us_destination_pair(vm, name, group);
 	struct us_reason reason = { .text = "" };
 	int r;
 

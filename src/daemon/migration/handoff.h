@@ -8,7 +8,7 @@
 #pragma once
 
 #include "daemon/daemon.h"
-#include "net/drain.h"
+#include "net/undelivered/drain.h"
 
 struct us_handoff;
 
@@ -22,39 +22,39 @@ struct us_handoff_peer {
  * Looks how @pair's frames can be kept at a stop, by permission alone; that they cannot be drained
  * is logged once.
  */
-void us_handoff_probe(struct us_host_pair *pair);
+void us_stop_method_probe(struct us_host_pair *pair);
 /* Before a migration: the same, and has the queues looked for that are to be drained. */
-void us_handoff_look(struct us_host_pair *pair);
-/* @pair's VMM, for net/drain.h. */
+void us_stop_method_prepare(struct us_host_pair *pair);
+/* @pair's VMM, for net/undelivered/drain.h. */
 struct us_drain_process us_handoff_process(const struct us_host_pair *pair);
 
 /* "drain", "predict", or NULL for nothing; the VM's own is "predict" if one of its pairs' is. */
-const char *us_at_stop_name(enum us_at_stop at_stop);
-enum us_at_stop us_handoff_at_stop(const struct us_host_vm *vm);
+const char *us_stop_method_name(enum us_stop_method at_stop);
+enum us_stop_method us_stop_method_of_vm(const struct us_host_vm *vm);
 
 /* The stop is expected soon, or not any more: parks from now on, or no longer. */
-void us_handoff_expect_stop(struct us_host_vm *vm, bool is_near);
+void us_guest_stop_expect(struct us_host_vm *vm, bool is_near);
 
 /* A migration of @vm begins: makes ready what must be quick when its guest stops. */
-void us_handoff_expected(struct us_host_vm *vm);
+void us_guest_stop_prepare(struct us_host_vm *vm);
 
 /* The guest of @vm stopped, @age_usec ago, for the end of a migration: both hosts park. */
-void us_handoff_stopped(struct us_host_vm *vm, const struct us_handoff_peer *peer,
+void us_guest_stop_begin(struct us_host_vm *vm, const struct us_handoff_peer *peer,
 			uint64_t age_usec);
 
 /* It goes on here: what was parked is its own, behind what QEMU still has to read. */
-void us_handoff_resumed(struct us_host_vm *vm, const struct us_handoff_peer *peer);
+void us_guest_stop_undo(struct us_host_vm *vm, const struct us_handoff_peer *peer);
 
 /* The migration is over: nothing has to be quick any more. */
-void us_handoff_over(struct us_host_vm *vm);
+void us_guest_stop_forget(struct us_host_vm *vm);
 
 /*
  * It went on elsewhere, and QEMU has tried to read once more: takes what it has not given to its
- * guest, then calls us_migrate_taken().
+ * guest, then calls us_source_frames_taken().
  */
-void us_handoff_ask(struct us_host_vm *vm);
+void us_stop_frames_collect(struct us_host_vm *vm);
 /* One that was asked for that has answered, or never will. */
-void us_handoff_asked(struct us_host_vm *vm);
+void us_stop_frames_queried(struct us_host_vm *vm);
 
 /*
  * Sends to @peer, and tells when nothing has come for a while and all was received (@r is 0),
@@ -68,13 +68,13 @@ void us_handoff_free(struct us_handoff *handoff);
 size_t us_handoff_frames(const struct us_handoff *handoff);
 
 /* The destination's side. Its guest runs here now: the network is told. */
-void us_handoff_arrived(struct us_host_vm *vm);
+void us_arrival_announce(struct us_host_vm *vm);
 
 /* It is about to run elsewhere, or does: it is announced here no more. */
-void us_handoff_left(struct us_host_vm *vm);
+void us_arrival_announce_end(struct us_host_vm *vm);
 
 /* What its source had for it is here, or does not come: what is held for that waits no longer. */
-void us_handoff_ends(struct us_host_vm *vm);
+void us_handoff_end_parking(struct us_host_vm *vm);
 
 /* The method Handoff. */
 void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "api/uri.h"
-#include "daemon/migration/migrate-private.h"
+#include "daemon/migration/source-private.h"
 
 int us_migration_reach(const char *destination, const char *uri, char *ret_uri, size_t size)
 {

@@ -16,7 +16,7 @@ static bool is_empty(const json_t *before)
 	       json_object_size(json_object_get(before, "parameters")) == 0;
 }
 
-void us_settings_remember(struct us_host_vm *vm, const json_t *before)
+void us_migration_settings_remember(struct us_host_vm *vm, const json_t *before)
 {
 	static const char *const kinds[] = { "capabilities", "parameters" };
 
@@ -31,18 +31,18 @@ void us_settings_remember(struct us_host_vm *vm, const json_t *before)
 	us_state_save_vm(vm);
 }
 
-bool us_settings_are_valid(const json_t *before)
+bool us_migration_settings_are_valid(const json_t *before)
 {
 	return json_is_object(json_object_get(before, "capabilities")) &&
 	       json_is_object(json_object_get(before, "parameters")) && !is_empty(before);
 }
 
-void us_settings_forget(struct us_host_vm *vm)
+void us_migration_settings_forget(struct us_host_vm *vm)
 {
 	if (!vm->settings_before)
 		return;
 	json_decref(US_STEAL(vm->settings_before));
-	us_state_changed(vm);
+	us_state_save_soon(vm);
 }
 
 static void on_restored(void *userdata, int r, const char *why)
@@ -56,16 +56,16 @@ static void on_restored(void *userdata, int r, const char *why)
 		       "vm %s: the migration's settings stay: %s: the next one has them too, "
 		       "unless it has others",
 		       vm->name, why && *why ? why : us_strerror(r));
-	us_settings_forget(vm);
+	us_migration_settings_forget(vm);
 }
 
-void us_settings_restore(struct us_host_vm *vm)
+void us_migration_settings_restore(struct us_host_vm *vm)
 {
 	int r;
 
-	if (!vm->settings_before || !us_vm_is_adopted(vm->vm))
+	if (!vm->settings_before || !us_vmm_is_adopted(vm->vm))
 		return;
-	r = us_vm_restore_transfer(vm->vm, vm->settings_before, on_restored, vm);
+	r = us_vmm_restore_transfer(vm->vm, vm->settings_before, on_restored, vm);
 	if (r < 0 && r != -ENOTCONN) /* it is being lost: at its next adoption */
 		us_log(LOG_WARNING, "vm %s: the migration's settings stay for now: %s", vm->name,
 		       us_strerror(r));

@@ -71,7 +71,7 @@ static int take_unused(const char *name, enum us_unused *ret_unused, struct us_r
 	return us_refuse(reason, "unused %s: report, hide or ignore", name);
 }
 
-int us_options_read(const json_t *object, struct us_pair_options *ret_options,
+int us_pair_options_read(const json_t *object, struct us_pair_options *ret_options,
 		    struct us_reason *reason)
 {
 	const json_t *park = json_object_get(object, "park");
@@ -98,7 +98,7 @@ int us_options_read(const json_t *object, struct us_pair_options *ret_options,
 	return r;
 }
 
-void us_options_write(const struct us_pair_options *options, json_t *object)
+void us_pair_options_write(const struct us_pair_options *options, json_t *object)
 {
 	json_object_set_new(object, "handover", json_string(handover_names[options->handover]));
 	json_object_set_new(object, "unused", json_string(unused_names[options->unused]));
@@ -108,7 +108,7 @@ void us_options_write(const struct us_pair_options *options, json_t *object)
 				      (json_int_t)options->park_usec));
 }
 
-void us_options_apply(const struct us_pair_options *options, struct us_pair_config *config)
+void us_pair_options_apply(const struct us_pair_options *options, struct us_pair_config *config)
 {
 	config->can_park = options->handover == US_HANDOVER_LOSSLESS;
 	if (!config->can_park)

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "daemon/migration/address.h"
-#include "daemon/rpc/allow.h"
-#include "daemon/doctor/diagnose.h"
+#include "daemon/rpc/permissions.h"
+#include "daemon/doctor/doctor.h"
 #include "daemon/migration/handoff.h"
 
 static const char *text(const json_t *parameters, const char *name)
@@ -123,7 +123,7 @@ static void detach_vm(void *userdata, struct us_call *call, const json_t *parame
 	if (vm->attaching)
 		us_call_fail(US_STEAL(vm->attaching), "Failed", "vm %s was detached", vm->name);
 	us_list_for_each (pair, &vm->pairs, link)
-		us_host_pair_let_go(pair);
+		us_host_pair_detach(pair);
 	us_host_vm_free(vm);
 	us_state_save(daemon); /* before it is answered */
 	us_call_reply(call, NULL);
@@ -144,7 +144,7 @@ static void list_vms(void *userdata, struct us_call *call, const json_t *paramet
 
 static void add_pair(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	us_add_pair(userdata, call, parameters);
+	us_rpc_add_pair(userdata, call, parameters);
 }
 
 static void remove_pair(void *userdata, struct us_call *call, const json_t *parameters)
@@ -152,7 +152,7 @@ static void remove_pair(void *userdata, struct us_call *call, const json_t *para
 	struct us_host_pair *pair = find_pair(userdata, call, text(parameters, "name"));
 
 	if (pair)
-		us_remove_pair(pair, call);
+		us_rpc_remove_pair(pair, call);
 }
 
 static void assign_primary(void *userdata, struct us_call *call, const json_t *parameters)
@@ -167,18 +167,18 @@ static void assign_primary(void *userdata, struct us_call *call, const json_t *p
 	if (!pair)
 		return;
 	if (wanted)
-		r = us_primary_parse(wanted, &spec, &reason);
+		r = us_primary_spec_parse(wanted, &spec, &reason);
 	if (r == 0 && wanted)
-		r = us_primary_allow(daemon, us_call_uid(call), &spec, &reason);
+		r = us_primary_spec_allow(daemon, us_call_uid(call), &spec, &reason);
 	if (r == 0 && wanted)
-		r = us_primary_check(daemon, pair, &spec, pair->port, &reason);
-	if (r == 0 && wanted && us_primary_is_held(pair))
+		r = us_primary_spec_check(daemon, pair, &spec, pair->port, &reason);
+	if (r == 0 && wanted && us_host_pair_has_primary(pair))
 		r = us_refuse(&reason,
 			      "pair %s has a primary: understudy pair assign %s --primary "
 			      "none, first",
 			      pair->name, pair->name);
 	if (r == 0 && wanted)
-		r = us_primary_check_mac(&spec, pair->name, pair->mac, &reason);
+		r = us_primary_spec_check_mac(&spec, pair->name, pair->mac, &reason);
 	if (r != 0) {
 		us_call_fail(call, "Refused", "%s", r < 0 ? us_strerror(r) : reason.text);
 		return;
@@ -218,7 +218,7 @@ static void set_hold(void *userdata, struct us_call *call, const json_t *paramet
 	struct us_host_pair *pair = find_pair(userdata, call, text(parameters, "name"));
 
 	if (pair)
-		us_set_hold(pair, json_is_true(json_object_get(parameters, "hold")), call);
+		us_rpc_set_hold(pair, json_is_true(json_object_get(parameters, "hold")), call);
 }
 
 /* ---- Migration ---- */
@@ -228,7 +228,7 @@ static void prepare(void *userdata, struct us_call *call, const json_t *paramete
 	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
 
 	if (vm)
-		us_prepare(vm, call);
+		us_rpc_prepare(vm, call);
 }
 
 static void finish(void *userdata, struct us_call *call, const json_t *parameters)
@@ -257,7 +257,7 @@ static void migrate(void *userdata, struct us_call *call, const json_t *paramete
 	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
 
 	if (vm)
-		us_migrate(userdata, vm, call, parameters);
+		us_migration_start(userdata, vm, call, parameters);
 }
 
 static void abort_migration(void *userdata, struct us_call *call, const json_t *parameters)
@@ -265,7 +265,7 @@ static void abort_migration(void *userdata, struct us_call *call, const json_t *
 	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
 
 	if (vm)
-		us_migrate_abort(vm, call);
+		us_migration_abort(vm, call);
 }
 
 static void set_address(void *userdata, struct us_call *call, const json_t *parameters)
@@ -273,7 +273,7 @@ static void set_address(void *userdata, struct us_call *call, const json_t *para
 	const char *address = text(parameters, "address");
 	struct us_reason reason;
 
-	if (us_address_check(address, &reason) != 0) {
+	if (us_migration_address_check(address, &reason) != 0) {
 		us_call_fail(call, "Refused", "%s", reason.text);
 		return;
 	}
@@ -305,12 +305,12 @@ static void become_peer(void *userdata, struct us_call *call, const json_t *para
 
 static void monitor(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	us_publish_monitor(userdata, call);
+	us_subscribe(userdata, call);
 }
 
 static void get_metrics(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	us_metrics_call(userdata, call);
+	us_metrics_answer(userdata, call);
 }
 
 static void diagnose(void *userdata, struct us_call *call, const json_t *parameters)
@@ -322,7 +322,7 @@ static void diagnose(void *userdata, struct us_call *call, const json_t *paramet
 		if (!vm)
 			return;
 	}
-	us_diagnose(userdata, vm, call);
+	us_doctor_diagnose(userdata, vm, call);
 }
 
 enum {
@@ -332,7 +332,7 @@ enum {
 	BETWEEN_DAEMONS = CHANGES | FOR_PEER | US_METHOD_BETWEEN_DAEMONS,
 };
 
-const struct us_method us_daemon_methods[] = {
+const struct us_method us_rpc_methods[] = {
 	{ "GetStatus", READS | FOR_PEER, get_status },
 	{ "AttachVm", CHANGES, attach_vm },
 	{ "DetachVm", CHANGES, detach_vm },

@@ -42,8 +42,8 @@ static json_t *pair_state(const struct us_host_pair *pair)
 		"standby", pair->standby, "port", pair->port, "bus", pair->bus, "group",
 		pair->group, "mac", mac, "mode", us_mode_name(pair->engine.config.mode), "primary",
 		is_wanted ? pair->primary.text : "", "hold", pair->engine.hold, "mtu", pair->mtu,
-		"queue_pairs", pair->queue_pairs, "found", pair->has_found ? pair->found : NULL);
-	us_options_write(&pair->options, state);
+		"queue_pairs", pair->queue_pairs, "found", pair->has_original_entry ? pair->found : NULL);
+	us_pair_options_write(&pair->options, state);
 	return state;
 }
 
@@ -61,7 +61,7 @@ static json_t *vm_state(const struct us_host_vm *vm)
 			 "settings_before", vm->settings_before);
 }
 
-char *us_state_text(const struct us_host_vm *vm)
+char *us_state_vm_text(const struct us_host_vm *vm)
 {
 	US_CLEANUP(json_decrefp) json_t *state = vm_state(vm);
 
@@ -97,7 +97,7 @@ static int write_state(const struct us_daemon *daemon, const char *path)
 		if (vm->attaching)
 			continue;
 		if (!vm->saved)
-			vm->saved = us_state_text(vm);
+			vm->saved = us_state_vm_text(vm);
 		if (!vm->saved)
 			return -ENOMEM;
 		parts[count] = part(count > 1 ? ",\n" : "\n");
@@ -141,20 +141,20 @@ int us_state_save(struct us_daemon *daemon)
 	return r;
 }
 
-void us_state_stale(struct us_host_vm *vm)
+void us_state_forget_text(struct us_host_vm *vm)
 {
 	free(US_STEAL(vm->saved));
 }
 
 int us_state_save_vm(struct us_host_vm *vm)
 {
-	us_state_stale(vm);
+	us_state_forget_text(vm);
 	return us_state_save(vm->daemon);
 }
 
-void us_state_changed(struct us_host_vm *vm)
+void us_state_save_soon(struct us_host_vm *vm)
 {
-	us_state_stale(vm);
+	us_state_forget_text(vm);
 	save_in(vm->daemon, SAVE_DELAY_USEC);
 }
 
@@ -187,10 +187,10 @@ static int read_pair(const json_t *state, struct us_host_pair *ret_pair, int *re
 	*ret_mode = us_mode_from_name(mode);
 	pair.mtu = mtu;
 	pair.queue_pairs = queue_pairs;
-	pair.has_found = found;
+	pair.has_original_entry = found;
 	if (!us_name_is_valid(name) || *ret_mode < 0 || us_mac_parse(mac, pair.mac) < 0 ||
-	    us_options_read(state, &pair.options, NULL) != 0 ||
-	    (primary[0] && us_primary_parse(primary, &pair.primary, NULL) != 0) ||
+	    us_pair_options_read(state, &pair.options, NULL) != 0 ||
+	    (primary[0] && us_primary_spec_parse(primary, &pair.primary, NULL) != 0) ||
 	    !is_in_range(mtu, UINT16_MAX) || !is_in_range(queue_pairs, UINT16_MAX) ||
 	    !copy(pair.name, sizeof(pair.name), name) ||
 	    !copy(pair.standby, sizeof(pair.standby), standby) ||
@@ -227,7 +227,7 @@ static int load_vm(struct us_daemon *daemon, const json_t *state)
 	if (json_unpack((json_t *)state, "{s:s, s:s, s:b, s:o, s?o}", "name", &name, "qmp", &path,
 			"prepared", &prepared, "pairs", &pairs, "settings_before", &before) < 0 ||
 	    !us_name_is_valid(name) || us_daemon_vm(daemon, name) ||
-	    (before && !us_settings_are_valid(before)))
+	    (before && !us_migration_settings_are_valid(before)))
 		return -EBADMSG;
 	r = us_host_vm_new(&vm, daemon, name, path);
 	if (r < 0)

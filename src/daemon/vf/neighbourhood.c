@@ -63,7 +63,7 @@ static void end(struct us_neighbourhood *one)
 
 static bool is_of_vf(const struct us_host_pair *pair, const char *pf)
 {
-	const char *own = us_vf_pf(pair);
+	const char *own = us_host_vf_pf(pair);
 
 	return own && (!pf || strcmp(own, pf) == 0);
 }
@@ -113,7 +113,7 @@ static void follow_ports(struct us_daemon *daemon, const struct us_pools *pools)
 		return;
 	memcpy(daemon->neighbour_ports, ports, count * sizeof(*ports));
 	daemon->neighbour_port_count = count;
-	us_look_follow(daemon);
+	us_recheck_update_interest(daemon);
 }
 
 static void follow(struct us_daemon *daemon, struct us_neighbourhood *one)
@@ -128,9 +128,9 @@ static void follow(struct us_daemon *daemon, struct us_neighbourhood *one)
 	rules.port_count = pools.neighbour_count;
 	follow_ports(daemon, &pools);
 	if (r == 0)
-		r = us_neighbours_follow(one->neighbours, &rules, &reason);
+		r = us_neighbours_update(one->neighbours, &rules, &reason);
 	else
-		us_neighbours_follow(one->neighbours, &rules, NULL);
+		us_neighbours_update(one->neighbours, &rules, NULL);
 	us_pools_free(&pools);
 	if (r < 0)
 		us_refuse(&reason, "interface %s: its neighbours: %s",
@@ -153,10 +153,10 @@ static void on_due(void *userdata)
 	us_list_for_each (vm, &daemon->vms, link)
 		us_list_for_each (pair, &vm->pairs, link)
 			if (is_of_vf(pair, NULL))
-				begin(daemon, us_vf_pf(pair));
+				begin(daemon, us_host_vf_pf(pair));
 	us_list_for_each (one, &daemon->neighbourhoods, link) {
 		if (any_pair(daemon, uses, us_neighbours_pf(one->neighbours)) ||
-		    us_vf_is_kept_behind(daemon, us_neighbours_pf(one->neighbours))) {
+		    us_orphans_have_behind(daemon, us_neighbours_pf(one->neighbours))) {
 			follow(daemon, one);
 		} else {
 			us_neighbours_free(one->neighbours);

@@ -9,7 +9,7 @@
 #include <syslog.h>
 
 #include "daemon/daemon.h"
-#include "daemon/vf/vf-job.h"
+#include "daemon/vf/job.h"
 #include "daemon/vf/vf.h"
 #include "util/clock.h"
 
@@ -20,14 +20,14 @@ struct us_host_vf {
 	struct us_vf_job *job;	     /* under way */
 	bool plug_waits;	     /* for it */
 	unsigned told;		     /* its card, so often in vain */
-	bool is_unheld;		     /* hidden, and somebody else has it open: told */
+	bool group_is_in_use;		     /* hidden, and somebody else has it open: told */
 	struct us_timer again;	     /* set when the plug is to be tried again */
-	unsigned snatched;	     /* so often, one after the other */
+	unsigned group_busy_count;	     /* so often, one after the other */
 };
 
 enum {
-	SNATCHED_MAX = 20,
-	SNATCHED_USEC = 100 * 1000, /* after the first; then as much more each time, to a second */
+	GROUP_BUSY_MAX = 20,
+	GROUP_BUSY_USEC = 100 * 1000, /* after the first; then as much more each time, to a second */
 };
 
 static const char *words_of(const struct us_vf_job *job)
@@ -39,7 +39,7 @@ static const char *words_of(const struct us_vf_job *job)
 
 static void on_again(void *userdata)
 {
-	us_vf_gone_now(userdata);
+	us_host_pair_retry_plug(userdata);
 }
 
 static struct us_host_vf *vf_of(struct us_host_pair *pair)
@@ -68,15 +68,15 @@ static void on_reserved(struct us_vf_job *job)
 	struct us_host_pair *pair = job->userdata;
 
 	if (job->r != 0) /* a record may be left that could not be taken back */
-		us_vf_return_leaks_later(job->daemon);
+		us_orphans_find_later(job->daemon);
 	if (!pair) { /* given up meanwhile */
 		job->group_fd = us_close(job->group_fd);
 		if (job->r == 0)
-			us_vf_give_back(job->daemon, &job->reserved);
+			us_orphans_give_back(job->daemon, &job->reserved);
 	} else {
 		pair->vf->job = NULL;
 		if (job->r == 0) {
-			us_vf_keep(job->daemon, job->reserved.address);
+			us_orphans_take(job->daemon, job->reserved.address);
 			take(pair, &job->reserved);
 			us_sriov_free(pair->vf->sriov);
 			pair->vf->sriov = US_STEAL(job->sriov);
@@ -84,7 +84,7 @@ static void on_reserved(struct us_vf_job *job)
 			pair->vf->group_fd = job->group_fd;
 			job->group_fd = -1;
 		}
-		us_vf_reserved(pair, job->r, words_of(job));
+		us_host_pair_vf_reserved(pair, job->r, words_of(job));
 		us_neighbourhood_changed(job->daemon);
 	}
 	us_vf_job_free(job);
@@ -109,7 +109,7 @@ static int find_pool(const struct us_daemon *daemon, const char *name, struct us
 	return r;
 }
 
-int us_vf_check_pool(const struct us_daemon *daemon, const char *name, struct us_reason *reason)
+int us_vfs_check_pool(const struct us_daemon *daemon, const char *name, struct us_reason *reason)
 {
 	struct us_pool pool;
 
@@ -127,7 +127,7 @@ static int fill_in(struct us_vf_job *job, const struct us_host_pair *pair, struc
 	memcpy(job->mac, pair->mac, sizeof(job->mac));
 	job->request.owner = job->owner;
 	job->request.pair = job->pair;
-	job->request.vmm = us_vm_pid(pair->vm->vm);
+	job->request.vmm = us_vmm_pid(pair->vm->vm);
 	if (!spec->pool[0]) {
 		job->request.address = job->address;
 		return 0;
@@ -136,7 +136,7 @@ static int fill_in(struct us_vf_job *job, const struct us_host_pair *pair, struc
 	return find_pool(daemon, spec->pool, &job->pool, reason);
 }
 
-void us_vf_reserve(struct us_host_pair *pair, uint64_t memory_bytes)
+void us_host_vf_reserve(struct us_host_pair *pair, uint64_t memory_bytes)
 {
 	struct us_host_vf *vf = vf_of(pair);
 	struct us_vf_job *job = vf ? us_vf_job_new(US_VF_JOB_RESERVE, pair->vm->daemon) : NULL;
@@ -146,7 +146,7 @@ void us_vf_reserve(struct us_host_pair *pair, uint64_t memory_bytes)
 	if (r != 0) {
 		if (job)
 			us_vf_job_free(job);
-		us_vf_reserved(pair, r, r < 0 ? us_strerror(r) : reason.text);
+		us_host_pair_vf_reserved(pair, r, r < 0 ? us_strerror(r) : reason.text);
 		return;
 	}
 	job->request.memory_bytes = memory_bytes;
@@ -172,7 +172,7 @@ static void detach(struct us_host_pair *pair)
 	us_neighbourhood_changed(pair->vm->daemon);
 }
 
-void us_vf_release(struct us_host_pair *pair)
+void us_host_vf_release(struct us_host_pair *pair)
 {
 	struct us_reserved reserved;
 
@@ -181,17 +181,17 @@ void us_vf_release(struct us_host_pair *pair)
 	reserved = pair->vf->reserved;
 	detach(pair);
 	if (reserved.address[0])
-		us_vf_give_back(pair->vm->daemon, &reserved);
+		us_orphans_give_back(pair->vm->daemon, &reserved);
 	if (pair->primary.pool[0])
 		pair->primary.host[0] = pair->primary.port[0] = '\0';
 }
 
-void us_vf_forget(struct us_host_pair *pair)
+void us_host_vf_forget(struct us_host_pair *pair)
 {
 	if (pair->vm->daemon->is_stopping && pair->vf)
 		detach(pair);
 	else
-		us_vf_release(pair);
+		us_host_vf_release(pair);
 }
 
 /* ---- Held while it is hidden ---- */
@@ -205,10 +205,10 @@ static bool is_to_be_held(const struct us_host_pair *pair)
 static void tell_unheld(struct us_host_pair *pair, const char *words)
 {
 	us_optional_set(&pair->detail, words);
-	if (!pair->vf->is_unheld)
+	if (!pair->vf->group_is_in_use)
 		us_log(LOG_WARNING, "%s: the primary is hidden, but cannot be held: %s", pair->name,
 		       words);
-	pair->vf->is_unheld = true;
+	pair->vf->group_is_in_use = true;
 }
 
 static void on_held(struct us_vf_job *job)
@@ -226,16 +226,16 @@ static void on_held(struct us_vf_job *job)
 	if (job->r == 0 && is_to_be_held(pair)) {
 		vf->group_fd = job->group_fd;
 		job->group_fd = -1;
-		vf->is_unheld = false;
+		vf->group_is_in_use = false;
 	}
 	us_vf_job_free(job);
 	if (vf->plug_waits) {
 		vf->plug_waits = false;
-		us_vf_gone_now(pair);
+		us_host_pair_retry_plug(pair);
 	}
 }
 
-bool us_vf_look(struct us_host_pair *pair)
+bool us_host_vf_sync_visibility(struct us_host_pair *pair)
 {
 	enum us_primary primary = pair->engine.primary;
 
@@ -251,30 +251,30 @@ static void give_up(struct us_host_pair *pair)
 	bool is_owed = us_timer_is_set(&pair->vf->again);
 
 	us_timer_stop(&pair->vf->again);
-	pair->vf->snatched = pair->vf->told = 0;
+	pair->vf->group_busy_count = pair->vf->told = 0;
 	if (is_owed)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_PLUGGED });
 }
 
-void us_vf_settle(struct us_host_pair *pair)
+void us_host_vf_follow(struct us_host_pair *pair)
 {
 	struct us_host_vf *vf;
 
 	if (pair->vf && pair->engine.primary != US_PRIMARY_EXPOSING)
 		give_up(pair);
 	vf = pair->vf;
-	if (us_vf_look(pair) && pair->steer)
+	if (us_host_vf_sync_visibility(pair) && pair->steer)
 		us_steer_set_answering(pair->steer, false);
 	if (!vf || vf->job || vf->group_fd >= 0 || !is_to_be_held(pair) || !vf->reserved.address[0])
 		return;
-	vf->job = us_vf_job_new(US_VF_JOB_HOLD, pair->vm->daemon);
+	vf->job = us_vf_job_new(US_VF_JOB_OPEN_GROUP, pair->vm->daemon);
 	if (!vf->job)
 		return;
 	vf->job->reserved = vf->reserved;
 	us_vf_job_start(vf->job, on_held, pair);
 }
 
-int us_vf_let_go(struct us_host_pair *pair, struct us_reason *reason)
+int us_host_vf_prepare_plug(struct us_host_pair *pair, struct us_reason *reason)
 {
 	struct us_host_vf *vf = pair->vf;
 	int r = 0;
@@ -283,7 +283,7 @@ int us_vf_let_go(struct us_host_pair *pair, struct us_reason *reason)
 		return 0;
 	if (vf->job) {
 		vf->plug_waits = true;
-		return US_VF_LATER;
+		return US_HOST_VF_LATER;
 	}
 	if (vf->sriov) {
 		us_sriov_set_shown(vf->sriov, true);
@@ -291,50 +291,50 @@ int us_vf_let_go(struct us_host_pair *pair, struct us_reason *reason)
 	}
 	if (r == US_SRIOV_AGAIN && ++vf->told < US_SRIOV_TRIES) {
 		us_timer_set(&vf->again, us_now_usec() + US_SRIOV_PAUSE_USEC);
-		return US_VF_LATER;
+		return US_HOST_VF_LATER;
 	}
 	vf->told = 0;
 	vf->group_fd = us_close(vf->group_fd);
 	return r > 0 ? US_REFUSED : r;
 }
 
-const char *us_vf_pf(const struct us_host_pair *pair)
+const char *us_host_vf_pf(const struct us_host_pair *pair)
 {
 	const struct us_reserved *reserved = pair->vf ? &pair->vf->reserved : NULL;
 
-	return us_vf_sriov(pair) && !reserved->representor[0] ? reserved->port : NULL;
+	return us_host_vf_sriov(pair) && !reserved->representor[0] ? reserved->port : NULL;
 }
 
-bool us_vf_is_started(const struct us_host_pair *pair)
+bool us_host_vf_is_started(const struct us_host_pair *pair)
 {
-	return !us_vf_pf(pair) || us_vfio_is_started("/sys", pair->primary.host);
+	return !us_host_vf_pf(pair) || us_vfio_is_started("/sys", pair->primary.host);
 }
 
-bool us_vf_is_unheld(const struct us_host_pair *pair)
+bool us_host_vf_group_is_in_use(const struct us_host_pair *pair)
 {
-	return pair->vf && pair->vf->is_unheld && is_to_be_held(pair);
+	return pair->vf && pair->vf->group_is_in_use && is_to_be_held(pair);
 }
 
 /* EBUSY, in QEMU's words. The engine's deadline for the plug goes on. */
-bool us_vf_was_snatched(struct us_host_pair *pair, const char *why)
+bool us_host_vf_group_was_busy(struct us_host_pair *pair, const char *why)
 {
 	struct us_host_vf *vf = pair->vf;
 	unsigned pauses;
 
-	if (!vf || !strstr(why, "busy") || vf->snatched == SNATCHED_MAX ||
+	if (!vf || !strstr(why, "busy") || vf->group_busy_count == GROUP_BUSY_MAX ||
 	    pair->engine.primary != US_PRIMARY_EXPOSING)
 		return false;
-	pauses = ++vf->snatched < 10 ? vf->snatched : 10;
-	us_timer_set(&vf->again, us_now_usec() + pauses * SNATCHED_USEC);
+	pauses = ++vf->group_busy_count < 10 ? vf->group_busy_count : 10;
+	us_timer_set(&vf->again, us_now_usec() + pauses * GROUP_BUSY_USEC);
 	return true;
 }
 
-struct us_sriov *us_vf_sriov(const struct us_host_pair *pair)
+struct us_sriov *us_host_vf_sriov(const struct us_host_pair *pair)
 {
 	return pair->vf ? pair->vf->sriov : NULL;
 }
 
-void us_vf_adopt(struct us_host_pair *pair)
+void us_host_vf_adopt(struct us_host_pair *pair)
 {
 	const char *owner = pair->vm->daemon->state_dir;
 	struct us_reason reason = { .text = "" };
@@ -343,7 +343,7 @@ void us_vf_adopt(struct us_host_pair *pair)
 	if (us_reserved_find(US_RESERVED_DIRECTORY, owner, pair->name, &reserved) < 0 ||
 	    (pair->primary.pool[0] ? strcmp(pair->primary.pool, reserved.pool) != 0
 				   : strcmp(pair->primary.host, reserved.address) != 0) ||
-	    !us_vf_keep(pair->vm->daemon, reserved.address) || !vf_of(pair))
+	    !us_orphans_take(pair->vm->daemon, reserved.address) || !vf_of(pair))
 		return;
 	take(pair, &reserved);
 	if (us_vf_open_sriov(&reserved, pair->mac, &pair->vf->sriov, &reason) != 0)

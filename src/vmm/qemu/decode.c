@@ -30,7 +30,7 @@ static bool starts_with(const char *text, const char *prefix)
 
 /* ---- Run state ---- */
 
-enum us_vm_state us_decode_run_state(const json_t *status, enum us_transfer transfer)
+enum us_vm_state us_qemu_decode_run_state(const json_t *status, enum us_transfer transfer)
 {
 	const char *name = json_string_value(json_object_get(status, "status"));
 
@@ -46,7 +46,7 @@ enum us_vm_state us_decode_run_state(const json_t *status, enum us_transfer tran
 	return US_VM_RUNNING;
 }
 
-bool us_decode_running(const json_t *status)
+bool us_qemu_decode_running(const json_t *status)
 {
 	return json_is_true(json_object_get(status, "running"));
 }
@@ -77,7 +77,7 @@ static bool has_standby(const json_t *features)
 	       (unknown & FEATURE_STANDBY);
 }
 
-void us_decode_virtio_status(const json_t *answer, struct us_virtio_status *ret_status)
+void us_qemu_decode_virtio_status(const json_t *answer, struct us_virtio_status *ret_status)
 {
 	const json_t *statuses = json_object_get(json_object_get(answer, "status"), "statuses");
 	const char *name = json_string_value(json_object_get(answer, "name"));
@@ -98,7 +98,7 @@ void us_decode_virtio_status(const json_t *answer, struct us_virtio_status *ret_
 				    : US_GUEST_LEGACY;
 }
 
-int us_decode_queue_status(const json_t *answer, struct us_queue_status *ret_status)
+int us_qemu_decode_queue_status(const json_t *answer, struct us_queue_status *ret_status)
 {
 	uint64_t size = us_json_uint64(json_object_get(answer, "vring-num"));
 
@@ -114,7 +114,7 @@ int us_decode_queue_status(const json_t *answer, struct us_queue_status *ret_sta
 	return 0;
 }
 
-int us_decode_memory(const char *text, uint8_t *ret_bytes, size_t size)
+int us_qemu_decode_memory(const char *text, uint8_t *ret_bytes, size_t size)
 {
 	size_t count = 0;
 
@@ -157,7 +157,7 @@ static void decode_interface(const char *line, size_t length, char ret_interface
  *     net0: index=0,type=nic,model=virtio-net-pci,macaddr=…
  *      \ n0: index=0,type=tap,ifname=tap0,script=no,downscript=no
  */
-void us_decode_network(const char *text, const char *device, uint16_t *ret_queue_pairs,
+void us_qemu_decode_network(const char *text, const char *device, uint16_t *ret_queue_pairs,
 		       char ret_interface[IF_NAMESIZE])
 {
 	size_t device_length = strlen(device), length;
@@ -181,7 +181,7 @@ void us_decode_network(const char *text, const char *device, uint16_t *ret_queue
 		*ret_queue_pairs = 1;
 }
 
-int us_decode_mac(const json_t *text, uint8_t ret_mac[US_MAC_BYTES])
+int us_qemu_decode_mac(const json_t *text, uint8_t ret_mac[US_MAC_BYTES])
 {
 	const char *mac = json_string_value(text);
 
@@ -190,7 +190,7 @@ int us_decode_mac(const json_t *text, uint8_t ret_mac[US_MAC_BYTES])
 
 /* ---- Slots ---- */
 
-bool us_decode_is_port(const json_t *entry)
+bool us_qemu_decode_is_port(const json_t *entry)
 {
 	/* Each has one slot, on a bus that has the port's id as its name. */
 	static const char *const types[] = {
@@ -206,7 +206,7 @@ bool us_decode_is_port(const json_t *entry)
 	return false;
 }
 
-const char *us_decode_port_bus(const json_t *properties)
+const char *us_qemu_decode_port_bus(const json_t *properties)
 {
 	const json_t *property;
 	size_t i;
@@ -220,7 +220,7 @@ const char *us_decode_port_bus(const json_t *properties)
 	return NULL;
 }
 
-bool us_decode_bus_is_taken(const json_t *properties)
+bool us_qemu_decode_bus_is_taken(const json_t *properties)
 {
 	const json_t *property;
 	size_t i;
@@ -234,7 +234,7 @@ bool us_decode_bus_is_taken(const json_t *properties)
 	return false;
 }
 
-bool us_decode_has_free_slot(const json_t *pci)
+bool us_qemu_decode_has_free_slot(const json_t *pci)
 {
 	const json_t *devices = json_object_get(json_array_get(pci, 0), "devices");
 	const json_t *device;
@@ -248,7 +248,7 @@ bool us_decode_has_free_slot(const json_t *pci)
 
 /* ---- Migration ---- */
 
-enum us_transfer us_decode_transfer(const json_t *status)
+enum us_transfer us_qemu_decode_transfer(const json_t *status)
 {
 	const char *name = json_string_value(status);
 
@@ -263,7 +263,7 @@ enum us_transfer us_decode_transfer(const json_t *status)
 	return US_TRANSFER_ACTIVE;
 }
 
-void us_decode_progress(const json_t *answer, struct us_transfer_progress *ret_progress)
+void us_qemu_decode_progress(const json_t *answer, struct us_transfer_progress *ret_progress)
 {
 	const json_t *ram = json_object_get(answer, "ram");
 	const json_t *downtime = json_object_get(answer, "downtime");
@@ -273,7 +273,7 @@ void us_decode_progress(const json_t *answer, struct us_transfer_progress *ret_p
 		       (double)us_json_uint64(json_object_get(ram, "page-size"));
 
 	*ret_progress = (struct us_transfer_progress){
-		.transfer = us_decode_transfer(json_object_get(answer, "status")),
+		.transfer = us_qemu_decode_transfer(json_object_get(answer, "status")),
 		.transferred_bytes = us_json_uint64(json_object_get(ram, "transferred")),
 		.remaining_bytes = us_json_uint64(json_object_get(ram, "remaining")),
 		.total_bytes = us_json_uint64(json_object_get(ram, "total")),
@@ -286,7 +286,7 @@ void us_decode_progress(const json_t *answer, struct us_transfer_progress *ret_p
 		snprintf(ret_progress->error, sizeof(ret_progress->error), "%s", error);
 }
 
-int us_decode_listen_uri(const json_t *answer, char *ret_uri, size_t size)
+int us_qemu_decode_listen_uri(const json_t *answer, char *ret_uri, size_t size)
 {
 	const json_t *address = json_array_get(json_object_get(answer, "socket-address"), 0);
 	const char *host = json_string_value(json_object_get(address, "host"));
@@ -394,7 +394,7 @@ static int decode_setting(const char *name, const char *text, const json_t *know
 	return r < 0 ? -ENOMEM : 0;
 }
 
-int us_decode_settings(const json_t *settings, const json_t *known_capabilities,
+int us_qemu_decode_settings(const json_t *settings, const json_t *known_capabilities,
 		       const json_t *known_parameters, json_t **ret_capabilities,
 		       json_t **ret_parameters, struct us_reason *reason)
 {
@@ -432,7 +432,7 @@ static int remember(json_t *object, const char *name, json_t *value)
 	return is_plain ? json_object_set(object, name, value) : 0;
 }
 
-json_t *us_decode_before(const json_t *known_capabilities, const json_t *known_parameters,
+json_t *us_qemu_decode_before(const json_t *known_capabilities, const json_t *known_parameters,
 			 const json_t *capabilities, const json_t *parameters)
 {
 	json_t *states = json_object(), *values = json_object(), *value;
@@ -460,7 +460,7 @@ json_t *us_decode_before(const json_t *known_capabilities, const json_t *known_p
 	return json_pack("{s:o, s:o}", "capabilities", states, "parameters", values);
 }
 
-bool us_decode_is_encrypted(const json_t *known_parameters, const json_t *parameters)
+bool us_qemu_decode_is_encrypted(const json_t *known_parameters, const json_t *parameters)
 {
 	const json_t *set = json_object_get(parameters, "tls-creds");
 	const char *id =
@@ -469,7 +469,7 @@ bool us_decode_is_encrypted(const json_t *known_parameters, const json_t *parame
 	return id && id[0];
 }
 
-bool us_decode_needs_connections(const json_t *known_capabilities)
+bool us_qemu_decode_needs_connections(const json_t *known_capabilities)
 {
 	static const char *const names[] = { "multifd", "postcopy-preempt" };
 

@@ -7,17 +7,17 @@
 
 #include "vmm/qemu/decode.h"
 #include "vmm/qemu/message.h"
-#include "vmm/qemu/registers.h"
+#include "vmm/qemu/registers/registers.h"
 #include "vmm/qemu/vm.h"
 
 struct inspection {
 	struct us_vm *vm;
-	us_vm_standby_fn done;
+	us_vmm_standby_fn done;
 	void *userdata;
 	unsigned waiting;
 	int r;
 	struct us_reason reason;
-	struct us_standby standby;
+	struct us_vmm_standby standby;
 	char device[US_DEVICE_NAME_MAX];
 };
 
@@ -37,13 +37,13 @@ static void answered(struct inspection *inspection)
 
 	if (--inspection->waiting > 0)
 		return;
-	us_vm_hold(vm);
+	us_qemu_ref(vm);
 	if (!vm->freed)
 		inspection->done(inspection->userdata, inspection->r,
 				 inspection->r ? inspection->reason.text : NULL,
 				 inspection->r ? NULL : &inspection->standby);
 	free(inspection);
-	us_vm_release(vm);
+	us_qemu_unref(vm);
 }
 
 static void on_type(void *userdata, const struct us_qmp_answer *answer)
@@ -75,7 +75,7 @@ static void on_virtio(void *userdata, const struct us_qmp_answer *answer)
 	struct us_virtio_status status;
 
 	if (need(inspection, answer)) {
-		us_decode_virtio_status(answer->value, &status);
+		us_qemu_decode_virtio_status(answer->value, &status);
 		inspection->standby.offers_standby = status.offers_standby;
 		inspection->standby.guest = status.guest;
 		inspection->standby.driver_ok = status.driver_ok;
@@ -87,7 +87,7 @@ static void on_mac(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct inspection *inspection = userdata;
 
-	if (need(inspection, answer) && us_decode_mac(answer->value, inspection->standby.mac) != 0)
+	if (need(inspection, answer) && us_qemu_decode_mac(answer->value, inspection->standby.mac) != 0)
 		inspection->r =
 			us_refuse(&inspection->reason, "QEMU tells no MAC address of device \"%s\"",
 				  inspection->device);
@@ -119,7 +119,7 @@ static void on_network(void *userdata, const struct us_qmp_answer *answer)
 	struct inspection *inspection = userdata;
 	const char *text = json_string_value(answer->value);
 
-	us_decode_network(text ? text : "", inspection->device, &inspection->standby.queue_pairs,
+	us_qemu_decode_network(text ? text : "", inspection->device, &inspection->standby.queue_pairs,
 			  inspection->standby.interface);
 	answered(inspection);
 }
@@ -161,8 +161,8 @@ static void on_registers(void *userdata, const struct us_qmp_answer *answer)
 	struct us_virtio_status status;
 
 	if (need(inspection, answer)) {
-		us_decode_registers(json_string_value(answer->value), &registers);
-		us_decode_driver(&registers, us_standby_heard(inspection->vm, inspection->device),
+		us_qemu_decode_registers(json_string_value(answer->value), &registers);
+		us_qemu_decode_driver(&registers, us_qemu_standby_has_negotiated(inspection->vm, inspection->device),
 				 &status);
 		inspection->standby.guest = status.guest;
 		inspection->standby.driver_ok = status.driver_ok;
@@ -177,9 +177,9 @@ static void on_place(void *userdata, const struct us_qmp_answer *answer)
 	uint64_t address;
 
 	need(inspection, answer);
-	address = us_decode_registers_place(answer->value, inspection->device);
+	address = us_qemu_decode_registers_place(answer->value, inspection->device);
 	if (address && !inspection->r) {
-		us_registers_command(address, command);
+		us_qemu_registers_command(address, command);
 		ask(inspection, on_registers, "human-monitor-command", "command-line", command);
 	}
 	answered(inspection);
@@ -207,10 +207,10 @@ static void ask_virtio(struct inspection *inspection)
 	ask(inspection, on_place, "query-pci", NULL, NULL);
 }
 
-int us_vm_inspect(struct us_vm *vm, const char *device, us_vm_standby_fn done, void *userdata)
+int us_vmm_inspect(struct us_vm *vm, const char *device, us_vmm_standby_fn done, void *userdata)
 {
 	struct inspection *inspection;
-	int r = us_vm_check_request(vm, device);
+	int r = us_qemu_request_check(vm, device);
 
 	if (r < 0)
 		return r;

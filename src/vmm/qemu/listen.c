@@ -30,7 +30,7 @@ struct listening {
 
 static void finish(struct listening *listening, int r, const char *why)
 {
-	us_request_finish(listening->request, r, why);
+	us_qemu_request_finish(listening->request, r, why);
 	free(listening);
 }
 
@@ -50,8 +50,8 @@ static bool is_called_off(const struct giving *giving)
 static void incoming_failed(const struct giving *giving, const char *why)
 {
 	if (!is_called_off(giving))
-		us_vm_emit(giving->vm,
-			   (struct us_vm_event){ .type = US_VM_INCOMING_FAILED, .reason = why });
+		us_qemu_emit(giving->vm,
+			   (struct us_vmm_event){ .type = US_VMM_INCOMING_FAILED, .reason = why });
 }
 
 static void on_taken_back(void *userdata, const struct us_qmp_answer *answer)
@@ -68,12 +68,12 @@ static void end(struct giving *giving, int r, const char *why)
 {
 	struct us_vm *vm = giving->vm;
 
-	us_vm_hold(vm);
+	us_qemu_ref(vm);
 	/* -ECONNRESET: the VM is lost, which is told. */
 	if (r != 0 && r != -ECONNRESET)
 		incoming_failed(giving, why);
 	free(giving);
-	us_vm_release(vm);
+	us_qemu_unref(vm);
 }
 
 static void on_given(void *userdata, const struct us_qmp_answer *answer)
@@ -125,15 +125,15 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
 
 	if (connection < 0) /* it hung up before it was let in */
 		return 0;
-	us_vm_hold(vm);
-	us_listener_close(vm);
+	us_qemu_ref(vm);
+	us_qemu_listener_close(vm);
 	if (vm->adopted)
 		give(vm, connection);
-	us_vm_release(vm);
+	us_qemu_unref(vm);
 	return 0;
 }
 
-void us_listener_close(struct us_vm *vm)
+void us_qemu_listener_close(struct us_vm *vm)
 {
 	vm->connecting = sd_event_source_disable_unref(vm->connecting);
 	vm->listen_fd = us_close(vm->listen_fd);
@@ -191,7 +191,7 @@ static void listen_here(struct listening *listening)
 	if (r >= 0)
 		r = uri_of(vm->listen_fd, uri, sizeof(uri));
 	if (r < 0) {
-		us_listener_close(vm);
+		us_qemu_listener_close(vm);
 		us_refuse(&reason,
 			  "cannot listen at %s for a migration: %s: name an address of this host",
 			  listening->address, us_strerror(r));
@@ -230,7 +230,7 @@ static void on_capabilities(void *userdata, const struct us_qmp_answer *answer)
 	struct listening *listening = userdata;
 	int r = answer->r;
 
-	if (r == 0 && !us_decode_needs_connections(answer->value)) {
+	if (r == 0 && !us_qemu_decode_needs_connections(answer->value)) {
 		listen_here(listening);
 		return;
 	}
@@ -251,7 +251,7 @@ static void on_address(void *userdata, const struct us_qmp_answer *answer)
 		finish(listening, r, answer->why);
 		return;
 	}
-	r = us_decode_listen_uri(answer->value, uri, sizeof(uri));
+	r = us_qemu_decode_listen_uri(answer->value, uri, sizeof(uri));
 	if (listening->was_told) {
 		finish(listening, r,
 		       r == 0 ? uri : "QEMU does not tell where it listens for a migration");
@@ -274,7 +274,7 @@ static int ask_where(struct listening *listening)
 	return us_qmp_call(listening->vm->qmp, on_address, listening, "query-migrate", NULL);
 }
 
-int us_vm_listen_transfer(struct us_vm *vm, const char *address, us_vm_done_fn done, void *userdata)
+int us_vmm_listen_transfer(struct us_vm *vm, const char *address, us_vmm_done_fn done, void *userdata)
 {
 	struct listening *listening;
 	int r;
@@ -284,9 +284,9 @@ int us_vm_listen_transfer(struct us_vm *vm, const char *address, us_vm_done_fn d
 	listening = calloc(1, sizeof(*listening));
 	if (!listening)
 		return -ENOMEM;
-	us_listener_close(vm);
+	us_qemu_listener_close(vm);
 	listening->vm = vm;
-	listening->request = us_request_new(vm, done, userdata);
+	listening->request = us_qemu_request_new(vm, done, userdata);
 	if ((size_t)snprintf(listening->address, sizeof(listening->address), "%s", address) >=
 	    sizeof(listening->address))
 		r = -EINVAL;
@@ -299,7 +299,7 @@ int us_vm_listen_transfer(struct us_vm *vm, const char *address, us_vm_done_fn d
 	return r;
 }
 
-void us_vm_stop_listening(struct us_vm *vm)
+void us_vmm_stop_listening(struct us_vm *vm)
 {
-	us_listener_close(vm);
+	us_qemu_listener_close(vm);
 }

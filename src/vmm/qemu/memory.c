@@ -13,16 +13,16 @@ static void on_memory(void *userdata, const struct us_qmp_answer *answer)
 	char text[24];
 
 	snprintf(text, sizeof(text), "%" PRId64, (int64_t)(bytes > 0 ? bytes : 0));
-	us_request_finish(userdata, answer->r, answer->r == 0 ? text : answer->why);
+	us_qemu_request_finish(userdata, answer->r, answer->r == 0 ? text : answer->why);
 }
 
-int us_vm_query_memory(struct us_vm *vm, us_vm_done_fn done, void *userdata)
+int us_vmm_query_memory(struct us_vm *vm, us_vmm_done_fn done, void *userdata)
 {
 	struct us_request *request;
-	int r = us_request_begin(vm, NULL, done, userdata, &request);
+	int r = us_qemu_request_begin(vm, NULL, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	return us_request_made(request, us_qmp_call(vm->qmp, on_memory, request,
+	return us_qemu_request_made(request, us_qmp_call(vm->qmp, on_memory, request,
 						    "query-memory-size-summary", NULL));
 }

@@ -58,13 +58,13 @@ static void free_primary(struct primary *primary)
 	free(primary);
 }
 
-void us_primary_free_all(struct us_vm *vm)
+void us_qemu_primary_free_all(struct us_vm *vm)
 {
 	while (!us_list_is_empty(&vm->primaries))
 		free_primary(us_list_entry(vm->primaries.next, struct primary, link));
 }
 
-void us_primary_forget(struct us_vm *vm)
+void us_qemu_primary_forget(struct us_vm *vm)
 {
 	struct primary *primary;
 
@@ -92,7 +92,7 @@ static void delete_back_end(struct us_vm *vm, const char *device)
 			    back_end_id(id, device));
 }
 
-void us_primary_deleted(struct us_vm *vm, const char *device)
+void us_qemu_primary_deleted(struct us_vm *vm, const char *device)
 {
 	struct primary *primary = find_primary(vm, device);
 
@@ -100,7 +100,7 @@ void us_primary_deleted(struct us_vm *vm, const char *device)
 		delete_back_end(vm, device);
 		free_primary(primary);
 	}
-	us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_DELETED, .device = device });
+	us_qemu_emit(vm, (struct us_vmm_event){ .type = US_VMM_DELETED, .device = device });
 }
 
 /* ---- Plug: look (is the id free, which slot), then make the back end and the device ---- */
@@ -137,8 +137,8 @@ static void finish_plug(struct plug *plug)
 	if (plug->r == US_REFUSED && plug->adding && plug->interface)
 		delete_back_end(plug->vm, plug->id);
 	if (plug->bus)
-		us_slot_unclaim(plug->vm, plug->bus);
-	us_request_finish(plug->request, plug->r, plug->r ? plug->reason.text : NULL);
+		us_qemu_slot_unclaim(plug->vm, plug->bus);
+	us_qemu_request_finish(plug->request, plug->r, plug->r ? plug->reason.text : NULL);
 	free_plug(plug);
 }
 
@@ -218,7 +218,7 @@ static void add_device(struct plug *plug)
 	answered(plug);
 }
 
-static void on_slot(void *userdata, int r, const char *why, const struct us_slot *slot)
+static void on_slot(void *userdata, int r, const char *why, const struct us_qemu_slot *slot)
 {
 	struct plug *plug = userdata;
 
@@ -265,7 +265,7 @@ static char *copy(const char *text, unsigned *missing)
 	return copied;
 }
 
-static struct plug *plug_new(struct us_vm *vm, const struct us_plug *wanted, us_vm_done_fn done,
+static struct plug *plug_new(struct us_vm *vm, const struct us_plug *wanted, us_vmm_done_fn done,
 			     void *userdata)
 {
 	struct plug *plug = calloc(1, sizeof(*plug));
@@ -283,17 +283,17 @@ static struct plug *plug_new(struct us_vm *vm, const struct us_plug *wanted, us_
 	plug->bus = copy(wanted->bus, &missing);
 	if (mac)
 		us_mac_text(mac, plug->mac);
-	plug->request = missing ? NULL : us_request_new(vm, done, userdata);
+	plug->request = missing ? NULL : us_qemu_request_new(vm, done, userdata);
 	if (plug->request)
 		return plug;
 	free_plug(plug);
 	return NULL;
 }
 
-int us_vm_plug(struct us_vm *vm, const struct us_plug *wanted, us_vm_done_fn done, void *userdata)
+int us_vmm_plug(struct us_vm *vm, const struct us_plug *wanted, us_vmm_done_fn done, void *userdata)
 {
 	struct plug *plug;
-	int r = us_vm_check_request(vm, wanted->id);
+	int r = us_qemu_request_check(vm, wanted->id);
 
 	if (r < 0)
 		return r;
@@ -304,7 +304,7 @@ int us_vm_plug(struct us_vm *vm, const struct us_plug *wanted, us_vm_done_fn don
 		return -ENOMEM;
 	plug->waiting = 1;
 	note_sent(plug, ask_for_id(vm, plug->id, on_id_looked_up, plug));
-	note_sent(plug, us_slot_find(vm, plug->bus, on_slot, plug));
+	note_sent(plug, us_qemu_slot_find(vm, plug->bus, on_slot, plug));
 	if (--plug->waiting > 0)
 		return 0;
 	r = plug->r;
@@ -357,21 +357,21 @@ static void on_device_del(void *userdata, const struct us_qmp_answer *answer)
 
 	if (primary && is_taken)
 		primary->going = true;
-	us_vm_hold(vm);
+	us_qemu_ref(vm);
 	if (is_taken || answer->not_found)
-		us_request_finish(unplug->request, 0, NULL);
+		us_qemu_request_finish(unplug->request, 0, NULL);
 	else
-		us_request_finish(unplug->request, answer->r, answer->why);
+		us_qemu_request_finish(unplug->request, answer->r, answer->why);
 	if (answer->not_found && !is_coming && !unplug->is_early && !vm->freed)
-		us_primary_deleted(vm, unplug->device);
+		us_qemu_primary_deleted(vm, unplug->device);
 	free(unplug);
-	us_vm_release(vm);
+	us_qemu_unref(vm);
 }
 
-int us_vm_unplug(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata)
+int us_vmm_unplug(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata)
 {
 	struct unplug *unplug;
-	int r = us_vm_check_request(vm, id);
+	int r = us_qemu_request_check(vm, id);
 
 	/* It may have a back end from before we were started. */
 	if (r == 0)
@@ -384,7 +384,7 @@ int us_vm_unplug(struct us_vm *vm, const char *id, us_vm_done_fn done, void *use
 	unplug->vm = vm;
 	unplug->is_early = call_off_plug(vm, id);
 	strcpy(unplug->device, id);
-	unplug->request = us_request_new(vm, done, userdata);
+	unplug->request = us_qemu_request_new(vm, done, userdata);
 	r = unplug->request
 		    ? us_qmp_call(vm->qmp, on_device_del, unplug, "device_del", "{s:s}", "id", id)
 		    : -ENOMEM;
@@ -397,27 +397,27 @@ int us_vm_unplug(struct us_vm *vm, const char *id, us_vm_done_fn done, void *use
 
 static void on_device_looked_up(void *userdata, const struct us_qmp_answer *answer)
 {
-	us_request_finish(userdata, answer->r,
+	us_qemu_request_finish(userdata, answer->r,
 			  answer->not_found ? "the VM has no such device" : answer->why);
 }
 
-int us_vm_has_device(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata)
+int us_vmm_has_device(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata)
 {
 	struct us_request *request;
-	int r = us_request_begin(vm, id, done, userdata, &request);
+	int r = us_qemu_request_begin(vm, id, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	return us_request_made(request, ask_for_id(vm, id, on_device_looked_up, request));
+	return us_qemu_request_made(request, ask_for_id(vm, id, on_device_looked_up, request));
 }
 
-int us_vm_reset(struct us_vm *vm, us_vm_done_fn done, void *userdata)
+int us_vmm_reset(struct us_vm *vm, us_vmm_done_fn done, void *userdata)
 {
 	struct us_request *request;
-	int r = us_request_begin(vm, NULL, done, userdata, &request);
+	int r = us_qemu_request_begin(vm, NULL, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	return us_request_made(
-		request, us_qmp_call(vm->qmp, us_request_answer, request, "system_reset", NULL));
+	return us_qemu_request_made(
+		request, us_qmp_call(vm->qmp, us_qemu_request_answer, request, "system_reset", NULL));
 }

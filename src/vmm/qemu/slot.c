@@ -40,7 +40,7 @@ struct port {
 struct survey {
 	struct us_vm *vm;
 	char *wanted; /* a bus by name, or NULL for any */
-	us_slot_fn found;
+	us_qemu_slot_fn found;
 	void *userdata;
 	unsigned waiting;
 	int r;
@@ -83,7 +83,7 @@ static int claim_bus(struct us_vm *vm, const char *bus)
 {
 	struct claim *claim;
 
-	us_slot_unclaim(vm, bus);
+	us_qemu_slot_unclaim(vm, bus);
 	claim = malloc(sizeof(*claim) + strlen(bus) + 1);
 	if (!claim)
 		return -ENOMEM;
@@ -93,7 +93,7 @@ static int claim_bus(struct us_vm *vm, const char *bus)
 	return 0;
 }
 
-void us_slot_unclaim(struct us_vm *vm, const char *bus)
+void us_qemu_slot_unclaim(struct us_vm *vm, const char *bus)
 {
 	struct claim *claim;
 
@@ -102,7 +102,7 @@ void us_slot_unclaim(struct us_vm *vm, const char *bus)
 			free_claim(claim);
 }
 
-void us_slot_free_all(struct us_vm *vm)
+void us_qemu_slot_free_all(struct us_vm *vm)
 {
 	while (!us_list_is_empty(&vm->claims))
 		free_claim(us_list_entry(vm->claims.next, struct claim, link));
@@ -124,11 +124,11 @@ static void free_survey(struct survey *survey)
 }
 
 /* The bus that was asked for by name: refused only if it surely will not do. */
-static int choose_wanted(struct survey *survey, struct us_slot *ret_slot)
+static int choose_wanted(struct survey *survey, struct us_qemu_slot *ret_slot)
 {
 	struct port *port;
 
-	*ret_slot = (struct us_slot){ .bus = survey->wanted };
+	*ret_slot = (struct us_qemu_slot){ .bus = survey->wanted };
 	us_list_for_each (port, &survey->ports, link) {
 		if (!port->bus || strcmp(port->bus, survey->wanted) != 0)
 			continue;
@@ -145,18 +145,18 @@ static int choose_wanted(struct survey *survey, struct us_slot *ret_slot)
 	return 0;
 }
 
-static int choose_any(struct survey *survey, struct us_slot *ret_slot)
+static int choose_any(struct survey *survey, struct us_qemu_slot *ret_slot)
 {
 	struct port *port;
 
 	us_list_for_each (port, &survey->ports, link)
 		if (port->bus && port->is_hot_pluggable && !port->is_taken &&
 		    !is_claimed(survey->vm, port->bus)) {
-			*ret_slot = (struct us_slot){ .bus = port->bus, .is_port = true };
+			*ret_slot = (struct us_qemu_slot){ .bus = port->bus, .is_port = true };
 			return claim_bus(survey->vm, port->bus);
 		}
 	if (survey->has_root_bus && survey->has_free_slot) {
-		*ret_slot = (struct us_slot){ .bus = ROOT_BUS };
+		*ret_slot = (struct us_qemu_slot){ .bus = ROOT_BUS };
 		return 0;
 	}
 	return us_refuse(&survey->reason, survey->has_root_bus
@@ -168,19 +168,19 @@ static int choose_any(struct survey *survey, struct us_slot *ret_slot)
 static void answered(struct survey *survey)
 {
 	struct us_vm *vm = survey->vm;
-	struct us_slot slot = { 0 };
+	struct us_qemu_slot slot = { 0 };
 	int r = survey->r;
 
 	if (--survey->waiting > 0)
 		return;
-	us_vm_hold(vm);
+	us_qemu_ref(vm);
 	if (r == 0)
 		r = survey->wanted ? choose_wanted(survey, &slot) : choose_any(survey, &slot);
 	if (r < 0 && !survey->reason.text[0])
 		us_refuse(&survey->reason, "%s", us_strerror(r));
 	survey->found(survey->userdata, r, r ? survey->reason.text : NULL, r ? NULL : &slot);
 	free_survey(survey);
-	us_vm_release(vm);
+	us_qemu_unref(vm);
 }
 
 /* ---- Questions ---- */
@@ -221,7 +221,7 @@ static void on_bus_children(void *userdata, const struct us_qmp_answer *answer)
 	struct port *port = userdata;
 
 	note(port->survey, answer);
-	port->is_taken = answer->r != 0 || us_decode_bus_is_taken(answer->value);
+	port->is_taken = answer->r != 0 || us_qemu_decode_bus_is_taken(answer->value);
 	answered(port->survey);
 }
 
@@ -240,7 +240,7 @@ static void ask_bus(struct port *port, const char *bus)
 static void on_anonymous_port(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct port *port = userdata;
-	const char *bus = us_decode_port_bus(answer->value);
+	const char *bus = us_qemu_decode_port_bus(answer->value);
 
 	note(port->survey, answer);
 	if (bus && strlen(bus) < US_DEVICE_NAME_MAX && strcmp(bus, "pcie.0") != 0)
@@ -279,7 +279,7 @@ static void list_ports(struct survey *survey, const struct us_qmp_answer *answer
 
 		if (survey->port_count == PORTS_MAX)
 			break;
-		if (name && strlen(name) < US_DEVICE_NAME_MAX && us_decode_is_port(entry))
+		if (name && strlen(name) < US_DEVICE_NAME_MAX && us_qemu_decode_is_port(entry))
 			add(survey, name);
 	}
 	answered(survey);
@@ -329,7 +329,7 @@ static void on_pci(void *userdata, const struct us_qmp_answer *answer)
 	struct survey *survey = userdata;
 
 	note(survey, answer);
-	survey->has_free_slot = us_decode_has_free_slot(answer->value);
+	survey->has_free_slot = us_qemu_decode_has_free_slot(answer->value);
 	answered(survey);
 }
 
@@ -341,7 +341,7 @@ static void ask_root_bus(struct survey *survey)
 		survey->waiting++;
 }
 
-int us_slot_find(struct us_vm *vm, const char *bus, us_slot_fn found, void *userdata)
+int us_qemu_slot_find(struct us_vm *vm, const char *bus, us_qemu_slot_fn found, void *userdata)
 {
 	struct survey *survey = calloc(1, sizeof(*survey));
 	int r;
@@ -366,22 +366,22 @@ int us_slot_find(struct us_vm *vm, const char *bus, us_slot_fn found, void *user
 	return r;
 }
 
-static void on_found(void *userdata, int r, const char *why, const struct us_slot *slot)
+static void on_found(void *userdata, int r, const char *why, const struct us_qemu_slot *slot)
 {
-	us_request_finish(userdata, r, r ? why : slot->bus);
+	us_qemu_request_finish(userdata, r, r ? why : slot->bus);
 }
 
-void us_vm_return_slot(struct us_vm *vm, const char *bus)
+void us_vmm_return_slot(struct us_vm *vm, const char *bus)
 {
-	us_slot_unclaim(vm, bus);
+	us_qemu_slot_unclaim(vm, bus);
 }
 
-int us_vm_find_slot(struct us_vm *vm, us_vm_done_fn done, void *userdata)
+int us_vmm_find_slot(struct us_vm *vm, us_vmm_done_fn done, void *userdata)
 {
 	struct us_request *request;
-	int r = us_request_begin(vm, NULL, done, userdata, &request);
+	int r = us_qemu_request_begin(vm, NULL, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	return us_request_made(request, us_slot_find(vm, NULL, on_found, request));
+	return us_qemu_request_made(request, us_qemu_slot_find(vm, NULL, on_found, request));
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "vmm/qemu/decode.h"
-#include "vmm/qemu/registers.h"
+#include "vmm/qemu/registers/registers.h"
 #include "vmm/qemu/vm.h"
 
 enum {
@@ -29,7 +29,7 @@ struct standby {
 	struct us_list link;
 	struct us_vm *vm;
 	struct us_qmp_poll poll;       /* either it is asked, */
-	struct us_registers registers; /* or these are read */
+	struct us_qemu_registers registers; /* or these are read */
 	bool heard;		       /* these: QEMU told that this driver negotiated STANDBY, */
 	bool settled;		       /* and its features were final since */
 	enum us_guest guest;
@@ -60,8 +60,8 @@ static void set_guest(struct standby *standby, enum us_guest guest, bool driver_
 	standby->told = true;
 	standby->guest = guest;
 	standby->driver_ok = driver_ok;
-	us_vm_emit(standby->vm, (struct us_vm_event){
-					.type = US_VM_GUEST,
+	us_qemu_emit(standby->vm, (struct us_vmm_event){
+					.type = US_VMM_GUEST,
 					.guest = guest,
 					.driver_ok = driver_ok,
 					.device = standby->device,
@@ -76,10 +76,10 @@ static void on_virtio_changed(void *userdata, const struct us_qmp_answer *answer
 
 	/* Refused: the device is gone, and with it its driver. */
 	if (answer->r == 0)
-		us_decode_virtio_status(answer->value, &status);
-	us_vm_hold(vm);
+		us_qemu_decode_virtio_status(answer->value, &status);
+	us_qemu_ref(vm);
 	set_guest(standby, status.guest, status.driver_ok);
-	us_vm_release(vm);
+	us_qemu_unref(vm);
 }
 
 /*
@@ -101,12 +101,12 @@ static void on_registers_changed(void *userdata, const struct us_virtio_register
 		standby->heard = false;
 	standby->settled = is_final;
 	/* Nobody listened when it negotiated: what is not known is not told. */
-	if (!us_decode_shows_standby(registers) && !standby->heard && !standby->told)
+	if (!us_qemu_decode_shows_standby(registers) && !standby->heard && !standby->told)
 		return;
-	us_decode_driver(registers, standby->heard, &status);
-	us_vm_hold(vm);
+	us_qemu_decode_driver(registers, standby->heard, &status);
+	us_qemu_ref(vm);
 	set_guest(standby, status.guest, status.driver_ok);
-	us_vm_release(vm);
+	us_qemu_unref(vm);
 }
 
 static void ask(struct standby *standby)
@@ -114,7 +114,7 @@ static void ask(struct standby *standby)
 	if (standby->vm->may_ask_status)
 		us_qmp_poll_ask(standby->vm->qmp, &standby->poll);
 	else
-		us_registers_ask(&standby->registers);
+		us_qemu_registers_ask(&standby->registers);
 }
 
 /* Whatever the next answer is, it is told. */
@@ -122,21 +122,21 @@ static void forget(struct standby *standby)
 {
 	standby->heard = standby->settled = false;
 	us_qmp_poll_forget(&standby->poll);
-	us_registers_forget(&standby->registers);
+	us_qemu_registers_forget(&standby->registers);
 }
 
-bool us_standby_heard(struct us_vm *vm, const char *device)
+bool us_qemu_standby_has_negotiated(struct us_vm *vm, const char *device)
 {
 	const struct standby *standby = find_standby(vm, device);
 
 	return standby && standby->heard;
 }
 
-int us_vm_watch(struct us_vm *vm, const char *device)
+int us_vmm_track_guest(struct us_vm *vm, const char *device)
 {
 	char path[US_DEVICE_NAME_MAX + 64];
 	struct standby *standby;
-	int r = us_vm_check_request(vm, device);
+	int r = us_qemu_request_check(vm, device);
 
 	if (r < 0 && r != -ENOTCONN)
 		return r;
@@ -151,7 +151,7 @@ int us_vm_watch(struct us_vm *vm, const char *device)
 	r = us_qmp_poll_init(&standby->poll, --vm->last_poll_id, on_virtio_changed, standby,
 			     "x-query-virtio-status", "{s:s}", "path", path);
 	if (r == 0)
-		r = us_registers_init(&standby->registers, vm, standby->device,
+		r = us_qemu_registers_init(&standby->registers, vm, standby->device,
 				      on_registers_changed, standby);
 	if (r < 0) {
 		us_qmp_poll_deinit(&standby->poll);
@@ -161,7 +161,7 @@ int us_vm_watch(struct us_vm *vm, const char *device)
 	us_list_append(&vm->standbys, &standby->link);
 	if (vm->adopted) {
 		ask(standby);
-		us_vm_schedule(vm);
+		us_qemu_schedule(vm);
 	}
 	return 0;
 }
@@ -170,11 +170,11 @@ static void free_standby(struct standby *standby)
 {
 	us_list_remove(&standby->link);
 	us_qmp_poll_deinit(&standby->poll);
-	us_registers_deinit(&standby->registers);
+	us_qemu_registers_deinit(&standby->registers);
 	free(standby);
 }
 
-void us_vm_unwatch(struct us_vm *vm, const char *device)
+void us_vmm_untrack_guest(struct us_vm *vm, const char *device)
 {
 	struct standby *standby = find_standby(vm, device);
 
@@ -182,13 +182,13 @@ void us_vm_unwatch(struct us_vm *vm, const char *device)
 		free_standby(standby);
 }
 
-void us_standby_free_all(struct us_vm *vm)
+void us_qemu_standby_free_all(struct us_vm *vm)
 {
 	while (!us_list_is_empty(&vm->standbys))
 		free_standby(us_list_entry(vm->standbys.next, struct standby, link));
 }
 
-void us_standby_look(struct us_vm *vm)
+void us_qemu_standby_recheck(struct us_vm *vm)
 {
 	struct standby *standby;
 
@@ -198,7 +198,7 @@ void us_standby_look(struct us_vm *vm)
 		ask(standby);
 }
 
-void us_standby_forget(struct us_vm *vm)
+void us_qemu_standby_forget(struct us_vm *vm)
 {
 	struct standby *standby;
 
@@ -218,7 +218,7 @@ static struct standby *find_reset(struct us_vm *vm)
 	return NULL;
 }
 
-void us_standby_reset(struct us_vm *vm)
+void us_qemu_standby_reset(struct us_vm *vm)
 {
 	struct standby *standby;
 
@@ -233,7 +233,7 @@ void us_standby_reset(struct us_vm *vm)
 	}
 }
 
-void us_standby_negotiated(struct us_vm *vm, const char *device)
+void us_qemu_standby_negotiated(struct us_vm *vm, const char *device)
 {
 	struct standby *standby = find_standby(vm, device);
 
@@ -243,7 +243,7 @@ void us_standby_negotiated(struct us_vm *vm, const char *device)
 	standby->heard = true;
 	standby->settled = false;
 	ask(standby);
-	us_vm_schedule(vm);
+	us_qemu_schedule(vm);
 }
 
 /*
@@ -261,7 +261,7 @@ static uint64_t next_turn(const struct us_vm *vm, uint64_t now_usec)
 	return now_usec + LOOK_USEC - (now_usec + hash) % LOOK_USEC;
 }
 
-uint64_t us_standby_next_look(struct us_vm *vm)
+uint64_t us_qemu_standby_next_recheck(struct us_vm *vm)
 {
 	uint64_t now = us_now_usec();
 	struct standby *standby;

@@ -16,12 +16,12 @@ static void on_looked(void *userdata, const struct us_qmp_answer *answer)
 
 	if (answer->r || !vm->adopted)
 		return;
-	us_vm_hold(vm);
-	us_vm_observe_transfer(vm, us_decode_transfer(json_object_get(answer->value, "status")));
-	us_vm_release(vm);
+	us_qemu_ref(vm);
+	us_qemu_transfer_observe(vm, us_qemu_decode_transfer(json_object_get(answer->value, "status")));
+	us_qemu_unref(vm);
 }
 
-void us_transfer_look(struct us_vm *vm)
+void us_qemu_transfer_recheck(struct us_vm *vm)
 {
 	if (vm->adopted)
 		us_qmp_call(vm->qmp, on_looked, vm, "query-migrate", NULL);
@@ -29,7 +29,7 @@ void us_transfer_look(struct us_vm *vm)
 
 struct query {
 	struct us_vm *vm;
-	us_vm_progress_fn done;
+	us_vmm_progress_fn done;
 	void *userdata;
 };
 
@@ -39,15 +39,15 @@ static void on_progress(void *userdata, const struct us_qmp_answer *answer)
 	struct us_vm *vm = query->vm;
 	struct us_transfer_progress progress;
 
-	us_decode_progress(answer->value, &progress);
-	us_vm_hold(vm);
+	us_qemu_decode_progress(answer->value, &progress);
+	us_qemu_ref(vm);
 	if (!vm->freed)
 		query->done(query->userdata, answer->r, answer->why, answer->r ? NULL : &progress);
 	free(query);
-	us_vm_release(vm);
+	us_qemu_unref(vm);
 }
 
-int us_vm_query_transfer(struct us_vm *vm, us_vm_progress_fn done, void *userdata)
+int us_vmm_query_transfer(struct us_vm *vm, us_vmm_progress_fn done, void *userdata)
 {
 	struct query *query;
 	int r;
@@ -69,14 +69,14 @@ int us_vm_query_transfer(struct us_vm *vm, us_vm_progress_fn done, void *userdat
 struct configuration {
 	struct us_vm *vm;
 	struct us_request *request;
-	us_vm_before_fn before;
+	us_vmm_settings_fn before;
 	json_t *settings, *known_capabilities;
 	json_t *parameters; /* to be set last; NULL if there are none */
 };
 
 static void finish_configuration(struct configuration *configuration, int r, const char *why)
 {
-	us_request_finish(configuration->request, r, why);
+	us_qemu_request_finish(configuration->request, r, why);
 	json_decref(configuration->settings);
 	json_decref(configuration->known_capabilities);
 	json_decref(configuration->parameters);
@@ -114,7 +114,7 @@ static int tell_before(struct configuration *configuration, const json_t *known_
 {
 	struct us_request *request = configuration->request;
 	US_CLEANUP(json_decrefp)
-	json_t *before = us_decode_before(configuration->known_capabilities, known_parameters,
+	json_t *before = us_qemu_decode_before(configuration->known_capabilities, known_parameters,
 					  capabilities, configuration->parameters);
 
 	if (!before)
@@ -122,7 +122,7 @@ static int tell_before(struct configuration *configuration, const json_t *known_
 	if (!configuration->vm->freed && configuration->before)
 		configuration->before(
 			request->userdata, before,
-			us_decode_is_encrypted(known_parameters, configuration->parameters));
+			us_qemu_decode_is_encrypted(known_parameters, configuration->parameters));
 	return 0;
 }
 
@@ -137,7 +137,7 @@ static void on_parameters_known(void *userdata, const struct us_qmp_answer *answ
 		finish_configuration(configuration, r, answer->why);
 		return;
 	}
-	r = us_decode_settings(configuration->settings, configuration->known_capabilities,
+	r = us_qemu_decode_settings(configuration->settings, configuration->known_capabilities,
 			       answer->value, &capabilities, &configuration->parameters, &reason);
 	if (r == 0)
 		r = tell_before(configuration, answer->value, capabilities);
@@ -167,8 +167,8 @@ static void on_capabilities_known(void *userdata, const struct us_qmp_answer *an
 		finish_configuration(configuration, r, us_strerror(r));
 }
 
-int us_vm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vm_before_fn before,
-			     us_vm_done_fn done, void *userdata)
+int us_vmm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vmm_settings_fn before,
+			     us_vmm_done_fn done, void *userdata)
 {
 	struct configuration *configuration;
 	int r;
@@ -180,7 +180,7 @@ int us_vm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vm_bef
 		return -ENOMEM;
 	configuration->vm = vm;
 	configuration->before = before;
-	configuration->request = us_request_new(vm, done, userdata);
+	configuration->request = us_qemu_request_new(vm, done, userdata);
 	configuration->settings = settings ? json_deep_copy(settings) : json_object();
 	r = configuration->request && configuration->settings ? 0 : -ENOMEM;
 	if (r == 0)
@@ -212,7 +212,7 @@ static void on_restored(void *userdata, const struct us_qmp_answer *answer)
 	}
 	if (--restoring->unanswered > 0)
 		return;
-	us_request_finish(restoring->request, restoring->r, restoring->reason.text);
+	us_qemu_request_finish(restoring->request, restoring->r, restoring->reason.text);
 	free(restoring);
 }
 
@@ -249,7 +249,7 @@ static int send_restore(struct us_vm *vm, const json_t *before, struct restoring
 	return restoring->unanswered > 0 ? 0 : r;
 }
 
-int us_vm_restore_transfer(struct us_vm *vm, const json_t *before, us_vm_done_fn done,
+int us_vmm_restore_transfer(struct us_vm *vm, const json_t *before, us_vmm_done_fn done,
 			   void *userdata)
 {
 	struct restoring *restoring;
@@ -258,7 +258,7 @@ int us_vm_restore_transfer(struct us_vm *vm, const json_t *before, us_vm_done_fn
 	restoring = r == 0 ? calloc(1, sizeof(*restoring)) : NULL;
 	if (!restoring)
 		return r < 0 ? r : -ENOMEM;
-	restoring->request = us_request_new(vm, done, userdata);
+	restoring->request = us_qemu_request_new(vm, done, userdata);
 	r = restoring->request ? send_restore(vm, before, restoring) : -ENOMEM;
 	if (r < 0 || restoring->unanswered == 0) {
 		free(restoring->request);
@@ -269,24 +269,24 @@ int us_vm_restore_transfer(struct us_vm *vm, const json_t *before, us_vm_done_fn
 
 /* ---- The source starts and cancels ---- */
 
-int us_vm_start_transfer(struct us_vm *vm, const char *uri, us_vm_done_fn done, void *userdata)
+int us_vmm_start_transfer(struct us_vm *vm, const char *uri, us_vmm_done_fn done, void *userdata)
 {
 	struct us_request *request;
-	int r = us_request_begin(vm, NULL, done, userdata, &request);
+	int r = us_qemu_request_begin(vm, NULL, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	return us_request_made(request, us_qmp_call(vm->qmp, us_request_answer, request, "migrate",
+	return us_qemu_request_made(request, us_qmp_call(vm->qmp, us_qemu_request_answer, request, "migrate",
 						    "{s:s}", "uri", uri));
 }
 
-int us_vm_cancel_transfer(struct us_vm *vm, us_vm_done_fn done, void *userdata)
+int us_vmm_cancel_transfer(struct us_vm *vm, us_vmm_done_fn done, void *userdata)
 {
 	struct us_request *request;
-	int r = us_request_begin(vm, NULL, done, userdata, &request);
+	int r = us_qemu_request_begin(vm, NULL, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	return us_request_made(
-		request, us_qmp_call(vm->qmp, us_request_answer, request, "migrate_cancel", NULL));
+	return us_qemu_request_made(
+		request, us_qmp_call(vm->qmp, us_qemu_request_answer, request, "migrate_cancel", NULL));
 }

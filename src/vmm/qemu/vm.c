@@ -34,16 +34,16 @@ enum {
 
 /* ---- Life ---- */
 
-void us_vm_hold(struct us_vm *vm)
+void us_qemu_ref(struct us_vm *vm)
 {
 	vm->callbacks++;
 }
 
 static void destroy(struct us_vm *vm)
 {
-	us_standby_free_all(vm);
-	us_primary_free_all(vm);
-	us_slot_free_all(vm);
+	us_qemu_standby_free_all(vm);
+	us_qemu_primary_free_all(vm);
+	us_qemu_slot_free_all(vm);
 	us_timer_deinit(&vm->timer);
 	us_close(vm->pidfd);
 	free(vm->name);
@@ -51,13 +51,13 @@ static void destroy(struct us_vm *vm)
 	free(vm);
 }
 
-void us_vm_release(struct us_vm *vm)
+void us_qemu_unref(struct us_vm *vm)
 {
 	if (--vm->callbacks == 0 && vm->freed)
 		destroy(vm);
 }
 
-void us_vm_emit(struct us_vm *vm, struct us_vm_event event)
+void us_qemu_emit(struct us_vm *vm, struct us_vmm_event event)
 {
 	event.state = vm->state;
 	event.transfer = vm->transfer;
@@ -65,7 +65,7 @@ void us_vm_emit(struct us_vm *vm, struct us_vm_event event)
 		vm->handler->event(vm->userdata, &event);
 }
 
-int us_vm_check_request(const struct us_vm *vm, const char *id)
+int us_qemu_request_check(const struct us_vm *vm, const char *id)
 {
 	/* A path would lead to another object than the one that is named. */
 	if (id && (!*id || strlen(id) >= US_DEVICE_NAME_MAX || strchr(id, '/')))
@@ -73,7 +73,7 @@ int us_vm_check_request(const struct us_vm *vm, const char *id)
 	return vm->adopted ? 0 : -ENOTCONN;
 }
 
-struct us_request *us_request_new(struct us_vm *vm, us_vm_done_fn done, void *userdata)
+struct us_request *us_qemu_request_new(struct us_vm *vm, us_vmm_done_fn done, void *userdata)
 {
 	struct us_request *request = malloc(sizeof(*request));
 
@@ -82,34 +82,34 @@ struct us_request *us_request_new(struct us_vm *vm, us_vm_done_fn done, void *us
 	return request;
 }
 
-int us_request_begin(struct us_vm *vm, const char *id, us_vm_done_fn done, void *userdata,
+int us_qemu_request_begin(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata,
 		     struct us_request **ret_request)
 {
-	int r = us_vm_check_request(vm, id);
+	int r = us_qemu_request_check(vm, id);
 
 	if (r < 0)
 		return r;
-	*ret_request = us_request_new(vm, done, userdata);
+	*ret_request = us_qemu_request_new(vm, done, userdata);
 	return *ret_request ? 0 : -ENOMEM;
 }
 
-void us_request_finish(struct us_request *request, int r, const char *why)
+void us_qemu_request_finish(struct us_request *request, int r, const char *why)
 {
 	struct us_vm *vm = request->vm;
 
-	us_vm_hold(vm);
+	us_qemu_ref(vm);
 	if (!vm->freed && request->done)
 		request->done(request->userdata, r, why);
 	free(request);
-	us_vm_release(vm);
+	us_qemu_unref(vm);
 }
 
-void us_request_answer(void *userdata, const struct us_qmp_answer *answer)
+void us_qemu_request_answer(void *userdata, const struct us_qmp_answer *answer)
 {
-	us_request_finish(userdata, answer->r, answer->why);
+	us_qemu_request_finish(userdata, answer->r, answer->why);
 }
 
-int us_request_made(struct us_request *request, int r)
+int us_qemu_request_made(struct us_request *request, int r)
 {
 	if (r < 0)
 		free(request);
@@ -118,13 +118,13 @@ int us_request_made(struct us_request *request, int r)
 
 /* ---- Timer ---- */
 
-void us_vm_schedule(struct us_vm *vm)
+void us_qemu_schedule(struct us_vm *vm)
 {
 	uint64_t next;
 
 	if (!vm->adopted)
 		return;
-	next = us_standby_next_look(vm);
+	next = us_qemu_standby_next_recheck(vm);
 	if (!vm->transfer_events && vm->transfer == US_TRANSFER_ACTIVE && next == UINT64_MAX)
 		next = us_now_usec() + TRANSFER_LOOK_USEC;
 	if (next == UINT64_MAX)
@@ -139,7 +139,7 @@ static void forget_connection(struct us_vm *vm)
 {
 	vm->adopted = vm->running = vm->transfer_untold = false;
 	vm->state = US_VM_UNKNOWN;
-	us_listener_close(vm);
+	us_qemu_listener_close(vm);
 	us_qmp_free(US_STEAL(vm->qmp));
 	us_timer_stop(&vm->timer);
 }
@@ -152,8 +152,8 @@ static void refuse(struct us_vm *vm, const char *why, bool exited)
 	forget_connection(vm);
 	if (exited)
 		vm->state = US_VM_GONE;
-	us_vm_emit(vm, (struct us_vm_event){
-			       .type = US_VM_REFUSED,
+	us_qemu_emit(vm, (struct us_vmm_event){
+			       .type = US_VMM_REFUSED,
 			       .exited = exited,
 			       .reason = reason.text,
 		       });
@@ -177,8 +177,8 @@ static void lose(struct us_vm *vm, int error, const char *why, bool exited)
 	if (vm->backoff_usec > BACKOFF_MAX_USEC)
 		vm->backoff_usec = BACKOFF_MAX_USEC;
 	if (is_new)
-		us_vm_emit(vm, (struct us_vm_event){
-				       .type = US_VM_LOST,
+		us_qemu_emit(vm, (struct us_vmm_event){
+				       .type = US_VMM_LOST,
 				       .exited = exited,
 				       .reason = reason.text,
 			       });
@@ -212,7 +212,7 @@ static void set_state(struct us_vm *vm, enum us_vm_state state)
 	if (state == vm->state)
 		return;
 	vm->state = state;
-	us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_STATE });
+	us_qemu_emit(vm, (struct us_vmm_event){ .type = US_VMM_STATE });
 }
 
 static void adopt(struct us_vm *vm, const json_t *status)
@@ -220,14 +220,14 @@ static void adopt(struct us_vm *vm, const json_t *status)
 	vm->adopted = vm->was_adopted = true;
 	vm->lost_error = 0;
 	vm->adopted_usec = us_now_usec();
-	vm->state = us_decode_run_state(status, vm->transfer);
-	vm->running = us_decode_running(status);
-	us_standby_forget(vm);
-	us_primary_forget(vm);
-	us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_ADOPTED });
+	vm->state = us_qemu_decode_run_state(status, vm->transfer);
+	vm->running = us_qemu_decode_running(status);
+	us_qemu_standby_forget(vm);
+	us_qemu_primary_forget(vm);
+	us_qemu_emit(vm, (struct us_vmm_event){ .type = US_VMM_ADOPTED });
 	if (!vm->freed && vm->adopted) {
-		us_standby_look(vm);
-		us_vm_schedule(vm);
+		us_qemu_standby_recheck(vm);
+		us_qemu_schedule(vm);
 	}
 }
 
@@ -250,21 +250,21 @@ static void on_first_transfer(void *userdata, const struct us_qmp_answer *answer
 {
 	struct us_vm *vm = userdata;
 
-	vm->transfer = us_decode_transfer(json_object_get(answer->value, "status"));
+	vm->transfer = us_qemu_decode_transfer(json_object_get(answer->value, "status"));
 }
 
 static void on_first_status(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct us_vm *vm = userdata;
 
-	us_vm_hold(vm);
+	us_qemu_ref(vm);
 	if (vm->freed)
 		; /* nobody to tell */
 	else if (answer->r)
 		on_adoption_failed(vm, answer);
 	else
 		adopt(vm, answer->value);
-	us_vm_release(vm);
+	us_qemu_unref(vm);
 }
 
 static int set_events(struct us_vm *vm)
@@ -295,7 +295,7 @@ static void on_ready(void *userdata, const struct us_qmp_version *version)
 	struct us_vm *vm = userdata;
 	struct us_reason reason;
 
-	us_vm_hold(vm);
+	us_qemu_ref(vm);
 	snprintf(vm->version, sizeof(vm->version), "%u.%u.%u", version->major, version->minor,
 		 version->micro);
 	choose_questions(vm, version);
@@ -310,7 +310,7 @@ static void on_ready(void *userdata, const struct us_qmp_version *version)
 		   us_qmp_call(vm->qmp, on_first_status, vm, "query-status", NULL) < 0) {
 		lose(vm, -ENOMEM, us_strerror(-ENOMEM), false);
 	}
-	us_vm_release(vm);
+	us_qemu_unref(vm);
 }
 
 /* ---- Events ---- */
@@ -321,18 +321,18 @@ static void on_status(void *userdata, const struct us_qmp_answer *answer)
 
 	if (!vm->adopted)
 		return;
-	us_vm_hold(vm);
+	us_qemu_ref(vm);
 	if (answer->r == 0) {
-		vm->running = us_decode_running(answer->value);
-		set_state(vm, us_decode_run_state(answer->value, vm->transfer));
+		vm->running = us_qemu_decode_running(answer->value);
+		set_state(vm, us_qemu_decode_run_state(answer->value, vm->transfer));
 	}
 	if (vm->transfer_untold && !vm->freed) {
 		vm->transfer_untold = false;
-		us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_TRANSFER });
+		us_qemu_emit(vm, (struct us_vmm_event){ .type = US_VMM_TRANSFER });
 	}
 	if (!vm->freed)
-		us_vm_schedule(vm);
-	us_vm_release(vm);
+		us_qemu_schedule(vm);
+	us_qemu_unref(vm);
 }
 
 static void query_status(struct us_vm *vm)
@@ -352,19 +352,19 @@ static void on_resume(struct us_vm *vm, const struct us_qmp_event *event)
 {
 	vm->running = true;
 	set_state(vm, US_VM_RUNNING);
-	us_standby_look(vm);
-	us_vm_schedule(vm);
+	us_qemu_standby_recheck(vm);
+	us_qemu_schedule(vm);
 }
 
 static void on_reset(struct us_vm *vm, const struct us_qmp_event *event)
 {
-	us_vm_emit(vm, (struct us_vm_event){
-			       .type = US_VM_RESET,
+	us_qemu_emit(vm, (struct us_vmm_event){
+			       .type = US_VMM_RESET,
 			       .by_guest = json_is_true(json_object_get(event->data, "guest")),
 			       .age_usec = event->age_usec,
 		       });
-	us_standby_reset(vm);
-	us_standby_look(vm);
+	us_qemu_standby_reset(vm);
+	us_qemu_standby_recheck(vm);
 }
 
 static void on_negotiated(struct us_vm *vm, const struct us_qmp_event *event)
@@ -372,7 +372,7 @@ static void on_negotiated(struct us_vm *vm, const struct us_qmp_event *event)
 	const char *device = json_string_value(json_object_get(event->data, "device-id"));
 
 	if (device)
-		us_standby_negotiated(vm, device);
+		us_qemu_standby_negotiated(vm, device);
 }
 
 static void on_deleted(struct us_vm *vm, const struct us_qmp_event *event)
@@ -381,10 +381,10 @@ static void on_deleted(struct us_vm *vm, const struct us_qmp_event *event)
 
 	/* One without an id is a part of another device. */
 	if (device)
-		us_primary_deleted(vm, device);
+		us_qemu_primary_deleted(vm, device);
 }
 
-void us_vm_observe_transfer(struct us_vm *vm, enum us_transfer transfer)
+void us_qemu_transfer_observe(struct us_vm *vm, enum us_transfer transfer)
 {
 	bool is_news = vm->transfer != transfer;
 
@@ -397,15 +397,15 @@ void us_vm_observe_transfer(struct us_vm *vm, enum us_transfer transfer)
 		vm->transfer_untold |= is_news;
 		query_status(vm);
 	} else if (is_news) {
-		us_vm_emit(vm, (struct us_vm_event){ .type = US_VM_TRANSFER });
+		us_qemu_emit(vm, (struct us_vmm_event){ .type = US_VMM_TRANSFER });
 	}
 }
 
 static void on_migration(struct us_vm *vm, const struct us_qmp_event *event)
 {
-	us_vm_observe_transfer(vm, us_decode_transfer(json_object_get(event->data, "status")));
+	us_qemu_transfer_observe(vm, us_qemu_decode_transfer(json_object_get(event->data, "status")));
 	if (!vm->freed)
-		us_vm_schedule(vm);
+		us_qemu_schedule(vm);
 }
 
 static const struct {
@@ -427,28 +427,28 @@ static void on_event(void *userdata, const struct us_qmp_event *event)
 	/* What came before adoption is contained in its answers. */
 	if (!vm->adopted)
 		return;
-	us_vm_hold(vm);
-	us_vm_emit(vm, (struct us_vm_event){
-			       .type = US_VM_TRACE,
+	us_qemu_ref(vm);
+	us_qemu_emit(vm, (struct us_vmm_event){
+			       .type = US_VMM_TRACE,
 			       .name = event->name,
 			       .age_usec = event->age_usec,
 		       });
 	for (size_t i = 0; i < US_ARRAY_LENGTH(event_table); i++)
 		if (strcmp(event_table[i].name, event->name) == 0 && !vm->freed)
 			event_table[i].handle(vm, event);
-	us_vm_release(vm);
+	us_qemu_unref(vm);
 }
 
 static void on_closed(void *userdata, int error, const char *why)
 {
 	struct us_vm *vm = userdata;
 
-	us_vm_hold(vm);
+	us_qemu_ref(vm);
 	if (error == -ETIMEDOUT)
 		fail(vm, error);
 	else
 		lose(vm, error, why, false);
-	us_vm_release(vm);
+	us_qemu_unref(vm);
 }
 
 static const struct us_qmp_handler qmp_handler = {
@@ -491,8 +491,8 @@ static void take_pid(struct us_vm *vm, int fd)
 	if (!vm->was_adopted || vm->state == US_VM_GONE || before == vm->pid)
 		return;
 	vm->state = US_VM_GONE;
-	us_vm_emit(vm, (struct us_vm_event){
-			       .type = US_VM_LOST,
+	us_qemu_emit(vm, (struct us_vmm_event){
+			       .type = US_VMM_LOST,
 			       .exited = true,
 			       .reason = "QEMU ended, and another one listens in its place",
 		       });
@@ -518,19 +518,19 @@ static void on_timer(void *userdata)
 {
 	struct us_vm *vm = userdata;
 
-	us_vm_hold(vm);
+	us_qemu_ref(vm);
 	if (!vm->qmp) {
 		try_connect(vm);
 	} else {
-		us_standby_look(vm);
+		us_qemu_standby_recheck(vm);
 		if (!vm->transfer_events && vm->transfer == US_TRANSFER_ACTIVE)
-			us_transfer_look(vm);
-		us_vm_schedule(vm);
+			us_qemu_transfer_recheck(vm);
+		us_qemu_schedule(vm);
 	}
-	us_vm_release(vm);
+	us_qemu_unref(vm);
 }
 
-void us_vm_connect(struct us_vm *vm)
+void us_vmm_connect(struct us_vm *vm)
 {
 	if (vm->qmp)
 		return;
@@ -540,8 +540,8 @@ void us_vm_connect(struct us_vm *vm)
 	us_timer_set(&vm->timer, 0);
 }
 
-int us_vm_new(struct us_vm **ret_vm, sd_event *loop, const char *name, const char *monitor_path,
-	      const struct us_vm_handler *handler, void *userdata)
+int us_vmm_new(struct us_vm **ret_vm, sd_event *loop, const char *name, const char *monitor_path,
+	      const struct us_vmm_handler *handler, void *userdata)
 {
 	struct us_vm *vm = calloc(1, sizeof(*vm));
 	int r;
@@ -564,22 +564,22 @@ int us_vm_new(struct us_vm **ret_vm, sd_event *loop, const char *name, const cha
 		destroy(vm);
 		return r < 0 ? r : -ENOMEM;
 	}
-	us_vm_connect(vm);
+	us_vmm_connect(vm);
 	*ret_vm = vm;
 	return 0;
 }
 
-void us_vm_free(struct us_vm *vm)
+void us_vmm_free(struct us_vm *vm)
 {
 	if (!vm || vm->freed)
 		return;
 	vm->freed = true;
-	us_vm_hold(vm);
+	us_qemu_ref(vm);
 	forget_connection(vm);
-	us_vm_release(vm);
+	us_qemu_unref(vm);
 }
 
-bool us_vm_is_adopted(const struct us_vm *vm)
+bool us_vmm_is_adopted(const struct us_vm *vm)
 {
 	return vm->adopted;
 }
@@ -589,17 +589,17 @@ enum us_vm_state us_vm_state(const struct us_vm *vm)
 	return vm->state;
 }
 
-const char *us_vm_version(const struct us_vm *vm)
+const char *us_vmm_version(const struct us_vm *vm)
 {
 	return vm->version;
 }
 
-int us_vm_pid(const struct us_vm *vm)
+int us_vmm_pid(const struct us_vm *vm)
 {
 	return vm->pid;
 }
 
-int us_vm_pidfd(const struct us_vm *vm)
+int us_vmm_pidfd(const struct us_vm *vm)
 {
 	return vm->pidfd;
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/migration.h"
+#include "core/migration-plan.h"
 #include "util/cleanup.h"
 
 #define SEC UINT64_C(1000000)

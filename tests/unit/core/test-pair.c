@@ -687,7 +687,7 @@ static bool asks(const struct scene *scene, enum us_effect_type type)
 /* How often the back-off lets a primary be plugged in @usec, however the guest behaves. */
 static unsigned most_plugs(const struct us_pair_config *config, uint64_t usec)
 {
-	unsigned plugs = config->free_flips + 1;
+	unsigned plugs = config->free_churn + 1;
 	uint64_t delay = config->backoff_usec;
 
 	for (uint64_t at = delay; at <= usec; at += delay) {
@@ -719,7 +719,7 @@ static void flipping_guest_is_slowed_down(void **state)
 			scene_tell_all(&scene, "steered standby on, unplugged");
 		}
 	}
-	assert_in_range(plugs, scene.pair.config.free_flips + 2, most);
+	assert_in_range(plugs, scene.pair.config.free_churn + 2, most);
 }
 
 /* The same with reboots, each answered by one reset at most. */
@@ -740,7 +740,7 @@ static void rebooting_guest_is_slowed_down(void **state)
 		scene_tell_all(&scene, "reset, unplugged");
 	}
 	assert_int_equal(resets, plugs);
-	assert_in_range(plugs, scene.pair.config.free_flips + 2,
+	assert_in_range(plugs, scene.pair.config.free_churn + 2,
 			most_plugs(&scene.pair.config, USEC_PER_HOUR));
 }
 
@@ -762,7 +762,7 @@ static void ejecting_guest_is_slowed_down(void **state)
 			assert_in_range(plugs, 1, 1000);
 		}
 	}
-	assert_in_range(plugs, scene.pair.config.free_flips + 2,
+	assert_in_range(plugs, scene.pair.config.free_churn + 2,
 			most_plugs(&scene.pair.config, USEC_PER_HOUR));
 }
 
@@ -776,7 +776,7 @@ static void lingering_guest_is_not_held_up(void **state)
 
 		scene_begin(&scene, US_MODE_COMBINED, true);
 		scene_tell_all(&scene, TO_VISIBLE);
-		us_pair_set_linger(&scene.pair, 4800 * 1000);
+		us_pair_set_unplug_delay(&scene.pair, 4800 * 1000);
 		scene_play(&scene, endings[i]);
 	}
 }
@@ -787,14 +787,14 @@ static void calm_forgets_the_flips(void **state)
 
 	scene_begin(&scene, US_MODE_COMBINED, false);
 	scene_tell_all(&scene, TO_VISIBLE ", guest none, steered standby on, unplugged");
-	assert_int_equal(scene.pair.flips, 1);
+	assert_int_equal(scene.pair.churn, 1);
 	scene_tell_all(&scene, "guest capable on, plugged on, traffic on, steered primary on");
 	scene.now_usec = scene.pair.config.calm_usec - 1;
 	scene_tell(&scene, "tick");
-	assert_int_equal(scene.pair.flips, 1);
+	assert_int_equal(scene.pair.churn, 1);
 	scene.now_usec++;
 	scene_tell(&scene, "tick");
-	assert_int_equal(scene.pair.flips, 0);
+	assert_int_equal(scene.pair.churn, 0);
 }
 
 static void may_migrate_only_while_out_of_the_vm(void **state)
@@ -933,8 +933,8 @@ static void every_value_has_a_name(void **state)
 		assert_non_null(us_event_name(i));
 	for (int i = 0; i < US_EFFECT_N; i++)
 		assert_non_null(us_effect_name(i));
-	for (int i = 0; i < US_WHY_N; i++)
-		assert_non_null(us_why_text(i));
+	for (int i = 0; i < US_CAUSE_N; i++)
+		assert_non_null(us_cause_text(i));
 }
 
 static void guest_is_unknown_until_it_was_seen(void **state)

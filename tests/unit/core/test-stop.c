@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "core/stop.h"
+#include "core/stop-prediction.h"
 #include "util/cleanup.h"
 
 #define SEC UINT64_C(1000000)
@@ -36,9 +36,9 @@ static struct course run(const struct transfer *transfer)
 	double gain = sent * (double)transfer->empty;
 	struct course course = { .begun_usec = 100 * SEC };
 	uint64_t now, look = course.begun_usec;
-	struct us_stop stop;
+	struct us_stop_prediction stop;
 
-	us_stop_init(&stop, DOWNTIME_USEC);
+	us_stop_prediction_init(&stop, DOWNTIME_USEC);
 	for (now = look; now < course.begun_usec + 600 * SEC; now += 1000) {
 		if (remaining <=
 		    sent * (double)DOWNTIME_USEC) { /* the VMM looks what was written */
@@ -52,7 +52,7 @@ static struct course run(const struct transfer *transfer)
 		if (now >= look) {
 			bool knows = now >= course.begun_usec + SEC / 10;
 
-			us_stop_look(&stop, now, transfer->total_mib * MIB, (uint64_t)remaining,
+			us_stop_prediction_update(&stop, now, transfer->total_mib * MIB, (uint64_t)remaining,
 				     knows ? transfer->sent_mib_per_sec * MIB : 0);
 			look = now + stop.next_usec;
 			course.looks++;
@@ -99,10 +99,10 @@ static void test_small(void **state)
 
 static void test_not_begun(void **state)
 {
-	struct us_stop stop;
+	struct us_stop_prediction stop;
 
-	us_stop_init(&stop, DOWNTIME_USEC);
-	us_stop_look(&stop, SEC, 0, 0, 0);
+	us_stop_prediction_init(&stop, DOWNTIME_USEC);
+	us_stop_prediction_update(&stop, SEC, 0, 0, 0);
 	assert_false(stop.is_near);
 	assert_in_range(stop.next_usec, 1, SEC / 10);
 }
@@ -110,13 +110,13 @@ static void test_not_begun(void **state)
 /* A guest that writes faster than pages are sent: never near for good. */
 static void test_does_not_converge(void **state)
 {
-	struct us_stop stop;
+	struct us_stop_prediction stop;
 	uint64_t now = SEC;
 
-	us_stop_init(&stop, DOWNTIME_USEC);
-	us_stop_look(&stop, now, 1024 * MIB, 10 * MIB, 100 * MIB);
+	us_stop_prediction_init(&stop, DOWNTIME_USEC);
+	us_stop_prediction_update(&stop, now, 1024 * MIB, 10 * MIB, 100 * MIB);
 	assert_true(stop.is_near);
-	us_stop_look(&stop, now + stop.next_usec, 1024 * MIB, 900 * MIB, 100 * MIB);
+	us_stop_prediction_update(&stop, now + stop.next_usec, 1024 * MIB, 900 * MIB, 100 * MIB);
 	assert_false(stop.is_near);
 	assert_int_equal(stop.next_usec, SEC / 5);
 }
@@ -124,14 +124,14 @@ static void test_does_not_converge(void **state)
 /* Two looks at the same moment say nothing of a rate, but what the VMM tells counts. */
 static void test_two_looks_at_once(void **state)
 {
-	struct us_stop stop;
+	struct us_stop_prediction stop;
 
-	us_stop_init(&stop, DOWNTIME_USEC);
-	us_stop_look(&stop, SEC, 1000 * MIB, 900 * MIB, 10 * MIB);
+	us_stop_prediction_init(&stop, DOWNTIME_USEC);
+	us_stop_prediction_update(&stop, SEC, 1000 * MIB, 900 * MIB, 10 * MIB);
 	assert_false(stop.is_near);
-	us_stop_look(&stop, SEC, 1000 * MIB, 100 * MIB, 10 * MIB);
+	us_stop_prediction_update(&stop, SEC, 1000 * MIB, 100 * MIB, 10 * MIB);
 	assert_false(stop.is_near);
-	us_stop_look(&stop, SEC, 1000 * MIB, MIB, 10 * MIB);
+	us_stop_prediction_update(&stop, SEC, 1000 * MIB, MIB, 10 * MIB);
 	assert_true(stop.is_near);
 }
 

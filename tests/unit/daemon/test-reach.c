@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "daemon/migration/migrate-private.h"
+#include "daemon/migration/source-private.h"
 
 static void test_reach(void **state)
 {

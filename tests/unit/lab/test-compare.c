@@ -41,7 +41,7 @@ static void rows_stand_beside_their_peers(void **state)
 		report("understudy", "migrate", 4, 60), report("understudy", "hide", 1, 90),
 		report("understudy", "migrate", 0, 50), report("understudy", "migrate", 7, 10),
 		report("understudy", "migrate", 2, 70), report("qemu", "hide", 20, 60));
-	json_t *rows = us_compare(reports);
+	json_t *rows = us_comparison_new(reports);
 
 	assert_int_equal(json_array_size(rows), 4);
 	assert_string_equal(manager(rows, 0), "understudy");

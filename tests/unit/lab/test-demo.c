@@ -67,13 +67,13 @@ static void numbers_are_easy_to_read(void **state)
 	char text[32];
 
 	for (size_t i = 0; i < US_ARRAY_LENGTH(ms); i++) {
-		assert_string_equal(us_demo_duration(ms[i], text), texts[i]);
+		assert_string_equal(us_summary_duration(ms[i], text), texts[i]);
 		json_decref(ms[i]);
 	}
-	assert_string_equal(us_demo_count(0, text), "0");
-	assert_string_equal(us_demo_count(999, text), "999");
-	assert_string_equal(us_demo_count(1000, text), "1,000");
-	assert_string_equal(us_demo_count(1234567, text), "1,234,567");
+	assert_string_equal(us_summary_count(0, text), "0");
+	assert_string_equal(us_summary_count(999, text), "999");
+	assert_string_equal(us_summary_count(1000, text), "1,000");
+	assert_string_equal(us_summary_count(1234567, text), "1,234,567");
 }
 
 static json_t *event(double time_ms, const char *host, const char *name, const char *detail)
@@ -120,7 +120,7 @@ static char *summary(const json_t *reports)
 	size_t size;
 	FILE *file = open_memstream(&text, &size);
 
-	us_demo_summarize(file, reports);
+	us_summary_print(file, reports);
 	fclose(file);
 	return text;
 }

@@ -13,12 +13,12 @@
 #include "lab/world/lab.h"
 #include "lab/world/proc.h"
 
-static const struct us_platform q35 = { .name = "q35", .qemu = "host-qemu" };
+static const struct us_lab_platform q35 = { .name = "q35", .qemu = "host-qemu" };
 static const char *host_version;
 static unsigned prepared;
 
 /* In place of processes: the host's QEMU, an old one, and what make-qemu prepares. */
-char *us_proc_read(const struct us_lab *lab, const char *place, const char *const argv[])
+char *us_lab_process_read(const struct us_lab *lab, const char *place, const char *const argv[])
 {
 	char text[100];
 
@@ -56,9 +56,9 @@ static void an_old_host_is_helped_out_for_migrations_only(void **state)
 	struct us_lab lab = lab_of("7.2.22", NULL);
 	struct us_reason reason;
 
-	assert_int_equal(us_emulator_choose(&lab, false, &reason), 0);
+	assert_int_equal(us_lab_emulator_choose(&lab, false, &reason), 0);
 	assert_string_equal(lab.qemu, "host-qemu");
-	assert_int_equal(us_emulator_choose(&lab, true, &reason), 0);
+	assert_int_equal(us_lab_emulator_choose(&lab, true, &reason), 0);
 	assert_string_equal(lab.qemu, "/cache/qemu");
 	assert_int_equal(prepared, 1);
 	assert_string_equal(lab.qemu_why_unsound, "");
@@ -69,11 +69,11 @@ static void a_sound_host_and_kvm_need_no_help(void **state)
 	struct us_lab lab = lab_of("9.0.0", NULL);
 	struct us_reason reason;
 
-	assert_int_equal(us_emulator_choose(&lab, true, &reason), 0);
+	assert_int_equal(us_lab_emulator_choose(&lab, true, &reason), 0);
 	assert_string_equal(lab.qemu, "host-qemu");
 	lab = lab_of("7.2.22", NULL);
 	lab.options.accel = "kvm";
-	assert_int_equal(us_emulator_choose(&lab, true, &reason), 0);
+	assert_int_equal(us_lab_emulator_choose(&lab, true, &reason), 0);
 	assert_string_equal(lab.qemu, "host-qemu");
 	assert_int_equal(prepared, 0);
 	assert_string_equal(lab.qemu_why_unsound, "");
@@ -84,13 +84,13 @@ static void an_unsound_one_is_refused_by_name(void **state)
 	struct us_lab lab = lab_of("10.0.13", "old");
 	struct us_reason reason;
 
-	assert_int_equal(us_emulator_choose(&lab, true, &reason), US_REFUSED);
+	assert_int_equal(us_lab_emulator_choose(&lab, true, &reason), US_REFUSED);
 	assert_non_null(strstr(reason.text, "8.2.9"));
 	assert_non_null(strstr(reason.text, "--allow-unsound"));
-	assert_int_equal(us_emulator_choose(&lab, false, &reason), 0);
+	assert_int_equal(us_lab_emulator_choose(&lab, false, &reason), 0);
 
 	lab.options.allows_unsound = true;
-	assert_int_equal(us_emulator_choose(&lab, true, &reason), 0);
+	assert_int_equal(us_lab_emulator_choose(&lab, true, &reason), 0);
 	assert_string_equal(lab.qemu, "old");
 	assert_non_null(strstr(lab.qemu_why_unsound, "8.2.9"));
 }
@@ -101,11 +101,11 @@ static void what_is_no_qemu_is_refused(void **state)
 	char version[32];
 	struct us_reason reason;
 
-	assert_int_equal(us_emulator_choose(&lab, false, &reason), US_REFUSED);
-	assert_int_equal(us_emulator_parse_version("QEMU emulator version 11.1.3", version), 11);
+	assert_int_equal(us_lab_emulator_choose(&lab, false, &reason), US_REFUSED);
+	assert_int_equal(us_lab_emulator_parse_version("QEMU emulator version 11.1.3", version), 11);
 	assert_string_equal(version, "11.1.3");
-	assert_int_equal(us_emulator_parse_version("bash 5.2.15", version), -EBADMSG);
-	assert_int_equal(us_emulator_parse_version("", version), -EBADMSG);
+	assert_int_equal(us_lab_emulator_parse_version("bash 5.2.15", version), -EBADMSG);
+	assert_int_equal(us_lab_emulator_parse_version("", version), -EBADMSG);
 }
 
 int main(void)

@@ -47,19 +47,19 @@ static void a_dying_kernel_is_known_by_its_words(void **state)
 	};
 
 	for (size_t i = 0; i < US_ARRAY_LENGTH(dying); i++)
-		assert_true(us_kernel_is_dying(dying[i]));
+		assert_true(us_lab_kernel_is_crash(dying[i]));
 	for (size_t i = 0; i < US_ARRAY_LENGTH(alive); i++)
-		assert_false(us_kernel_is_dying(alive[i]));
+		assert_false(us_lab_kernel_is_crash(alive[i]));
 }
 
 static void it_is_quoted_from_its_first_word_on(void **state)
 {
 	static const char said[] = "guest: ready\r\n/ # \r\n[1.0] Oops: 0000\r\n[1.1] RIP: 0010\r\n";
-	struct us_kernel_watch watch = {};
+	struct us_lab_kernel_crash watch = {};
 	struct heard heard = {};
 
 	for (size_t i = 0; i < sizeof(said) - 1; i++)
-		us_kernel_watch_feed(&watch, said + i, 1, on_line, &heard);
+		us_lab_kernel_crash_feed(&watch, said + i, 1, on_line, &heard);
 	assert_int_equal(heard.count, 2);
 	assert_string_equal(heard.lines[0], "[1.0] Oops: 0000");
 	assert_string_equal(heard.lines[1], "[1.1] RIP: 0010");
@@ -67,17 +67,17 @@ static void it_is_quoted_from_its_first_word_on(void **state)
 
 static void endless_words_are_bounded(void **state)
 {
-	struct us_kernel_watch watch = {};
+	struct us_lab_kernel_crash watch = {};
 	struct heard heard = {};
 	char flood[4096];
 
 	memset(flood, 'x', sizeof(flood));
 	memcpy(flood, "\033[31mOops: \0 ", 13);
-	us_kernel_watch_feed(&watch, flood, sizeof(flood), on_line, &heard);
+	us_lab_kernel_crash_feed(&watch, flood, sizeof(flood), on_line, &heard);
 	assert_int_equal(heard.count, 0);
 	for (int i = 0; i < 100; i++)
-		us_kernel_watch_feed(&watch, "\n more", 6, on_line, &heard);
-	assert_int_equal(heard.count, US_KERNEL_QUOTED_LINES);
+		us_lab_kernel_crash_feed(&watch, "\n more", 6, on_line, &heard);
+	assert_int_equal(heard.count, US_LAB_KERNEL_CRASH_LINES);
 	assert_int_equal(strlen(heard.lines[0]), sizeof(watch.line) - 1);
 	assert_memory_equal(heard.lines[0], " [31mOops:   xx", 15);
 }

@@ -11,16 +11,16 @@
 
 #include "lab/world/machine.h"
 
-static const struct us_lab lab = { .options.hosts = US_HOSTS_VM, .dir = "/run/lab" };
+static const struct us_lab lab = { .options.hosts = US_LAB_HOST_KIND_MACHINE, .dir = "/run/lab" };
 
 static void words_arrive_as_they_are(void **state)
 {
 	const char *const argv[] = { "printf", "%s|", "a b", "it's", "$HOME `id` \\ \"", "", NULL };
-	const char *ssh[US_MACHINE_ARGUMENTS];
-	char buffer[US_MACHINE_COMMAND], output[100] = "";
+	const char *ssh[US_LAB_MACHINE_ARGUMENTS];
+	char buffer[US_LAB_MACHINE_COMMAND], output[100] = "";
 	FILE *shell;
 
-	us_machine_command(&lab, "host-a", NULL, argv, ssh, buffer);
+	us_lab_machine_command(&lab, "host-a", NULL, argv, ssh, buffer);
 	shell = popen(ssh[7], "r");
 	assert_non_null(fgets(output, sizeof(output), shell));
 	assert_int_equal(pclose(shell), 0);
@@ -30,10 +30,10 @@ static void words_arrive_as_they_are(void **state)
 static void a_command_uses_the_connection(void **state)
 {
 	const char *const argv[] = { "true", NULL };
-	const char *ssh[US_MACHINE_ARGUMENTS];
-	char buffer[US_MACHINE_COMMAND];
+	const char *ssh[US_LAB_MACHINE_ARGUMENTS];
+	char buffer[US_LAB_MACHINE_COMMAND];
 
-	us_machine_command(&lab, "host-b", "host-b-qemu", argv, ssh, buffer);
+	us_lab_machine_command(&lab, "host-b", "host-b-qemu", argv, ssh, buffer);
 	assert_string_equal(ssh[0], "ssh");
 	assert_string_equal(ssh[4], "/run/lab/host-b.ssh");
 	assert_string_equal(ssh[7], "exec understudy-host-run host-b-qemu 'true' ");
@@ -42,12 +42,12 @@ static void a_command_uses_the_connection(void **state)
 
 static void only_hosts_are_machines(void **state)
 {
-	const struct us_lab namespaces = { .options.hosts = US_HOSTS_NETNS };
+	const struct us_lab namespaces = { .options.hosts = US_LAB_HOST_KIND_NETNS };
 
-	assert_true(us_machine_is(&lab, "host-a"));
-	assert_false(us_machine_is(&lab, "client"));
-	assert_false(us_machine_is(&lab, NULL));
-	assert_false(us_machine_is(&namespaces, "host-a"));
+	assert_true(us_lab_is_machine(&lab, "host-a"));
+	assert_false(us_lab_is_machine(&lab, "client"));
+	assert_false(us_lab_is_machine(&lab, NULL));
+	assert_false(us_lab_is_machine(&namespaces, "host-a"));
 }
 
 int main(void)

@@ -25,7 +25,7 @@ static uint64_t at(uint64_t msec)
 
 static int setup(void **state)
 {
-	struct us_probe *probe = calloc(1, sizeof(*probe));
+	struct us_lab_probe *probe = calloc(1, sizeof(*probe));
 
 	probe->report_interval_usec = 1000;
 	probe->sent_usec = calloc(RECORDS, sizeof(*probe->sent_usec));
@@ -39,7 +39,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	struct us_probe *probe = *state;
+	struct us_lab_probe *probe = *state;
 
 	free(probe->sent_usec);
 	free(probe->arrived);
@@ -51,7 +51,7 @@ static int teardown(void **state)
 }
 
 /* One frame each millisecond, number n at at(n). */
-static void send_frames(struct us_probe *probe, uint64_t count)
+static void send_frames(struct us_lab_probe *probe, uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++) {
 		probe->sent++;
@@ -59,45 +59,45 @@ static void send_frames(struct us_probe *probe, uint64_t count)
 	}
 }
 
-static void arrive(struct us_probe *probe, uint64_t first, uint64_t last)
+static void arrive(struct us_lab_probe *probe, uint64_t first, uint64_t last)
 {
 	for (uint64_t seq = first; seq <= last; seq++)
 		probe->arrived[seq] = 1;
 }
 
-static void hear(struct us_probe *probe, unsigned session, uint32_t seq, uint64_t time_usec)
+static void hear(struct us_lab_probe *probe, unsigned session, uint32_t seq, uint64_t time_usec)
 {
 	probe->arrivals[probe->arrivals_count++] =
-		(struct us_probe_arrival){ .time_usec = time_usec, .seq = seq, .session = session };
+		(struct us_lab_probe_arrival){ .time_usec = time_usec, .seq = seq, .session = session };
 }
 
-static void boot(struct us_probe *probe, uint64_t id, uint64_t first, uint64_t last)
+static void boot(struct us_lab_probe *probe, uint64_t id, uint64_t first, uint64_t last)
 {
 	probe->sessions[probe->sessions_count++] =
-		(struct us_probe_session){ .id = id, .first = first, .last = last };
+		(struct us_lab_probe_session){ .id = id, .first = first, .last = last };
 }
 
 static void losses_to_the_guest(void **state)
 {
-	struct us_probe *probe = *state;
-	struct us_probe_count count;
+	struct us_lab_probe *probe = *state;
+	struct us_lab_probe_count count;
 
 	send_frames(probe, 100);
 	boot(probe, 1, 1, 100);
 	arrive(probe, 1, 39);
 	arrive(probe, 50, 100);
 
-	us_probe_count_to_guest(probe, at(0), at(200), &count);
+	us_lab_probe_count_to_guest(probe, at(0), at(200), &count);
 	assert_int_equal(count.sent, 100);
 	assert_int_equal(count.lost, 10);
 	assert_int_equal(count.longest_gap_usec, 11 * MSEC);
 
 	/* Frames belong to when they were sent; the gap to when it began. */
-	us_probe_count_to_guest(probe, at(0), at(45), &count);
+	us_lab_probe_count_to_guest(probe, at(0), at(45), &count);
 	assert_int_equal(count.sent, 44);
 	assert_int_equal(count.lost, 5);
 	assert_int_equal(count.longest_gap_usec, 11 * MSEC);
-	us_probe_count_to_guest(probe, at(45), at(200), &count);
+	us_lab_probe_count_to_guest(probe, at(45), at(200), &count);
 	assert_int_equal(count.sent, 56);
 	assert_int_equal(count.lost, 5);
 	assert_int_equal(count.longest_gap_usec, 1 * MSEC);
@@ -105,8 +105,8 @@ static void losses_to_the_guest(void **state)
 
 static void a_boot_is_not_a_loss(void **state)
 {
-	struct us_probe *probe = *state;
-	struct us_probe_count count;
+	struct us_lab_probe *probe = *state;
+	struct us_lab_probe_count count;
 
 	send_frames(probe, 100);
 	boot(probe, 1, 1, 20);
@@ -115,7 +115,7 @@ static void a_boot_is_not_a_loss(void **state)
 	arrive(probe, 81, 90);
 
 	/* Nobody listened from 21 to 80. After 90 somebody did, and never heard. */
-	us_probe_count_to_guest(probe, at(0), at(200), &count);
+	us_lab_probe_count_to_guest(probe, at(0), at(200), &count);
 	assert_int_equal(count.sent, 40);
 	assert_int_equal(count.lost, 10);
 	assert_int_equal(count.longest_gap_usec, 10 * MSEC);
@@ -123,25 +123,25 @@ static void a_boot_is_not_a_loss(void **state)
 
 static void odd_frames_belong_to_the_newest(void **state)
 {
-	struct us_probe *probe = *state;
-	struct us_probe_count count;
+	struct us_lab_probe *probe = *state;
+	struct us_lab_probe_count count;
 
 	send_frames(probe, 100);
 	boot(probe, 1, 1, 100);
 	arrive(probe, 1, 100);
-	probe->odd[probe->odd_count++] = (struct us_probe_odd){ 60, 2, 3 };
+	probe->odd[probe->odd_count++] = (struct us_lab_probe_odd){ 60, 2, 3 };
 
-	us_probe_count_to_guest(probe, at(0), at(60), &count);
+	us_lab_probe_count_to_guest(probe, at(0), at(60), &count);
 	assert_int_equal(count.duplicated + count.reordered, 0);
-	us_probe_count_to_guest(probe, at(60), at(200), &count);
+	us_lab_probe_count_to_guest(probe, at(60), at(200), &count);
 	assert_int_equal(count.duplicated, 2);
 	assert_int_equal(count.reordered, 3);
 }
 
 static void losses_from_the_guest(void **state)
 {
-	struct us_probe *probe = *state;
-	struct us_probe_count count;
+	struct us_lab_probe *probe = *state;
+	struct us_lab_probe_count count;
 
 	send_frames(probe, 100);
 	boot(probe, 1, 1, 100);
@@ -155,7 +155,7 @@ static void losses_from_the_guest(void **state)
 			hear(probe, 0, 60, at(seq)); /* again */
 	}
 
-	us_probe_count_from_guest(probe, at(0), at(200), &count);
+	us_lab_probe_count_from_guest(probe, at(0), at(200), &count);
 	assert_int_equal(count.sent, 100);
 	assert_int_equal(count.lost, 19);
 	assert_int_equal(count.reordered, 1);
@@ -163,24 +163,24 @@ static void losses_from_the_guest(void **state)
 	assert_int_equal(count.longest_gap_usec, 21 * MSEC);
 
 	/* The missing were sent one interval after the other. */
-	us_probe_count_from_guest(probe, at(0), at(31), &count);
+	us_lab_probe_count_from_guest(probe, at(0), at(31), &count);
 	assert_int_equal(count.lost, 10);
-	us_probe_count_from_guest(probe, at(31), at(200), &count);
+	us_lab_probe_count_from_guest(probe, at(31), at(200), &count);
 	assert_int_equal(count.lost, 9);
 	assert_int_equal(count.longest_gap_usec, 1 * MSEC);
 }
 
 static void silence_at_the_end_is_a_gap(void **state)
 {
-	struct us_probe *probe = *state;
-	struct us_probe_count count;
+	struct us_lab_probe *probe = *state;
+	struct us_lab_probe_count count;
 
 	send_frames(probe, 100);
 	boot(probe, 1, 1, 100);
 	for (uint32_t seq = 1; seq <= 30; seq++)
 		hear(probe, 0, seq, at(seq));
 
-	us_probe_count_from_guest(probe, at(0), at(200), &count);
+	us_lab_probe_count_from_guest(probe, at(0), at(200), &count);
 	assert_int_equal(count.lost, 0);
 	assert_int_equal(count.longest_gap_usec, 70 * MSEC);
 }
@@ -211,14 +211,14 @@ static uint64_t arrival_usec(uint64_t seq)
 	return at(seq) + DELAY_USEC;
 }
 
-static void run_for_9_seconds(struct us_probe *probe)
+static void run_for_9_seconds(struct us_lab_probe *probe)
 {
 	send_frames(probe, 9000);
 	boot(probe, 1, 1, 9000);
 	arrive(probe, 1, 9000);
 	for (uint64_t seq = 1; seq <= 9000; seq++)
 		probe->log[probe->log_count++] =
-			(struct us_probe_entry){ seq, guest_clock(arrival_usec(seq)) };
+			(struct us_lab_probe_entry){ seq, guest_clock(arrival_usec(seq)) };
 	for (uint64_t msec = 1; msec <= 9000; msec++) {
 		if (msec >= STOP_MSEC && msec <= RESUME_MSEC)
 			continue;
@@ -228,7 +228,7 @@ static void run_for_9_seconds(struct us_probe *probe)
 }
 
 /* The truth is the delay itself and the least one of the other direction. */
-static void assert_delay(const struct us_probe *probe, uint64_t seq)
+static void assert_delay(const struct us_lab_probe *probe, uint64_t seq)
 {
 	int64_t truth_usec = arrival_usec(seq) - at(seq) + DELAY_USEC;
 
@@ -238,70 +238,70 @@ static void assert_delay(const struct us_probe *probe, uint64_t seq)
 
 static void delays_in_spite_of_the_clocks(void **state)
 {
-	struct us_probe *probe = *state;
+	struct us_lab_probe *probe = *state;
 	const uint64_t pause_usec = at(STOP_MSEC);
-	struct us_probe_delay delay;
+	struct us_lab_probe_delay delay;
 
 	run_for_9_seconds(probe);
-	us_probe_settle(probe, &pause_usec, 1);
+	us_lab_probe_settle(probe, &pause_usec, 1);
 	for (uint64_t seq = 1; seq <= 9000; seq++)
 		assert_delay(probe, seq);
 
-	us_probe_delay_to_guest(probe, at(1000), at(3000), &delay);
+	us_lab_probe_delay_to_guest(probe, at(1000), at(3000), &delay);
 	assert_int_equal(delay.frames, 2000);
 	assert_in_range(delay.p50_usec, 300, 900);
 	assert_in_range(delay.worst_usec, 50 * MSEC, 51 * MSEC);
-	us_probe_delay_to_guest(probe, at(STOP_MSEC + 1), at(RESUME_MSEC), &delay);
+	us_lab_probe_delay_to_guest(probe, at(STOP_MSEC + 1), at(RESUME_MSEC), &delay);
 	assert_in_range(delay.p99_usec, 1190 * MSEC, 1200 * MSEC);
-	us_probe_delay_from_guest(probe, at(0), at(9100), &delay);
+	us_lab_probe_delay_from_guest(probe, at(0), at(9100), &delay);
 	assert_in_range(delay.worst_usec, 0, 300);
 }
 
 static void no_log_no_delay(void **state)
 {
-	struct us_probe *probe = *state;
-	struct us_probe_delay delay;
+	struct us_lab_probe *probe = *state;
+	struct us_lab_probe_delay delay;
 
 	run_for_9_seconds(probe);
 	probe->log_count = 0;
-	us_probe_settle(probe, NULL, 0);
-	us_probe_delay_to_guest(probe, at(0), at(9100), &delay);
+	us_lab_probe_settle(probe, NULL, 0);
+	us_lab_probe_delay_to_guest(probe, at(0), at(9100), &delay);
 	assert_int_equal(delay.frames, 0);
 
 	/* A log of another boot than the one that was heard says nothing about it. */
 	probe->log_count = 9000;
 	probe->sessions[0].first = 5;
-	us_probe_settle(probe, NULL, 0);
-	us_probe_delay_to_guest(probe, at(0), at(9100), &delay);
+	us_lab_probe_settle(probe, NULL, 0);
+	us_lab_probe_delay_to_guest(probe, at(0), at(9100), &delay);
 	assert_int_equal(delay.frames, 0);
 }
 
 static void a_pause_is_of_arrivals(void **state)
 {
-	struct us_probe *probe = *state;
+	struct us_lab_probe *probe = *state;
 	uint64_t pause_usec;
 
 	send_frames(probe, 100);
 	for (uint64_t seq = 1; seq <= 100; seq++)
-		probe->delay_usec[seq] = seq >= 60 && seq < 70 ? US_PROBE_NO_DELAY : 0;
+		probe->delay_usec[seq] = seq >= 60 && seq < 70 ? US_LAB_PROBE_NO_DELAY : 0;
 	/* Held until at(40): what came meanwhile comes then. */
 	for (uint64_t seq = 20; seq < 40; seq++)
 		probe->delay_usec[seq] = (40 - seq) * MSEC;
 
-	assert_true(us_probe_pause_to_guest(probe, at(0), at(200), &pause_usec));
+	assert_true(us_lab_probe_pause_to_guest(probe, at(0), at(200), &pause_usec));
 	assert_int_equal(pause_usec, 21 * MSEC);
-	assert_true(us_probe_pause_to_guest(probe, at(50), at(200), &pause_usec));
+	assert_true(us_lab_probe_pause_to_guest(probe, at(50), at(200), &pause_usec));
 	assert_int_equal(pause_usec, 11 * MSEC);
 
 	/* A guest that never gets anything again. */
 	for (uint64_t seq = 70; seq <= 100; seq++)
-		probe->delay_usec[seq] = US_PROBE_NO_DELAY;
-	assert_true(us_probe_pause_to_guest(probe, at(50), at(200), &pause_usec));
+		probe->delay_usec[seq] = US_LAB_PROBE_NO_DELAY;
+	assert_true(us_lab_probe_pause_to_guest(probe, at(50), at(200), &pause_usec));
 	assert_int_equal(pause_usec, 41 * MSEC);
 
 	for (uint64_t seq = 1; seq <= 100; seq++)
-		probe->delay_usec[seq] = US_PROBE_NO_DELAY;
-	assert_false(us_probe_pause_to_guest(probe, at(0), at(200), &pause_usec));
+		probe->delay_usec[seq] = US_LAB_PROBE_NO_DELAY;
+	assert_false(us_lab_probe_pause_to_guest(probe, at(0), at(200), &pause_usec));
 }
 
 int main(void)

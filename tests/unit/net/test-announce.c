@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/announce.h"
-#include "net/frame.h"
+#include "net/presence/announce.h"
+#include "net/frame/frame.h"
 #include "testbed.h"
 #include "util/clock.h"
 
@@ -118,9 +118,9 @@ static void test_announced_outside_only(void **state)
 
 	if (us_announce_new(&announce, bed->loop, guest_mac, "standby", "primary", &reason) != 0)
 		fail_msg("%s", reason.text);
-	us_announce_add(announce, "192.0.2.7");
-	us_announce_add(announce, "fe80::ff:fe00:1");
-	us_announce_add(announce, "no address");
+	us_announce_add_address(announce, "192.0.2.7");
+	us_announce_add_address(announce, "fe80::ff:fe00:1");
+	us_announce_add_address(announce, "no address");
 	assert_int_equal(sd_event_loop(bed->loop), 0);
 
 	assert_int_equal(bed->rarps, ROUNDS);

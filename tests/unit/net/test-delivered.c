@@ -1,55 +1,55 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Frames are counted by the index of a used ring, if samples agree. */
-#include "net/delivered.h"
+#include "net/undelivered/ring-offset.h"
 #include "testbed.h"
 
 static void test_two_samples_that_agree(void **state)
 {
-	struct us_delivered delivered = { 0 };
+	struct us_ring_offset delivered = { 0 };
 
-	assert_int_equal(us_delivered_number(&delivered, 100), 0);
-	us_delivered_learn(&delivered, 1000, 100);
-	assert_int_equal(us_delivered_number(&delivered, 100), 0);
-	us_delivered_learn(&delivered, 1050, 150);
-	assert_int_equal(us_delivered_number(&delivered, 150), 1050);
-	assert_int_equal(us_delivered_number(&delivered, 200), 1100);
+	assert_int_equal(us_ring_offset_number(&delivered, 100), 0);
+	us_ring_offset_sample(&delivered, 1000, 100);
+	assert_int_equal(us_ring_offset_number(&delivered, 100), 0);
+	us_ring_offset_sample(&delivered, 1050, 150);
+	assert_int_equal(us_ring_offset_number(&delivered, 150), 1050);
+	assert_int_equal(us_ring_offset_number(&delivered, 200), 1100);
 }
 
 static void test_the_same_sample_twice_proves_nothing(void **state)
 {
-	struct us_delivered delivered = { 0 };
+	struct us_ring_offset delivered = { 0 };
 
-	us_delivered_learn(&delivered, 1000, 100);
-	us_delivered_learn(&delivered, 1000, 100);
-	assert_int_equal(us_delivered_number(&delivered, 101), 0);
-	us_delivered_learn(&delivered, 1001, 101);
-	us_delivered_learn(&delivered, 1001, 101);
-	assert_int_equal(us_delivered_number(&delivered, 101), 1001);
+	us_ring_offset_sample(&delivered, 1000, 100);
+	us_ring_offset_sample(&delivered, 1000, 100);
+	assert_int_equal(us_ring_offset_number(&delivered, 101), 0);
+	us_ring_offset_sample(&delivered, 1001, 101);
+	us_ring_offset_sample(&delivered, 1001, 101);
+	assert_int_equal(us_ring_offset_number(&delivered, 101), 1001);
 }
 
 static void test_samples_that_disagree(void **state)
 {
-	struct us_delivered delivered = { 0 };
+	struct us_ring_offset delivered = { 0 };
 
-	us_delivered_learn(&delivered, 1000, 100);
-	us_delivered_learn(&delivered, 1029, 150); /* an older frame */
-	assert_int_equal(us_delivered_number(&delivered, 200), 0);
-	us_delivered_learn(&delivered, 1100, 200);
-	assert_int_equal(us_delivered_number(&delivered, 201), 0);
-	us_delivered_learn(&delivered, 1099, 200); /* of the same moment */
-	assert_int_equal(us_delivered_number(&delivered, 201), 0);
-	us_delivered_learn(&delivered, 1110, 211);
-	assert_int_equal(us_delivered_number(&delivered, 212), 1111);
+	us_ring_offset_sample(&delivered, 1000, 100);
+	us_ring_offset_sample(&delivered, 1029, 150); /* an older frame */
+	assert_int_equal(us_ring_offset_number(&delivered, 200), 0);
+	us_ring_offset_sample(&delivered, 1100, 200);
+	assert_int_equal(us_ring_offset_number(&delivered, 201), 0);
+	us_ring_offset_sample(&delivered, 1099, 200); /* of the same moment */
+	assert_int_equal(us_ring_offset_number(&delivered, 201), 0);
+	us_ring_offset_sample(&delivered, 1110, 211);
+	assert_int_equal(us_ring_offset_number(&delivered, 212), 1111);
 }
 
 static void test_the_index_wraps(void **state)
 {
-	struct us_delivered delivered = { 0 };
+	struct us_ring_offset delivered = { 0 };
 
-	us_delivered_learn(&delivered, 70000, 65530);
-	us_delivered_learn(&delivered, 70010, 4);
-	assert_int_equal(us_delivered_number(&delivered, 10), 70016);
-	assert_int_equal(us_delivered_number(&delivered, 3), 70010 + 65535);
+	us_ring_offset_sample(&delivered, 70000, 65530);
+	us_ring_offset_sample(&delivered, 70010, 4);
+	assert_int_equal(us_ring_offset_number(&delivered, 10), 70016);
+	assert_int_equal(us_ring_offset_number(&delivered, 3), 70010 + 65535);
 }
 
 int main(void)

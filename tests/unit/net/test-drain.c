@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#include "net/drain.h"
+#include "net/undelivered/drain.h"
 #include "util/cleanup.h"
 
 #define FRAMES 20

@@ -9,8 +9,8 @@
 #include <linux/netlink.h>
 #include <string.h>
 
-#include "net/decode.h"
-#include "net/frame.h"
+#include "net/netlink/decode.h"
+#include "net/frame/frame.h"
 
 static const uint8_t port[6] = { 0xfe, 0x54, 0, 0xaa, 0xbb, 0xcc };
 static const uint8_t guest[6] = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 };

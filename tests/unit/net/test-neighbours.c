@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "net/neighbours.h"
+#include "net/vf/neighbours.h"
 #include "testbed.h"
 
 #define ENTRY(n) "02:00:00:00:00:" n
@@ -48,7 +48,7 @@ static int follow(void **state, struct us_reason *reason)
 {
 	const struct us_neighbours_rules rules = { .is_others = is_others };
 
-	return us_neighbours_follow(*state, &rules, reason);
+	return us_neighbours_update(*state, &rules, reason);
 }
 
 /* Those at other ports and the host, not those on the PF's own side. */

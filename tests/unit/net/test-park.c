@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "net/steer.h"
+#include "net/steer/steer.h"
 #include "testbed.h"
 #include "util/clock.h"
 
@@ -739,7 +739,7 @@ static void test_not_needed(void **state)
 
 /* ---- Frames out and in: what a handoff does ---- */
 
-static void collect(void *userdata, const struct us_park_frame *frame)
+static void collect(void *userdata, const struct us_frame *frame)
 {
 	uint32_t **next = userdata;
 
@@ -749,7 +749,7 @@ static void collect(void *userdata, const struct us_park_frame *frame)
 static void put(struct bed *bed, uint32_t number, bool is_earlier)
 {
 	uint8_t bytes[60] = { 2, [5] = 1, [6] = 2, [11] = 9, [12] = 0x88, [13] = 0xb5 };
-	struct us_park_frame frame = { .bytes = bytes, .length = sizeof(bytes) };
+	struct us_frame frame = { .bytes = bytes, .length = sizeof(bytes) };
 
 	memcpy(bytes + NUMBER_AT, &number, sizeof(number));
 	assert_true(us_park_put(us_steer_park(bed->steer), &frame, is_earlier));
@@ -761,14 +761,14 @@ static void test_take_and_put(void **state)
 	uint32_t numbers[10], *next = numbers;
 
 	park(bed);
-	us_park_listen(us_steer_park(bed->steer), collect, &next);
+	us_park_set_observer(us_steer_park(bed->steer), collect, &next);
 	peer_sends_many(bed->peer, 2, 4);
 	run(bed, 0, 2);
 	assert_ptr_equal(next, numbers + 2); /* those that came */
 	put(bed, 4, false);
-	us_park_listen(us_steer_park(bed->steer), collect, &next);
+	us_park_set_observer(us_steer_park(bed->steer), collect, &next);
 	assert_ptr_equal(next, numbers + 5); /* those that are there */
-	us_park_listen(us_steer_park(bed->steer), NULL, NULL);
+	us_park_set_observer(us_steer_park(bed->steer), NULL, NULL);
 	put(bed, 0, true);
 	put(bed, 1, true);
 	peer_sends(bed->peer, 5); /* in the tap still */
@@ -788,7 +788,7 @@ enum {
 	TURN_FRAMES = 10000, /* more than are taken, or sent, while the loop waits */
 };
 
-static void count(void *userdata, const struct us_park_frame *frame)
+static void count(void *userdata, const struct us_frame *frame)
 {
 	(*(uint32_t *)userdata)++;
 }
@@ -837,7 +837,7 @@ static void test_late_in_turns(void **state)
 static void deliver(struct bed *bed, uint32_t number)
 {
 	uint8_t bytes[60] = { 2, [5] = 1, [6] = 2, [11] = 9, [12] = 0x88, [13] = 0xb5 };
-	struct us_park_frame frame = { .bytes = bytes, .length = sizeof(bytes) };
+	struct us_frame frame = { .bytes = bytes, .length = sizeof(bytes) };
 	struct us_reason reason = { .text = "" };
 
 	memcpy(bytes + NUMBER_AT, &number, sizeof(number));

@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/link.h"
-#include "net/rtnl.h"
+#include "net/netlink/link.h"
+#include "net/netlink/rtnl.h"
 #include "testbed.h"
 #include "util/cleanup.h"
 #include "util/clock.h"

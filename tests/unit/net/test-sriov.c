@@ -9,9 +9,9 @@
 #include <systemd/sd-event.h>
 #include <time.h>
 
-#include "net/sriov-state.h"
-#include "net/sriov.h"
-#include "net/steer.h"
+#include "net/vf/sriov-state.h"
+#include "net/vf/sriov.h"
+#include "net/steer/steer.h"
 #include "testbed.h"
 
 /* What the played driver has of the VF, and how often it still says to try again. */
@@ -19,20 +19,20 @@ static struct us_sriov_state vf;
 static unsigned busy, sets, pauses;
 
 int __wrap_us_sriov_get(int port, unsigned index, struct us_sriov_state *ret_state,
-			struct us_rtnl_words *ret_words);
+			struct us_rtnl_error *ret_words);
 int __wrap_us_sriov_set(int port, unsigned short attribute, const void *value, size_t size,
-			struct us_rtnl_words *ret_words);
+			struct us_rtnl_error *ret_words);
 int __wrap_nanosleep(const struct timespec *pause, struct timespec *rest);
 
 int __wrap_us_sriov_get(int port, unsigned index, struct us_sriov_state *ret_state,
-			struct us_rtnl_words *ret_words)
+			struct us_rtnl_error *ret_words)
 {
 	*ret_state = vf;
 	return 0;
 }
 
 int __wrap_us_sriov_set(int port, unsigned short attribute, const void *value, size_t size,
-			struct us_rtnl_words *ret_words)
+			struct us_rtnl_error *ret_words)
 {
 	sets++;
 	if (busy > 0) {
@@ -210,14 +210,14 @@ static void test_thread_waits(void **state)
 
 	busy = 3;
 	us_sriov_set_shown(bed->sriov, true);
-	assert_int_equal(us_sriov_steer_waiting(bed->sriov, US_SRIOV_BRIDGE, NULL), 0);
+	assert_int_equal(us_sriov_steer_blocking(bed->sriov, US_SRIOV_BRIDGE, NULL), 0);
 	assert_int_equal(pauses, 3);
 	busy = 3;
 	assert_int_equal(us_sriov_put_back(bed->sriov, NULL), 0);
 	assert_int_equal(pauses, 6);
 	assert_memory_equal(vf.mac, ((uint8_t[6]){ 2, 0xaa }), 6);
 	busy = 1000;
-	assert_int_equal(us_sriov_steer_waiting(bed->sriov, US_SRIOV_BRIDGE, NULL), US_REFUSED);
+	assert_int_equal(us_sriov_steer_blocking(bed->sriov, US_SRIOV_BRIDGE, NULL), US_REFUSED);
 }
 
 #define WITH_BED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "net/link.h"
-#include "net/steer.h"
+#include "net/netlink/link.h"
+#include "net/steer/steer.h"
 #include "testbed.h"
 
 struct bed {

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "net/frame.h"
-#include "net/link.h"
-#include "net/watch.h"
+#include "net/frame/frame.h"
+#include "net/netlink/link.h"
+#include "net/presence/watch.h"
 #include "testbed.h"
 #include "util/clock.h"
 

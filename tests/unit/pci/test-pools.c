@@ -59,7 +59,7 @@ static void test_all_words(void **state)
 	assert_string_equal(pool->sources[0].value, "eth7");
 	assert_int_equal(pool->settings[US_POOL_VLAN], 100);
 	assert_int_equal(pool->settings[US_POOL_QOS], 3);
-	assert_int_equal(pool->settings[US_POOL_MIN_RATE], US_POOL_AS_FOUND);
+	assert_int_equal(pool->settings[US_POOL_MIN_RATE], US_POOL_UNCHANGED);
 	assert_int_equal(pool->settings[US_POOL_MAX_RATE], 1000);
 	assert_int_equal(pool->settings[US_POOL_SPOOF_CHECK], 0);
 	assert_int_equal(pool->settings[US_POOL_TRUST], 1);

@@ -23,7 +23,7 @@ struct answer {
 	bool done;
 	int r;
 	char why[400];
-	struct us_standby standby;
+	struct us_vmm_standby standby;
 	struct us_transfer_progress progress;
 };
 
@@ -45,42 +45,42 @@ __attribute__((format(printf, 2, 3))) static inline void record(struct watched *
 	va_end(arguments);
 }
 
-static inline void on_vm_event(void *userdata, const struct us_vm_event *event)
+static inline void on_vm_event(void *userdata, const struct us_vmm_event *event)
 {
 	static const char *const states[] = { "unknown", "running", "incoming", "moved", "gone" };
 	static const char *const guests[] = { "none", "legacy", "capable" };
 	struct watched *watched = userdata;
 
 	switch (event->type) {
-	case US_VM_ADOPTED:
+	case US_VMM_ADOPTED:
 		record(watched, "adopted %s\n", states[event->state]);
 		break;
-	case US_VM_REFUSED:
+	case US_VMM_REFUSED:
 		record(watched, "refused\n");
 		break;
-	case US_VM_LOST:
+	case US_VMM_LOST:
 		record(watched, "lost%s\n", event->exited ? " exited" : "");
 		break;
-	case US_VM_STATE:
+	case US_VMM_STATE:
 		record(watched, "state %s\n", states[event->state]);
 		break;
-	case US_VM_RESET:
+	case US_VMM_RESET:
 		record(watched, "reset by %s\n", event->by_guest ? "guest" : "host");
 		break;
-	case US_VM_GUEST:
+	case US_VMM_GUEST:
 		record(watched, "guest %s %s%s\n", event->device, guests[event->guest],
 		       event->driver_ok ? " ok" : "");
 		break;
-	case US_VM_DELETED:
+	case US_VMM_DELETED:
 		record(watched, "deleted %s\n", event->device);
 		break;
-	case US_VM_INCOMING_FAILED:
+	case US_VMM_INCOMING_FAILED:
 		record(watched, "incoming failed\n");
 		break;
-	case US_VM_TRANSFER:
+	case US_VMM_TRANSFER:
 		record(watched, "transfer %s\n", us_transfer_name(event->transfer));
 		break;
-	case US_VM_TRACE:
+	case US_VMM_TRACE:
 		record(watched, "trace %s\n", event->name);
 		break;
 	}
@@ -88,7 +88,7 @@ static inline void on_vm_event(void *userdata, const struct us_vm_event *event)
 		snprintf(watched->reason, sizeof(watched->reason), "%s", event->reason);
 }
 
-static const struct us_vm_handler vm_handler __attribute__((unused)) = { .event = on_vm_event };
+static const struct us_vmm_handler vm_handler __attribute__((unused)) = { .event = on_vm_event };
 
 static inline void on_done(void *userdata, int r, const char *why)
 {
@@ -101,7 +101,7 @@ static inline void on_done(void *userdata, int r, const char *why)
 }
 
 static inline void on_standby(void *userdata, int r, const char *why,
-			      const struct us_standby *standby)
+			      const struct us_vmm_standby *standby)
 {
 	struct answer *answer = userdata;
 

@@ -124,7 +124,7 @@ static void test_virtio_real(void **state)
 	struct us_virtio_status status;
 
 	for (size_t i = 0; i < US_ARRAY_LENGTH(rows); i++) {
-		us_decode_virtio_status(load(rows[i].file), &status);
+		us_qemu_decode_virtio_status(load(rows[i].file), &status);
 		if (status.guest != rows[i].status.guest ||
 		    status.driver_ok != rows[i].status.driver_ok ||
 		    status.offers_standby != rows[i].status.offers_standby ||
@@ -176,7 +176,7 @@ static void test_virtio_odd(void **state)
 		json_t *answer = parse(rows[i].answer);
 		struct us_virtio_status status;
 
-		us_decode_virtio_status(answer, &status);
+		us_qemu_decode_virtio_status(answer, &status);
 		if (status.guest != rows[i].guest || status.driver_ok != rows[i].driver_ok)
 			fail_msg("%s: %d %d", rows[i].answer, status.guest, status.driver_ok);
 		json_decref(answer);
@@ -206,13 +206,13 @@ static void test_run_state(void **state)
 	for (size_t i = 0; i < US_ARRAY_LENGTH(rows); i++) {
 		json_t *status = parse(rows[i].status);
 
-		if (us_decode_run_state(status, rows[i].transfer) != rows[i].expected)
+		if (us_qemu_decode_run_state(status, rows[i].transfer) != rows[i].expected)
 			fail_msg("%s", rows[i].status);
 		json_decref(status);
 	}
-	assert_true(us_decode_running(load("status-running")));
-	assert_false(us_decode_running(load("status-inmigrate")));
-	assert_int_equal(us_decode_run_state(load("status-inmigrate"), US_TRANSFER_NONE),
+	assert_true(us_qemu_decode_running(load("status-running")));
+	assert_false(us_qemu_decode_running(load("status-inmigrate")));
+	assert_int_equal(us_qemu_decode_run_state(load("status-inmigrate"), US_TRANSFER_NONE),
 			 US_VM_INCOMING);
 }
 
@@ -239,11 +239,11 @@ static void test_network(void **state)
 	uint16_t queue_pairs;
 
 	for (size_t i = 0; i < US_ARRAY_LENGTH(rows); i++) {
-		us_decode_network(text, rows[i].device, &queue_pairs, interface);
+		us_qemu_decode_network(text, rows[i].device, &queue_pairs, interface);
 		assert_int_equal(queue_pairs, rows[i].queue_pairs);
 		assert_string_equal(interface, rows[i].interface);
 	}
-	us_decode_network("", "net0", &queue_pairs, interface);
+	us_qemu_decode_network("", "net0", &queue_pairs, interface);
 	assert_int_equal(queue_pairs, 1);
 }
 
@@ -255,12 +255,12 @@ static void test_mac(void **state)
 	uint8_t mac[US_MAC_BYTES];
 	json_t *text = parse("'52:54:00:12:34:fF'");
 
-	assert_int_equal(us_decode_mac(text, mac), 0);
+	assert_int_equal(us_qemu_decode_mac(text, mac), 0);
 	assert_memory_equal(mac, expected, sizeof(mac));
 	json_decref(text);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(wrong); i++) {
 		text = parse(wrong[i]);
-		assert_int_equal(us_decode_mac(text, mac), US_REFUSED);
+		assert_int_equal(us_qemu_decode_mac(text, mac), US_REFUSED);
 		json_decref(text);
 	}
 }
@@ -272,22 +272,22 @@ static void test_slots(void **state)
 	json_t *pci;
 
 	for (size_t i = 0; i < json_array_size(devices); i++)
-		ports += us_decode_is_port(json_array_get(devices, i));
+		ports += us_qemu_decode_is_port(json_array_get(devices, i));
 	assert_int_equal(ports, 1);
-	assert_string_equal(us_decode_port_bus(load("qom-list-anonymous-port")), "pcie.1");
-	assert_null(us_decode_port_bus(NULL));
-	assert_true(us_decode_bus_is_taken(load("qom-list-bus-taken")));
-	assert_false(us_decode_bus_is_taken(NULL));
+	assert_string_equal(us_qemu_decode_port_bus(load("qom-list-anonymous-port")), "pcie.1");
+	assert_null(us_qemu_decode_port_bus(NULL));
+	assert_true(us_qemu_decode_bus_is_taken(load("qom-list-bus-taken")));
+	assert_false(us_qemu_decode_bus_is_taken(NULL));
 
-	assert_true(us_decode_has_free_slot(load("query-pci")));
-	assert_false(us_decode_has_free_slot(NULL));
+	assert_true(us_qemu_decode_has_free_slot(load("query-pci")));
+	assert_false(us_qemu_decode_has_free_slot(NULL));
 	pci = json_pack("[{s:[]}]", "devices");
 	for (int slot = 0; slot < 32; slot++) {
-		assert_true(us_decode_has_free_slot(pci));
+		assert_true(us_qemu_decode_has_free_slot(pci));
 		json_array_append_new(json_object_get(json_array_get(pci, 0), "devices"),
 				      json_pack("{s:i}", "slot", slot));
 	}
-	assert_false(us_decode_has_free_slot(pci));
+	assert_false(us_qemu_decode_has_free_slot(pci));
 	json_decref(pci);
 }
 
@@ -314,10 +314,10 @@ static void test_transfer(void **state)
 	for (size_t i = 0; i < US_ARRAY_LENGTH(rows); i++) {
 		json_t *status = json_string(rows[i].status);
 
-		assert_int_equal(us_decode_transfer(status), rows[i].expected);
+		assert_int_equal(us_qemu_decode_transfer(status), rows[i].expected);
 		json_decref(status);
 	}
-	assert_int_equal(us_decode_transfer(NULL), US_TRANSFER_NONE);
+	assert_int_equal(us_qemu_decode_transfer(NULL), US_TRANSFER_NONE);
 }
 
 static void test_progress(void **state)
@@ -326,21 +326,21 @@ static void test_progress(void **state)
 	char uri[32];
 	json_t *odd;
 
-	us_decode_progress(load("migrate-active"), &progress);
+	us_qemu_decode_progress(load("migrate-active"), &progress);
 	assert_int_equal(progress.transfer, US_TRANSFER_ACTIVE);
 	assert_int_equal(progress.transferred_bytes, 11845);
 	assert_int_equal(progress.remaining_bytes, 62275584);
 	assert_int_equal(progress.total_bytes, 67641344);
 	assert_int_equal(progress.bytes_per_sec, 20160);
 	assert_int_equal(progress.downtime_msec, 300);
-	us_decode_progress(load("migrate-completed"), &progress);
+	us_qemu_decode_progress(load("migrate-completed"), &progress);
 	assert_int_equal(progress.transfer, US_TRANSFER_COMPLETED);
 	assert_int_equal(progress.downtime_msec, 1);
 
 	odd = parse("{'status': 'failed', 'error-desc': 'no way', 'ram': {'mbps': -1, "
 		    "'remaining': -5, 'transferred': 1e30, 'page-size': 4096, "
 		    "'dirty-pages-rate': 10}}");
-	us_decode_progress(odd, &progress);
+	us_qemu_decode_progress(odd, &progress);
 	assert_int_equal(progress.transfer, US_TRANSFER_FAILED);
 	assert_string_equal(progress.error, "no way");
 	assert_int_equal(progress.remaining_bytes, 0);
@@ -349,10 +349,10 @@ static void test_progress(void **state)
 	assert_int_equal(progress.dirty_bytes_per_sec, 40960);
 	json_decref(odd);
 
-	assert_int_equal(us_decode_listen_uri(load("migrate-listening"), uri, sizeof(uri)), 0);
+	assert_int_equal(us_qemu_decode_listen_uri(load("migrate-listening"), uri, sizeof(uri)), 0);
 	assert_string_equal(uri, "tcp:[::1]:42413");
-	assert_int_equal(us_decode_listen_uri(load("migrate-listening"), uri, 8), US_REFUSED);
-	assert_int_equal(us_decode_listen_uri(NULL, uri, sizeof(uri)), US_REFUSED);
+	assert_int_equal(us_qemu_decode_listen_uri(load("migrate-listening"), uri, 8), US_REFUSED);
+	assert_int_equal(us_qemu_decode_listen_uri(NULL, uri, sizeof(uri)), US_REFUSED);
 }
 
 static void test_settings(void **state)
@@ -391,7 +391,7 @@ static void test_settings(void **state)
 		json_t *settings = parse(rows[i].settings), *capabilities, *parameters;
 		struct us_reason reason = { .text = "" };
 		char outcome[400];
-		int r = us_decode_settings(settings, known_capabilities, known_parameters,
+		int r = us_qemu_decode_settings(settings, known_capabilities, known_parameters,
 					   &capabilities, &parameters, &reason);
 
 		if (r == 0) {
@@ -456,20 +456,20 @@ static void test_before(void **state)
 	for (size_t i = 0; i < US_ARRAY_LENGTH(rows); i++) {
 		json_t *capabilities = parse(rows[i].capabilities);
 		json_t *parameters = parse(rows[i].parameters);
-		json_t *before = us_decode_before(known_capabilities, known_parameters,
+		json_t *before = us_qemu_decode_before(known_capabilities, known_parameters,
 						  capabilities, parameters);
 
 		assert_json(before, rows[i].before);
-		assert_int_equal(us_decode_is_encrypted(known_parameters, parameters),
+		assert_int_equal(us_qemu_decode_is_encrypted(known_parameters, parameters),
 				 rows[i].is_encrypted);
 		json_decref(before);
 		json_decref(capabilities);
 		json_decref(parameters);
 	}
-	assert_true(us_decode_is_encrypted(encrypted, NULL));
-	assert_false(us_decode_is_encrypted(NULL, NULL));
-	assert_true(us_decode_needs_connections(known_capabilities));
-	assert_false(us_decode_needs_connections(NULL));
+	assert_true(us_qemu_decode_is_encrypted(encrypted, NULL));
+	assert_false(us_qemu_decode_is_encrypted(NULL, NULL));
+	assert_true(us_qemu_decode_needs_connections(known_capabilities));
+	assert_false(us_qemu_decode_needs_connections(NULL));
 	json_decref(encrypted);
 	json_decref(known_capabilities);
 	json_decref(known_parameters);
@@ -482,13 +482,13 @@ static void test_memory(void **state)
 	static const uint8_t expected[] = { 1, 2, 3, 4, 5, 6, 7, 8, 0xfe, 0xff };
 	uint8_t bytes[sizeof(expected)];
 
-	assert_int_equal(us_decode_memory(text, bytes, sizeof(bytes)), 0);
+	assert_int_equal(us_qemu_decode_memory(text, bytes, sizeof(bytes)), 0);
 	assert_memory_equal(bytes, expected, sizeof(bytes));
-	assert_true(us_decode_memory(text, bytes, sizeof(bytes) - 1) < 0);
-	assert_true(us_decode_memory("Cannot access memory\r\n", bytes, 1) < 0);
-	assert_true(us_decode_memory("0: 0x12345678\r\n", bytes, 1) < 0);
-	assert_true(us_decode_memory("0: 0x1", bytes, 1) < 0);
-	assert_true(us_decode_memory(NULL, bytes, 1) < 0);
+	assert_true(us_qemu_decode_memory(text, bytes, sizeof(bytes) - 1) < 0);
+	assert_true(us_qemu_decode_memory("Cannot access memory\r\n", bytes, 1) < 0);
+	assert_true(us_qemu_decode_memory("0: 0x12345678\r\n", bytes, 1) < 0);
+	assert_true(us_qemu_decode_memory("0: 0x1", bytes, 1) < 0);
+	assert_true(us_qemu_decode_memory(NULL, bytes, 1) < 0);
 }
 
 /* Whatever is odd is nowhere. */
@@ -508,15 +508,15 @@ static void test_registers_place(void **state)
 	};
 	const json_t *placed = load("query-pci-placed");
 
-	assert_int_equal(us_decode_registers_place(placed, "net0"), 0xfea00000);
-	assert_int_equal(us_decode_registers_place(placed, "net1"),
+	assert_int_equal(us_qemu_decode_registers_place(placed, "net0"), 0xfea00000);
+	assert_int_equal(us_qemu_decode_registers_place(placed, "net1"),
 			 0); /* it has the old interface only */
-	assert_int_equal(us_decode_registers_place(placed, "net"), 0);
-	assert_int_equal(us_decode_registers_place(NULL, "net0"), 0);
+	assert_int_equal(us_qemu_decode_registers_place(placed, "net"), 0);
+	assert_int_equal(us_qemu_decode_registers_place(NULL, "net0"), 0);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(odd); i++) {
 		json_t *pci = parse(odd[i]);
 
-		assert_int_equal(us_decode_registers_place(pci, "net0"), 0);
+		assert_int_equal(us_qemu_decode_registers_place(pci, "net0"), 0);
 		json_decref(pci);
 	}
 }
@@ -548,18 +548,18 @@ static void test_registers(void **state)
 	for (size_t i = 0; i < US_ARRAY_LENGTH(rows); i++) {
 		struct us_virtio_status status;
 
-		us_decode_driver(&rows[i].registers, rows[i].negotiated, &status);
-		if (us_decode_shows_standby(&rows[i].registers) != rows[i].shows ||
+		us_qemu_decode_driver(&rows[i].registers, rows[i].negotiated, &status);
+		if (us_qemu_decode_shows_standby(&rows[i].registers) != rows[i].shows ||
 		    status.guest != rows[i].guest || status.driver_ok != rows[i].driver_ok)
 			fail_msg("row %zu", i);
 	}
-	us_decode_registers(json_string_value(load("xp-registers")), &read);
+	us_qemu_decode_registers(json_string_value(load("xp-registers")), &read);
 	assert_int_equal(read.select, rows[0].registers.select);
 	assert_int_equal(read.features, rows[0].registers.features);
 	assert_int_equal(read.status, rows[0].registers.status);
-	us_decode_registers("7000000000: Cannot access memory\r\n", &read);
+	us_qemu_decode_registers("7000000000: Cannot access memory\r\n", &read);
 	assert_int_equal(read.status, 0);
-	us_decode_registers(NULL, &read);
+	us_qemu_decode_registers(NULL, &read);
 	assert_int_equal(read.status, 0);
 	load("status-running"); /* lets go of the last file */
 }
@@ -570,15 +570,15 @@ static void test_queue_status(void **state)
 	json_t *answer = parse("{'vring-num': 256, 'vring-desc': 4096, 'vring-used': 8192, "
 			       "'used-idx': 7, 'last-avail-idx': 9}");
 
-	assert_int_equal(us_decode_queue_status(answer, &status), 0);
+	assert_int_equal(us_qemu_decode_queue_status(answer, &status), 0);
 	assert_int_equal(status.size, 256);
 	assert_int_equal(status.descriptors, 4096);
 	assert_int_equal(status.used, 8192);
 	assert_int_equal(status.used_index, 7);
 	json_object_set_new(answer, "vring-num", json_integer(0));
-	assert_true(us_decode_queue_status(answer, &status) < 0);
+	assert_true(us_qemu_decode_queue_status(answer, &status) < 0);
 	json_object_set_new(answer, "vring-num", json_integer(65536));
-	assert_true(us_decode_queue_status(answer, &status) < 0);
+	assert_true(us_qemu_decode_queue_status(answer, &status) < 0);
 	json_decref(answer);
 }
 

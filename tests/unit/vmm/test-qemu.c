@@ -66,13 +66,13 @@ static void attach(struct machine *machine)
 	machine->watched.loop = loop;
 	while (access(machine->path, F_OK) < 0)
 		assert_true(sd_event_run(loop, 10 * 1000) >= 0);
-	assert_int_equal(us_vm_new(&machine->watched.vm, loop, "vm", machine->path, &vm_handler,
+	assert_int_equal(us_vmm_new(&machine->watched.vm, loop, "vm", machine->path, &vm_handler,
 				   &machine->watched),
 			 0);
 	/* The socket is there a moment before anyone listens. */
 	do {
 		machine->watched.log[0] = '\0';
-		us_vm_connect(machine->watched.vm);
+		us_vmm_connect(machine->watched.vm);
 		WAIT_FOR(loop, machine->watched.log[0]);
 	} while (strstr(machine->watched.log, "refused"));
 }
@@ -86,7 +86,7 @@ static void start(struct machine *machine, const char *name, const char *const *
 
 static void stop(struct machine *machine)
 {
-	us_vm_free(machine->watched.vm);
+	us_vmm_free(machine->watched.vm);
 	machine->watched.vm = NULL;
 	stop_qemu(machine);
 	unlink(machine->path);
@@ -127,10 +127,10 @@ static void test_adopt(void **state)
 
 	start(&machine, "adopt", q35);
 	assert_string_equal(machine.watched.log, "adopted running\n");
-	assert_true(us_vm_is_adopted(machine.watched.vm));
+	assert_true(us_vmm_is_adopted(machine.watched.vm));
 	assert_int_equal(us_vm_state(machine.watched.vm), US_VM_RUNNING);
-	assert_true(strtod(us_vm_version(machine.watched.vm), NULL) >= 7.2);
-	assert_int_equal(us_vm_pid(machine.watched.vm), machine.pid);
+	assert_true(strtod(us_vmm_version(machine.watched.vm), NULL) >= 7.2);
+	assert_int_equal(us_vmm_pid(machine.watched.vm), machine.pid);
 	stop(&machine);
 }
 
@@ -140,7 +140,7 @@ static void test_inspect(void **state)
 	struct answer a;
 
 	start(&machine, "inspect", q35);
-	ASK(&machine.watched, a, us_vm_inspect(machine.watched.vm, "net0", on_standby, &a));
+	ASK(&machine.watched, a, us_vmm_inspect(machine.watched.vm, "net0", on_standby, &a));
 	assert_int_equal(a.r, 0);
 	assert_memory_equal(a.standby.mac, mac, sizeof(mac));
 	assert_int_equal(a.standby.queue_pairs, 4);
@@ -151,7 +151,7 @@ static void test_inspect(void **state)
 	assert_string_equal(a.standby.interface, "vm-standby");
 	assert_string_equal(a.standby.bus, "rp1");
 
-	ASK(&machine.watched, a, us_vm_inspect(machine.watched.vm, "net1", on_standby, &a));
+	ASK(&machine.watched, a, us_vmm_inspect(machine.watched.vm, "net1", on_standby, &a));
 	assert_int_equal(a.r, 0);
 	assert_int_equal(a.standby.queue_pairs, 1);
 	assert_int_equal(a.standby.mtu, 0);
@@ -159,13 +159,13 @@ static void test_inspect(void **state)
 	assert_string_equal(a.standby.interface, "");
 	assert_string_equal(a.standby.bus, "pcie.0");
 
-	ASK(&machine.watched, a, us_vm_inspect(machine.watched.vm, "nobody", on_standby, &a));
+	ASK(&machine.watched, a, us_vmm_inspect(machine.watched.vm, "nobody", on_standby, &a));
 	assert_int_equal(a.r, US_REFUSED);
 	assert_contains(a.why, "no device \"nobody\"");
-	ASK(&machine.watched, a, us_vm_inspect(machine.watched.vm, "rp1", on_standby, &a));
+	ASK(&machine.watched, a, us_vmm_inspect(machine.watched.vm, "rp1", on_standby, &a));
 	assert_int_equal(a.r, US_REFUSED);
 	assert_contains(a.why, "is a pcie-root-port");
-	assert_int_equal(us_vm_inspect(machine.watched.vm, "../x", on_standby, &a), -EINVAL);
+	assert_int_equal(us_vmm_inspect(machine.watched.vm, "../x", on_standby, &a), -EINVAL);
 	stop(&machine);
 }
 
@@ -175,14 +175,14 @@ static void test_watch(void **state)
 	struct answer a;
 
 	start(&machine, "watch", q35);
-	assert_int_equal(us_vm_watch(machine.watched.vm, "net0"), 0);
+	assert_int_equal(us_vmm_track_guest(machine.watched.vm, "net0"), 0);
 	WAIT_FOR(loop, strstr(machine.watched.log, "guest net0 none\n"));
 	machine.watched.log[0] = '\0';
-	ASK(&machine.watched, a, us_vm_reset(machine.watched.vm, on_done, &a));
+	ASK(&machine.watched, a, us_vmm_reset(machine.watched.vm, on_done, &a));
 	assert_int_equal(a.r, 0);
 	WAIT_FOR(loop, strstr(machine.watched.log, "reset by host\n"));
 	assert_string_equal(machine.watched.log, "trace RESET\nreset by host\n");
-	us_vm_unwatch(machine.watched.vm, "net0");
+	us_vmm_untrack_guest(machine.watched.vm, "net0");
 	stop(&machine);
 }
 
@@ -194,9 +194,9 @@ static void test_find_slot(void **state)
 	/* Both are handed out once: rp2 is not hot-pluggable, rp1 has the standby, the first
 	 * anonymous port cannot be addressed. */
 	start(&machine, "slot", q35);
-	ASK(&machine.watched, a, us_vm_find_slot(machine.watched.vm, on_done, &a));
-	ASK(&machine.watched, b, us_vm_find_slot(machine.watched.vm, on_done, &b));
-	ASK(&machine.watched, c, us_vm_find_slot(machine.watched.vm, on_done, &c));
+	ASK(&machine.watched, a, us_vmm_find_slot(machine.watched.vm, on_done, &a));
+	ASK(&machine.watched, b, us_vmm_find_slot(machine.watched.vm, on_done, &b));
+	ASK(&machine.watched, c, us_vmm_find_slot(machine.watched.vm, on_done, &c));
 	assert_int_equal(a.r, 0);
 	assert_int_equal(b.r, 0);
 	assert_string_equal(a.why, "rp5");
@@ -206,7 +206,7 @@ static void test_find_slot(void **state)
 	stop(&machine);
 
 	start(&machine, "slot-pc", pc);
-	ASK(&machine.watched, a, us_vm_find_slot(machine.watched.vm, on_done, &a));
+	ASK(&machine.watched, a, us_vmm_find_slot(machine.watched.vm, on_done, &a));
 	assert_int_equal(a.r, 0);
 	assert_string_equal(a.why, "pci.0");
 	stop(&machine);
@@ -218,13 +218,13 @@ static void remove_device(struct machine *machine, const char *id)
 	struct answer a;
 
 	machine->watched.log[0] = '\0';
-	ASK(&machine->watched, a, us_vm_unplug(machine->watched.vm, id, on_done, &a));
+	ASK(&machine->watched, a, us_vmm_unplug(machine->watched.vm, id, on_done, &a));
 	assert_int_equal(a.r, 0);
-	ASK(&machine->watched, a, us_vm_unplug(machine->watched.vm, id, on_done, &a));
+	ASK(&machine->watched, a, us_vmm_unplug(machine->watched.vm, id, on_done, &a));
 	assert_int_equal(a.r, 0);
-	ASK(&machine->watched, a, us_vm_reset(machine->watched.vm, on_done, &a));
+	ASK(&machine->watched, a, us_vmm_reset(machine->watched.vm, on_done, &a));
 	WAIT_FOR(loop, strstr(machine->watched.log, "deleted "));
-	ASK(&machine->watched, a, us_vm_has_device(machine->watched.vm, id, on_done, &a));
+	ASK(&machine->watched, a, us_vmm_has_device(machine->watched.vm, id, on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
 }
 
@@ -240,11 +240,11 @@ static void test_plug(void **state)
 	start(&machine, "plug", q35);
 	for (int i = 0; i < 2; i++) {
 		/* The second time proves that the tap and the slot came back. */
-		ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &good, on_done, &a));
+		ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &good, on_done, &a));
 		assert_string_equal(a.why, "");
-		ASK(&machine.watched, a, us_vm_has_device(machine.watched.vm, "p0", on_done, &a));
+		ASK(&machine.watched, a, us_vmm_has_device(machine.watched.vm, "p0", on_done, &a));
 		assert_int_equal(a.r, 0);
-		ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &good, on_done, &a));
+		ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &good, on_done, &a));
 		assert_int_equal(a.r, US_REFUSED);
 		assert_contains(a.why, "\"p0\" already");
 		remove_device(&machine, "p0");
@@ -252,36 +252,36 @@ static void test_plug(void **state)
 
 	bad = good;
 	bad.model = "no-such-model";
-	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &bad, on_done, &a));
+	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &bad, on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
 	assert_contains(a.why, "QEMU refused device_add: \"'no-such-model'");
 	bad = good;
 	bad.bus = "rp1";
-	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &bad, on_done, &a));
+	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &bad, on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
 	assert_contains(a.why, "bus rp1 has a device already");
 	bad.bus = "rp2";
-	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &bad, on_done, &a));
+	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &bad, on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
 	assert_contains(a.why, "does not support hot-plug");
 	bad.bus = "nowhere";
-	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &bad, on_done, &a));
+	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &bad, on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
 	assert_contains(a.why, "'nowhere' not found");
 	bad = good;
 	bad.interface = "vm-standby";
-	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &bad, on_done, &a));
+	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &bad, on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
 	assert_contains(a.why, "QEMU refused netdev_add");
 	bad = (struct us_plug){ .id = "p0", .model = "vfio-pci", .host = "ffff:ff:1f.7" };
-	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &bad, on_done, &a));
+	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &bad, on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
 	assert_contains(a.why, "vfio");
 
 	/* After all these refusals nothing is left in the way. */
 	bad = good;
 	bad.bus = "rp5";
-	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &bad, on_done, &a));
+	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &bad, on_done, &a));
 	assert_string_equal(a.why, "");
 	stop(&machine);
 }
@@ -293,11 +293,11 @@ static void expect_linger(struct machine *machine, const char *usec)
 	};
 	struct answer a;
 
-	ASK(&machine->watched, a, us_vm_query_linger(machine->watched.vm, "p0", on_done, &a));
+	ASK(&machine->watched, a, us_vmm_query_unplug_delay(machine->watched.vm, "p0", on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
-	ASK(&machine->watched, a, us_vm_plug(machine->watched.vm, &plug, on_done, &a));
+	ASK(&machine->watched, a, us_vmm_plug(machine->watched.vm, &plug, on_done, &a));
 	assert_string_equal(a.why, "");
-	ASK(&machine->watched, a, us_vm_query_linger(machine->watched.vm, "p0", on_done, &a));
+	ASK(&machine->watched, a, us_vmm_query_unplug_delay(machine->watched.vm, "p0", on_done, &a));
 	assert_int_equal(a.r, 0);
 	assert_string_equal(a.why, usec);
 	stop(machine);
@@ -333,17 +333,17 @@ static void test_plug_called_off(void **state)
 	struct machine machine;
 
 	start(&machine, "called-off", q35);
-	assert_int_equal(us_vm_plug(machine.watched.vm, &plug, on_done, &plugged), 0);
-	assert_int_equal(us_vm_unplug(machine.watched.vm, "p0", on_done, &unplugged), 0);
+	assert_int_equal(us_vmm_plug(machine.watched.vm, &plug, on_done, &plugged), 0);
+	assert_int_equal(us_vmm_unplug(machine.watched.vm, "p0", on_done, &unplugged), 0);
 	WAIT_FOR(loop, plugged.done && unplugged.done);
 	assert_int_equal(unplugged.r, 0);
 	assert_int_equal(plugged.r, US_REFUSED);
 	assert_contains(plugged.why, "called off");
-	ASK(&machine.watched, a, us_vm_has_device(machine.watched.vm, "p0", on_done, &a));
+	ASK(&machine.watched, a, us_vmm_has_device(machine.watched.vm, "p0", on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
 	/* Or the next plug could be taken for this one. */
 	assert_null(strstr(machine.watched.log, "deleted"));
-	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &plug, on_done, &a));
+	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &plug, on_done, &a));
 	assert_string_equal(a.why, "");
 	stop(&machine);
 }
@@ -356,10 +356,10 @@ static void test_plug_two(void **state)
 	struct machine machine;
 
 	start(&machine, "two", q35);
-	assert_int_equal(us_vm_plug(machine.watched.vm, &plug, on_done, &a), 0);
+	assert_int_equal(us_vmm_plug(machine.watched.vm, &plug, on_done, &a), 0);
 	plug.id = "p1";
 	plug.interface = "vm-p1";
-	assert_int_equal(us_vm_plug(machine.watched.vm, &plug, on_done, &b), 0);
+	assert_int_equal(us_vmm_plug(machine.watched.vm, &plug, on_done, &b), 0);
 	WAIT_FOR(loop, a.done && b.done);
 	assert_string_equal(a.why, "");
 	assert_string_equal(b.why, "");
@@ -375,7 +375,7 @@ static void test_plug_pc(void **state)
 	struct answer a;
 
 	start(&machine, "plug-pc", pc);
-	ASK(&machine.watched, a, us_vm_plug(machine.watched.vm, &plug, on_done, &a));
+	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &plug, on_done, &a));
 	assert_string_equal(a.why, "");
 	remove_device(&machine, "p0");
 	stop(&machine);
@@ -387,7 +387,7 @@ static void test_unplug_missing(void **state)
 	struct answer a;
 
 	start(&machine, "missing", pc);
-	ASK(&machine.watched, a, us_vm_unplug(machine.watched.vm, "ghost", on_done, &a));
+	ASK(&machine.watched, a, us_vmm_unplug(machine.watched.vm, "ghost", on_done, &a));
 	assert_int_equal(a.r, 0);
 	WAIT_FOR(loop, strstr(machine.watched.log, "deleted ghost\n"));
 	stop(&machine);
@@ -399,7 +399,7 @@ static void configure(struct machine *machine, struct answer *a, const char *nam
 	json_t *settings = json_pack("{s:s}", name, value);
 
 	ASK(&machine->watched, *a,
-	    us_vm_configure_transfer(machine->watched.vm, settings, NULL, on_done, a));
+	    us_vmm_configure_transfer(machine->watched.vm, settings, NULL, on_done, a));
 	json_decref(settings);
 }
 
@@ -458,18 +458,18 @@ static void test_migrate(void **state)
 		configure(&source, &a, "max-bandwidth", "1G");
 		configure(&destination, &a, "max-bandwidth", "1G");
 		ASK(&destination.watched, a,
-		    us_vm_listen_transfer(destination.watched.vm, addresses[i], on_done, &a));
+		    us_vmm_listen_transfer(destination.watched.vm, addresses[i], on_done, &a));
 		assert_int_equal(a.r, 0);
 		assert_int_equal(strncmp(a.why, prefixes[i], strlen(prefixes[i])), 0);
 		/* The first source gave up: for the next one, QEMU is as it was. */
 		assert_true(is_open(a.why));
-		us_vm_stop_listening(destination.watched.vm);
+		us_vmm_stop_listening(destination.watched.vm);
 		assert_false(is_open(a.why));
 		ASK(&destination.watched, again,
-		    us_vm_listen_transfer(destination.watched.vm, addresses[i], on_done, &again));
+		    us_vmm_listen_transfer(destination.watched.vm, addresses[i], on_done, &again));
 		assert_int_equal(again.r, 0);
 		a = again;
-		assert_int_equal(us_vm_start_transfer(source.watched.vm, a.why, on_done,
+		assert_int_equal(us_vmm_start_transfer(source.watched.vm, a.why, on_done,
 						      &(struct answer){ 0 }),
 				 0);
 		WAIT_FOR(loop, strstr(source.watched.log, "transfer completed\n"));
@@ -477,7 +477,7 @@ static void test_migrate(void **state)
 		WAIT_FOR(loop, us_vm_state(destination.watched.vm) == US_VM_RUNNING);
 		assert_contains(source.watched.log, "transfer active\n");
 		ASK(&source.watched, a,
-		    us_vm_query_transfer(source.watched.vm, on_transfer_progress, &a));
+		    us_vmm_query_transfer(source.watched.vm, on_transfer_progress, &a));
 		assert_int_equal(a.progress.transfer, US_TRANSFER_COMPLETED);
 		assert_true(a.progress.transferred_bytes > 0);
 		assert_int_equal(a.progress.remaining_bytes, 0);
@@ -496,13 +496,13 @@ static void test_listens_itself(void **state)
 	start(&destination, "itself", pc_incoming);
 	configure(&destination, &a, "multifd", "on");
 	ASK(&destination.watched, a,
-	    us_vm_listen_transfer(destination.watched.vm, "::1", on_done, &a));
+	    us_vmm_listen_transfer(destination.watched.vm, "::1", on_done, &a));
 	assert_int_equal(a.r, 0);
 	assert_contains(a.why, "tcp:[::1]:");
-	us_vm_stop_listening(destination.watched.vm);
+	us_vmm_stop_listening(destination.watched.vm);
 	assert_true(is_open(a.why));
 	ASK(&destination.watched, a,
-	    us_vm_listen_transfer(destination.watched.vm, "::1", on_done, &a));
+	    us_vmm_listen_transfer(destination.watched.vm, "::1", on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
 	assert_contains(a.why, "listens at tcp:[::1]:");
 	stop(&destination);
@@ -519,10 +519,10 @@ static void test_multifd(void **state)
 	configure(&source, &a, "multifd", "on");
 	configure(&destination, &a, "multifd", "on");
 	ASK(&destination.watched, a,
-	    us_vm_listen_transfer(destination.watched.vm, "127.0.0.1", on_done, &a));
+	    us_vmm_listen_transfer(destination.watched.vm, "127.0.0.1", on_done, &a));
 	assert_int_equal(a.r, 0);
 	assert_int_equal(
-		us_vm_start_transfer(source.watched.vm, a.why, on_done, &(struct answer){ 0 }), 0);
+		us_vmm_start_transfer(source.watched.vm, a.why, on_done, &(struct answer){ 0 }), 0);
 	WAIT_FOR(loop, us_vm_state(source.watched.vm) == US_VM_MOVED);
 	WAIT_FOR(loop, us_vm_state(destination.watched.vm) == US_VM_RUNNING);
 	assert_false(is_open(a.why));
@@ -540,7 +540,7 @@ static void test_listens_nowhere(void **state)
 	start(&destination, "nowhere", pc_incoming);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(addresses); i++) {
 		ASK(&destination.watched, a,
-		    us_vm_listen_transfer(destination.watched.vm, addresses[i], on_done, &a));
+		    us_vmm_listen_transfer(destination.watched.vm, addresses[i], on_done, &a));
 		assert_int_equal(a.r, US_REFUSED);
 		assert_contains(a.why, "cannot listen at ");
 	}
@@ -556,7 +556,7 @@ static void test_stranger_connects(void **state)
 
 	start(&destination, "stranger", pc_incoming);
 	ASK(&destination.watched, a,
-	    us_vm_listen_transfer(destination.watched.vm, "127.0.0.1", on_done, &a));
+	    us_vmm_listen_transfer(destination.watched.vm, "127.0.0.1", on_done, &a));
 	snprintf(command, sizeof(command), "bash -c 'echo hello >/dev/tcp/127.0.0.1/%s'",
 		 strrchr(a.why, ':') + 1);
 	assert_int_equal(system(command), 0);
@@ -574,7 +574,7 @@ static void test_not_incoming(void **state)
 
 	start(&machine, "running", pc);
 	ASK(&machine.watched, a,
-	    us_vm_listen_transfer(machine.watched.vm, "127.0.0.1", on_done, &a));
+	    us_vmm_listen_transfer(machine.watched.vm, "127.0.0.1", on_done, &a));
 	assert_int_equal(a.r, 0);
 	snprintf(command, sizeof(command),
 		 "bash -c 'exec 3<>/dev/tcp/127.0.0.1/%s; cat <&3 >%s.end' &",
@@ -611,7 +611,7 @@ static void test_restore(void **state)
 		struct answer said = { 0 };
 
 		memset(&a, 0, sizeof(a));
-		assert_int_equal(us_vm_configure_transfer(machine.watched.vm, settings, on_before,
+		assert_int_equal(us_vmm_configure_transfer(machine.watched.vm, settings, on_before,
 							  on_done, &said),
 				 0);
 		while (!said.why[0])
@@ -623,7 +623,7 @@ static void test_restore(void **state)
 		assert_int_equal(said.r, 0);
 		before = json_loads(first.why, 0, NULL);
 		ASK(&machine.watched, a,
-		    us_vm_restore_transfer(machine.watched.vm, before, on_done, &a));
+		    us_vmm_restore_transfer(machine.watched.vm, before, on_done, &a));
 		assert_int_equal(a.r, 0);
 		json_decref(before);
 	}
@@ -644,10 +644,10 @@ static void test_cancel(void **state)
 	/* So slow that even a machine full of zeros takes minutes. */
 	configure(&source, &a, "max-bandwidth", "1");
 	ASK(&destination.watched, a,
-	    us_vm_listen_transfer(destination.watched.vm, "127.0.0.1", on_done, &a));
-	assert_int_equal(us_vm_start_transfer(source.watched.vm, a.why, on_done, &started), 0);
+	    us_vmm_listen_transfer(destination.watched.vm, "127.0.0.1", on_done, &a));
+	assert_int_equal(us_vmm_start_transfer(source.watched.vm, a.why, on_done, &started), 0);
 	WAIT_FOR(loop, strstr(source.watched.log, "transfer active\n"));
-	ASK(&source.watched, a, us_vm_cancel_transfer(source.watched.vm, on_done, &a));
+	ASK(&source.watched, a, us_vmm_cancel_transfer(source.watched.vm, on_done, &a));
 	assert_int_equal(a.r, 0);
 	WAIT_FOR(loop, strstr(source.watched.log, "transfer cancelled\n"));
 	assert_int_equal(us_vm_state(source.watched.vm), US_VM_RUNNING);
@@ -665,13 +665,13 @@ static void test_start_refused(void **state)
 
 	start(&machine, "nowhere", pc);
 	ASK(&machine.watched, a,
-	    us_vm_start_transfer(machine.watched.vm, "bogus:uri", on_done, &a));
+	    us_vmm_start_transfer(machine.watched.vm, "bogus:uri", on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
 	assert_contains(a.why, "QEMU refused migrate");
 	/* One that nobody listens to fails later, and the VM stays ours. */
 	configure(&machine, &a, "max-bandwidth", "1G");
 	ASK(&machine.watched, a,
-	    us_vm_start_transfer(machine.watched.vm, "tcp:127.0.0.1:1", on_done, &a));
+	    us_vmm_start_transfer(machine.watched.vm, "tcp:127.0.0.1:1", on_done, &a));
 	WAIT_FOR(loop, strstr(machine.watched.log, "transfer failed\n"));
 	assert_int_equal(us_vm_state(machine.watched.vm), US_VM_RUNNING);
 	stop(&machine);
@@ -685,11 +685,11 @@ static void test_death(void **state)
 
 	start(&machine, "death", pc);
 	kill(machine.pid, SIGSTOP);
-	assert_int_equal(us_vm_has_device(machine.watched.vm, "x", on_done, &a), 0);
+	assert_int_equal(us_vmm_has_device(machine.watched.vm, "x", on_done, &a), 0);
 	stop_qemu(&machine);
 	WAIT_FOR(loop, strstr(machine.watched.log, "lost exited\n"));
 	assert_int_equal(a.r, -ECONNRESET);
-	assert_int_equal(us_vm_has_device(machine.watched.vm, "x", on_done, &a), -ENOTCONN);
+	assert_int_equal(us_vmm_has_device(machine.watched.vm, "x", on_done, &a), -ENOTCONN);
 	machine.watched.log[0] = '\0';
 	unlink(machine.path);
 	start_qemu(&machine, "death", pc);
@@ -709,7 +709,7 @@ static void test_replaced(void **state)
 	assert_int_equal(rename(next.path, machine.path), 0);
 	stop_qemu(&machine);
 	WAIT_FOR(loop, strstr(machine.watched.log, "lost\nlost exited\nadopted running\n"));
-	assert_int_equal(us_vm_pid(machine.watched.vm), next.pid);
+	assert_int_equal(us_vmm_pid(machine.watched.vm), next.pid);
 	stop(&machine);
 	stop_qemu(&next);
 }
@@ -721,10 +721,10 @@ static void test_held(void **state)
 	struct machine machine;
 
 	start(&machine, "held", pc);
-	assert_int_equal(us_vm_new(&second.vm, loop, "vm", machine.path, &vm_handler, &second), 0);
+	assert_int_equal(us_vmm_new(&second.vm, loop, "vm", machine.path, &vm_handler, &second), 0);
 	WAIT_FOR(loop, strstr(second.log, "refused\n"));
 	assert_contains(second.reason, "held by another client");
-	us_vm_free(second.vm);
+	us_vmm_free(second.vm);
 	stop(&machine);
 }
 

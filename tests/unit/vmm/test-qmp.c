@@ -461,7 +461,7 @@ static void listen_as(struct peer *peer, struct watched *watched, const char *na
 	peer->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	assert_int_equal(bind(peer->listener, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(peer->listener, 5), 0);
-	assert_int_equal(us_vm_new(&watched->vm, loop, "vm", peer->path, &vm_handler, watched), 0);
+	assert_int_equal(us_vmm_new(&watched->vm, loop, "vm", peer->path, &vm_handler, watched), 0);
 }
 
 static void accept_vm(struct peer *peer)
@@ -497,7 +497,7 @@ static void start_vm(struct peer *peer, struct watched *watched, const char *nam
 
 static void stop_vm(struct peer *peer, struct watched *watched)
 {
-	us_vm_free(watched->vm);
+	us_vmm_free(watched->vm);
 	peer_deinit(peer);
 }
 
@@ -554,7 +554,7 @@ static void start_newer(struct peer *peer, struct watched *watched, const char *
 	adopt_version(peer, VERSION(11, 1, 3), "{\"status\": \"running\", \"running\": true}");
 	WAIT_FOR(loop, watched->log[0]);
 	watched->log[0] = '\0';
-	assert_int_equal(us_vm_watch(watched->vm, "net0"), 0);
+	assert_int_equal(us_vmm_track_guest(watched->vm, "net0"), 0);
 }
 
 /* Serves a look: the registers, and what confirms that they were this device's. */
@@ -626,12 +626,12 @@ static void test_no_socket(void **state)
 	struct watched watched = { .loop = loop };
 
 	assert_int_equal(
-		us_vm_new(&watched.vm, loop, "vm", "/nonexistent/qmp", &vm_handler, &watched), 0);
+		us_vmm_new(&watched.vm, loop, "vm", "/nonexistent/qmp", &vm_handler, &watched), 0);
 	assert_string_equal(watched.log, ""); /* never from inside the call */
 	WAIT_FOR(loop, watched.log[0]);
 	assert_string_equal(watched.log, "refused\n");
 	assert_contains(watched.reason, "/nonexistent/qmp: no such socket: start QEMU with");
-	us_vm_free(watched.vm);
+	us_vmm_free(watched.vm);
 }
 
 /* Garbage costs the connection; it is told once, and tried again until it works. */
@@ -659,14 +659,14 @@ static void test_lost(void **state)
 	struct peer peer;
 
 	start_vm(&peer, &watched, "lost");
-	assert_int_equal(us_vm_reset(watched.vm, on_done, &a), 0);
+	assert_int_equal(us_vmm_reset(watched.vm, on_done, &a), 0);
 	peer_expect(&peer, "system_reset");
 	peer.fd = us_close(peer.fd);
 	WAIT_FOR(loop, watched.log[0]);
 	assert_int_equal(a.r, -ECONNRESET);
 	assert_string_equal(watched.log, "lost\n");
 	assert_int_equal(us_vm_state(watched.vm), US_VM_UNKNOWN);
-	assert_int_equal(us_vm_reset(watched.vm, on_done, &a), -ENOTCONN);
+	assert_int_equal(us_vmm_reset(watched.vm, on_done, &a), -ENOTCONN);
 	adopt(&peer, "{\"status\": \"running\", \"running\": true}");
 	WAIT_FOR(loop, strstr(watched.log, "adopted"));
 	/* And when nobody listens any more: */
@@ -684,7 +684,7 @@ static void test_reset_order(void **state)
 	struct peer peer;
 
 	start_vm(&peer, &watched, "reset");
-	assert_int_equal(us_vm_watch(watched.vm, "net0"), 0);
+	assert_int_equal(us_vmm_track_guest(watched.vm, "net0"), 0);
 	peer_serve(&peer, "x-query-virtio-status", VIRTIO(DRIVER_OK, CAPABLE));
 	WAIT_FOR(loop, strstr(watched.log, "guest net0 capable ok\n"));
 	watched.log[0] = '\0';
@@ -709,7 +709,7 @@ static void test_watch(void **state)
 	uint64_t started;
 
 	start_vm(&peer, &watched, "watch");
-	assert_int_equal(us_vm_watch(watched.vm, "net0"), 0);
+	assert_int_equal(us_vmm_track_guest(watched.vm, "net0"), 0);
 	peer_serve(&peer, "x-query-virtio-status", VIRTIO("", ""));
 	WAIT_FOR(loop, strstr(watched.log, "guest net0 none\n"));
 	peer_say(&peer, "{\"event\": \"FAILOVER_NEGOTIATED\", \"data\": {\"device-id\": "
@@ -747,12 +747,12 @@ static void test_unplug(void **state)
 	struct peer peer;
 
 	start_vm(&peer, &watched, "unplug");
-	assert_int_equal(us_vm_unplug(watched.vm, "p0", on_done, &a), 0);
+	assert_int_equal(us_vmm_unplug(watched.vm, "p0", on_done, &a), 0);
 	peer_serve(&peer, "device_del", "{}");
 	WAIT_FOR(loop, a.done);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(pending); i++) {
 		a = (struct answer){ 0 };
-		assert_int_equal(us_vm_unplug(watched.vm, "p0", on_done, &a), 0);
+		assert_int_equal(us_vmm_unplug(watched.vm, "p0", on_done, &a), 0);
 		peer_expect(&peer, "device_del");
 		peer_answer(&peer, "error", pending[i]);
 		WAIT_FOR(loop, a.done);
@@ -768,7 +768,7 @@ static void test_unplug(void **state)
 
 	watched.log[0] = '\0';
 	a = (struct answer){ 0 };
-	assert_int_equal(us_vm_unplug(watched.vm, "p0", on_done, &a), 0);
+	assert_int_equal(us_vmm_unplug(watched.vm, "p0", on_done, &a), 0);
 	peer_expect(&peer, "device_del");
 	peer_answer(&peer, "error", NOT_FOUND);
 	WAIT_FOR(loop, a.done);
@@ -802,41 +802,41 @@ static void test_adopt_migrating(void **state)
 	stop_vm(&peer, &watched);
 }
 
-static void free_vm(void *userdata, const struct us_vm_event *event)
+static void free_vm(void *userdata, const struct us_vmm_event *event)
 {
 	struct watched *watched = userdata;
 
 	watched->log[0]++;
-	us_vm_free(US_STEAL(watched->vm));
+	us_vmm_free(US_STEAL(watched->vm));
 }
 
 static void free_when_done(void *userdata, int r, const char *why)
 {
 	struct watched *watched = userdata;
 
-	us_vm_free(US_STEAL(watched->vm));
+	us_vmm_free(US_STEAL(watched->vm));
 }
 
 static void test_free_vm_inside(void **state)
 {
-	static const struct us_vm_handler handler = { free_vm };
+	static const struct us_vmm_handler handler = { free_vm };
 	struct watched watched;
 	struct answer a = { 0 };
 	struct peer peer;
 
 	listen_as(&peer, &watched, "free");
-	us_vm_free(watched.vm);
-	assert_int_equal(us_vm_new(&watched.vm, loop, "vm", peer.path, &handler, &watched), 0);
-	us_vm_watch(watched.vm, "net0");
+	us_vmm_free(watched.vm);
+	assert_int_equal(us_vmm_new(&watched.vm, loop, "vm", peer.path, &handler, &watched), 0);
+	us_vmm_track_guest(watched.vm, "net0");
 	adopt(&peer, "{\"status\": \"running\", \"running\": true}");
 	WAIT_FOR(loop, !watched.vm);
 	assert_int_equal(watched.log[0], 1);
 	peer_deinit(&peer);
 
 	start_vm(&peer, &watched, "free");
-	assert_int_equal(us_vm_reset(watched.vm, free_when_done, &watched), 0);
-	assert_int_equal(us_vm_find_slot(watched.vm, on_done, &a), 0);
-	assert_int_equal(us_vm_has_device(watched.vm, "x", on_done, &a), 0);
+	assert_int_equal(us_vmm_reset(watched.vm, free_when_done, &watched), 0);
+	assert_int_equal(us_vmm_find_slot(watched.vm, on_done, &a), 0);
+	assert_int_equal(us_vmm_has_device(watched.vm, "x", on_done, &a), 0);
 	peer_serve(&peer, "system_reset", "{}");
 	WAIT_FOR(loop, !watched.vm);
 	assert_false(a.done); /* a freed VM calls nobody back */

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Findings about the host: what the daemon may do there, and what others left behind. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <linux/neighbour.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+#include "daemon/doctor/doctor.h"
+#include "net/netlink/fdb.h"
+#include "net/steer/park-tap.h"
+
+enum {
+	STRAYS_MAX = 8, /* told one by one */
+	FILES_PER_VM = 8,
+};
+
+static const struct {
+	unsigned bit;
+	const char *name;
+	enum us_level level;
+	const char *without;
+} capabilities[] = {
+	{ CAP_NET_ADMIN, "CAP_NET_ADMIN", US_LEVEL_ERROR, "the switch cannot be steered" },
+	{ CAP_NET_RAW, "CAP_NET_RAW", US_LEVEL_ERROR,
+	  "it cannot be seen whether a guest uses its primary, so none stays shown" },
+	{ CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE", US_LEVEL_WARNING,
+	  "monitors of VMs that belong to other users cannot be opened" },
+	{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", US_LEVEL_WARNING,
+	  "at a migration frames are parked before the guest stops (predict), and not drained "
+	  "after it" },
+};
+
+static void find_capabilities(json_t *findings)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+	bool has_all = true;
+	char next[160];
+
+	syscall(SYS_capget, &head, data);
+	for (size_t i = 0; i < US_ARRAY_LENGTH(capabilities); i++) {
+		if (data[0].effective & (1u << capabilities[i].bit))
+			continue;
+		has_all = false;
+		snprintf(next, sizeof(next),
+			 "run it by its own unit, or add %s to that unit's CapabilityBoundingSet=",
+			 capabilities[i].name);
+		us_finding_add(findings, capabilities[i].level, "host", next,
+			       "understudyd lacks %s: %s", capabilities[i].name,
+			       capabilities[i].without);
+	}
+	if (has_all)
+		us_finding_add(findings, US_LEVEL_OK, "host", "",
+			       "understudyd may do what it has to, draining included");
+}
+
+static void find_kernel(json_t *findings)
+{
+	US_CLEANUP(us_closep) int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	int error = errno;
+	struct utsname system = { 0 };
+	unsigned major = 0, minor = 0;
+
+	uname(&system);
+	sscanf(system.release, "%u.%u", &major, &minor);
+	if (major < 5 || (major == 5 && minor < 10))
+		us_finding_add(findings, US_LEVEL_ERROR, "host", "boot Linux 5.10 or later",
+			       "Linux %s is too old for what is done to the bridge",
+			       system.release);
+	if (fd < 0)
+		us_finding_add(findings, US_LEVEL_ERROR, "host",
+			       error == ENOENT
+				       ? "modprobe tun"
+				       : "let the unit have it: DeviceAllow=/dev/net/tun rw",
+			       "/dev/net/tun: %s: no frame can be parked, some are lost in each "
+			       "transition",
+			       us_strerror(error));
+	else if (major > 5 || minor >= 10)
+		us_finding_add(findings, US_LEVEL_OK, "host", "",
+			       "Linux %s: frames can be parked, entries stay where they are set",
+			       system.release);
+}
+
+static void find_files(const struct us_daemon *daemon, json_t *findings)
+{
+	struct rlimit limit = { 0 };
+	const struct us_host_vm *vm;
+	unsigned vms = 0;
+	char next[300];
+
+	us_list_for_each (vm, &daemon->vms, link)
+		vms++;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < 64 + FILES_PER_VM * (rlim_t)vms)
+		us_finding_add(findings, US_LEVEL_WARNING, "host", "raise LimitNOFILE= of the unit",
+			       "understudyd may open %lu files: few for %u VMs",
+			       (unsigned long)limit.rlim_cur, vms);
+	snprintf(next, sizeof(next), "make room in %.200s", daemon->state_dir);
+	if (daemon->is_unsaved)
+		us_finding_add(findings, US_LEVEL_ERROR, "host", next,
+			       "the state cannot be written: a restart would forget VMs and pairs");
+}
+
+static void find_parked(const struct us_daemon *daemon, json_t *findings)
+{
+	const struct us_park_budget *parked = &daemon->parked;
+	char next[160];
+
+	snprintf(next, sizeof(next), "--park-memory of understudyd(8) bounds it");
+	if (parked->overflowed > 0)
+		us_finding_add(findings, US_LEVEL_WARNING, "host", next,
+			       "%" PRIu64 " frames were lost because those of all pairs that were "
+			       "parked had %" PRIu64 " MiB",
+			       parked->overflowed, parked->limit >> 20);
+	else
+		us_finding_add(findings, US_LEVEL_OK, "host", "",
+			       "parked frames may have %" PRIu64 " MiB together, they had %" PRIu64
+			       " at the most",
+			       parked->limit >> 20, (parked->used_max + (1 << 20) - 1) >> 20);
+}
+
+/* ---- What others left ---- */
+
+struct strays {
+	const struct us_daemon *daemon;
+	json_t *findings;
+	size_t count;
+};
+
+static bool is_ours(const struct us_daemon *daemon, const uint8_t mac[US_MAC_BYTES])
+{
+	const struct us_host_vm *vm;
+	const struct us_host_pair *pair;
+
+	us_list_for_each (vm, &daemon->vms, link)
+		us_list_for_each (pair, &vm->pairs, link)
+			if (memcmp(pair->mac, mac, US_MAC_BYTES) == 0)
+				return true;
+	return false;
+}
+
+static void find_stray(void *userdata, const struct us_fdb_entry *entry)
+{
+	struct strays *strays = userdata;
+	char mac[US_MAC_TEXT_SIZE], port[IF_NAMESIZE] = "?", next[160];
+
+	if (!(entry->state & NUD_NOARP) || !(entry->flags & NTF_STICKY) || entry->vlan ||
+	    is_ours(strays->daemon, entry->mac) || ++strays->count > STRAYS_MAX)
+		return;
+	us_mac_text(entry->mac, mac);
+	if_indextoname(entry->port, port);
+	snprintf(next, sizeof(next),
+		 "bridge fdb del %s dev %s master, or attach its VM and add its pair again", mac,
+		 port);
+	us_finding_add(strays->findings, US_LEVEL_WARNING, "host", next,
+		       "frames for %s are steered to %s, and no pair here has that address: left "
+		       "by an understudyd that forgot its pairs, unless somebody made it by hand",
+		       mac, port);
+}
+
+static bool is_our_park(const struct us_daemon *daemon, unsigned index)
+{
+	const struct us_host_vm *vm;
+	const struct us_host_pair *pair;
+
+	us_list_for_each (vm, &daemon->vms, link)
+		us_list_for_each (pair, &vm->pairs, link)
+			if (pair->steer && us_steer_park(pair->steer) &&
+			    us_park_tap(us_steer_park(pair->steer))->index == (int)index)
+				return true;
+	return false;
+}
+
+static void find_strays(const struct us_daemon *daemon, json_t *findings)
+{
+	struct strays strays = { .daemon = daemon, .findings = findings };
+	struct if_nameindex *names = if_nameindex();
+	int r = us_fdb_each(0, find_stray, &strays);
+
+	for (struct if_nameindex *each = names; each && each->if_index; each++) {
+		if (strncmp(each->if_name, US_PARK_TAP_PREFIX, strlen(US_PARK_TAP_PREFIX)) != 0 ||
+		    is_our_park(daemon, each->if_index))
+			continue;
+		strays.count++;
+		us_finding_add(findings, US_LEVEL_WARNING, "host",
+			       "fuser -v /dev/net/tun shows whose: end a second understudyd",
+			       "%s is a parking lot, and not ours", each->if_name);
+	}
+	if_freenameindex(names);
+	if (strays.count > STRAYS_MAX)
+		us_finding_add(findings, US_LEVEL_WARNING, "host", "", "… %zu strays in all",
+			       strays.count);
+	if (r < 0)
+		us_finding_add(findings, US_LEVEL_WARNING, "host", "ask again",
+			       "the bridges do not show their entries: %s", us_strerror(r));
+	else if (!strays.count)
+		us_finding_add(findings, US_LEVEL_OK, "host", "",
+			       "nothing was left behind on the bridges");
+}
+
+void us_doctor_find_host(const struct us_daemon *daemon, json_t *findings)
+{
+	find_capabilities(findings);
+	find_kernel(findings);
+	find_files(daemon, findings);
+	us_orphans_diagnose(daemon, findings);
+	find_parked(daemon, findings);
+	find_strays(daemon, findings);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Findings about a pair: its standby, the switch behind it, its primary, and what waits. */
+#include <dirent.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/doctor/doctor.h"
+#include "net/netlink/link.h"
+#include "pci/vfio.h"
+#include "util/clock.h"
+
+#define RECENT_USEC (600 * US_USEC_PER_SEC)
+
+enum {
+	DESCRIPTORS_MAX = 1024, /* of QEMU's that are looked at here, in the loop */
+};
+
+#define ADD(level, next, ...)                                                                      \
+	us_finding_add(findings, US_LEVEL_##level, pair->name, next, __VA_ARGS__)
+
+/* How many queues of the VM's are served by the kernel, as its first descriptors show; -1 if its
+ * process cannot be looked at. */
+static int count_vhost(pid_t pid)
+{
+	char path[300], target[64];
+	const struct dirent *entry;
+	DIR *directory;
+	int count = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	directory = pid > 0 ? opendir(path) : NULL;
+	if (!directory)
+		return -1;
+	for (int i = 0; i < DESCRIPTORS_MAX && (entry = readdir(directory)); i++) {
+		ssize_t n = readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
+
+		target[n < 0 ? 0 : n] = '\0';
+		count += strcmp(target, "/dev/vhost-net") == 0;
+	}
+	closedir(directory);
+	return count;
+}
+
+static void find_bridge(const struct us_host_pair *pair, const struct us_link *port,
+			json_t *findings)
+{
+	bool is_lossless = pair->options.handover == US_HANDOVER_LOSSLESS;
+	int vhost = count_vhost(us_vmm_pid(pair->vm->vm));
+	bool filters_vlans = false;
+	char bridge[IF_NAMESIZE] = "?", next[160];
+
+	if_indextoname(port->master, bridge);
+	us_link_filters_vlans(port->master, &filters_vlans);
+	snprintf(next, sizeof(next),
+		 "ip link set %s type bridge vlan_filtering 0, or add the pair with --handover "
+		 "low-latency",
+		 bridge);
+	if (filters_vlans && is_lossless)
+		ADD(WARNING, next,
+		    "bridge %s filters VLANs: no frame is parked there, some are lost in each "
+		    "transition",
+		    bridge);
+	else
+		ADD(OK, "", "%s is %s on bridge %s%s", port->name,
+		    port->is_tun ? "a tap" : "an interface", bridge,
+		    vhost < 0 ? ""
+		    : vhost   ? ", with vhost"
+			      : ", without vhost");
+}
+
+static void find_port(const struct us_host_pair *pair, json_t *findings)
+{
+	struct us_reason reason = { .text = "" };
+	struct us_link port;
+	char next[80];
+	int r = us_link_get(pair->port, &port, &reason);
+
+	if (r != 0) {
+		us_finding_add_reason(findings, US_LEVEL_ERROR, pair->name, r, reason.text);
+		return;
+	}
+	snprintf(next, sizeof(next), "ip link set %s master BRIDGE", port.name);
+	if (!port.master_is_bridge) {
+		ADD(ERROR, next, "%s, behind the standby, is a port of no bridge", port.name);
+		return;
+	}
+	snprintf(next, sizeof(next), "ip link set %s up", port.name);
+	if (!port.is_up)
+		ADD(ERROR, next, "%s, behind the standby, is down: the guest is cut off",
+		    port.name);
+	find_bridge(pair, &port, findings);
+}
+
+void us_doctor_find_stop_frames(const struct us_host_pair *pair, json_t *findings, int r, const char *why)
+{
+	const char *next = strstr(why, ": give ");
+
+	if (r == 0)
+		ADD(OK, "",
+		    "at a migration's stop: drain, what QEMU has not read is taken from it");
+	else
+		ADD(WARNING, next ? next + 2 : "",
+		    "at a migration's stop: predict, frames are parked before it and come late: "
+		    "%.*s",
+		    (int)(next ? next - why : (ptrdiff_t)strlen(why)), why);
+}
+
+/*
+ * Whether the switch does what it was told. An entry that someone else changes is set again within
+ * milliseconds, so a recent change is told as well as one that is not mended yet.
+ */
+static void find_path(const struct us_host_pair *pair, json_t *findings)
+{
+	static const char next[] = "bridge monitor fdb shows who changes it";
+	const struct us_pair *engine = &pair->engine;
+	uint64_t age_usec = us_now_usec() - pair->changed_usec;
+	enum us_path path;
+
+	if (!pair->steer || engine->steering || engine->config.mode == US_MODE_SEPARATE ||
+	    us_steer_path(pair->steer, &path) != 0)
+		return;
+	if (path != engine->path)
+		ADD(ERROR, next,
+		    "someone else changed the entry in the switch: it sends to path %s, not %s",
+		    us_path_name(path), us_path_name(engine->path));
+	else if (pair->changed_usec && age_usec < RECENT_USEC)
+		ADD(WARNING, next,
+		    "someone else changed the entry in the switch %" PRIu64
+		    " s ago: it was set to path %s again",
+		    age_usec / US_USEC_PER_SEC, us_path_name(path));
+}
+
+static void find_primary(const struct us_host_pair *pair, json_t *findings)
+{
+	const struct us_pair *engine = &pair->engine;
+	struct us_primary_spec spec = pair->primary;
+	struct us_reason reason = { .text = "" };
+	struct us_vfio vfio;
+	char next[160];
+	int r;
+
+	snprintf(next, sizeof(next), "understudy pair assign %s --primary SPEC", pair->name);
+	if (!us_host_pair_has_primary(pair)) {
+		ADD(WARNING, next, "no primary is assigned: the guest stays on the standby");
+		return;
+	}
+	/* What is reserved, or in the VM, is ours: that it is in use is as it should be. */
+	if (engine->reserved && spec.host[0])
+		r = us_vfio_describe("/sys", spec.host, &vfio, &reason);
+	else
+		r = us_primary_spec_check(pair->vm->daemon, pair, &spec, pair->port, &reason);
+	if (r != 0)
+		us_finding_add_reason(findings, US_LEVEL_ERROR, pair->name, r, reason.text);
+	else
+		ADD(OK, "", "the primary %s is usable", spec.text);
+}
+
+static void find_waits(const struct us_host_pair *pair, json_t *findings)
+{
+	const struct us_pair *engine = &pair->engine;
+	const struct us_pair_counts *counts = &pair->counts;
+	struct us_park_counts parked = { 0 };
+	uint64_t now = us_now_usec();
+
+	if (us_host_pair_is_overdue(pair))
+		ADD(ERROR, "see the guest's log; a reset of the guest ends it",
+		    "the guest has not let the primary go (%u time-outs so far): its VM cannot be "
+		    "migrated",
+		    counts->unplug_timeouts);
+	if (engine->plug_after > now)
+		ADD(WARNING, "the guest's console shows why it resets or changes its driver",
+		    "in a back-off: the next try to show it is in %" PRIu64
+		    " s (%u back-offs so far)",
+		    (engine->plug_after - now) / US_USEC_PER_SEC + 1, counts->backoffs);
+	if (engine->failure != US_CAUSE_READY)
+		ADD(WARNING, "", "the last try to show the primary failed: %s%s%s",
+		    us_cause_text(engine->failure), pair->detail ? ": " : "", us_optional_text(pair->detail));
+	if (pair->steer)
+		us_steer_counts(pair->steer, &parked);
+	if (parked.overflowed || parked.undelivered)
+		ADD(WARNING, "--park-frames, --park-bytes and --park-time bound what is held",
+		    "%" PRIu64 " of %" PRIu64 " parked frames were lost so far",
+		    parked.overflowed + parked.undelivered, parked.held + parked.overflowed);
+}
+
+void us_doctor_find_pair(const struct us_host_pair *pair, json_t *findings)
+{
+	find_port(pair, findings);
+	find_path(pair, findings);
+	find_primary(pair, findings);
+	us_doctor_find_vf(pair, findings);
+	find_waits(pair, findings);
+}
+
+void us_doctor_find_standby(const struct us_host_pair *pair, json_t *findings, int r, const char *why,
+			 const struct us_vmm_standby *standby)
+{
+	struct us_link port = { 0 };
+	char mac[US_MAC_TEXT_SIZE], next[80];
+
+	if (r != 0) {
+		ADD(ERROR, "", "the standby %s: %s", pair->standby,
+		    why && why[0] ? why : us_strerror(r));
+		return;
+	}
+	us_link_get(pair->port, &port, NULL);
+	us_mac_text(standby->mac, mac);
+	snprintf(next, sizeof(next), "ip link set %s mtu %u", pair->port, standby->mtu);
+	if (!standby->offers_standby)
+		ADD(ERROR, "start the VM with failover=on for it",
+		    "the standby %s does not offer VIRTIO_NET_F_STANDBY", pair->standby);
+	else if (standby->interface[0] && strcmp(standby->interface, pair->port) != 0)
+		ADD(ERROR, "remove the pair and add it again with the right --port",
+		    "the standby %s is behind %s, not %s", pair->standby, standby->interface,
+		    pair->port);
+	else if (memcmp(standby->mac, pair->mac, US_MAC_BYTES) != 0)
+		ADD(ERROR, "remove the pair and add it again",
+		    "the standby %s has another MAC address now: %s", pair->standby, mac);
+	else if (standby->mtu && port.index && standby->mtu != port.mtu)
+		ADD(ERROR, next, "the standby %s announces MTU %u, %s has %u", pair->standby,
+		    standby->mtu, pair->port, port.mtu);
+	else
+		ADD(OK, "", "the standby %s offers STANDBY, MAC address %s", pair->standby, mac);
+}

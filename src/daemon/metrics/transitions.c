@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Counts what the engine's steps come to. Decides nothing, and nobody decides by it. */
+#include "daemon/daemon.h"
+
+#define MSEC UINT64_C(1000)
+
+const uint64_t us_transition_bucket_usec[US_TRANSITION_BUCKETS - 1] = {
+	10 * MSEC,   25 * MSEC,	  50 * MSEC,   100 * MSEC,   250 * MSEC,   500 * MSEC,
+	1000 * MSEC, 2500 * MSEC, 5000 * MSEC, 10000 * MSEC, 30000 * MSEC,
+};
+
+static const char *const transition_names[] = {
+	[US_TRANSITION_EXPOSE] = "expose",
+	[US_TRANSITION_HIDE] = "hide",
+};
+_Static_assert(US_ARRAY_LENGTH(transition_names) == US_TRANSITION_N, "a name for each");
+
+static const char *const result_names[] = {
+	[US_RESULT_DONE] = "done",	     [US_RESULT_WITHDRAWN] = "withdrawn",
+	[US_RESULT_VM_LOST] = "vm_lost",     [US_RESULT_PLUG_REFUSED] = "plug_refused",
+	[US_RESULT_NOT_READY] = "not_ready", [US_RESULT_STEER_FAILED] = "steer_failed",
+};
+_Static_assert(US_ARRAY_LENGTH(result_names) == US_RESULT_N, "a name for each");
+
+const char *us_transition_name(enum us_transition transition)
+{
+	return transition_names[transition];
+}
+
+const char *us_transition_result_name(enum us_transition_result result)
+{
+	return result_names[result];
+}
+
+static bool is_lost(const struct us_pair *pair)
+{
+	return pair->vm == US_VM_UNKNOWN || pair->vm == US_VM_GONE;
+}
+
+/* What came of an expose that is over. */
+static enum us_transition_result result_of_expose(const struct us_pair *after)
+{
+	if (after->primary == US_PRIMARY_VISIBLE)
+		return US_RESULT_DONE;
+	if (is_lost(after))
+		return US_RESULT_VM_LOST;
+	switch (after->why) {
+	case US_CAUSE_PLUG_REFUSED:
+		return US_RESULT_PLUG_REFUSED;
+	case US_CAUSE_NOT_READY:
+		return US_RESULT_NOT_READY;
+	case US_CAUSE_STEER_FAILED:
+		return US_RESULT_STEER_FAILED;
+	default:
+		return US_RESULT_WITHDRAWN;
+	}
+}
+
+/* The guest kept it, and it is wanted there again. */
+static bool is_kept(const struct us_pair *after)
+{
+	return after->primary == US_PRIMARY_VISIBLE ||
+	       (after->primary == US_PRIMARY_EXPOSING && after->plugged);
+}
+
+static enum us_transition_result result_of_hide(const struct us_pair *after)
+{
+	if (is_lost(after))
+		return US_RESULT_VM_LOST;
+	return is_kept(after) ? US_RESULT_WITHDRAWN : US_RESULT_DONE;
+}
+
+static void end(struct us_host_pair *pair, enum us_transition transition, enum us_transition_result result,
+		uint64_t now)
+{
+	struct us_transition_durations *durations = &pair->vm->daemon->durations[transition];
+	uint64_t took = now - pair->counts.since_usec;
+	unsigned i = 0;
+
+	pair->counts.results[transition][result]++;
+	if (result != US_RESULT_DONE)
+		return;
+	pair->counts.done_usec[transition] += took;
+	while (i < US_TRANSITION_BUCKETS - 1 && took > us_transition_bucket_usec[i])
+		i++;
+	durations->buckets[i]++;
+	durations->usec += took;
+}
+
+void us_metrics_count_step(struct us_host_pair *pair, const struct us_pair *before,
+		   const struct us_event *event)
+{
+	const struct us_pair *after = &pair->engine;
+	bool was_hiding = before->primary == US_PRIMARY_HIDING;
+	bool is_late = event->type != US_EVENT_UNPLUG_REFUSED; /* for no other reason */
+
+	if (after->plug_after > event->now_usec && after->plug_after != before->plug_after)
+		pair->counts.backoffs++;
+	if (was_hiding && is_late && ((after->overdue && !before->overdue) || is_kept(after)))
+		pair->counts.unplug_timeouts++;
+	if (after->primary == before->primary)
+		return;
+	if (before->primary == US_PRIMARY_EXPOSING)
+		end(pair, US_TRANSITION_EXPOSE, result_of_expose(after), event->now_usec);
+	else if (was_hiding)
+		end(pair, US_TRANSITION_HIDE, result_of_hide(after), event->now_usec);
+	if (after->primary == US_PRIMARY_EXPOSING || after->primary == US_PRIMARY_HIDING)
+		pair->counts.since_usec = event->now_usec;
+}

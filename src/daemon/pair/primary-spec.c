@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What stands behind a primary's SPEC, and whether the host can give it to a pair. */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/rpc/permissions.h"
+#include "daemon/daemon.h"
+#include "net/netlink/link.h"
+#include "pci/vfio.h"
+
+static int parse_emulated(char *text, struct us_primary_spec *spec, struct us_reason *reason)
+{
+	char *rest = NULL, *word = strtok_r(text, ",", &rest);
+
+	if (!word || !us_name_is_valid(word) || strlen(word) >= sizeof(spec->model))
+		return us_refuse(reason,
+				 "primary %s: no model of a NIC: emulated:MODEL,port=IFNAME",
+				 spec->text);
+	strcpy(spec->model, word);
+	while ((word = strtok_r(NULL, ",", &rest))) {
+		if (strncmp(word, "port=", 5) == 0 && strlen(word + 5) < sizeof(spec->port)) {
+			strcpy(spec->port, word + 5);
+		} else if (strncmp(word, "mac=", 4) == 0 &&
+			   us_mac_parse(word + 4, spec->mac) == 0) {
+			spec->has_mac = true;
+		} else {
+			return us_refuse(reason,
+					 "primary %s: \"%s\" means nothing here: "
+					 "emulated:MODEL,port=IFNAME[,mac=MAC]",
+					 spec->text, word);
+		}
+	}
+	if (!spec->port[0])
+		return us_refuse(reason, "primary %s: name its tap: emulated:%s,port=IFNAME",
+				 spec->text, spec->model);
+	return 0;
+}
+
+int us_primary_spec_parse(const char *text, struct us_primary_spec *ret_spec, struct us_reason *reason)
+{
+	char copy[sizeof(ret_spec->text)];
+
+	*ret_spec = (struct us_primary_spec){ 0 };
+	if (strlen(text) >= sizeof(ret_spec->text))
+		return us_refuse(reason,
+				 "primary: a SPEC of %zu characters: pool:NAME, vfio:ADDRESS or "
+				 "emulated:MODEL,port=IFNAME",
+				 strlen(text));
+	strcpy(ret_spec->text, text);
+	strcpy(copy, text);
+
+	if (strncmp(copy, "emulated:", 9) == 0)
+		return parse_emulated(copy + 9, ret_spec, reason);
+	if (strncmp(copy, "pool:", 5) == 0 && copy[5] &&
+	    strlen(copy + 5) < sizeof(ret_spec->pool)) {
+		strcpy(ret_spec->model, "vfio-pci");
+		strcpy(ret_spec->pool, copy + 5);
+		return 0;
+	}
+	if (strncmp(copy, "vfio:", 5) == 0 && strlen(copy + 5) < sizeof(ret_spec->host)) {
+		strcpy(ret_spec->model, "vfio-pci");
+		strcpy(ret_spec->host, copy + 5);
+		return 0;
+	}
+	return us_refuse(reason,
+			 "primary %s: neither pool:NAME nor vfio:ADDRESS (vfio:0000:5e:00.2) nor "
+			 "emulated:MODEL,port=IFNAME",
+			 text);
+}
+
+int us_primary_spec_allow(const struct us_daemon *daemon, uid_t uid, const struct us_primary_spec *spec,
+		     struct us_reason *reason)
+{
+	if (spec->pool[0])
+		return us_allow(daemon->config_path, uid, US_ALLOW_POOL, spec->pool, reason);
+	if (spec->host[0])
+		return us_allow(daemon->config_path, uid, US_ALLOW_PCI, spec->host, reason);
+	return 0;
+}
+
+bool us_primary_spec_is_vfio(const struct us_primary_spec *spec)
+{
+	return spec->pool[0] || spec->host[0];
+}
+
+bool us_host_pair_has_primary(const struct us_host_pair *pair)
+{
+	return pair->primary.text[0] && (pair->engine.assigned || pair->assign_next ||
+					 pair->engine.primary != US_PRIMARY_ABSENT);
+}
+
+static bool is_claimed_by(const struct us_primary_spec *spec, const struct us_host_pair *other)
+{
+	const struct us_primary_spec *taken = &other->primary;
+
+	if (!us_primary_spec_is_vfio(spec) && strcmp(spec->port, other->port) == 0)
+		return true;
+	if (!us_host_pair_has_primary(other))
+		return false;
+	if (us_primary_spec_is_vfio(spec))
+		return spec->host[0] && strcmp(spec->host, taken->host) == 0;
+	return !us_primary_spec_is_vfio(taken) && strcmp(spec->port, taken->port) == 0;
+}
+
+/* The pair, other than @pair, that has the same device or port. */
+static const struct us_host_pair *claimed_by(struct us_daemon *daemon,
+					     const struct us_host_pair *pair,
+					     const struct us_primary_spec *spec)
+{
+	struct us_host_vm *vm;
+	struct us_host_pair *other;
+
+	us_list_for_each (vm, &daemon->vms, link) {
+		us_list_for_each (other, &vm->pairs, link) {
+			if (other != pair && is_claimed_by(spec, other))
+				return other;
+		}
+	}
+	return NULL;
+}
+
+int us_primary_spec_check_mac(const struct us_primary_spec *spec, const char *pair_name,
+			 const uint8_t mac[US_MAC_BYTES], struct us_reason *reason)
+{
+	char wanted[US_MAC_TEXT_SIZE], found[US_MAC_TEXT_SIZE];
+
+	if (!spec->has_mac || memcmp(spec->mac, mac, US_MAC_BYTES) == 0)
+		return 0;
+	us_mac_text(spec->mac, found);
+	us_mac_text(mac, wanted);
+	return us_refuse(reason,
+			 "pair %s: the primary's MAC %s is not the standby's %s: the guest "
+			 "would not join them: give it the standby's",
+			 pair_name, found, wanted);
+}
+
+/* A VF that was kept when its pair went may be in the VM of the one that is added. */
+static int check_vfio(const struct us_daemon *daemon, struct us_primary_spec *spec,
+		      struct us_reason *reason)
+{
+	struct us_vfio vfio;
+	int r = us_orphans_have(daemon, spec->host)
+			? us_vfio_describe("/sys", spec->host, &vfio, reason)
+			: us_vfio_check("/sys", spec->host, &vfio, reason);
+
+	if (r != 0)
+		return r;
+	if (!vfio.physical_port[0])
+		return us_refuse(reason,
+				 "primary %s: it is no VF of a NIC that this host drives: "
+				 "its traffic could not be steered",
+				 spec->text);
+	strcpy(spec->port, vfio.representor[0] ? vfio.representor : vfio.physical_port);
+	return 0;
+}
+
+int us_primary_spec_check_port(const struct us_primary_spec *spec, const char *standby_port,
+			  struct us_reason *reason)
+{
+	struct us_link standby, primary;
+	int r = us_link_get(standby_port, &standby, reason);
+
+	if (r == 0)
+		r = us_link_get(spec->port, &primary, reason);
+	if (r != 0)
+		return r;
+	if (primary.index == standby.index)
+		return us_refuse(reason, "primary %s: %s is the standby's own port: name another",
+				 spec->text, standby_port);
+	if (!primary.master || primary.master != standby.master)
+		return us_refuse(reason,
+				 "primary %s: %s is no port of the bridge that %s is in: "
+				 "ip link set %s master BRIDGE",
+				 spec->text, spec->port, standby_port, spec->port);
+	if (primary.mtu != standby.mtu)
+		return us_refuse(reason,
+				 "primary %s: MTU %u of %s is not MTU %u of %s: the guest "
+				 "would not join them: set both to the same",
+				 spec->text, primary.mtu, spec->port, standby.mtu, standby_port);
+	return 0;
+}
+
+int us_port_resolve(char port[IF_NAMESIZE], struct us_reason *reason)
+{
+	struct us_link link;
+	int r = us_link_get(port, &link, reason);
+
+	if (r == 0)
+		memcpy(port, link.name, IF_NAMESIZE);
+	return r;
+}
+
+int us_primary_spec_check(struct us_daemon *daemon, const struct us_host_pair *pair,
+		     struct us_primary_spec *spec, const char *standby_port,
+		     struct us_reason *reason)
+{
+	const struct us_host_pair *other;
+	int r = 0;
+
+	if (!spec->host[0] && !spec->pool[0])
+		r = us_port_resolve(spec->port, reason);
+	if (r != 0)
+		return r;
+	other = claimed_by(daemon, pair, spec);
+	if (other)
+		return us_refuse(reason,
+				 "primary %s: pair %s has it: name another, or remove that "
+				 "pair first",
+				 spec->text, other->name);
+	if (spec->pool[0]) /* which one of it, and its port, is known once it is reserved */
+		return us_vfs_check_pool(daemon, spec->pool, reason);
+	if (spec->host[0])
+		r = check_vfio(daemon, spec, reason);
+	return r == 0 ? us_primary_spec_check_port(spec, standby_port, reason) : r;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A VM that was attached: what its monitor tells, told on to its pairs and to its migration. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "api/codec.h"
+#include "daemon/doctor/doctor.h"
+#include "daemon/migration/handoff.h"
+#include "daemon/migration/settings.h"
+#include "util/clock.h"
+
+enum {
+	AGAIN_USEC = 2 * 1000 * 1000,	 /* until a refused monitor is tried again */
+	ARRIVING_USEC = 2 * 1000 * 1000, /* for the frames that follow a guest */
+};
+
+void us_host_vm_feed(struct us_host_vm *vm, const struct us_event *event)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		us_host_pair_feed(pair, *event);
+}
+
+bool us_host_vm_may_migrate(const struct us_host_vm *vm)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		if (!us_pair_may_migrate(&pair->engine))
+			return false;
+	return true;
+}
+
+static struct us_host_pair *by_device(struct us_host_vm *vm, const char *device, bool standby)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		if (strcmp(standby ? pair->standby : pair->device, device) == 0)
+			return pair;
+	return NULL;
+}
+
+static void set_state(struct us_host_vm *vm, enum us_vm_state state)
+{
+	bool arrived = vm->state == US_VM_INCOMING && state == US_VM_RUNNING;
+
+	vm->state = state;
+	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_VM, .vm = state });
+	if (state == US_VM_MOVED || state == US_VM_GONE)
+		us_arrival_announce_end(vm);
+	if (!arrived)
+		return;
+	vm->counts.arrivals++;
+	us_timer_set(&vm->arriving, us_now_usec() + ARRIVING_USEC);
+	us_arrival_announce(vm);
+	us_destination_guest_arrived(vm);
+}
+
+/* What a daemon that died, or a connection that was lost, left set. */
+static void settle_settings(struct us_host_vm *vm)
+{
+	if (!vm->migration && !vm->receive && vm->transfer != US_TRANSFER_ACTIVE)
+		us_migration_settings_restore(vm);
+}
+
+static void set_transfer(struct us_host_vm *vm, enum us_transfer transfer)
+{
+	vm->transfer = transfer;
+	vm->counts.transfers_completed += transfer == US_TRANSFER_COMPLETED;
+	vm->counts.transfers_failed += transfer == US_TRANSFER_FAILED;
+	vm->counts.transfers_cancelled += transfer == US_TRANSFER_CANCELLED;
+	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_MIGRATING,
+						.on = transfer == US_TRANSFER_ACTIVE });
+	us_source_transfer_changed(vm, transfer);
+	settle_settings(vm);
+}
+
+static void adopted(struct us_host_vm *vm, const struct us_vmm_event *event)
+{
+	struct us_host_pair *pair;
+	struct us_call *attaching;
+
+	us_log(LOG_INFO, "vm %s: adopted (QEMU %s, %s)", vm->name, us_vmm_version(vm->vm),
+	       us_vm_state_name(event->state));
+	us_optional_set(&vm->problem, "");
+	vm->state = event->state;
+	vm->transfer = event->transfer;
+	us_list_for_each (pair, &vm->pairs, link) {
+		pair->is_inspected = false;
+		us_host_pair_observe(pair);
+	}
+	us_source_transfer_changed(vm, event->transfer);
+	settle_settings(vm);
+	attaching = US_STEAL(vm->attaching);
+	if (attaching) {
+		us_state_save_vm(vm); /* before it is answered */
+		us_call_reply(attaching, NULL);
+	}
+	us_publish_vm(vm, "adopted");
+}
+
+static void on_again(void *userdata)
+{
+	us_vmm_connect(((struct us_host_vm *)userdata)->vm);
+}
+
+/* Its source has not sent what it held in time: what arrived here waits no longer. */
+static void on_arriving(void *userdata)
+{
+	us_handoff_end_parking(userdata);
+}
+
+/* Adoption was refused, or the monitor went away. Frees @vm if it was only being attached. */
+static void lost(struct us_host_vm *vm, const struct us_vmm_event *event)
+{
+	bool refused = event->type == US_VMM_REFUSED, exited = event->exited;
+	const char *why = event->reason;
+	bool is_news = strcmp(why, us_optional_text(vm->problem)) != 0;
+
+	vm->counts.disconnects += !vm->problem;
+	us_optional_set(&vm->problem, why);
+	if (vm->attaching) {
+		us_call_fail(US_STEAL(vm->attaching), "Refused", "vm %s: %s", vm->name, why);
+		us_host_vm_free(vm);
+		return;
+	}
+	if (is_news)
+		us_log(LOG_WARNING, "vm %s: %s", vm->name, why);
+	if (refused) /* nobody else tries again */
+		us_timer_set(&vm->again, us_now_usec() + AGAIN_USEC);
+	vm->transfer = US_TRANSFER_NONE;
+	if (exited)
+		us_migration_settings_forget(vm);
+	if (exited && vm->prepared) { /* the pairs forget it too: the next QEMU is another one */
+		vm->prepared = false;
+		us_state_save_soon(vm);
+	}
+	set_state(vm, exited ? US_VM_GONE : US_VM_UNKNOWN);
+	us_source_vm_lost(vm, why);
+	us_destination_fail(vm, why);
+	us_publish_vm(vm, exited ? "gone" : "lost");
+}
+
+static void on_guest(struct us_host_vm *vm, const struct us_vmm_event *event)
+{
+	struct us_host_pair *pair = by_device(vm, event->device, true);
+
+	if (pair)
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_GUEST,
+							   .guest = event->guest,
+							   .on = event->driver_ok });
+}
+
+static void on_deleted(struct us_host_vm *vm, const struct us_vmm_event *event)
+{
+	struct us_host_pair *pair = by_device(vm, event->device, false);
+
+	if (pair)
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_UNPLUGGED });
+}
+
+/* Whoever migrates it, its next host may announce it from now on. */
+static void stopped(struct us_host_vm *vm, uint64_t age_usec)
+{
+	us_source_guest_stopped(vm, true, age_usec);
+	if (vm->transfer == US_TRANSFER_ACTIVE)
+		us_arrival_announce_end(vm);
+}
+
+static void on_event(void *userdata, const struct us_vmm_event *event)
+{
+	struct us_host_vm *vm = userdata;
+
+	switch (event->type) {
+	case US_VMM_ADOPTED:
+		adopted(vm, event);
+		break;
+	case US_VMM_REFUSED:
+	case US_VMM_LOST:
+		lost(vm, event);
+		break;
+	case US_VMM_STATE:
+		set_state(vm, event->state);
+		break;
+	case US_VMM_RESET:
+		vm->counts.resets++;
+		us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_RESET,
+							.age_usec = event->age_usec });
+		break;
+	case US_VMM_GUEST:
+		on_guest(vm, event);
+		break;
+	case US_VMM_DELETED:
+		on_deleted(vm, event);
+		break;
+	case US_VMM_INCOMING_FAILED:
+		us_log(LOG_WARNING, "vm %s: %s", vm->name, event->reason);
+		us_destination_fail(vm, event->reason);
+		break;
+	case US_VMM_TRANSFER:
+		set_transfer(vm, event->transfer);
+		break;
+	case US_VMM_TRACE:
+		/* First: every frame that comes from now on belongs to the guest's next host. */
+		if (strcmp(event->name, "STOP") == 0)
+			stopped(vm, event->age_usec);
+		else if (strcmp(event->name, "RESUME") == 0)
+			us_source_guest_stopped(vm, false, event->age_usec);
+		us_publish_vm(vm, event->name);
+		break;
+	}
+}
+
+int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const char *name,
+		   const char *monitor_path)
+{
+	static const struct us_vmm_handler handler = { .event = on_event };
+	struct us_host_vm *vm = calloc(1, sizeof(*vm));
+	struct us_reason connecting;
+	int r = -ENOMEM;
+
+	if (!vm)
+		return -ENOMEM;
+	vm->daemon = daemon;
+	us_list_init(&vm->pairs);
+	us_list_init(&vm->adds);
+	us_list_init(&vm->diagnoses);
+	snprintf(vm->name, sizeof(vm->name), "%s", name);
+	vm->monitor_path = strdup(monitor_path);
+	if (vm->monitor_path)
+		r = us_vmm_new(&vm->vm, daemon->loop, name, monitor_path, &handler, vm);
+	if (r >= 0)
+		r = us_timer_init(&vm->again, daemon->loop, on_again, vm);
+	if (r >= 0)
+		r = us_timer_init(&vm->arriving, daemon->loop, on_arriving, vm);
+	if (r < 0) {
+		us_timer_deinit(&vm->again);
+		us_vmm_free(vm->vm);
+		free(vm->monitor_path);
+		free(vm);
+		return r;
+	}
+	us_refuse(&connecting, "vm %s: connecting to %s", name, monitor_path);
+	us_optional_set(&vm->problem, connecting.text);
+	us_list_append(&daemon->vms, &vm->link);
+	*ret_vm = vm;
+	return 0;
+}
+
+static void end_waiters(struct us_host_vm *vm)
+{
+	struct us_deferred *waiter;
+
+	us_list_for_each (waiter, &vm->daemon->waiters, link)
+		if (waiter->vm == vm)
+			waiter->vm_gone(waiter);
+}
+
+void us_host_vm_free(struct us_host_vm *vm)
+{
+	struct us_host_pair *pair;
+
+	us_source_free(vm->migration);
+	us_destination_fail(vm, "the VM was detached");
+	us_rpc_cancel_adds(vm);
+	us_doctor_cancel_all(vm);
+	end_waiters(vm);
+	us_list_for_each (pair, &vm->pairs, link)
+		us_host_pair_free(pair);
+	us_list_remove(&vm->link);
+	us_vmm_free(vm->vm);
+	us_timer_deinit(&vm->again);
+	us_timer_deinit(&vm->arriving);
+	free(vm->problem);
+	free(vm->monitor_path);
+	free(vm->saved);
+	json_decref(vm->settings_before);
+	free(vm);
+}
+
+json_t *us_host_vm_json(const struct us_host_vm *vm)
+{
+	json_t *names = json_array();
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		json_array_append_new(names, json_string(pair->name));
+	return json_pack("{s:s, s:o, s:s, s:o, s:i, s:o, s:o*}", "name", vm->name, "qmp",
+			 us_wire_string(vm->monitor_path), "state", us_vm_state_name(vm->state),
+			 "qemu", us_wire_string(us_vmm_version(vm->vm)), "pid", us_vmm_pid(vm->vm),
+			 "pairs", names, "problem",
+			 vm->problem ? us_wire_string(vm->problem) : NULL);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Interfaces of this host. Asks each time: indices change when taps are made anew. */
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "net/netlink/decode.h"
+#include "net/netlink/rtnl.h"
+
+enum {
+	ALT_IFNAME_SIZE = 128, /* ALTIFNAMSIZ of the kernel */
+};
+
+struct answer {
+	struct us_link *link;
+	bool filters_vlans;
+	bool found;
+};
+
+static int on_link(const struct nlmsghdr *message, void *userdata)
+{
+	struct answer *answer = userdata;
+
+	if (us_decode_link(message, answer->link, &answer->filters_vlans))
+		answer->found = true;
+	return MNL_CB_OK;
+}
+
+/* @name or, if that is NULL, @index. */
+static int ask(const char *name, int index, struct answer *answer, struct us_rtnl_error *words)
+{
+	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *head;
+	int r;
+
+	request->nlmsg_type = RTM_GETLINK;
+	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+	head->ifi_index = index;
+	if (name)
+		mnl_attr_put_strz(request,
+				  strlen(name) < IF_NAMESIZE ? IFLA_IFNAME : IFLA_ALT_IFNAME, name);
+	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	r = us_rtnl_exchange(request, on_link, answer, words);
+	return r < 0 ? r : answer->found ? 0 : -ENODEV;
+}
+
+int us_link_get(const char *name, struct us_link *ret_link, struct us_reason *reason)
+{
+	struct answer answer = { .link = ret_link };
+	struct us_rtnl_error words = { "" };
+	int r;
+
+	if (!name[0] || strlen(name) >= ALT_IFNAME_SIZE)
+		return us_refuse(reason, "interface \"%.40s\": no interface can have this name",
+				 name);
+	r = ask(name, 0, &answer, &words);
+	if (r == -ENODEV)
+		return us_refuse(reason, "interface %s: there is none: create it, or name another",
+				 name);
+	/* That says nothing of the interface. */
+	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS || r == -ETIMEDOUT)
+		return r;
+	if (r < 0)
+		return us_refuse(reason, "interface %s: the kernel does not show it: %s", name,
+				 words.text);
+	return 0;
+}
+
+int us_link_filters_vlans(int index, bool *ret_filters)
+{
+	struct us_link link;
+	struct answer answer = { .link = &link };
+	int r;
+
+	r = ask(NULL, index, &answer, NULL);
+	if (r == 0)
+		*ret_filters = answer.filters_vlans;
+	return r;
+}
+
+struct ports {
+	int bridge;
+	void (*each)(void *userdata, const struct us_link *port);
+	void *userdata;
+};
+
+static int on_port(const struct nlmsghdr *message, void *userdata)
+{
+	const struct ports *ports = userdata;
+	struct us_link link;
+	bool filters_vlans;
+
+	if (us_decode_link(message, &link, &filters_vlans) && link.master == ports->bridge)
+		ports->each(ports->userdata, &link);
+	return MNL_CB_OK;
+}
+
+int us_link_each_port(int bridge, void (*each)(void *userdata, const struct us_link *port),
+		      void *userdata)
+{
+	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ports ports = { bridge, each, userdata };
+
+	request->nlmsg_type = RTM_GETLINK;
+	request->nlmsg_flags = NLM_F_DUMP;
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
+	mnl_attr_put_u32(request, IFLA_MASTER, bridge);
+	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	return us_rtnl_exchange(request, on_port, &ports, NULL);
+}
+
+static int on_stats(const struct nlmsghdr *message, void *userdata)
+{
+	us_decode_traffic(message, userdata);
+	return MNL_CB_OK;
+}
+
+int us_link_get_traffic(int index, struct us_link_traffic *ret_traffic)
+{
+	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct if_stats_msg *head;
+
+	request->nlmsg_type = RTM_GETSTATS;
+	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+	head->ifindex = index;
+	head->filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64);
+	return us_rtnl_exchange(request, on_stats, ret_traffic, NULL);
+}

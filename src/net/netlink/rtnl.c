@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One exchange with rtnetlink. The kernel answers within the sending, of a dump each part within
+ * the receiving of the one before; if others hold its lock it waits there, for as long as they do,
+ * and nobody can hurry it. So what has a deadline is an answer that is not there afterwards.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "net/netlink/decode.h"
+#include "net/netlink/rtnl.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+#define DEADLINE_USEC US_USEC_PER_SEC
+
+struct exchange {
+	struct mnl_socket *socket;
+	unsigned int sequence;
+	mnl_cb_t each;
+	void *userdata;
+	struct us_rtnl_error words;
+	bool done;
+};
+
+static void closep(struct mnl_socket **socket)
+{
+	if (*socket)
+		mnl_socket_close(*socket);
+}
+
+static int open_socket(struct mnl_socket **ret_socket)
+{
+	const struct timeval timeout = { .tv_sec = DEADLINE_USEC / US_USEC_PER_SEC };
+	int one = 1;
+	US_CLEANUP(closep) struct mnl_socket *socket = NULL;
+
+	socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &timeout,
+		       sizeof(timeout)) < 0)
+		return -errno;
+	/* These better the answers; a kernel without them still answers. */
+	mnl_socket_setsockopt(socket, NETLINK_EXT_ACK, &one, sizeof(one));
+	mnl_socket_setsockopt(socket, NETLINK_CAP_ACK, &one, sizeof(one));
+	mnl_socket_setsockopt(socket, NETLINK_GET_STRICT_CHK, &one, sizeof(one));
+	*ret_socket = US_STEAL(socket);
+	return 0;
+}
+
+/* One message of the answer: 0 or a negative errno; the last one sets `done`. */
+static int on_message(struct exchange *exchange, const struct nlmsghdr *message)
+{
+	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+		return -EINTR;
+	if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE) {
+		exchange->done = true;
+		return us_decode_error(message, exchange->words.text, sizeof(exchange->words.text));
+	}
+	if (message->nlmsg_type >= NLMSG_MIN_TYPE && exchange->each &&
+	    exchange->each(message, exchange->userdata) != MNL_CB_OK)
+		return -errno;
+	return 0;
+}
+
+static int receive(struct exchange *exchange)
+{
+	unsigned int port = mnl_socket_get_portid(exchange->socket);
+	/* An interface with 256 VFs says so much of them in one message. */
+	char buffer[65536 + 4096] __attribute__((aligned(NLMSG_ALIGNTO)));
+	const struct nlmsghdr *message = (const void *)buffer;
+	ssize_t length;
+	int left, r;
+
+	length = mnl_socket_recvfrom(exchange->socket, buffer, sizeof(buffer));
+	if (length < 0)
+		return errno == EAGAIN ? -ETIMEDOUT : errno == EINTR ? 0 : -errno;
+
+	left = length;
+	for (; us_decode_is_whole(message, left); message = mnl_nlmsg_next(message, &left)) {
+		if (!mnl_nlmsg_portid_ok(message, port) ||
+		    !mnl_nlmsg_seq_ok(message, exchange->sequence))
+			continue;
+		r = on_message(exchange, message);
+		if (r < 0 || exchange->done)
+			return r;
+	}
+	return 0;
+}
+
+static int talk(struct exchange *exchange, struct nlmsghdr *request)
+{
+	int r;
+
+	request->nlmsg_flags |= NLM_F_REQUEST;
+	if ((request->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
+		request->nlmsg_flags |= NLM_F_ACK;
+	request->nlmsg_seq = exchange->sequence = 1;
+
+	if (mnl_socket_sendto(exchange->socket, request, request->nlmsg_len) < 0)
+		return -errno;
+	do {
+		r = receive(exchange);
+	} while (r == 0 && !exchange->done);
+	return r;
+}
+
+int us_rtnl_exchange(struct nlmsghdr *request, mnl_cb_t each, void *userdata,
+		     struct us_rtnl_error *ret_words)
+{
+	US_CLEANUP(closep) struct mnl_socket *socket = NULL;
+	struct exchange exchange = { .each = each, .userdata = userdata };
+	int r;
+
+	r = open_socket(&socket);
+	if (r == 0) {
+		exchange.socket = socket;
+		r = talk(&exchange, request);
+	}
+	if (r < 0 && ret_words) {
+		if (!exchange.words.text[0])
+			snprintf(exchange.words.text, sizeof(exchange.words.text), "%s",
+				 us_strerror(r));
+		*ret_words = exchange.words;
+	}
+	return r;
+}

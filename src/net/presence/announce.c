@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Announcements. Nothing waits for them, and one that is lost is followed by the next. */
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "net/presence/announce.h"
+#include "net/frame/async-close.h"
+#include "net/frame/frame.h"
+#include "net/netlink/link.h"
+#include "net/frame/packet.h"
+#include "util/clock.h"
+
+enum {
+	ROUNDS = 8,
+	FIRST_PAUSE_USEC = 50 * 1000,
+};
+
+struct us_announce {
+	struct us_addresses addresses;
+	sd_event_source *timer;
+	int fd;
+	unsigned round;
+	int own[2]; /* indices of the pair's own ports, 0: none */
+	size_t port_count;
+	int ports[US_LINK_PORTS_MAX];
+};
+
+struct packet {
+	struct virtio_net_hdr header; /* which says nothing */
+	uint8_t frame[US_FRAME_MAX];
+};
+
+static void send_everywhere(const struct us_announce *announce, const struct packet *packet,
+			    size_t length)
+{
+	length += offsetof(struct packet, frame);
+	for (size_t i = 0; i < announce->port_count; i++) {
+		const struct sockaddr_ll port = { .sll_family = AF_PACKET,
+						  .sll_ifindex = announce->ports[i] };
+
+		sendto(announce->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL,
+		       (const struct sockaddr *)&port, sizeof(port));
+	}
+}
+
+static void send_round(const struct us_announce *announce)
+{
+	const struct us_addresses *known = &announce->addresses;
+	struct packet packet = { .frame = { 0 } };
+
+	send_everywhere(announce, &packet, us_frame_rarp(packet.frame, known->mac));
+	for (size_t i = 0; i < known->ipv4_count; i++)
+		send_everywhere(
+			announce, &packet,
+			us_frame_arp_announcement(packet.frame, known->mac, known->ipv4[i]));
+	for (size_t i = 0; i < known->ipv6_count; i++)
+		send_everywhere(announce, &packet,
+				us_frame_advertisement(packet.frame, known->mac, known->ipv6[i]));
+}
+
+static int on_time(sd_event_source *timer, uint64_t due_usec, void *userdata)
+{
+	struct us_announce *announce = userdata;
+
+	send_round(announce);
+	if (++announce->round < ROUNDS) {
+		sd_event_source_set_time(
+			timer, us_now_usec() + (FIRST_PAUSE_USEC << (announce->round - 1)));
+		return 0;
+	}
+	announce->timer = sd_event_source_disable_unref(announce->timer);
+	announce->fd = us_close_async(announce->fd);
+	return 0;
+}
+
+static void add_port(void *userdata, const struct us_link *port)
+{
+	struct us_announce *announce = userdata;
+
+	if (port->is_up && !port->is_tun && port->index != announce->own[0] &&
+	    port->index != announce->own[1] && announce->port_count < US_LINK_PORTS_MAX)
+		announce->ports[announce->port_count++] = port->index;
+}
+
+static int find_ports(struct us_announce *announce, const char *standby, const char *primary,
+		      struct us_reason *reason)
+{
+	bool filters_vlans = false;
+	struct us_link link;
+	int r = us_link_get(standby, &link, reason);
+
+	if (r != 0)
+		return r;
+	if (!link.master_is_bridge)
+		return us_refuse(reason, "interface %s: is a port of no bridge", standby);
+	r = us_link_filters_vlans(link.master, &filters_vlans);
+	if (r == 0 && filters_vlans)
+		return us_refuse(reason, "interface %s: its bridge filters VLANs", standby);
+	if (r < 0)
+		return r;
+	announce->own[0] = link.index;
+	announce->own[1] = primary ? if_nametoindex(primary) : 0;
+	return us_link_each_port(link.master, add_port, announce);
+}
+
+int us_announce_new(struct us_announce **ret_announce, sd_event *loop, const uint8_t mac[6],
+		    const char *standby, const char *primary, struct us_reason *reason)
+{
+	US_CLEANUP(us_announce_freep) struct us_announce *announce = calloc(1, sizeof(*announce));
+	int r;
+
+	if (!announce)
+		return -ENOMEM;
+	announce->fd = -1;
+	memcpy(announce->addresses.mac, mac, sizeof(announce->addresses.mac));
+	r = find_ports(announce, standby, primary, reason);
+	if (r == 0)
+		r = us_packet_open(&(struct us_packet_config){ .kind = US_PACKET_SEND },
+				   &announce->fd);
+	if (r != 0)
+		return r;
+	r = sd_event_add_time(loop, &announce->timer, CLOCK_MONOTONIC, 0, 0, on_time, announce);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(announce->timer, SD_EVENT_ON);
+	if (r < 0)
+		return r;
+	*ret_announce = US_STEAL(announce);
+	return 0;
+}
+
+void us_announce_free(struct us_announce *announce)
+{
+	if (!announce)
+		return;
+	sd_event_source_disable_unref(announce->timer);
+	us_close_async(announce->fd);
+	free(announce);
+}
+
+void us_announce_add_address(struct us_announce *announce, const char *text)
+{
+	us_addresses_add(&announce->addresses, text);
+}

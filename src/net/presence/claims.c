@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Packet sockets at the guest's port and at those that lead away, read by a timer: no frame ever
+ * wakes us. The guest's port is read first: what left had come in before.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "net/frame/async-close.h"
+#include "net/presence/claims.h"
+#include "net/frame/frame.h"
+#include "net/netlink/link.h"
+#include "net/frame/packet.h"
+#include "util/clock.h"
+
+enum {
+	PORTS_MAX = 16, /* that lead away */
+	LOOK_USEC = 100 * 1000,
+	FRAMES_MAX = 64,       /* read at one look, per socket */
+	RECEIVE_BYTES = 65536, /* held by the kernel, per socket */
+};
+
+enum verdict {
+	UNSEEN, /* beyond the bridge */
+	ACCEPTED,
+	REFUSED, /* it is one of this host */
+};
+
+struct us_claims {
+	sd_event_source *timer;
+	struct us_addresses sent; /* by the guest; certain ones only */
+	enum verdict ipv4[US_ADDRESSES_IPV4_MAX], ipv6[US_ADDRESSES_IPV6_MAX];
+	int own; /* index of the guest's port */
+	int fd;	 /* at that */
+	size_t port_count;
+	int ports[PORTS_MAX];
+	int fds[PORTS_MAX];
+};
+
+/* ---- What the frames say ---- */
+
+/* Calls @each for every frame that came to a socket. */
+static void drain(struct us_claims *claims, int fd,
+		  void (*each)(struct us_claims *claims, const uint8_t *frame, size_t length))
+{
+	uint8_t frame[US_PACKET_SNAP];
+
+	for (int i = 0; i < FRAMES_MAX; i++) {
+		ssize_t length = recv(fd, frame, sizeof(frame), MSG_DONTWAIT);
+
+		if (length < 0)
+			break;
+		each(claims, frame, length);
+	}
+}
+
+static bool is_certain(const struct us_claims *claims, const uint8_t *frame, size_t length,
+		       struct us_frame_address *ret_address)
+{
+	return us_frame_learn(frame, length, claims->sent.mac, ret_address) &&
+	       ret_address->is_certain;
+}
+
+static void on_sent(struct us_claims *claims, const uint8_t *frame, size_t length)
+{
+	struct us_frame_address address;
+
+	if (is_certain(claims, frame, length, &address))
+		us_addresses_learn(&claims->sent, frame, length);
+}
+
+static void accept_address(enum verdict *verdict, int family, const uint8_t *address)
+{
+	if (*verdict == UNSEEN)
+		*verdict = us_addresses_is_of_host(family, address) ? REFUSED : ACCEPTED;
+}
+
+static void on_left(struct us_claims *claims, const uint8_t *frame, size_t length)
+{
+	const struct us_addresses *sent = &claims->sent;
+	struct us_frame_address address;
+
+	if (!is_certain(claims, frame, length, &address))
+		return;
+	for (size_t i = 0; address.has_ipv4 && i < sent->ipv4_count; i++)
+		if (memcmp(sent->ipv4[i], address.ipv4, sizeof(address.ipv4)) == 0)
+			accept_address(&claims->ipv4[i], AF_INET, address.ipv4);
+	for (size_t i = 0; address.has_ipv6 && i < sent->ipv6_count; i++)
+		if (memcmp(sent->ipv6[i], address.ipv6, sizeof(address.ipv6)) == 0)
+			accept_address(&claims->ipv6[i], AF_INET6, address.ipv6);
+}
+
+static void look(struct us_claims *claims)
+{
+	drain(claims, claims->fd, on_sent);
+	for (size_t i = 0; i < claims->port_count; i++)
+		drain(claims, claims->fds[i], on_left);
+}
+
+bool us_claims_address(struct us_claims *claims, size_t i, char ret_text[US_ADDRESS_TEXT_MAX])
+{
+	const struct us_addresses *sent = &claims->sent;
+
+	look(claims);
+	for (size_t k = 0; k < sent->ipv4_count; k++)
+		if (claims->ipv4[k] == ACCEPTED && i-- == 0)
+			return inet_ntop(AF_INET, sent->ipv4[k], ret_text, US_ADDRESS_TEXT_MAX);
+	for (size_t k = 0; k < sent->ipv6_count; k++)
+		if (claims->ipv6[k] == ACCEPTED && i-- == 0)
+			return inet_ntop(AF_INET6, sent->ipv6[k], ret_text, US_ADDRESS_TEXT_MAX);
+	return false;
+}
+
+/* ---- Life ---- */
+
+static int on_time(sd_event_source *timer, uint64_t due_usec, void *userdata)
+{
+	look(userdata);
+	sd_event_source_set_time(timer, us_now_usec() + LOOK_USEC);
+	return 0;
+}
+
+static int open_at(const struct us_claims *claims, enum us_packet_kind kind, int port, int *ret_fd)
+{
+	const struct us_packet_config config = {
+		.kind = kind, .port = port, .mac = claims->sent.mac, .receive_bytes = RECEIVE_BYTES
+	};
+
+	return us_packet_open(&config, ret_fd);
+}
+
+static void add_port(void *userdata, const struct us_link *port)
+{
+	struct us_claims *claims = userdata;
+
+	if (port->is_up && !port->is_tun && port->index != claims->own &&
+	    claims->port_count < PORTS_MAX)
+		claims->ports[claims->port_count++] = port->index;
+}
+
+static int open_all(struct us_claims *claims, const char *port, struct us_reason *reason)
+{
+	struct us_link link;
+	int r = us_link_get(port, &link, reason);
+
+	if (r != 0)
+		return r;
+	if (!link.master_is_bridge)
+		return us_refuse(reason, "interface %s: is a port of no bridge", port);
+	claims->own = link.index;
+	r = us_link_each_port(link.master, add_port, claims);
+	if (r == 0)
+		r = open_at(claims, US_PACKET_CLAIMS, link.index, &claims->fd);
+	for (size_t i = 0; i < claims->port_count && r == 0; i++)
+		r = open_at(claims, US_PACKET_CLAIMS_OUT, claims->ports[i], &claims->fds[i]);
+	return r;
+}
+
+int us_claims_new(struct us_claims **ret_claims, sd_event *loop, const char *port,
+		  const uint8_t mac[6], struct us_reason *reason)
+{
+	US_CLEANUP(us_claims_freep) struct us_claims *claims = calloc(1, sizeof(*claims));
+	int r;
+
+	if (!claims)
+		return -ENOMEM;
+	memcpy(claims->sent.mac, mac, sizeof(claims->sent.mac));
+	claims->fd = -1;
+	for (size_t i = 0; i < PORTS_MAX; i++)
+		claims->fds[i] = -1;
+	r = open_all(claims, port, reason);
+	if (r != 0)
+		return r;
+	r = sd_event_add_time_relative(loop, &claims->timer, CLOCK_MONOTONIC, LOOK_USEC, 0, on_time,
+				       claims);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(claims->timer, SD_EVENT_ON);
+	if (r < 0)
+		return r;
+	*ret_claims = US_STEAL(claims);
+	return 0;
+}
+
+void us_claims_free(struct us_claims *claims)
+{
+	if (!claims)
+		return;
+	sd_event_source_disable_unref(claims->timer);
+	us_close_async(claims->fd);
+	for (size_t i = 0; i < PORTS_MAX; i++)
+		us_close_async(claims->fds[i]);
+	free(claims);
+}

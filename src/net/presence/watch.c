@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Readiness of a primary, from the frames that come in through its port.
+ *
+ * One timer drives everything: at each tick the sockets are emptied, what came is judged, and
+ * the next probes are sent. No frame ever wakes us, so a guest at full rate costs no more than an
+ * idle one: the sockets hold a few frames and the kernel drops the rest.
+ *
+ * The probes' sender is the MAC of the port itself: the answer ends at this host, is not passed
+ * on by the bridge, and nobody learns anything new from it. They leave through a packet socket
+ * at the port, so they go to the guest and nowhere else.
+ */
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <linux/neighbour.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "net/frame/addresses.h"
+#include "net/frame/async-close.h"
+#include "net/netlink/fdb.h"
+#include "net/frame/frame.h"
+#include "net/netlink/link.h"
+#include "net/frame/packet.h"
+#include "net/presence/watch.h"
+#include "util/clock.h"
+
+enum {
+	SILENT_PROBES = 5,    /* so many without a frame are silence: an answer can be late */
+	DRAIN_MAX = 64,	      /* frames read at one tick, per socket */
+	RECEIVE_BYTES = 8192, /* held by the kernel, per socket */
+};
+
+struct us_watch {
+	struct us_watch_config config; /* its strings are not ours, nor used after the start */
+	const struct us_watch_handler *handler;
+	void *userdata;
+	sd_event_source *timer;
+	int standby_fd, primary_fd;
+	int primary_index, vm_index;
+	uint8_t sender[6];
+	uint8_t asker_mac[6], asker_ipv6[16]; /* whom the guest answers: the nonce, or the sender */
+
+	uint64_t since_usec; /* frames have kept coming since then; 0: silence */
+	uint64_t seen_usec;  /* the last tick with a frame */
+	uint64_t spoke_usec; /* the last tick with any from the primary, to groups as well */
+	uint64_t heard_usec; /* the last tick with one that came in at the standby's port */
+
+	struct us_addresses addresses; /* the first IPv6 one is a guess, from the MAC */
+};
+
+/* ---- What the frames say ---- */
+
+void us_watch_learn(struct us_watch *watch, const uint8_t *frame, size_t length)
+{
+	us_addresses_learn(&watch->addresses, frame, length);
+}
+
+struct drained {
+	bool came;     /* frames came in there (not: went out) */
+	bool answered; /* … to one of our probes */
+};
+
+static bool is_answer(const struct us_watch *watch, const uint8_t *frame, size_t length)
+{
+	return us_frame_is_arp_answer(frame, length, watch->config.mac, watch->asker_mac) ||
+	       us_frame_is_advertisement_to(frame, length, watch->config.mac, watch->asker_ipv6);
+}
+
+/* Empties a socket, and learns. */
+static struct drained drain(struct us_watch *watch, int fd)
+{
+	struct drained drained = { false };
+	uint8_t frame[US_FRAME_MAX];
+	struct sockaddr_ll from;
+
+	for (int i = 0; i < DRAIN_MAX; i++) {
+		socklen_t size = sizeof(from);
+		ssize_t length =
+			recvfrom(fd, frame, sizeof(frame), 0, (struct sockaddr *)&from, &size);
+
+		if (length < 0)
+			break;
+		drained.came |= from.sll_pkttype != PACKET_OUTGOING;
+		drained.answered |=
+			from.sll_pkttype != PACKET_OUTGOING && is_answer(watch, frame, length);
+		us_watch_learn(watch, frame, length);
+	}
+	return drained;
+}
+
+static void set_since(struct us_watch *watch, uint64_t since_usec)
+{
+	if (watch->handler->answering && !watch->since_usec != !since_usec)
+		watch->handler->answering(watch->userdata, since_usec);
+	watch->since_usec = since_usec;
+}
+
+/* Whether frames have kept coming for long enough. */
+static bool is_stable(struct us_watch *watch, bool seen, uint64_t now_usec)
+{
+	const struct us_watch_config *config = &watch->config;
+
+	if (seen) {
+		if (!watch->since_usec)
+			set_since(watch, now_usec);
+		watch->seen_usec = now_usec;
+	} else if (now_usec - watch->seen_usec > SILENT_PROBES * config->probe_usec) {
+		set_since(watch, 0);
+	}
+	return seen && now_usec - watch->since_usec >= config->stable_usec;
+}
+
+/* Whether it spoke from the primary, then nowhere, and there is nothing it could be asked. */
+static bool is_quiet(const struct us_watch *watch, uint64_t now_usec)
+{
+	return watch->spoke_usec && watch->spoke_usec > watch->heard_usec &&
+	       !watch->addresses.ipv4_count &&
+	       now_usec - watch->spoke_usec >= watch->config.quiet_usec &&
+	       (!watch->handler->is_started || watch->handler->is_started(watch->userdata));
+}
+
+/* ---- Probes ---- */
+
+/* Lost probes do not matter, the next ones follow; an interface that is gone does. */
+static int send_probe(struct us_watch *watch, const uint8_t *frame, size_t length)
+{
+	const struct sockaddr_ll port = { .sll_family = AF_PACKET,
+					  .sll_ifindex = watch->primary_index };
+
+	if (sendto(watch->primary_fd, frame, length, MSG_DONTWAIT, (const struct sockaddr *)&port,
+		   sizeof(port)) < 0 &&
+	    (errno == ENXIO || errno == ENODEV))
+		return -ENODEV;
+	return 0;
+}
+
+/* The echo request is for a guest whose addresses are unknown: its answer names one. */
+static int send_probes(struct us_watch *watch)
+{
+	const struct us_addresses *known = &watch->addresses;
+	const uint8_t *mac = watch->config.mac;
+	uint8_t frame[US_FRAME_MAX];
+	int r = 0;
+
+	for (size_t i = 0; i < known->ipv4_count && r == 0; i++)
+		r = send_probe(watch, frame,
+			       us_frame_arp_probe(frame, watch->sender, mac, watch->asker_mac,
+						  known->ipv4[i]));
+	for (size_t i = 0; i < known->ipv6_count && r == 0; i++)
+		r = send_probe(watch, frame,
+			       us_frame_solicitation(frame, watch->sender, mac, watch->asker_ipv6,
+						     known->ipv6[i]));
+	/* What others say of it does not end the search, the guess and what it says itself do. */
+	if (r == 0 && !known->ipv6_is_certain[US_ADDRESSES_IPV6_MAX - 1])
+		r = send_probe(watch, frame, us_frame_echo(frame, watch->sender, mac));
+	return r;
+}
+
+/* ---- The nonce ---- */
+
+static int draw_nonce(struct us_watch *watch)
+{
+	uint8_t nonce[14];
+
+	if (getrandom(nonce, sizeof(nonce), 0) != sizeof(nonce))
+		return errno ? -errno : -EIO;
+	memcpy(watch->asker_mac, nonce, sizeof(watch->asker_mac));
+	watch->asker_mac[0] = (nonce[0] & 0xfc) | 2; /* one host's, locally administered */
+	memcpy(watch->asker_ipv6 + 8, nonce + 6, 8);
+	return 0;
+}
+
+/* A port that cannot listen for one more does without: then only solicitations are answered. */
+static void receive_answers(struct us_watch *watch)
+{
+	struct packet_mreq membership = { .mr_ifindex = watch->primary_index,
+					  .mr_type = PACKET_MR_UNICAST,
+					  .mr_alen = sizeof(watch->asker_mac) };
+	struct us_fdb_entry own = { .port = watch->vm_index, .state = NUD_PERMANENT };
+
+	memcpy(membership.mr_address, watch->asker_mac, sizeof(watch->asker_mac));
+	setsockopt(watch->primary_fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &membership,
+		   sizeof(membership));
+	memcpy(own.mac, watch->asker_mac, sizeof(own.mac));
+	us_fdb_put(&own, NULL);
+}
+
+/* ---- The watch ---- */
+
+static void stop(struct us_watch *watch)
+{
+	if (watch->vm_index && watch->timer)
+		us_fdb_delete(watch->asker_mac, watch->vm_index, 0);
+	watch->timer = sd_event_source_disable_unref(watch->timer);
+	watch->standby_fd = us_close_async(watch->standby_fd);
+	watch->primary_fd = us_close_async(watch->primary_fd);
+}
+
+static void finish(struct us_watch *watch, bool ready, const char *why)
+{
+	stop(watch);
+	watch->handler->traffic(watch->userdata, ready, why);
+}
+
+static int on_tick(sd_event_source *timer, uint64_t due_usec, void *userdata)
+{
+	struct us_watch *watch = userdata;
+	uint64_t now_usec = us_now_usec();
+	struct drained standby = drain(watch, watch->standby_fd);
+	struct drained primary = drain(watch, watch->primary_fd);
+	bool uses_primary = watch->config.answers_only ? primary.answered : primary.came;
+
+	if (standby.came)
+		watch->heard_usec = now_usec;
+	if (primary.came)
+		watch->spoke_usec = now_usec;
+	if (is_stable(watch, uses_primary || standby.answered, now_usec) ||
+	    is_quiet(watch, now_usec))
+		finish(watch, true, NULL);
+	else if (send_probes(watch) < 0)
+		finish(watch, false, "the primary's interface is gone");
+	else
+		sd_event_source_set_time(timer, now_usec + watch->config.probe_usec);
+	return 0;
+}
+
+static int start(struct us_watch *watch, sd_event *loop, int standby_index)
+{
+	const struct us_packet_config standby = { .kind = US_PACKET_FROM_TO,
+						  .port = standby_index,
+						  .mac = watch->config.mac,
+						  .receive_bytes = RECEIVE_BYTES };
+	const struct us_packet_config primary = { .kind = US_PACKET_FROM,
+						  .port = watch->primary_index,
+						  .mac = watch->config.mac,
+						  .receive_bytes = RECEIVE_BYTES };
+	int r;
+
+	r = us_packet_open(&standby, &watch->standby_fd);
+	if (r == 0)
+		r = us_packet_open(&primary, &watch->primary_fd);
+	if (r == 0 && watch->config.answers_only)
+		r = draw_nonce(watch);
+	if (r == 0)
+		r = sd_event_add_time(loop, &watch->timer, CLOCK_MONOTONIC, 0, 1000, on_tick,
+				      watch);
+	if (r < 0)
+		return r;
+	if (watch->vm_index)
+		receive_answers(watch);
+	return sd_event_source_set_enabled(watch->timer, SD_EVENT_ON);
+}
+
+int us_watch_new(struct us_watch **ret_watch, sd_event *loop, const struct us_watch_config *config,
+		 const struct us_watch_handler *handler, void *userdata, struct us_reason *reason)
+{
+	US_CLEANUP(us_watch_freep) struct us_watch *watch = NULL;
+	struct us_link standby, primary;
+	uint8_t guess[16];
+	int r;
+
+	r = us_link_get(config->standby_port, &standby, reason);
+	if (r == 0)
+		r = us_link_get(config->primary_port, &primary, reason);
+	if (r != 0)
+		return r;
+
+	watch = calloc(1, sizeof(*watch));
+	if (!watch)
+		return -ENOMEM;
+	*watch = (struct us_watch){ .config = *config,
+				    .handler = handler,
+				    .userdata = userdata,
+				    .standby_fd = -1,
+				    .primary_fd = -1,
+				    .primary_index = primary.index };
+	if (config->answers_only)
+		watch->vm_index = if_nametoindex(config->vm_port);
+	memcpy(watch->sender, primary.mac, sizeof(watch->sender));
+	memcpy(watch->asker_mac, primary.mac, sizeof(watch->asker_mac));
+	us_frame_link_local(primary.mac, watch->asker_ipv6);
+	memcpy(watch->addresses.mac, config->mac, sizeof(config->mac));
+	us_frame_link_local(config->mac, guess);
+	us_addresses_add_ipv6(&watch->addresses, guess);
+
+	r = start(watch, loop, standby.index);
+	if (r == -EPERM || r == -EACCES)
+		return us_refuse(reason,
+				 "interface %s: cannot be watched: %s: CAP_NET_RAW is needed",
+				 primary.name, us_strerror(r));
+	if (r == 0)
+		*ret_watch = US_STEAL(watch);
+	return r;
+}
+
+void us_watch_free(struct us_watch *watch)
+{
+	if (!watch)
+		return;
+	stop(watch);
+	free(watch);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A tap of our own as a quiet port of a bridge. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <linux/virtio_net.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "net/netlink/rtnl.h"
+#include "net/steer/park-tap.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+enum {
+	FORWARDING = 3, /* BR_STATE_FORWARDING of the kernel */
+	ADDR_GEN_MODE_NONE = 1,
+	FORWARDING_TRIES = 100, /* half a millisecond each */
+};
+
+static int open_tap(int *ret_fd, char ret_name[IF_NAMESIZE])
+{
+	struct ifreq request = { .ifr_name = US_PARK_TAP_PREFIX "%d",
+				 .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	unsigned int offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_UFO;
+	int size = sizeof(struct virtio_net_hdr);
+	US_CLEANUP(us_closep) int fd = -1;
+
+	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0 || ioctl(fd, TUNSETVNETHDRSZ, &size) < 0 ||
+	    ioctl(fd, TUNSETOFFLOAD, offloads) < 0)
+		return -errno;
+	memcpy(ret_name, request.ifr_name, IF_NAMESIZE);
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+static struct nlmsghdr *request_new(char *buffer, int family, int index, bool up)
+{
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+
+	request->nlmsg_type = family == AF_BRIDGE ? RTM_SETLINK : RTM_NEWLINK;
+	head->ifi_family = family;
+	head->ifi_index = index;
+	head->ifi_flags = head->ifi_change = up ? IFF_UP : 0;
+	return request;
+}
+
+/* A bridge takes the lowest MAC and the least MTU of its ports for its own: be neither. */
+static int enslave(const struct us_link *tap, const struct us_link *peer, uint32_t queue_frames,
+		   struct us_rtnl_error *words)
+{
+	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *request = request_new(buffer, AF_UNSPEC, tap->index, false);
+	struct nlattr *families, *inet6;
+	uint8_t mac[6];
+
+	memcpy(mac, tap->mac, sizeof(mac));
+	mac[0] = 0xfe;
+	mnl_attr_put(request, IFLA_ADDRESS, sizeof(mac), mac);
+	mnl_attr_put_u32(request, IFLA_MTU, peer->mtu);
+	mnl_attr_put_u32(request, IFLA_TXQLEN, queue_frames);
+	mnl_attr_put_u32(request, IFLA_MASTER, peer->master);
+	families = mnl_attr_nest_start(request, IFLA_AF_SPEC);
+	inet6 = mnl_attr_nest_start(request, AF_INET6);
+	mnl_attr_put_u8(request, IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(request, inet6);
+	mnl_attr_nest_end(request, families);
+	return us_rtnl_exchange(request, NULL, NULL, words);
+}
+
+/* Before it is up: no frame is flooded to it in between. */
+static int make_quiet(const struct us_link *tap, struct us_rtnl_error *words)
+{
+	static const uint16_t off[] = { IFLA_BRPORT_LEARNING, IFLA_BRPORT_UNICAST_FLOOD,
+					IFLA_BRPORT_MCAST_FLOOD, IFLA_BRPORT_BCAST_FLOOD };
+	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *request = request_new(buffer, AF_BRIDGE, tap->index, false);
+	struct nlattr *port = mnl_attr_nest_start(request, IFLA_PROTINFO | NLA_F_NESTED);
+
+	for (size_t i = 0; i < US_ARRAY_LENGTH(off); i++)
+		mnl_attr_put_u8(request, off[i], 0);
+	mnl_attr_nest_end(request, port);
+	return us_rtnl_exchange(request, NULL, NULL, words);
+}
+
+/* The kernel lets a port forward as soon as it has noticed its link, from a work queue. */
+static int make_forward(const struct us_link *tap, struct us_rtnl_error *words)
+{
+	const struct timespec moment = { .tv_nsec = 500 * 1000 };
+	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *request = request_new(buffer, AF_UNSPEC, tap->index, true);
+	int r = us_rtnl_exchange(request, NULL, NULL, words);
+
+	for (int i = 0; r == 0 && i < FORWARDING_TRIES; i++) {
+		struct nlattr *port;
+
+		request = request_new(buffer, AF_BRIDGE, tap->index, false);
+		port = mnl_attr_nest_start(request, IFLA_PROTINFO | NLA_F_NESTED);
+		mnl_attr_put_u8(request, IFLA_BRPORT_STATE, FORWARDING);
+		mnl_attr_nest_end(request, port);
+		r = us_rtnl_exchange(request, NULL, NULL, words);
+		if (r != -ENETDOWN)
+			break;
+		r = 0;
+		nanosleep(&moment, NULL);
+	}
+	return r;
+}
+
+int us_park_tap_new(const struct us_link *peer, uint32_t queue_frames, int *ret_fd,
+	       struct us_link *ret_link, struct us_reason *reason)
+{
+	US_CLEANUP(us_closep) int fd = -1;
+	struct us_rtnl_error words = { "" };
+	char name[IF_NAMESIZE];
+	int r = open_tap(&fd, name);
+
+	if (r < 0)
+		return us_refuse(reason, "a tap to park frames in cannot be made: %s",
+				 us_strerror(r));
+	r = us_link_get(name, ret_link, reason);
+	if (r != 0)
+		return r;
+	r = enslave(ret_link, peer, queue_frames, &words);
+	if (r == 0)
+		r = make_quiet(ret_link, &words);
+	if (r == 0)
+		r = make_forward(ret_link, &words);
+	if (r < 0)
+		return us_refuse(reason, "interface %s: cannot be a port of %s's bridge: %s", name,
+				 peer->name, words.text);
+	r = us_link_get(name, ret_link, reason);
+	if (r != 0)
+		return r;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Looks a process's descriptors up by name, borrows those that are queues of the tap, and reads
+ * them empty. Their flags and settings are the VMM's too: none is changed.
+ *
+ * While a thread is out, all that it works on is its own. Who does not wait for it any more leaves
+ * that to be freed when it is back, if it ever is.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "net/undelivered/drain.h"
+#include "util/cleanup.h"
+#include "util/file.h"
+#include "util/job.h"
+#include "util/list.h"
+
+enum {
+	FRAME_BYTES = 65536 + 64, /* the largest GSO frame and its header */
+	FRAMES_MAX = 16384,	  /* of all queues: a tap's longest queue is far shorter */
+	BYTES_MAX = 32 * 1024 * 1024,
+	QUEUES_MAX = 64,
+	DESCRIPTORS_MAX = 16384, /* that are looked at: those that were opened first, mostly */
+	LINES_MAX = 16,		 /* of what /proc says of one */
+	TUN_MAJOR = 10,		 /* /dev/net/tun */
+	TUN_MINOR = 200,
+};
+
+struct frame {
+	struct us_list link;
+	int queue;
+	struct virtio_net_hdr header;
+	size_t length;
+	uint8_t bytes[];
+};
+
+struct us_drain {
+	struct us_list link; /* among those that a thread works on */
+	sd_event *loop;
+	struct us_drain_process process; /* its descriptor is ours */
+	char interface[IF_NAMESIZE];
+	int fds[QUEUES_MAX];
+	size_t count;
+	struct us_list frames;
+	size_t frame_count, bytes;
+	int r;
+	struct us_reason reason;
+	bool is_out, is_abandoned;
+	us_drain_done_fn done;
+	void *userdata;
+};
+
+static struct us_list out = { &out, &out };
+
+/* ---- In a thread ---- */
+
+static int pidfd_getfd(int pidfd, int fd)
+{
+	return syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+}
+
+static const char *next_step(int error)
+{
+	return error == EPERM || error == EACCES ? ": give understudyd CAP_SYS_PTRACE" : "";
+}
+
+static int refuse_process(const struct us_drain_process *process, int error,
+			  struct us_reason *reason)
+{
+	return us_refuse(reason, "process %d: its descriptors cannot be looked at: %s%s",
+			 (int)process->pid, us_strerror(error), next_step(error));
+}
+
+/* Its number may be another's by now; as long as it has not ended it is not. */
+static bool has_ended(const struct us_drain_process *process)
+{
+	struct pollfd ended = { .fd = process->pidfd, .events = POLLIN };
+
+	return poll(&ended, 1, 0) != 0;
+}
+
+/* What is opened in it is of the same process, whoever has its number then. */
+static int open_process(const struct us_drain_process *process, const char *name,
+			struct us_reason *reason)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)process->pid, name);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && !has_ended(process))
+		return fd;
+	refuse_process(process, fd < 0 && errno != ENOENT ? errno : ESRCH, reason);
+	us_close(fd);
+	return -1;
+}
+
+/*
+ * Whether descriptor @fd of the process claims to be a queue of the tap: fdinfo says "iff:\tNAME".
+ * That is /proc's own word, the file is not touched. A negative errno if that may not be read.
+ */
+static int claims_queue(int directory, const char *fd, const char *interface)
+{
+	int info_fd = openat(directory, fd, O_RDONLY | O_CLOEXEC);
+	US_CLEANUP(fclosep) FILE *info = info_fd >= 0 ? fdopen(info_fd, "r") : NULL;
+	char line[128], name[IF_NAMESIZE];
+
+	if (!info)
+		return errno == EACCES || errno == EPERM ? -errno : 0;
+	for (int i = 0; i < LINES_MAX && fgets(line, sizeof(line), info); i++)
+		if (sscanf(line, "iff: %15s", name) == 1)
+			return strcmp(name, interface) == 0;
+	return 0;
+}
+
+/* The number may mean another file by now. Nothing else is done to one that is not the tap. */
+static bool is_queue(int fd, const char *interface)
+{
+	struct ifreq request = { 0 };
+	struct statx info;
+
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &info) == 0 &&
+	       S_ISCHR(info.stx_mode) && info.stx_rdev_major == TUN_MAJOR &&
+	       info.stx_rdev_minor == TUN_MINOR && ioctl(fd, TUNGETIFF, &request) == 0 &&
+	       strncmp(request.ifr_name, interface, IF_NAMESIZE) == 0;
+}
+
+/* Borrows one that is a queue. A negative errno if it may not be. */
+static int borrow(struct us_drain *drain, int directory, const char *number)
+{
+	int fd, r = claims_queue(directory, number, drain->interface);
+
+	if (r <= 0)
+		return r;
+	fd = pidfd_getfd(drain->process.pidfd, atoi(number));
+	if (fd < 0)
+		return errno == EBADF ? 0 : -errno;
+	if (is_queue(fd, drain->interface))
+		drain->fds[drain->count++] = fd;
+	else
+		us_close(fd);
+	return 0;
+}
+
+static int find_queues(struct us_drain *drain, DIR *directory)
+{
+	const struct dirent *entry;
+	size_t seen = 0;
+	int r = 0;
+
+	while (r == 0 && drain->count < QUEUES_MAX && (entry = readdir(directory))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (seen++ == DESCRIPTORS_MAX)
+			break;
+		r = borrow(drain, dirfd(directory), entry->d_name);
+	}
+	if (drain->count > 0)
+		return 0;
+	if (r < 0)
+		return us_refuse(&drain->reason, "process %d: a queue of %s cannot be read: %s%s",
+				 (int)drain->process.pid, drain->interface, us_strerror(r),
+				 next_step(-r));
+	return us_refuse(&drain->reason, "process %d has no queue of %s open%s",
+			 (int)drain->process.pid, drain->interface,
+			 seen > DESCRIPTORS_MAX ? " among its first 16384 descriptors" : "");
+}
+_Static_assert(DESCRIPTORS_MAX == 16384, "as in the words");
+
+static void search(void *userdata)
+{
+	struct us_drain *drain = userdata;
+	int fd = open_process(&drain->process, "fdinfo", &drain->reason);
+	US_CLEANUP(closedirp) DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+
+	drain->r = directory ? find_queues(drain, directory) : US_REFUSED;
+}
+
+/* Bytes of virtio-net header before each frame; the VMM chose them. 0: none. */
+static size_t header_bytes(int tap)
+{
+	struct ifreq request = { 0 };
+	int bytes = sizeof(struct virtio_net_hdr);
+
+	if (ioctl(tap, TUNGETIFF, &request) < 0 || !(request.ifr_flags & IFF_VNET_HDR))
+		return 0;
+	if (ioctl(tap, TUNGETVNETHDRSZ, &bytes) < 0 || bytes < (int)sizeof(struct virtio_net_hdr))
+		return sizeof(struct virtio_net_hdr);
+	return bytes;
+}
+
+/* The descriptor's flags are the VMM's too, so it may be a blocking one. */
+static ssize_t read_frame(int tap, uint8_t *bytes)
+{
+	const struct iovec part = { .iov_base = bytes, .iov_len = FRAME_BYTES };
+	struct pollfd poll_tap = { .fd = tap, .events = POLLIN };
+	ssize_t n = preadv2(tap, &part, 1, -1, RWF_NOWAIT);
+
+	if (n >= 0 || errno != EOPNOTSUPP)
+		return n;
+	/* Older kernels: ask before. A VMM that reads in between blocks this thread, no other. */
+	if (poll(&poll_tap, 1, 0) != 1 || !(poll_tap.revents & POLLIN))
+		return -1;
+	return read(tap, bytes, FRAME_BYTES);
+}
+
+static bool keep(struct us_drain *drain, int queue, const struct virtio_net_hdr *header,
+		 const uint8_t *bytes, size_t length)
+{
+	struct frame *frame = malloc(sizeof(*frame) + length);
+
+	if (!frame)
+		return false;
+	frame->queue = queue;
+	frame->header = *header;
+	frame->length = length;
+	memcpy(frame->bytes, bytes, length);
+	us_list_append(&drain->frames, &frame->link);
+	drain->frame_count++;
+	drain->bytes += length;
+	return true;
+}
+
+static void read_queue(struct us_drain *drain, int queue, uint8_t *buffer)
+{
+	size_t header = header_bytes(drain->fds[queue]);
+
+	while (drain->frame_count < FRAMES_MAX && drain->bytes < BYTES_MAX) {
+		struct virtio_net_hdr net_header = { 0 };
+		ssize_t n = read_frame(drain->fds[queue], buffer);
+
+		if (n <= (ssize_t)header)
+			break;
+		if (header)
+			memcpy(&net_header, buffer, sizeof(net_header));
+		if (!keep(drain, queue, &net_header, buffer + header, n - header))
+			break;
+	}
+}
+
+static void read_all(void *userdata)
+{
+	struct us_drain *drain = userdata;
+	US_CLEANUP(us_freep) uint8_t *buffer = malloc(FRAME_BYTES);
+
+	for (size_t i = 0; buffer && i < drain->count; i++)
+		read_queue(drain, i, buffer);
+	drain->r = buffer ? 0 : us_refuse(&drain->reason, "%s", us_strerror(ENOMEM));
+}
+
+/* ---- In the loop ---- */
+
+static void forget_frames(struct us_drain *drain)
+{
+	struct frame *frame;
+
+	us_list_for_each (frame, &drain->frames, link) {
+		us_list_remove(&frame->link);
+		free(frame);
+	}
+	drain->frame_count = drain->bytes = 0;
+}
+
+static void close_queues(void *userdata)
+{
+	const struct us_drain *drain = userdata;
+
+	for (size_t i = 0; i < drain->count; i++)
+		us_close(drain->fds[i]);
+}
+
+/*
+ * If the VMM has ended, these are the last descriptors of its tap, and the kernel takes a while for
+ * each to take a queue down: in a thread, as all that is done with them.
+ */
+static void destroy(struct us_drain *drain)
+{
+	forget_frames(drain);
+	us_close(drain->process.pidfd);
+	if (drain->count > 0 && us_job_start(drain->loop, close_queues, free, drain) == 0)
+		return;
+	close_queues(drain);
+	free(drain);
+}
+
+static void on_back(void *userdata)
+{
+	struct us_drain *drain = userdata;
+	struct us_reason reason = drain->reason; /* it may be freed from there */
+
+	us_list_remove(&drain->link);
+	drain->is_out = false;
+	if (drain->is_abandoned)
+		destroy(drain);
+	else
+		drain->done(drain->userdata, drain->r, reason.text);
+}
+
+static int send_out(struct us_drain *drain, us_job_fn run, us_drain_done_fn done, void *userdata)
+{
+	int r;
+
+	drain->done = done;
+	drain->userdata = userdata;
+	drain->reason.text[0] = '\0';
+	r = us_job_start(drain->loop, run, on_back, drain);
+	if (r < 0)
+		return r;
+	drain->is_out = true;
+	us_list_append(&out, &drain->link);
+	return 0;
+}
+
+/* Who hangs one thread is not given another. */
+static bool is_held_up(pid_t pid)
+{
+	const struct us_drain *drain;
+
+	us_list_for_each (drain, &out, link)
+		if (drain->is_abandoned && drain->process.pid == pid)
+			return true;
+	return false;
+}
+
+/* Permission is looked at first, and no process can have this descriptor. */
+int us_drain_check(const struct us_drain_process *process, struct us_reason *reason)
+{
+	US_CLEANUP(us_closep) int directory = -1;
+
+	if (process->pidfd < 0)
+		return refuse_process(process, ESRCH, reason);
+	if (pidfd_getfd(process->pidfd, INT_MAX) < 0 && errno != EBADF)
+		return refuse_process(process, errno, reason);
+	directory = open_process(process, "fdinfo", reason);
+	return directory >= 0 ? 0 : US_REFUSED;
+}
+
+int us_drain_new(struct us_drain **ret_drain, sd_event *loop,
+		 const struct us_drain_process *process, const char *interface,
+		 us_drain_done_fn done, void *userdata, struct us_reason *reason)
+{
+	struct us_drain *drain;
+	int r = us_drain_check(process, reason);
+
+	if (r != 0)
+		return r;
+	if (is_held_up(process->pid))
+		return us_refuse(
+			reason,
+			"process %d: an earlier look at its descriptors has not ended: one "
+			"of them blocks whoever touches it",
+			(int)process->pid);
+	drain = calloc(1, sizeof(*drain));
+	if (!drain)
+		return -ENOMEM;
+	drain->loop = loop;
+	us_list_init(&drain->frames);
+	us_list_init(&drain->link);
+	snprintf(drain->interface, sizeof(drain->interface), "%s", interface);
+	drain->process.pid = process->pid;
+	drain->process.pidfd = fcntl(process->pidfd, F_DUPFD_CLOEXEC, 0);
+	r = drain->process.pidfd < 0 ? -errno : send_out(drain, search, done, userdata);
+	if (r < 0) {
+		destroy(drain);
+		return r;
+	}
+	*ret_drain = drain;
+	return 0;
+}
+
+void us_drain_free(struct us_drain *drain)
+{
+	if (!drain)
+		return;
+	drain->is_abandoned = true;
+	if (!drain->is_out)
+		destroy(drain);
+}
+
+bool us_drain_is_ready(const struct us_drain *drain)
+{
+	return !drain->is_out && drain->count > 0;
+}
+
+int us_drain_read(struct us_drain *drain, us_drain_done_fn done, void *userdata)
+{
+	return us_drain_is_ready(drain) ? send_out(drain, read_all, done, userdata) : -EBUSY;
+}
+
+void us_drain_each(struct us_drain *drain, us_drain_fn each, void *userdata)
+{
+	struct frame *frame;
+
+	if (drain->is_out)
+		return;
+	us_list_for_each (frame, &drain->frames, link)
+		each(userdata, frame->queue, &frame->header, frame->bytes, frame->length);
+	forget_frames(drain);
+}

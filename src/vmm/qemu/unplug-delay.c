@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How a device is unplugged: by whom its bus has hot-plug handled. That is the port itself, or what
+ * stands for ACPI.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/qemu/vm.h"
+
+enum {
+	/* Linux's pciehp waits 5 s after the button; QEMU presses it a moment after it was told. */
+	NATIVE_USEC = 4800 * 1000,
+};
+
+struct question {
+	struct us_request *request;
+	char bus[]; /* its path */
+};
+
+static void finish(struct question *question, const struct us_qmp_answer *answer, unsigned usec)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", usec);
+	us_qemu_request_finish(question->request, answer->r, answer->r ? answer->why : text);
+	free(question);
+}
+
+static void on_handler(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct question *question = userdata;
+	const char *handler = json_string_value(answer->value);
+	const char *slash = strrchr(question->bus, '/');
+	size_t port = slash - question->bus;
+	/* The host bridge of an s390x handles its own bus too, and lets a device go at once. */
+	bool is_native = handler && strlen(handler) == port &&
+			 strncmp(handler, question->bus, port) == 0 &&
+			 strncmp(handler, "/machine/peripheral", 19) == 0;
+
+	finish(question, answer, is_native ? NATIVE_USEC : 0);
+}
+
+static void on_bus(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct us_request *request = userdata;
+	const char *bus = json_string_value(answer->value);
+	struct question *question;
+	int r;
+
+	if (!bus || !strchr(bus, '/')) {
+		us_qemu_request_finish(request, answer->r ? answer->r : US_REFUSED,
+				  answer->r ? answer->why : "QEMU tells no bus of it");
+		return;
+	}
+	question = malloc(sizeof(*question) + strlen(bus) + 1);
+	if (!question) {
+		us_qemu_request_finish(request, -ENOMEM, us_strerror(-ENOMEM));
+		return;
+	}
+	question->request = request;
+	strcpy(question->bus, bus);
+	r = us_qmp_call(request->vm->qmp, on_handler, question, "qom-get", "{s:s, s:s}", "path",
+			bus, "property", "hotplug-handler");
+	if (r == 0)
+		return;
+	us_qemu_request_finish(request, r, us_strerror(r));
+	free(question);
+}
+
+int us_vmm_query_unplug_delay(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata)
+{
+	struct us_request *request;
+	char path[US_DEVICE_NAME_MAX + 32];
+	int r = us_qemu_request_begin(vm, id, done, userdata, &request);
+
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "/machine/peripheral/%s", id);
+	return us_qemu_request_made(request,
+			       us_qmp_call(vm->qmp, on_bus, request, "qom-get", "{s:s, s:s}",
+					   "path", path, "property", "parent_bus"));
+}
