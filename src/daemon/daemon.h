@@ -77,17 +77,17 @@ struct us_daemon {
 	uint64_t neighbours_usec;      /* when they were, last */
 	int neighbour_ports[US_POOL_NEIGHBOURS_MAX]; /* indices of those that were declared */
 	size_t neighbour_port_count;
-	struct us_list vf_jobs;	       /* struct us_vf_job, vf-job.c */
-	struct us_list orphans;       /* struct us_orphan, vf-return.c */
-	struct us_timer returning;     /* set while reserved VFs are to be given back */
-	bool is_unsaved;	       /* the state file cannot be written */
-	bool is_loading, must_save;    /* the state file is read now, and is to be saved after it */
+	struct us_list vf_jobs;	    /* struct us_vf_job, vf-job.c */
+	struct us_list orphans;	    /* struct us_orphan, vf-return.c */
+	struct us_timer returning;  /* set while reserved VFs are to be given back */
+	bool is_unsaved;	    /* the state file cannot be written */
+	bool is_loading, must_save; /* the state file is read now, and is to be saved after it */
 
 	/* For those who watch: metrics.h */
 	struct us_metrics_server *scrape;
 	struct us_transition_durations durations[US_TRANSITION_N];
-	uint64_t dropped_events;  /* that a monitor was too slow for */
-	struct us_list metrics;	  /* struct us_metrics_reader, those who read them at this moment */
+	uint64_t dropped_events; /* that a monitor was too slow for */
+	struct us_list metrics;	 /* struct us_metrics_reader, those who read them at this moment */
 };
 
 /* A VM that was attached. */
@@ -96,15 +96,15 @@ struct us_host_vm {
 	struct us_daemon *daemon;
 	char name[US_NAME_MAX];
 	char *monitor_path;
-	struct us_vm *vm;
-	struct us_list pairs;		/* struct us_host_pair */
-	struct us_list adds;		/* struct us_pair_request, requests under way */
-	struct us_list diagnoses;	/* struct us_diagnosis, likewise */
-	struct us_call *attaching;	/* answered at the first adoption */
-	struct us_source *migration; /* as the source */
-	struct us_receive *receive;	/* as the destination */
-	struct us_admission admission;	/* of its source: receive.c */
-	json_t *settings_before;	/* of QEMU's migrations, to be put back; NULL: none */
+	struct us_vmm *vmm;
+	struct us_list pairs;	       /* struct us_host_pair */
+	struct us_list adds;	       /* struct us_pair_request, requests under way */
+	struct us_list diagnoses;      /* struct us_diagnosis, likewise */
+	struct us_call *attaching;     /* answered at the first adoption */
+	struct us_source *migration;   /* as the source */
+	struct us_receive *receive;    /* as the destination */
+	struct us_admission admission; /* of its source: receive.c */
+	json_t *settings_before;       /* of QEMU's migrations, to be put back; NULL: none */
 	enum us_vm_state state;
 	enum us_transfer transfer;
 	struct us_timer again;	  /* set to connect again after a refusal */
@@ -132,9 +132,10 @@ struct us_primary_spec {
 
 /* How the frames are kept that a QEMU had not read when it stopped its guest. */
 enum us_stop_method {
-	US_STOP_METHOD_NONE, /* they are not, or QEMU could not be looked at yet */
-	US_STOP_METHOD_DRAIN,   /* taken out of its taps */
-	US_STOP_METHOD_PREDICT, /* that is not permitted: none are left, by parking before the stop */
+	US_STOP_METHOD_NONE,	/* they are not, or QEMU could not be looked at yet */
+	US_STOP_METHOD_DRAIN,	/* taken out of its taps */
+	US_STOP_METHOD_PREDICT, /* that is not permitted: none are left, by parking before the stop
+				 */
 	US_STOP_METHOD_N
 };
 
@@ -178,32 +179,33 @@ struct us_host_pair {
 	uint8_t mac[US_MAC_BYTES];
 	uint16_t mtu, queue_pairs;
 	struct us_primary_spec primary; /* .text is "" when none is assigned */
-	bool is_inspected;		/* QEMU was asked for the standby's MAC since its adoption … */
-	bool is_mismatched;		/* … and has another: it is left alone */
-	bool assign_next;		/* `primary` is to be assigned once the old one is gone */
-	bool must_recheck;			/* at the switch: something changed there */
+	bool is_inspected;  /* QEMU was asked for the standby's MAC since its adoption … */
+	bool is_mismatched; /* … and has another: it is left alone */
+	bool assign_next;   /* `primary` is to be assigned once the old one is gone */
+	bool must_recheck;  /* at the switch: something changed there */
 	struct us_rate looks;
-	uint64_t differed_usec;		/* when it last was not as it should be; 0: never */
-	uint64_t changed_usec;		/* when someone else was last seen to have changed it */
+	uint64_t differed_usec; /* when it last was not as it should be; 0: never */
+	uint64_t changed_usec;	/* when someone else was last seen to have changed it */
 	struct us_pair_options options;
 
 	struct us_pair engine;
 	struct us_host_vf *vf;	/* vf.c; NULL: no VF is, or is to be, reserved */
 	struct us_steer *steer; /* NULL while the switch cannot be found */
 	struct us_watch *watch;
-	struct us_watch *leaving;     /* of its standby, while the guest takes its time to let go */
-	struct us_stop_frames *unread;     /* while its guest may be stopped for a migration */
-	struct us_drain *drain;	      /* QEMU's queues of its tap; as long as a migration */
-	struct us_claims *claims;     /* addresses to be announced there; as long as `unread` */
-	struct us_announce *announce; /* since its guest arrived here */
+	struct us_watch *leaving; /* of its standby, while the guest takes its time to let go */
+	struct us_stop_frames *unread; /* while its guest may be stopped for a migration */
+	struct us_drain *drain;	       /* QEMU's queues of its tap; as long as a migration */
+	struct us_claims *claims;      /* addresses to be announced there; as long as `unread` */
+	struct us_announce *announce;  /* since its guest arrived here */
 	enum us_stop_method at_stop;
 	struct us_timer timer;
 	struct us_timer using; /* set while it is looked whether the primary is used */
-	uint64_t standby_frames, primary_frames; /* frames from the guest, when it was last looked */
-	unsigned idle_checks;		     /* that it was not, one after the other */
+	uint64_t standby_frames,
+		primary_frames; /* frames from the guest, when it was last looked */
+	unsigned idle_checks;	/* that it was not, one after the other */
 	bool is_idle;
 	unsigned requests;	    /* to the VM, not answered: they name the pair */
-	bool has_original_entry;		    /* `found` is known: from now, or from before a restart */
+	bool has_original_entry;    /* `found` is known: from now, or from before a restart */
 	char found[256];	    /* what the switch had before us, us_steer_save() */
 	char *detail;		    /* what the host or the VMM said last, if it refused */
 	struct us_park_counts told; /* of the frames that were held, what was last logged */
@@ -295,27 +297,28 @@ json_t *us_host_pair_json(const struct us_host_pair *pair);
 
 /* ---- primary.c: what stands behind a SPEC ---- */
 
-int us_primary_spec_parse(const char *text, struct us_primary_spec *ret_spec, struct us_reason *reason);
+int us_primary_spec_parse(const char *text, struct us_primary_spec *ret_spec,
+			  struct us_reason *reason);
 /* Whether @pair has what its `primary` names: from the wish for it until it is given back. */
 bool us_host_pair_has_primary(const struct us_host_pair *pair);
 /* Whether @uid may name it: allow.h. */
-int us_primary_spec_allow(const struct us_daemon *daemon, uid_t uid, const struct us_primary_spec *spec,
-		     struct us_reason *reason);
+int us_primary_spec_allow(const struct us_daemon *daemon, uid_t uid,
+			  const struct us_primary_spec *spec, struct us_reason *reason);
 /* Refused if it names a MAC other than the standby's, @mac. */
 int us_primary_spec_check_mac(const struct us_primary_spec *spec, const char *pair_name,
-			 const uint8_t mac[US_MAC_BYTES], struct us_reason *reason);
+			      const uint8_t mac[US_MAC_BYTES], struct us_reason *reason);
 /* Whether it is a VFIO device, of a pool or by its address. */
 bool us_primary_spec_is_vfio(const struct us_primary_spec *spec);
 /* Whether a reserved VF is behind a port that can take the standby's place. */
 int us_primary_spec_check_port(const struct us_primary_spec *spec, const char *standby_port,
-			  struct us_reason *reason);
+			       struct us_reason *reason);
 /* An alternative name becomes the interface's own: one port is not taken for two. */
 int us_port_resolve(char port[IF_NAMESIZE], struct us_reason *reason);
 /* Whether it could be reserved for @pair now: there, unclaimed by another, usable with the
  * standby's port. @pair may be NULL (a new one). Fills in spec->port of a VF. */
 int us_primary_spec_check(struct us_daemon *daemon, const struct us_host_pair *pair,
-		     struct us_primary_spec *spec, const char *standby_port,
-		     struct us_reason *reason);
+			  struct us_primary_spec *spec, const char *standby_port,
+			  struct us_reason *reason);
 
 /* ---- options.c: what is chosen for a pair about its frames ---- */
 
@@ -324,7 +327,7 @@ int us_primary_spec_check(struct us_daemon *daemon, const struct us_host_pair *p
  * Refused, in words: beyond what can be chosen. Unknown members have been refused before.
  */
 int us_pair_options_read(const json_t *object, struct us_pair_options *ret_options,
-		    struct us_reason *reason);
+			 struct us_reason *reason);
 /* Sets both members of an object. */
 void us_pair_options_write(const struct us_pair_options *options, json_t *object);
 void us_pair_options_apply(const struct us_pair_options *options, struct us_pair_config *config);
@@ -344,7 +347,7 @@ void us_rpc_cancel_adds(struct us_host_vm *vm);
 /* ---- migrate.c, receive.c ---- */
 
 void us_migration_start(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call *call,
-		const json_t *parameters);
+			const json_t *parameters);
 void us_migration_abort(struct us_host_vm *vm, struct us_call *call);
 void us_source_transfer_changed(struct us_host_vm *vm, enum us_transfer transfer);
 /* Its guest stopped, @age_usec ago, or goes on, while QEMU migrates it. */
@@ -358,7 +361,7 @@ void us_receive(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call 
 		const json_t *parameters);
 /* The pair of @vm that is the source's, by group where both have one, else by name. */
 struct us_host_pair *us_destination_pair(struct us_host_vm *vm, const char *name,
-					    const char *group);
+					 const char *group);
 void us_destination_guest_arrived(struct us_host_vm *vm);
 void us_destination_fail(struct us_host_vm *vm, const char *why);
 

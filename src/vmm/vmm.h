@@ -24,7 +24,7 @@
 #include "util/error.h"
 #include "util/mac.h"
 
-struct us_vm;
+struct us_vmm;
 
 enum {
 	US_DEVICE_NAME_MAX = 64, /* a device id, bus name or similar, with its NUL */
@@ -51,20 +51,20 @@ struct us_transfer_progress {
 
 enum us_vmm_event_type {
 	US_VMM_ADOPTED, /* the monitor answered; `state` and `transfer` are known. Again after
-			* every reconnect: whatever was known before must be observed anew */
+			 * every reconnect: whatever was known before must be observed anew */
 	US_VMM_REFUSED, /* cannot be adopted (`reason`): held by someone else, too old, no such
-			* path … Nothing more will come until us_vmm_connect() */
-	US_VMM_LOST,    /* the monitor went away (`reason`); reconnecting by itself with back-off.
-			* Of both: `exited` is true when no process listens on the socket */
-	US_VMM_STATE,   /* `state` changed */
-	US_VMM_RESET,   /* the machine was reset: `by_guest`, `age_usec` */
-	US_VMM_GUEST,   /* a watched standby's driver: `device`, `guest`, `driver_ok` */
+			 * path … Nothing more will come until us_vmm_connect() */
+	US_VMM_LOST,	/* the monitor went away (`reason`); reconnecting by itself with back-off.
+			 * Of both: `exited` is true when no process listens on the socket */
+	US_VMM_STATE,	/* `state` changed */
+	US_VMM_RESET,	/* the machine was reset: `by_guest`, `age_usec` */
+	US_VMM_GUEST,	/* a watched standby's driver: `device`, `guest`, `driver_ok` */
 	US_VMM_DELETED, /* a device is gone from the VM: `device` */
 	US_VMM_INCOMING_FAILED, /* what connected after us_vmm_listen_transfer() could not be given
-				* to the VMM (`reason`) */
+				 * to the VMM (`reason`) */
 	US_VMM_TRANSFER, /* `transfer` changed; to its end, once `state` tells who has the guest */
-	US_VMM_TRACE,	/* any event of the monitor, for those who watch: `name` (RESET, STOP …),
-			 * told before the meaning above is */
+	US_VMM_TRACE,	 /* any event of the monitor, for those who watch: `name` (RESET, STOP …),
+			  * told before the meaning above is */
 };
 
 struct us_vmm_event {
@@ -88,21 +88,21 @@ struct us_vmm_handler {
  * US_VMM_REFUSED or US_VMM_LOST tells how it went (the monitor has 5 s to greet).
  * @loop, @handler and @userdata are borrowed. Returns 0 or -errno.
  */
-int us_vmm_new(struct us_vm **ret_vm, sd_event *loop, const char *name, const char *monitor_path,
-	      const struct us_vmm_handler *handler, void *userdata);
-void us_vmm_free(struct us_vm *vm); /* may be called from inside a callback */
-US_DEFINE_CLEANUP(struct us_vm *, us_vmm_free)
+int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, const char *name, const char *monitor_path,
+	       const struct us_vmm_handler *handler, void *userdata);
+void us_vmm_free(struct us_vmm *vmm); /* may be called from inside a callback */
+US_DEFINE_CLEANUP(struct us_vmm *, us_vmm_free)
 
 /* Tries again after US_VMM_REFUSED. */
-void us_vmm_connect(struct us_vm *vm);
+void us_vmm_connect(struct us_vmm *vmm);
 
-bool us_vmm_is_adopted(const struct us_vm *vm);
-enum us_vm_state us_vm_state(const struct us_vm *vm);
-const char *us_vmm_version(const struct us_vm *vm); /* "7.2.22", "" while unknown */
-int us_vmm_pid(const struct us_vm *vm);		   /* of the socket's peer, 0 while unknown */
+bool us_vmm_is_adopted(const struct us_vmm *vmm);
+enum us_vm_state us_vmm_state(const struct us_vmm *vmm);
+const char *us_vmm_version(const struct us_vmm *vmm); /* "7.2.22", "" while unknown */
+int us_vmm_pid(const struct us_vmm *vmm);	      /* of the socket's peer, 0 while unknown */
 /* The same process by a descriptor (pidfd_open(2)), which stays its own if another one gets its
  * number. Borrowed, valid until the next connection; -1 while unknown, or it has ended. */
-int us_vmm_pidfd(const struct us_vm *vm);
+int us_vmm_pidfd(const struct us_vmm *vmm);
 
 /* ---- The standby ---- */
 
@@ -122,8 +122,8 @@ struct us_vmm_standby {
  * it is no virtio-net device. @standby is valid during the call and NULL unless @r is 0.
  */
 typedef void (*us_vmm_standby_fn)(void *userdata, int r, const char *why,
-				 const struct us_vmm_standby *standby);
-int us_vmm_inspect(struct us_vm *vm, const char *device, us_vmm_standby_fn done, void *userdata);
+				  const struct us_vmm_standby *standby);
+int us_vmm_inspect(struct us_vmm *vmm, const char *device, us_vmm_standby_fn done, void *userdata);
 
 /*
  * Watches a standby's driver: US_VMM_GUEST once at the start, after each adoption, and
@@ -132,8 +132,8 @@ int us_vmm_inspect(struct us_vm *vm, const char *device, us_vmm_standby_fn done,
  * second or so while the driver is bound or a guest runs, at the cost of one short exchange and no
  * parsing while nothing changes.
  */
-int us_vmm_track_guest(struct us_vm *vm, const char *device);
-void us_vmm_untrack_guest(struct us_vm *vm, const char *device);
+int us_vmm_track_guest(struct us_vmm *vmm, const char *device);
+void us_vmm_untrack_guest(struct us_vmm *vmm, const char *device);
 
 /* ---- The primary ---- */
 
@@ -145,7 +145,7 @@ struct us_plug {
 	const char *host;      /* vfio: "0000:5e:00.2"; else NULL */
 	const char *interface; /* emulated: the tap to use; else NULL */
 	const uint8_t *mac;    /* emulated: its address; else NULL */
-	const char *bus;       /* where; NULL: us_vm finds a free hot-pluggable slot by itself */
+	const char *bus;       /* where; NULL: us_vmm finds a free hot-pluggable slot by itself */
 };
 
 /*
@@ -153,7 +153,8 @@ struct us_plug {
  * removed again if the device is refused. Never sets failover_pair_id. @done is told when the
  * VMM has the device (not: when the guest uses it).
  */
-int us_vmm_plug(struct us_vm *vm, const struct us_plug *plug, us_vmm_done_fn done, void *userdata);
+int us_vmm_plug(struct us_vmm *vmm, const struct us_plug *plug, us_vmm_done_fn done,
+		void *userdata);
 
 /*
  * Asks the guest to let a device go. @done tells whether the VMM took the request;
@@ -162,10 +163,10 @@ int us_vmm_plug(struct us_vm *vm, const struct us_plug *plug, us_vmm_done_fn don
  * pending is no error. One that is still being plugged: its plug is called off and refused, if
  * there is time; that it never came is all that is told then.
  */
-int us_vmm_unplug(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata);
+int us_vmm_unplug(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void *userdata);
 
 /* Whether a device with this id is in the VM: @r is 0 (yes), US_REFUSED (no) or -errno. */
-int us_vmm_has_device(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata);
+int us_vmm_has_device(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void *userdata);
 
 /*
  * How long a guest surely goes on using a device after it was asked to let it go: in @why, as a
@@ -173,16 +174,17 @@ int us_vmm_has_device(struct us_vm *vm, const char *id, us_vmm_done_fn done, voi
  * (PCI Express Base Specification, "Attention Button") five seconds in which a second press would
  * call it off, less what it takes to be ready in time.
  */
-int us_vmm_query_unplug_delay(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata);
+int us_vmm_query_unplug_delay(struct us_vmm *vmm, const char *id, us_vmm_done_fn done,
+			      void *userdata);
 
 /*
  * How many bytes of memory the guest has, with what was plugged: in @why, as a decimal number, if
  * @r is 0.
  */
-int us_vmm_query_memory(struct us_vm *vm, us_vmm_done_fn done, void *userdata);
+int us_vmm_query_memory(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata);
 
 /* Resets the machine; completes pending unplugs. */
-int us_vmm_reset(struct us_vm *vm, us_vmm_done_fn done, void *userdata);
+int us_vmm_reset(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata);
 
 /*
  * A free slot that can take a hot-plugged PCI NIC: an empty, hot-pluggable PCIe root or
@@ -190,9 +192,9 @@ int us_vmm_reset(struct us_vm *vm, us_vmm_done_fn done, void *userdata);
  * bus name in @why on success (r == 0), or refuses: "no free hot-pluggable PCIe port: start
  * the VM with one more pcie-root-port".
  */
-int us_vmm_find_slot(struct us_vm *vm, us_vmm_done_fn done, void *userdata);
+int us_vmm_find_slot(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata);
 /* One that was found is kept for half a minute from others who ask, unless it is given back. */
-void us_vmm_return_slot(struct us_vm *vm, const char *bus);
+void us_vmm_return_slot(struct us_vmm *vmm, const char *bus);
 
 /* ---- Migration ---- */
 
@@ -210,18 +212,18 @@ typedef void (*us_vmm_settings_fn)(void *userdata, const json_t *before, bool is
  * Unknown names are refused by name. `events` is always set. @before (or NULL) is told once, before
  * the first of them is set, unless none is.
  */
-int us_vmm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vmm_settings_fn before,
-			     us_vmm_done_fn done, void *userdata);
+int us_vmm_configure_transfer(struct us_vmm *vmm, const json_t *settings, us_vmm_settings_fn before,
+			      us_vmm_done_fn done, void *userdata);
 
 /* Sets them to what they were; @before holds at least one. */
-int us_vmm_restore_transfer(struct us_vm *vm, const json_t *before, us_vmm_done_fn done,
-			   void *userdata);
+int us_vmm_restore_transfer(struct us_vmm *vmm, const json_t *before, us_vmm_done_fn done,
+			    void *userdata);
 
 /* Source: starts towards @uri; US_VMM_TRANSFER events tell the rest. */
-int us_vmm_start_transfer(struct us_vm *vm, const char *uri, us_vmm_done_fn done, void *userdata);
+int us_vmm_start_transfer(struct us_vmm *vmm, const char *uri, us_vmm_done_fn done, void *userdata);
 
 /* Source: asks for the end; US_VMM_TRANSFER tells what became of it (it may complete after all). */
-int us_vmm_cancel_transfer(struct us_vm *vm, us_vmm_done_fn done, void *userdata);
+int us_vmm_cancel_transfer(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata);
 
 /*
  * Destination, started with `-incoming defer`: listens on @address (an IP address of this host;
@@ -230,14 +232,14 @@ int us_vmm_cancel_transfer(struct us_vm *vm, us_vmm_done_fn done, void *userdata
  * postcopy-preempt) the VMM listens itself, and goes on until one has come. Refused, in words:
  * it does so already, it is no address of this host.
  */
-int us_vmm_listen_transfer(struct us_vm *vm, const char *address, us_vmm_done_fn done,
-			  void *userdata);
+int us_vmm_listen_transfer(struct us_vmm *vmm, const char *address, us_vmm_done_fn done,
+			   void *userdata);
 /* The source gave up: nobody may connect any more, unless the VMM listens itself. */
-void us_vmm_stop_listening(struct us_vm *vm);
+void us_vmm_stop_listening(struct us_vmm *vmm);
 
 typedef void (*us_vmm_progress_fn)(void *userdata, int r, const char *why,
-				  const struct us_transfer_progress *progress);
-int us_vmm_query_transfer(struct us_vm *vm, us_vmm_progress_fn done, void *userdata);
+				   const struct us_transfer_progress *progress);
+int us_vmm_query_transfer(struct us_vmm *vmm, us_vmm_progress_fn done, void *userdata);
 
 enum {
 	US_LAST_FRAME_BYTES = 84,
@@ -255,5 +257,5 @@ struct us_last_frame {
 };
 
 typedef void (*us_vmm_last_frame_fn)(void *userdata, const struct us_last_frame *received);
-int us_vmm_query_last_frame(struct us_vm *vm, const char *device, unsigned queue_pair,
-			 us_vmm_last_frame_fn done, void *userdata);
+int us_vmm_query_last_frame(struct us_vmm *vmm, const char *device, unsigned queue_pair,
+			    us_vmm_last_frame_fn done, void *userdata);

@@ -222,7 +222,7 @@ static void attach(void)
 		monitors[i].is_capable = monitors[i].has_primary = false;
 		us_scene_must(us_host_vm_new(&vm, &the_daemon, names[i], path) == 0);
 		us_scene_settle(&the_daemon);
-		us_scene_must(us_vmm_is_adopted(vm->vm));
+		us_scene_must(us_vmm_is_adopted(vm->vmm));
 		us_scene_add_pair(vm, pairs[i], i);
 	}
 }

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "util/stream.h"
-#include "vmm/qemu/vm.h"
+#include "vmm/qemu/qemu-private.h"
 
 enum {
 	STEPS_MAX = 5000,
@@ -122,7 +122,7 @@ static void count(int r)
 	asked += r == 0;
 }
 
-static void ask_all(struct us_vm *vm)
+static void ask_all(struct us_vmm *vm)
 {
 	static const uint8_t mac[US_MAC_BYTES] = { 0x52, 0x54, 0, 0, 0, 1 };
 	const struct us_plug emulated = {
@@ -149,7 +149,7 @@ static void ask_all(struct us_vm *vm)
 	json_decref(settings);
 }
 
-static struct us_vm *vm;
+static struct us_vmm *vm;
 
 static void on_event(void *userdata, const struct us_vmm_event *event)
 {

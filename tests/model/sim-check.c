@@ -67,7 +67,7 @@ static bool is_able(int host, const struct us_host_pair *pair)
 {
 	const struct sim_qemu *qemu = &sim.hosts[host].qemu;
 
-	return pair && us_vmm_is_adopted(pair->vm->vm) && sim.now_usec >= qemu->stuck_until &&
+	return pair && us_vmm_is_adopted(pair->vm->vmm) && sim.now_usec >= qemu->stuck_until &&
 	       pair->engine.primary != US_PRIMARY_UNKNOWN && !pair->engine.steer_retry;
 }
 

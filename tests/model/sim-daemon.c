@@ -219,7 +219,7 @@ static void populate(int host)
 {
 	sim_daemon_start(host);
 	sim_call(host, "AttachVm", json_pack("{s:s, s:s}", "name", "web", "qmp", "/qmp"));
-	while (!sim_host_vm(host) || !us_vmm_is_adopted(sim_host_vm(host)->vm))
+	while (!sim_host_vm(host) || !us_vmm_is_adopted(sim_host_vm(host)->vmm))
 		sim_step(US_NEVER - 1);
 	for (unsigned pair = 0; pair < sim.config.pairs; pair++) {
 		add_pair(host, pair);

@@ -39,7 +39,7 @@ static const char *const kind_names[] = { "inspect", "plug",	  "unplug",  "has",
 					  "listen",  "query",	  "received" };
 
 struct request {
-	struct us_vm *vm;
+	struct us_vmm *vm;
 	unsigned connection;
 	enum kind kind;
 	unsigned pair;
@@ -54,7 +54,7 @@ struct request {
 	void *userdata;
 };
 
-struct us_vm {
+struct us_vmm {
 	int host;
 	const struct us_vmm_handler *handler;
 	void *userdata;
@@ -74,7 +74,7 @@ static const char *const addresses[] = { "tcp:A:4444", "tcp:B:4444" }; /* of wai
 static const char *const standbys[] = { "net0", "net1" };
 static const char *const primaries[] = { "understudy-web0", "understudy-web1" };
 
-static struct sim_qemu *qemu_of(const struct us_vm *vm)
+static struct sim_qemu *qemu_of(const struct us_vmm *vm)
 {
 	return &sim.hosts[vm->host].qemu;
 }
@@ -89,7 +89,7 @@ static int pair_of(const char *device)
 
 /* ---- What the monitor says, in its order ---- */
 
-static void emit(struct us_vm *vm, struct us_vmm_event event)
+static void emit(struct us_vmm *vm, struct us_vmm_event event)
 {
 	event.state = vm->state;
 	event.transfer = vm->transfer;
@@ -100,7 +100,7 @@ static void emit(struct us_vm *vm, struct us_vmm_event event)
 enum news_kind { NEWS_TRACE, NEWS_RESET, NEWS_STATE, NEWS_TRANSFER, NEWS_DELETED, NEWS_LOOK };
 
 struct news {
-	struct us_vm *vm;
+	struct us_vmm *vm;
 	unsigned connection;
 	enum news_kind kind;
 	unsigned pair;
@@ -113,7 +113,7 @@ struct news {
 	bool is_ok;
 };
 
-static void set_state(struct us_vm *vm, enum us_vm_state state)
+static void set_state(struct us_vmm *vm, enum us_vm_state state)
 {
 	if (vm->state == state)
 		return;
@@ -121,7 +121,7 @@ static void set_state(struct us_vm *vm, enum us_vm_state state)
 	emit(vm, (struct us_vmm_event){ .type = US_VMM_STATE });
 }
 
-static void set_guest(struct us_vm *vm, unsigned pair, enum us_guest guest, bool is_ok)
+static void set_guest(struct us_vmm *vm, unsigned pair, enum us_guest guest, bool is_ok)
 {
 	if (!vm->is_watched[pair] ||
 	    (vm->is_told[pair] && vm->guest[pair] == guest && vm->is_ok[pair] == is_ok))
@@ -130,16 +130,16 @@ static void set_guest(struct us_vm *vm, unsigned pair, enum us_guest guest, bool
 	vm->guest[pair] = guest;
 	vm->is_ok[pair] = is_ok;
 	emit(vm, (struct us_vmm_event){ .type = US_VMM_GUEST,
-				       .guest = guest,
-				       .driver_ok = is_ok,
-				       .device = standbys[pair] });
+					.guest = guest,
+					.driver_ok = is_ok,
+					.device = standbys[pair] });
 }
 
-static void tell_reset(struct us_vm *vm, const struct news *news)
+static void tell_reset(struct us_vmm *vm, const struct news *news)
 {
 	emit(vm, (struct us_vmm_event){ .type = US_VMM_RESET,
-				       .by_guest = news->by_guest,
-				       .age_usec = sim.now_usec - news->sent_usec });
+					.by_guest = news->by_guest,
+					.age_usec = sim.now_usec - news->sent_usec });
 	for (unsigned pair = 0; pair < sim.config.pairs; pair++)
 		set_guest(vm, pair, US_GUEST_NONE, false);
 }
@@ -147,15 +147,15 @@ static void tell_reset(struct us_vm *vm, const struct news *news)
 static void on_news(void *object, unsigned argument)
 {
 	const struct news *news = object;
-	struct us_vm *vm = news->vm;
+	struct us_vmm *vm = news->vm;
 
 	if (vm->is_freed || !vm->is_adopted || news->connection != vm->connection)
 		return;
 	switch (news->kind) {
 	case NEWS_TRACE:
 		emit(vm, (struct us_vmm_event){ .type = US_VMM_TRACE,
-					       .name = news->name,
-					       .age_usec = sim.now_usec - news->sent_usec });
+						.name = news->name,
+						.age_usec = sim.now_usec - news->sent_usec });
 		break;
 	case NEWS_RESET:
 		tell_reset(vm, news);
@@ -171,7 +171,7 @@ static void on_news(void *object, unsigned argument)
 		break;
 	case NEWS_DELETED:
 		emit(vm, (struct us_vmm_event){ .type = US_VMM_DELETED,
-					       .device = primaries[news->pair] });
+						.device = primaries[news->pair] });
 		break;
 	case NEWS_LOOK:
 		set_guest(vm, news->pair, news->guest, news->is_ok);
@@ -180,7 +180,7 @@ static void on_news(void *object, unsigned argument)
 }
 
 /* When what is said now arrives: behind what was said before. */
-static uint64_t told_due(struct us_vm *vm, uint64_t delay_usec)
+static uint64_t told_due(struct us_vmm *vm, uint64_t delay_usec)
 {
 	uint64_t due = sim.now_usec + delay_usec;
 
@@ -193,7 +193,7 @@ static uint64_t told_due(struct us_vm *vm, uint64_t delay_usec)
 
 static void tell(int host, struct news news)
 {
-	struct us_vm *vm = sim.hosts[host].qemu.monitor;
+	struct us_vmm *vm = sim.hosts[host].qemu.monitor;
 	static const uint64_t delays[] = { SIM_LATENCY_USEC, 50 * 1000, 3 * 1000 * 1000 };
 	struct news *kept;
 
@@ -241,7 +241,7 @@ void sim_monitor_deleted(int host, unsigned pair)
 
 static void on_look(void *object, unsigned pair)
 {
-	struct us_vm *vm = object;
+	struct us_vmm *vm = object;
 	const struct sim_driver *driver = &sim.guest.drivers[pair];
 	struct sim_qemu *qemu = qemu_of(vm);
 	bool is_here = sim.guest.host == vm->host;
@@ -260,7 +260,7 @@ static void on_look(void *object, unsigned pair)
 
 void sim_monitor_look(int host, unsigned pair, uint64_t delay_usec)
 {
-	struct us_vm *vm = sim.hosts[host].qemu.monitor;
+	struct us_vmm *vm = sim.hosts[host].qemu.monitor;
 
 	if (vm)
 		sim_at(sim.now_usec + delay_usec, on_look, vm, pair);
@@ -270,7 +270,7 @@ void sim_monitor_look(int host, unsigned pair, uint64_t delay_usec)
 
 static void forget(struct request *request)
 {
-	struct us_vm *vm = request->vm;
+	struct us_vmm *vm = request->vm;
 
 	for (unsigned i = 0; i < vm->request_count; i++) {
 		if (vm->requests[i] != request)
@@ -282,7 +282,7 @@ static void forget(struct request *request)
 	}
 }
 
-static struct us_transfer_progress progress_of(const struct us_vm *vm)
+static struct us_transfer_progress progress_of(const struct us_vmm *vm)
 {
 	const struct sim_qemu *qemu = qemu_of(vm);
 	bool is_near = sim.config.is_near_early || (qemu->transfer == US_TRANSFER_ACTIVE &&
@@ -302,9 +302,9 @@ static void answer(struct request *request, int r, const char *why)
 {
 	struct us_transfer_progress progress;
 	struct us_vmm_standby standby = { .mac = { 2, 0, 0, 0, 0, request->pair + 1 },
-				      .queue_pairs = 1,
-				      .mtu = 1500,
-				      .offers_standby = true };
+					  .queue_pairs = 1,
+					  .mtu = 1500,
+					  .offers_standby = true };
 
 	if (request->is_answered || request->vm->is_freed)
 		return;
@@ -336,7 +336,7 @@ static void on_timeout(void *object, unsigned argument)
 
 static int perform(struct request *request)
 {
-	struct us_vm *vm = request->vm;
+	struct us_vmm *vm = request->vm;
 	struct sim_qemu *qemu = qemu_of(vm);
 
 	switch (request->kind) {
@@ -374,7 +374,7 @@ static bool is_connected(const struct request *request)
 static void on_asked(void *object, unsigned argument)
 {
 	struct request *request = object;
-	struct us_vm *vm = request->vm;
+	struct us_vmm *vm = request->vm;
 	struct sim_qemu *qemu = qemu_of(vm);
 
 	/* What was sent is performed, also if the sender died or was cut off since. */
@@ -400,7 +400,7 @@ static void on_asked(void *object, unsigned argument)
 	sim_at_host(vm->host, told_due(vm, SIM_LATENCY_USEC), on_answer, request, 0);
 }
 
-static struct request *ask(struct us_vm *vm, enum kind kind, int pair, void *userdata)
+static struct request *ask(struct us_vmm *vm, enum kind kind, int pair, void *userdata)
 {
 	struct request *request = sim_keep(sizeof(*request));
 	uint64_t due = sim.now_usec + SIM_LATENCY_USEC;
@@ -432,7 +432,7 @@ static struct request *ask(struct us_vm *vm, enum kind kind, int pair, void *use
 	return request;
 }
 
-static int ask_done(struct us_vm *vm, enum kind kind, const char *device, us_vmm_done_fn done,
+static int ask_done(struct us_vmm *vm, enum kind kind, const char *device, us_vmm_done_fn done,
 		    void *userdata)
 {
 	int pair = device ? pair_of(device) : 0;
@@ -445,7 +445,7 @@ static int ask_done(struct us_vm *vm, enum kind kind, const char *device, us_vmm
 	return 0;
 }
 
-int us_vmm_inspect(struct us_vm *vm, const char *device, us_vmm_standby_fn done, void *userdata)
+int us_vmm_inspect(struct us_vmm *vm, const char *device, us_vmm_standby_fn done, void *userdata)
 {
 	if (!vm->is_adopted)
 		return -ENOTCONN;
@@ -453,7 +453,7 @@ int us_vmm_inspect(struct us_vm *vm, const char *device, us_vmm_standby_fn done,
 	return 0;
 }
 
-int us_vmm_plug(struct us_vm *vm, const struct us_plug *plug, us_vmm_done_fn done, void *userdata)
+int us_vmm_plug(struct us_vmm *vm, const struct us_plug *plug, us_vmm_done_fn done, void *userdata)
 {
 	unsigned pair = pair_of(plug->id);
 
@@ -469,7 +469,7 @@ int us_vmm_plug(struct us_vm *vm, const struct us_plug *plug, us_vmm_done_fn don
 }
 
 /* One that did not get to QEMU yet: that it never came is all that is told then. */
-static void call_off_plug(struct us_vm *vm, unsigned pair)
+static void call_off_plug(struct us_vmm *vm, unsigned pair)
 {
 	for (unsigned i = 0; i < vm->request_count; i++) {
 		struct request *request = vm->requests[i];
@@ -479,7 +479,7 @@ static void call_off_plug(struct us_vm *vm, unsigned pair)
 	}
 }
 
-int us_vmm_unplug(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata)
+int us_vmm_unplug(struct us_vmm *vm, const char *id, us_vmm_done_fn done, void *userdata)
 {
 	if (strncmp(id, "understudy-", 11) != 0)
 		sim_break("5: the standby is never unplugged", "unplug of %s", id);
@@ -487,24 +487,25 @@ int us_vmm_unplug(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *u
 	return ask_done(vm, REQUEST_UNPLUG, id, done, userdata);
 }
 
-int us_vmm_has_device(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata)
+int us_vmm_has_device(struct us_vmm *vm, const char *id, us_vmm_done_fn done, void *userdata)
 {
 	return ask_done(vm, REQUEST_HAS, id, done, userdata);
 }
 
 /* By ACPI: not at all. */
-int us_vmm_query_unplug_delay(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata)
+int us_vmm_query_unplug_delay(struct us_vmm *vm, const char *id, us_vmm_done_fn done,
+			      void *userdata)
 {
 	return -ENOTCONN;
 }
 
-int us_vmm_reset(struct us_vm *vm, us_vmm_done_fn done, void *userdata)
+int us_vmm_reset(struct us_vmm *vm, us_vmm_done_fn done, void *userdata)
 {
 	return ask_done(vm, REQUEST_RESET, NULL, done, userdata);
 }
 
-int us_vmm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vmm_settings_fn before,
-			     us_vmm_done_fn done, void *userdata)
+int us_vmm_configure_transfer(struct us_vmm *vm, const json_t *settings, us_vmm_settings_fn before,
+			      us_vmm_done_fn done, void *userdata)
 {
 	int r = ask_done(vm, REQUEST_CONFIGURE, NULL, done, userdata);
 
@@ -514,13 +515,13 @@ int us_vmm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vmm_s
 }
 
 /* Nothing is ever set. */
-int us_vmm_restore_transfer(struct us_vm *vm, const json_t *before, us_vmm_done_fn done,
-			   void *userdata)
+int us_vmm_restore_transfer(struct us_vmm *vm, const json_t *before, us_vmm_done_fn done,
+			    void *userdata)
 {
 	return -ENOTCONN;
 }
 
-int us_vmm_start_transfer(struct us_vm *vm, const char *uri, us_vmm_done_fn done, void *userdata)
+int us_vmm_start_transfer(struct us_vmm *vm, const char *uri, us_vmm_done_fn done, void *userdata)
 {
 	if (!vm->is_adopted)
 		return -ENOTCONN;
@@ -534,23 +535,24 @@ int us_vmm_start_transfer(struct us_vm *vm, const char *uri, us_vmm_done_fn done
 	return 0;
 }
 
-int us_vmm_cancel_transfer(struct us_vm *vm, us_vmm_done_fn done, void *userdata)
+int us_vmm_cancel_transfer(struct us_vmm *vm, us_vmm_done_fn done, void *userdata)
 {
 	return ask_done(vm, REQUEST_CANCEL, NULL, done, userdata);
 }
 
-int us_vmm_listen_transfer(struct us_vm *vm, const char *address, us_vmm_done_fn done, void *userdata)
+int us_vmm_listen_transfer(struct us_vmm *vm, const char *address, us_vmm_done_fn done,
+			   void *userdata)
 {
 	return ask_done(vm, REQUEST_LISTEN, NULL, done, userdata);
 }
 
-void us_vmm_stop_listening(struct us_vm *vm)
+void us_vmm_stop_listening(struct us_vmm *vm)
 {
 	if (sim_is_alive())
 		qemu_of(vm)->is_listening = false;
 }
 
-int us_vmm_query_transfer(struct us_vm *vm, us_vmm_progress_fn done, void *userdata)
+int us_vmm_query_transfer(struct us_vmm *vm, us_vmm_progress_fn done, void *userdata)
 {
 	if (!vm->is_adopted)
 		return -ENOTCONN;
@@ -558,8 +560,8 @@ int us_vmm_query_transfer(struct us_vm *vm, us_vmm_progress_fn done, void *userd
 	return 0;
 }
 
-int us_vmm_query_last_frame(struct us_vm *vm, const char *device, unsigned queue_pair,
-			 us_vmm_last_frame_fn done, void *userdata)
+int us_vmm_query_last_frame(struct us_vmm *vm, const char *device, unsigned queue_pair,
+			    us_vmm_last_frame_fn done, void *userdata)
 {
 	if (!vm->is_adopted)
 		return -ENOTCONN;
@@ -569,15 +571,15 @@ int us_vmm_query_last_frame(struct us_vm *vm, const char *device, unsigned queue
 
 /* ---- The connection ---- */
 
-static void connect_later(struct us_vm *vm, uint64_t delay_usec);
+static void connect_later(struct us_vmm *vm, uint64_t delay_usec);
 
-static void fail_requests(struct us_vm *vm)
+static void fail_requests(struct us_vmm *vm)
 {
 	while (vm->request_count > 0 && !vm->is_freed)
 		answer(vm->requests[0], -ECONNRESET, "the monitor is gone");
 }
 
-static void refuse(struct us_vm *vm)
+static void refuse(struct us_vmm *vm)
 {
 	bool is_news = !vm->is_known_gone;
 
@@ -587,17 +589,17 @@ static void refuse(struct us_vm *vm)
 		connect_later(vm, RECONNECT_LATER_USEC);
 	if (vm->was_adopted && is_news)
 		emit(vm, (struct us_vmm_event){ .type = US_VMM_LOST,
-					       .exited = true,
-					       .reason = "no QEMU listens there" });
+						.exited = true,
+						.reason = "no QEMU listens there" });
 	else if (!vm->was_adopted)
 		emit(vm, (struct us_vmm_event){ .type = US_VMM_REFUSED,
-					       .exited = true,
-					       .reason = "no QEMU listens there" });
+						.exited = true,
+						.reason = "no QEMU listens there" });
 }
 
 static void on_connected(void *object, unsigned connection)
 {
-	struct us_vm *vm = object;
+	struct us_vmm *vm = object;
 	struct sim_qemu *qemu = qemu_of(vm);
 
 	if (vm->is_freed || vm->is_adopted || connection != vm->connection)
@@ -622,14 +624,14 @@ static void on_connected(void *object, unsigned connection)
 		sim_monitor_look(vm->host, pair, SIM_LATENCY_USEC);
 }
 
-static void connect_later(struct us_vm *vm, uint64_t delay_usec)
+static void connect_later(struct us_vmm *vm, uint64_t delay_usec)
 {
 	sim_at_host(vm->host, sim.now_usec + delay_usec, on_connected, vm, vm->connection);
 }
 
 static void on_cut(void *object, unsigned connection)
 {
-	struct us_vm *vm = object;
+	struct us_vmm *vm = object;
 
 	if (vm->is_freed || !vm->is_adopted || connection != vm->connection)
 		return;
@@ -646,17 +648,17 @@ static void on_cut(void *object, unsigned connection)
 
 void sim_monitor_cut(int host)
 {
-	struct us_vm *vm = sim.hosts[host].qemu.monitor;
+	struct us_vmm *vm = sim.hosts[host].qemu.monitor;
 
 	sim.hosts[host].qemu.monitor = NULL;
 	if (vm)
 		sim_at_host(host, sim.now_usec, on_cut, vm, vm->connection);
 }
 
-int us_vmm_new(struct us_vm **ret_vm, sd_event *event, const char *name, const char *monitor_path,
-	      const struct us_vmm_handler *handler, void *userdata)
+int us_vmm_new(struct us_vmm **ret_vm, sd_event *event, const char *name, const char *monitor_path,
+	       const struct us_vmm_handler *handler, void *userdata)
 {
-	struct us_vm *vm = sim_keep(sizeof(*vm));
+	struct us_vmm *vm = sim_keep(sizeof(*vm));
 
 	vm->host = sim.host;
 	vm->handler = handler;
@@ -666,7 +668,7 @@ int us_vmm_new(struct us_vm **ret_vm, sd_event *event, const char *name, const c
 	return 0;
 }
 
-void us_vmm_free(struct us_vm *vm)
+void us_vmm_free(struct us_vmm *vm)
 {
 	if (!vm)
 		return;
@@ -675,32 +677,32 @@ void us_vmm_free(struct us_vm *vm)
 		qemu_of(vm)->monitor = NULL;
 }
 
-void us_vmm_connect(struct us_vm *vm)
+void us_vmm_connect(struct us_vmm *vm)
 {
 	connect_later(vm, ADOPT_USEC);
 }
 
-bool us_vmm_is_adopted(const struct us_vm *vm)
+bool us_vmm_is_adopted(const struct us_vmm *vm)
 {
 	return vm->is_adopted;
 }
 
-const char *us_vmm_version(const struct us_vm *vm)
+const char *us_vmm_version(const struct us_vmm *vm)
 {
 	return "8.2.0";
 }
 
-int us_vmm_pidfd(const struct us_vm *vm)
+int us_vmm_pidfd(const struct us_vmm *vm)
 {
 	return 0;
 }
 
-int us_vmm_pid(const struct us_vm *vm)
+int us_vmm_pid(const struct us_vmm *vm)
 {
 	return vm->is_adopted ? 1000 + vm->host : 0;
 }
 
-int us_vmm_track_guest(struct us_vm *vm, const char *device)
+int us_vmm_track_guest(struct us_vmm *vm, const char *device)
 {
 	unsigned pair = pair_of(device);
 
@@ -711,7 +713,7 @@ int us_vmm_track_guest(struct us_vm *vm, const char *device)
 	return 0;
 }
 
-void us_vmm_untrack_guest(struct us_vm *vm, const char *device)
+void us_vmm_untrack_guest(struct us_vmm *vm, const char *device)
 {
 	vm->is_watched[pair_of(device)] = false;
 }

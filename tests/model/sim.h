@@ -54,7 +54,7 @@ struct sim_qemu {
 	uint64_t stuck_until;
 	uint64_t stop_usec; /* when the guest will stand still for the migration under way */
 	unsigned configures, configured; /* asked for, done */
-	struct us_vm *monitor;		 /* the daemon that is connected */
+	struct us_vmm *monitor;		 /* the daemon that is connected */
 };
 
 struct sim_switch {

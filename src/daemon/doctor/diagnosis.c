@@ -49,7 +49,7 @@ void us_finding_add(json_t *findings, enum us_level level, const char *about, co
 }
 
 void us_finding_add_reason(json_t *findings, enum us_level level, const char *about, int r,
-			const char *words)
+			   const char *words)
 {
 	const char *next = NULL;
 
@@ -67,7 +67,7 @@ static void diagnose_vm(const struct us_host_vm *vm, json_t *findings)
 {
 	char next[160];
 
-	if (!us_vmm_is_adopted(vm->vm)) {
+	if (!us_vmm_is_adopted(vm->vmm)) {
 		us_finding_add(
 			findings, US_LEVEL_ERROR, vm->name,
 			vm->state == US_VM_GONE
@@ -78,7 +78,7 @@ static void diagnose_vm(const struct us_host_vm *vm, json_t *findings)
 		return;
 	}
 	us_finding_add(findings, US_LEVEL_OK, vm->name, "", "QEMU %s answers at %s: %s",
-		       us_vmm_version(vm->vm), vm->monitor_path, us_vm_state_name(vm->state));
+		       us_vmm_version(vm->vmm), vm->monitor_path, us_vm_state_name(vm->state));
 	snprintf(next, sizeof(next), "understudy finish %s, unless someone is about to migrate it",
 		 vm->name);
 	if (vm->prepared && !vm->migration)
@@ -120,7 +120,7 @@ static void on_slot(void *userdata, int r, const char *why)
 	const char *name = diagnosis->names[diagnosis->next];
 
 	if (r == 0) {
-		us_vmm_return_slot(diagnosis->vm->vm, why);
+		us_vmm_return_slot(diagnosis->vm->vmm, why);
 		us_finding_add(diagnosis->findings, US_LEVEL_OK, name, "",
 			       "there is a slot to plug the primary into: %s", why);
 	} else {
@@ -143,7 +143,8 @@ static void on_standby(void *userdata, int r, const char *why, const struct us_v
 
 	if (pair)
 		us_doctor_find_standby(pair, diagnosis->findings, r, why, standby);
-	if (pair && needs_slot(pair) && us_vmm_find_slot(diagnosis->vm->vm, on_slot, diagnosis) == 0)
+	if (pair && needs_slot(pair) &&
+	    us_vmm_find_slot(diagnosis->vm->vmm, on_slot, diagnosis) == 0)
 		return;
 	diagnosis->next++;
 	diagnose_next(diagnosis);
@@ -158,7 +159,7 @@ static void on_queues(void *userdata, int r, const char *why)
 	us_drain_free(US_STEAL(diagnosis->drain));
 	if (pair)
 		us_doctor_find_stop_frames(pair, diagnosis->findings, r, why);
-	if (pair && us_vmm_inspect(diagnosis->vm->vm, pair->standby, on_standby, diagnosis) == 0)
+	if (pair && us_vmm_inspect(diagnosis->vm->vmm, pair->standby, on_standby, diagnosis) == 0)
 		return;
 	diagnosis->next++;
 	diagnose_next(diagnosis);
@@ -184,7 +185,7 @@ static bool look_at_queues(struct us_diagnosis *diagnosis, const struct us_host_
 		us_timer_set(&diagnosis->late, us_now_usec() + QUEUES_USEC);
 	else
 		us_doctor_find_stop_frames(pair, diagnosis->findings, r,
-				    r < 0 ? us_strerror(r) : reason.text);
+					   r < 0 ? us_strerror(r) : reason.text);
 	return r == 0;
 }
 
@@ -198,7 +199,7 @@ static void diagnose_next(struct us_diagnosis *diagnosis)
 		us_doctor_find_pair(pair, diagnosis->findings);
 		if (look_at_queues(diagnosis, pair))
 			return;
-		if (us_vmm_inspect(diagnosis->vm->vm, pair->standby, on_standby, diagnosis) == 0)
+		if (us_vmm_inspect(diagnosis->vm->vmm, pair->standby, on_standby, diagnosis) == 0)
 			return;
 	}
 	finish(diagnosis);

@@ -47,7 +47,7 @@ static void find_bridge(const struct us_host_pair *pair, const struct us_link *p
 			json_t *findings)
 {
 	bool is_lossless = pair->options.handover == US_HANDOVER_LOSSLESS;
-	int vhost = count_vhost(us_vmm_pid(pair->vm->vm));
+	int vhost = count_vhost(us_vmm_pid(pair->vm->vmm));
 	bool filters_vlans = false;
 	char bridge[IF_NAMESIZE] = "?", next[160];
 
@@ -93,7 +93,8 @@ static void find_port(const struct us_host_pair *pair, json_t *findings)
 	find_bridge(pair, &port, findings);
 }
 
-void us_doctor_find_stop_frames(const struct us_host_pair *pair, json_t *findings, int r, const char *why)
+void us_doctor_find_stop_frames(const struct us_host_pair *pair, json_t *findings, int r,
+				const char *why)
 {
 	const char *next = strstr(why, ": give ");
 
@@ -176,7 +177,8 @@ static void find_waits(const struct us_host_pair *pair, json_t *findings)
 		    (engine->plug_after - now) / US_USEC_PER_SEC + 1, counts->backoffs);
 	if (engine->failure != US_CAUSE_READY)
 		ADD(WARNING, "", "the last try to show the primary failed: %s%s%s",
-		    us_cause_text(engine->failure), pair->detail ? ": " : "", us_optional_text(pair->detail));
+		    us_cause_text(engine->failure), pair->detail ? ": " : "",
+		    us_optional_text(pair->detail));
 	if (pair->steer)
 		us_steer_counts(pair->steer, &parked);
 	if (parked.overflowed || parked.undelivered)
@@ -194,8 +196,8 @@ void us_doctor_find_pair(const struct us_host_pair *pair, json_t *findings)
 	find_waits(pair, findings);
 }
 
-void us_doctor_find_standby(const struct us_host_pair *pair, json_t *findings, int r, const char *why,
-			 const struct us_vmm_standby *standby)
+void us_doctor_find_standby(const struct us_host_pair *pair, json_t *findings, int r,
+			    const char *why, const struct us_vmm_standby *standby)
 {
 	struct us_link port = { 0 };
 	char mac[US_MAC_TEXT_SIZE], next[80];

@@ -43,7 +43,7 @@ static void take_vm(struct vm_row *row, const struct us_host_vm *vm)
 {
 	memcpy(row->name, vm->name, sizeof(row->name));
 	row->state = us_vm_state_name(vm->state);
-	row->is_connected = us_vmm_is_adopted(vm->vm);
+	row->is_connected = us_vmm_is_adopted(vm->vmm);
 	row->is_prepared = vm->prepared;
 	row->counts = vm->counts;
 }
@@ -88,7 +88,8 @@ static bool has_place(const struct us_daemon *daemon, uid_t uid)
 	return all < US_METRICS_READERS && (uid == 0 || same < US_METRICS_READERS_OF_USER);
 }
 
-int us_metrics_reader_new(struct us_metrics_reader **ret_metrics, struct us_daemon *daemon, uid_t uid)
+int us_metrics_reader_new(struct us_metrics_reader **ret_metrics, struct us_daemon *daemon,
+			  uid_t uid)
 {
 	struct us_metrics_reader *metrics;
 	struct us_host_vm *vm;

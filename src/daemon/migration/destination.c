@@ -39,7 +39,7 @@ struct us_receive {
 /* Nobody may connect, or hand anything off, any more. */
 static void close_doors(struct us_receive *receive)
 {
-	us_vmm_stop_listening(receive->vm->vm);
+	us_vmm_stop_listening(receive->vm->vmm);
 	us_admission_revoke(&receive->vm->admission);
 }
 
@@ -77,7 +77,7 @@ void us_destination_guest_arrived(struct us_host_vm *vm)
 	if (!receive || receive->has_arrived)
 		return;
 	receive->has_arrived = true;
-	us_vmm_stop_listening(vm->vm);
+	us_vmm_stop_listening(vm->vmm);
 	us_migration_settings_restore(vm); /* now: it may be migrated on at once */
 	us_crash_point("receive", "arrived", NULL);
 	us_publish_stage(vm, "arrived", "the guest arrived");
@@ -150,7 +150,7 @@ static void on_configured(void *userdata, int r, const char *why)
 
 	if (!goes_on(receive, r, why))
 		return;
-	r = us_vmm_listen_transfer(vm->vm, receive->address, on_listening, vm);
+	r = us_vmm_listen_transfer(vm->vmm, receive->address, on_listening, vm);
 	if (r < 0)
 		us_destination_fail(vm, us_strerror(r));
 	else
@@ -189,7 +189,7 @@ static bool check_reserved(struct us_deferred *waiter)
 	}
 	us_list_remove(&waiter->link);
 	receive->is_waiting = false;
-	r = us_vmm_configure_transfer(vm->vm, receive->settings, on_before, on_configured, vm);
+	r = us_vmm_configure_transfer(vm->vmm, receive->settings, on_before, on_configured, vm);
 	if (r < 0)
 		us_destination_fail(vm, us_strerror(r));
 	else
@@ -204,8 +204,7 @@ static void vm_gone(struct us_deferred *waiter)
 
 /* ---- Whether the pairs are the same ---- */
 
-struct us_host_pair *us_destination_pair(struct us_host_vm *vm, const char *name,
-					    const char *group)
+struct us_host_pair *us_destination_pair(struct us_host_vm *vm, const char *name, const char *group)
 {
 	struct us_host_pair *pair;
 
@@ -267,7 +266,7 @@ static int check(struct us_host_vm *vm, const json_t *parameters, struct us_reas
 
 	if (r != 0)
 		return r;
-	if (!us_vmm_is_adopted(vm->vm))
+	if (!us_vmm_is_adopted(vm->vmm))
 		return us_refuse(reason, "vm %s cannot be asked now: %s", vm->name,
 				 us_optional_text(vm->problem));
 	if (vm->state != US_VM_INCOMING)

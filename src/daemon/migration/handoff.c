@@ -68,8 +68,8 @@ const char *us_stop_method_name(enum us_stop_method at_stop)
 
 struct us_drain_process us_handoff_process(const struct us_host_pair *pair)
 {
-	return (struct us_drain_process){ .pidfd = us_vmm_pidfd(pair->vm->vm),
-					  .pid = us_vmm_pid(pair->vm->vm) };
+	return (struct us_drain_process){ .pidfd = us_vmm_pidfd(pair->vm->vmm),
+					  .pid = us_vmm_pid(pair->vm->vmm) };
 }
 
 static void predict(struct us_host_pair *pair, enum us_stop_method before, const char *why)
@@ -151,7 +151,8 @@ static void expect(struct us_host_pair *pair)
 	if (r != 0)
 		us_log(LOG_WARNING, "%s: frames between the hosts may be lost: %s", pair->name,
 		       r < 0 ? us_strerror(r) : reason.text);
-	if (pair->at_stop == US_STOP_METHOD_DRAIN && !(pair->drain && us_drain_is_ready(pair->drain)))
+	if (pair->at_stop == US_STOP_METHOD_DRAIN &&
+	    !(pair->drain && us_drain_is_ready(pair->drain)))
 		predict(pair, pair->at_stop, "QEMU's descriptors take too long to be looked at");
 	if (pair->claims)
 		return;
@@ -217,7 +218,7 @@ static void on_resumption_told(void *userdata, const char *error, const json_t *
 }
 
 void us_guest_stop_begin(struct us_host_vm *vm, const struct us_handoff_peer *peer,
-			uint64_t age_usec)
+			 uint64_t age_usec)
 {
 	struct us_host_pair *pair;
 
@@ -547,8 +548,8 @@ static void announce_more(struct us_host_pair *pair, const json_t *addresses)
 }
 
 /* @ret_frame's bytes are valid until the next call. */
-static int decode(const struct us_host_pair *pair, const char *text,
-		  struct us_frame *ret_frame, struct us_reason *reason)
+static int decode(const struct us_host_pair *pair, const char *text, struct us_frame *ret_frame,
+		  struct us_reason *reason)
 {
 	static uint8_t bytes[FRAME_BYTES_MAX];
 	uint16_t words[4];

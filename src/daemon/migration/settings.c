@@ -63,9 +63,9 @@ void us_migration_settings_restore(struct us_host_vm *vm)
 {
 	int r;
 
-	if (!vm->settings_before || !us_vmm_is_adopted(vm->vm))
+	if (!vm->settings_before || !us_vmm_is_adopted(vm->vmm))
 		return;
-	r = us_vmm_restore_transfer(vm->vm, vm->settings_before, on_restored, vm);
+	r = us_vmm_restore_transfer(vm->vmm, vm->settings_before, on_restored, vm);
 	if (r < 0 && r != -ENOTCONN) /* it is being lost: at its next adoption */
 		us_log(LOG_WARNING, "vm %s: the migration's settings stay for now: %s", vm->name,
 		       us_strerror(r));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A migration, at its source: asks the plan (core/migration-plan.h) what is to be done and has it done.
- * What comes of that is posted and put to the plan from the loop, one thing at a time. The client
- * who asked may go away; the migration goes on.
+ * A migration, at its source: asks the plan (core/migration-plan.h) what is to be done and has it
+ * done. What comes of that is posted and put to the plan from the loop, one thing at a time. The
+ * client who asked may go away; the migration goes on.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -153,7 +153,7 @@ static void on_last_progress(void *userdata, int r, const char *why,
 
 static void succeed(struct us_source *m)
 {
-	if (us_vmm_query_transfer(m->vm->vm, on_last_progress, m->vm) < 0) {
+	if (us_vmm_query_transfer(m->vm->vmm, on_last_progress, m->vm) < 0) {
 		end_call(m, true);
 		us_source_free(m);
 	}
@@ -300,7 +300,7 @@ static int check(const struct us_host_vm *vm, struct us_reason *reason)
 {
 	struct us_host_pair *pair;
 
-	if (!us_vmm_is_adopted(vm->vm))
+	if (!us_vmm_is_adopted(vm->vmm))
 		return us_refuse(reason, "vm %s cannot be asked now: %s", vm->name,
 				 us_optional_text(vm->problem));
 	if (vm->state != US_VM_RUNNING)
@@ -343,8 +343,8 @@ static int migration_new(struct us_source **ret_migration, struct us_host_vm *vm
 	if (r >= 0)
 		r = sd_event_source_set_enabled(m->deadline, SD_EVENT_OFF);
 	if (r >= 0)
-		r = sd_event_add_time(loop, &m->ticking, CLOCK_MONOTONIC, 0, 0,
-				      us_source_on_tick, m);
+		r = sd_event_add_time(loop, &m->ticking, CLOCK_MONOTONIC, 0, 0, us_source_on_tick,
+				      m);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(m->ticking, SD_EVENT_OFF);
 	vm->migration = m;
@@ -357,7 +357,7 @@ static int migration_new(struct us_source **ret_migration, struct us_host_vm *vm
 }
 
 void us_migration_start(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call *call,
-		const json_t *parameters)
+			const json_t *parameters)
 {
 	struct us_source *m;
 	struct us_uri destination;

@@ -223,7 +223,8 @@ static uint64_t downtime_usec(const struct us_source *m)
 
 static bool must_expect_stop(const struct us_source *m)
 {
-	return m->start_asked && !m->is_stopped && us_stop_method_of_vm(m->vm) == US_STOP_METHOD_PREDICT;
+	return m->start_asked && !m->is_stopped &&
+	       us_stop_method_of_vm(m->vm) == US_STOP_METHOD_PREDICT;
 }
 
 /* Parks before the stop if what QEMU then has not read could not be had. */
@@ -233,7 +234,8 @@ static void expect_stop(struct us_source *m)
 
 	if (!must_expect_stop(m))
 		return;
-	us_stop_prediction_update(&m->stop, us_now_usec(), p->total_bytes, p->remaining_bytes, p->bytes_per_sec);
+	us_stop_prediction_update(&m->stop, us_now_usec(), p->total_bytes, p->remaining_bytes,
+				  p->bytes_per_sec);
 	us_guest_stop_expect(m->vm, m->stop.is_near);
 	sd_event_source_set_time_relative(m->ticking, m->stop.next_usec);
 }
@@ -262,7 +264,7 @@ int us_source_on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct us_source *m = userdata;
 
-	us_vmm_query_transfer(m->vm->vm, on_progress, m->vm);
+	us_vmm_query_transfer(m->vm->vmm, on_progress, m->vm);
 	sd_event_source_set_time_relative(source, PROGRESS_USEC);
 	return 0;
 }
@@ -297,7 +299,7 @@ static void on_configured(void *userdata, int r, const char *why)
 	if (r == 0) {
 		m->start_asked = true;
 		us_guest_stop_prepare(vm);
-		r = us_vmm_start_transfer(vm->vm, m->uri, on_started, vm);
+		r = us_vmm_start_transfer(vm->vmm, m->uri, on_started, vm);
 	}
 	if (r != 0)
 		us_source_fail_with(m, r, why);
@@ -332,7 +334,7 @@ static void do_transfer(struct us_source *m)
 	int r;
 
 	us_stop_prediction_init(&m->stop, downtime_usec(m));
-	r = us_vmm_configure_transfer(m->vm->vm, m->settings, on_before, on_configured, m->vm);
+	r = us_vmm_configure_transfer(m->vm->vmm, m->settings, on_before, on_configured, m->vm);
 
 	if (r < 0) {
 		us_source_fail(m, us_strerror(r));
@@ -361,7 +363,7 @@ static void undo_transfer(struct us_source *m)
 		return;
 	if (!m->start_asked)
 		us_source_post(m, US_PLAN_DONE);
-	else if (us_vmm_cancel_transfer(m->vm->vm, on_cancelled, m->vm) < 0)
+	else if (us_vmm_cancel_transfer(m->vm->vmm, on_cancelled, m->vm) < 0)
 		us_source_post(m, US_PLAN_FAILED);
 }
 
@@ -392,7 +394,7 @@ void us_source_transfer_changed(struct us_host_vm *vm, enum us_transfer transfer
 	else if (m->plan.is_undoing)
 		us_source_post(m, US_PLAN_DONE);
 	else
-		us_vmm_query_transfer(vm->vm, on_failed_progress, vm);
+		us_vmm_query_transfer(vm->vmm, on_failed_progress, vm);
 }
 
 void us_source_vm_lost(struct us_host_vm *vm, const char *why)
@@ -446,7 +448,7 @@ void us_source_frames_taken(struct us_host_vm *vm)
 
 static void do_handoff(struct us_source *m)
 {
-	if (us_vmm_query_transfer(m->vm->vm, on_read, m->vm) < 0)
+	if (us_vmm_query_transfer(m->vm->vmm, on_read, m->vm) < 0)
 		on_read(m->vm, -ENOTCONN, NULL, NULL);
 }
 

@@ -5,8 +5,8 @@
  * What it took out in vain is between the last frame that the guest received, as its own memory
  * has it, and the first that is still in the tap. If the memory cannot tell (the guest may have
  * used it again), the index of its receive queue does, by what was sampled before the stop
- * (net/undelivered/ring-offset.h). If that cannot, the count of the tap does: it has no more than the one read
- * after the stop.
+ * (net/undelivered/ring-offset.h). If that cannot, the count of the tap does: it has no more than
+ * the one read after the stop.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -130,8 +130,8 @@ static void ask_next(struct us_stop_frames *unread)
 	int r = -ENOENT;
 
 	if (unread->asked < unread->queue_count)
-		r = us_vmm_query_last_frame(pair->vm->vm, pair->standby, unread->asked, on_received,
-					 pair);
+		r = us_vmm_query_last_frame(pair->vm->vmm, pair->standby, unread->asked,
+					    on_received, pair);
 	if (r == 0)
 		pair->requests++;
 	else
@@ -164,7 +164,7 @@ void us_stop_frames_query(struct us_stop_frames *unread)
 }
 
 int us_stop_frames_new(struct us_stop_frames **ret_unread, struct us_host_pair *pair,
-		  struct us_reason *reason)
+		       struct us_reason *reason)
 {
 	size_t count = pair->queue_pairs > 1 ? pair->queue_pairs : 1;
 	struct us_stop_frames *unread;
@@ -181,7 +181,7 @@ int us_stop_frames_new(struct us_stop_frames **ret_unread, struct us_host_pair *
 	r = us_timer_init(&unread->sampling, pair->vm->daemon->loop, on_sampling, unread);
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = us_capture_new(&unread->queues[i].mirror, pair->vm->daemon->loop, pair->port,
-				  pair->mac, count > 1 ? (int)i : -1, reason);
+				   pair->mac, count > 1 ? (int)i : -1, reason);
 	if (r != 0) {
 		us_stop_frames_free(unread);
 		return r;
@@ -276,7 +276,7 @@ static void put_drained(void *userdata, int number, const struct virtio_net_hdr 
 }
 
 size_t us_stop_frames_take(struct us_stop_frames *unread, bool drains, size_t *ret_read,
-		      struct us_reason *reason)
+			   struct us_reason *reason)
 {
 	struct us_host_pair *pair = unread->pair;
 

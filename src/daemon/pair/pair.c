@@ -67,7 +67,7 @@ static void on_linger(void *userdata, int r, const char *why)
 static void ask_for_linger(struct us_host_pair *pair)
 {
 	us_pair_set_unplug_delay(&pair->engine, 0);
-	asked(pair, us_vmm_query_unplug_delay(pair->vm->vm, pair->device, on_linger, pair));
+	asked(pair, us_vmm_query_unplug_delay(pair->vm->vmm, pair->device, on_linger, pair));
 }
 
 static void on_plugged(void *userdata, int r, const char *why)
@@ -194,7 +194,7 @@ static void on_memory(void *userdata, int r, const char *why)
 
 static void reserve_vfio(struct us_host_pair *pair)
 {
-	if (asked(pair, us_vmm_query_memory(pair->vm->vm, on_memory, pair)) < 0)
+	if (asked(pair, us_vmm_query_memory(pair->vm->vmm, on_memory, pair)) < 0)
 		us_host_vf_reserve(pair, 0);
 }
 
@@ -207,7 +207,7 @@ static void reserve(struct us_host_pair *pair)
 	else
 		reserved(pair,
 			 us_primary_spec_check(pair->vm->daemon, pair, &pair->primary, pair->port,
-					  &reason),
+					       &reason),
 			 &reason);
 }
 
@@ -295,7 +295,7 @@ static void plug(struct us_host_pair *pair)
 	if (r == US_HOST_VF_LATER)
 		return;
 	if (r == 0)
-		r = asked(pair, us_vmm_plug(pair->vm->vm, &plug, on_plugged, pair));
+		r = asked(pair, us_vmm_plug(pair->vm->vmm, &plug, on_plugged, pair));
 	if (r != 0)
 		answer(pair, US_EVENT_PLUGGED, false, r < 0 ? us_strerror(r) : reason.text);
 }
@@ -308,7 +308,7 @@ void us_host_pair_retry_plug(struct us_host_pair *pair)
 
 static void unplug(struct us_host_pair *pair)
 {
-	int r = asked(pair, us_vmm_unplug(pair->vm->vm, pair->device, on_unplug_taken, pair));
+	int r = asked(pair, us_vmm_unplug(pair->vm->vmm, pair->device, on_unplug_taken, pair));
 
 	if (r < 0)
 		answer(pair, US_EVENT_UNPLUG_REFUSED, false, us_strerror(r));
@@ -411,7 +411,7 @@ static void perform(struct us_host_pair *pair, const struct us_effect *effect)
 		unplug(pair);
 		break;
 	case US_EFFECT_RESET_VM:
-		if (asked(pair, us_vmm_reset(pair->vm->vm, on_reset_done, pair)) < 0)
+		if (asked(pair, us_vmm_reset(pair->vm->vmm, on_reset_done, pair)) < 0)
 			us_log(LOG_WARNING, "%s: system_reset could not be asked for", pair->name);
 		break;
 	case US_EFFECT_WATCH:
@@ -536,7 +536,7 @@ static void on_observed(void *userdata, int r, const char *why)
 /* Until that is answered nothing is done: what cannot be asked now is asked later. */
 static void ask_for_device(struct us_host_pair *pair)
 {
-	if (asked(pair, us_vmm_has_device(pair->vm->vm, pair->device, on_observed, pair)) < 0)
+	if (asked(pair, us_vmm_has_device(pair->vm->vmm, pair->device, on_observed, pair)) < 0)
 		us_recheck_later(pair);
 }
 
@@ -549,12 +549,12 @@ bool us_host_pair_recheck(struct us_host_pair *pair)
 
 	if (pair->engine.steering)
 		return false;
-	if (!pair->is_inspected && us_vmm_is_adopted(pair->vm->vm)) {
+	if (!pair->is_inspected && us_vmm_is_adopted(pair->vm->vmm)) {
 		if (pair->requests)
 			return false;
 		inspect(pair);
 	} else if (pair->engine.primary == US_PRIMARY_UNKNOWN && !pair->requests &&
-		   us_vmm_is_adopted(pair->vm->vm)) {
+		   us_vmm_is_adopted(pair->vm->vmm)) {
 		ask_for_device(pair);
 	}
 	r = find_switch(pair, NULL);
@@ -585,7 +585,7 @@ static void observe_vm(struct us_host_pair *pair)
 	us_host_pair_feed(pair,
 			  (struct us_event){ .type = US_EVENT_MIGRATING,
 					     .on = pair->vm->transfer == US_TRANSFER_ACTIVE });
-	if (!us_vmm_is_adopted(pair->vm->vm) || pair->is_mismatched)
+	if (!us_vmm_is_adopted(pair->vm->vmm) || pair->is_mismatched)
 		return;
 	us_stop_method_probe(pair);
 	ask_for_device(pair);
@@ -610,7 +610,8 @@ static void compare_standby(const struct us_host_pair *pair, int r, const char *
 	}
 }
 
-static void on_inspected(void *userdata, int r, const char *why, const struct us_vmm_standby *standby)
+static void on_inspected(void *userdata, int r, const char *why,
+			 const struct us_vmm_standby *standby)
 {
 	struct us_host_pair *pair = userdata;
 	struct us_reason reason;
@@ -633,7 +634,7 @@ static void on_inspected(void *userdata, int r, const char *why, const struct us
 
 static void inspect(struct us_host_pair *pair)
 {
-	if (asked(pair, us_vmm_inspect(pair->vm->vm, pair->standby, on_inspected, pair)) < 0)
+	if (asked(pair, us_vmm_inspect(pair->vm->vmm, pair->standby, on_inspected, pair)) < 0)
 		us_recheck_later(pair);
 }
 
@@ -645,7 +646,7 @@ void us_host_pair_observe(struct us_host_pair *pair)
 	/* The path first: what leads to a visible primary must not be steered away meanwhile. */
 	if (find_switch(pair, &reason) == 0 && us_steer_path(pair->steer, &path) == 0)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_PATH, .path = path });
-	if (us_vmm_is_adopted(pair->vm->vm) && !pair->is_inspected)
+	if (us_vmm_is_adopted(pair->vm->vmm) && !pair->is_inspected)
 		inspect(pair);
 	else
 		observe_vm(pair);
@@ -684,7 +685,7 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 	if (r >= 0)
 		r = us_timer_init(&pair->using, vm->daemon->loop, us_idle_primary_check, pair);
 	if (r >= 0)
-		r = us_vmm_track_guest(vm->vm, pair->standby);
+		r = us_vmm_track_guest(vm->vmm, pair->standby);
 	if (r < 0) {
 		us_timer_deinit(&pair->timer);
 		us_timer_deinit(&pair->using);
@@ -717,7 +718,7 @@ void us_host_pair_free(struct us_host_pair *pair)
 	us_list_remove(&pair->link);
 	us_recheck_update_interest(pair->vm->daemon);
 	us_host_vf_forget(pair);
-	us_vmm_untrack_guest(pair->vm->vm, pair->standby);
+	us_vmm_untrack_guest(pair->vm->vmm, pair->standby);
 	us_watch_free(pair->leaving);
 	unwatch(pair); /* before the lot is looked through once more: it tells the watch */
 	us_stop_frames_free(pair->unread);

@@ -76,8 +76,8 @@ static const struct us_host_pair *pair_with_mac(const struct us_daemon *daemon,
  * Whether the bridge has seen it at a port that is not the pair's. A guest that is still elsewhere
  * is beyond this host. What is static somebody made, and steering sees to it.
  */
-static int check_in_use(const struct us_pair_request *add, const char *text, const uint8_t mac[US_MAC_BYTES],
-			struct us_reason *reason)
+static int check_in_use(const struct us_pair_request *add, const char *text,
+			const uint8_t mac[US_MAC_BYTES], struct us_reason *reason)
 {
 	const struct us_host_pair *pair = &add->pair;
 	char name[IF_NAMESIZE] = "?";
@@ -160,7 +160,8 @@ static int check_unique(const struct us_pair_request *add, struct us_reason *rea
 						 "pair %s: there is one already: choose "
 						 "another name",
 						 other->name);
-			if (us_host_pair_has_primary(other) && !us_primary_spec_is_vfio(&other->primary) &&
+			if (us_host_pair_has_primary(other) &&
+			    !us_primary_spec_is_vfio(&other->primary) &&
 			    strcmp(other->primary.port, add->pair.port) == 0)
 				return us_refuse(reason,
 						 "pair %s: %s is on the primary's side of pair "
@@ -225,7 +226,8 @@ static int copy_text(char *target, size_t size, const json_t *parameters, const 
 	return 0;
 }
 
-static int read_mode(struct us_pair_request *add, const json_t *parameters, struct us_reason *reason)
+static int read_mode(struct us_pair_request *add, const json_t *parameters,
+		     struct us_reason *reason)
 {
 	const char *text = json_string_value(json_object_get(parameters, "mode"));
 	int mode = text ? us_mode_from_name(text) : US_MODE_COMBINED;
@@ -249,7 +251,8 @@ static int read_mac(struct us_pair_request *add, const json_t *parameters, struc
 	return 0;
 }
 
-static int read_parameters(struct us_pair_request *add, const json_t *parameters, struct us_reason *reason)
+static int read_parameters(struct us_pair_request *add, const json_t *parameters,
+			   struct us_reason *reason)
 {
 	struct us_host_pair *pair = &add->pair;
 	const char *spec = json_string_value(json_object_get(parameters, "primary"));
@@ -308,7 +311,7 @@ void us_rpc_add_pair(struct us_daemon *daemon, struct us_call *call, const json_
 	struct us_reason reason = { .text = "" };
 	int r;
 
-	if (!add || !vm || !us_vmm_is_adopted(vm->vm)) {
+	if (!add || !vm || !us_vmm_is_adopted(vm->vmm)) {
 		free(add);
 		if (!vm)
 			us_call_fail(call, "NoSuchVm",
@@ -331,7 +334,7 @@ void us_rpc_add_pair(struct us_daemon *daemon, struct us_call *call, const json_
 	if (r == 0)
 		r = check_host(add, &reason);
 	if (r == 0)
-		r = us_vmm_inspect(vm->vm, add->pair.standby, on_standby, add);
+		r = us_vmm_inspect(vm->vmm, add->pair.standby, on_standby, add);
 	if (r == -EINVAL)
 		r = us_refuse(&reason,
 			      "pair %s: \"%s\" is no device's id: name the virtio-net device "

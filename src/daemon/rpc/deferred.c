@@ -126,7 +126,7 @@ void us_rpc_prepare(struct us_host_vm *vm, struct us_call *call)
 			return;
 		}
 	}
-	if (vm->migration || !us_vmm_is_adopted(vm->vm)) {
+	if (vm->migration || !us_vmm_is_adopted(vm->vmm)) {
 		us_call_fail(call, "Refused", "vm %s %s", vm->name,
 			     vm->migration ? "is being migrated" : us_optional_text(vm->problem));
 		return;

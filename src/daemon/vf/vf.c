@@ -20,14 +20,15 @@ struct us_host_vf {
 	struct us_vf_job *job;	     /* under way */
 	bool plug_waits;	     /* for it */
 	unsigned told;		     /* its card, so often in vain */
-	bool group_is_in_use;		     /* hidden, and somebody else has it open: told */
+	bool group_is_in_use;	     /* hidden, and somebody else has it open: told */
 	struct us_timer again;	     /* set when the plug is to be tried again */
-	unsigned group_busy_count;	     /* so often, one after the other */
+	unsigned group_busy_count;   /* so often, one after the other */
 };
 
 enum {
 	GROUP_BUSY_MAX = 20,
-	GROUP_BUSY_USEC = 100 * 1000, /* after the first; then as much more each time, to a second */
+	GROUP_BUSY_USEC =
+		100 * 1000, /* after the first; then as much more each time, to a second */
 };
 
 static const char *words_of(const struct us_vf_job *job)
@@ -127,7 +128,7 @@ static int fill_in(struct us_vf_job *job, const struct us_host_pair *pair, struc
 	memcpy(job->mac, pair->mac, sizeof(job->mac));
 	job->request.owner = job->owner;
 	job->request.pair = job->pair;
-	job->request.vmm = us_vmm_pid(pair->vm->vm);
+	job->request.vmm = us_vmm_pid(pair->vm->vmm);
 	if (!spec->pool[0]) {
 		job->request.address = job->address;
 		return 0;

@@ -84,7 +84,7 @@ static void adopted(struct us_host_vm *vm, const struct us_vmm_event *event)
 	struct us_host_pair *pair;
 	struct us_call *attaching;
 
-	us_log(LOG_INFO, "vm %s: adopted (QEMU %s, %s)", vm->name, us_vmm_version(vm->vm),
+	us_log(LOG_INFO, "vm %s: adopted (QEMU %s, %s)", vm->name, us_vmm_version(vm->vmm),
 	       us_vm_state_name(event->state));
 	us_optional_set(&vm->problem, "");
 	vm->state = event->state;
@@ -105,7 +105,7 @@ static void adopted(struct us_host_vm *vm, const struct us_vmm_event *event)
 
 static void on_again(void *userdata)
 {
-	us_vmm_connect(((struct us_host_vm *)userdata)->vm);
+	us_vmm_connect(((struct us_host_vm *)userdata)->vmm);
 }
 
 /* Its source has not sent what it held in time: what arrived here waits no longer. */
@@ -232,14 +232,14 @@ int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const c
 	snprintf(vm->name, sizeof(vm->name), "%s", name);
 	vm->monitor_path = strdup(monitor_path);
 	if (vm->monitor_path)
-		r = us_vmm_new(&vm->vm, daemon->loop, name, monitor_path, &handler, vm);
+		r = us_vmm_new(&vm->vmm, daemon->loop, name, monitor_path, &handler, vm);
 	if (r >= 0)
 		r = us_timer_init(&vm->again, daemon->loop, on_again, vm);
 	if (r >= 0)
 		r = us_timer_init(&vm->arriving, daemon->loop, on_arriving, vm);
 	if (r < 0) {
 		us_timer_deinit(&vm->again);
-		us_vmm_free(vm->vm);
+		us_vmm_free(vm->vmm);
 		free(vm->monitor_path);
 		free(vm);
 		return r;
@@ -272,7 +272,7 @@ void us_host_vm_free(struct us_host_vm *vm)
 	us_list_for_each (pair, &vm->pairs, link)
 		us_host_pair_free(pair);
 	us_list_remove(&vm->link);
-	us_vmm_free(vm->vm);
+	us_vmm_free(vm->vmm);
 	us_timer_deinit(&vm->again);
 	us_timer_deinit(&vm->arriving);
 	free(vm->problem);
@@ -291,7 +291,7 @@ json_t *us_host_vm_json(const struct us_host_vm *vm)
 		json_array_append_new(names, json_string(pair->name));
 	return json_pack("{s:s, s:o, s:s, s:o, s:i, s:o, s:o*}", "name", vm->name, "qmp",
 			 us_wire_string(vm->monitor_path), "state", us_vm_state_name(vm->state),
-			 "qemu", us_wire_string(us_vmm_version(vm->vm)), "pid", us_vmm_pid(vm->vm),
-			 "pairs", names, "problem",
+			 "qemu", us_wire_string(us_vmm_version(vm->vmm)), "pid",
+			 us_vmm_pid(vm->vmm), "pairs", names, "problem",
 			 vm->problem ? us_wire_string(vm->problem) : NULL);
 }

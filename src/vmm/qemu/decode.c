@@ -158,7 +158,7 @@ static void decode_interface(const char *line, size_t length, char ret_interface
  *      \ n0: index=0,type=tap,ifname=tap0,script=no,downscript=no
  */
 void us_qemu_decode_network(const char *text, const char *device, uint16_t *ret_queue_pairs,
-		       char ret_interface[IF_NAMESIZE])
+			    char ret_interface[IF_NAMESIZE])
 {
 	size_t device_length = strlen(device), length;
 	bool ours = false;
@@ -395,8 +395,8 @@ static int decode_setting(const char *name, const char *text, const json_t *know
 }
 
 int us_qemu_decode_settings(const json_t *settings, const json_t *known_capabilities,
-		       const json_t *known_parameters, json_t **ret_capabilities,
-		       json_t **ret_parameters, struct us_reason *reason)
+			    const json_t *known_parameters, json_t **ret_capabilities,
+			    json_t **ret_parameters, struct us_reason *reason)
 {
 	json_t *capabilities = json_pack("[{s:s, s:b}]", "capability", "events", "state", 1);
 	json_t *parameters = json_object();
@@ -433,7 +433,7 @@ static int remember(json_t *object, const char *name, json_t *value)
 }
 
 json_t *us_qemu_decode_before(const json_t *known_capabilities, const json_t *known_parameters,
-			 const json_t *capabilities, const json_t *parameters)
+			      const json_t *capabilities, const json_t *parameters)
 {
 	json_t *states = json_object(), *values = json_object(), *value;
 	const char *name;

@@ -66,7 +66,7 @@ bool us_qemu_decode_shows_standby(const struct us_virtio_registers *registers);
 
 /* @negotiated counts where the registers do not show it. Fills `guest` and `driver_ok`. */
 void us_qemu_decode_driver(const struct us_virtio_registers *registers, bool negotiated,
-		      struct us_virtio_status *ret_status);
+			   struct us_virtio_status *ret_status);
 
 /* A virtqueue (x-query-virtio-queue-status): where its parts are in the guest's memory. */
 struct us_queue_status {
@@ -86,7 +86,7 @@ int us_qemu_decode_memory(const char *text, uint8_t *ret_bytes, size_t size);
  * the tap behind it ("" if it is none, or was handed over as a descriptor).
  */
 void us_qemu_decode_network(const char *text, const char *device, uint16_t *ret_queue_pairs,
-		       char ret_interface[IF_NAMESIZE]);
+			    char ret_interface[IF_NAMESIZE]);
 
 /* "52:54:00:12:34:56"; anything else is refused. */
 int us_qemu_decode_mac(const json_t *text, uint8_t ret_mac[US_MAC_BYTES]);
@@ -122,16 +122,16 @@ int us_qemu_decode_listen_uri(const json_t *answer, char *ret_uri, size_t size);
  * The results are the caller's; both NULL unless 0 is returned.
  */
 int us_qemu_decode_settings(const json_t *settings, const json_t *known_capabilities,
-		       const json_t *known_parameters, json_t **ret_capabilities,
-		       json_t **ret_parameters, struct us_reason *reason);
+			    const json_t *known_parameters, json_t **ret_capabilities,
+			    json_t **ret_parameters, struct us_reason *reason);
 
 /*
- * What the settings that us_qemu_decode_settings() made are now, from the same answers, for the day when
- * they are put back: {"capabilities": {NAME: BOOL…}, "parameters": {NAME: VALUE…}}. The caller's;
- * NULL: no memory.
+ * What the settings that us_qemu_decode_settings() made are now, from the same answers, for the day
+ * when they are put back: {"capabilities": {NAME: BOOL…}, "parameters": {NAME: VALUE…}}. The
+ * caller's; NULL: no memory.
  */
 json_t *us_qemu_decode_before(const json_t *known_capabilities, const json_t *known_parameters,
-			 const json_t *capabilities, const json_t *parameters);
+			      const json_t *capabilities, const json_t *parameters);
 
 /* Whether a migration with @parameters set (NULL: none) is encrypted, by tls-creds. */
 bool us_qemu_decode_is_encrypted(const json_t *known_parameters, const json_t *parameters);

@@ -8,10 +8,10 @@
 #include "vmm/qemu/decode.h"
 #include "vmm/qemu/message.h"
 #include "vmm/qemu/registers/registers.h"
-#include "vmm/qemu/vm.h"
+#include "vmm/qemu/qemu-private.h"
 
 struct inspection {
-	struct us_vm *vm;
+	struct us_vmm *vmm;
 	us_vmm_standby_fn done;
 	void *userdata;
 	unsigned waiting;
@@ -33,17 +33,17 @@ static bool need(struct inspection *inspection, const struct us_qmp_answer *answ
 
 static void answered(struct inspection *inspection)
 {
-	struct us_vm *vm = inspection->vm;
+	struct us_vmm *vmm = inspection->vmm;
 
 	if (--inspection->waiting > 0)
 		return;
-	us_qemu_ref(vm);
-	if (!vm->freed)
+	us_qemu_ref(vmm);
+	if (!vmm->freed)
 		inspection->done(inspection->userdata, inspection->r,
 				 inspection->r ? inspection->reason.text : NULL,
 				 inspection->r ? NULL : &inspection->standby);
 	free(inspection);
-	us_qemu_unref(vm);
+	us_qemu_unref(vmm);
 }
 
 static void on_type(void *userdata, const struct us_qmp_answer *answer)
@@ -60,12 +60,12 @@ static void on_type(void *userdata, const struct us_qmp_answer *answer)
 		inspection->r = us_refuse(&inspection->reason,
 					  "device \"%s\" is a %s: a standby is a virtio-net device",
 					  inspection->device, type ? type : "mystery");
-	else if (!inspection->r && !inspection->vm->may_ask_status &&
+	else if (!inspection->r && !inspection->vmm->may_ask_status &&
 		 strncmp(type, "virtio-net-pci", 14) != 0)
 		inspection->r = us_refuse(&inspection->reason,
 					  "device \"%s\" is a %s: of QEMU %s a standby has to be a "
 					  "virtio-net-pci",
-					  inspection->device, type, inspection->vm->version);
+					  inspection->device, type, inspection->vmm->version);
 	answered(inspection);
 }
 
@@ -87,7 +87,8 @@ static void on_mac(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct inspection *inspection = userdata;
 
-	if (need(inspection, answer) && us_qemu_decode_mac(answer->value, inspection->standby.mac) != 0)
+	if (need(inspection, answer) &&
+	    us_qemu_decode_mac(answer->value, inspection->standby.mac) != 0)
 		inspection->r =
 			us_refuse(&inspection->reason, "QEMU tells no MAC address of device \"%s\"",
 				  inspection->device);
@@ -119,8 +120,8 @@ static void on_network(void *userdata, const struct us_qmp_answer *answer)
 	struct inspection *inspection = userdata;
 	const char *text = json_string_value(answer->value);
 
-	us_qemu_decode_network(text ? text : "", inspection->device, &inspection->standby.queue_pairs,
-			  inspection->standby.interface);
+	us_qemu_decode_network(text ? text : "", inspection->device,
+			       &inspection->standby.queue_pairs, inspection->standby.interface);
 	answered(inspection);
 }
 
@@ -132,7 +133,7 @@ static void ask_property(struct inspection *inspection, us_qmp_answer_fn answer,
 	int r;
 
 	snprintf(path, sizeof(path), "/machine/peripheral/%s", inspection->device);
-	r = us_qmp_call(inspection->vm->qmp, answer, inspection, "qom-get", "{s:s, s:s}", "path",
+	r = us_qmp_call(inspection->vmm->qmp, answer, inspection, "qom-get", "{s:s, s:s}", "path",
 			path, "property", property);
 	if (r < 0)
 		inspection->r = r;
@@ -145,7 +146,7 @@ static void ask(struct inspection *inspection, us_qmp_answer_fn answer, const ch
 		const char *argument, const char *text)
 {
 	const char *format = argument ? "{s:s}" : NULL;
-	int r = us_qmp_call(inspection->vm->qmp, answer, inspection, command, format, argument,
+	int r = us_qmp_call(inspection->vmm->qmp, answer, inspection, command, format, argument,
 			    text);
 
 	if (r < 0)
@@ -162,8 +163,10 @@ static void on_registers(void *userdata, const struct us_qmp_answer *answer)
 
 	if (need(inspection, answer)) {
 		us_qemu_decode_registers(json_string_value(answer->value), &registers);
-		us_qemu_decode_driver(&registers, us_qemu_standby_has_negotiated(inspection->vm, inspection->device),
-				 &status);
+		us_qemu_decode_driver(
+			&registers,
+			us_qemu_standby_has_negotiated(inspection->vmm, inspection->device),
+			&status);
 		inspection->standby.guest = status.guest;
 		inspection->standby.driver_ok = status.driver_ok;
 	}
@@ -199,7 +202,7 @@ static void ask_virtio(struct inspection *inspection)
 	char path[US_DEVICE_NAME_MAX + 64];
 
 	snprintf(path, sizeof(path), "/machine/peripheral/%s/virtio-backend", inspection->device);
-	if (inspection->vm->may_ask_status) {
+	if (inspection->vmm->may_ask_status) {
 		ask(inspection, on_virtio, "x-query-virtio-status", "path", path);
 		return;
 	}
@@ -207,17 +210,17 @@ static void ask_virtio(struct inspection *inspection)
 	ask(inspection, on_place, "query-pci", NULL, NULL);
 }
 
-int us_vmm_inspect(struct us_vm *vm, const char *device, us_vmm_standby_fn done, void *userdata)
+int us_vmm_inspect(struct us_vmm *vmm, const char *device, us_vmm_standby_fn done, void *userdata)
 {
 	struct inspection *inspection;
-	int r = us_qemu_request_check(vm, device);
+	int r = us_qemu_request_check(vmm, device);
 
 	if (r < 0)
 		return r;
 	inspection = calloc(1, sizeof(*inspection));
 	if (!inspection)
 		return -ENOMEM;
-	inspection->vm = vm;
+	inspection->vmm = vmm;
 	inspection->done = done;
 	inspection->userdata = userdata;
 	strcpy(inspection->device, device);

@@ -16,14 +16,14 @@
 #include <sys/socket.h>
 
 #include "vmm/qemu/decode.h"
-#include "vmm/qemu/vm.h"
+#include "vmm/qemu/qemu-private.h"
 
 #define FD_NAME "understudy-migration"
 
 /* A request that is not answered yet. */
 struct listening {
-	struct us_vm *vm;
-	struct us_request *request;
+	struct us_vmm *vmm;
+	struct us_qemu_request *request;
 	char address[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];
 	bool was_told; /* QEMU, to listen itself */
 };
@@ -37,21 +37,21 @@ static void finish(struct listening *listening, int r, const char *why)
 /* ---- One connection: ours ---- */
 
 struct giving {
-	struct us_vm *vm;
+	struct us_vmm *vmm;
 	unsigned closings; /* of its listener, then */
 };
 
 /* The migration that it was for may have been given up since, and another one be under way. */
 static bool is_called_off(const struct giving *giving)
 {
-	return giving->closings != giving->vm->closings;
+	return giving->closings != giving->vmm->closings;
 }
 
 static void incoming_failed(const struct giving *giving, const char *why)
 {
 	if (!is_called_off(giving))
-		us_qemu_emit(giving->vm,
-			   (struct us_vmm_event){ .type = US_VMM_INCOMING_FAILED, .reason = why });
+		us_qemu_emit(giving->vmm, (struct us_vmm_event){ .type = US_VMM_INCOMING_FAILED,
+								 .reason = why });
 }
 
 static void on_taken_back(void *userdata, const struct us_qmp_answer *answer)
@@ -59,21 +59,21 @@ static void on_taken_back(void *userdata, const struct us_qmp_answer *answer)
 }
 
 /* The source must see that nobody reads what it sends. */
-static void take_back(struct us_vm *vm)
+static void take_back(struct us_vmm *vmm)
 {
-	us_qmp_call(vm->qmp, on_taken_back, vm, "closefd", "{s:s}", "fdname", FD_NAME);
+	us_qmp_call(vmm->qmp, on_taken_back, vmm, "closefd", "{s:s}", "fdname", FD_NAME);
 }
 
 static void end(struct giving *giving, int r, const char *why)
 {
-	struct us_vm *vm = giving->vm;
+	struct us_vmm *vmm = giving->vmm;
 
-	us_qemu_ref(vm);
+	us_qemu_ref(vmm);
 	/* -ECONNRESET: the VM is lost, which is told. */
 	if (r != 0 && r != -ECONNRESET)
 		incoming_failed(giving, why);
 	free(giving);
-	us_qemu_unref(vm);
+	us_qemu_unref(vmm);
 }
 
 static void on_given(void *userdata, const struct us_qmp_answer *answer)
@@ -81,7 +81,7 @@ static void on_given(void *userdata, const struct us_qmp_answer *answer)
 	struct giving *giving = userdata;
 
 	if (answer->r != 0 && answer->r != -ECONNRESET)
-		take_back(giving->vm);
+		take_back(giving->vmm);
 	end(giving, answer->r, answer->why);
 }
 
@@ -91,53 +91,53 @@ static void on_got(void *userdata, const struct us_qmp_answer *answer)
 	int r = answer->r;
 
 	if (r == 0 && is_called_off(giving)) {
-		take_back(giving->vm);
+		take_back(giving->vmm);
 		end(giving, 0, NULL);
 		return;
 	}
 	if (r == 0)
-		r = us_qmp_call(giving->vm->qmp, on_given, giving, "migrate-incoming", "{s:s}",
+		r = us_qmp_call(giving->vmm->qmp, on_given, giving, "migrate-incoming", "{s:s}",
 				"uri", "fd:" FD_NAME);
 	if (r != 0)
 		end(giving, r, answer->r ? answer->why : us_strerror(r));
 }
 
-static void give(struct us_vm *vm, int fd)
+static void give(struct us_vmm *vmm, int fd)
 {
 	struct giving *giving = malloc(sizeof(*giving));
 	int r = -ENOMEM;
 
 	if (giving) {
-		*giving = (struct giving){ vm, vm->closings };
-		r = us_qmp_call_fd(vm->qmp, fd, on_got, giving, "getfd", "{s:s}", "fdname",
+		*giving = (struct giving){ vmm, vmm->closings };
+		r = us_qmp_call_fd(vmm->qmp, fd, on_got, giving, "getfd", "{s:s}", "fdname",
 				   FD_NAME);
 	}
 	if (r < 0) {
-		incoming_failed(&(struct giving){ vm, vm->closings }, us_strerror(r));
+		incoming_failed(&(struct giving){ vmm, vmm->closings }, us_strerror(r));
 		free(giving);
 	}
 }
 
 static int on_connection(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-	struct us_vm *vm = userdata;
+	struct us_vmm *vmm = userdata;
 	US_CLEANUP(us_closep) int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 
 	if (connection < 0) /* it hung up before it was let in */
 		return 0;
-	us_qemu_ref(vm);
-	us_qemu_listener_close(vm);
-	if (vm->adopted)
-		give(vm, connection);
-	us_qemu_unref(vm);
+	us_qemu_ref(vmm);
+	us_qemu_listener_close(vmm);
+	if (vmm->adopted)
+		give(vmm, connection);
+	us_qemu_unref(vmm);
 	return 0;
 }
 
-void us_qemu_listener_close(struct us_vm *vm)
+void us_qemu_listener_close(struct us_vmm *vmm)
 {
-	vm->connecting = sd_event_source_disable_unref(vm->connecting);
-	vm->listen_fd = us_close(vm->listen_fd);
-	vm->closings++;
+	vmm->connecting = sd_event_source_disable_unref(vmm->connecting);
+	vmm->listen_fd = us_close(vmm->listen_fd);
+	vmm->closings++;
 }
 
 static int open_socket(const char *address, int *ret_fd)
@@ -180,18 +180,18 @@ static int uri_of(int fd, char *ret_uri, size_t size)
 
 static void listen_here(struct listening *listening)
 {
-	struct us_vm *vm = listening->vm;
+	struct us_vmm *vmm = listening->vmm;
 	struct us_reason reason;
 	char uri[128];
-	int r = vm->adopted ? open_socket(listening->address, &vm->listen_fd) : -ENOTCONN;
+	int r = vmm->adopted ? open_socket(listening->address, &vmm->listen_fd) : -ENOTCONN;
 
 	if (r == 0)
-		r = sd_event_add_io(vm->loop, &vm->connecting, vm->listen_fd, EPOLLIN,
-				    on_connection, vm);
+		r = sd_event_add_io(vmm->loop, &vmm->connecting, vmm->listen_fd, EPOLLIN,
+				    on_connection, vmm);
 	if (r >= 0)
-		r = uri_of(vm->listen_fd, uri, sizeof(uri));
+		r = uri_of(vmm->listen_fd, uri, sizeof(uri));
 	if (r < 0) {
-		us_qemu_listener_close(vm);
+		us_qemu_listener_close(vmm);
 		us_refuse(&reason,
 			  "cannot listen at %s for a migration: %s: name an address of this host",
 			  listening->address, us_strerror(r));
@@ -221,7 +221,7 @@ static int listen_there(struct listening *listening)
 	snprintf(uri, sizeof(uri), strchr(listening->address, ':') ? "tcp:[%s]:0" : "tcp:%s:0",
 		 listening->address);
 	listening->was_told = true;
-	return us_qmp_call(listening->vm->qmp, on_incoming, listening, "migrate-incoming", "{s:s}",
+	return us_qmp_call(listening->vmm->qmp, on_incoming, listening, "migrate-incoming", "{s:s}",
 			   "uri", uri);
 }
 
@@ -262,7 +262,7 @@ static void on_address(void *userdata, const struct us_qmp_answer *answer)
 			  uri);
 		finish(listening, US_REFUSED, reason.text);
 	} else {
-		r = us_qmp_call(listening->vm->qmp, on_capabilities, listening,
+		r = us_qmp_call(listening->vmm->qmp, on_capabilities, listening,
 				"query-migrate-capabilities", NULL);
 		if (r)
 			finish(listening, r, us_strerror(r));
@@ -271,22 +271,23 @@ static void on_address(void *userdata, const struct us_qmp_answer *answer)
 
 static int ask_where(struct listening *listening)
 {
-	return us_qmp_call(listening->vm->qmp, on_address, listening, "query-migrate", NULL);
+	return us_qmp_call(listening->vmm->qmp, on_address, listening, "query-migrate", NULL);
 }
 
-int us_vmm_listen_transfer(struct us_vm *vm, const char *address, us_vmm_done_fn done, void *userdata)
+int us_vmm_listen_transfer(struct us_vmm *vmm, const char *address, us_vmm_done_fn done,
+			   void *userdata)
 {
 	struct listening *listening;
 	int r;
 
-	if (!vm->adopted)
+	if (!vmm->adopted)
 		return -ENOTCONN;
 	listening = calloc(1, sizeof(*listening));
 	if (!listening)
 		return -ENOMEM;
-	us_qemu_listener_close(vm);
-	listening->vm = vm;
-	listening->request = us_qemu_request_new(vm, done, userdata);
+	us_qemu_listener_close(vmm);
+	listening->vmm = vmm;
+	listening->request = us_qemu_request_new(vmm, done, userdata);
 	if ((size_t)snprintf(listening->address, sizeof(listening->address), "%s", address) >=
 	    sizeof(listening->address))
 		r = -EINVAL;
@@ -299,7 +300,7 @@ int us_vmm_listen_transfer(struct us_vm *vm, const char *address, us_vmm_done_fn
 	return r;
 }
 
-void us_vmm_stop_listening(struct us_vm *vm)
+void us_vmm_stop_listening(struct us_vmm *vmm)
 {
-	us_qemu_listener_close(vm);
+	us_qemu_listener_close(vmm);
 }

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "vmm/qemu/vm.h"
+#include "vmm/qemu/qemu-private.h"
 
 static void on_memory(void *userdata, const struct us_qmp_answer *answer)
 {
@@ -16,13 +16,13 @@ static void on_memory(void *userdata, const struct us_qmp_answer *answer)
 	us_qemu_request_finish(userdata, answer->r, answer->r == 0 ? text : answer->why);
 }
 
-int us_vmm_query_memory(struct us_vm *vm, us_vmm_done_fn done, void *userdata)
+int us_vmm_query_memory(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata)
 {
-	struct us_request *request;
-	int r = us_qemu_request_begin(vm, NULL, done, userdata, &request);
+	struct us_qemu_request *request;
+	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	return us_qemu_request_made(request, us_qmp_call(vm->qmp, on_memory, request,
-						    "query-memory-size-summary", NULL));
+	return us_qemu_request_made(request, us_qmp_call(vmm->qmp, on_memory, request,
+							 "query-memory-size-summary", NULL));
 }

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/qemu/vm.h"
+#include "vmm/qemu/qemu-private.h"
 
 enum {
 	/* Realizing a VFIO device pins and maps all of the guest's memory; longer than the engine
@@ -27,19 +27,19 @@ struct primary {
 	char device[];
 };
 
-static struct primary *find_primary(struct us_vm *vm, const char *device)
+static struct primary *find_primary(struct us_vmm *vmm, const char *device)
 {
 	struct primary *primary;
 
-	us_list_for_each (primary, &vm->primaries, link)
+	us_list_for_each (primary, &vmm->primaries, link)
 		if (strcmp(primary->device, device) == 0)
 			return primary;
 	return NULL;
 }
 
-static int note_primary(struct us_vm *vm, const char *device)
+static int note_primary(struct us_vmm *vmm, const char *device)
 {
-	struct primary *primary = find_primary(vm, device);
+	struct primary *primary = find_primary(vmm, device);
 
 	if (primary)
 		return 0;
@@ -48,7 +48,7 @@ static int note_primary(struct us_vm *vm, const char *device)
 		return -ENOMEM;
 	primary->going = false;
 	strcpy(primary->device, device);
-	us_list_append(&vm->primaries, &primary->link);
+	us_list_append(&vmm->primaries, &primary->link);
 	return 0;
 }
 
@@ -58,17 +58,17 @@ static void free_primary(struct primary *primary)
 	free(primary);
 }
 
-void us_qemu_primary_free_all(struct us_vm *vm)
+void us_qemu_primary_free_all(struct us_vmm *vmm)
 {
-	while (!us_list_is_empty(&vm->primaries))
-		free_primary(us_list_entry(vm->primaries.next, struct primary, link));
+	while (!us_list_is_empty(&vmm->primaries))
+		free_primary(us_list_entry(vmm->primaries.next, struct primary, link));
 }
 
-void us_qemu_primary_forget(struct us_vm *vm)
+void us_qemu_primary_forget(struct us_vmm *vmm)
 {
 	struct primary *primary;
 
-	us_list_for_each (primary, &vm->primaries, link)
+	us_list_for_each (primary, &vmm->primaries, link)
 		primary->going = false;
 }
 
@@ -83,32 +83,32 @@ static void ignore_answer(void *userdata, const struct us_qmp_answer *answer)
 {
 }
 
-static void delete_back_end(struct us_vm *vm, const char *device)
+static void delete_back_end(struct us_vmm *vmm, const char *device)
 {
 	char id[US_DEVICE_NAME_MAX + 8];
 
-	if (vm->qmp)
-		us_qmp_call(vm->qmp, ignore_answer, vm, "netdev_del", "{s:s}", "id",
+	if (vmm->qmp)
+		us_qmp_call(vmm->qmp, ignore_answer, vmm, "netdev_del", "{s:s}", "id",
 			    back_end_id(id, device));
 }
 
-void us_qemu_primary_deleted(struct us_vm *vm, const char *device)
+void us_qemu_primary_deleted(struct us_vmm *vmm, const char *device)
 {
-	struct primary *primary = find_primary(vm, device);
+	struct primary *primary = find_primary(vmm, device);
 
 	if (primary) {
-		delete_back_end(vm, device);
+		delete_back_end(vmm, device);
 		free_primary(primary);
 	}
-	us_qemu_emit(vm, (struct us_vmm_event){ .type = US_VMM_DELETED, .device = device });
+	us_qemu_emit(vmm, (struct us_vmm_event){ .type = US_VMM_DELETED, .device = device });
 }
 
 /* ---- Plug: look (is the id free, which slot), then make the back end and the device ---- */
 
 struct plug {
 	struct us_list link; /* of those under way */
-	struct us_vm *vm;
-	struct us_request *request;
+	struct us_vmm *vmm;
+	struct us_qemu_request *request;
 	unsigned waiting; /* answers, and whoever is still asking */
 	bool adding;	  /* looked, and found good */
 	bool is_port;
@@ -135,9 +135,9 @@ static void finish_plug(struct plug *plug)
 	us_list_remove(&plug->link);
 	/* After a time-out the device may yet come. */
 	if (plug->r == US_REFUSED && plug->adding && plug->interface)
-		delete_back_end(plug->vm, plug->id);
+		delete_back_end(plug->vmm, plug->id);
 	if (plug->bus)
-		us_qemu_slot_unclaim(plug->vm, plug->bus);
+		us_qemu_slot_unclaim(plug->vmm, plug->bus);
 	us_qemu_request_finish(plug->request, plug->r, plug->r ? plug->reason.text : NULL);
 	free_plug(plug);
 }
@@ -166,7 +166,7 @@ static void answered(struct plug *plug)
 {
 	if (--plug->waiting > 0)
 		return;
-	if (plug->vm->freed)
+	if (plug->vmm->freed)
 		note_trouble(plug, -ECONNRESET, "the VM was let go");
 	if (plug->adding || plug->r)
 		finish_plug(plug);
@@ -185,14 +185,15 @@ static void on_added(void *userdata, const struct us_qmp_answer *answer)
 static int add_back_end(struct plug *plug)
 {
 	char id[US_DEVICE_NAME_MAX + 8];
-	int r = note_primary(plug->vm, plug->id);
+	int r = note_primary(plug->vmm, plug->id);
 
 	if (r < 0)
 		return r;
-	delete_back_end(plug->vm, plug->id);
-	return us_qmp_call(plug->vm->qmp, on_added, plug, "netdev_add", "{s:s, s:s, s:s, s:s, s:s}",
-			   "type", "tap", "id", back_end_id(id, plug->id), "ifname",
-			   plug->interface, "script", "no", "downscript", "no");
+	delete_back_end(plug->vmm, plug->id);
+	return us_qmp_call(plug->vmm->qmp, on_added, plug, "netdev_add",
+			   "{s:s, s:s, s:s, s:s, s:s}", "type", "tap", "id",
+			   back_end_id(id, plug->id), "ifname", plug->interface, "script", "no",
+			   "downscript", "no");
 }
 
 /* The commands follow each other without waiting: if the first fails, so does the second. */
@@ -209,7 +210,7 @@ static void add_device(struct plug *plug)
 	if (plug->r == 0)
 		note_sent(plug,
 			  us_qmp_call_within(
-				  plug->vm->qmp, PLUG_USEC, on_added, plug, "device_add",
+				  plug->vmm->qmp, PLUG_USEC, on_added, plug, "device_add",
 				  "{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*}", "driver",
 				  plug->model, "id", plug->id, "bus", plug->bus, "addr",
 				  plug->is_port ? "0" : NULL, "host", plug->host, "netdev",
@@ -246,12 +247,12 @@ static void on_id_looked_up(void *userdata, const struct us_qmp_answer *answer)
 	answered(plug);
 }
 
-static int ask_for_id(struct us_vm *vm, const char *id, us_qmp_answer_fn answer, void *userdata)
+static int ask_for_id(struct us_vmm *vmm, const char *id, us_qmp_answer_fn answer, void *userdata)
 {
 	char path[US_DEVICE_NAME_MAX + 32];
 
 	snprintf(path, sizeof(path), "/machine/peripheral/%s", id);
-	return us_qmp_call(vm->qmp, answer, userdata, "qom-get", "{s:s, s:s}", "path", path,
+	return us_qmp_call(vmm->qmp, answer, userdata, "qom-get", "{s:s, s:s}", "path", path,
 			   "property", "type");
 }
 
@@ -265,7 +266,7 @@ static char *copy(const char *text, unsigned *missing)
 	return copied;
 }
 
-static struct plug *plug_new(struct us_vm *vm, const struct us_plug *wanted, us_vmm_done_fn done,
+static struct plug *plug_new(struct us_vmm *vmm, const struct us_plug *wanted, us_vmm_done_fn done,
 			     void *userdata)
 {
 	struct plug *plug = calloc(1, sizeof(*plug));
@@ -274,8 +275,8 @@ static struct plug *plug_new(struct us_vm *vm, const struct us_plug *wanted, us_
 
 	if (!plug)
 		return NULL;
-	us_list_append(&vm->plugs, &plug->link);
-	plug->vm = vm;
+	us_list_append(&vmm->plugs, &plug->link);
+	plug->vmm = vmm;
 	plug->id = copy(wanted->id, &missing);
 	plug->model = copy(wanted->model, &missing);
 	plug->host = copy(wanted->host, &missing);
@@ -283,28 +284,29 @@ static struct plug *plug_new(struct us_vm *vm, const struct us_plug *wanted, us_
 	plug->bus = copy(wanted->bus, &missing);
 	if (mac)
 		us_mac_text(mac, plug->mac);
-	plug->request = missing ? NULL : us_qemu_request_new(vm, done, userdata);
+	plug->request = missing ? NULL : us_qemu_request_new(vmm, done, userdata);
 	if (plug->request)
 		return plug;
 	free_plug(plug);
 	return NULL;
 }
 
-int us_vmm_plug(struct us_vm *vm, const struct us_plug *wanted, us_vmm_done_fn done, void *userdata)
+int us_vmm_plug(struct us_vmm *vmm, const struct us_plug *wanted, us_vmm_done_fn done,
+		void *userdata)
 {
 	struct plug *plug;
-	int r = us_qemu_request_check(vm, wanted->id);
+	int r = us_qemu_request_check(vmm, wanted->id);
 
 	if (r < 0)
 		return r;
 	if (wanted->interface && !wanted->mac)
 		return -EINVAL;
-	plug = plug_new(vm, wanted, done, userdata);
+	plug = plug_new(vmm, wanted, done, userdata);
 	if (!plug)
 		return -ENOMEM;
 	plug->waiting = 1;
-	note_sent(plug, ask_for_id(vm, plug->id, on_id_looked_up, plug));
-	note_sent(plug, us_qemu_slot_find(vm, plug->bus, on_slot, plug));
+	note_sent(plug, ask_for_id(vmm, plug->id, on_id_looked_up, plug));
+	note_sent(plug, us_qemu_slot_find(vmm, plug->bus, on_slot, plug));
 	if (--plug->waiting > 0)
 		return 0;
 	r = plug->r;
@@ -316,18 +318,18 @@ int us_vmm_plug(struct us_vm *vm, const struct us_plug *wanted, us_vmm_done_fn d
 /* ---- Unplug and the rest ---- */
 
 struct unplug {
-	struct us_request *request;
-	struct us_vm *vm;
+	struct us_qemu_request *request;
+	struct us_vmm *vmm;
 	bool is_early; /* the device was still to be made: now it will not be */
 	char device[];
 };
 
 /* A plug that has only asked where it could be. Its device would come after its unplug. */
-static bool call_off_plug(struct us_vm *vm, const char *id)
+static bool call_off_plug(struct us_vmm *vmm, const char *id)
 {
 	struct plug *plug;
 
-	us_list_for_each (plug, &vm->plugs, link)
+	us_list_for_each (plug, &vmm->plugs, link)
 		if (!plug->adding && strcmp(plug->id, id) == 0) {
 			note_trouble(plug, US_REFUSED, "it was called off before it was plugged");
 			return true;
@@ -350,43 +352,43 @@ static bool is_pending(const struct us_qmp_answer *answer)
 static void on_device_del(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct unplug *unplug = userdata;
-	struct us_vm *vm = unplug->vm;
-	struct primary *primary = find_primary(vm, unplug->device);
+	struct us_vmm *vmm = unplug->vmm;
+	struct primary *primary = find_primary(vmm, unplug->device);
 	bool is_coming = primary && primary->going;
 	bool is_taken = answer->r == 0 || is_pending(answer);
 
 	if (primary && is_taken)
 		primary->going = true;
-	us_qemu_ref(vm);
+	us_qemu_ref(vmm);
 	if (is_taken || answer->not_found)
 		us_qemu_request_finish(unplug->request, 0, NULL);
 	else
 		us_qemu_request_finish(unplug->request, answer->r, answer->why);
-	if (answer->not_found && !is_coming && !unplug->is_early && !vm->freed)
-		us_qemu_primary_deleted(vm, unplug->device);
+	if (answer->not_found && !is_coming && !unplug->is_early && !vmm->freed)
+		us_qemu_primary_deleted(vmm, unplug->device);
 	free(unplug);
-	us_qemu_unref(vm);
+	us_qemu_unref(vmm);
 }
 
-int us_vmm_unplug(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata)
+int us_vmm_unplug(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void *userdata)
 {
 	struct unplug *unplug;
-	int r = us_qemu_request_check(vm, id);
+	int r = us_qemu_request_check(vmm, id);
 
 	/* It may have a back end from before we were started. */
 	if (r == 0)
-		r = note_primary(vm, id);
+		r = note_primary(vmm, id);
 	if (r < 0)
 		return r;
 	unplug = malloc(sizeof(*unplug) + strlen(id) + 1);
 	if (!unplug)
 		return -ENOMEM;
-	unplug->vm = vm;
-	unplug->is_early = call_off_plug(vm, id);
+	unplug->vmm = vmm;
+	unplug->is_early = call_off_plug(vmm, id);
 	strcpy(unplug->device, id);
-	unplug->request = us_qemu_request_new(vm, done, userdata);
+	unplug->request = us_qemu_request_new(vmm, done, userdata);
 	r = unplug->request
-		    ? us_qmp_call(vm->qmp, on_device_del, unplug, "device_del", "{s:s}", "id", id)
+		    ? us_qmp_call(vmm->qmp, on_device_del, unplug, "device_del", "{s:s}", "id", id)
 		    : -ENOMEM;
 	if (r < 0) {
 		free(unplug->request);
@@ -398,26 +400,26 @@ int us_vmm_unplug(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *u
 static void on_device_looked_up(void *userdata, const struct us_qmp_answer *answer)
 {
 	us_qemu_request_finish(userdata, answer->r,
-			  answer->not_found ? "the VM has no such device" : answer->why);
+			       answer->not_found ? "the VM has no such device" : answer->why);
 }
 
-int us_vmm_has_device(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata)
+int us_vmm_has_device(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void *userdata)
 {
-	struct us_request *request;
-	int r = us_qemu_request_begin(vm, id, done, userdata, &request);
+	struct us_qemu_request *request;
+	int r = us_qemu_request_begin(vmm, id, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	return us_qemu_request_made(request, ask_for_id(vm, id, on_device_looked_up, request));
+	return us_qemu_request_made(request, ask_for_id(vmm, id, on_device_looked_up, request));
 }
 
-int us_vmm_reset(struct us_vm *vm, us_vmm_done_fn done, void *userdata)
+int us_vmm_reset(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata)
 {
-	struct us_request *request;
-	int r = us_qemu_request_begin(vm, NULL, done, userdata, &request);
+	struct us_qemu_request *request;
+	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	return us_qemu_request_made(
-		request, us_qmp_call(vm->qmp, us_qemu_request_answer, request, "system_reset", NULL));
+	return us_qemu_request_made(request, us_qmp_call(vmm->qmp, us_qemu_request_answer, request,
+							 "system_reset", NULL));
 }

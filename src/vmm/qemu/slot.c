@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "vmm/qemu/decode.h"
-#include "vmm/qemu/vm.h"
+#include "vmm/qemu/qemu-private.h"
 
 enum {
 	/* A slot handed out is not handed out again until it was used, or for so long. */
@@ -38,7 +38,7 @@ struct port {
 
 /* One search: first the ports' names, then for each whether it is free. */
 struct survey {
-	struct us_vm *vm;
+	struct us_vmm *vmm;
 	char *wanted; /* a bus by name, or NULL for any */
 	us_qemu_slot_fn found;
 	void *userdata;
@@ -64,13 +64,13 @@ static void free_claim(struct claim *claim)
 	free(claim);
 }
 
-static bool is_claimed(struct us_vm *vm, const char *bus)
+static bool is_claimed(struct us_vmm *vmm, const char *bus)
 {
 	uint64_t now = us_now_usec();
 	struct claim *claim;
 	bool found = false;
 
-	us_list_for_each (claim, &vm->claims, link) {
+	us_list_for_each (claim, &vmm->claims, link) {
 		if (claim->until_usec <= now)
 			free_claim(claim);
 		else
@@ -79,33 +79,33 @@ static bool is_claimed(struct us_vm *vm, const char *bus)
 	return found;
 }
 
-static int claim_bus(struct us_vm *vm, const char *bus)
+static int claim_bus(struct us_vmm *vmm, const char *bus)
 {
 	struct claim *claim;
 
-	us_qemu_slot_unclaim(vm, bus);
+	us_qemu_slot_unclaim(vmm, bus);
 	claim = malloc(sizeof(*claim) + strlen(bus) + 1);
 	if (!claim)
 		return -ENOMEM;
 	claim->until_usec = us_now_usec() + CLAIM_USEC;
 	strcpy(claim->bus, bus);
-	us_list_append(&vm->claims, &claim->link);
+	us_list_append(&vmm->claims, &claim->link);
 	return 0;
 }
 
-void us_qemu_slot_unclaim(struct us_vm *vm, const char *bus)
+void us_qemu_slot_unclaim(struct us_vmm *vmm, const char *bus)
 {
 	struct claim *claim;
 
-	us_list_for_each (claim, &vm->claims, link)
+	us_list_for_each (claim, &vmm->claims, link)
 		if (strcmp(claim->bus, bus) == 0)
 			free_claim(claim);
 }
 
-void us_qemu_slot_free_all(struct us_vm *vm)
+void us_qemu_slot_free_all(struct us_vmm *vmm)
 {
-	while (!us_list_is_empty(&vm->claims))
-		free_claim(us_list_entry(vm->claims.next, struct claim, link));
+	while (!us_list_is_empty(&vmm->claims))
+		free_claim(us_list_entry(vmm->claims.next, struct claim, link));
 }
 
 /* ---- The end of a survey ---- */
@@ -151,9 +151,9 @@ static int choose_any(struct survey *survey, struct us_qemu_slot *ret_slot)
 
 	us_list_for_each (port, &survey->ports, link)
 		if (port->bus && port->is_hot_pluggable && !port->is_taken &&
-		    !is_claimed(survey->vm, port->bus)) {
+		    !is_claimed(survey->vmm, port->bus)) {
 			*ret_slot = (struct us_qemu_slot){ .bus = port->bus, .is_port = true };
-			return claim_bus(survey->vm, port->bus);
+			return claim_bus(survey->vmm, port->bus);
 		}
 	if (survey->has_root_bus && survey->has_free_slot) {
 		*ret_slot = (struct us_qemu_slot){ .bus = ROOT_BUS };
@@ -167,20 +167,20 @@ static int choose_any(struct survey *survey, struct us_qemu_slot *ret_slot)
 
 static void answered(struct survey *survey)
 {
-	struct us_vm *vm = survey->vm;
+	struct us_vmm *vmm = survey->vmm;
 	struct us_qemu_slot slot = { 0 };
 	int r = survey->r;
 
 	if (--survey->waiting > 0)
 		return;
-	us_qemu_ref(vm);
+	us_qemu_ref(vmm);
 	if (r == 0)
 		r = survey->wanted ? choose_wanted(survey, &slot) : choose_any(survey, &slot);
 	if (r < 0 && !survey->reason.text[0])
 		us_refuse(&survey->reason, "%s", us_strerror(r));
 	survey->found(survey->userdata, r, r ? survey->reason.text : NULL, r ? NULL : &slot);
 	free_survey(survey);
-	us_qemu_unref(vm);
+	us_qemu_unref(vmm);
 }
 
 /* ---- Questions ---- */
@@ -188,8 +188,8 @@ static void answered(struct survey *survey)
 static void ask(struct survey *survey, us_qmp_answer_fn answer, void *userdata, const char *command,
 		const char *path, const char *property)
 {
-	int r = us_qmp_call(survey->vm->qmp, answer, userdata, command, "{s:s, s:s*}", "path", path,
-			    "property", property);
+	int r = us_qmp_call(survey->vmm->qmp, answer, userdata, command, "{s:s, s:s*}", "path",
+			    path, "property", property);
 
 	if (r < 0)
 		survey->r = r;
@@ -337,18 +337,18 @@ static void ask_root_bus(struct survey *survey)
 {
 	for (size_t i = 0; i < US_ARRAY_LENGTH(root_buses); i++)
 		ask(survey, on_root_handler, survey, "qom-get", root_buses[i], "hotplug-handler");
-	if (us_qmp_call(survey->vm->qmp, on_pci, survey, "query-pci", NULL) == 0)
+	if (us_qmp_call(survey->vmm->qmp, on_pci, survey, "query-pci", NULL) == 0)
 		survey->waiting++;
 }
 
-int us_qemu_slot_find(struct us_vm *vm, const char *bus, us_qemu_slot_fn found, void *userdata)
+int us_qemu_slot_find(struct us_vmm *vmm, const char *bus, us_qemu_slot_fn found, void *userdata)
 {
 	struct survey *survey = calloc(1, sizeof(*survey));
 	int r;
 
 	if (!survey)
 		return -ENOMEM;
-	survey->vm = vm;
+	survey->vmm = vmm;
 	survey->found = found;
 	survey->userdata = userdata;
 	us_list_init(&survey->ports);
@@ -371,17 +371,17 @@ static void on_found(void *userdata, int r, const char *why, const struct us_qem
 	us_qemu_request_finish(userdata, r, r ? why : slot->bus);
 }
 
-void us_vmm_return_slot(struct us_vm *vm, const char *bus)
+void us_vmm_return_slot(struct us_vmm *vmm, const char *bus)
 {
-	us_qemu_slot_unclaim(vm, bus);
+	us_qemu_slot_unclaim(vmm, bus);
 }
 
-int us_vmm_find_slot(struct us_vm *vm, us_vmm_done_fn done, void *userdata)
+int us_vmm_find_slot(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata)
 {
-	struct us_request *request;
-	int r = us_qemu_request_begin(vm, NULL, done, userdata, &request);
+	struct us_qemu_request *request;
+	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	return us_qemu_request_made(request, us_qemu_slot_find(vm, NULL, on_found, request));
+	return us_qemu_request_made(request, us_qemu_slot_find(vmm, NULL, on_found, request));
 }

@@ -12,7 +12,7 @@
 
 #include "vmm/qemu/decode.h"
 #include "vmm/qemu/registers/registers.h"
-#include "vmm/qemu/vm.h"
+#include "vmm/qemu/qemu-private.h"
 
 enum {
 	/* Any change is known within 2 s. Each VM has one of these turns: few wake-ups for many
@@ -27,11 +27,11 @@ enum {
 
 struct standby {
 	struct us_list link;
-	struct us_vm *vm;
-	struct us_qmp_poll poll;       /* either it is asked, */
+	struct us_vmm *vmm;
+	struct us_qmp_poll poll;	    /* either it is asked, */
 	struct us_qemu_registers registers; /* or these are read */
-	bool heard;		       /* these: QEMU told that this driver negotiated STANDBY, */
-	bool settled;		       /* and its features were final since */
+	bool heard;   /* these: QEMU told that this driver negotiated STANDBY, */
+	bool settled; /* and its features were final since */
 	enum us_guest guest;
 	bool driver_ok;
 	bool told;		  /* the handler knows `guest` and `driver_ok` */
@@ -40,11 +40,11 @@ struct standby {
 	char device[];
 };
 
-static struct standby *find_standby(struct us_vm *vm, const char *device)
+static struct standby *find_standby(struct us_vmm *vmm, const char *device)
 {
 	struct standby *standby;
 
-	us_list_for_each (standby, &vm->standbys, link)
+	us_list_for_each (standby, &vmm->standbys, link)
 		if (strcmp(standby->device, device) == 0)
 			return standby;
 	return NULL;
@@ -60,26 +60,26 @@ static void set_guest(struct standby *standby, enum us_guest guest, bool driver_
 	standby->told = true;
 	standby->guest = guest;
 	standby->driver_ok = driver_ok;
-	us_qemu_emit(standby->vm, (struct us_vmm_event){
-					.type = US_VMM_GUEST,
-					.guest = guest,
-					.driver_ok = driver_ok,
-					.device = standby->device,
-				});
+	us_qemu_emit(standby->vmm, (struct us_vmm_event){
+					   .type = US_VMM_GUEST,
+					   .guest = guest,
+					   .driver_ok = driver_ok,
+					   .device = standby->device,
+				   });
 }
 
 static void on_virtio_changed(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct standby *standby = userdata;
 	struct us_virtio_status status = { .guest = US_GUEST_NONE };
-	struct us_vm *vm = standby->vm;
+	struct us_vmm *vmm = standby->vmm;
 
 	/* Refused: the device is gone, and with it its driver. */
 	if (answer->r == 0)
 		us_qemu_decode_virtio_status(answer->value, &status);
-	us_qemu_ref(vm);
+	us_qemu_ref(vmm);
 	set_guest(standby, status.guest, status.driver_ok);
-	us_qemu_unref(vm);
+	us_qemu_unref(vmm);
 }
 
 /*
@@ -91,7 +91,7 @@ static void on_registers_changed(void *userdata, const struct us_virtio_register
 	static const struct us_virtio_registers nowhere;
 	struct standby *standby = userdata;
 	struct us_virtio_status status;
-	struct us_vm *vm = standby->vm;
+	struct us_vmm *vmm = standby->vmm;
 	bool is_final;
 
 	if (!registers)
@@ -104,15 +104,15 @@ static void on_registers_changed(void *userdata, const struct us_virtio_register
 	if (!us_qemu_decode_shows_standby(registers) && !standby->heard && !standby->told)
 		return;
 	us_qemu_decode_driver(registers, standby->heard, &status);
-	us_qemu_ref(vm);
+	us_qemu_ref(vmm);
 	set_guest(standby, status.guest, status.driver_ok);
-	us_qemu_unref(vm);
+	us_qemu_unref(vmm);
 }
 
 static void ask(struct standby *standby)
 {
-	if (standby->vm->may_ask_status)
-		us_qmp_poll_ask(standby->vm->qmp, &standby->poll);
+	if (standby->vmm->may_ask_status)
+		us_qmp_poll_ask(standby->vmm->qmp, &standby->poll);
 	else
 		us_qemu_registers_ask(&standby->registers);
 }
@@ -125,43 +125,43 @@ static void forget(struct standby *standby)
 	us_qemu_registers_forget(&standby->registers);
 }
 
-bool us_qemu_standby_has_negotiated(struct us_vm *vm, const char *device)
+bool us_qemu_standby_has_negotiated(struct us_vmm *vmm, const char *device)
 {
-	const struct standby *standby = find_standby(vm, device);
+	const struct standby *standby = find_standby(vmm, device);
 
 	return standby && standby->heard;
 }
 
-int us_vmm_track_guest(struct us_vm *vm, const char *device)
+int us_vmm_track_guest(struct us_vmm *vmm, const char *device)
 {
 	char path[US_DEVICE_NAME_MAX + 64];
 	struct standby *standby;
-	int r = us_qemu_request_check(vm, device);
+	int r = us_qemu_request_check(vmm, device);
 
 	if (r < 0 && r != -ENOTCONN)
 		return r;
-	if (find_standby(vm, device))
+	if (find_standby(vmm, device))
 		return 0;
 	standby = calloc(1, sizeof(*standby) + strlen(device) + 1);
 	if (!standby)
 		return -ENOMEM;
-	standby->vm = vm;
+	standby->vmm = vmm;
 	strcpy(standby->device, device);
 	snprintf(path, sizeof(path), "/machine/peripheral/%s/virtio-backend", device);
-	r = us_qmp_poll_init(&standby->poll, --vm->last_poll_id, on_virtio_changed, standby,
+	r = us_qmp_poll_init(&standby->poll, --vmm->last_poll_id, on_virtio_changed, standby,
 			     "x-query-virtio-status", "{s:s}", "path", path);
 	if (r == 0)
-		r = us_qemu_registers_init(&standby->registers, vm, standby->device,
-				      on_registers_changed, standby);
+		r = us_qemu_registers_init(&standby->registers, vmm, standby->device,
+					   on_registers_changed, standby);
 	if (r < 0) {
 		us_qmp_poll_deinit(&standby->poll);
 		free(standby);
 		return r;
 	}
-	us_list_append(&vm->standbys, &standby->link);
-	if (vm->adopted) {
+	us_list_append(&vmm->standbys, &standby->link);
+	if (vmm->adopted) {
 		ask(standby);
-		us_qemu_schedule(vm);
+		us_qemu_schedule(vmm);
 	}
 	return 0;
 }
@@ -174,58 +174,58 @@ static void free_standby(struct standby *standby)
 	free(standby);
 }
 
-void us_vmm_untrack_guest(struct us_vm *vm, const char *device)
+void us_vmm_untrack_guest(struct us_vmm *vmm, const char *device)
 {
-	struct standby *standby = find_standby(vm, device);
+	struct standby *standby = find_standby(vmm, device);
 
 	if (standby)
 		free_standby(standby);
 }
 
-void us_qemu_standby_free_all(struct us_vm *vm)
+void us_qemu_standby_free_all(struct us_vmm *vmm)
 {
-	while (!us_list_is_empty(&vm->standbys))
-		free_standby(us_list_entry(vm->standbys.next, struct standby, link));
+	while (!us_list_is_empty(&vmm->standbys))
+		free_standby(us_list_entry(vmm->standbys.next, struct standby, link));
 }
 
-void us_qemu_standby_recheck(struct us_vm *vm)
+void us_qemu_standby_recheck(struct us_vmm *vmm)
 {
 	struct standby *standby;
 
-	if (!vm->adopted)
+	if (!vmm->adopted)
 		return;
-	us_list_for_each (standby, &vm->standbys, link)
+	us_list_for_each (standby, &vmm->standbys, link)
 		ask(standby);
 }
 
-void us_qemu_standby_forget(struct us_vm *vm)
+void us_qemu_standby_forget(struct us_vmm *vmm)
 {
 	struct standby *standby;
 
-	us_list_for_each (standby, &vm->standbys, link) {
+	us_list_for_each (standby, &vmm->standbys, link) {
 		standby->told = false;
 		forget(standby);
 	}
 }
 
-static struct standby *find_reset(struct us_vm *vm)
+static struct standby *find_reset(struct us_vmm *vmm)
 {
 	struct standby *standby;
 
-	us_list_for_each (standby, &vm->standbys, link)
+	us_list_for_each (standby, &vmm->standbys, link)
 		if (standby->reset)
 			return standby;
 	return NULL;
 }
 
-void us_qemu_standby_reset(struct us_vm *vm)
+void us_qemu_standby_reset(struct us_vmm *vmm)
 {
 	struct standby *standby;
 
-	us_list_for_each (standby, &vm->standbys, link)
+	us_list_for_each (standby, &vmm->standbys, link)
 		standby->reset = true;
 	/* The handler may take any of them away: look from the start each time. */
-	while (!vm->freed && (standby = find_reset(vm))) {
+	while (!vmm->freed && (standby = find_reset(vmm))) {
 		standby->reset = false;
 		standby->near_until_usec = 0;
 		forget(standby);
@@ -233,9 +233,9 @@ void us_qemu_standby_reset(struct us_vm *vm)
 	}
 }
 
-void us_qemu_standby_negotiated(struct us_vm *vm, const char *device)
+void us_qemu_standby_negotiated(struct us_vmm *vmm, const char *device)
 {
-	struct standby *standby = find_standby(vm, device);
+	struct standby *standby = find_standby(vmm, device);
 
 	if (!standby)
 		return;
@@ -243,7 +243,7 @@ void us_qemu_standby_negotiated(struct us_vm *vm, const char *device)
 	standby->heard = true;
 	standby->settled = false;
 	ask(standby);
-	us_qemu_schedule(vm);
+	us_qemu_schedule(vmm);
 }
 
 /*
@@ -251,26 +251,26 @@ void us_qemu_standby_negotiated(struct us_vm *vm, const char *device)
  * together, and sd-event, which asks epoll anew after each, would be handed all the others again
  * each time: measured with 500 VMs, 75 us of CPU an exchange; with these turns, 17 us.
  */
-static uint64_t next_turn(const struct us_vm *vm, uint64_t now_usec)
+static uint64_t next_turn(const struct us_vmm *vmm, uint64_t now_usec)
 {
 	uint64_t hash = 5381;
 
-	for (const char *c = vm->path; *c; c++)
+	for (const char *c = vmm->path; *c; c++)
 		hash = hash * 33 + (unsigned char)*c;
 	hash = (hash * UINT64_C(0x9e3779b97f4a7c15) >> 32) % LOOK_TURNS * LOOK_TURN_USEC;
 	return now_usec + LOOK_USEC - (now_usec + hash) % LOOK_USEC;
 }
 
-uint64_t us_qemu_standby_next_recheck(struct us_vm *vm)
+uint64_t us_qemu_standby_next_recheck(struct us_vmm *vmm)
 {
 	uint64_t now = us_now_usec();
 	struct standby *standby;
 
 	/* A stopped guest changes nothing. */
-	if (!vm->running || us_list_is_empty(&vm->standbys))
+	if (!vmm->running || us_list_is_empty(&vmm->standbys))
 		return UINT64_MAX;
-	us_list_for_each (standby, &vm->standbys, link)
+	us_list_for_each (standby, &vmm->standbys, link)
 		if (standby->near_until_usec > now)
 			return now + NEAR_LOOK_USEC;
-	return next_turn(vm, now);
+	return next_turn(vmm, now);
 }

@@ -6,29 +6,30 @@
 #include <string.h>
 
 #include "vmm/qemu/decode.h"
-#include "vmm/qemu/vm.h"
+#include "vmm/qemu/qemu-private.h"
 
 /* ---- State ---- */
 
 static void on_looked(void *userdata, const struct us_qmp_answer *answer)
 {
-	struct us_vm *vm = userdata;
+	struct us_vmm *vmm = userdata;
 
-	if (answer->r || !vm->adopted)
+	if (answer->r || !vmm->adopted)
 		return;
-	us_qemu_ref(vm);
-	us_qemu_transfer_observe(vm, us_qemu_decode_transfer(json_object_get(answer->value, "status")));
-	us_qemu_unref(vm);
+	us_qemu_ref(vmm);
+	us_qemu_transfer_observe(vmm,
+				 us_qemu_decode_transfer(json_object_get(answer->value, "status")));
+	us_qemu_unref(vmm);
 }
 
-void us_qemu_transfer_recheck(struct us_vm *vm)
+void us_qemu_transfer_recheck(struct us_vmm *vmm)
 {
-	if (vm->adopted)
-		us_qmp_call(vm->qmp, on_looked, vm, "query-migrate", NULL);
+	if (vmm->adopted)
+		us_qmp_call(vmm->qmp, on_looked, vmm, "query-migrate", NULL);
 }
 
 struct query {
-	struct us_vm *vm;
+	struct us_vmm *vmm;
 	us_vmm_progress_fn done;
 	void *userdata;
 };
@@ -36,29 +37,29 @@ struct query {
 static void on_progress(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct query *query = userdata;
-	struct us_vm *vm = query->vm;
+	struct us_vmm *vmm = query->vmm;
 	struct us_transfer_progress progress;
 
 	us_qemu_decode_progress(answer->value, &progress);
-	us_qemu_ref(vm);
-	if (!vm->freed)
+	us_qemu_ref(vmm);
+	if (!vmm->freed)
 		query->done(query->userdata, answer->r, answer->why, answer->r ? NULL : &progress);
 	free(query);
-	us_qemu_unref(vm);
+	us_qemu_unref(vmm);
 }
 
-int us_vmm_query_transfer(struct us_vm *vm, us_vmm_progress_fn done, void *userdata)
+int us_vmm_query_transfer(struct us_vmm *vmm, us_vmm_progress_fn done, void *userdata)
 {
 	struct query *query;
 	int r;
 
-	if (!vm->adopted)
+	if (!vmm->adopted)
 		return -ENOTCONN;
 	query = malloc(sizeof(*query));
 	if (!query)
 		return -ENOMEM;
-	*query = (struct query){ vm, done, userdata };
-	r = us_qmp_call(vm->qmp, on_progress, query, "query-migrate", NULL);
+	*query = (struct query){ vmm, done, userdata };
+	r = us_qmp_call(vmm->qmp, on_progress, query, "query-migrate", NULL);
 	if (r < 0)
 		free(query);
 	return r;
@@ -67,8 +68,8 @@ int us_vmm_query_transfer(struct us_vm *vm, us_vmm_progress_fn done, void *userd
 /* ---- Settings: learn what this QEMU knows, then set ---- */
 
 struct configuration {
-	struct us_vm *vm;
-	struct us_request *request;
+	struct us_vmm *vmm;
+	struct us_qemu_request *request;
 	us_vmm_settings_fn before;
 	json_t *settings, *known_capabilities;
 	json_t *parameters; /* to be set last; NULL if there are none */
@@ -97,12 +98,12 @@ static void on_capabilities_set(void *userdata, const struct us_qmp_answer *answ
 		finish_configuration(configuration, answer->r, answer->why);
 		return;
 	}
-	configuration->vm->transfer_events = true;
+	configuration->vmm->transfer_events = true;
 	if (json_object_size(configuration->parameters) == 0) {
 		finish_configuration(configuration, 0, NULL);
 		return;
 	}
-	r = us_qmp_call(configuration->vm->qmp, on_parameters_set, configuration,
+	r = us_qmp_call(configuration->vmm->qmp, on_parameters_set, configuration,
 			"migrate-set-parameters", "O", configuration->parameters);
 	if (r < 0)
 		finish_configuration(configuration, r, us_strerror(r));
@@ -112,14 +113,14 @@ static void on_capabilities_set(void *userdata, const struct us_qmp_answer *answ
 static int tell_before(struct configuration *configuration, const json_t *known_parameters,
 		       const json_t *capabilities)
 {
-	struct us_request *request = configuration->request;
+	struct us_qemu_request *request = configuration->request;
 	US_CLEANUP(json_decrefp)
 	json_t *before = us_qemu_decode_before(configuration->known_capabilities, known_parameters,
-					  capabilities, configuration->parameters);
+					       capabilities, configuration->parameters);
 
 	if (!before)
 		return -ENOMEM;
-	if (!configuration->vm->freed && configuration->before)
+	if (!configuration->vmm->freed && configuration->before)
 		configuration->before(
 			request->userdata, before,
 			us_qemu_decode_is_encrypted(known_parameters, configuration->parameters));
@@ -138,13 +139,14 @@ static void on_parameters_known(void *userdata, const struct us_qmp_answer *answ
 		return;
 	}
 	r = us_qemu_decode_settings(configuration->settings, configuration->known_capabilities,
-			       answer->value, &capabilities, &configuration->parameters, &reason);
+				    answer->value, &capabilities, &configuration->parameters,
+				    &reason);
 	if (r == 0)
 		r = tell_before(configuration, answer->value, capabilities);
 	if (r != 0)
 		json_decref(capabilities);
 	else
-		r = us_qmp_call(configuration->vm->qmp, on_capabilities_set, configuration,
+		r = us_qmp_call(configuration->vmm->qmp, on_capabilities_set, configuration,
 				"migrate-set-capabilities", "{s:o}", "capabilities", capabilities);
 	if (r)
 		finish_configuration(configuration, r,
@@ -161,30 +163,30 @@ static void on_capabilities_known(void *userdata, const struct us_qmp_answer *an
 		return;
 	}
 	configuration->known_capabilities = json_incref((json_t *)answer->value);
-	r = us_qmp_call(configuration->vm->qmp, on_parameters_known, configuration,
+	r = us_qmp_call(configuration->vmm->qmp, on_parameters_known, configuration,
 			"query-migrate-parameters", NULL);
 	if (r < 0)
 		finish_configuration(configuration, r, us_strerror(r));
 }
 
-int us_vmm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vmm_settings_fn before,
-			     us_vmm_done_fn done, void *userdata)
+int us_vmm_configure_transfer(struct us_vmm *vmm, const json_t *settings, us_vmm_settings_fn before,
+			      us_vmm_done_fn done, void *userdata)
 {
 	struct configuration *configuration;
 	int r;
 
-	if (!vm->adopted)
+	if (!vmm->adopted)
 		return -ENOTCONN;
 	configuration = calloc(1, sizeof(*configuration));
 	if (!configuration)
 		return -ENOMEM;
-	configuration->vm = vm;
+	configuration->vmm = vmm;
 	configuration->before = before;
-	configuration->request = us_qemu_request_new(vm, done, userdata);
+	configuration->request = us_qemu_request_new(vmm, done, userdata);
 	configuration->settings = settings ? json_deep_copy(settings) : json_object();
 	r = configuration->request && configuration->settings ? 0 : -ENOMEM;
 	if (r == 0)
-		r = us_qmp_call(vm->qmp, on_capabilities_known, configuration,
+		r = us_qmp_call(vmm->qmp, on_capabilities_known, configuration,
 				"query-migrate-capabilities", NULL);
 	if (r < 0) {
 		json_decref(configuration->settings);
@@ -196,7 +198,7 @@ int us_vmm_configure_transfer(struct us_vm *vm, const json_t *settings, us_vmm_s
 
 /* Both commands at once: the one does not depend on the other. The last answer is told. */
 struct restoring {
-	struct us_request *request;
+	struct us_qemu_request *request;
 	unsigned unanswered;
 	struct us_reason reason; /* the first refusal's, if there was one */
 	int r;
@@ -227,20 +229,20 @@ static json_t *capability_list(const json_t *capabilities)
 	return list;
 }
 
-static int send_restore(struct us_vm *vm, const json_t *before, struct restoring *restoring)
+static int send_restore(struct us_vmm *vmm, const json_t *before, struct restoring *restoring)
 {
 	json_t *capabilities = json_object_get(before, "capabilities");
 	json_t *parameters = json_object_get(before, "parameters");
 	int r = 0;
 
 	if (json_object_size(capabilities) > 0)
-		r = us_qmp_call(vm->qmp, on_restored, restoring, "migrate-set-capabilities",
+		r = us_qmp_call(vmm->qmp, on_restored, restoring, "migrate-set-capabilities",
 				"{s:o}", "capabilities", capability_list(capabilities));
 	if (r < 0)
 		return r;
 	restoring->unanswered = json_object_size(capabilities) > 0;
 	if (json_object_size(parameters) > 0)
-		r = us_qmp_call(vm->qmp, on_restored, restoring, "migrate-set-parameters", "O",
+		r = us_qmp_call(vmm->qmp, on_restored, restoring, "migrate-set-parameters", "O",
 				parameters);
 	if (r == 0)
 		restoring->unanswered += json_object_size(parameters) > 0;
@@ -249,17 +251,17 @@ static int send_restore(struct us_vm *vm, const json_t *before, struct restoring
 	return restoring->unanswered > 0 ? 0 : r;
 }
 
-int us_vmm_restore_transfer(struct us_vm *vm, const json_t *before, us_vmm_done_fn done,
-			   void *userdata)
+int us_vmm_restore_transfer(struct us_vmm *vmm, const json_t *before, us_vmm_done_fn done,
+			    void *userdata)
 {
 	struct restoring *restoring;
-	int r = vm->adopted ? 0 : -ENOTCONN;
+	int r = vmm->adopted ? 0 : -ENOTCONN;
 
 	restoring = r == 0 ? calloc(1, sizeof(*restoring)) : NULL;
 	if (!restoring)
 		return r < 0 ? r : -ENOMEM;
-	restoring->request = us_qemu_request_new(vm, done, userdata);
-	r = restoring->request ? send_restore(vm, before, restoring) : -ENOMEM;
+	restoring->request = us_qemu_request_new(vmm, done, userdata);
+	r = restoring->request ? send_restore(vmm, before, restoring) : -ENOMEM;
 	if (r < 0 || restoring->unanswered == 0) {
 		free(restoring->request);
 		free(restoring);
@@ -269,24 +271,24 @@ int us_vmm_restore_transfer(struct us_vm *vm, const json_t *before, us_vmm_done_
 
 /* ---- The source starts and cancels ---- */
 
-int us_vmm_start_transfer(struct us_vm *vm, const char *uri, us_vmm_done_fn done, void *userdata)
+int us_vmm_start_transfer(struct us_vmm *vmm, const char *uri, us_vmm_done_fn done, void *userdata)
 {
-	struct us_request *request;
-	int r = us_qemu_request_begin(vm, NULL, done, userdata, &request);
+	struct us_qemu_request *request;
+	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	return us_qemu_request_made(request, us_qmp_call(vm->qmp, us_qemu_request_answer, request, "migrate",
-						    "{s:s}", "uri", uri));
+	return us_qemu_request_made(request, us_qmp_call(vmm->qmp, us_qemu_request_answer, request,
+							 "migrate", "{s:s}", "uri", uri));
 }
 
-int us_vmm_cancel_transfer(struct us_vm *vm, us_vmm_done_fn done, void *userdata)
+int us_vmm_cancel_transfer(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata)
 {
-	struct us_request *request;
-	int r = us_qemu_request_begin(vm, NULL, done, userdata, &request);
+	struct us_qemu_request *request;
+	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	return us_qemu_request_made(
-		request, us_qmp_call(vm->qmp, us_qemu_request_answer, request, "migrate_cancel", NULL));
+	return us_qemu_request_made(request, us_qmp_call(vmm->qmp, us_qemu_request_answer, request,
+							 "migrate_cancel", NULL));
 }

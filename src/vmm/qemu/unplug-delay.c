@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/qemu/vm.h"
+#include "vmm/qemu/qemu-private.h"
 
 enum {
 	/* Linux's pciehp waits 5 s after the button; QEMU presses it a moment after it was told. */
@@ -16,7 +16,7 @@ enum {
 };
 
 struct question {
-	struct us_request *request;
+	struct us_qemu_request *request;
 	char bus[]; /* its path */
 };
 
@@ -45,14 +45,14 @@ static void on_handler(void *userdata, const struct us_qmp_answer *answer)
 
 static void on_bus(void *userdata, const struct us_qmp_answer *answer)
 {
-	struct us_request *request = userdata;
+	struct us_qemu_request *request = userdata;
 	const char *bus = json_string_value(answer->value);
 	struct question *question;
 	int r;
 
 	if (!bus || !strchr(bus, '/')) {
 		us_qemu_request_finish(request, answer->r ? answer->r : US_REFUSED,
-				  answer->r ? answer->why : "QEMU tells no bus of it");
+				       answer->r ? answer->why : "QEMU tells no bus of it");
 		return;
 	}
 	question = malloc(sizeof(*question) + strlen(bus) + 1);
@@ -62,7 +62,7 @@ static void on_bus(void *userdata, const struct us_qmp_answer *answer)
 	}
 	question->request = request;
 	strcpy(question->bus, bus);
-	r = us_qmp_call(request->vm->qmp, on_handler, question, "qom-get", "{s:s, s:s}", "path",
+	r = us_qmp_call(request->vmm->qmp, on_handler, question, "qom-get", "{s:s, s:s}", "path",
 			bus, "property", "hotplug-handler");
 	if (r == 0)
 		return;
@@ -70,16 +70,17 @@ static void on_bus(void *userdata, const struct us_qmp_answer *answer)
 	free(question);
 }
 
-int us_vmm_query_unplug_delay(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata)
+int us_vmm_query_unplug_delay(struct us_vmm *vmm, const char *id, us_vmm_done_fn done,
+			      void *userdata)
 {
-	struct us_request *request;
+	struct us_qemu_request *request;
 	char path[US_DEVICE_NAME_MAX + 32];
-	int r = us_qemu_request_begin(vm, id, done, userdata, &request);
+	int r = us_qemu_request_begin(vmm, id, done, userdata, &request);
 
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "/machine/peripheral/%s", id);
 	return us_qemu_request_made(request,
-			       us_qmp_call(vm->qmp, on_bus, request, "qom-get", "{s:s, s:s}",
-					   "path", path, "property", "parent_bus"));
+				    us_qmp_call(vmm->qmp, on_bus, request, "qom-get", "{s:s, s:s}",
+						"path", path, "property", "parent_bus"));
 }

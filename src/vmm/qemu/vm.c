@@ -16,7 +16,7 @@
 
 #include "util/stream.h"
 #include "vmm/qemu/decode.h"
-#include "vmm/qemu/vm.h"
+#include "vmm/qemu/qemu-private.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
@@ -34,74 +34,74 @@ enum {
 
 /* ---- Life ---- */
 
-void us_qemu_ref(struct us_vm *vm)
+void us_qemu_ref(struct us_vmm *vmm)
 {
-	vm->callbacks++;
+	vmm->callbacks++;
 }
 
-static void destroy(struct us_vm *vm)
+static void destroy(struct us_vmm *vmm)
 {
-	us_qemu_standby_free_all(vm);
-	us_qemu_primary_free_all(vm);
-	us_qemu_slot_free_all(vm);
-	us_timer_deinit(&vm->timer);
-	us_close(vm->pidfd);
-	free(vm->name);
-	free(vm->path);
-	free(vm);
+	us_qemu_standby_free_all(vmm);
+	us_qemu_primary_free_all(vmm);
+	us_qemu_slot_free_all(vmm);
+	us_timer_deinit(&vmm->timer);
+	us_close(vmm->pidfd);
+	free(vmm->name);
+	free(vmm->path);
+	free(vmm);
 }
 
-void us_qemu_unref(struct us_vm *vm)
+void us_qemu_unref(struct us_vmm *vmm)
 {
-	if (--vm->callbacks == 0 && vm->freed)
-		destroy(vm);
+	if (--vmm->callbacks == 0 && vmm->freed)
+		destroy(vmm);
 }
 
-void us_qemu_emit(struct us_vm *vm, struct us_vmm_event event)
+void us_qemu_emit(struct us_vmm *vmm, struct us_vmm_event event)
 {
-	event.state = vm->state;
-	event.transfer = vm->transfer;
-	if (!vm->freed)
-		vm->handler->event(vm->userdata, &event);
+	event.state = vmm->state;
+	event.transfer = vmm->transfer;
+	if (!vmm->freed)
+		vmm->handler->event(vmm->userdata, &event);
 }
 
-int us_qemu_request_check(const struct us_vm *vm, const char *id)
+int us_qemu_request_check(const struct us_vmm *vmm, const char *id)
 {
 	/* A path would lead to another object than the one that is named. */
 	if (id && (!*id || strlen(id) >= US_DEVICE_NAME_MAX || strchr(id, '/')))
 		return -EINVAL;
-	return vm->adopted ? 0 : -ENOTCONN;
+	return vmm->adopted ? 0 : -ENOTCONN;
 }
 
-struct us_request *us_qemu_request_new(struct us_vm *vm, us_vmm_done_fn done, void *userdata)
+struct us_qemu_request *us_qemu_request_new(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata)
 {
-	struct us_request *request = malloc(sizeof(*request));
+	struct us_qemu_request *request = malloc(sizeof(*request));
 
 	if (request)
-		*request = (struct us_request){ vm, done, userdata };
+		*request = (struct us_qemu_request){ vmm, done, userdata };
 	return request;
 }
 
-int us_qemu_request_begin(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata,
-		     struct us_request **ret_request)
+int us_qemu_request_begin(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void *userdata,
+			  struct us_qemu_request **ret_request)
 {
-	int r = us_qemu_request_check(vm, id);
+	int r = us_qemu_request_check(vmm, id);
 
 	if (r < 0)
 		return r;
-	*ret_request = us_qemu_request_new(vm, done, userdata);
+	*ret_request = us_qemu_request_new(vmm, done, userdata);
 	return *ret_request ? 0 : -ENOMEM;
 }
 
-void us_qemu_request_finish(struct us_request *request, int r, const char *why)
+void us_qemu_request_finish(struct us_qemu_request *request, int r, const char *why)
 {
-	struct us_vm *vm = request->vm;
+	struct us_vmm *vmm = request->vmm;
 
-	us_qemu_ref(vm);
-	if (!vm->freed && request->done)
+	us_qemu_ref(vmm);
+	if (!vmm->freed && request->done)
 		request->done(request->userdata, r, why);
 	free(request);
-	us_qemu_unref(vm);
+	us_qemu_unref(vmm);
 }
 
 void us_qemu_request_answer(void *userdata, const struct us_qmp_answer *answer)
@@ -109,7 +109,7 @@ void us_qemu_request_answer(void *userdata, const struct us_qmp_answer *answer)
 	us_qemu_request_finish(userdata, answer->r, answer->why);
 }
 
-int us_qemu_request_made(struct us_request *request, int r)
+int us_qemu_request_made(struct us_qemu_request *request, int r)
 {
 	if (r < 0)
 		free(request);
@@ -118,74 +118,74 @@ int us_qemu_request_made(struct us_request *request, int r)
 
 /* ---- Timer ---- */
 
-void us_qemu_schedule(struct us_vm *vm)
+void us_qemu_schedule(struct us_vmm *vmm)
 {
 	uint64_t next;
 
-	if (!vm->adopted)
+	if (!vmm->adopted)
 		return;
-	next = us_qemu_standby_next_recheck(vm);
-	if (!vm->transfer_events && vm->transfer == US_TRANSFER_ACTIVE && next == UINT64_MAX)
+	next = us_qemu_standby_next_recheck(vmm);
+	if (!vmm->transfer_events && vmm->transfer == US_TRANSFER_ACTIVE && next == UINT64_MAX)
 		next = us_now_usec() + TRANSFER_LOOK_USEC;
 	if (next == UINT64_MAX)
-		us_timer_stop(&vm->timer);
+		us_timer_stop(&vmm->timer);
 	else
-		us_timer_set(&vm->timer, next);
+		us_timer_set(&vmm->timer, next);
 }
 
 /* ---- Connection lost, or never had ---- */
 
-static void forget_connection(struct us_vm *vm)
+static void forget_connection(struct us_vmm *vmm)
 {
-	vm->adopted = vm->running = vm->transfer_untold = false;
-	vm->state = US_VM_UNKNOWN;
-	us_qemu_listener_close(vm);
-	us_qmp_free(US_STEAL(vm->qmp));
-	us_timer_stop(&vm->timer);
+	vmm->adopted = vmm->running = vmm->transfer_untold = false;
+	vmm->state = US_VM_UNKNOWN;
+	us_qemu_listener_close(vmm);
+	us_qmp_free(US_STEAL(vmm->qmp));
+	us_timer_stop(&vmm->timer);
 }
 
-static void refuse(struct us_vm *vm, const char *why, bool exited)
+static void refuse(struct us_vmm *vmm, const char *why, bool exited)
 {
 	struct us_reason reason;
 
-	us_refuse(&reason, "%s: %s", vm->path, why);
-	forget_connection(vm);
+	us_refuse(&reason, "%s: %s", vmm->path, why);
+	forget_connection(vmm);
 	if (exited)
-		vm->state = US_VM_GONE;
-	us_qemu_emit(vm, (struct us_vmm_event){
-			       .type = US_VMM_REFUSED,
-			       .exited = exited,
-			       .reason = reason.text,
-		       });
+		vmm->state = US_VM_GONE;
+	us_qemu_emit(vmm, (struct us_vmm_event){
+				  .type = US_VMM_REFUSED,
+				  .exited = exited,
+				  .reason = reason.text,
+			  });
 }
 
 /* Tells of a trouble that is a new one, and tries again. */
-static void lose(struct us_vm *vm, int error, const char *why, bool exited)
+static void lose(struct us_vmm *vmm, int error, const char *why, bool exited)
 {
-	bool is_new = vm->adopted || error != vm->lost_error;
+	bool is_new = vmm->adopted || error != vmm->lost_error;
 	struct us_reason reason;
 
-	us_refuse(&reason, "%s: %s", vm->path, why);
-	if (vm->adopted && us_now_usec() - vm->adopted_usec > GOOD_LIFE_USEC)
-		vm->backoff_usec = BACKOFF_USEC;
-	forget_connection(vm);
-	vm->lost_error = error;
+	us_refuse(&reason, "%s: %s", vmm->path, why);
+	if (vmm->adopted && us_now_usec() - vmm->adopted_usec > GOOD_LIFE_USEC)
+		vmm->backoff_usec = BACKOFF_USEC;
+	forget_connection(vmm);
+	vmm->lost_error = error;
 	if (exited)
-		vm->state = US_VM_GONE;
-	us_timer_set(&vm->timer, us_now_usec() + vm->backoff_usec);
-	vm->backoff_usec *= 2;
-	if (vm->backoff_usec > BACKOFF_MAX_USEC)
-		vm->backoff_usec = BACKOFF_MAX_USEC;
+		vmm->state = US_VM_GONE;
+	us_timer_set(&vmm->timer, us_now_usec() + vmm->backoff_usec);
+	vmm->backoff_usec *= 2;
+	if (vmm->backoff_usec > BACKOFF_MAX_USEC)
+		vmm->backoff_usec = BACKOFF_MAX_USEC;
 	if (is_new)
-		us_qemu_emit(vm, (struct us_vmm_event){
-				       .type = US_VMM_LOST,
-				       .exited = exited,
-				       .reason = reason.text,
-			       });
+		us_qemu_emit(vmm, (struct us_vmm_event){
+					  .type = US_VMM_LOST,
+					  .exited = exited,
+					  .reason = reason.text,
+				  });
 }
 
 /* A trouble of connecting: before the first adoption the operator has to act. */
-static void fail(struct us_vm *vm, int error)
+static void fail(struct us_vmm *vmm, int error)
 {
 	bool exited = error == -ENOENT || error == -ECONNREFUSED;
 	bool held = error == -ETIMEDOUT || error == -EAGAIN;
@@ -199,77 +199,77 @@ static void fail(struct us_vm *vm, int error)
 		why = "no greeting: the monitor socket is held by another client (give Understudy "
 		      "one of its own: -qmp unix:PATH,server=on,wait=off), or QEMU is stopped or "
 		      "still starting";
-	if (vm->was_adopted)
-		lose(vm, error, why, exited);
+	if (vmm->was_adopted)
+		lose(vmm, error, why, exited);
 	else
-		refuse(vm, why, exited);
+		refuse(vmm, why, exited);
 }
 
 /* ---- Adoption ---- */
 
-static void set_state(struct us_vm *vm, enum us_vm_state state)
+static void set_state(struct us_vmm *vmm, enum us_vm_state state)
 {
-	if (state == vm->state)
+	if (state == vmm->state)
 		return;
-	vm->state = state;
-	us_qemu_emit(vm, (struct us_vmm_event){ .type = US_VMM_STATE });
+	vmm->state = state;
+	us_qemu_emit(vmm, (struct us_vmm_event){ .type = US_VMM_STATE });
 }
 
-static void adopt(struct us_vm *vm, const json_t *status)
+static void adopt(struct us_vmm *vmm, const json_t *status)
 {
-	vm->adopted = vm->was_adopted = true;
-	vm->lost_error = 0;
-	vm->adopted_usec = us_now_usec();
-	vm->state = us_qemu_decode_run_state(status, vm->transfer);
-	vm->running = us_qemu_decode_running(status);
-	us_qemu_standby_forget(vm);
-	us_qemu_primary_forget(vm);
-	us_qemu_emit(vm, (struct us_vmm_event){ .type = US_VMM_ADOPTED });
-	if (!vm->freed && vm->adopted) {
-		us_qemu_standby_recheck(vm);
-		us_qemu_schedule(vm);
+	vmm->adopted = vmm->was_adopted = true;
+	vmm->lost_error = 0;
+	vmm->adopted_usec = us_now_usec();
+	vmm->state = us_qemu_decode_run_state(status, vmm->transfer);
+	vmm->running = us_qemu_decode_running(status);
+	us_qemu_standby_forget(vmm);
+	us_qemu_primary_forget(vmm);
+	us_qemu_emit(vmm, (struct us_vmm_event){ .type = US_VMM_ADOPTED });
+	if (!vmm->freed && vmm->adopted) {
+		us_qemu_standby_recheck(vmm);
+		us_qemu_schedule(vmm);
 	}
 }
 
-static void on_adoption_failed(struct us_vm *vm, const struct us_qmp_answer *answer)
+static void on_adoption_failed(struct us_vmm *vmm, const struct us_qmp_answer *answer)
 {
 	/* -ECONNRESET: the connection's end tells. */
 	if (answer->r != -ECONNRESET)
-		lose(vm, -EPROTO, answer->why, false);
+		lose(vmm, -EPROTO, answer->why, false);
 }
 
 static void on_events_set(void *userdata, const struct us_qmp_answer *answer)
 {
-	struct us_vm *vm = userdata;
+	struct us_vmm *vmm = userdata;
 
 	/* QEMU refuses while a migration runs. */
-	vm->transfer_events = answer->r == 0;
+	vmm->transfer_events = answer->r == 0;
 }
 
 static void on_first_transfer(void *userdata, const struct us_qmp_answer *answer)
 {
-	struct us_vm *vm = userdata;
+	struct us_vmm *vmm = userdata;
 
-	vm->transfer = us_qemu_decode_transfer(json_object_get(answer->value, "status"));
+	vmm->transfer = us_qemu_decode_transfer(json_object_get(answer->value, "status"));
 }
 
 static void on_first_status(void *userdata, const struct us_qmp_answer *answer)
 {
-	struct us_vm *vm = userdata;
+	struct us_vmm *vmm = userdata;
 
-	us_qemu_ref(vm);
-	if (vm->freed)
+	us_qemu_ref(vmm);
+	if (vmm->freed)
 		; /* nobody to tell */
 	else if (answer->r)
-		on_adoption_failed(vm, answer);
+		on_adoption_failed(vmm, answer);
 	else
-		adopt(vm, answer->value);
-	us_qemu_unref(vm);
+		adopt(vmm, answer->value);
+	us_qemu_unref(vmm);
 }
 
-static int set_events(struct us_vm *vm)
+static int set_events(struct us_vmm *vmm)
 {
-	return us_qmp_call(vm->qmp, on_events_set, vm, "migrate-set-capabilities",
+	return us_qmp_call(vmm->qmp, on_events_set, vmm, "migrate-set-capabilities",
 			   "{s:[{s:s, s:b}]}", "capabilities", "capability", "events", "state", 1);
 }
 
@@ -284,133 +284,134 @@ static bool is_older(const struct us_qmp_version *version, unsigned major, unsig
  * "backend-features" is not optional, and since "vhost: drop backend_features field" (May 2026)
  * qmp_x_query_virtio_status() in hw/virtio/virtio-qmp.c leaves it NULL.
  */
-static void choose_questions(struct us_vm *vm, const struct us_qmp_version *version)
+static void choose_questions(struct us_vmm *vmm, const struct us_qmp_version *version)
 {
-	vm->may_ask_status = is_older(version, 10, 1);
-	vm->may_ask_queues = is_older(version, 11, 2);
+	vmm->may_ask_status = is_older(version, 10, 1);
+	vmm->may_ask_queues = is_older(version, 11, 2);
 }
 
 static void on_ready(void *userdata, const struct us_qmp_version *version)
 {
-	struct us_vm *vm = userdata;
+	struct us_vmm *vmm = userdata;
 	struct us_reason reason;
 
-	us_qemu_ref(vm);
-	snprintf(vm->version, sizeof(vm->version), "%u.%u.%u", version->major, version->minor,
+	us_qemu_ref(vmm);
+	snprintf(vmm->version, sizeof(vmm->version), "%u.%u.%u", version->major, version->minor,
 		 version->micro);
-	choose_questions(vm, version);
+	choose_questions(vmm, version);
 	if (is_older(version, 7, 2)) {
 		us_refuse(&reason,
 			  "QEMU %s is too old: version 7.2 or later is needed: start the VM with "
 			  "one",
-			  vm->version);
-		refuse(vm, reason.text, false);
-	} else if (set_events(vm) < 0 ||
-		   us_qmp_call(vm->qmp, on_first_transfer, vm, "query-migrate", NULL) < 0 ||
-		   us_qmp_call(vm->qmp, on_first_status, vm, "query-status", NULL) < 0) {
-		lose(vm, -ENOMEM, us_strerror(-ENOMEM), false);
+			  vmm->version);
+		refuse(vmm, reason.text, false);
+	} else if (set_events(vmm) < 0 ||
+		   us_qmp_call(vmm->qmp, on_first_transfer, vmm, "query-migrate", NULL) < 0 ||
+		   us_qmp_call(vmm->qmp, on_first_status, vmm, "query-status", NULL) < 0) {
+		lose(vmm, -ENOMEM, us_strerror(-ENOMEM), false);
 	}
-	us_qemu_unref(vm);
+	us_qemu_unref(vmm);
 }
 
 /* ---- Events ---- */
 
 static void on_status(void *userdata, const struct us_qmp_answer *answer)
 {
-	struct us_vm *vm = userdata;
+	struct us_vmm *vmm = userdata;
 
-	if (!vm->adopted)
+	if (!vmm->adopted)
 		return;
-	us_qemu_ref(vm);
+	us_qemu_ref(vmm);
 	if (answer->r == 0) {
-		vm->running = us_qemu_decode_running(answer->value);
-		set_state(vm, us_qemu_decode_run_state(answer->value, vm->transfer));
+		vmm->running = us_qemu_decode_running(answer->value);
+		set_state(vmm, us_qemu_decode_run_state(answer->value, vmm->transfer));
 	}
-	if (vm->transfer_untold && !vm->freed) {
-		vm->transfer_untold = false;
-		us_qemu_emit(vm, (struct us_vmm_event){ .type = US_VMM_TRANSFER });
+	if (vmm->transfer_untold && !vmm->freed) {
+		vmm->transfer_untold = false;
+		us_qemu_emit(vmm, (struct us_vmm_event){ .type = US_VMM_TRANSFER });
 	}
-	if (!vm->freed)
-		us_qemu_schedule(vm);
-	us_qemu_unref(vm);
+	if (!vmm->freed)
+		us_qemu_schedule(vmm);
+	us_qemu_unref(vmm);
 }
 
-static void query_status(struct us_vm *vm)
+static void query_status(struct us_vmm *vmm)
 {
-	if (vm->adopted)
-		us_qmp_call(vm->qmp, on_status, vm, "query-status", NULL);
+	if (vmm->adopted)
+		us_qmp_call(vmm->qmp, on_status, vmm, "query-status", NULL);
 }
 
-static void on_stop(struct us_vm *vm, const struct us_qmp_event *event)
+static void on_stop(struct us_vmm *vmm, const struct us_qmp_event *event)
 {
-	vm->running = false;
-	query_status(vm);
+	vmm->running = false;
+	query_status(vmm);
 }
 
 /* Also the end of INCOMING, and what follows a migration that failed late. */
-static void on_resume(struct us_vm *vm, const struct us_qmp_event *event)
+static void on_resume(struct us_vmm *vmm, const struct us_qmp_event *event)
 {
-	vm->running = true;
-	set_state(vm, US_VM_RUNNING);
-	us_qemu_standby_recheck(vm);
-	us_qemu_schedule(vm);
+	vmm->running = true;
+	set_state(vmm, US_VM_RUNNING);
+	us_qemu_standby_recheck(vmm);
+	us_qemu_schedule(vmm);
 }
 
-static void on_reset(struct us_vm *vm, const struct us_qmp_event *event)
+static void on_reset(struct us_vmm *vmm, const struct us_qmp_event *event)
 {
-	us_qemu_emit(vm, (struct us_vmm_event){
-			       .type = US_VMM_RESET,
-			       .by_guest = json_is_true(json_object_get(event->data, "guest")),
-			       .age_usec = event->age_usec,
-		       });
-	us_qemu_standby_reset(vm);
-	us_qemu_standby_recheck(vm);
+	us_qemu_emit(vmm, (struct us_vmm_event){
+				  .type = US_VMM_RESET,
+				  .by_guest = json_is_true(json_object_get(event->data, "guest")),
+				  .age_usec = event->age_usec,
+			  });
+	us_qemu_standby_reset(vmm);
+	us_qemu_standby_recheck(vmm);
 }
 
-static void on_negotiated(struct us_vm *vm, const struct us_qmp_event *event)
+static void on_negotiated(struct us_vmm *vmm, const struct us_qmp_event *event)
 {
 	const char *device = json_string_value(json_object_get(event->data, "device-id"));
 
 	if (device)
-		us_qemu_standby_negotiated(vm, device);
+		us_qemu_standby_negotiated(vmm, device);
 }
 
-static void on_deleted(struct us_vm *vm, const struct us_qmp_event *event)
+static void on_deleted(struct us_vmm *vmm, const struct us_qmp_event *event)
 {
 	const char *device = json_string_value(json_object_get(event->data, "device"));
 
 	/* One without an id is a part of another device. */
 	if (device)
-		us_qemu_primary_deleted(vm, device);
+		us_qemu_primary_deleted(vmm, device);
 }
 
-void us_qemu_transfer_observe(struct us_vm *vm, enum us_transfer transfer)
+void us_qemu_transfer_observe(struct us_vmm *vmm, enum us_transfer transfer)
 {
-	bool is_news = vm->transfer != transfer;
+	bool is_news = vmm->transfer != transfer;
 
-	vm->transfer = transfer;
+	vmm->transfer = transfer;
 	/*
 	 * An end may change the run state without an event of its own; that comes first: until it
 	 * is known, a guest that has moved would be taken for one that may get its primary back.
 	 */
 	if (transfer != US_TRANSFER_ACTIVE) {
-		vm->transfer_untold |= is_news;
-		query_status(vm);
+		vmm->transfer_untold |= is_news;
+		query_status(vmm);
 	} else if (is_news) {
-		us_qemu_emit(vm, (struct us_vmm_event){ .type = US_VMM_TRANSFER });
+		us_qemu_emit(vmm, (struct us_vmm_event){ .type = US_VMM_TRANSFER });
 	}
 }
 
-static void on_migration(struct us_vm *vm, const struct us_qmp_event *event)
+static void on_migration(struct us_vmm *vmm, const struct us_qmp_event *event)
 {
-	us_qemu_transfer_observe(vm, us_qemu_decode_transfer(json_object_get(event->data, "status")));
-	if (!vm->freed)
-		us_qemu_schedule(vm);
+	us_qemu_transfer_observe(vmm,
+				 us_qemu_decode_transfer(json_object_get(event->data, "status")));
+	if (!vmm->freed)
+		us_qemu_schedule(vmm);
 }
 
 static const struct {
 	const char *name;
-	void (*handle)(struct us_vm *vm, const struct us_qmp_event *event);
+	void (*handle)(struct us_vmm *vmm, const struct us_qmp_event *event);
 } event_table[] = {
 	{ "STOP", on_stop },
 	{ "RESUME", on_resume },
@@ -422,33 +423,33 @@ static const struct {
 
 static void on_event(void *userdata, const struct us_qmp_event *event)
 {
-	struct us_vm *vm = userdata;
+	struct us_vmm *vmm = userdata;
 
 	/* What came before adoption is contained in its answers. */
-	if (!vm->adopted)
+	if (!vmm->adopted)
 		return;
-	us_qemu_ref(vm);
-	us_qemu_emit(vm, (struct us_vmm_event){
-			       .type = US_VMM_TRACE,
-			       .name = event->name,
-			       .age_usec = event->age_usec,
-		       });
+	us_qemu_ref(vmm);
+	us_qemu_emit(vmm, (struct us_vmm_event){
+				  .type = US_VMM_TRACE,
+				  .name = event->name,
+				  .age_usec = event->age_usec,
+			  });
 	for (size_t i = 0; i < US_ARRAY_LENGTH(event_table); i++)
-		if (strcmp(event_table[i].name, event->name) == 0 && !vm->freed)
-			event_table[i].handle(vm, event);
-	us_qemu_unref(vm);
+		if (strcmp(event_table[i].name, event->name) == 0 && !vmm->freed)
+			event_table[i].handle(vmm, event);
+	us_qemu_unref(vmm);
 }
 
 static void on_closed(void *userdata, int error, const char *why)
 {
-	struct us_vm *vm = userdata;
+	struct us_vmm *vmm = userdata;
 
-	us_qemu_ref(vm);
+	us_qemu_ref(vmm);
 	if (error == -ETIMEDOUT)
-		fail(vm, error);
+		fail(vmm, error);
 	else
-		lose(vm, error, why, false);
-	us_qemu_unref(vm);
+		lose(vmm, error, why, false);
+	us_qemu_unref(vmm);
 }
 
 static const struct us_qmp_handler qmp_handler = {
@@ -477,129 +478,129 @@ static int open_pidfd(int fd, pid_t pid)
  * Who listens now. If it is not who did, the QEMU that was known has ended, whether or not there
  * was a moment in which nobody listened.
  */
-static void take_pid(struct us_vm *vm, int fd)
+static void take_pid(struct us_vmm *vmm, int fd)
 {
 	struct ucred peer = { 0 };
 	socklen_t length = sizeof(peer);
-	int before = vm->pid;
+	int before = vmm->pid;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
 		return;
-	vm->pid = peer.pid;
-	us_close(vm->pidfd);
-	vm->pidfd = open_pidfd(fd, peer.pid);
-	if (!vm->was_adopted || vm->state == US_VM_GONE || before == vm->pid)
+	vmm->pid = peer.pid;
+	us_close(vmm->pidfd);
+	vmm->pidfd = open_pidfd(fd, peer.pid);
+	if (!vmm->was_adopted || vmm->state == US_VM_GONE || before == vmm->pid)
 		return;
-	vm->state = US_VM_GONE;
-	us_qemu_emit(vm, (struct us_vmm_event){
-			       .type = US_VMM_LOST,
-			       .exited = true,
-			       .reason = "QEMU ended, and another one listens in its place",
-		       });
+	vmm->state = US_VM_GONE;
+	us_qemu_emit(vmm, (struct us_vmm_event){
+				  .type = US_VMM_LOST,
+				  .exited = true,
+				  .reason = "QEMU ended, and another one listens in its place",
+			  });
 }
 
-static void try_connect(struct us_vm *vm)
+static void try_connect(struct us_vmm *vmm)
 {
 	US_CLEANUP(us_closep) int fd = -1;
-	int r = us_connect_unix(vm->path, &fd);
+	int r = us_connect_unix(vmm->path, &fd);
 
 	if (r == 0) {
-		take_pid(vm, fd);
-		if (vm->freed)
+		take_pid(vmm, fd);
+		if (vmm->freed)
 			return;
-		r = us_qmp_new(&vm->qmp, vm->loop, fd, &qmp_handler, vm);
+		r = us_qmp_new(&vmm->qmp, vmm->loop, fd, &qmp_handler, vmm);
 		fd = -1;
 	}
 	if (r < 0)
-		fail(vm, r);
+		fail(vmm, r);
 }
 
 static void on_timer(void *userdata)
 {
-	struct us_vm *vm = userdata;
+	struct us_vmm *vmm = userdata;
 
-	us_qemu_ref(vm);
-	if (!vm->qmp) {
-		try_connect(vm);
+	us_qemu_ref(vmm);
+	if (!vmm->qmp) {
+		try_connect(vmm);
 	} else {
-		us_qemu_standby_recheck(vm);
-		if (!vm->transfer_events && vm->transfer == US_TRANSFER_ACTIVE)
-			us_qemu_transfer_recheck(vm);
-		us_qemu_schedule(vm);
+		us_qemu_standby_recheck(vmm);
+		if (!vmm->transfer_events && vmm->transfer == US_TRANSFER_ACTIVE)
+			us_qemu_transfer_recheck(vmm);
+		us_qemu_schedule(vmm);
 	}
-	us_qemu_unref(vm);
+	us_qemu_unref(vmm);
 }
 
-void us_vmm_connect(struct us_vm *vm)
+void us_vmm_connect(struct us_vmm *vmm)
 {
-	if (vm->qmp)
+	if (vmm->qmp)
 		return;
-	vm->was_adopted = false;
-	vm->lost_error = NEVER_LOST;
-	vm->backoff_usec = BACKOFF_USEC;
-	us_timer_set(&vm->timer, 0);
+	vmm->was_adopted = false;
+	vmm->lost_error = NEVER_LOST;
+	vmm->backoff_usec = BACKOFF_USEC;
+	us_timer_set(&vmm->timer, 0);
 }
 
-int us_vmm_new(struct us_vm **ret_vm, sd_event *loop, const char *name, const char *monitor_path,
-	      const struct us_vmm_handler *handler, void *userdata)
+int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, const char *name, const char *monitor_path,
+	       const struct us_vmm_handler *handler, void *userdata)
 {
-	struct us_vm *vm = calloc(1, sizeof(*vm));
+	struct us_vmm *vmm = calloc(1, sizeof(*vmm));
 	int r;
 
-	if (!vm)
+	if (!vmm)
 		return -ENOMEM;
-	vm->loop = loop;
-	vm->pidfd = -1;
-	vm->listen_fd = -1;
-	vm->handler = handler;
-	vm->userdata = userdata;
-	us_list_init(&vm->standbys);
-	us_list_init(&vm->primaries);
-	us_list_init(&vm->plugs);
-	us_list_init(&vm->claims);
-	vm->name = strdup(name);
-	vm->path = strdup(monitor_path);
-	r = us_timer_init(&vm->timer, loop, on_timer, vm);
-	if (!vm->name || !vm->path || r < 0) {
-		destroy(vm);
+	vmm->loop = loop;
+	vmm->pidfd = -1;
+	vmm->listen_fd = -1;
+	vmm->handler = handler;
+	vmm->userdata = userdata;
+	us_list_init(&vmm->standbys);
+	us_list_init(&vmm->primaries);
+	us_list_init(&vmm->plugs);
+	us_list_init(&vmm->claims);
+	vmm->name = strdup(name);
+	vmm->path = strdup(monitor_path);
+	r = us_timer_init(&vmm->timer, loop, on_timer, vmm);
+	if (!vmm->name || !vmm->path || r < 0) {
+		destroy(vmm);
 		return r < 0 ? r : -ENOMEM;
 	}
-	us_vmm_connect(vm);
-	*ret_vm = vm;
+	us_vmm_connect(vmm);
+	*ret_vmm = vmm;
 	return 0;
 }
 
-void us_vmm_free(struct us_vm *vm)
+void us_vmm_free(struct us_vmm *vmm)
 {
-	if (!vm || vm->freed)
+	if (!vmm || vmm->freed)
 		return;
-	vm->freed = true;
-	us_qemu_ref(vm);
-	forget_connection(vm);
-	us_qemu_unref(vm);
+	vmm->freed = true;
+	us_qemu_ref(vmm);
+	forget_connection(vmm);
+	us_qemu_unref(vmm);
 }
 
-bool us_vmm_is_adopted(const struct us_vm *vm)
+bool us_vmm_is_adopted(const struct us_vmm *vmm)
 {
-	return vm->adopted;
+	return vmm->adopted;
 }
 
-enum us_vm_state us_vm_state(const struct us_vm *vm)
+enum us_vm_state us_vmm_state(const struct us_vmm *vmm)
 {
-	return vm->state;
+	return vmm->state;
 }
 
-const char *us_vmm_version(const struct us_vm *vm)
+const char *us_vmm_version(const struct us_vmm *vmm)
 {
-	return vm->version;
+	return vmm->version;
 }
 
-int us_vmm_pid(const struct us_vm *vm)
+int us_vmm_pid(const struct us_vmm *vmm)
 {
-	return vm->pid;
+	return vmm->pid;
 }
 
-int us_vmm_pidfd(const struct us_vm *vm)
+int us_vmm_pidfd(const struct us_vmm *vmm)
 {
-	return vm->pidfd;
+	return vmm->pidfd;
 }

@@ -29,7 +29,7 @@ struct answer {
 
 struct watched {
 	sd_event *loop;
-	struct us_vm *vm;
+	struct us_vmm *vm;
 	char log[8192];	  /* one line an event */
 	char reason[400]; /* of the last REFUSED or LOST */
 };

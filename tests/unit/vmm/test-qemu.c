@@ -67,7 +67,7 @@ static void attach(struct machine *machine)
 	while (access(machine->path, F_OK) < 0)
 		assert_true(sd_event_run(loop, 10 * 1000) >= 0);
 	assert_int_equal(us_vmm_new(&machine->watched.vm, loop, "vm", machine->path, &vm_handler,
-				   &machine->watched),
+				    &machine->watched),
 			 0);
 	/* The socket is there a moment before anyone listens. */
 	do {
@@ -128,7 +128,7 @@ static void test_adopt(void **state)
 	start(&machine, "adopt", q35);
 	assert_string_equal(machine.watched.log, "adopted running\n");
 	assert_true(us_vmm_is_adopted(machine.watched.vm));
-	assert_int_equal(us_vm_state(machine.watched.vm), US_VM_RUNNING);
+	assert_int_equal(us_vmm_state(machine.watched.vm), US_VM_RUNNING);
 	assert_true(strtod(us_vmm_version(machine.watched.vm), NULL) >= 7.2);
 	assert_int_equal(us_vmm_pid(machine.watched.vm), machine.pid);
 	stop(&machine);
@@ -293,11 +293,13 @@ static void expect_linger(struct machine *machine, const char *usec)
 	};
 	struct answer a;
 
-	ASK(&machine->watched, a, us_vmm_query_unplug_delay(machine->watched.vm, "p0", on_done, &a));
+	ASK(&machine->watched, a,
+	    us_vmm_query_unplug_delay(machine->watched.vm, "p0", on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
 	ASK(&machine->watched, a, us_vmm_plug(machine->watched.vm, &plug, on_done, &a));
 	assert_string_equal(a.why, "");
-	ASK(&machine->watched, a, us_vmm_query_unplug_delay(machine->watched.vm, "p0", on_done, &a));
+	ASK(&machine->watched, a,
+	    us_vmm_query_unplug_delay(machine->watched.vm, "p0", on_done, &a));
 	assert_int_equal(a.r, 0);
 	assert_string_equal(a.why, usec);
 	stop(machine);
@@ -470,11 +472,11 @@ static void test_migrate(void **state)
 		assert_int_equal(again.r, 0);
 		a = again;
 		assert_int_equal(us_vmm_start_transfer(source.watched.vm, a.why, on_done,
-						      &(struct answer){ 0 }),
+						       &(struct answer){ 0 }),
 				 0);
 		WAIT_FOR(loop, strstr(source.watched.log, "transfer completed\n"));
-		WAIT_FOR(loop, us_vm_state(source.watched.vm) == US_VM_MOVED);
-		WAIT_FOR(loop, us_vm_state(destination.watched.vm) == US_VM_RUNNING);
+		WAIT_FOR(loop, us_vmm_state(source.watched.vm) == US_VM_MOVED);
+		WAIT_FOR(loop, us_vmm_state(destination.watched.vm) == US_VM_RUNNING);
 		assert_contains(source.watched.log, "transfer active\n");
 		ASK(&source.watched, a,
 		    us_vmm_query_transfer(source.watched.vm, on_transfer_progress, &a));
@@ -523,8 +525,8 @@ static void test_multifd(void **state)
 	assert_int_equal(a.r, 0);
 	assert_int_equal(
 		us_vmm_start_transfer(source.watched.vm, a.why, on_done, &(struct answer){ 0 }), 0);
-	WAIT_FOR(loop, us_vm_state(source.watched.vm) == US_VM_MOVED);
-	WAIT_FOR(loop, us_vm_state(destination.watched.vm) == US_VM_RUNNING);
+	WAIT_FOR(loop, us_vmm_state(source.watched.vm) == US_VM_MOVED);
+	WAIT_FOR(loop, us_vmm_state(destination.watched.vm) == US_VM_RUNNING);
 	assert_false(is_open(a.why));
 	stop(&source);
 	stop(&destination);
@@ -612,7 +614,7 @@ static void test_restore(void **state)
 
 		memset(&a, 0, sizeof(a));
 		assert_int_equal(us_vmm_configure_transfer(machine.watched.vm, settings, on_before,
-							  on_done, &said),
+							   on_done, &said),
 				 0);
 		while (!said.why[0])
 			assert_true(sd_event_run(loop, 100 * 1000) >= 0);
@@ -650,10 +652,10 @@ static void test_cancel(void **state)
 	ASK(&source.watched, a, us_vmm_cancel_transfer(source.watched.vm, on_done, &a));
 	assert_int_equal(a.r, 0);
 	WAIT_FOR(loop, strstr(source.watched.log, "transfer cancelled\n"));
-	assert_int_equal(us_vm_state(source.watched.vm), US_VM_RUNNING);
+	assert_int_equal(us_vmm_state(source.watched.vm), US_VM_RUNNING);
 	/* The destination's QEMU gives up. */
 	WAIT_FOR(loop, strstr(destination.watched.log, "lost exited\n"));
-	assert_int_equal(us_vm_state(destination.watched.vm), US_VM_GONE);
+	assert_int_equal(us_vmm_state(destination.watched.vm), US_VM_GONE);
 	stop(&source);
 	stop(&destination);
 }
@@ -673,7 +675,7 @@ static void test_start_refused(void **state)
 	ASK(&machine.watched, a,
 	    us_vmm_start_transfer(machine.watched.vm, "tcp:127.0.0.1:1", on_done, &a));
 	WAIT_FOR(loop, strstr(machine.watched.log, "transfer failed\n"));
-	assert_int_equal(us_vm_state(machine.watched.vm), US_VM_RUNNING);
+	assert_int_equal(us_vmm_state(machine.watched.vm), US_VM_RUNNING);
 	stop(&machine);
 }
 

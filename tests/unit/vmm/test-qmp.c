@@ -665,7 +665,7 @@ static void test_lost(void **state)
 	WAIT_FOR(loop, watched.log[0]);
 	assert_int_equal(a.r, -ECONNRESET);
 	assert_string_equal(watched.log, "lost\n");
-	assert_int_equal(us_vm_state(watched.vm), US_VM_UNKNOWN);
+	assert_int_equal(us_vmm_state(watched.vm), US_VM_UNKNOWN);
 	assert_int_equal(us_vmm_reset(watched.vm, on_done, &a), -ENOTCONN);
 	adopt(&peer, "{\"status\": \"running\", \"running\": true}");
 	WAIT_FOR(loop, strstr(watched.log, "adopted"));
@@ -673,7 +673,7 @@ static void test_lost(void **state)
 	peer.listener = us_close(peer.listener);
 	peer.fd = us_close(peer.fd);
 	WAIT_FOR(loop, strstr(watched.log, "lost exited"));
-	assert_int_equal(us_vm_state(watched.vm), US_VM_GONE);
+	assert_int_equal(us_vmm_state(watched.vm), US_VM_GONE);
 	stop_vm(&peer, &watched);
 }
 
@@ -795,7 +795,7 @@ static void test_adopt_migrating(void **state)
 	peer_serve(&peer, "query-status", "{\"status\": \"finish-migrate\", \"running\": false}");
 	peer_serve(&peer, "query-migrate", "{\"status\": \"completed\"}");
 	peer_serve(&peer, "query-status", "{\"status\": \"postmigrate\", \"running\": false}");
-	WAIT_FOR(loop, us_vm_state(watched.vm) == US_VM_MOVED);
+	WAIT_FOR(loop, us_vmm_state(watched.vm) == US_VM_MOVED);
 	/* Not to be taken for a guest that has its migration behind it and is still here. */
 	assert_string_equal(watched.log, "adopted running\ntrace STOP\nstate moved\n"
 					 "transfer completed\n");

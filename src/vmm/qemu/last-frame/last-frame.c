@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "vmm/qemu/decode.h"
-#include "vmm/qemu/vm.h"
+#include "vmm/qemu/qemu-private.h"
 
 enum {
 	USED_HEADER_BYTES = 4,
@@ -22,7 +22,7 @@ enum {
 };
 
 struct receiving {
-	struct us_vm *vm;
+	struct us_vmm *vmm;
 	us_vmm_last_frame_fn done;
 	void *userdata;
 	struct us_queue_status queue;
@@ -33,13 +33,13 @@ struct receiving {
 
 static void finish(struct receiving *receiving, const struct us_last_frame *received)
 {
-	struct us_vm *vm = receiving->vm;
+	struct us_vmm *vmm = receiving->vmm;
 
-	us_qemu_ref(vm);
-	if (!vm->freed)
+	us_qemu_ref(vmm);
+	if (!vmm->freed)
 		receiving->done(receiving->userdata, received);
 	free(receiving);
-	us_qemu_unref(vm);
+	us_qemu_unref(vmm);
 }
 
 static void on_memory(void *userdata, const struct us_qmp_answer *answer)
@@ -63,7 +63,7 @@ static void read_memory(struct receiving *receiving, uint64_t address, size_t si
 	receiving->size = size;
 	receiving->next = next;
 	snprintf(command, sizeof(command), "xp /%zuxb 0x%" PRIx64, size, address);
-	if (us_qmp_call(receiving->vm->qmp, on_memory, receiving, "human-monitor-command", "{s:s}",
+	if (us_qmp_call(receiving->vmm->qmp, on_memory, receiving, "human-monitor-command", "{s:s}",
 			"command-line", command) < 0)
 		finish(receiving, NULL);
 }
@@ -117,23 +117,23 @@ static void on_status(void *userdata, const struct us_qmp_answer *answer)
 		    USED_BYTES, on_used);
 }
 
-int us_vmm_query_last_frame(struct us_vm *vm, const char *device, unsigned queue_pair,
-			 us_vmm_last_frame_fn done, void *userdata)
+int us_vmm_query_last_frame(struct us_vmm *vmm, const char *device, unsigned queue_pair,
+			    us_vmm_last_frame_fn done, void *userdata)
 {
 	struct receiving *receiving;
 	char path[128];
-	int r = us_qemu_request_check(vm, device);
+	int r = us_qemu_request_check(vmm, device);
 
 	if (r < 0)
 		return r;
-	if (!vm->may_ask_queues)
+	if (!vmm->may_ask_queues)
 		return -EOPNOTSUPP;
 	receiving = calloc(1, sizeof(*receiving));
 	if (!receiving)
 		return -ENOMEM;
-	*receiving = (struct receiving){ .vm = vm, .done = done, .userdata = userdata };
+	*receiving = (struct receiving){ .vmm = vmm, .done = done, .userdata = userdata };
 	snprintf(path, sizeof(path), "/machine/peripheral/%s/virtio-backend", device);
-	r = us_qmp_call(vm->qmp, on_status, receiving, "x-query-virtio-queue-status", "{s:s, s:i}",
+	r = us_qmp_call(vmm->qmp, on_status, receiving, "x-query-virtio-queue-status", "{s:s, s:i}",
 			"path", path, "queue", (int)(2 * queue_pair));
 	if (r < 0)
 		free(receiving);

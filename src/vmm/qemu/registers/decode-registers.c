@@ -86,7 +86,7 @@ bool us_qemu_decode_shows_standby(const struct us_virtio_registers *registers)
 }
 
 void us_qemu_decode_driver(const struct us_virtio_registers *registers, bool negotiated,
-		      struct us_virtio_status *ret_status)
+			   struct us_virtio_status *ret_status)
 {
 	uint8_t status = registers->status;
 

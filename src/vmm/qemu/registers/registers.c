@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "vmm/qemu/registers/registers.h"
-#include "vmm/qemu/vm.h"
+#include "vmm/qemu/qemu-private.h"
 
 void us_qemu_registers_command(uint64_t address, char ret_command[64])
 {
@@ -15,7 +15,7 @@ void us_qemu_registers_command(uint64_t address, char ret_command[64])
 static void confirm(struct us_qemu_registers *registers)
 {
 	us_qmp_poll_forget(&registers->place);
-	us_qmp_poll_ask(registers->vm->qmp, &registers->place);
+	us_qmp_poll_ask(registers->vmm->qmp, &registers->place);
 }
 
 static void on_content(void *userdata, const struct us_qmp_answer *answer)
@@ -39,7 +39,7 @@ static void move(struct us_qemu_registers *registers, uint64_t address)
 	if (!address)
 		return;
 	us_qemu_registers_command(address, command);
-	if (us_qmp_poll_init(&registers->content, --registers->vm->last_poll_id, on_content,
+	if (us_qmp_poll_init(&registers->content, --registers->vmm->last_poll_id, on_content,
 			     registers, "human-monitor-command", "{s:s}", "command-line",
 			     command) == 0)
 		registers->address = address;
@@ -66,7 +66,7 @@ void us_qemu_registers_ask(struct us_qemu_registers *registers)
 {
 	struct us_qmp_poll *poll = registers->address ? &registers->content : &registers->place;
 
-	us_qmp_poll_ask(registers->vm->qmp, poll);
+	us_qmp_poll_ask(registers->vmm->qmp, poll);
 }
 
 void us_qemu_registers_forget(struct us_qemu_registers *registers)
@@ -75,16 +75,16 @@ void us_qemu_registers_forget(struct us_qemu_registers *registers)
 	us_qmp_poll_forget(&registers->place);
 }
 
-int us_qemu_registers_init(struct us_qemu_registers *registers, struct us_vm *vm, const char *device,
-		      us_qemu_registers_fn changed, void *userdata)
+int us_qemu_registers_init(struct us_qemu_registers *registers, struct us_vmm *vmm,
+			   const char *device, us_qemu_registers_fn changed, void *userdata)
 {
 	*registers = (struct us_qemu_registers){
-		.vm = vm,
+		.vmm = vmm,
 		.device = device,
 		.changed = changed,
 		.userdata = userdata,
 	};
-	return us_qmp_poll_init(&registers->place, --vm->last_poll_id, on_place, registers,
+	return us_qmp_poll_init(&registers->place, --vmm->last_poll_id, on_place, registers,
 				"query-pci", NULL);
 }
 

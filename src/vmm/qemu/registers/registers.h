@@ -16,13 +16,13 @@
 #include "vmm/qemu/decode.h"
 #include "vmm/qemu/qmp.h"
 
-struct us_vm;
+struct us_vmm;
 
 /* @registers is NULL while the device has them nowhere: no driver can run then. */
 typedef void (*us_qemu_registers_fn)(void *userdata, const struct us_virtio_registers *registers);
 
 struct us_qemu_registers {
-	struct us_vm *vm;
+	struct us_vmm *vmm;
 	const char *device;
 	us_qemu_registers_fn changed;
 	void *userdata;
@@ -34,9 +34,9 @@ struct us_qemu_registers {
 	struct us_virtio_registers read;
 };
 
-/* Watches: @changed is told of what differs from the last time. @vm and @device are borrowed. */
-int us_qemu_registers_init(struct us_qemu_registers *registers, struct us_vm *vm, const char *device,
-		      us_qemu_registers_fn changed, void *userdata);
+/* Watches: @changed is told of what differs from the last time. @vmm and @device are borrowed. */
+int us_qemu_registers_init(struct us_qemu_registers *registers, struct us_vmm *vmm,
+			   const char *device, us_qemu_registers_fn changed, void *userdata);
 void us_qemu_registers_deinit(struct us_qemu_registers *registers);
 
 /* Looks now. */

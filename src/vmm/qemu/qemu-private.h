@@ -11,7 +11,7 @@
 #include "vmm/qemu/qmp.h"
 #include "vmm/vmm.h"
 
-struct us_vm {
+struct us_vmm {
 	sd_event *loop;
 	char *name, *path;
 	const struct us_vmm_handler *handler;
@@ -52,55 +52,56 @@ struct us_vm {
 };
 
 /* Whoever calls back holds the VM around it, so that a callback may free it. */
-void us_qemu_ref(struct us_vm *vm);
-void us_qemu_unref(struct us_vm *vm);
+void us_qemu_ref(struct us_vmm *vmm);
+void us_qemu_unref(struct us_vmm *vmm);
 
 /* Tells the handler, unless the VM was freed; state and transfer are filled in. */
-void us_qemu_emit(struct us_vm *vm, struct us_vmm_event event);
+void us_qemu_emit(struct us_vmm *vmm, struct us_vmm_event event);
 
 /* Sets the timer for the next look at what no event tells, if there is anything to look at. */
-void us_qemu_schedule(struct us_vm *vm);
+void us_qemu_schedule(struct us_vmm *vmm);
 
 /* Takes note of where a migration stands; its end has the run state looked up. */
-void us_qemu_transfer_observe(struct us_vm *vm, enum us_transfer transfer);
+void us_qemu_transfer_observe(struct us_vmm *vmm, enum us_transfer transfer);
 
 /* 0, -ENOTCONN while the VM is not adopted, or -EINVAL for an @id (or NULL) that cannot be one. */
-int us_qemu_request_check(const struct us_vm *vm, const char *id);
+int us_qemu_request_check(const struct us_vmm *vmm, const char *id);
 
 /* A request of one command: @done is told its outcome. */
-struct us_request {
-	struct us_vm *vm;
+struct us_qemu_request {
+	struct us_vmm *vmm;
 	us_vmm_done_fn done;
 	void *userdata;
 };
-struct us_request *us_qemu_request_new(struct us_vm *vm, us_vmm_done_fn done, void *userdata);
+struct us_qemu_request *us_qemu_request_new(struct us_vmm *vmm, us_vmm_done_fn done,
+					    void *userdata);
 /* The same after us_qemu_request_check(), with NULL if it is about no device. 0 or -errno. */
-int us_qemu_request_begin(struct us_vm *vm, const char *id, us_vmm_done_fn done, void *userdata,
-		     struct us_request **ret_request);
+int us_qemu_request_begin(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void *userdata,
+			  struct us_qemu_request **ret_request);
 /* Tells @done, unless the VM was freed, and frees the request. */
-void us_qemu_request_finish(struct us_request *request, int r, const char *why);
+void us_qemu_request_finish(struct us_qemu_request *request, int r, const char *why);
 /* The us_qmp_answer_fn that does so; its userdata is the request. */
 void us_qemu_request_answer(void *userdata, const struct us_qmp_answer *answer);
 /* Ends what a function that makes a request returns: frees the request if @r is an error. */
-int us_qemu_request_made(struct us_request *request, int r);
+int us_qemu_request_made(struct us_qemu_request *request, int r);
 
 /* ---- standby.c ---- */
 
-void us_qemu_standby_recheck(struct us_vm *vm);	  /* ask all of them, now */
-void us_qemu_standby_forget(struct us_vm *vm); /* after adoption: tell all anew */
-void us_qemu_standby_reset(struct us_vm *vm);  /* the machine was reset */
-void us_qemu_standby_negotiated(struct us_vm *vm, const char *device);
+void us_qemu_standby_recheck(struct us_vmm *vmm); /* ask all of them, now */
+void us_qemu_standby_forget(struct us_vmm *vmm);  /* after adoption: tell all anew */
+void us_qemu_standby_reset(struct us_vmm *vmm);	  /* the machine was reset */
+void us_qemu_standby_negotiated(struct us_vmm *vmm, const char *device);
 /* Whether that was heard of the driver that is there. */
-bool us_qemu_standby_has_negotiated(struct us_vm *vm, const char *device);
+bool us_qemu_standby_has_negotiated(struct us_vmm *vmm, const char *device);
 /* When to look next: UINT64_MAX for never. */
-uint64_t us_qemu_standby_next_recheck(struct us_vm *vm);
-void us_qemu_standby_free_all(struct us_vm *vm);
+uint64_t us_qemu_standby_next_recheck(struct us_vmm *vmm);
+void us_qemu_standby_free_all(struct us_vmm *vmm);
 
 /* ---- primary.c ---- */
 
-void us_qemu_primary_deleted(struct us_vm *vm, const char *device);
-void us_qemu_primary_forget(struct us_vm *vm); /* after adoption: events may have been missed */
-void us_qemu_primary_free_all(struct us_vm *vm);
+void us_qemu_primary_deleted(struct us_vmm *vmm, const char *device);
+void us_qemu_primary_forget(struct us_vmm *vmm); /* after adoption: events may have been missed */
+void us_qemu_primary_free_all(struct us_vmm *vmm);
 
 /* ---- slot.c ---- */
 
@@ -108,21 +109,22 @@ struct us_qemu_slot {
 	const char *bus; /* NULL: none was found */
 	bool is_port;	 /* one device, at address 0 */
 };
-typedef void (*us_qemu_slot_fn)(void *userdata, int r, const char *why, const struct us_qemu_slot *slot);
+typedef void (*us_qemu_slot_fn)(void *userdata, int r, const char *why,
+				const struct us_qemu_slot *slot);
 
 /*
  * Finds a free slot, or looks whether the one named @bus can take a device; claims it for a
  * while, so that it is not handed out twice. @found is told once, also of a VM that was freed.
  */
-int us_qemu_slot_find(struct us_vm *vm, const char *bus, us_qemu_slot_fn found, void *userdata);
-void us_qemu_slot_unclaim(struct us_vm *vm, const char *bus);
-void us_qemu_slot_free_all(struct us_vm *vm);
+int us_qemu_slot_find(struct us_vmm *vmm, const char *bus, us_qemu_slot_fn found, void *userdata);
+void us_qemu_slot_unclaim(struct us_vmm *vmm, const char *bus);
+void us_qemu_slot_free_all(struct us_vmm *vmm);
 
 /* ---- listen.c ---- */
 
 /* Whoever did not connect yet does not any more. */
-void us_qemu_listener_close(struct us_vm *vm);
+void us_qemu_listener_close(struct us_vmm *vmm);
 
 /* ---- transfer.c ---- */
 
-void us_qemu_transfer_recheck(struct us_vm *vm); /* asks; US_VMM_TRANSFER if it changed */
+void us_qemu_transfer_recheck(struct us_vmm *vmm); /* asks; US_VMM_TRANSFER if it changed */
