@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "net/steer/park-tap.h"
 #include "net/steer/park.h"
 #include "testbed.h"
 
@@ -40,8 +41,9 @@ static int setup(void **state)
 						 .mac = { 2, 0, 0, 0, 0, i },
 						 .limits = { .budget = &bed.budget } };
 
-		if (us_park_new(&bed.parks[i], &config, &standby, &handler, &bed, &reason) != 0)
+		if (us_park_tap_new(&standby, 100, &config.tap_fd, &config.tap, &reason) != 0)
 			fail_msg("%s", reason.text);
+		assert_int_equal(us_park_new(&bed.parks[i], &config, &handler, &bed), 0);
 	}
 	*state = &bed;
 	return 0;

@@ -184,7 +184,7 @@ static void find_waits(const struct us_host_pair *pair, json_t *findings)
 	if (parked.overflowed || parked.undelivered)
 		ADD(WARNING, "--park-frames, --park-bytes and --park-time bound what is held",
 		    "%" PRIu64 " of %" PRIu64 " parked frames were lost so far",
-		    parked.overflowed + parked.undelivered, parked.held + parked.overflowed);
+		    parked.overflowed + parked.undelivered, parked.parked + parked.overflowed);
 }
 
 void us_doctor_find_pair(const struct us_host_pair *pair, json_t *findings)

@@ -67,8 +67,8 @@ static void take_pair(struct pair_row *row, const struct us_host_pair *pair, uin
 	row->hold = engine->hold;
 	row->is_overdue = us_host_pair_is_overdue(pair);
 	row->backoff_usec = engine->plug_after > now ? engine->plug_after - now : 0;
-	row->held = parked.held;
-	row->held_bytes = parked.held_bytes;
+	row->held = parked.parked;
+	row->held_bytes = parked.parked_bytes;
 	row->released = parked.released;
 	row->overflowed = parked.overflowed;
 	row->undelivered = parked.undelivered;

@@ -131,7 +131,7 @@ static void log_parked(struct us_host_pair *pair)
 
 	us_steer_counts(pair->steer, &counts);
 	pair->told = counts;
-	counts.held -= told.held;
+	counts.parked -= told.parked;
 	counts.released -= told.released;
 	counts.overflowed -= told.overflowed;
 	counts.undelivered -= told.undelivered;
@@ -140,8 +140,8 @@ static void log_parked(struct us_host_pair *pair)
 		       "%s: frames lost: %" PRIu64 " the parking lot was full, %" PRIu64
 		       " not taken by the port; %" PRIu64 " of %" PRIu64 " released",
 		       pair->name, counts.overflowed, counts.undelivered, counts.released,
-		       counts.held);
-	else if (counts.held)
+		       counts.parked);
+	else if (counts.parked)
 		us_log(LOG_INFO, "%s: %" PRIu64 " parked frames released, at most %u held",
 		       pair->name, counts.released, counts.frames_max);
 }
@@ -755,9 +755,9 @@ static json_t *parked_json(const struct us_host_pair *pair)
 
 	if (pair->steer)
 		us_steer_counts(pair->steer, &counts);
-	if (!counts.held && !counts.overflowed)
+	if (!counts.parked && !counts.overflowed)
 		return NULL;
-	return json_pack("{s:I, s:I, s:I, s:I}", "held", (json_int_t)counts.held, "released",
+	return json_pack("{s:I, s:I, s:I, s:I}", "held", (json_int_t)counts.parked, "released",
 			 (json_int_t)counts.released, "overflowed", (json_int_t)counts.overflowed,
 			 "undelivered", (json_int_t)counts.undelivered);
 }

@@ -9,12 +9,20 @@
  */
 #pragma once
 
+#include <linux/virtio_net.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
 	US_FRAME_MAX = 96, /* bytes of our longest frame, and of a frame that are looked at */
+};
+
+/* A frame with its offload metadata, in the host's byte order (virtio 1.2, section 5.1.6). */
+struct us_frame {
+	struct virtio_net_hdr header;
+	const uint8_t *bytes; /* from the Ethernet header on */
+	size_t length;
 };
 
 /* What one frame says about the addresses of a MAC. */

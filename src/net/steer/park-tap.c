@@ -115,7 +115,7 @@ static int make_forward(const struct us_link *tap, struct us_rtnl_error *words)
 }
 
 int us_park_tap_new(const struct us_link *peer, uint32_t queue_frames, int *ret_fd,
-	       struct us_link *ret_link, struct us_reason *reason)
+		    struct us_link *ret_link, struct us_reason *reason)
 {
 	US_CLEANUP(us_closep) int fd = -1;
 	struct us_rtnl_error words = { "" };

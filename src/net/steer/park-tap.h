@@ -15,4 +15,4 @@
  * *@ret_fd is non-blocking and the caller's. Refused, in words.
  */
 int us_park_tap_new(const struct us_link *peer, uint32_t queue_frames, int *ret_fd,
-	       struct us_link *ret_link, struct us_reason *reason);
+		    struct us_link *ret_link, struct us_reason *reason);

@@ -1,116 +1,87 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The parking lot: holds the frames for one MAC during a transition, and releases them in order.
+ * Parking: buffers the frames for one MAC address during a transition, and releases them in order.
  *
- * It is a tap of our own on the standby's bridge that neither learns nor is flooded, so it gets
- * exactly what the switch is steered to send there. What comes is read into bounded memory at
- * once. The tap is not persistent: when this process dies it vanishes, the bridge's entries for
- * it too, and frames flow again.
+ * Frames come from a tap of our own beside the standby's port. The tap neither learns nor is
+ * flooded, so it gets exactly what the switch is told to direct there. A frame is read into the
+ * park buffer at once. The tap is not persistent: when this process dies, the tap vanishes with the
+ * switch's entries for it, and frames flow again.
  *
- * A release sends the held frames out of the target's port from a packet socket: to the guest
- * and past the bridge, which so learns nothing, and with their offload metadata. What comes
- * meanwhile queues behind. Only when nothing is held any more is the switch steered to the
- * target, so that nothing new overtakes what was held.
+ * A release sends the parked frames out of the target's port, from a packet socket: to the guest,
+ * past the switch, which so learns nothing, and with their offload metadata. Frames that arrive
+ * meanwhile queue behind. The caller directs the switch to the target only when the buffer is
+ * empty, so no new frame overtakes a parked one.
  *
- * The release is paced: faster than frames come, but no faster than the target's queue is read
- * and not in a burst that a guest's socket could not hold.
- *
- * It costs nothing when it is not there: us_park_new() at a transition, us_park_free() after it.
+ * A release is paced (net/steer/pace.h): a burst would overflow the guest's sockets.
  */
 #pragma once
 
-#include <linux/virtio_net.h>
 #include <systemd/sd-event.h>
 
+#include "net/frame/frame.h"
 #include "net/netlink/link.h"
+#include "net/steer/park-buffer.h"
 #include "util/cleanup.h"
 
 struct us_park;
 
-enum {
-	US_PARK_FRAMES = 65536,
-	US_PARK_BYTES = 32 * 1024 * 1024,
-	US_PARK_HOST_BYTES = 256 * 1024 * 1024, /* a good budget */
-};
-
-/* What all lots of a host share. Its owner sets the limit; the rest begins as zero. */
-struct us_park_budget {
-	uint64_t limit;		 /* bytes of memory for what is held in all of them */
-	uint64_t used, used_max; /* of these, now and at the most */
-	uint64_t overflowed;	 /* frames lost for want of them, counted by their lots as well */
-};
-
-/* Bounds; a member that is 0 stands for its default. */
-struct us_park_limits {
-	struct us_park_budget *budget; /* borrowed; NULL: none but the others */
-	uint32_t frames;	       /* held at once: US_PARK_FRAMES */
-	uint64_t bytes;		       /* of memory for them: US_PARK_BYTES */
-	uint64_t release_usec; /* 8 s, and as long as was held: what is left is sent at once */
-};
-
 struct us_park_counts {
-	uint64_t held;	      /* frames taken in, of all */
-	uint64_t held_bytes;  /* … of these, with their offload metadata */
-	uint64_t released;    /* sent to a port, or taken by us_park_take() */
-	uint64_t overflowed;  /* lost: the lot was full, or the budget was used up */
-	uint64_t undelivered; /* lost: the port did not take them */
-	uint32_t frames;      /* held at this moment */
-	uint32_t frames_max;  /* … and at the most */
-};
-
-/* A frame with its offload metadata, in the host's byte order (virtio 1.2, section 5.1.6). */
-struct us_frame {
-	struct virtio_net_hdr header;
-	const uint8_t *bytes; /* from the Ethernet header on */
-	size_t length;
+	uint64_t parked;       /* frames that came, in all */
+	uint64_t parked_bytes; /* … with their offload metadata */
+	uint64_t released;     /* sent to a port, or taken by us_park_take() */
+	uint64_t overflowed;   /* lost: the buffer was full, or the budget was used up */
+	uint64_t undelivered;  /* lost: the port did not take them */
+	uint32_t frames;       /* parked at this moment */
+	uint32_t frames_max;   /* … and at the most */
 };
 
 struct us_park_config {
-	sd_event *loop;
+	sd_event *loop; /* borrowed */
 	uint8_t mac[6];
 	struct us_park_limits limits;
+	int tap_fd;	    /* non-blocking, with a struct virtio_net_hdr before each frame */
+	struct us_link tap; /* its interface */
 };
 
 struct us_park_handler {
-	/* The release has sent all: steer, then call us_park_finish(). From the loop. */
+	/* The release has sent all: direct the switch to the target, then call us_park_finish(). */
 	void (*emptied)(void *userdata);
-	/* The target's port is gone. What was not sent is still held, and the release is over. */
+	/* The target's port is gone. The release is over; what was not sent is still parked. */
 	void (*failed)(void *userdata);
-	/* After us_park_finish(): nothing comes here any more, and the lot may be freed. */
+	/* After us_park_finish(): no frame comes any more, and the park may be freed. */
 	void (*idle)(void *userdata);
 };
 
+/* @frame is valid until the function returns. */
 typedef void (*us_park_frame_fn)(void *userdata, const struct us_frame *frame);
 
+/* The tap's queue for these limits, in frames. */
+uint32_t us_park_queue_frames(const struct us_park_limits *limits);
+
 /*
- * Makes the lot: the tap is a port of @standby's bridge and forwards, but no frame is steered to
- * it yet. Takes about a millisecond. Borrows the loop, @handler and @userdata. Refused, in words:
- * no /dev/net/tun, a bridge that filters VLANs.
+ * Begins to buffer what comes out of the tap. Takes @config->tap_fd, also if it fails. Borrows
+ * @handler and @userdata; handlers are called from the loop. 0 or a negative errno.
  */
 int us_park_new(struct us_park **ret_park, const struct us_park_config *config,
-		const struct us_link *standby, const struct us_park_handler *handler,
-		void *userdata, struct us_reason *reason);
+		const struct us_park_handler *handler, void *userdata);
 
-/*
- * Sends a copy of all that is held, and in the tap, to a port at once: the last thing to do with
- * a lot that is not to be released.
- */
+/* Sends a copy of all parked frames to a port at once: the last act before us_park_free(). */
 void us_park_flush(struct us_park *park, const struct us_link *target);
 
-/* Drops what is held. No handler is called from here. */
+/* Drops the parked frames and closes the tap. Calls no handler. */
 void us_park_free(struct us_park *park);
 US_DEFINE_CLEANUP(struct us_park *, us_park_free)
 
-/* The tap: where to steer to. */
+/* The tap, as a target for the switch. */
 const struct us_link *us_park_tap(const struct us_park *park);
 
-/* Holds what comes; ends a release, and what it had not sent stays held. */
+/* Buffers what comes. Ends a release; frames that it has not sent stay parked. */
 void us_park_start_buffering(struct us_park *park);
 
 /*
- * Begins to release to @target, or goes on with another target. Returns 0 when nothing was held:
- * steer, then call us_park_finish(); US_PARK_RELEASING when a handler will be called.
- * Refused, in words: the port cannot be sent to.
+ * Begins to release to @target, or goes on with another target. Returns 0 if nothing is parked:
+ * direct the switch, then call us_park_finish(). US_PARK_RELEASING: a handler will be called.
+ * Refused: no frames can be sent to the port.
  */
 enum {
 	US_PARK_RELEASING = 2,
@@ -120,25 +91,25 @@ int us_park_release(struct us_park *park, const struct us_link *target, struct u
 /* Whether us_park_finish() was called last. */
 bool us_park_is_finished(const struct us_park *park);
 
-/* Reads what is in the tap and sends it on at once, if a release is under way or over. Cheap. */
+/* During or after a release: sends what is in the tap and the buffer on at once. Cheap. */
 void us_park_forward(struct us_park *park);
 
-/* The switch sends elsewhere: goes on draining for a second, then calls `idle`. */
+/* The switch directs frames elsewhere: forwards late ones for a second, then calls `idle`. */
 void us_park_finish(struct us_park *park);
 
 /*
- * Takes frames out of the lot, the oldest first, as many as the loop's other work can wait for;
- * each is valid until @each returns. True when it was left empty. It goes on holding.
+ * Takes frames out of the buffer, the oldest first, at most 512 KiB. True if none is left. The
+ * park goes on buffering.
  */
 bool us_park_take(struct us_park *park, us_park_frame_fn each, void *userdata);
 
 /*
- * Puts a frame from elsewhere in: @is_earlier before all that was held here, but behind the
- * frames put there before; otherwise behind all. False when the lot is full: it is counted.
+ * Parks a frame from elsewhere: @is_earlier before all that arrived here, but behind the earlier
+ * ones that were put before; otherwise behind all. False: the buffer is full, which is counted.
  */
 bool us_park_put(struct us_park *park, const struct us_frame *frame, bool is_earlier);
 
-/* Calls @each for every frame that is held, and for those to come as they come; NULL ends it. */
+/* Calls @each for every parked frame, and for each one that arrives; NULL ends that. */
 void us_park_set_observer(struct us_park *park, us_park_frame_fn each, void *userdata);
 
 void us_park_counts(const struct us_park *park, struct us_park_counts *ret_counts);

@@ -126,7 +126,7 @@ static void run(struct bed *bed, unsigned int calls, unsigned int held)
 {
 	uint64_t end_usec = us_now_usec() + LIMIT_MSEC * US_USEC_PER_MSEC;
 
-	while (bed->calls < calls || (held && counts_of(bed).held < held)) {
+	while (bed->calls < calls || (held && counts_of(bed).parked < held)) {
 		assert_true(us_now_usec() < end_usec);
 		sd_event_run(bed->loop, 10 * US_USEC_PER_MSEC);
 	}
@@ -259,7 +259,7 @@ static void test_only_the_guests(void **state)
 	assert_int_equal(write(bed->peer, frame, sizeof(frame)), sizeof(frame));
 	peer_sends(bed->peer, 0);
 	run(bed, 0, 1);
-	assert_int_equal(counts_of(bed).held, 1);
+	assert_int_equal(counts_of(bed).parked, 1);
 }
 
 /* ---- Bounds ---- */
@@ -275,9 +275,9 @@ static void test_overflow_frames(void **state)
 		peer_sends(bed->peer, i);
 		sd_event_run(bed->loop, 0);
 	}
-	while (counts_of(bed).held + counts_of(bed).overflowed < 25)
+	while (counts_of(bed).parked + counts_of(bed).overflowed < 25)
 		sd_event_run(bed->loop, 10 * US_USEC_PER_MSEC);
-	assert_int_equal(counts_of(bed).held, 10);
+	assert_int_equal(counts_of(bed).parked, 10);
 	steer_to(bed, US_PATH_STANDBY, US_STEER_RELEASING);
 	run(bed, 1, 0);
 	assert_int_equal(counts_of(bed).overflowed, 15);
@@ -291,10 +291,10 @@ static void test_overflow_frames(void **state)
 	assert_int_equal(counts.overflowed, 15);
 	steer_to(bed, US_PATH_PARKED, 0);
 	peer_sends(bed->peer, 25);
-	while (counts_of(bed).held < 1)
+	while (counts_of(bed).parked < 1)
 		sd_event_run(bed->loop, 10 * US_USEC_PER_MSEC);
 	us_steer_counts(bed->steer, &counts);
-	assert_int_equal(counts.held, 11);
+	assert_int_equal(counts.parked, 11);
 	assert_int_equal(counts.released, 10);
 	assert_int_equal(counts.overflowed, 15);
 	assert_int_equal(counts.undelivered, 0);
@@ -320,9 +320,9 @@ static void test_overflow_bytes(void **state)
 	bed->config.limits.bytes = 5000;
 	park(bed);
 	peer_sends_many(bed->peer, 0, 100);
-	while (counts_of(bed).held + counts_of(bed).overflowed < 100)
+	while (counts_of(bed).parked + counts_of(bed).overflowed < 100)
 		sd_event_run(bed->loop, 10 * US_USEC_PER_MSEC);
-	assert_in_range(counts_of(bed).held, 5000 / 120, 5000 / 60);
+	assert_in_range(counts_of(bed).parked, 5000 / 120, 5000 / 60);
 }
 
 /* ---- Order, at 10,000 frames per second ---- */
@@ -396,7 +396,7 @@ static uint32_t release_under_load(struct bed *bed)
 
 	assert_int_equal(bed->result, 0);
 	assert_int_equal(counts_of(bed).overflowed + counts_of(bed).undelivered, 0);
-	assert_true(counts_of(bed).held >= 3000);
+	assert_true(counts_of(bed).parked >= 3000);
 	assert_true(sender.sent > counts_of(bed).frames_max);
 	assert_int_equal(guest.received, sender.sent);
 	assert_int_equal(guest.duplicated, 0);

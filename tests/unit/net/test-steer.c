@@ -298,9 +298,10 @@ static void test_refused(void **state)
 	assert_true(other >= 0);
 	assert_refused("standby", "nothing",
 		       "interface nothing: there is none: create it, or name another");
-	assert_refused("lone", NULL, "interface lone: is a port of no bridge: add it to one");
+	assert_refused("lone", NULL, "interface lone: is not a bridge port: add it to a bridge");
 	assert_refused("standby", "other",
-		       "interfaces standby and other: are ports of two bridges: put both into one");
+		       "interfaces standby and other: are ports of different bridges: "
+		       "add both to the same bridge");
 	assert_refused("", NULL, "interface \"\": no interface can have this name");
 
 	assert_int_equal(us_steer_set_primary(steer, "other", &reason), US_REFUSED);
@@ -322,7 +323,7 @@ static void test_refuses_own_address(void **state)
 	assert_int_equal(us_link_get("peer", &port, NULL), 0);
 	memcpy(own.mac, port.mac, 6);
 	assert_int_equal(us_steer_new_bridge(&steer, &own, &reason), US_REFUSED);
-	assert_non_null(strstr(reason.text, "is an address of this host itself"));
+	assert_non_null(strstr(reason.text, "belongs to this host itself"));
 }
 
 static void test_link(void **state)

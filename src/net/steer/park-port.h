@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The port that parked frames are released to: a packet socket, past the switch and with each
+ * frame's offload metadata, and what is known of the port's queue.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "net/netlink/link.h"
+
+struct us_park_port {
+	struct us_link link;
+	int fd;		  /* -1: not open */
+	uint64_t sent;	  /* frames to its queue */
+	uint64_t read;	  /* frames that the VM had read from the tap before */
+	uint64_t dropped; /* frames that the queue had dropped before */
+};
+
+/* Closes the one before. Refused: no frames can be sent to @link; the one before stays. */
+int us_park_port_open(struct us_park_port *port, const struct us_link *link,
+		      struct us_reason *reason);
+void us_park_port_close(struct us_park_port *port);
+
+/* Sends a frame, its header first. 0; -EAGAIN: not now; -ENODEV: the port is gone; -EIO: never. */
+int us_park_port_send(struct us_park_port *port, const uint8_t *bytes, size_t length);
+
+/* How many more frames may wait there until the VM reads them. Only a tap can tell. */
+unsigned int us_park_port_room(struct us_park_port *port);
+
+/* Frames that its queue has dropped since it was opened; no sender is told of these. */
+uint64_t us_park_port_dropped(const struct us_park_port *port);

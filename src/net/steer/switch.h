@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a kind of switch has to do for net/steer/steer.h: a back end's side of the interface.
+ *
+ * steer.c owns the path, the park buffer and the VF's card. A back end owns what it changes in its
+ * switch for one MAC address. It decides nothing: it directs frames to the port that it is given.
+ * A port is an interface of this host. The interface assumes nothing else about the switch: it can
+ * be a bridge (FDB entries), Open vSwitch (one flow, known by its cookie) or a set of macvtaps.
+ */
+#pragma once
+
+#include "net/netlink/link.h"
+#include "net/steer/steer.h"
+
+struct us_steer_ops;
+
+/* A back end's object begins with this. */
+struct us_steer_switch {
+	const struct us_steer_ops *ops;
+	/* Set by steer.c before the first call of an operation. */
+	uint8_t mac[6];
+	char standby[IF_NAMESIZE];
+	char primary[IF_NAMESIZE]; /* "": no primary is assigned */
+};
+
+/* All of them return 0, US_REFUSED with the reason, or a negative errno, unless they say so. */
+struct us_steer_ops {
+	/* Frees the object and changes nothing in the switch. */
+	void (*free)(struct us_steer_switch *this);
+
+	/* Finds the interface @name. Refuses one that is no port of a switch of this kind. */
+	int (*find_port)(const struct us_steer_switch *this, const char *name,
+			 struct us_link *ret_port, struct us_reason *reason);
+
+	/* Refuses two ports between which this switch cannot move a MAC address. */
+	int (*check_ports)(const struct us_steer_switch *this, const struct us_link *standby,
+			   const struct us_link *primary, struct us_reason *reason);
+
+	/* Remembers what the switch has for the MAC address, for put_back(). Changes nothing. */
+	int (*remember)(struct us_steer_switch *this, const struct us_link *standby,
+			struct us_reason *reason);
+
+	/*
+	 * Makes a port beside @standby for parked frames: a tap (net/steer/park-tap.h) that gets
+	 * only what direct() sends there, and goes when its descriptor *@ret_fd is closed. The
+	 * kernel queues up to @queue_frames for it.
+	 */
+	int (*make_park)(const struct us_steer_switch *this, const struct us_link *standby,
+			 uint32_t queue_frames, int *ret_fd, struct us_link *ret_tap,
+			 struct us_reason *reason);
+
+	/* From now on frames for the MAC address go to @port. */
+	int (*direct)(struct us_steer_switch *this, const struct us_link *port,
+		      struct us_reason *reason);
+
+	/* Reads back what direct() has changed. Refused: frames go elsewhere. */
+	int (*verify)(const struct us_steer_switch *this, const struct us_link *port,
+		      struct us_reason *reason);
+
+	/* Removes what may be left for an interface after frames were directed to another one; ""
+	 * and an interface that is gone: does nothing. */
+	void (*clear)(const struct us_steer_switch *this, const char *name);
+
+	/* Removes all that direct() has changed, and restores what remember() has found. */
+	int (*put_back)(struct us_steer_switch *this, struct us_reason *reason);
+
+	/* Asks the switch where frames go now. @park is the index of the park tap, 0: none. */
+	int (*get_path)(const struct us_steer_switch *this, int park, enum us_path *ret_path);
+
+	/* As us_steer_save() and us_steer_restore(). */
+	int (*save)(const struct us_steer_switch *this, char *ret_text, size_t size);
+	int (*restore)(struct us_steer_switch *this, const char *text);
+};
+
+/* The rest of a back end's constructor. Takes @back_end, also if it fails. */
+int us_steer_new(struct us_steer **ret_steer, const struct us_steer_config *config,
+		 struct us_steer_switch *back_end, struct us_reason *reason);
