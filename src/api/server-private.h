@@ -1,31 +1,55 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What server.c (clients) and call.c (their calls) share; nobody else includes this. */
+/*
+ * The parts of the API server. Each uses only the parts below it: server.c accepts clients and
+ * ends their connections, dispatch.c checks a call and finds its method, call.c keeps the calls of
+ * a client and answers them, service.c knows org.varlink.service. Nobody else includes this.
+ */
 #pragma once
 
+#include "api/codec.h"
 #include "api/interface.h"
 #include "api/peer.h"
 #include "api/server.h"
 #include "util/list.h"
 #include "util/stream.h"
 
+struct us_server_client;
+
+/* The limits of a client, by whether it may make changes. */
+struct us_server_limits {
+	struct us_stream_limits stream;
+	int64_t priority;
+	size_t queued_count, queued_bytes; /* calls behind the present one */
+	size_t uid_part;		   /* the connections of one user are one part of so many */
+};
+
+/* What call.c needs from the parts above it. */
+struct us_calls_handler {
+	/* Answers @call, now or later. The client may be gone afterwards. */
+	void (*dispatch)(struct us_call *call, const struct us_wire_call *wire);
+	/* Ends the connection; @reason is for the log. */
+	void (*drop)(struct us_server_client *client, const char *reason);
+};
+
 struct us_server {
 	sd_event *loop;
 	sd_event_source *listening;
-	sd_event_source *resting;  /* armed while there is no descriptor left to accept with */
+	sd_event_source *resting; /* armed while accept() fails for want of descriptors */
 	int fd;
-	char *path; /* NULL unless the socket is ours to remove */
+	char *path; /* NULL unless this server removes the socket */
 	gid_t group;
 	struct us_interface *control, *service;
+	const struct us_calls_handler *calls;
 	const struct us_method *methods;
 	void *userdata;
 	us_server_dropped_fn dropped;
 	struct us_list clients;
 	size_t client_count, clients_max;
-	bool is_resting; /* and it was said so */
+	bool is_resting; /* and that was reported */
 	struct us_server_counts counts;
 };
 
-/* A call that came while another was under way: its text, to be read when its turn comes. */
+/* The text of a call that came while another one was under way. */
 struct us_queued_call {
 	struct us_list list;
 	size_t length;
@@ -37,13 +61,14 @@ struct us_server_client {
 	struct us_server *server;
 	struct us_stream *stream;
 	struct us_peer peer;
-	bool is_peer;		/* us_call_become_peer() */
-	int64_t priority;	/* of its calls */
-	struct us_call *call;	/* under way: at most one */
-	struct us_list waiting; /* those behind it, in order */
-	sd_event_source *resuming; /* there when one that waited can begin */
-	size_t waiting_count, waiting_bytes;
-	char address[US_ADDRESS_TEXT]; /* "" unless it was told */
+	const struct us_server_limits *limits;
+	bool is_peer;		   /* us_call_become_peer() */
+	int64_t priority;	   /* of its calls */
+	struct us_call *call;	   /* under way: at most one */
+	struct us_list queued;	   /* struct us_queued_call, in order */
+	sd_event_source *resuming; /* armed when the next queued call can begin */
+	size_t queued_count, queued_bytes;
+	char address[US_ADDRESS_TEXT]; /* us_call_set_address(); "": not set */
 };
 
 struct us_call {
@@ -53,29 +78,28 @@ struct us_call {
 	void *userdata;
 };
 
-/* call.c */
+/* ---- service.c ---- */
 
-/* Takes one message, now or after those before it. The client may be gone afterwards. */
+/*
+ * The answer to a method of org.varlink.service: returns NULL, or the name of the error.
+ * *@ret_parameters is the caller's.
+ */
+const char *us_service_answer(const struct us_server *server, const char *method,
+			      const json_t *parameters, json_t **ret_parameters);
+
+/* ---- call.c ---- */
+
+/* Begins the call of one message, or queues it. The client may be gone afterwards. */
 void us_calls_receive(struct us_server_client *client, const char *text, size_t length);
-/* Forgets all calls of a client that goes. */
+/* Ends all calls of a client that goes, without an answer. */
 void us_calls_abandon(struct us_server_client *client);
+/* Serves the calls of @client at @priority (util/priority.h) from now on. */
+void us_calls_set_priority(struct us_server_client *client, int64_t priority);
 
-/* The last answer, with the error's whole name; for errors of org.varlink.service. */
+/* The last answer. @error is the whole name of an error; NULL for a reply. */
 void us_call_answer(struct us_call *call, const char *error, json_t *parameters);
 
-/* service.c: answers the methods of org.varlink.service. */
-void us_service_handle(struct us_call *call, const char *method, const json_t *parameters);
+/* ---- dispatch.c ---- */
 
-/* server.c */
-
-/* What a client may make us hold, by whether it may change things. */
-struct us_server_limits {
-	struct us_stream_limits stream;
-	int64_t priority;
-	size_t waiting_count, waiting_bytes; /* calls behind the one that is under way */
-	size_t uid_part; /* of all places, for the connections of one user */
-};
-const struct us_server_limits *us_server_limits(const struct us_peer *peer);
-
-/* Ends a connection, with the reason for the log (NULL: it went by itself). */
-void us_server_client_drop(struct us_server_client *client, const char *why);
+/* Checks a call, and hands it to its method: us_calls_handler.dispatch. */
+void us_dispatch(struct us_call *call, const struct us_wire_call *wire);

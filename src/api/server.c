@@ -28,36 +28,37 @@ enum {
 };
 
 /* One answer at a time is held (is_client); for a thousand pairs it has about 1 MiB. */
-static const struct us_server_limits changing = {
+static const struct us_server_limits changing_limits = {
 	.stream = { .message_bytes = MESSAGE_BYTES_MAX, .backlog_bytes = 4 * 1024 * 1024 },
 	.priority = US_PRIORITY_CHANGING,
-	.waiting_count = 64,
-	.waiting_bytes = 1024 * 1024,
+	.queued_count = 64,
+	.queued_bytes = 1024 * 1024,
 	.uid_part = 8,
 };
-static const struct us_server_limits reading = {
+static const struct us_server_limits reading_limits = {
 	.stream = { .message_bytes = MESSAGE_BYTES_MAX, .backlog_bytes = 1024 * 1024 },
 	.priority = US_PRIORITY_READING,
-	.waiting_count = 16,
-	.waiting_bytes = MESSAGE_BYTES_MAX,
+	.queued_count = 16,
+	.queued_bytes = MESSAGE_BYTES_MAX,
 	.uid_part = 32,
 };
 
-const struct us_server_limits *us_server_limits(const struct us_peer *peer)
+static const struct us_server_limits *limits_of(const struct us_peer *peer)
 {
-	return peer->may_change ? &changing : &reading;
+	return peer->may_change ? &changing_limits : &reading_limits;
 }
 
 /* Out of descriptors: a level-triggered listening socket would spin meanwhile. */
 #define REST_USEC (200 * US_USEC_PER_MSEC)
 
-void us_server_client_drop(struct us_server_client *client, const char *why)
+/* @reason is for the log; NULL: the client left by itself. */
+static void drop_client(struct us_server_client *client, const char *reason)
 {
 	struct us_server *server = client->server;
 
-	server->counts.dropped += why != NULL;
-	if (why && server->dropped)
-		server->dropped(server->userdata, client->peer.pid, client->peer.uid, why);
+	server->counts.dropped += reason != NULL;
+	if (reason && server->dropped)
+		server->dropped(server->userdata, client->peer.pid, client->peer.uid, reason);
 	us_calls_abandon(client);
 	us_list_remove(&client->list);
 	server->client_count--;
@@ -80,7 +81,7 @@ static void on_closed(void *userdata, int error)
 		why = "does not read its answers";
 	else if (error != 0 && error != -ECONNRESET && error != -EPIPE)
 		why = us_strerror(error);
-	us_server_client_drop(userdata, why);
+	drop_client(userdata, why);
 }
 
 static const struct us_stream_handler stream_handler = {
@@ -102,7 +103,7 @@ static const char *find_no_place(struct us_server *server, const struct us_peer 
 		others += client->peer.uid != 0;
 		same += client->peer.uid == peer->uid;
 	}
-	if (same >= server->clients_max / us_server_limits(peer)->uid_part)
+	if (same >= server->clients_max / limits_of(peer)->uid_part)
 		return "too many clients of this user";
 	return others >= server->clients_max / OTHERS_PART ? "too many clients" : NULL;
 }
@@ -110,7 +111,7 @@ static const char *find_no_place(struct us_server *server, const struct us_peer 
 /* Takes @fd. */
 static int add_client(struct us_server *server, const struct us_peer *peer, int fd)
 {
-	const struct us_server_limits *limits = us_server_limits(peer);
+	const struct us_server_limits *limits = limits_of(peer);
 	struct us_server_client *client = calloc(1, sizeof(*client));
 	int r;
 
@@ -121,9 +122,10 @@ static int add_client(struct us_server *server, const struct us_peer *peer, int 
 	*client = (struct us_server_client){
 		.server = server,
 		.peer = *peer,
+		.limits = limits,
 		.priority = limits->priority,
 	};
-	us_list_init(&client->waiting);
+	us_list_init(&client->queued);
 	r = us_stream_new(&client->stream, server->loop, fd, '\0', limits->stream, &stream_handler,
 			  client);
 	if (r < 0) {
@@ -254,6 +256,11 @@ static void check_methods(const struct us_server *server)
 		assert(us_interface_find(server->control, US_MEMBER_METHOD, method->name));
 }
 
+static const struct us_calls_handler calls_handler = {
+	.dispatch = us_dispatch,
+	.drop = drop_client,
+};
+
 int us_server_new(struct us_server **ret_server, sd_event *loop, const char *path, int fd,
 		  const struct us_method *methods, void *userdata, struct us_reason *reason)
 {
@@ -269,6 +276,7 @@ int us_server_new(struct us_server **ret_server, sd_event *loop, const char *pat
 		.fd = fd,
 		.group = us_peer_group("understudy"),
 		.clients_max = find_clients_max(),
+		.calls = &calls_handler,
 		.methods = methods,
 		.userdata = userdata,
 	};
@@ -295,7 +303,7 @@ void us_server_free(struct us_server *server)
 	if (!server)
 		return;
 	us_list_for_each (client, &server->clients, list)
-		us_server_client_drop(client, NULL);
+		drop_client(client, NULL);
 	sd_event_source_disable_unref(server->listening);
 	sd_event_source_disable_unref(server->resting);
 	us_close(server->fd);

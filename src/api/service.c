@@ -4,37 +4,34 @@
 
 #include "api/server-private.h"
 
-static void get_info(struct us_call *call)
+static json_t *info(const struct us_server *server)
 {
-	const struct us_server *server = call->client->server;
-
-	us_call_reply(call, json_pack("{s:s, s:s, s:s, s:s, s:[s, s]}", "vendor", "Understudy",
-				      "product", "understudyd", "version", US_VERSION, "url",
-				      "man:org.understudy.Control(7)", "interfaces",
-				      server->service->name, server->control->name));
+	return json_pack("{s:s, s:s, s:s, s:s, s:[s, s]}", "vendor", "Understudy", "product",
+			 "understudyd", "version", US_VERSION, "url",
+			 "man:org.understudy.Control(7)", "interfaces", server->service->name,
+			 server->control->name);
 }
 
-static void describe(struct us_call *call, const char *name)
+static const struct us_interface *find_interface(const struct us_server *server, const char *name)
 {
-	const struct us_server *server = call->client->server;
-	const struct us_interface *interface = NULL;
-
 	if (strcmp(name, server->control->name) == 0)
-		interface = server->control;
-	else if (strcmp(name, server->service->name) == 0)
-		interface = server->service;
-
-	if (interface)
-		us_call_reply(call, json_pack("{s:s}", "description", interface->text));
-	else
-		us_call_answer(call, "org.varlink.service.InterfaceNotFound",
-			       json_pack("{s:s}", "interface", name));
+		return server->control;
+	return strcmp(name, server->service->name) == 0 ? server->service : NULL;
 }
 
-void us_service_handle(struct us_call *call, const char *method, const json_t *parameters)
+const char *us_service_answer(const struct us_server *server, const char *method,
+			      const json_t *parameters, json_t **ret_parameters)
 {
-	if (strcmp(method, "GetInfo") == 0)
-		get_info(call);
-	else
-		describe(call, json_string_value(json_object_get(parameters, "interface")));
+	const struct us_interface *interface;
+	const char *name;
+
+	if (strcmp(method, "GetInfo") == 0) {
+		*ret_parameters = info(server);
+		return NULL;
+	}
+	name = json_string_value(json_object_get(parameters, "interface"));
+	interface = find_interface(server, name);
+	*ret_parameters = interface ? json_pack("{s:s}", "description", interface->text)
+				    : json_pack("{s:s}", "interface", name);
+	return interface ? NULL : "org.varlink.service.InterfaceNotFound";
 }

@@ -72,8 +72,8 @@ static int open_ssh(struct us_transport *transport, const struct us_uri *uri)
 		return -errno;
 	transport->fd = pair[0];
 	theirs = pair[1];
-	/* Until it is ssh it has our descriptors, and with them our lock of the state directory: had
-	 * we ended meanwhile, our successor would be refused. vfork(2) returns only then. */
+	/* Until it is ssh it has our descriptors, and with them our lock of the state directory:
+	 * had we ended meanwhile, our successor would be refused. vfork(2) returns only then. */
 	transport->pid = vfork();
 	if (transport->pid < 0)
 		return -errno;

@@ -21,7 +21,8 @@ struct us_uri {
 	char path[108]; /* unix: as sun_path */
 	/* ssh: */
 	char user[64];	/* "": ssh's own choice; letters, digits, '.', '_', '-' */
-	char host[256]; /* a name of the same characters, or an address; IPv6 without its brackets */
+	char host[256]; /* a name of the same characters, or an address; IPv6 without its brackets
+			 */
 	bool is_ipv6;
 	unsigned port; /* 0: ssh's own choice */
 };

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From a call to its method: finds the interface and the method, checks the parameters and the
+ * permission of the client. A method of the daemon sees only calls that fit the interface.
+ */
+#include <string.h>
+
+#include "api/server-private.h"
+#include "util/priority.h"
+#include "util/running.h"
+
+enum {
+	WHERE_BYTES = 128,
+};
+
+#define SERVICE "org.varlink.service."
+
+/* The interface is the part before the last dot, the method's name the part behind it. */
+static const struct us_interface *find_interface(const struct us_server *server, const char *method,
+						 const char **ret_name)
+{
+	const struct us_interface *interfaces[] = { server->control, server->service };
+	const char *dot = strrchr(method, '.');
+	size_t length = dot ? (size_t)(dot - method) : strlen(method);
+
+	*ret_name = dot ? dot + 1 : "";
+	for (size_t i = 0; i < US_ARRAY_LENGTH(interfaces); i++)
+		if (strlen(interfaces[i]->name) == length &&
+		    strncmp(interfaces[i]->name, method, length) == 0)
+			return interfaces[i];
+	return NULL;
+}
+
+static void interface_not_found(struct us_call *call, const char *method)
+{
+	const char *dot = strrchr(method, '.');
+	size_t length = dot ? (size_t)(dot - method) : strlen(method);
+
+	us_call_answer(call, SERVICE "InterfaceNotFound",
+		       json_pack("{s:s%}", "interface", method, length));
+}
+
+/* NULL: the daemon does not implement it. */
+static const struct us_method *find_method(const struct us_server *server, const char *name)
+{
+	for (const struct us_method *method = server->methods; method->name; method++)
+		if (strcmp(method->name, name) == 0)
+			return method;
+	return NULL;
+}
+
+static int check_parameters(const struct us_method *method, const struct us_member *member,
+			    const json_t *parameters, char where[WHERE_BYTES])
+{
+	if (method && method->access & US_METHOD_BETWEEN_DAEMONS)
+		return us_type_check_known(member->in, parameters, where, WHERE_BYTES);
+	return us_type_check(member->in, parameters, where, WHERE_BYTES);
+}
+
+static void answer_service(struct us_call *call, const char *name, const json_t *parameters)
+{
+	json_t *answer;
+	const char *error = us_service_answer(call->client->server, name, parameters, &answer);
+
+	us_call_answer(call, error, answer);
+}
+
+static void call_method(struct us_call *call, const struct us_wire_call *wire,
+			const struct us_method *method)
+{
+	struct us_server_client *client = call->client;
+
+	/* A guest's arrival waits for this connection: no client may delay it. */
+	if (method->access & US_METHOD_BETWEEN_DAEMONS && client->priority != US_PRIORITY_HOST)
+		us_calls_set_priority(client, US_PRIORITY_HOST);
+	us_running = (struct us_running){ method->name, (const void *)method->handle };
+	method->handle(client->server->userdata, call, wire->parameters);
+}
+
+static void handle_control(struct us_call *call, const struct us_wire_call *wire,
+			   const struct us_method *method)
+{
+	const struct us_server_client *client = call->client;
+
+	if (!method)
+		us_call_answer(call, SERVICE "MethodNotImplemented",
+			       json_pack("{s:s}", "method", wire->method));
+	else if (client->is_peer && !(method->access & US_METHOD_FOR_PEER))
+		us_call_fail(call, "NotAllowed",
+			     "%s is not allowed to another host's daemon: this connection is for "
+			     "migrations to here (understudy proxy --peer)",
+			     method->name);
+	else if (method->access & US_METHOD_CHANGES && !client->peer.may_change)
+		us_call_fail(call, "NotAllowed",
+			     "%s is not allowed to user %u: be root or join the group understudy",
+			     method->name, client->peer.uid);
+	else
+		call_method(call, wire, method);
+}
+
+void us_dispatch(struct us_call *call, const struct us_wire_call *wire)
+{
+	const struct us_server *server = call->client->server;
+	const struct us_interface *interface;
+	const struct us_member *member;
+	const struct us_method *method;
+	char where[WHERE_BYTES];
+	const char *name;
+
+	interface = find_interface(server, wire->method, &name);
+	if (!interface) {
+		interface_not_found(call, wire->method);
+		return;
+	}
+	member = us_interface_find(interface, US_MEMBER_METHOD, name);
+	method = interface == server->control ? find_method(server, name) : NULL;
+	if (!member)
+		us_call_answer(call, SERVICE "MethodNotFound",
+			       json_pack("{s:s}", "method", wire->method));
+	else if (wire->upgrade)
+		us_call_answer(call, SERVICE "MethodNotImplemented",
+			       json_pack("{s:s}", "method", wire->method));
+	else if (check_parameters(method, member, wire->parameters, where) != 0)
+		us_call_answer(call, SERVICE "InvalidParameter",
+			       json_pack("{s:o}", "parameter", us_wire_string(where)));
+	else if (interface == server->service)
+		answer_service(call, name, wire->parameters);
+	else
+		handle_control(call, wire, method);
+}
