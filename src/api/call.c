@@ -16,20 +16,31 @@
 
 enum {
 	FAIL_TEXT_BYTES = 1024,
+	NAME_BYTES = 128, /* of an error, with its interface */
 };
 
 /* ---- Answers ---- */
 
+/* The parameters of @error, and its whole name. @next: "" for none. */
+static json_t *write_error(const struct us_call *call, const char *error, const char *message,
+			   const char *next, char *name, size_t size)
+{
+	snprintf(name, size, "%s.%s", call->client->server->control->name, error);
+	return json_pack("{s:o, s:o*}", "message", us_wire_string(message), "next",
+			 next[0] ? us_wire_string(next) : NULL);
+}
+
 static char *write_too_large(const struct us_call *call, size_t limit)
 {
-	const char *interface = call->client->server->control->name;
-	char name[128], message[160];
+	struct us_reason reason;
+	char name[NAME_BYTES];
+	json_t *parameters;
 
-	snprintf(name, sizeof(name), "%s.Failed", interface);
-	snprintf(message, sizeof(message),
-		 "the answer has more than %zu KiB: ask for less: ListPairs takes names",
-		 limit / 1024);
-	return us_wire_write_answer(name, json_pack("{s:s}", "message", message), false);
+	us_refuse(&reason, "the answer has more than %zu KiB", limit / 1024);
+	us_advise(&reason, "ask for less: ListPairs takes names");
+	parameters = write_error(call, "Failed", reason.text, us_reason_next(&reason), name,
+				 sizeof(name));
+	return us_wire_write_answer(name, parameters, false);
 }
 
 static void send_answer(struct us_call *call, const char *error, json_t *parameters, bool continues)
@@ -87,19 +98,35 @@ void us_call_continue(struct us_call *call, json_t *parameters)
 	send_answer(call, NULL, parameters, true);
 }
 
+static void fail(struct us_call *call, const char *error, const char *message, const char *next)
+{
+	char name[NAME_BYTES];
+	json_t *parameters;
+
+	assert(us_interface_find(call->client->server->control, US_MEMBER_ERROR, error));
+	parameters = write_error(call, error, message, next, name, sizeof(name));
+	us_call_answer(call, name, parameters);
+}
+
 void us_call_fail(struct us_call *call, const char *error, const char *format, ...)
 {
-	const struct us_interface *control = call->client->server->control;
-	char name[128], text[FAIL_TEXT_BYTES];
+	char text[FAIL_TEXT_BYTES];
 	va_list arguments;
 
-	assert(us_interface_find(control, US_MEMBER_ERROR, error));
-	snprintf(name, sizeof(name), "%s.%s", control->name, error);
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	us_make_printable(text);
-	us_call_answer(call, name, json_pack("{s:o}", "message", us_wire_string(text)));
+	fail(call, error, text, "");
+}
+
+void us_call_fail_with(struct us_call *call, const char *error, int r,
+		       const struct us_reason *reason)
+{
+	if (r < 0)
+		fail(call, error, us_strerror(r), "");
+	else
+		fail(call, error, reason->text, us_reason_next(reason));
 }
 
 bool us_call_wants_more(const struct us_call *call)

@@ -77,23 +77,30 @@ static void call_method(struct us_call *call, const struct us_wire_call *wire,
 	method->handle(client->server->userdata, call, wire->parameters);
 }
 
+static int check_access(const struct us_server_client *client, const struct us_method *method,
+			struct us_reason *reason)
+{
+	if (client->is_peer && !(method->access & US_METHOD_FOR_PEER))
+		return us_refuse(reason,
+				 "%s is not allowed to another host's daemon: this connection is "
+				 "for migrations to here (understudy proxy --peer)",
+				 method->name);
+	if (!(method->access & US_METHOD_CHANGES) || client->peer.may_change)
+		return 0;
+	us_refuse(reason, "%s is not allowed to user %u", method->name, client->peer.uid);
+	return us_advise(reason, "be root or join the group understudy");
+}
+
 static void handle_control(struct us_call *call, const struct us_wire_call *wire,
 			   const struct us_method *method)
 {
-	const struct us_server_client *client = call->client;
+	struct us_reason reason;
 
 	if (!method)
 		us_call_answer(call, SERVICE "MethodNotImplemented",
 			       json_pack("{s:s}", "method", wire->method));
-	else if (client->is_peer && !(method->access & US_METHOD_FOR_PEER))
-		us_call_fail(call, "NotAllowed",
-			     "%s is not allowed to another host's daemon: this connection is for "
-			     "migrations to here (understudy proxy --peer)",
-			     method->name);
-	else if (method->access & US_METHOD_CHANGES && !client->peer.may_change)
-		us_call_fail(call, "NotAllowed",
-			     "%s is not allowed to user %u: be root or join the group understudy",
-			     method->name, client->peer.uid);
+	else if (check_access(call->client, method, &reason) != 0)
+		us_call_fail_with(call, "NotAllowed", US_REFUSED, &reason);
 	else
 		call_method(call, wire, method);
 }

@@ -34,7 +34,7 @@ struct us_method {
 	const char *name; /* without the interface: "AttachVm" */
 	unsigned access;  /* enum us_method_access */
 	/* @parameters is borrowed for the call. Must answer exactly once, now or later, with
-	 * us_call_reply() or us_call_fail(); before that any number of times
+	 * us_call_reply(), us_call_fail() or us_call_fail_with(); before that any number of times
 	 * with us_call_continue() if us_call_wants_more(). */
 	void (*handle)(void *userdata, struct us_call *call, const json_t *parameters);
 };
@@ -76,6 +76,9 @@ void us_call_continue(struct us_call *call, json_t *parameters);
 /* @error is an error of the interface without the interface's name: "NoSuchPair". */
 void us_call_fail(struct us_call *call, const char *error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same with the text and the next step of @reason; @r < 0: with the words for that errno. */
+void us_call_fail_with(struct us_call *call, const char *error, int r,
+		       const struct us_reason *reason);
 
 bool us_call_wants_more(const struct us_call *call);
 

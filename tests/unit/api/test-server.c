@@ -64,9 +64,17 @@ static void handle_hold_on(void *userdata, struct us_call *call, const json_t *p
 
 static void handle_detach(void *userdata, struct us_call *call, const json_t *parameters)
 {
+	const char *name = json_string_value(json_object_get(parameters, "name"));
+	struct us_reason reason;
+
 	seen.calls++;
-	us_call_fail(call, "NoSuchVm", "%s: \"%s\": %s",
-		     json_string_value(json_object_get(parameters, "name")), "\xff", "see vm list");
+	us_refuse(&reason, "%s: \"%s\"", name, "\xff");
+	us_advise(&reason, "see vm list");
+	if (strcmp(name, "b") == 0)
+		us_call_fail(call, "NoSuchVm", "%s", reason.text);
+	else
+		us_call_fail_with(call, "NoSuchVm", strcmp(name, "a") ? -ENOMEM : US_REFUSED,
+				  &reason);
 }
 
 static void note(char letter, struct us_call *call)
@@ -156,7 +164,13 @@ static void test_answers(void **state)
 		  "\"parameters\":{\"parameter\":\"x\"}}" },
 		{ CALL_WITH(CONTROL "DetachVm", "{\"name\":\"a\"}"),
 		  "{\"error\":\"" CONTROL "NoSuchVm\",\"parameters\":"
-		  "{\"message\":\"a: \\\"?\\\": see vm list\"}}" },
+		  "{\"message\":\"a: \\\"?\\\": see vm list\",\"next\":\"see vm list\"}}" },
+		{ CALL_WITH(CONTROL "DetachVm", "{\"name\":\"b\"}"),
+		  "{\"error\":\"" CONTROL "NoSuchVm\",\"parameters\":"
+		  "{\"message\":\"b: \\\"?\\\": see vm list\"}}" },
+		{ CALL_WITH(CONTROL "DetachVm", "{\"name\":\"c\"}"),
+		  "{\"error\":\"" CONTROL "NoSuchVm\",\"parameters\":"
+		  "{\"message\":\"Cannot allocate memory\"}}" },
 	};
 	struct us_server *server = serve(*state);
 	struct raw raw;
