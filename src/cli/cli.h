@@ -42,7 +42,7 @@ extern const struct us_command us_metrics_commands[];
 extern const struct us_command us_doctor_commands[];
 extern const struct us_command us_proxy_commands[];
 
-/* ---- main.c ---- */
+/* ---- error.c ---- */
 
 /* "understudy: …" on stderr. Both return their exit code. */
 enum us_exit us_cli_fail(const struct us_cli *cli, enum us_exit code, const char *format, ...)
@@ -50,15 +50,17 @@ enum us_exit us_cli_fail(const struct us_cli *cli, enum us_exit code, const char
 /* The same, with the command's usage behind it. */
 enum us_exit us_cli_usage(const struct us_cli *cli, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* "usage: understudy COMMAND …" */
+void us_cli_print_synopsis(FILE *out, const struct us_command *command);
 
 /* ---- request.c ---- */
 
-struct us_request {
+struct us_cli_request {
 	const char *method;
 	json_t *parameters; /* stolen; NULL: {} */
 	bool more;
-	/* The replies' strings come as the daemon sent them: without it, and without --json, each is
-	 * made one printable line first. */
+	/* The replies' strings come as the daemon sent them: without it, and without --json, each
+	 * is made one printable line first. */
 	bool raw;
 	/* Each reply; may be NULL. Not called for errors, which are reported for everyone … */
 	void (*reply)(void *userdata, const json_t *parameters);
@@ -71,11 +73,11 @@ struct us_request {
 };
 
 /* Calls the daemon and waits for the last answer. */
-enum us_exit us_cli_request_run(const struct us_cli *cli, const struct us_request *request);
+enum us_exit us_cli_request_run(const struct us_cli *cli, const struct us_cli_request *request);
 
 /* A call with one reply, which is the caller's unless @ret_reply is NULL. */
 enum us_exit us_cli_call(const struct us_cli *cli, const char *method, json_t *parameters,
-			     json_t **ret_reply);
+			 json_t **ret_reply);
 
 /* The same for a reply without content: with --json it is printed as it came. */
 enum us_exit us_cli_do(const struct us_cli *cli, const char *method, json_t *parameters);

@@ -70,7 +70,7 @@ static void on_failed(void *userdata, int r, const char *error, const char *mess
 
 static enum us_exit ask(struct doctor *doctor, const char *method, json_t *parameters)
 {
-	const struct us_request request = {
+	const struct us_cli_request request = {
 		.method = method,
 		.parameters = parameters,
 		.reply = on_reply,
@@ -211,7 +211,8 @@ static void add_pairs(struct doctor *doctor)
 	if (ask(doctor, "ListPairs", NULL) != US_EXIT_DONE)
 		return;
 	json_array_foreach (json_object_get(doctor->reply, "pairs"), i, pair) {
-		bool is_of_vm = doctor->vm && strcmp(us_cli_json_text(pair, "vm", ""), doctor->vm) == 0;
+		bool is_of_vm =
+			doctor->vm && strcmp(us_cli_json_text(pair, "vm", ""), doctor->vm) == 0;
 
 		if (is_of_vm || (!doctor->vm && is_troubled(pair)))
 			add_pair(doctor, pair);

@@ -19,13 +19,14 @@ static void on_event(void *userdata, const json_t *parameters)
 	}
 	localtime_r(&seconds, &local);
 	strftime(text, sizeof(text), "%H:%M:%S", &local);
-	printf("%s.%03d  %s\n", text, (int)(usec / 1000 % 1000), us_cli_json_text(event, "line", ""));
+	printf("%s.%03d  %s\n", text, (int)(usec / 1000 % 1000),
+	       us_cli_json_text(event, "line", ""));
 	fflush(stdout);
 }
 
 static enum us_exit run_watch(struct us_cli *cli)
 {
-	const struct us_request request = {
+	const struct us_cli_request request = {
 		.method = "Monitor",
 		.more = true,
 		.reply = on_event,

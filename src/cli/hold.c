@@ -24,7 +24,7 @@ static enum us_exit set_hold(struct us_cli *cli, bool hold)
 	enum us_exit code;
 
 	code = us_cli_call(cli, "SetHold", json_pack("{s:s, s:b}", "name", name, "hold", hold),
-			       &reply);
+			   &reply);
 	if (code != US_EXIT_DONE)
 		return code;
 	pair = json_object_get(reply, "pair");
@@ -35,7 +35,8 @@ static enum us_exit set_hold(struct us_cli *cli, bool hold)
 	if (is_reached(pair, hold))
 		return US_EXIT_DONE;
 	return us_cli_fail(cli, US_EXIT_FAILED, "%s is not %s yet: %s: see understudy status %s",
-			   name, hold ? "hidden" : "visible", us_cli_json_text(pair, "why", "?"), name);
+			   name, hold ? "hidden" : "visible", us_cli_json_text(pair, "why", "?"),
+			   name);
 }
 
 static enum us_exit run_hide(struct us_cli *cli)

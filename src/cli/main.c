@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* understudy: finds the command in its tables, reads its arguments, and runs it. */
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/uri.h"
 #include "cli/cli.h"
 #include "util/cleanup.h"
-#include "util/printable.h"
 
 #define DEFAULT_HOST "unix:/run/understudy/control"
 
@@ -32,12 +30,6 @@ static const struct us_command *const tables[] = {
 
 /* ---- Help ---- */
 
-static void print_synopsis(FILE *out, const struct us_command *command)
-{
-	fprintf(out, "usage: understudy %s%s%s\n", command->name, *command->arguments ? " " : "",
-		command->arguments);
-}
-
 static void print_options(const struct us_option *options)
 {
 	for (; options && options->name; options++) {
@@ -53,7 +45,7 @@ static void print_options(const struct us_option *options)
 
 static enum us_exit print_command_help(const struct us_command *command)
 {
-	print_synopsis(stdout, command);
+	us_cli_print_synopsis(stdout, command);
 	printf("\n%s\n\n", command->help);
 	print_options(command->options);
 	print_options(common_options);
@@ -71,46 +63,6 @@ static enum us_exit print_help(void)
 	print_options(common_options);
 	printf("\nunderstudy COMMAND --help tells more, and so does understudy(1).\n");
 	return US_EXIT_DONE;
-}
-
-/* ---- Failing ---- */
-
-/* One line, whatever is in it: the words of a daemon, or of a script's variable. */
-static void print_error(const char *format, va_list arguments)
-	__attribute__((format(printf, 1, 0)));
-static void print_error(const char *format, va_list arguments)
-{
-	US_CLEANUP(us_freep) char *text = NULL;
-
-	fflush(stdout);
-	if (vasprintf(&text, format, arguments) < 0)
-		abort();
-	us_make_printable(text);
-	fprintf(stderr, "understudy: %s\n", text);
-}
-
-enum us_exit us_cli_fail(const struct us_cli *cli, enum us_exit code, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	print_error(format, arguments);
-	va_end(arguments);
-	return code;
-}
-
-enum us_exit us_cli_usage(const struct us_cli *cli, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	print_error(format, arguments);
-	va_end(arguments);
-	if (cli->command)
-		print_synopsis(stderr, cli->command);
-	else
-		fputs("understudy --help lists the commands\n", stderr);
-	return US_EXIT_USAGE;
 }
 
 /* ---- Finding the command ---- */
@@ -190,7 +142,7 @@ static enum us_exit print_group(const struct us_cli *cli, const char *word, bool
 	for (size_t i = 0; i < US_ARRAY_LENGTH(tables); i++)
 		for (const struct us_command *c = tables[i]; c->name; c++)
 			if (strncmp(c->name, word, length) == 0 && c->name[length] == ' ')
-				print_synopsis(wanted ? stdout : stderr, c);
+				us_cli_print_synopsis(wanted ? stdout : stderr, c);
 	return wanted ? US_EXIT_DONE : US_EXIT_USAGE;
 }
 

@@ -32,7 +32,7 @@ static void on_text(void *userdata, const json_t *parameters)
 
 static enum us_exit run_metrics(struct us_cli *cli)
 {
-	const struct us_request request = {
+	const struct us_cli_request request = {
 		.method = "GetMetrics",
 		.more = true,
 		.raw = true,

@@ -181,7 +181,7 @@ static enum us_exit migrate(struct us_cli *cli, json_t *parameters)
 		.tty = isatty(STDOUT_FILENO),
 		.downtime_msec = -1,
 	};
-	const struct us_request request = {
+	const struct us_cli_request request = {
 		.method = "Migrate",
 		.parameters = parameters,
 		.more = true,

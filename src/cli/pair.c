@@ -146,9 +146,8 @@ static enum us_exit run_assign(struct us_cli *cli)
 		return us_cli_usage(cli, "pair assign: --primary is missing");
 	if (us_cli_read_spec(spec, &primary, &reason) != 0)
 		return us_cli_usage(cli, "%s", reason.text);
-	return us_cli_do(
-		cli, "AssignPrimary",
-		json_pack("{s:s, s:o}", "name", cli->args.words[0], "primary", primary));
+	return us_cli_do(cli, "AssignPrimary",
+			 json_pack("{s:s, s:o}", "name", cli->args.words[0], "primary", primary));
 }
 
 static enum us_exit run_remove(struct us_cli *cli)

@@ -21,7 +21,7 @@ US_DEFINE_CLEANUP(struct us_client *, us_client_free)
 
 struct run {
 	const struct us_cli *cli;
-	const struct us_request *request;
+	const struct us_cli_request *request;
 	sd_event *loop;
 };
 
@@ -168,7 +168,7 @@ static int connect_client(struct us_client **ret_client, sd_event *loop, const c
 	return r;
 }
 
-enum us_exit us_cli_request_run(const struct us_cli *cli, const struct us_request *request)
+enum us_exit us_cli_request_run(const struct us_cli *cli, const struct us_cli_request *request)
 {
 	US_CLEANUP(sd_event_unrefp) sd_event *loop = NULL;
 	US_CLEANUP(us_client_freep) struct us_client *client = NULL;
@@ -206,9 +206,9 @@ static void keep_reply(void *userdata, const json_t *parameters)
 }
 
 enum us_exit us_cli_call(const struct us_cli *cli, const char *method, json_t *parameters,
-			     json_t **ret_reply)
+			 json_t **ret_reply)
 {
-	struct us_request request = {
+	struct us_cli_request request = {
 		.method = method,
 		.parameters = parameters,
 		.reply = ret_reply ? keep_reply : NULL,
@@ -225,7 +225,7 @@ static void print_reply(void *userdata, const json_t *parameters)
 
 enum us_exit us_cli_do(const struct us_cli *cli, const char *method, json_t *parameters)
 {
-	struct us_request request = {
+	struct us_cli_request request = {
 		.method = method,
 		.parameters = parameters,
 		.reply = cli->json ? print_reply : NULL,

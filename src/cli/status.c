@@ -137,7 +137,8 @@ char *us_status_next_step(const json_t *pair)
 		i++;
 	for (const char *c = next_steps[i].text; *c; c++) {
 		if (strncmp(c, "%s", 2) == 0) {
-			fputs(us_cli_json_text(pair, next_steps[i].of_vm ? "vm" : "name", "?"), out);
+			fputs(us_cli_json_text(pair, next_steps[i].of_vm ? "vm" : "name", "?"),
+			      out);
 			c++;
 		} else {
 			fputc(*c, out);

@@ -19,7 +19,7 @@ static enum us_exit run_attach(struct us_cli *cli)
 	if (*qmp != '/')
 		path = realpath(qmp, NULL);
 	return us_cli_do(cli, "AttachVm",
-			     json_pack("{s:s, s:s}", "name", name, "qmp", path ? path : qmp));
+			 json_pack("{s:s, s:s}", "name", name, "qmp", path ? path : qmp));
 }
 
 static enum us_exit run_detach(struct us_cli *cli)
