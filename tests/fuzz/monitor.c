@@ -98,18 +98,34 @@ static void on_peer_closed(void *userdata, int error)
 
 /* ---- All that is asked ---- */
 
-static void on_done(void *userdata, int r, const char *why)
+static void on_done(void *userdata, int r, const struct us_reason *reason)
 {
+	must((r == 0) == (reason == NULL));
 	answered++;
 }
 
-static void on_standby(void *userdata, int r, const char *why, const struct us_vmm_standby *standby)
+static void on_number(void *userdata, int r, const struct us_reason *reason, uint64_t value)
 {
+	must((r == 0) == (reason == NULL));
+	must(r == 0 || value == 0);
+	answered++;
+}
+
+static void on_text(void *userdata, int r, const struct us_reason *reason, const char *text)
+{
+	must((r == 0) == (reason == NULL) && (r == 0) == (text != NULL));
+	answered++;
+}
+
+static void on_standby(void *userdata, int r, const struct us_reason *reason,
+		       const struct us_vmm_standby *standby)
+{
+	must((r == 0) == (reason == NULL));
 	must((r == 0) == (standby != NULL));
 	answered++;
 }
 
-static void on_progress(void *userdata, int r, const char *why,
+static void on_progress(void *userdata, int r, const struct us_reason *reason,
 			const struct us_transfer_progress *progress)
 {
 	must((r == 0) == (progress != NULL));
@@ -135,13 +151,13 @@ static void ask_all(struct us_vmm *vm)
 
 	count(us_vmm_inspect(vm, "net0", on_standby, NULL));
 	count(us_vmm_has_device(vm, "p0", on_done, NULL));
-	count(us_vmm_query_unplug_delay(vm, "p0", on_done, NULL));
-	count(us_vmm_find_slot(vm, on_done, NULL));
+	count(us_vmm_query_unplug_delay(vm, "p0", on_number, NULL));
+	count(us_vmm_find_slot(vm, on_text, NULL));
 	count(us_vmm_plug(vm, &emulated, on_done, NULL));
 	count(us_vmm_plug(vm, &vfio, on_done, NULL));
 	count(us_vmm_unplug(vm, "p0", on_done, NULL));
 	count(us_vmm_configure_transfer(vm, settings, NULL, on_done, NULL));
-	count(us_vmm_listen_transfer(vm, "127.0.0.1", on_done, NULL));
+	count(us_vmm_listen_transfer(vm, "127.0.0.1", on_text, NULL));
 	count(us_vmm_start_transfer(vm, "tcp:127.0.0.1:1", on_done, NULL));
 	count(us_vmm_query_transfer(vm, on_progress, NULL));
 	count(us_vmm_cancel_transfer(vm, on_done, NULL));
@@ -214,7 +230,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	script = (const char *)data + is_newer;
 	script_end = (const char *)data + size;
 	asked = answered = 0;
-	must(us_vmm_new(&vm, loop, "web", path, &handler, NULL) == 0);
+	must(us_vmm_new(&vm, loop, path, &handler, NULL) == 0);
 	must(us_vmm_track_guest(vm, "net0") == 0);
 	settle();
 	must(answered <= asked);

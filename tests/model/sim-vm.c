@@ -51,6 +51,7 @@ struct request {
 	us_vmm_standby_fn inspected;
 	us_vmm_progress_fn queried;
 	us_vmm_last_frame_fn received;
+	us_vmm_listen_fn listening;
 	void *userdata;
 };
 
@@ -300,6 +301,8 @@ static struct us_transfer_progress progress_of(const struct us_vmm *vm)
 
 static void answer(struct request *request, int r, const char *why)
 {
+	const struct us_reason *refusal;
+	struct us_reason reason;
 	struct us_transfer_progress progress;
 	struct us_vmm_standby standby = { .mac = { 2, 0, 0, 0, 0, request->pair + 1 },
 					  .queue_pairs = 1,
@@ -310,15 +313,20 @@ static void answer(struct request *request, int r, const char *why)
 		return;
 	request->is_answered = true;
 	forget(request);
+	us_refuse(&reason, "%s", why ? why : us_strerror(r));
+	refusal = r == 0 ? NULL : &reason;
 	progress = progress_of(request->vm);
 	if (request->inspected)
-		request->inspected(request->userdata, r, why, r == 0 ? &standby : NULL);
+		request->inspected(request->userdata, r, refusal, r == 0 ? &standby : NULL);
 	else if (request->queried)
-		request->queried(request->userdata, r, why, r == 0 ? &progress : NULL);
+		request->queried(request->userdata, r, refusal, r == 0 ? &progress : NULL);
 	else if (request->received)
 		request->received(request->userdata, NULL);
+	else if (request->listening)
+		request->listening(request->userdata, r, refusal,
+				   r == 0 ? addresses[request->vm->host] : NULL);
 	else if (request->done)
-		request->done(request->userdata, r, why);
+		request->done(request->userdata, r, refusal);
 }
 
 static void on_answer(void *object, unsigned argument)
@@ -359,7 +367,6 @@ static int perform(struct request *request)
 		if (qemu->state != US_VM_INCOMING)
 			return request->why = "not waiting for a guest", US_REFUSED;
 		qemu->is_listening = true;
-		request->why = addresses[vm->host];
 		return 0;
 	default:
 		return 0;
@@ -493,7 +500,7 @@ int us_vmm_has_device(struct us_vmm *vm, const char *id, us_vmm_done_fn done, vo
 }
 
 /* By ACPI: not at all. */
-int us_vmm_query_unplug_delay(struct us_vmm *vm, const char *id, us_vmm_done_fn done,
+int us_vmm_query_unplug_delay(struct us_vmm *vm, const char *id, us_vmm_unplug_delay_fn done,
 			      void *userdata)
 {
 	return -ENOTCONN;
@@ -540,10 +547,13 @@ int us_vmm_cancel_transfer(struct us_vmm *vm, us_vmm_done_fn done, void *userdat
 	return ask_done(vm, REQUEST_CANCEL, NULL, done, userdata);
 }
 
-int us_vmm_listen_transfer(struct us_vmm *vm, const char *address, us_vmm_done_fn done,
+int us_vmm_listen_transfer(struct us_vmm *vm, const char *address, us_vmm_listen_fn done,
 			   void *userdata)
 {
-	return ask_done(vm, REQUEST_LISTEN, NULL, done, userdata);
+	if (!vm->is_adopted)
+		return -ENOTCONN;
+	ask(vm, REQUEST_LISTEN, 0, userdata)->listening = done;
+	return 0;
 }
 
 void us_vmm_stop_listening(struct us_vmm *vm)
@@ -582,19 +592,19 @@ static void fail_requests(struct us_vmm *vm)
 static void refuse(struct us_vmm *vm)
 {
 	bool is_news = !vm->is_known_gone;
+	struct us_reason reason;
 
+	us_refuse(&reason, "no QEMU listens there");
 	vm->is_known_gone = true;
 	vm->state = US_VM_GONE;
 	if (vm->was_adopted)
 		connect_later(vm, RECONNECT_LATER_USEC);
 	if (vm->was_adopted && is_news)
-		emit(vm, (struct us_vmm_event){ .type = US_VMM_LOST,
-						.exited = true,
-						.reason = "no QEMU listens there" });
+		emit(vm, (struct us_vmm_event){
+				 .type = US_VMM_LOST, .exited = true, .reason = &reason });
 	else if (!vm->was_adopted)
-		emit(vm, (struct us_vmm_event){ .type = US_VMM_REFUSED,
-						.exited = true,
-						.reason = "no QEMU listens there" });
+		emit(vm, (struct us_vmm_event){
+				 .type = US_VMM_REFUSED, .exited = true, .reason = &reason });
 }
 
 static void on_connected(void *object, unsigned connection)
@@ -632,6 +642,7 @@ static void connect_later(struct us_vmm *vm, uint64_t delay_usec)
 static void on_cut(void *object, unsigned connection)
 {
 	struct us_vmm *vm = object;
+	struct us_reason reason;
 
 	if (vm->is_freed || !vm->is_adopted || connection != vm->connection)
 		return;
@@ -643,7 +654,8 @@ static void on_cut(void *object, unsigned connection)
 	if (vm->is_freed)
 		return;
 	connect_later(vm, RECONNECT_USEC);
-	emit(vm, (struct us_vmm_event){ .type = US_VMM_LOST, .reason = "the monitor is gone" });
+	us_refuse(&reason, "the monitor is gone");
+	emit(vm, (struct us_vmm_event){ .type = US_VMM_LOST, .reason = &reason });
 }
 
 void sim_monitor_cut(int host)
@@ -655,7 +667,7 @@ void sim_monitor_cut(int host)
 		sim_at_host(host, sim.now_usec, on_cut, vm, vm->connection);
 }
 
-int us_vmm_new(struct us_vmm **ret_vm, sd_event *event, const char *name, const char *monitor_path,
+int us_vmm_new(struct us_vmm **ret_vm, sd_event *event, const char *monitor_path,
 	       const struct us_vmm_handler *handler, void *userdata)
 {
 	struct us_vmm *vm = sim_keep(sizeof(*vm));

@@ -114,17 +114,17 @@ static struct us_host_pair *present(const struct us_diagnosis *diagnosis)
 	return pair && pair->vm == diagnosis->vm ? pair : NULL;
 }
 
-static void on_slot(void *userdata, int r, const char *why)
+static void on_slot(void *userdata, int r, const struct us_reason *reason, const char *bus)
 {
 	struct us_diagnosis *diagnosis = userdata;
 	const char *name = diagnosis->names[diagnosis->next];
 
 	if (r == 0) {
-		us_vmm_return_slot(diagnosis->vm->vmm, why);
+		us_vmm_return_slot(diagnosis->vm->vmm, bus);
 		us_finding_add(diagnosis->findings, US_LEVEL_OK, name, "",
-			       "there is a slot to plug the primary into: %s", why);
+			       "there is a slot to plug the primary into: %s", bus);
 	} else {
-		us_finding_add_reason(diagnosis->findings, US_LEVEL_ERROR, name, r, why);
+		us_finding_add_reason(diagnosis->findings, US_LEVEL_ERROR, name, r, reason->text);
 	}
 	diagnosis->next++;
 	diagnose_next(diagnosis);
@@ -136,13 +136,14 @@ static bool needs_slot(const struct us_host_pair *pair)
 	       pair->engine.config.mode != US_MODE_SEPARATE;
 }
 
-static void on_standby(void *userdata, int r, const char *why, const struct us_vmm_standby *standby)
+static void on_standby(void *userdata, int r, const struct us_reason *reason,
+		       const struct us_vmm_standby *standby)
 {
 	struct us_diagnosis *diagnosis = userdata;
 	struct us_host_pair *pair = present(diagnosis);
 
 	if (pair)
-		us_doctor_find_standby(pair, diagnosis->findings, r, why, standby);
+		us_doctor_find_standby(pair, diagnosis->findings, reason, standby);
 	if (pair && needs_slot(pair) &&
 	    us_vmm_find_slot(diagnosis->vm->vmm, on_slot, diagnosis) == 0)
 		return;

@@ -23,17 +23,18 @@ void us_finding_add(json_t *findings, enum us_level level, const char *about, co
 
 /* The same for the words of a refusal, which end with the next step. */
 void us_finding_add_reason(json_t *findings, enum us_level level, const char *about, int r,
-			const char *words);
+			   const char *words);
 
 /* diagnose-host.c, diagnose-pair.c, diagnose-vf.c: what can be seen at once. */
 void us_doctor_find_host(const struct us_daemon *daemon, json_t *findings);
 void us_doctor_find_pair(const struct us_host_pair *pair, json_t *findings);
 void us_doctor_find_vf(const struct us_host_pair *pair, json_t *findings);
 /* Whether what QEMU has not read at a stop can be had; @r and @why as of us_drain_new(). */
-void us_doctor_find_stop_frames(const struct us_host_pair *pair, json_t *findings, int r, const char *why);
-/* … and when QEMU has told of the standby: @r, @why and @standby as in us_vmm_standby_fn. */
-void us_doctor_find_standby(const struct us_host_pair *pair, json_t *findings, int r, const char *why,
-			 const struct us_vmm_standby *standby);
+void us_doctor_find_stop_frames(const struct us_host_pair *pair, json_t *findings, int r,
+				const char *why);
+/* … and when QEMU has answered about the standby; @refusal is NULL if it told what it is. */
+void us_doctor_find_standby(const struct us_host_pair *pair, json_t *findings,
+			    const struct us_reason *refusal, const struct us_vmm_standby *standby);
 
 /* diagnose.c: answers Diagnose. */
 void us_doctor_diagnose(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call *call);

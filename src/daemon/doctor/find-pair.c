@@ -196,15 +196,14 @@ void us_doctor_find_pair(const struct us_host_pair *pair, json_t *findings)
 	find_waits(pair, findings);
 }
 
-void us_doctor_find_standby(const struct us_host_pair *pair, json_t *findings, int r,
-			    const char *why, const struct us_vmm_standby *standby)
+void us_doctor_find_standby(const struct us_host_pair *pair, json_t *findings,
+			    const struct us_reason *refusal, const struct us_vmm_standby *standby)
 {
 	struct us_link port = { 0 };
 	char mac[US_MAC_TEXT_SIZE], next[80];
 
-	if (r != 0) {
-		ADD(ERROR, "", "the standby %s: %s", pair->standby,
-		    why && why[0] ? why : us_strerror(r));
+	if (refusal) {
+		ADD(ERROR, "", "the standby %s: %s", pair->standby, refusal->text);
 		return;
 	}
 	us_link_get(pair->port, &port, NULL);

@@ -122,33 +122,33 @@ static void on_gone(void *userdata, struct us_call *call)
 /* ---- QEMU ---- */
 
 /* False: nobody waits for this answer any more, or it is a refusal; @receive is gone. */
-static bool goes_on(struct us_receive *receive, int r, const char *why)
+static bool goes_on(struct us_receive *receive, const struct us_reason *reason)
 {
 	receive->is_asking = false;
-	if (r != 0 || !receive->call) {
-		us_destination_fail(receive->vm, why && *why ? why : us_strerror(r));
+	if (reason || !receive->call) {
+		us_destination_fail(receive->vm, reason ? reason->text : "");
 		return false;
 	}
 	return true;
 }
 
-static void on_listening(void *userdata, int r, const char *why)
+static void on_listening(void *userdata, int r, const struct us_reason *reason, const char *uri)
 {
 	struct us_host_vm *vm = userdata;
 
-	if (!goes_on(vm->receive, r, why))
+	if (!goes_on(vm->receive, reason))
 		return;
 	us_crash_point("receive", "listening", NULL);
-	us_call_continue(vm->receive->call, json_pack("{s:s, s:b, s:s}", "uri", why, "arrived",
+	us_call_continue(vm->receive->call, json_pack("{s:s, s:b, s:s}", "uri", uri, "arrived",
 						      false, "token", vm->admission.token));
 }
 
-static void on_configured(void *userdata, int r, const char *why)
+static void on_configured(void *userdata, int r, const struct us_reason *reason)
 {
 	struct us_host_vm *vm = userdata;
 	struct us_receive *receive = vm->receive;
 
-	if (!goes_on(receive, r, why))
+	if (!goes_on(receive, reason))
 		return;
 	r = us_vmm_listen_transfer(vm->vmm, receive->address, on_listening, vm);
 	if (r < 0)

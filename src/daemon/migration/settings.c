@@ -45,7 +45,7 @@ void us_migration_settings_forget(struct us_host_vm *vm)
 	us_state_save_soon(vm);
 }
 
-static void on_restored(void *userdata, int r, const char *why)
+static void on_restored(void *userdata, int r, const struct us_reason *reason)
 {
 	struct us_host_vm *vm = userdata;
 
@@ -55,7 +55,7 @@ static void on_restored(void *userdata, int r, const char *why)
 		us_log(LOG_WARNING,
 		       "vm %s: the migration's settings stay: %s: the next one has them too, "
 		       "unless it has others",
-		       vm->name, why && *why ? why : us_strerror(r));
+		       vm->name, reason->text);
 	us_migration_settings_forget(vm);
 }
 

@@ -138,7 +138,7 @@ static void end_call(struct us_source *m, bool succeeded)
 		us_call_reply(US_STEAL(m->abort_call), NULL);
 }
 
-static void on_last_progress(void *userdata, int r, const char *why,
+static void on_last_progress(void *userdata, int r, const struct us_reason *reason,
 			     const struct us_transfer_progress *progress)
 {
 	struct us_host_vm *vm = userdata;

@@ -241,7 +241,7 @@ static void expect_stop(struct us_source *m)
 }
 
 /* QEMU's answers carry the VM: the migration may be over when they come. */
-static void on_progress(void *userdata, int r, const char *why,
+static void on_progress(void *userdata, int r, const struct us_reason *reason,
 			const struct us_transfer_progress *progress)
 {
 	struct us_host_vm *vm = userdata;
@@ -269,7 +269,7 @@ int us_source_on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static void on_started(void *userdata, int r, const char *why)
+static void on_started(void *userdata, int r, const struct us_reason *reason)
 {
 	struct us_host_vm *vm = userdata;
 
@@ -277,12 +277,12 @@ static void on_started(void *userdata, int r, const char *why)
 		return;
 	us_crash_point("migrate", "started", NULL);
 	if (r != 0)
-		us_source_fail_with(vm->migration, r, why);
+		us_source_fail(vm->migration, reason->text);
 	else if (must_expect_stop(vm->migration))
 		sd_event_source_set_time_relative(vm->migration->ticking, 0);
 }
 
-static void on_configured(void *userdata, int r, const char *why)
+static void on_configured(void *userdata, int r, const struct us_reason *reason)
 {
 	struct us_host_vm *vm = userdata;
 	struct us_source *m = vm->migration;
@@ -294,15 +294,17 @@ static void on_configured(void *userdata, int r, const char *why)
 		us_source_post(m, US_PLAN_DONE);
 		return;
 	}
-	if (r == 0 && !us_host_vm_may_migrate(vm))
-		r = us_refuse(NULL, "-"), why = "a primary is visible again";
-	if (r == 0) {
+	if (r != 0) {
+		us_source_fail(m, reason->text);
+	} else if (!us_host_vm_may_migrate(vm)) {
+		us_source_fail(m, "a primary is visible again");
+	} else {
 		m->start_asked = true;
 		us_guest_stop_prepare(vm);
 		r = us_vmm_start_transfer(vm->vmm, m->uri, on_started, vm);
+		if (r != 0)
+			us_source_fail(m, us_strerror(r));
 	}
-	if (r != 0)
-		us_source_fail_with(m, r, why);
 }
 
 /* Who can read the network between the hosts reads the guest's memory. */
@@ -346,7 +348,7 @@ static void do_transfer(struct us_source *m)
 }
 
 /* The end of the transfer is told by QEMU's own event; if there was none, by this answer. */
-static void on_cancelled(void *userdata, int r, const char *why)
+static void on_cancelled(void *userdata, int r, const struct us_reason *reason)
 {
 	struct us_host_vm *vm = userdata;
 	struct us_source *m = vm->migration;
@@ -368,7 +370,7 @@ static void undo_transfer(struct us_source *m)
 }
 
 /* Why it failed is not in the event. */
-static void on_failed_progress(void *userdata, int r, const char *why,
+static void on_failed_progress(void *userdata, int r, const struct us_reason *reason,
 			       const struct us_transfer_progress *progress)
 {
 	struct us_host_vm *vm = userdata;
@@ -420,7 +422,7 @@ static void on_handed_off(void *userdata, int r, const char *why)
 }
 
 /* QEMU has answered, so it has been through its loop since the stop, and read what it reads. */
-static void on_read(void *userdata, int r, const char *why,
+static void on_read(void *userdata, int r, const struct us_reason *reason,
 		    const struct us_transfer_progress *progress)
 {
 	struct us_host_vm *vm = userdata;

@@ -54,11 +54,12 @@ static void answered(struct us_host_pair *pair)
 static void follow_leaving(struct us_host_pair *pair);
 
 /* Refused: it is gone, or is in no slot that is known: then nothing is counted on. */
-static void on_linger(void *userdata, int r, const char *why)
+static void on_unplug_delay(void *userdata, int r, const struct us_reason *reason,
+			    uint64_t delay_usec)
 {
 	struct us_host_pair *pair = userdata;
 
-	us_pair_set_unplug_delay(&pair->engine, r == 0 ? strtoull(why, NULL, 10) : 0);
+	us_pair_set_unplug_delay(&pair->engine, delay_usec);
 	follow_leaving(pair); /* after a restart it may be on its way out already */
 	answered(pair);
 }
@@ -67,36 +68,37 @@ static void on_linger(void *userdata, int r, const char *why)
 static void ask_for_linger(struct us_host_pair *pair)
 {
 	us_pair_set_unplug_delay(&pair->engine, 0);
-	asked(pair, us_vmm_query_unplug_delay(pair->vm->vmm, pair->device, on_linger, pair));
+	asked(pair, us_vmm_query_unplug_delay(pair->vm->vmm, pair->device, on_unplug_delay, pair));
 }
 
-static void on_plugged(void *userdata, int r, const char *why)
+static void on_plugged(void *userdata, int r, const struct us_reason *reason)
 {
 	answered(userdata);
-	if (r == US_REFUSED && us_host_vf_group_was_busy(userdata, why))
+	if (r == US_REFUSED && us_host_vf_group_was_busy(userdata, reason->text))
 		return;
 	/* -ECONNRESET: the VM is lost, and the engine is told so. -ETIMEDOUT: it may be there yet.
 	 */
 	if (r == 0)
 		ask_for_linger(userdata);
 	if (r != -ECONNRESET)
-		answer(userdata, US_EVENT_PLUGGED, r == 0 || r == -ETIMEDOUT, why);
+		answer(userdata, US_EVENT_PLUGGED, r == 0 || r == -ETIMEDOUT,
+		       r == 0 ? NULL : reason->text);
 }
 
-static void on_unplug_taken(void *userdata, int r, const char *why)
+static void on_unplug_taken(void *userdata, int r, const struct us_reason *reason)
 {
 	answered(userdata);
 	if (r != 0 && r != -ECONNRESET)
-		answer(userdata, US_EVENT_UNPLUG_REFUSED, false, why);
+		answer(userdata, US_EVENT_UNPLUG_REFUSED, false, reason->text);
 }
 
-static void on_reset_done(void *userdata, int r, const char *why)
+static void on_reset_done(void *userdata, int r, const struct us_reason *reason)
 {
 	struct us_host_pair *pair = userdata;
 
 	answered(pair);
 	if (r != 0 && r != -ECONNRESET)
-		us_log(LOG_WARNING, "%s: system_reset failed: %s", pair->name, why);
+		us_log(LOG_WARNING, "%s: system_reset failed: %s", pair->name, reason->text);
 }
 
 static void on_answering(void *userdata, bool is_answering)
@@ -183,13 +185,13 @@ static void reserved(struct us_host_pair *pair, int r, struct us_reason *reason)
 }
 
 /* Too late if it is not wanted any more. */
-static void on_memory(void *userdata, int r, const char *why)
+static void on_memory(void *userdata, int r, const struct us_reason *reason, uint64_t bytes)
 {
 	struct us_host_pair *pair = userdata;
 
 	answered(pair);
 	if (pair->engine.reserving)
-		us_host_vf_reserve(pair, r == 0 ? strtoull(why, NULL, 10) : 0);
+		us_host_vf_reserve(pair, bytes);
 }
 
 static void reserve_vfio(struct us_host_pair *pair)
@@ -519,7 +521,7 @@ void us_host_pair_feed(struct us_host_pair *pair, struct us_event event)
 
 static void ask_for_device(struct us_host_pair *pair);
 
-static void on_observed(void *userdata, int r, const char *why)
+static void on_observed(void *userdata, int r, const struct us_reason *reason)
 {
 	struct us_host_pair *pair = userdata;
 
@@ -592,14 +594,14 @@ static void observe_vm(struct us_host_pair *pair)
 }
 
 /* "" if it is the standby that the pair was made with; else why not. */
-static void compare_standby(const struct us_host_pair *pair, int r, const char *why,
+static void compare_standby(const struct us_host_pair *pair, const struct us_reason *refusal,
 			    const struct us_vmm_standby *standby, struct us_reason *ret_reason)
 {
 	char found[US_MAC_TEXT_SIZE], wanted[US_MAC_TEXT_SIZE];
 
 	ret_reason->text[0] = '\0';
-	if (r != 0) {
-		us_refuse(ret_reason, "the standby cannot be looked at: %s", why);
+	if (refusal) {
+		us_refuse_because(ret_reason, refusal, "the standby cannot be looked at");
 	} else if (memcmp(standby->mac, pair->mac, US_MAC_BYTES) != 0) {
 		us_mac_text(standby->mac, found);
 		us_mac_text(pair->mac, wanted);
@@ -610,7 +612,7 @@ static void compare_standby(const struct us_host_pair *pair, int r, const char *
 	}
 }
 
-static void on_inspected(void *userdata, int r, const char *why,
+static void on_inspected(void *userdata, int r, const struct us_reason *refusal,
 			 const struct us_vmm_standby *standby)
 {
 	struct us_host_pair *pair = userdata;
@@ -622,7 +624,7 @@ static void on_inspected(void *userdata, int r, const char *why,
 			us_recheck_later(pair);
 		return;
 	}
-	compare_standby(pair, r, why, standby, &reason);
+	compare_standby(pair, refusal, standby, &reason);
 	pair->is_inspected = true;
 	pair->is_mismatched = reason.text[0];
 	if (pair->is_mismatched) {

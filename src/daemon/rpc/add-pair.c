@@ -178,15 +178,15 @@ static int check_unique(const struct us_pair_request *add, struct us_reason *rea
 	return 0;
 }
 
-static void on_standby(void *userdata, int r, const char *why, const struct us_vmm_standby *standby)
+static void on_standby(void *userdata, int r, const struct us_reason *refusal,
+		       const struct us_vmm_standby *standby)
 {
 	US_CLEANUP(add_freep) struct us_pair_request *add = userdata;
 	struct us_reason reason = { .text = "" };
 	struct us_host_pair *pair;
 
 	if (r != 0) {
-		us_refuse(&reason, "pair %s: %s", add->pair.name,
-			  why && *why ? why : us_strerror(r));
+		us_refuse_because(&reason, refusal, "pair %s", add->pair.name);
 		fail(add, reason.text);
 		return;
 	}

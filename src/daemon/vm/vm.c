@@ -118,7 +118,7 @@ static void on_arriving(void *userdata)
 static void lost(struct us_host_vm *vm, const struct us_vmm_event *event)
 {
 	bool refused = event->type == US_VMM_REFUSED, exited = event->exited;
-	const char *why = event->reason;
+	const char *why = event->reason->text;
 	bool is_news = strcmp(why, us_optional_text(vm->problem)) != 0;
 
 	vm->counts.disconnects += !vm->problem;
@@ -198,8 +198,8 @@ static void on_event(void *userdata, const struct us_vmm_event *event)
 		on_deleted(vm, event);
 		break;
 	case US_VMM_INCOMING_FAILED:
-		us_log(LOG_WARNING, "vm %s: %s", vm->name, event->reason);
-		us_destination_fail(vm, event->reason);
+		us_log(LOG_WARNING, "vm %s: %s", vm->name, event->reason->text);
+		us_destination_fail(vm, event->reason->text);
 		break;
 	case US_VMM_TRANSFER:
 		set_transfer(vm, event->transfer);
@@ -232,7 +232,7 @@ int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const c
 	snprintf(vm->name, sizeof(vm->name), "%s", name);
 	vm->monitor_path = strdup(monitor_path);
 	if (vm->monitor_path)
-		r = us_vmm_new(&vm->vmm, daemon->loop, name, monitor_path, &handler, vm);
+		r = us_vmm_new(&vm->vmm, daemon->loop, monitor_path, &handler, vm);
 	if (r >= 0)
 		r = us_timer_init(&vm->again, daemon->loop, on_again, vm);
 	if (r >= 0)

@@ -11,9 +11,8 @@
 #include "vmm/qemu/qemu-private.h"
 
 struct inspection {
+	struct us_qemu_request *request;
 	struct us_vmm *vmm;
-	us_vmm_standby_fn done;
-	void *userdata;
 	unsigned waiting;
 	int r;
 	struct us_reason reason;
@@ -27,23 +26,36 @@ static bool need(struct inspection *inspection, const struct us_qmp_answer *answ
 	if (answer->r == 0 || inspection->r)
 		return answer->r == 0;
 	inspection->r = answer->r;
-	us_refuse(&inspection->reason, "%s", answer->why);
+	inspection->reason = *answer->reason;
 	return false;
 }
 
 static void answered(struct inspection *inspection)
 {
-	struct us_vmm *vmm = inspection->vmm;
+	struct us_qemu_request *request = inspection->request;
+	int r = inspection->r;
 
 	if (--inspection->waiting > 0)
 		return;
-	us_qemu_ref(vmm);
-	if (!vmm->freed)
-		inspection->done(inspection->userdata, inspection->r,
-				 inspection->r ? inspection->reason.text : NULL,
-				 inspection->r ? NULL : &inspection->standby);
+	if (r < 0 && !inspection->reason.text[0])
+		us_refuse(&inspection->reason, "%s", us_strerror(r));
+	if (us_qemu_request_is_wanted(request))
+		request->done.standby(request->userdata, r, r ? &inspection->reason : NULL,
+				      r ? NULL : &inspection->standby);
+	us_qemu_request_free(request);
 	free(inspection);
-	us_qemu_unref(vmm);
+}
+
+static int refuse_missing(struct inspection *inspection)
+{
+	us_refuse(&inspection->reason, "the VM has no device \"%s\"", inspection->device);
+	return us_advise(&inspection->reason, "name the virtio-net device by its id=");
+}
+
+static int refuse_type(struct inspection *inspection, const char *type, const char *rule)
+{
+	return us_refuse(&inspection->reason, "device \"%s\" is a %s: %s", inspection->device, type,
+			 rule);
 }
 
 static void on_type(void *userdata, const struct us_qmp_answer *answer)
@@ -52,20 +64,14 @@ static void on_type(void *userdata, const struct us_qmp_answer *answer)
 	const char *type = json_string_value(answer->value);
 
 	if (answer->not_found)
-		inspection->r = us_refuse(&inspection->reason,
-					  "the VM has no device \"%s\": name the virtio-net "
-					  "device by its id=",
-					  inspection->device);
+		inspection->r = refuse_missing(inspection);
 	else if (need(inspection, answer) && (!type || strncmp(type, "virtio-net", 10)))
-		inspection->r = us_refuse(&inspection->reason,
-					  "device \"%s\" is a %s: a standby is a virtio-net device",
-					  inspection->device, type ? type : "mystery");
+		inspection->r = refuse_type(inspection, type ? type : "mystery",
+					    "a standby is a virtio-net device");
 	else if (!inspection->r && !inspection->vmm->may_ask_status &&
 		 strncmp(type, "virtio-net-pci", 14) != 0)
-		inspection->r = us_refuse(&inspection->reason,
-					  "device \"%s\" is a %s: of QEMU %s a standby has to be a "
-					  "virtio-net-pci",
-					  inspection->device, type, inspection->vmm->version);
+		inspection->r = refuse_type(inspection, type,
+					    "with this QEMU a standby is a virtio-net-pci");
 	answered(inspection);
 }
 
@@ -212,17 +218,17 @@ static void ask_virtio(struct inspection *inspection)
 
 int us_vmm_inspect(struct us_vmm *vmm, const char *device, us_vmm_standby_fn done, void *userdata)
 {
+	struct us_qemu_request *request;
 	struct inspection *inspection;
-	int r = us_qemu_request_check(vmm, device);
+	int r = us_qemu_request_begin(vmm, device, done, userdata, &request);
 
 	if (r < 0)
 		return r;
 	inspection = calloc(1, sizeof(*inspection));
 	if (!inspection)
-		return -ENOMEM;
+		return us_qemu_request_made(request, -ENOMEM);
+	inspection->request = request;
 	inspection->vmm = vmm;
-	inspection->done = done;
-	inspection->userdata = userdata;
 	strcpy(inspection->device, device);
 
 	ask_property(inspection, on_type, "type");
@@ -235,5 +241,5 @@ int us_vmm_inspect(struct us_vmm *vmm, const char *device, us_vmm_standby_fn don
 		return 0;
 	r = inspection->r;
 	free(inspection);
-	return r;
+	return us_qemu_request_made(request, r);
 }

@@ -28,9 +28,26 @@ struct listening {
 	bool was_told; /* QEMU, to listen itself */
 };
 
-static void finish(struct listening *listening, int r, const char *why)
+static void finish(struct listening *listening, const char *uri)
 {
-	us_qemu_request_finish(listening->request, r, why);
+	struct us_qemu_request *request = listening->request;
+
+	if (us_qemu_request_is_wanted(request))
+		request->done.listening(request->userdata, 0, NULL, uri);
+	us_qemu_request_free(request);
+	free(listening);
+}
+
+/* @reason may be NULL; the words for @r are then the reason. */
+static void fail(struct listening *listening, int r, const struct us_reason *reason)
+{
+	struct us_qemu_request *request = listening->request;
+	struct us_reason words;
+
+	us_refuse(&words, "%s", us_strerror(r));
+	if (us_qemu_request_is_wanted(request))
+		request->done.listening(request->userdata, r, reason ? reason : &words, NULL);
+	us_qemu_request_free(request);
 	free(listening);
 }
 
@@ -47,11 +64,11 @@ static bool is_called_off(const struct giving *giving)
 	return giving->closings != giving->vmm->closings;
 }
 
-static void incoming_failed(const struct giving *giving, const char *why)
+static void incoming_failed(const struct giving *giving, const struct us_reason *reason)
 {
 	if (!is_called_off(giving))
 		us_qemu_emit(giving->vmm, (struct us_vmm_event){ .type = US_VMM_INCOMING_FAILED,
-								 .reason = why });
+								 .reason = reason });
 }
 
 static void on_taken_back(void *userdata, const struct us_qmp_answer *answer)
@@ -64,14 +81,14 @@ static void take_back(struct us_vmm *vmm)
 	us_qmp_call(vmm->qmp, on_taken_back, vmm, "closefd", "{s:s}", "fdname", FD_NAME);
 }
 
-static void end(struct giving *giving, int r, const char *why)
+static void end(struct giving *giving, int r, const struct us_reason *reason)
 {
 	struct us_vmm *vmm = giving->vmm;
 
 	us_qemu_ref(vmm);
 	/* -ECONNRESET: the VM is lost, which is told. */
 	if (r != 0 && r != -ECONNRESET)
-		incoming_failed(giving, why);
+		incoming_failed(giving, reason);
 	free(giving);
 	us_qemu_unref(vmm);
 }
@@ -82,12 +99,13 @@ static void on_given(void *userdata, const struct us_qmp_answer *answer)
 
 	if (answer->r != 0 && answer->r != -ECONNRESET)
 		take_back(giving->vmm);
-	end(giving, answer->r, answer->why);
+	end(giving, answer->r, answer->reason);
 }
 
 static void on_got(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct giving *giving = userdata;
+	struct us_reason reason;
 	int r = answer->r;
 
 	if (r == 0 && is_called_off(giving)) {
@@ -98,13 +116,15 @@ static void on_got(void *userdata, const struct us_qmp_answer *answer)
 	if (r == 0)
 		r = us_qmp_call(giving->vmm->qmp, on_given, giving, "migrate-incoming", "{s:s}",
 				"uri", "fd:" FD_NAME);
+	us_refuse(&reason, "%s", us_strerror(r));
 	if (r != 0)
-		end(giving, r, answer->r ? answer->why : us_strerror(r));
+		end(giving, r, answer->r ? answer->reason : &reason);
 }
 
 static void give(struct us_vmm *vmm, int fd)
 {
 	struct giving *giving = malloc(sizeof(*giving));
+	struct us_reason reason;
 	int r = -ENOMEM;
 
 	if (giving) {
@@ -113,7 +133,8 @@ static void give(struct us_vmm *vmm, int fd)
 				   FD_NAME);
 	}
 	if (r < 0) {
-		incoming_failed(&(struct giving){ vmm, vmm->closings }, us_strerror(r));
+		us_refuse(&reason, "%s", us_strerror(r));
+		incoming_failed(&(struct giving){ vmm, vmm->closings }, &reason);
 		free(giving);
 	}
 }
@@ -192,13 +213,13 @@ static void listen_here(struct listening *listening)
 		r = uri_of(vmm->listen_fd, uri, sizeof(uri));
 	if (r < 0) {
 		us_qemu_listener_close(vmm);
-		us_refuse(&reason,
-			  "cannot listen at %s for a migration: %s: name an address of this host",
-			  listening->address, us_strerror(r));
-		finish(listening, US_REFUSED, reason.text);
+		us_refuse(&reason, "cannot listen at %s for a migration: %s", listening->address,
+			  us_strerror(r));
+		us_advise(&reason, "name an address of this host");
+		fail(listening, US_REFUSED, &reason);
 		return;
 	}
-	finish(listening, 0, uri);
+	finish(listening, uri);
 }
 
 /* ---- Several connections: QEMU's own ---- */
@@ -211,7 +232,7 @@ static void on_incoming(void *userdata, const struct us_qmp_answer *answer)
 	int r = answer->r ? answer->r : ask_where(listening);
 
 	if (r)
-		finish(listening, r, answer->r ? answer->why : us_strerror(r));
+		fail(listening, r, answer->reason);
 }
 
 static int listen_there(struct listening *listening)
@@ -237,7 +258,7 @@ static void on_capabilities(void *userdata, const struct us_qmp_answer *answer)
 	if (r == 0)
 		r = listen_there(listening);
 	if (r)
-		finish(listening, r, answer->r ? answer->why : us_strerror(r));
+		fail(listening, r, answer->reason);
 }
 
 static void on_address(void *userdata, const struct us_qmp_answer *answer)
@@ -248,24 +269,27 @@ static void on_address(void *userdata, const struct us_qmp_answer *answer)
 	int r = answer->r;
 
 	if (r) {
-		finish(listening, r, answer->why);
+		fail(listening, r, answer->reason);
 		return;
 	}
 	r = us_qemu_decode_listen_uri(answer->value, uri, sizeof(uri));
-	if (listening->was_told) {
-		finish(listening, r,
-		       r == 0 ? uri : "QEMU does not tell where it listens for a migration");
+	if (listening->was_told && r == 0) {
+		finish(listening, uri);
+	} else if (listening->was_told) {
+		us_refuse(&reason, "QEMU does not tell where it listens for a migration");
+		fail(listening, r, &reason);
 	} else if (r == 0) {
 		us_refuse(&reason,
 			  "its QEMU listens at %s already, for a migration that was given up, and "
-			  "cannot stop: end it, and start the VM with -incoming defer again",
+			  "cannot stop",
 			  uri);
-		finish(listening, US_REFUSED, reason.text);
+		us_advise(&reason, "end it, and start the VM with -incoming defer again");
+		fail(listening, US_REFUSED, &reason);
 	} else {
 		r = us_qmp_call(listening->vmm->qmp, on_capabilities, listening,
 				"query-migrate-capabilities", NULL);
 		if (r)
-			finish(listening, r, us_strerror(r));
+			fail(listening, r, NULL);
 	}
 }
 
@@ -274,30 +298,29 @@ static int ask_where(struct listening *listening)
 	return us_qmp_call(listening->vmm->qmp, on_address, listening, "query-migrate", NULL);
 }
 
-int us_vmm_listen_transfer(struct us_vmm *vmm, const char *address, us_vmm_done_fn done,
+int us_vmm_listen_transfer(struct us_vmm *vmm, const char *address, us_vmm_listen_fn done,
 			   void *userdata)
 {
+	struct us_qemu_request *request;
 	struct listening *listening;
-	int r;
+	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
 
-	if (!vmm->adopted)
-		return -ENOTCONN;
+	if (r < 0)
+		return r;
 	listening = calloc(1, sizeof(*listening));
 	if (!listening)
-		return -ENOMEM;
+		return us_qemu_request_made(request, -ENOMEM);
 	us_qemu_listener_close(vmm);
 	listening->vmm = vmm;
-	listening->request = us_qemu_request_new(vmm, done, userdata);
+	listening->request = request;
 	if ((size_t)snprintf(listening->address, sizeof(listening->address), "%s", address) >=
 	    sizeof(listening->address))
 		r = -EINVAL;
 	else
-		r = listening->request ? ask_where(listening) : -ENOMEM;
-	if (r < 0) {
-		free(listening->request);
+		r = ask_where(listening);
+	if (r < 0)
 		free(listening);
-	}
-	return r;
+	return us_qemu_request_made(request, r);
 }
 
 void us_vmm_stop_listening(struct us_vmm *vmm)

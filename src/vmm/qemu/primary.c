@@ -138,17 +138,25 @@ static void finish_plug(struct plug *plug)
 		delete_back_end(plug->vmm, plug->id);
 	if (plug->bus)
 		us_qemu_slot_unclaim(plug->vmm, plug->bus);
-	us_qemu_request_finish(plug->request, plug->r, plug->r ? plug->reason.text : NULL);
+	us_qemu_request_finish(plug->request, plug->r, &plug->reason);
 	free_plug(plug);
 }
 
 /* The first trouble is the cause of the later ones. */
-static void note_trouble(struct plug *plug, int r, const char *why)
+static void note_trouble(struct plug *plug, int r, const struct us_reason *reason)
 {
 	if (r == 0 || plug->r)
 		return;
 	plug->r = r;
-	us_refuse(&plug->reason, "%s", why);
+	plug->reason = *reason;
+}
+
+static void note_failure(struct plug *plug, int r, const char *text)
+{
+	struct us_reason reason;
+
+	us_refuse(&reason, "%s", text);
+	note_trouble(plug, r, &reason);
 }
 
 /* Counts a question that was sent, or notes why it was not. */
@@ -157,7 +165,7 @@ static void note_sent(struct plug *plug, int r)
 	if (r == 0)
 		plug->waiting++;
 	else
-		note_trouble(plug, r, us_strerror(r));
+		note_failure(plug, r, us_strerror(r));
 }
 
 static void add_device(struct plug *plug);
@@ -167,7 +175,7 @@ static void answered(struct plug *plug)
 	if (--plug->waiting > 0)
 		return;
 	if (plug->vmm->freed)
-		note_trouble(plug, -ECONNRESET, "the VM was let go");
+		note_failure(plug, -ECONNRESET, "the VM was detached");
 	if (plug->adding || plug->r)
 		finish_plug(plug);
 	else
@@ -178,7 +186,7 @@ static void on_added(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct plug *plug = userdata;
 
-	note_trouble(plug, answer->r, answer->why);
+	note_trouble(plug, answer->r, answer->reason);
 	answered(plug);
 }
 
@@ -219,15 +227,16 @@ static void add_device(struct plug *plug)
 	answered(plug);
 }
 
-static void on_slot(void *userdata, int r, const char *why, const struct us_qemu_slot *slot)
+static void on_slot(void *userdata, int r, const struct us_reason *reason,
+		    const struct us_qemu_slot *slot)
 {
 	struct plug *plug = userdata;
 
-	note_trouble(plug, r, why);
+	note_trouble(plug, r, reason);
 	if (r == 0 && !plug->bus)
 		plug->bus = strdup(slot->bus);
 	if (r == 0 && !plug->bus)
-		note_trouble(plug, -ENOMEM, us_strerror(-ENOMEM));
+		note_failure(plug, -ENOMEM, us_strerror(ENOMEM));
 	plug->is_port = slot && slot->is_port;
 	answered(plug);
 }
@@ -238,11 +247,11 @@ static void on_id_looked_up(void *userdata, const struct us_qmp_answer *answer)
 	struct us_reason reason;
 
 	if (answer->r == 0) {
-		us_refuse(&reason, "the VM has a device \"%s\" already: choose another id",
-			  plug->id);
-		note_trouble(plug, US_REFUSED, reason.text);
+		us_refuse(&reason, "the VM has a device \"%s\" already", plug->id);
+		us_advise(&reason, "choose another id");
+		note_trouble(plug, US_REFUSED, &reason);
 	} else if (!answer->not_found) {
-		note_trouble(plug, answer->r, answer->why);
+		note_trouble(plug, answer->r, answer->reason);
 	}
 	answered(plug);
 }
@@ -266,8 +275,7 @@ static char *copy(const char *text, unsigned *missing)
 	return copied;
 }
 
-static struct plug *plug_new(struct us_vmm *vmm, const struct us_plug *wanted, us_vmm_done_fn done,
-			     void *userdata)
+static struct plug *plug_new(struct us_vmm *vmm, const struct us_plug *wanted)
 {
 	struct plug *plug = calloc(1, sizeof(*plug));
 	const uint8_t *mac = wanted->mac;
@@ -284,8 +292,7 @@ static struct plug *plug_new(struct us_vmm *vmm, const struct us_plug *wanted, u
 	plug->bus = copy(wanted->bus, &missing);
 	if (mac)
 		us_mac_text(mac, plug->mac);
-	plug->request = missing ? NULL : us_qemu_request_new(vmm, done, userdata);
-	if (plug->request)
+	if (!missing)
 		return plug;
 	free_plug(plug);
 	return NULL;
@@ -294,25 +301,26 @@ static struct plug *plug_new(struct us_vmm *vmm, const struct us_plug *wanted, u
 int us_vmm_plug(struct us_vmm *vmm, const struct us_plug *wanted, us_vmm_done_fn done,
 		void *userdata)
 {
+	struct us_qemu_request *request;
 	struct plug *plug;
-	int r = us_qemu_request_check(vmm, wanted->id);
+	int r = us_qemu_request_begin(vmm, wanted->id, done, userdata, &request);
 
 	if (r < 0)
 		return r;
 	if (wanted->interface && !wanted->mac)
-		return -EINVAL;
-	plug = plug_new(vmm, wanted, done, userdata);
+		return us_qemu_request_made(request, -EINVAL);
+	plug = plug_new(vmm, wanted);
 	if (!plug)
-		return -ENOMEM;
+		return us_qemu_request_made(request, -ENOMEM);
+	plug->request = request;
 	plug->waiting = 1;
 	note_sent(plug, ask_for_id(vmm, plug->id, on_id_looked_up, plug));
 	note_sent(plug, us_qemu_slot_find(vmm, plug->bus, on_slot, plug));
 	if (--plug->waiting > 0)
 		return 0;
 	r = plug->r;
-	free(plug->request);
 	free_plug(plug);
-	return r;
+	return us_qemu_request_made(request, r);
 }
 
 /* ---- Unplug and the rest ---- */
@@ -331,7 +339,7 @@ static bool call_off_plug(struct us_vmm *vmm, const char *id)
 
 	us_list_for_each (plug, &vmm->plugs, link)
 		if (!plug->adding && strcmp(plug->id, id) == 0) {
-			note_trouble(plug, US_REFUSED, "it was called off before it was plugged");
+			note_failure(plug, US_REFUSED, "it was called off before it was plugged");
 			return true;
 		}
 	return false;
@@ -363,7 +371,7 @@ static void on_device_del(void *userdata, const struct us_qmp_answer *answer)
 	if (is_taken || answer->not_found)
 		us_qemu_request_finish(unplug->request, 0, NULL);
 	else
-		us_qemu_request_finish(unplug->request, answer->r, answer->why);
+		us_qemu_request_finish(unplug->request, answer->r, answer->reason);
 	if (answer->not_found && !is_coming && !unplug->is_early && !vmm->freed)
 		us_qemu_primary_deleted(vmm, unplug->device);
 	free(unplug);
@@ -372,35 +380,33 @@ static void on_device_del(void *userdata, const struct us_qmp_answer *answer)
 
 int us_vmm_unplug(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void *userdata)
 {
+	struct us_qemu_request *request;
 	struct unplug *unplug;
-	int r = us_qemu_request_check(vmm, id);
+	int r = us_qemu_request_begin(vmm, id, done, userdata, &request);
 
-	/* It may have a back end from before we were started. */
-	if (r == 0)
-		r = note_primary(vmm, id);
 	if (r < 0)
 		return r;
-	unplug = malloc(sizeof(*unplug) + strlen(id) + 1);
+	/* It may have a back end from before we were started. */
+	r = note_primary(vmm, id);
+	unplug = r == 0 ? malloc(sizeof(*unplug) + strlen(id) + 1) : NULL;
 	if (!unplug)
-		return -ENOMEM;
+		return us_qemu_request_made(request, -ENOMEM);
+	unplug->request = request;
 	unplug->vmm = vmm;
 	unplug->is_early = call_off_plug(vmm, id);
 	strcpy(unplug->device, id);
-	unplug->request = us_qemu_request_new(vmm, done, userdata);
-	r = unplug->request
-		    ? us_qmp_call(vmm->qmp, on_device_del, unplug, "device_del", "{s:s}", "id", id)
-		    : -ENOMEM;
-	if (r < 0) {
-		free(unplug->request);
+	r = us_qmp_call(vmm->qmp, on_device_del, unplug, "device_del", "{s:s}", "id", id);
+	if (r < 0)
 		free(unplug);
-	}
-	return r;
+	return us_qemu_request_made(request, r);
 }
 
 static void on_device_looked_up(void *userdata, const struct us_qmp_answer *answer)
 {
-	us_qemu_request_finish(userdata, answer->r,
-			       answer->not_found ? "the VM has no such device" : answer->why);
+	struct us_reason reason;
+
+	us_refuse(&reason, "the VM has no such device");
+	us_qemu_request_finish(userdata, answer->r, answer->not_found ? &reason : answer->reason);
 }
 
 int us_vmm_has_device(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void *userdata)

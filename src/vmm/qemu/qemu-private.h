@@ -9,18 +9,20 @@
 #include "util/list.h"
 #include "util/timer.h"
 #include "vmm/qemu/qmp.h"
+#include "vmm/qemu/request.h"
 #include "vmm/vmm.h"
 
 struct us_vmm {
 	sd_event *loop;
-	char *name, *path;
+	char *path;
 	const struct us_vmm_handler *handler;
 	void *userdata;
 
 	struct us_qmp *qmp;    /* NULL between connections */
 	struct us_timer timer; /* disconnected: the next try; adopted: the next look */
-	unsigned callbacks;    /* on the stack; the VM is freed when the last returns */
-	bool freed;
+	unsigned references;   /* request.h; the owner's is one */
+	bool freed;	       /* by the owner: no callback is called any more */
+	void (*destroy)(struct us_vmm *vmm); /* with the last reference */
 
 	/* Connection */
 	bool adopted;
@@ -51,39 +53,11 @@ struct us_vmm {
 	struct us_list claims;	  /* slots handed out: slot.c */
 };
 
-/* Whoever calls back holds the VM around it, so that a callback may free it. */
-void us_qemu_ref(struct us_vmm *vmm);
-void us_qemu_unref(struct us_vmm *vmm);
-
-/* Tells the handler, unless the VM was freed; state and transfer are filled in. */
-void us_qemu_emit(struct us_vmm *vmm, struct us_vmm_event event);
-
 /* Sets the timer for the next look at what no event tells, if there is anything to look at. */
 void us_qemu_schedule(struct us_vmm *vmm);
 
 /* Takes note of where a migration stands; its end has the run state looked up. */
 void us_qemu_transfer_observe(struct us_vmm *vmm, enum us_transfer transfer);
-
-/* 0, -ENOTCONN while the VM is not adopted, or -EINVAL for an @id (or NULL) that cannot be one. */
-int us_qemu_request_check(const struct us_vmm *vmm, const char *id);
-
-/* A request of one command: @done is told its outcome. */
-struct us_qemu_request {
-	struct us_vmm *vmm;
-	us_vmm_done_fn done;
-	void *userdata;
-};
-struct us_qemu_request *us_qemu_request_new(struct us_vmm *vmm, us_vmm_done_fn done,
-					    void *userdata);
-/* The same after us_qemu_request_check(), with NULL if it is about no device. 0 or -errno. */
-int us_qemu_request_begin(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void *userdata,
-			  struct us_qemu_request **ret_request);
-/* Tells @done, unless the VM was freed, and frees the request. */
-void us_qemu_request_finish(struct us_qemu_request *request, int r, const char *why);
-/* The us_qmp_answer_fn that does so; its userdata is the request. */
-void us_qemu_request_answer(void *userdata, const struct us_qmp_answer *answer);
-/* Ends what a function that makes a request returns: frees the request if @r is an error. */
-int us_qemu_request_made(struct us_qemu_request *request, int r);
 
 /* ---- standby.c ---- */
 
@@ -109,7 +83,7 @@ struct us_qemu_slot {
 	const char *bus; /* NULL: none was found */
 	bool is_port;	 /* one device, at address 0 */
 };
-typedef void (*us_qemu_slot_fn)(void *userdata, int r, const char *why,
+typedef void (*us_qemu_slot_fn)(void *userdata, int r, const struct us_reason *reason,
 				const struct us_qemu_slot *slot);
 
 /*

@@ -15,8 +15,6 @@ enum {
 	BACKLOG_BYTES = 1024 * 1024,
 };
 
-#define NOT_QMP "the peer does not speak QMP: name the socket of QEMU's -qmp option"
-
 struct command {
 	struct us_list link;
 	int64_t id;
@@ -69,9 +67,9 @@ static void answer_command(struct command *command, const struct us_qmp_answer *
 }
 
 /* Nothing will be answered any more. */
-static void answer_all(struct us_qmp *qmp, const char *why)
+static void answer_all(struct us_qmp *qmp, const struct us_reason *reason)
 {
-	const struct us_qmp_answer answer = { .r = -ECONNRESET, .why = why };
+	const struct us_qmp_answer answer = { .r = -ECONNRESET, .reason = reason };
 
 	while (!us_list_is_empty(&qmp->commands))
 		answer_command(us_list_entry(qmp->commands.next, struct command, link), &answer);
@@ -83,8 +81,8 @@ static void answer_all(struct us_qmp *qmp, const char *why)
 	}
 }
 
-/* Ends the connection; @why may be NULL for the words of @error. */
-static void end(struct us_qmp *qmp, int error, const char *why)
+/* Ends the connection. */
+static void end(struct us_qmp *qmp, int error, const struct us_reason *reason)
 {
 	if (qmp->phase == PHASE_OVER)
 		return;
@@ -93,12 +91,27 @@ static void end(struct us_qmp *qmp, int error, const char *why)
 	us_timer_deinit(&qmp->timer);
 
 	hold(qmp);
-	if (!why)
-		why = error ? us_strerror(error) : "QEMU closed its monitor";
-	answer_all(qmp, why);
+	answer_all(qmp, reason);
 	if (!qmp->freed)
-		qmp->handler->closed(qmp->userdata, error, why);
+		qmp->handler->closed(qmp->userdata, error, reason);
 	release(qmp);
+}
+
+static void end_because(struct us_qmp *qmp, int error, const char *text)
+{
+	struct us_reason reason;
+
+	us_refuse(&reason, "%s", text);
+	end(qmp, error, &reason);
+}
+
+static void end_not_qmp(struct us_qmp *qmp)
+{
+	struct us_reason reason;
+
+	us_refuse(&reason, "the peer does not speak QMP");
+	us_advise(&reason, "name the socket of QEMU's -qmp option");
+	end(qmp, -EPROTO, &reason);
 }
 
 /* ---- Deadlines ---- */
@@ -113,9 +126,9 @@ static void time_out(struct command *command)
 {
 	struct us_reason reason;
 
-	us_refuse(&reason, "QEMU did not answer %s in time: is its process stopped or busy?",
-		  command->name);
-	answer_command(command, &(struct us_qmp_answer){ .r = -ETIMEDOUT, .why = reason.text });
+	us_refuse(&reason, "QEMU did not answer %s in time", command->name);
+	us_advise(&reason, "is its process stopped or busy?");
+	answer_command(command, &(struct us_qmp_answer){ .r = -ETIMEDOUT, .reason = &reason });
 }
 
 static struct command *find_overdue(struct us_qmp *qmp, uint64_t now_usec, uint64_t *ret_next)
@@ -139,7 +152,7 @@ static void on_timer(void *userdata)
 	uint64_t next;
 
 	if (qmp->phase != PHASE_READY) {
-		end(qmp, -ETIMEDOUT, "no greeting");
+		end_because(qmp, -ETIMEDOUT, "no greeting");
 		return;
 	}
 	hold(qmp);
@@ -213,7 +226,7 @@ static void handle_answer(struct us_qmp *qmp, const struct us_qmp_message *messa
 	if (message->kind == US_QMP_ERROR) {
 		answer.r = us_refuse(&reason, "QEMU refused %s: \"%s\"",
 				     command ? command->name : "the query", message->words);
-		answer.why = reason.text;
+		answer.reason = &reason;
 		answer.words = message->words;
 		answer.not_found = strcmp(message->class, "DeviceNotFound") == 0;
 	}
@@ -226,7 +239,7 @@ static void handle_answer(struct us_qmp *qmp, const struct us_qmp_message *messa
 		answer_command(command, &answer);
 	} else if (!message->has_id || message->id > qmp->last_id ||
 		   message->id < qmp->lowest_poll_id) {
-		end(qmp, -EPROTO, "QEMU answered what was never asked");
+		end_because(qmp, -EPROTO, "QEMU answered what was never asked");
 	}
 	/* Else it comes after its deadline. */
 }
@@ -248,7 +261,7 @@ static void on_negotiated(void *userdata, const struct us_qmp_answer *answer)
 	if (answer->r == -ECONNRESET)
 		return;
 	if (answer->r) {
-		end(qmp, -EPROTO, answer->why);
+		end(qmp, -EPROTO, answer->reason);
 		return;
 	}
 	us_timer_stop(&qmp->timer);
@@ -261,7 +274,7 @@ static void handle_greeting(struct us_qmp *qmp, const struct us_qmp_message *mes
 	qmp->version = (struct us_qmp_version){ message->major, message->minor, message->micro };
 	qmp->phase = PHASE_NEGOTIATING;
 	if (us_qmp_call(qmp, on_negotiated, qmp, "qmp_capabilities", NULL) < 0)
-		end(qmp, -ENOMEM, NULL);
+		end_because(qmp, -ENOMEM, us_strerror(ENOMEM));
 }
 
 static void handle_message(struct us_qmp *qmp, const struct us_qmp_message *message, uint64_t hash)
@@ -285,7 +298,7 @@ static void handle_message(struct us_qmp *qmp, const struct us_qmp_message *mess
 	case US_QMP_INVALID:
 		break;
 	}
-	end(qmp, -EPROTO, NOT_QMP);
+	end_not_qmp(qmp);
 }
 
 static void on_message(void *userdata, char *text, size_t length)
@@ -309,9 +322,12 @@ static void on_message(void *userdata, char *text, size_t length)
 static void on_closed(void *userdata, int error)
 {
 	if (error == -EBADMSG)
-		end(userdata, -EPROTO, NOT_QMP);
+		end_not_qmp(userdata);
+	else if (error == -EMSGSIZE)
+		end_because(userdata, error, "QEMU sent a line of over 1 MiB");
 	else
-		end(userdata, error, error == -EMSGSIZE ? "QEMU sent a line of over 1 MiB" : NULL);
+		end_because(userdata, error,
+			    error ? us_strerror(error) : "QEMU closed its monitor");
 }
 
 static const struct us_stream_handler stream_handler = {
@@ -500,6 +516,6 @@ void us_qmp_free(struct us_qmp *qmp)
 		return;
 	qmp->freed = true;
 	hold(qmp);
-	end(qmp, -ECONNRESET, "the monitor was let go");
+	end_because(qmp, -ECONNRESET, "the monitor was detached");
 	release(qmp);
 }

@@ -17,6 +17,7 @@
 
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/error.h"
 #include "util/list.h"
 
 struct us_qmp;
@@ -40,11 +41,11 @@ struct us_qmp_event {
 
 /* A command's outcome; everything in it is valid during the call. */
 struct us_qmp_answer {
-	int r;		     /* 0, US_REFUSED, -ETIMEDOUT, -ECONNRESET */
-	const char *why;     /* unless 0: one line for a person, with the peer's words */
-	const char *words;   /* US_REFUSED: the peer's words alone */
-	bool not_found;	     /* US_REFUSED: its class is DeviceNotFound */
-	const json_t *value; /* what was returned; NULL unless 0 */
+	int r;				/* 0, US_REFUSED, -ETIMEDOUT, -ECONNRESET */
+	const struct us_reason *reason; /* has the peer's words; NULL if @r is 0 */
+	const char *words;		/* US_REFUSED: the peer's words alone */
+	bool not_found;			/* US_REFUSED: the error class is DeviceNotFound */
+	const json_t *value;		/* the returned value; NULL unless @r is 0 */
 };
 typedef void (*us_qmp_answer_fn)(void *userdata, const struct us_qmp_answer *answer);
 
@@ -55,7 +56,7 @@ struct us_qmp_handler {
 	/* The connection ended, last; commands under way were answered before. @error: 0 the peer
 	 * closed, -ETIMEDOUT it did not greet, -EPROTO it broke the protocol, else what the
 	 * socket said. */
-	void (*closed)(void *userdata, int error, const char *why);
+	void (*closed)(void *userdata, int error, const struct us_reason *reason);
 };
 
 /*

@@ -134,13 +134,12 @@ static int choose_wanted(struct survey *survey, struct us_qemu_slot *ret_slot)
 			continue;
 		ret_slot->is_port = true;
 		if (!port->is_hot_pluggable)
-			return us_refuse(&survey->reason,
-					 "bus %s does not support hot-plug: choose another port",
-					 port->bus);
-		if (port->is_taken)
-			return us_refuse(&survey->reason,
-					 "bus %s has a device already: choose another port",
-					 port->bus);
+			us_refuse(&survey->reason, "bus %s does not support hot-plug", port->bus);
+		else if (port->is_taken)
+			us_refuse(&survey->reason, "bus %s has a device already", port->bus);
+		else
+			continue;
+		return us_advise(&survey->reason, "choose another port");
 	}
 	return 0;
 }
@@ -159,10 +158,10 @@ static int choose_any(struct survey *survey, struct us_qemu_slot *ret_slot)
 		*ret_slot = (struct us_qemu_slot){ .bus = ROOT_BUS };
 		return 0;
 	}
-	return us_refuse(&survey->reason, survey->has_root_bus
-						  ? "no free slot on " ROOT_BUS
-						  : "no free hot-pluggable PCIe port: start the VM "
-						    "with one more pcie-root-port");
+	if (survey->has_root_bus)
+		return us_refuse(&survey->reason, "no free slot on " ROOT_BUS);
+	us_refuse(&survey->reason, "no free hot-pluggable PCIe port");
+	return us_advise(&survey->reason, "start the VM with one more pcie-root-port");
 }
 
 static void answered(struct survey *survey)
@@ -178,7 +177,7 @@ static void answered(struct survey *survey)
 		r = survey->wanted ? choose_wanted(survey, &slot) : choose_any(survey, &slot);
 	if (r < 0 && !survey->reason.text[0])
 		us_refuse(&survey->reason, "%s", us_strerror(r));
-	survey->found(survey->userdata, r, r ? survey->reason.text : NULL, r ? NULL : &slot);
+	survey->found(survey->userdata, r, r ? &survey->reason : NULL, r ? NULL : &slot);
 	free_survey(survey);
 	us_qemu_unref(vmm);
 }
@@ -203,7 +202,7 @@ static void note(struct survey *survey, const struct us_qmp_answer *answer)
 	if (answer->r >= 0 || survey->r)
 		return;
 	survey->r = answer->r;
-	us_refuse(&survey->reason, "%s", answer->why);
+	survey->reason = *answer->reason;
 }
 
 static void on_bus_handler(void *userdata, const struct us_qmp_answer *answer)
@@ -366,9 +365,14 @@ int us_qemu_slot_find(struct us_vmm *vmm, const char *bus, us_qemu_slot_fn found
 	return r;
 }
 
-static void on_found(void *userdata, int r, const char *why, const struct us_qemu_slot *slot)
+static void on_found(void *userdata, int r, const struct us_reason *reason,
+		     const struct us_qemu_slot *slot)
 {
-	us_qemu_request_finish(userdata, r, r ? why : slot->bus);
+	struct us_qemu_request *request = userdata;
+
+	if (us_qemu_request_is_wanted(request))
+		request->done.slot(request->userdata, r, reason, slot ? slot->bus : NULL);
+	us_qemu_request_free(request);
 }
 
 void us_vmm_return_slot(struct us_vmm *vmm, const char *bus)
@@ -376,7 +380,7 @@ void us_vmm_return_slot(struct us_vmm *vmm, const char *bus)
 	us_qemu_slot_unclaim(vmm, bus);
 }
 
-int us_vmm_find_slot(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata)
+int us_vmm_find_slot(struct us_vmm *vmm, us_vmm_slot_fn done, void *userdata)
 {
 	struct us_qemu_request *request;
 	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);

@@ -136,10 +136,10 @@ int us_vmm_track_guest(struct us_vmm *vmm, const char *device)
 {
 	char path[US_DEVICE_NAME_MAX + 64];
 	struct standby *standby;
-	int r = us_qemu_request_check(vmm, device);
+	int r;
 
-	if (r < 0 && r != -ENOTCONN)
-		return r;
+	if (!us_qemu_is_device_id(device))
+		return -EINVAL;
 	if (find_standby(vmm, device))
 		return 0;
 	standby = calloc(1, sizeof(*standby) + strlen(device) + 1);

@@ -28,41 +28,27 @@ void us_qemu_transfer_recheck(struct us_vmm *vmm)
 		us_qmp_call(vmm->qmp, on_looked, vmm, "query-migrate", NULL);
 }
 
-struct query {
-	struct us_vmm *vmm;
-	us_vmm_progress_fn done;
-	void *userdata;
-};
-
 static void on_progress(void *userdata, const struct us_qmp_answer *answer)
 {
-	struct query *query = userdata;
-	struct us_vmm *vmm = query->vmm;
+	struct us_qemu_request *request = userdata;
 	struct us_transfer_progress progress;
 
 	us_qemu_decode_progress(answer->value, &progress);
-	us_qemu_ref(vmm);
-	if (!vmm->freed)
-		query->done(query->userdata, answer->r, answer->why, answer->r ? NULL : &progress);
-	free(query);
-	us_qemu_unref(vmm);
+	if (us_qemu_request_is_wanted(request))
+		request->done.progress(request->userdata, answer->r, answer->reason,
+				       answer->r ? NULL : &progress);
+	us_qemu_request_free(request);
 }
 
 int us_vmm_query_transfer(struct us_vmm *vmm, us_vmm_progress_fn done, void *userdata)
 {
-	struct query *query;
-	int r;
+	struct us_qemu_request *request;
+	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
 
-	if (!vmm->adopted)
-		return -ENOTCONN;
-	query = malloc(sizeof(*query));
-	if (!query)
-		return -ENOMEM;
-	*query = (struct query){ vmm, done, userdata };
-	r = us_qmp_call(vmm->qmp, on_progress, query, "query-migrate", NULL);
 	if (r < 0)
-		free(query);
-	return r;
+		return r;
+	return us_qemu_request_made(
+		request, us_qmp_call(vmm->qmp, on_progress, request, "query-migrate", NULL));
 }
 
 /* ---- Settings: learn what this QEMU knows, then set ---- */
@@ -75,9 +61,11 @@ struct configuration {
 	json_t *parameters; /* to be set last; NULL if there are none */
 };
 
-static void finish_configuration(struct configuration *configuration, int r, const char *why)
+/* @reason may be NULL. */
+static void finish_configuration(struct configuration *configuration, int r,
+				 const struct us_reason *reason)
 {
-	us_qemu_request_finish(configuration->request, r, why);
+	us_qemu_request_finish(configuration->request, r, reason);
 	json_decref(configuration->settings);
 	json_decref(configuration->known_capabilities);
 	json_decref(configuration->parameters);
@@ -86,7 +74,7 @@ static void finish_configuration(struct configuration *configuration, int r, con
 
 static void on_parameters_set(void *userdata, const struct us_qmp_answer *answer)
 {
-	finish_configuration(userdata, answer->r, answer->why);
+	finish_configuration(userdata, answer->r, answer->reason);
 }
 
 static void on_capabilities_set(void *userdata, const struct us_qmp_answer *answer)
@@ -95,7 +83,7 @@ static void on_capabilities_set(void *userdata, const struct us_qmp_answer *answ
 	int r;
 
 	if (answer->r) {
-		finish_configuration(configuration, answer->r, answer->why);
+		finish_configuration(configuration, answer->r, answer->reason);
 		return;
 	}
 	configuration->vmm->transfer_events = true;
@@ -106,7 +94,7 @@ static void on_capabilities_set(void *userdata, const struct us_qmp_answer *answ
 	r = us_qmp_call(configuration->vmm->qmp, on_parameters_set, configuration,
 			"migrate-set-parameters", "O", configuration->parameters);
 	if (r < 0)
-		finish_configuration(configuration, r, us_strerror(r));
+		finish_configuration(configuration, r, NULL);
 }
 
 /* Nothing was set yet: whoever remembers what it was does so in time. */
@@ -135,7 +123,7 @@ static void on_parameters_known(void *userdata, const struct us_qmp_answer *answ
 	int r = answer->r;
 
 	if (r) {
-		finish_configuration(configuration, r, answer->why);
+		finish_configuration(configuration, r, answer->reason);
 		return;
 	}
 	r = us_qemu_decode_settings(configuration->settings, configuration->known_capabilities,
@@ -149,8 +137,7 @@ static void on_parameters_known(void *userdata, const struct us_qmp_answer *answ
 		r = us_qmp_call(configuration->vmm->qmp, on_capabilities_set, configuration,
 				"migrate-set-capabilities", "{s:o}", "capabilities", capabilities);
 	if (r)
-		finish_configuration(configuration, r,
-				     r == US_REFUSED ? reason.text : us_strerror(r));
+		finish_configuration(configuration, r, r == US_REFUSED ? &reason : NULL);
 }
 
 static void on_capabilities_known(void *userdata, const struct us_qmp_answer *answer)
@@ -159,41 +146,40 @@ static void on_capabilities_known(void *userdata, const struct us_qmp_answer *an
 	int r = answer->r;
 
 	if (r) {
-		finish_configuration(configuration, r, answer->why);
+		finish_configuration(configuration, r, answer->reason);
 		return;
 	}
 	configuration->known_capabilities = json_incref((json_t *)answer->value);
 	r = us_qmp_call(configuration->vmm->qmp, on_parameters_known, configuration,
 			"query-migrate-parameters", NULL);
 	if (r < 0)
-		finish_configuration(configuration, r, us_strerror(r));
+		finish_configuration(configuration, r, NULL);
 }
 
 int us_vmm_configure_transfer(struct us_vmm *vmm, const json_t *settings, us_vmm_settings_fn before,
 			      us_vmm_done_fn done, void *userdata)
 {
+	struct us_qemu_request *request;
 	struct configuration *configuration;
-	int r;
+	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
 
-	if (!vmm->adopted)
-		return -ENOTCONN;
+	if (r < 0)
+		return r;
 	configuration = calloc(1, sizeof(*configuration));
 	if (!configuration)
-		return -ENOMEM;
+		return us_qemu_request_made(request, -ENOMEM);
 	configuration->vmm = vmm;
 	configuration->before = before;
-	configuration->request = us_qemu_request_new(vmm, done, userdata);
+	configuration->request = request;
 	configuration->settings = settings ? json_deep_copy(settings) : json_object();
-	r = configuration->request && configuration->settings ? 0 : -ENOMEM;
-	if (r == 0)
-		r = us_qmp_call(vmm->qmp, on_capabilities_known, configuration,
-				"query-migrate-capabilities", NULL);
+	r = configuration->settings ? us_qmp_call(vmm->qmp, on_capabilities_known, configuration,
+						  "query-migrate-capabilities", NULL)
+				    : -ENOMEM;
 	if (r < 0) {
 		json_decref(configuration->settings);
-		free(configuration->request);
 		free(configuration);
 	}
-	return r;
+	return us_qemu_request_made(request, r);
 }
 
 /* Both commands at once: the one does not depend on the other. The last answer is told. */
@@ -210,11 +196,12 @@ static void on_restored(void *userdata, const struct us_qmp_answer *answer)
 
 	if (answer->r && !restoring->r) {
 		restoring->r = answer->r;
-		us_refuse(&restoring->reason, "%s", answer->why);
+		restoring->reason = *answer->reason;
 	}
 	if (--restoring->unanswered > 0)
 		return;
-	us_qemu_request_finish(restoring->request, restoring->r, restoring->reason.text);
+	us_qemu_request_finish(restoring->request, restoring->r,
+			       restoring->reason.text[0] ? &restoring->reason : NULL);
 	free(restoring);
 }
 
@@ -254,16 +241,19 @@ static int send_restore(struct us_vmm *vmm, const json_t *before, struct restori
 int us_vmm_restore_transfer(struct us_vmm *vmm, const json_t *before, us_vmm_done_fn done,
 			    void *userdata)
 {
+	struct us_qemu_request *request;
 	struct restoring *restoring;
-	int r = vmm->adopted ? 0 : -ENOTCONN;
+	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
 
-	restoring = r == 0 ? calloc(1, sizeof(*restoring)) : NULL;
+	if (r < 0)
+		return r;
+	restoring = calloc(1, sizeof(*restoring));
 	if (!restoring)
-		return r < 0 ? r : -ENOMEM;
-	restoring->request = us_qemu_request_new(vmm, done, userdata);
-	r = restoring->request ? send_restore(vmm, before, restoring) : -ENOMEM;
-	if (r < 0 || restoring->unanswered == 0) {
-		free(restoring->request);
+		return us_qemu_request_made(request, -ENOMEM);
+	restoring->request = request;
+	r = send_restore(vmm, before, restoring);
+	if (restoring->unanswered == 0) {
+		us_qemu_request_free(request);
 		free(restoring);
 	}
 	return r;

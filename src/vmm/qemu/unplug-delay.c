@@ -20,13 +20,20 @@ struct question {
 	char bus[]; /* its path */
 };
 
-static void finish(struct question *question, const struct us_qmp_answer *answer, unsigned usec)
+static void finish(struct us_qemu_request *request, int r, const struct us_reason *reason,
+		   uint64_t delay_usec)
 {
-	char text[16];
+	if (us_qemu_request_is_wanted(request))
+		request->done.unplug_delay(request->userdata, r, reason, delay_usec);
+	us_qemu_request_free(request);
+}
 
-	snprintf(text, sizeof(text), "%u", usec);
-	us_qemu_request_finish(question->request, answer->r, answer->r ? answer->why : text);
-	free(question);
+static void fail(struct us_qemu_request *request, int r, const char *text)
+{
+	struct us_reason reason;
+
+	us_refuse(&reason, "%s", text);
+	finish(request, r, &reason, 0);
 }
 
 static void on_handler(void *userdata, const struct us_qmp_answer *answer)
@@ -40,7 +47,9 @@ static void on_handler(void *userdata, const struct us_qmp_answer *answer)
 			 strncmp(handler, question->bus, port) == 0 &&
 			 strncmp(handler, "/machine/peripheral", 19) == 0;
 
-	finish(question, answer, is_native ? NATIVE_USEC : 0);
+	finish(question->request, answer->r, answer->reason,
+	       answer->r == 0 && is_native ? NATIVE_USEC : 0);
+	free(question);
 }
 
 static void on_bus(void *userdata, const struct us_qmp_answer *answer)
@@ -50,14 +59,17 @@ static void on_bus(void *userdata, const struct us_qmp_answer *answer)
 	struct question *question;
 	int r;
 
+	if (answer->r) {
+		finish(request, answer->r, answer->reason, 0);
+		return;
+	}
 	if (!bus || !strchr(bus, '/')) {
-		us_qemu_request_finish(request, answer->r ? answer->r : US_REFUSED,
-				       answer->r ? answer->why : "QEMU tells no bus of it");
+		fail(request, US_REFUSED, "QEMU tells no bus of it");
 		return;
 	}
 	question = malloc(sizeof(*question) + strlen(bus) + 1);
 	if (!question) {
-		us_qemu_request_finish(request, -ENOMEM, us_strerror(-ENOMEM));
+		fail(request, -ENOMEM, us_strerror(ENOMEM));
 		return;
 	}
 	question->request = request;
@@ -66,11 +78,11 @@ static void on_bus(void *userdata, const struct us_qmp_answer *answer)
 			bus, "property", "hotplug-handler");
 	if (r == 0)
 		return;
-	us_qemu_request_finish(request, r, us_strerror(r));
 	free(question);
+	fail(request, r, us_strerror(r));
 }
 
-int us_vmm_query_unplug_delay(struct us_vmm *vmm, const char *id, us_vmm_done_fn done,
+int us_vmm_query_unplug_delay(struct us_vmm *vmm, const char *id, us_vmm_unplug_delay_fn done,
 			      void *userdata)
 {
 	struct us_qemu_request *request;

@@ -34,11 +34,6 @@ enum {
 
 /* ---- Life ---- */
 
-void us_qemu_ref(struct us_vmm *vmm)
-{
-	vmm->callbacks++;
-}
-
 static void destroy(struct us_vmm *vmm)
 {
 	us_qemu_standby_free_all(vmm);
@@ -46,74 +41,8 @@ static void destroy(struct us_vmm *vmm)
 	us_qemu_slot_free_all(vmm);
 	us_timer_deinit(&vmm->timer);
 	us_close(vmm->pidfd);
-	free(vmm->name);
 	free(vmm->path);
 	free(vmm);
-}
-
-void us_qemu_unref(struct us_vmm *vmm)
-{
-	if (--vmm->callbacks == 0 && vmm->freed)
-		destroy(vmm);
-}
-
-void us_qemu_emit(struct us_vmm *vmm, struct us_vmm_event event)
-{
-	event.state = vmm->state;
-	event.transfer = vmm->transfer;
-	if (!vmm->freed)
-		vmm->handler->event(vmm->userdata, &event);
-}
-
-int us_qemu_request_check(const struct us_vmm *vmm, const char *id)
-{
-	/* A path would lead to another object than the one that is named. */
-	if (id && (!*id || strlen(id) >= US_DEVICE_NAME_MAX || strchr(id, '/')))
-		return -EINVAL;
-	return vmm->adopted ? 0 : -ENOTCONN;
-}
-
-struct us_qemu_request *us_qemu_request_new(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata)
-{
-	struct us_qemu_request *request = malloc(sizeof(*request));
-
-	if (request)
-		*request = (struct us_qemu_request){ vmm, done, userdata };
-	return request;
-}
-
-int us_qemu_request_begin(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void *userdata,
-			  struct us_qemu_request **ret_request)
-{
-	int r = us_qemu_request_check(vmm, id);
-
-	if (r < 0)
-		return r;
-	*ret_request = us_qemu_request_new(vmm, done, userdata);
-	return *ret_request ? 0 : -ENOMEM;
-}
-
-void us_qemu_request_finish(struct us_qemu_request *request, int r, const char *why)
-{
-	struct us_vmm *vmm = request->vmm;
-
-	us_qemu_ref(vmm);
-	if (!vmm->freed && request->done)
-		request->done(request->userdata, r, why);
-	free(request);
-	us_qemu_unref(vmm);
-}
-
-void us_qemu_request_answer(void *userdata, const struct us_qmp_answer *answer)
-{
-	us_qemu_request_finish(userdata, answer->r, answer->why);
-}
-
-int us_qemu_request_made(struct us_qemu_request *request, int r)
-{
-	if (r < 0)
-		free(request);
-	return r;
 }
 
 /* ---- Timer ---- */
@@ -144,28 +73,28 @@ static void forget_connection(struct us_vmm *vmm)
 	us_timer_stop(&vmm->timer);
 }
 
-static void refuse(struct us_vmm *vmm, const char *why, bool exited)
+static void refuse(struct us_vmm *vmm, const struct us_reason *cause, bool exited)
 {
 	struct us_reason reason;
 
-	us_refuse(&reason, "%s: %s", vmm->path, why);
+	us_refuse_because(&reason, cause, "%s", vmm->path);
 	forget_connection(vmm);
 	if (exited)
 		vmm->state = US_VM_GONE;
 	us_qemu_emit(vmm, (struct us_vmm_event){
 				  .type = US_VMM_REFUSED,
 				  .exited = exited,
-				  .reason = reason.text,
+				  .reason = &reason,
 			  });
 }
 
 /* Tells of a trouble that is a new one, and tries again. */
-static void lose(struct us_vmm *vmm, int error, const char *why, bool exited)
+static void lose(struct us_vmm *vmm, int error, const struct us_reason *cause, bool exited)
 {
 	bool is_new = vmm->adopted || error != vmm->lost_error;
 	struct us_reason reason;
 
-	us_refuse(&reason, "%s: %s", vmm->path, why);
+	us_refuse_because(&reason, cause, "%s", vmm->path);
 	if (vmm->adopted && us_now_usec() - vmm->adopted_usec > GOOD_LIFE_USEC)
 		vmm->backoff_usec = BACKOFF_USEC;
 	forget_connection(vmm);
@@ -180,7 +109,7 @@ static void lose(struct us_vmm *vmm, int error, const char *why, bool exited)
 		us_qemu_emit(vmm, (struct us_vmm_event){
 					  .type = US_VMM_LOST,
 					  .exited = exited,
-					  .reason = reason.text,
+					  .reason = &reason,
 				  });
 }
 
@@ -189,20 +118,27 @@ static void fail(struct us_vmm *vmm, int error)
 {
 	bool exited = error == -ENOENT || error == -ECONNREFUSED;
 	bool held = error == -ETIMEDOUT || error == -EAGAIN;
-	const char *why = us_strerror(error);
+	struct us_reason reason;
 
 	if (error == -ENOENT)
-		why = "no such socket: start QEMU with -qmp unix:PATH,server=on,wait=off";
+		us_refuse(&reason, "no such socket");
 	else if (error == -ECONNREFUSED)
-		why = "no QEMU listens there: start it with -qmp unix:PATH,server=on,wait=off";
+		us_refuse(&reason, "no QEMU listens there");
 	else if (held)
-		why = "no greeting: the monitor socket is held by another client (give Understudy "
-		      "one of its own: -qmp unix:PATH,server=on,wait=off), or QEMU is stopped or "
-		      "still starting";
-	if (vmm->was_adopted)
-		lose(vmm, error, why, exited);
+		us_refuse(&reason, "no greeting");
 	else
-		refuse(vmm, why, exited);
+		us_refuse(&reason, "%s", us_strerror(error));
+	if (exited)
+		us_advise(&reason, "start QEMU with -qmp unix:PATH,server=on,wait=off");
+	else if (held)
+		us_advise(&reason,
+			  "the monitor socket is held by another client (give Understudy one of "
+			  "its own: -qmp unix:PATH,server=on,wait=off), or QEMU is stopped or "
+			  "still starting");
+	if (vmm->was_adopted)
+		lose(vmm, error, &reason, exited);
+	else
+		refuse(vmm, &reason, exited);
 }
 
 /* ---- Adoption ---- */
@@ -235,7 +171,7 @@ static void on_adoption_failed(struct us_vmm *vmm, const struct us_qmp_answer *a
 {
 	/* -ECONNRESET: the connection's end tells. */
 	if (answer->r != -ECONNRESET)
-		lose(vmm, -EPROTO, answer->why, false);
+		lose(vmm, -EPROTO, answer->reason, false);
 }
 
 static void on_events_set(void *userdata, const struct us_qmp_answer *answer)
@@ -300,15 +236,15 @@ static void on_ready(void *userdata, const struct us_qmp_version *version)
 		 version->micro);
 	choose_questions(vmm, version);
 	if (is_older(version, 7, 2)) {
-		us_refuse(&reason,
-			  "QEMU %s is too old: version 7.2 or later is needed: start the VM with "
-			  "one",
+		us_refuse(&reason, "QEMU %s is too old: version 7.2 or later is needed",
 			  vmm->version);
-		refuse(vmm, reason.text, false);
+		us_advise(&reason, "start the VM with one");
+		refuse(vmm, &reason, false);
 	} else if (set_events(vmm) < 0 ||
 		   us_qmp_call(vmm->qmp, on_first_transfer, vmm, "query-migrate", NULL) < 0 ||
 		   us_qmp_call(vmm->qmp, on_first_status, vmm, "query-status", NULL) < 0) {
-		lose(vmm, -ENOMEM, us_strerror(-ENOMEM), false);
+		us_refuse(&reason, "%s", us_strerror(ENOMEM));
+		lose(vmm, -ENOMEM, &reason, false);
 	}
 	us_qemu_unref(vmm);
 }
@@ -440,7 +376,7 @@ static void on_event(void *userdata, const struct us_qmp_event *event)
 	us_qemu_unref(vmm);
 }
 
-static void on_closed(void *userdata, int error, const char *why)
+static void on_closed(void *userdata, int error, const struct us_reason *reason)
 {
 	struct us_vmm *vmm = userdata;
 
@@ -448,7 +384,7 @@ static void on_closed(void *userdata, int error, const char *why)
 	if (error == -ETIMEDOUT)
 		fail(vmm, error);
 	else
-		lose(vmm, error, why, false);
+		lose(vmm, error, reason, false);
 	us_qemu_unref(vmm);
 }
 
@@ -482,6 +418,7 @@ static void take_pid(struct us_vmm *vmm, int fd)
 {
 	struct ucred peer = { 0 };
 	socklen_t length = sizeof(peer);
+	struct us_reason reason;
 	int before = vmm->pid;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
@@ -492,10 +429,11 @@ static void take_pid(struct us_vmm *vmm, int fd)
 	if (!vmm->was_adopted || vmm->state == US_VM_GONE || before == vmm->pid)
 		return;
 	vmm->state = US_VM_GONE;
+	us_refuse(&reason, "QEMU ended, and another one listens in its place");
 	us_qemu_emit(vmm, (struct us_vmm_event){
 				  .type = US_VMM_LOST,
 				  .exited = true,
-				  .reason = "QEMU ended, and another one listens in its place",
+				  .reason = &reason,
 			  });
 }
 
@@ -541,7 +479,7 @@ void us_vmm_connect(struct us_vmm *vmm)
 	us_timer_set(&vmm->timer, 0);
 }
 
-int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, const char *name, const char *monitor_path,
+int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, const char *monitor_path,
 	       const struct us_vmm_handler *handler, void *userdata)
 {
 	struct us_vmm *vmm = calloc(1, sizeof(*vmm));
@@ -549,6 +487,8 @@ int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, const char *name, const 
 
 	if (!vmm)
 		return -ENOMEM;
+	vmm->references = 1;
+	vmm->destroy = destroy;
 	vmm->loop = loop;
 	vmm->pidfd = -1;
 	vmm->listen_fd = -1;
@@ -558,10 +498,9 @@ int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, const char *name, const 
 	us_list_init(&vmm->primaries);
 	us_list_init(&vmm->plugs);
 	us_list_init(&vmm->claims);
-	vmm->name = strdup(name);
 	vmm->path = strdup(monitor_path);
 	r = us_timer_init(&vmm->timer, loop, on_timer, vmm);
-	if (!vmm->name || !vmm->path || r < 0) {
+	if (!vmm->path || r < 0) {
 		destroy(vmm);
 		return r < 0 ? r : -ENOMEM;
 	}
@@ -575,7 +514,6 @@ void us_vmm_free(struct us_vmm *vmm)
 	if (!vmm || vmm->freed)
 		return;
 	vmm->freed = true;
-	us_qemu_ref(vmm);
 	forget_connection(vmm);
 	us_qemu_unref(vmm);
 }

@@ -22,7 +22,9 @@ enum {
 struct answer {
 	bool done;
 	int r;
-	char why[400];
+	char why[400];	/* the reason */
+	char text[400]; /* a slot's bus, or a URI */
+	uint64_t number;
 	struct us_vmm_standby standby;
 	struct us_transfer_progress progress;
 };
@@ -85,22 +87,40 @@ static inline void on_vm_event(void *userdata, const struct us_vmm_event *event)
 		break;
 	}
 	if (event->reason)
-		snprintf(watched->reason, sizeof(watched->reason), "%s", event->reason);
+		snprintf(watched->reason, sizeof(watched->reason), "%s", event->reason->text);
 }
 
 static const struct us_vmm_handler vm_handler __attribute__((unused)) = { .event = on_vm_event };
 
-static inline void on_done(void *userdata, int r, const char *why)
+static inline void on_done(void *userdata, int r, const struct us_reason *reason)
 {
 	struct answer *answer = userdata;
 
 	assert_false(answer->done);
+	assert_int_equal(r == 0, reason == NULL);
 	answer->done = true;
 	answer->r = r;
-	snprintf(answer->why, sizeof(answer->why), "%s", why ? why : "");
+	snprintf(answer->why, sizeof(answer->why), "%s", reason ? reason->text : "");
 }
 
-static inline void on_standby(void *userdata, int r, const char *why,
+static inline void on_number(void *userdata, int r, const struct us_reason *reason, uint64_t value)
+{
+	struct answer *answer = userdata;
+
+	answer->number = value;
+	on_done(userdata, r, reason);
+}
+
+static inline void on_text(void *userdata, int r, const struct us_reason *reason, const char *text)
+{
+	struct answer *answer = userdata;
+
+	assert_int_equal(r == 0, text != NULL);
+	snprintf(answer->text, sizeof(answer->text), "%s", text ? text : "");
+	on_done(userdata, r, reason);
+}
+
+static inline void on_standby(void *userdata, int r, const struct us_reason *reason,
 			      const struct us_vmm_standby *standby)
 {
 	struct answer *answer = userdata;
@@ -108,17 +128,17 @@ static inline void on_standby(void *userdata, int r, const char *why,
 	assert_int_equal(r == 0, standby != NULL);
 	if (standby)
 		answer->standby = *standby;
-	on_done(userdata, r, why);
+	on_done(userdata, r, reason);
 }
 
-static inline void on_transfer_progress(void *userdata, int r, const char *why,
+static inline void on_transfer_progress(void *userdata, int r, const struct us_reason *reason,
 					const struct us_transfer_progress *progress)
 {
 	struct answer *answer = userdata;
 
 	if (progress)
 		answer->progress = *progress;
-	on_done(userdata, r, why);
+	on_done(userdata, r, reason);
 }
 
 /* Runs the loop until @condition holds; the test fails if it never does. */

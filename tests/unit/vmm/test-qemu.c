@@ -66,7 +66,7 @@ static void attach(struct machine *machine)
 	machine->watched.loop = loop;
 	while (access(machine->path, F_OK) < 0)
 		assert_true(sd_event_run(loop, 10 * 1000) >= 0);
-	assert_int_equal(us_vmm_new(&machine->watched.vm, loop, "vm", machine->path, &vm_handler,
+	assert_int_equal(us_vmm_new(&machine->watched.vm, loop, machine->path, &vm_handler,
 				    &machine->watched),
 			 0);
 	/* The socket is there a moment before anyone listens. */
@@ -194,21 +194,21 @@ static void test_find_slot(void **state)
 	/* Both are handed out once: rp2 is not hot-pluggable, rp1 has the standby, the first
 	 * anonymous port cannot be addressed. */
 	start(&machine, "slot", q35);
-	ASK(&machine.watched, a, us_vmm_find_slot(machine.watched.vm, on_done, &a));
-	ASK(&machine.watched, b, us_vmm_find_slot(machine.watched.vm, on_done, &b));
-	ASK(&machine.watched, c, us_vmm_find_slot(machine.watched.vm, on_done, &c));
+	ASK(&machine.watched, a, us_vmm_find_slot(machine.watched.vm, on_text, &a));
+	ASK(&machine.watched, b, us_vmm_find_slot(machine.watched.vm, on_text, &b));
+	ASK(&machine.watched, c, us_vmm_find_slot(machine.watched.vm, on_text, &c));
 	assert_int_equal(a.r, 0);
 	assert_int_equal(b.r, 0);
-	assert_string_equal(a.why, "rp5");
-	assert_string_equal(b.why, "pcie.1");
+	assert_string_equal(a.text, "rp5");
+	assert_string_equal(b.text, "pcie.1");
 	assert_int_equal(c.r, US_REFUSED);
 	assert_contains(c.why, "no free hot-pluggable PCIe port: start the VM with one more");
 	stop(&machine);
 
 	start(&machine, "slot-pc", pc);
-	ASK(&machine.watched, a, us_vmm_find_slot(machine.watched.vm, on_done, &a));
+	ASK(&machine.watched, a, us_vmm_find_slot(machine.watched.vm, on_text, &a));
 	assert_int_equal(a.r, 0);
-	assert_string_equal(a.why, "pci.0");
+	assert_string_equal(a.text, "pci.0");
 	stop(&machine);
 }
 
@@ -286,7 +286,7 @@ static void test_plug(void **state)
 	stop(&machine);
 }
 
-static void expect_linger(struct machine *machine, const char *usec)
+static void expect_unplug_delay(struct machine *machine, uint64_t delay_usec)
 {
 	const struct us_plug plug = {
 		.id = "p0", .model = "vmxnet3", .interface = "vm-primary", .mac = mac
@@ -294,18 +294,18 @@ static void expect_linger(struct machine *machine, const char *usec)
 	struct answer a;
 
 	ASK(&machine->watched, a,
-	    us_vmm_query_unplug_delay(machine->watched.vm, "p0", on_done, &a));
+	    us_vmm_query_unplug_delay(machine->watched.vm, "p0", on_number, &a));
 	assert_int_equal(a.r, US_REFUSED);
 	ASK(&machine->watched, a, us_vmm_plug(machine->watched.vm, &plug, on_done, &a));
 	assert_string_equal(a.why, "");
 	ASK(&machine->watched, a,
-	    us_vmm_query_unplug_delay(machine->watched.vm, "p0", on_done, &a));
+	    us_vmm_query_unplug_delay(machine->watched.vm, "p0", on_number, &a));
 	assert_int_equal(a.r, 0);
-	assert_string_equal(a.why, usec);
+	assert_int_equal(a.number, delay_usec);
 	stop(machine);
 }
 
-static void test_linger(void **state)
+static void test_unplug_delay(void **state)
 {
 	static const char *const native[] = { "-machine",
 					      "q35",
@@ -317,12 +317,12 @@ static void test_linger(void **state)
 					      NULL };
 	struct machine machine;
 
-	start(&machine, "linger-acpi", q35);
-	expect_linger(&machine, "0");
-	start(&machine, "linger-native", native);
-	expect_linger(&machine, "4800000");
-	start(&machine, "linger-pc", pc);
-	expect_linger(&machine, "0");
+	start(&machine, "unplug-delay-acpi", q35);
+	expect_unplug_delay(&machine, 0);
+	start(&machine, "unplug-delay-native", native);
+	expect_unplug_delay(&machine, 4800000);
+	start(&machine, "unplug-delay-pc", pc);
+	expect_unplug_delay(&machine, 0);
 }
 
 /* An unplug that overtakes its plug ends it: the device does not come after all. */
@@ -460,18 +460,18 @@ static void test_migrate(void **state)
 		configure(&source, &a, "max-bandwidth", "1G");
 		configure(&destination, &a, "max-bandwidth", "1G");
 		ASK(&destination.watched, a,
-		    us_vmm_listen_transfer(destination.watched.vm, addresses[i], on_done, &a));
+		    us_vmm_listen_transfer(destination.watched.vm, addresses[i], on_text, &a));
 		assert_int_equal(a.r, 0);
-		assert_int_equal(strncmp(a.why, prefixes[i], strlen(prefixes[i])), 0);
+		assert_int_equal(strncmp(a.text, prefixes[i], strlen(prefixes[i])), 0);
 		/* The first source gave up: for the next one, QEMU is as it was. */
-		assert_true(is_open(a.why));
+		assert_true(is_open(a.text));
 		us_vmm_stop_listening(destination.watched.vm);
-		assert_false(is_open(a.why));
+		assert_false(is_open(a.text));
 		ASK(&destination.watched, again,
-		    us_vmm_listen_transfer(destination.watched.vm, addresses[i], on_done, &again));
+		    us_vmm_listen_transfer(destination.watched.vm, addresses[i], on_text, &again));
 		assert_int_equal(again.r, 0);
 		a = again;
-		assert_int_equal(us_vmm_start_transfer(source.watched.vm, a.why, on_done,
+		assert_int_equal(us_vmm_start_transfer(source.watched.vm, a.text, on_done,
 						       &(struct answer){ 0 }),
 				 0);
 		WAIT_FOR(loop, strstr(source.watched.log, "transfer completed\n"));
@@ -483,7 +483,7 @@ static void test_migrate(void **state)
 		assert_int_equal(a.progress.transfer, US_TRANSFER_COMPLETED);
 		assert_true(a.progress.transferred_bytes > 0);
 		assert_int_equal(a.progress.remaining_bytes, 0);
-		assert_false(is_open(again.why));
+		assert_false(is_open(again.text));
 		stop(&source);
 		stop(&destination);
 	}
@@ -498,13 +498,13 @@ static void test_listens_itself(void **state)
 	start(&destination, "itself", pc_incoming);
 	configure(&destination, &a, "multifd", "on");
 	ASK(&destination.watched, a,
-	    us_vmm_listen_transfer(destination.watched.vm, "::1", on_done, &a));
+	    us_vmm_listen_transfer(destination.watched.vm, "::1", on_text, &a));
 	assert_int_equal(a.r, 0);
-	assert_contains(a.why, "tcp:[::1]:");
+	assert_contains(a.text, "tcp:[::1]:");
 	us_vmm_stop_listening(destination.watched.vm);
-	assert_true(is_open(a.why));
+	assert_true(is_open(a.text));
 	ASK(&destination.watched, a,
-	    us_vmm_listen_transfer(destination.watched.vm, "::1", on_done, &a));
+	    us_vmm_listen_transfer(destination.watched.vm, "::1", on_text, &a));
 	assert_int_equal(a.r, US_REFUSED);
 	assert_contains(a.why, "listens at tcp:[::1]:");
 	stop(&destination);
@@ -521,13 +521,14 @@ static void test_multifd(void **state)
 	configure(&source, &a, "multifd", "on");
 	configure(&destination, &a, "multifd", "on");
 	ASK(&destination.watched, a,
-	    us_vmm_listen_transfer(destination.watched.vm, "127.0.0.1", on_done, &a));
+	    us_vmm_listen_transfer(destination.watched.vm, "127.0.0.1", on_text, &a));
 	assert_int_equal(a.r, 0);
 	assert_int_equal(
-		us_vmm_start_transfer(source.watched.vm, a.why, on_done, &(struct answer){ 0 }), 0);
+		us_vmm_start_transfer(source.watched.vm, a.text, on_done, &(struct answer){ 0 }),
+		0);
 	WAIT_FOR(loop, us_vmm_state(source.watched.vm) == US_VM_MOVED);
 	WAIT_FOR(loop, us_vmm_state(destination.watched.vm) == US_VM_RUNNING);
-	assert_false(is_open(a.why));
+	assert_false(is_open(a.text));
 	stop(&source);
 	stop(&destination);
 }
@@ -542,7 +543,7 @@ static void test_listens_nowhere(void **state)
 	start(&destination, "nowhere", pc_incoming);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(addresses); i++) {
 		ASK(&destination.watched, a,
-		    us_vmm_listen_transfer(destination.watched.vm, addresses[i], on_done, &a));
+		    us_vmm_listen_transfer(destination.watched.vm, addresses[i], on_text, &a));
 		assert_int_equal(a.r, US_REFUSED);
 		assert_contains(a.why, "cannot listen at ");
 	}
@@ -558,12 +559,12 @@ static void test_stranger_connects(void **state)
 
 	start(&destination, "stranger", pc_incoming);
 	ASK(&destination.watched, a,
-	    us_vmm_listen_transfer(destination.watched.vm, "127.0.0.1", on_done, &a));
+	    us_vmm_listen_transfer(destination.watched.vm, "127.0.0.1", on_text, &a));
 	snprintf(command, sizeof(command), "bash -c 'echo hello >/dev/tcp/127.0.0.1/%s'",
-		 strrchr(a.why, ':') + 1);
+		 strrchr(a.text, ':') + 1);
 	assert_int_equal(system(command), 0);
 	WAIT_FOR(loop, strstr(destination.watched.log, "lost exited\n"));
-	assert_false(is_open(a.why));
+	assert_false(is_open(a.text));
 	stop(&destination);
 }
 
@@ -576,11 +577,11 @@ static void test_not_incoming(void **state)
 
 	start(&machine, "running", pc);
 	ASK(&machine.watched, a,
-	    us_vmm_listen_transfer(machine.watched.vm, "127.0.0.1", on_done, &a));
+	    us_vmm_listen_transfer(machine.watched.vm, "127.0.0.1", on_text, &a));
 	assert_int_equal(a.r, 0);
 	snprintf(command, sizeof(command),
 		 "bash -c 'exec 3<>/dev/tcp/127.0.0.1/%s; cat <&3 >%s.end' &",
-		 strrchr(a.why, ':') + 1, machine.path);
+		 strrchr(a.text, ':') + 1, machine.path);
 	assert_int_equal(system(command), 0);
 	WAIT_FOR(loop, strstr(machine.watched.log, "incoming failed\n"));
 	assert_contains(machine.watched.reason, "QEMU refused migrate-incoming");
@@ -595,7 +596,7 @@ static void on_before(void *userdata, const json_t *before, bool is_encrypted)
 	char *text = json_dumps(before, JSON_COMPACT | JSON_SORT_KEYS);
 
 	assert_false(answer->done);
-	snprintf(answer->why, sizeof(answer->why), "%s", text);
+	snprintf(answer->text, sizeof(answer->text), "%s", text);
 	free(text);
 }
 
@@ -616,22 +617,22 @@ static void test_restore(void **state)
 		assert_int_equal(us_vmm_configure_transfer(machine.watched.vm, settings, on_before,
 							   on_done, &said),
 				 0);
-		while (!said.why[0])
+		while (!said.text[0])
 			assert_true(sd_event_run(loop, 100 * 1000) >= 0);
 		if (i == 0)
 			first = said;
-		assert_string_equal(said.why, first.why);
+		assert_string_equal(said.text, first.text);
 		WAIT_FOR(loop, said.done);
 		assert_int_equal(said.r, 0);
-		before = json_loads(first.why, 0, NULL);
+		before = json_loads(first.text, 0, NULL);
 		ASK(&machine.watched, a,
 		    us_vmm_restore_transfer(machine.watched.vm, before, on_done, &a));
 		assert_int_equal(a.r, 0);
 		json_decref(before);
 	}
-	assert_contains(first.why, "\"capabilities\":{\"multifd\":false}");
-	assert_contains(first.why, "\"tls-creds\":\"\"");
-	assert_contains(first.why, "\"downtime-limit\":300");
+	assert_contains(first.text, "\"capabilities\":{\"multifd\":false}");
+	assert_contains(first.text, "\"tls-creds\":\"\"");
+	assert_contains(first.text, "\"downtime-limit\":300");
 	json_decref(settings);
 	stop(&machine);
 }
@@ -646,8 +647,8 @@ static void test_cancel(void **state)
 	/* So slow that even a machine full of zeros takes minutes. */
 	configure(&source, &a, "max-bandwidth", "1");
 	ASK(&destination.watched, a,
-	    us_vmm_listen_transfer(destination.watched.vm, "127.0.0.1", on_done, &a));
-	assert_int_equal(us_vmm_start_transfer(source.watched.vm, a.why, on_done, &started), 0);
+	    us_vmm_listen_transfer(destination.watched.vm, "127.0.0.1", on_text, &a));
+	assert_int_equal(us_vmm_start_transfer(source.watched.vm, a.text, on_done, &started), 0);
 	WAIT_FOR(loop, strstr(source.watched.log, "transfer active\n"));
 	ASK(&source.watched, a, us_vmm_cancel_transfer(source.watched.vm, on_done, &a));
 	assert_int_equal(a.r, 0);
@@ -723,7 +724,7 @@ static void test_held(void **state)
 	struct machine machine;
 
 	start(&machine, "held", pc);
-	assert_int_equal(us_vmm_new(&second.vm, loop, "vm", machine.path, &vm_handler, &second), 0);
+	assert_int_equal(us_vmm_new(&second.vm, loop, machine.path, &vm_handler, &second), 0);
 	WAIT_FOR(loop, strstr(second.log, "refused\n"));
 	assert_contains(second.reason, "held by another client");
 	us_vmm_free(second.vm);
@@ -751,7 +752,7 @@ int main(void)
 		cmocka_unit_test(test_plug),
 		cmocka_unit_test(test_plug_two),
 		cmocka_unit_test(test_plug_called_off),
-		cmocka_unit_test(test_linger),
+		cmocka_unit_test(test_unplug_delay),
 		cmocka_unit_test(test_plug_pc),
 		cmocka_unit_test(test_unplug_missing),
 		cmocka_unit_test(test_configure),

@@ -134,13 +134,13 @@ static void on_event(void *userdata, const struct us_qmp_event *event)
 		us_qmp_free(US_STEAL(client->qmp));
 }
 
-static void on_closed(void *userdata, int error, const char *why)
+static void on_closed(void *userdata, int error, const struct us_reason *reason)
 {
 	struct client *client = userdata;
 
 	client->closed++;
 	client->error = error;
-	snprintf(client->why, sizeof(client->why), "%s", why);
+	snprintf(client->why, sizeof(client->why), "%s", reason->text);
 }
 
 static const struct us_qmp_handler client_handler = { on_ready, on_event, on_closed };
@@ -149,7 +149,7 @@ struct told {
 	unsigned count;
 	int r;
 	bool not_found;
-	char text[200]; /* the value as JSON, or why */
+	char text[400]; /* the value as JSON, or the reason */
 	struct us_qmp **free_it;
 };
 
@@ -161,7 +161,7 @@ static void on_answer(void *userdata, const struct us_qmp_answer *answer)
 	told->count++;
 	told->r = answer->r;
 	told->not_found = answer->not_found;
-	snprintf(told->text, sizeof(told->text), "%s", value ? value : answer->why);
+	snprintf(told->text, sizeof(told->text), "%s", value ? value : answer->reason->text);
 	free(value);
 	if (told->free_it)
 		us_qmp_free(US_STEAL(*told->free_it));
@@ -461,7 +461,7 @@ static void listen_as(struct peer *peer, struct watched *watched, const char *na
 	peer->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	assert_int_equal(bind(peer->listener, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(peer->listener, 5), 0);
-	assert_int_equal(us_vmm_new(&watched->vm, loop, "vm", peer->path, &vm_handler, watched), 0);
+	assert_int_equal(us_vmm_new(&watched->vm, loop, peer->path, &vm_handler, watched), 0);
 }
 
 static void accept_vm(struct peer *peer)
@@ -625,8 +625,8 @@ static void test_no_socket(void **state)
 {
 	struct watched watched = { .loop = loop };
 
-	assert_int_equal(
-		us_vmm_new(&watched.vm, loop, "vm", "/nonexistent/qmp", &vm_handler, &watched), 0);
+	assert_int_equal(us_vmm_new(&watched.vm, loop, "/nonexistent/qmp", &vm_handler, &watched),
+			 0);
 	assert_string_equal(watched.log, ""); /* never from inside the call */
 	WAIT_FOR(loop, watched.log[0]);
 	assert_string_equal(watched.log, "refused\n");
@@ -810,7 +810,7 @@ static void free_vm(void *userdata, const struct us_vmm_event *event)
 	us_vmm_free(US_STEAL(watched->vm));
 }
 
-static void free_when_done(void *userdata, int r, const char *why)
+static void free_when_done(void *userdata, int r, const struct us_reason *reason)
 {
 	struct watched *watched = userdata;
 
@@ -826,7 +826,7 @@ static void test_free_vm_inside(void **state)
 
 	listen_as(&peer, &watched, "free");
 	us_vmm_free(watched.vm);
-	assert_int_equal(us_vmm_new(&watched.vm, loop, "vm", peer.path, &handler, &watched), 0);
+	assert_int_equal(us_vmm_new(&watched.vm, loop, peer.path, &handler, &watched), 0);
 	us_vmm_track_guest(watched.vm, "net0");
 	adopt(&peer, "{\"status\": \"running\", \"running\": true}");
 	WAIT_FOR(loop, !watched.vm);
@@ -835,7 +835,7 @@ static void test_free_vm_inside(void **state)
 
 	start_vm(&peer, &watched, "free");
 	assert_int_equal(us_vmm_reset(watched.vm, free_when_done, &watched), 0);
-	assert_int_equal(us_vmm_find_slot(watched.vm, on_done, &a), 0);
+	assert_int_equal(us_vmm_find_slot(watched.vm, on_text, &a), 0);
 	assert_int_equal(us_vmm_has_device(watched.vm, "x", on_done, &a), 0);
 	peer_serve(&peer, "system_reset", "{}");
 	WAIT_FOR(loop, !watched.vm);

@@ -22,9 +22,7 @@ enum {
 };
 
 struct receiving {
-	struct us_vmm *vmm;
-	us_vmm_last_frame_fn done;
-	void *userdata;
+	struct us_qemu_request *request;
 	struct us_queue_status queue;
 	/* Of what is being read */
 	size_t size;
@@ -33,13 +31,12 @@ struct receiving {
 
 static void finish(struct receiving *receiving, const struct us_last_frame *received)
 {
-	struct us_vmm *vmm = receiving->vmm;
+	struct us_qemu_request *request = receiving->request;
 
-	us_qemu_ref(vmm);
-	if (!vmm->freed)
-		receiving->done(receiving->userdata, received);
+	if (us_qemu_request_is_wanted(request))
+		request->done.last_frame(request->userdata, received);
+	us_qemu_request_free(request);
 	free(receiving);
-	us_qemu_unref(vmm);
 }
 
 static void on_memory(void *userdata, const struct us_qmp_answer *answer)
@@ -63,8 +60,8 @@ static void read_memory(struct receiving *receiving, uint64_t address, size_t si
 	receiving->size = size;
 	receiving->next = next;
 	snprintf(command, sizeof(command), "xp /%zuxb 0x%" PRIx64, size, address);
-	if (us_qmp_call(receiving->vmm->qmp, on_memory, receiving, "human-monitor-command", "{s:s}",
-			"command-line", command) < 0)
+	if (us_qmp_call(receiving->request->vmm->qmp, on_memory, receiving, "human-monitor-command",
+			"{s:s}", "command-line", command) < 0)
 		finish(receiving, NULL);
 }
 
@@ -120,22 +117,23 @@ static void on_status(void *userdata, const struct us_qmp_answer *answer)
 int us_vmm_query_last_frame(struct us_vmm *vmm, const char *device, unsigned queue_pair,
 			    us_vmm_last_frame_fn done, void *userdata)
 {
+	struct us_qemu_request *request;
 	struct receiving *receiving;
 	char path[128];
-	int r = us_qemu_request_check(vmm, device);
+	int r = us_qemu_request_begin(vmm, device, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	if (!vmm->may_ask_queues)
-		return -EOPNOTSUPP;
 	receiving = calloc(1, sizeof(*receiving));
-	if (!receiving)
-		return -ENOMEM;
-	*receiving = (struct receiving){ .vmm = vmm, .done = done, .userdata = userdata };
+	if (!vmm->may_ask_queues || !receiving) {
+		free(receiving);
+		return us_qemu_request_made(request, vmm->may_ask_queues ? -ENOMEM : -EOPNOTSUPP);
+	}
+	receiving->request = request;
 	snprintf(path, sizeof(path), "/machine/peripheral/%s/virtio-backend", device);
 	r = us_qmp_call(vmm->qmp, on_status, receiving, "x-query-virtio-queue-status", "{s:s, s:i}",
 			"path", path, "queue", (int)(2 * queue_pair));
 	if (r < 0)
 		free(receiving);
-	return r;
+	return us_qemu_request_made(request, r);
 }

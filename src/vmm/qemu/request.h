@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Requests: how each question of vmm/vmm.h begins and ends, and how the files of vmm/qemu/ tell
+ * the handler of an event.
+ *
+ * This is the lowest file above QMP. It knows no part of the VM and calls none.
+ */
+#pragma once
+
+#include "vmm/qemu/qmp.h"
+#include "vmm/vmm.h"
+
+/*
+ * Keeps the VM's memory while a callback runs, because the callback may free the VM. Every function
+ * that touches the VM after it called back holds a reference.
+ */
+void us_qemu_ref(struct us_vmm *vmm);
+void us_qemu_unref(struct us_vmm *vmm);
+
+/* Calls the handler, unless the VM was freed. Fills in `state` and `transfer`. */
+void us_qemu_emit(struct us_vmm *vmm, struct us_vmm_event event);
+
+/* The callback of a request; the question decides which member it is. */
+union us_qemu_done {
+	us_vmm_done_fn plain;
+	us_vmm_standby_fn standby;
+	us_vmm_unplug_delay_fn unplug_delay;
+	us_vmm_memory_fn memory;
+	us_vmm_slot_fn slot;
+	us_vmm_listen_fn listening;
+	us_vmm_progress_fn progress;
+	us_vmm_last_frame_fn last_frame;
+} __attribute__((transparent_union));
+
+/* A request under way. It holds a reference to its VM. */
+struct us_qemu_request {
+	struct us_vmm *vmm;
+	union us_qemu_done done;
+	void *userdata;
+};
+
+/*
+ * Begins a request about device @id, or about no device if @id is NULL. Returns 0, -ENOTCONN while
+ * the VM is not adopted, -EINVAL for an @id that no device can have, or -ENOMEM.
+ */
+int us_qemu_request_begin(struct us_vmm *vmm, const char *id, union us_qemu_done done,
+			  void *userdata, struct us_qemu_request **ret_request);
+
+/* Whether a device can have this id. */
+bool us_qemu_is_device_id(const char *id);
+
+/* Whether the callback is still to be called: it is not once the VM was freed. */
+bool us_qemu_request_is_wanted(const struct us_qemu_request *request);
+
+/* Frees a request. Its callback was called, or must not be. */
+void us_qemu_request_free(struct us_qemu_request *request);
+
+/* Ends what a function that makes a request returns: frees the request if @r is an error. */
+int us_qemu_request_made(struct us_qemu_request *request, int r);
+
+/*
+ * Answers a request that has a plain callback, and frees it. @reason may be NULL; the words for @r
+ * are then the reason.
+ */
+void us_qemu_request_finish(struct us_qemu_request *request, int r, const struct us_reason *reason);
+
+/* The us_qmp_answer_fn that does so; its userdata is the request. */
+void us_qemu_request_answer(void *userdata, const struct us_qmp_answer *answer);
