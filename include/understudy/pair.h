@@ -93,32 +93,33 @@ enum us_migration_phase {
 
 /* Why the primary is where it is; each has one line of English, us_cause_text(). */
 enum us_cause {
-	US_CAUSE_READY,		/* the guest carries traffic on the primary */
-	US_CAUSE_NOT_ASSIGNED,	/* the pair has no primary */
-	US_CAUSE_RESERVING,	/* being reserved */
+	US_CAUSE_READY,		  /* the guest carries traffic on the primary */
+	US_CAUSE_NOT_ASSIGNED,	  /* the pair has no primary */
+	US_CAUSE_RESERVING,	  /* being reserved */
 	US_CAUSE_RESERVE_REFUSED, /* the host could not reserve it; tried again later */
-	US_CAUSE_MAY_PLUG,	/* separate mode: the upper layer may plug it now */
-	US_CAUSE_HOLD,		/* someone wants it hidden */
-	US_CAUSE_REMOVING,	/* the pair is being removed */
-	US_CAUSE_VM_UNKNOWN,	/* the VM's monitor does not answer */
-	US_CAUSE_OBSERVING,		/* the VM is being asked whether it has the primary */
-	US_CAUSE_VM_INCOMING,	/* waiting for the guest to arrive */
-	US_CAUSE_VM_MOVED,	/* the guest runs elsewhere now */
-	US_CAUSE_VM_GONE,		/* the VM ended */
-	US_CAUSE_MIGRATION,	/* hidden for a migration */
-	US_CAUSE_GUEST_UNKNOWN,	/* the guest's driver was not seen yet */
-	US_CAUSE_GUEST_NO_DRIVER,	/* the guest has no driver for the standby */
-	US_CAUSE_GUEST_LEGACY,		/* its driver negotiated without STANDBY */
-	US_CAUSE_GUEST_STARTING,	/* its driver is still starting */
-	US_CAUSE_GUEST_RESET,		/* the guest was reset */
-	US_CAUSE_BACKOFF,		/* waiting before the next try */
-	US_CAUSE_DRIVER_OK,	/* the guest's driver can handle the pair */
-	US_CAUSE_PLUGGED,		/* waiting for traffic on the primary */
-	US_CAUSE_PLUG_REFUSED,	/* the VMM refused to plug it */
-	US_CAUSE_NOT_READY,	/* the guest did not use it in time */
-	US_CAUSE_STEER_FAILED,	/* the switch could not be steered to it */
-	US_CAUSE_UNPLUG_PENDING,   /* it was to be hidden and is wanted back; first the guest answers */
-	US_CAUSE_UNPLUG_OVERDUE, /* the guest has not acknowledged the unplug */
+	US_CAUSE_MAY_PLUG,	  /* separate mode: the upper layer may plug it now */
+	US_CAUSE_HOLD,		  /* someone wants it hidden */
+	US_CAUSE_REMOVING,	  /* the pair is being removed */
+	US_CAUSE_VM_UNKNOWN,	  /* the VM's monitor does not answer */
+	US_CAUSE_OBSERVING,	  /* the VM is being asked whether it has the primary */
+	US_CAUSE_VM_INCOMING,	  /* waiting for the guest to arrive */
+	US_CAUSE_VM_MOVED,	  /* the guest runs elsewhere now */
+	US_CAUSE_VM_GONE,	  /* the VM ended */
+	US_CAUSE_MIGRATION,	  /* hidden for a migration */
+	US_CAUSE_GUEST_UNKNOWN,	  /* the guest's driver was not seen yet */
+	US_CAUSE_GUEST_NO_DRIVER, /* the guest has no driver for the standby */
+	US_CAUSE_GUEST_LEGACY,	  /* its driver negotiated without STANDBY */
+	US_CAUSE_GUEST_STARTING,  /* its driver is still starting */
+	US_CAUSE_GUEST_RESET,	  /* the guest was reset */
+	US_CAUSE_BACKOFF,	  /* waiting before the next try */
+	US_CAUSE_DRIVER_OK,	  /* the guest's driver can handle the pair */
+	US_CAUSE_PLUGGED,	  /* waiting for traffic on the primary */
+	US_CAUSE_PLUG_REFUSED,	  /* the VMM refused to plug it */
+	US_CAUSE_NOT_READY,	  /* the guest did not use it in time */
+	US_CAUSE_STEER_FAILED,	  /* the switch could not be steered to it */
+	US_CAUSE_UNPLUG_PENDING,  /* it was to be hidden and is wanted back; first the guest answers
+				   */
+	US_CAUSE_UNPLUG_OVERDUE,  /* the guest has not acknowledged the unplug */
 	US_CAUSE_N
 };
 
@@ -126,22 +127,22 @@ struct us_pair_config {
 	enum us_mode mode;
 	bool can_park; /* effects may ask for US_PATH_PARKED */
 
-	uint64_t plug_usec;    /* VMM's answer to a plug */
-	uint64_t ready_usec;   /* from plugged to traffic on the primary */
-	uint64_t unplug_usec;  /* guest's acknowledgement of an unplug */
-	uint64_t retry_usec;   /* until a refused or overdue request is made again */
-	uint64_t steer_usec;   /* the switch's answer */
-	uint64_t release_usec; /* … and so much longer for a release, and park_usec */
-	uint64_t park_usec;    /* longest time that frames are held, per transition … */
-	uint64_t park_plug_usec;   /* … and of it for the VMM's answer to a plug */
-	uint64_t park_unplug_usec; /* … and for the guest's to an unplug */
-	uint64_t backoff_usec; /* first back-off; doubles each time … */
-	uint64_t backoff_max_usec; /* … up to this */
-	uint64_t calm_usec;	   /* visible for so long, the back-off is forgotten */
-	uint64_t reset_fresh_usec; /* a reset older than this is not answered by another */
-	uint64_t unplug_delay_usec;	   /* how long the guest surely goes on using the primary after an
-				    * unplug was asked for: us_pair_set_unplug_delay() */
-	uint32_t free_churn;	   /* guest-made hides before the first back-off */
+	uint64_t plug_usec;	    /* VMM's answer to a plug */
+	uint64_t ready_usec;	    /* from plugged to traffic on the primary */
+	uint64_t unplug_usec;	    /* guest's acknowledgement of an unplug */
+	uint64_t retry_usec;	    /* until a refused or overdue request is made again */
+	uint64_t steer_usec;	    /* the switch's answer */
+	uint64_t release_usec;	    /* … and so much longer for a release, and park_usec */
+	uint64_t park_usec;	    /* longest time that frames are held, per transition … */
+	uint64_t park_plug_usec;    /* … and of it for the VMM's answer to a plug */
+	uint64_t park_unplug_usec;  /* … and for the guest's to an unplug */
+	uint64_t backoff_usec;	    /* first back-off; doubles each time … */
+	uint64_t backoff_max_usec;  /* … up to this */
+	uint64_t calm_usec;	    /* visible for so long, the back-off is forgotten */
+	uint64_t reset_fresh_usec;  /* a reset older than this is not answered by another */
+	uint64_t unplug_delay_usec; /* how long the guest surely goes on using the primary after an
+				     * unplug was asked for: us_pair_set_unplug_delay() */
+	uint32_t free_churn;	    /* guest-made hides before the first back-off */
 };
 
 /* Sensible defaults for everything but the mode. */
@@ -182,8 +183,8 @@ struct us_pair {
 	bool overdue;	/* HIDING, ABSENT: the answer did not come, or was no; to be asked again */
 	bool left;	/* HIDING: the guest listens on its standby already */
 	bool unplug_lost; /* HIDING: a reset had the port forget it; asked again at the deadline */
-	uint64_t primary_deadline; /* of the answer that is waited for, or of the next try */
-	uint64_t unplug_delay_until;	   /* HIDING: the guest listens on the primary so long */
+	uint64_t primary_deadline;   /* of the answer that is waited for, or of the next try */
+	uint64_t unplug_delay_until; /* HIDING: the guest listens on the primary so long */
 
 	/* The path */
 	enum us_path path; /* what the switch was last seen to do */
@@ -197,9 +198,9 @@ struct us_pair {
 	uint64_t hold_deadline;
 
 	/* Back-off */
-	uint32_t churn;	     /* guest-made and failed transitions since it was calm */
-	uint64_t plug_after; /* no plug before this */
-	uint64_t calm_at;    /* visible until then: forget the churn */
+	uint32_t churn;	       /* guest-made and failed transitions since it was calm */
+	uint64_t plug_after;   /* no plug before this */
+	uint64_t calm_at;      /* visible until then: forget the churn */
 	enum us_cause failure; /* of the last try, until one succeeds; US_CAUSE_READY: none */
 
 	enum us_cause why;
@@ -305,6 +306,43 @@ bool us_pair_is_idle(const struct us_pair *pair);
 
 /* Whether the pair has reached what it strives for and waits for nothing but the outside. */
 bool us_pair_is_settled(const struct us_pair *pair);
+
+/* The facts, as they were told. */
+enum us_vm_state us_pair_vm(const struct us_pair *pair);
+enum us_guest us_pair_guest(const struct us_pair *pair);
+bool us_pair_has_driver_ok(const struct us_pair *pair);
+bool us_pair_is_assigned(const struct us_pair *pair);
+bool us_pair_is_on_hold(const struct us_pair *pair);
+bool us_pair_is_prepared(const struct us_pair *pair);
+bool us_pair_is_removing(const struct us_pair *pair);
+
+/* The primary's state, and the cause of it. */
+enum us_primary us_pair_primary(const struct us_pair *pair);
+enum us_cause us_pair_cause(const struct us_pair *pair);
+
+/* The reservation: RESERVE is not answered; the host holds it for us; it was refused. */
+bool us_pair_is_reserving(const struct us_pair *pair);
+bool us_pair_is_reserved(const struct us_pair *pair);
+bool us_pair_is_reserve_refused(const struct us_pair *pair);
+
+/* The VM has the primary, and the guest was not asked to release it. */
+bool us_pair_is_plugged(const struct us_pair *pair);
+
+/* The guest was asked to release the primary, and still receives on it. */
+bool us_pair_is_leaving(const struct us_pair *pair);
+
+/* The guest did not acknowledge the unplug in time, or the VMM refused to ask. */
+bool us_pair_is_unplug_overdue(const struct us_pair *pair);
+
+/* The path, as the switch was last seen; STEER is not answered; STEER failed and will be tried
+ * again. */
+enum us_path us_pair_path(const struct us_pair *pair);
+bool us_pair_is_steering(const struct us_pair *pair);
+bool us_pair_has_steer_failed(const struct us_pair *pair);
+
+/* No PLUG is sent before this time; and why the latest try failed, US_CAUSE_READY if none did. */
+uint64_t us_pair_plug_after(const struct us_pair *pair);
+enum us_cause us_pair_failure(const struct us_pair *pair);
 
 /* ---- Names: the words of the documents, the log and the API ---- */
 

@@ -32,7 +32,7 @@ void us_pair_config_default(struct us_pair_config *config)
 {
 	*config = (struct us_pair_config){
 		.mode = US_MODE_COMBINED,
-		.plug_usec = 60 * SEC, /* a VFIO device pins all of the guest's memory first */
+		.plug_usec = 60 * SEC,	/* a VFIO device pins all of the guest's memory first */
 		.ready_usec = 15 * SEC, /* shorter than frames are held */
 		.unplug_usec = 20 * SEC,
 		.retry_usec = 10 * SEC, /* over 5 s: pciehp takes a second press as "cancel" */
@@ -296,8 +296,8 @@ static void hide(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 /* A wish of the guest's own making, as against ours or the upper layer's. */
 static bool is_guest_made(enum us_cause why)
 {
-	return why == US_CAUSE_GUEST_NO_DRIVER || why == US_CAUSE_GUEST_RESET || why == US_CAUSE_GUEST_LEGACY ||
-	       why == US_CAUSE_GUEST_STARTING;
+	return why == US_CAUSE_GUEST_NO_DRIVER || why == US_CAUSE_GUEST_RESET ||
+	       why == US_CAUSE_GUEST_LEGACY || why == US_CAUSE_GUEST_STARTING;
 }
 
 /* It left the VM, asked or unasked. */
@@ -655,7 +655,8 @@ static int take_steered(struct us_pair *pair, enum us_path path, bool on, uint64
  */
 static void unplug_overdue(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 {
-	if (wish(pair) == US_CAUSE_DRIVER_OK && pair->failure == US_CAUSE_READY && !pair->plugging) {
+	if (wish(pair) == US_CAUSE_DRIVER_OK && pair->failure == US_CAUSE_READY &&
+	    !pair->plugging) {
 		plugged(pair, now, effects);
 		return;
 	}
@@ -868,34 +869,4 @@ int us_pair_step(struct us_pair *pair, const struct us_event *event, struct us_e
 		publish->moved = before.primary != pair->primary || before.why != pair->why;
 	}
 	return r;
-}
-
-/* ---- Questions ---- */
-
-enum us_migration_phase us_pair_phase(const struct us_pair *pair)
-{
-	if (pair->migrating)
-		return US_PHASE_ACTIVE;
-	return pair->prepared ? US_PHASE_PREPARED : US_PHASE_NONE;
-}
-
-bool us_pair_may_migrate(const struct us_pair *pair)
-{
-	return !is_in_vm(pair) && pair->primary != US_PRIMARY_UNKNOWN;
-}
-
-bool us_pair_is_idle(const struct us_pair *pair)
-{
-	if (!is_ours(pair))
-		return pair->removing;
-	return pair->removing && pair->primary == US_PRIMARY_ABSENT && !pair->reserved &&
-	       pair->path == US_PATH_NONE && !pair->steering;
-}
-
-bool us_pair_is_settled(const struct us_pair *pair)
-{
-	bool waits = pair->primary == US_PRIMARY_RESERVING ||
-		     pair->primary == US_PRIMARY_EXPOSING || pair->primary == US_PRIMARY_HIDING;
-
-	return !waits && !pair->steering && !pair->steer_retry;
 }

@@ -68,7 +68,8 @@ static bool is_able(int host, const struct us_host_pair *pair)
 	const struct sim_qemu *qemu = &sim.hosts[host].qemu;
 
 	return pair && us_vmm_is_adopted(pair->vm->vmm) && sim.now_usec >= qemu->stuck_until &&
-	       pair->engine.primary != US_PRIMARY_UNKNOWN && !pair->engine.steer_retry;
+	       us_pair_primary(&pair->engine) != US_PRIMARY_UNKNOWN &&
+	       !us_pair_has_steer_failed(&pair->engine);
 }
 
 static void check_path(int host, unsigned index, const struct us_host_pair *pair)
@@ -80,7 +81,8 @@ static void check_path(int host, unsigned index, const struct us_host_pair *pair
 		seen.parked[host][index] = US_NEVER;
 
 	if (lasts(&seen.deaf[host][index],
-		  is_able_now && is_deaf(host, index) && !pair->engine.steering, LATE_USEC))
+		  is_able_now && is_deaf(host, index) && !us_pair_is_steering(&pair->engine),
+		  LATE_USEC))
 		sim_break("4: the path is the primary's only where the guest listens there",
 			  "web%u on %s", index, sim.hosts[host].name);
 	if (lasts(&seen.parked[host][index], is_able_now && path == US_PATH_PARKED, PARKED_USEC))
@@ -91,13 +93,14 @@ static void check_path(int host, unsigned index, const struct us_host_pair *pair
 static void check_reservation(int host, unsigned index, const struct us_host_pair *pair)
 {
 	bool *was = &sim.hosts[host].was_reserved[index];
-	bool can_fail = pair && pair->engine.assigned && pair->engine.vm == US_VM_RUNNING &&
+	bool can_fail = pair && us_pair_is_assigned(&pair->engine) &&
+			us_pair_vm(&pair->engine) == US_VM_RUNNING &&
 			us_pair_phase(&pair->engine) != US_PHASE_NONE;
 
-	if (can_fail && *was && !pair->engine.reserved)
+	if (can_fail && *was && !us_pair_is_reserved(&pair->engine))
 		sim_break("6: the reservation lasts while a migration can fail", "web%u on %s",
 			  index, sim.hosts[host].name);
-	*was = pair && pair->engine.reserved;
+	*was = pair && us_pair_is_reserved(&pair->engine);
 }
 
 void sim_check(void)
@@ -123,7 +126,8 @@ void sim_check_line(int host, const char *line)
 		const struct us_host_pair *pair = sim_pair(1 - host, index);
 
 		/* Who died meanwhile took its word back, and that is on its way. */
-		if (pair && pair->vm->receive && pair->engine.assigned && !pair->engine.reserved)
+		if (pair && pair->vm->receive && us_pair_is_assigned(&pair->engine) &&
+		    !us_pair_is_reserved(&pair->engine))
 			sim_break("7: a destination is reserved before the source hides",
 				  "web%u on %s is not", index, sim.hosts[1 - host].name);
 	}
@@ -162,12 +166,13 @@ static const char *unlike_guest(const struct us_host_pair *pair, int host, unsig
 	const struct us_pair *engine = &pair->engine;
 
 	if (engine->config.mode == US_MODE_SEPARATE)
-		return engine->guest == US_GUEST_CAPABLE ? NULL : "the guest is not seen";
-	if (engine->primary != US_PRIMARY_VISIBLE)
+		return us_pair_guest(engine) == US_GUEST_CAPABLE ? NULL : "the guest is not seen";
+	if (us_pair_primary(engine) != US_PRIMARY_VISIBLE)
 		return "the primary is not visible";
 	if (!sim.hosts[host].qemu.has[index])
 		return "the VM does not have the primary";
-	if (engine->path != US_PATH_PRIMARY || sim.hosts[host].net.path[index] != US_PATH_PRIMARY)
+	if (us_pair_path(engine) != US_PATH_PRIMARY ||
+	    sim.hosts[host].net.path[index] != US_PATH_PRIMARY)
 		return "the path is not the primary's";
 	return is_listening(host, index) ? NULL : "the guest does not listen there";
 }
@@ -183,9 +188,9 @@ static const char *unlike_other(const struct us_host_pair *pair, int host, unsig
 		return NULL;
 	if (sim.hosts[host].net.path[index] != US_PATH_NONE)
 		return "the switch is steered where no guest is";
-	if (qemu->is_alive && qemu->state == US_VM_MOVED && engine->reserved)
+	if (qemu->is_alive && qemu->state == US_VM_MOVED && us_pair_is_reserved(engine))
 		return "the primary is reserved for a guest that has left";
-	if (qemu->is_alive && qemu->state == US_VM_INCOMING && !engine->reserved)
+	if (qemu->is_alive && qemu->state == US_VM_INCOMING && !us_pair_is_reserved(engine))
 		return "the primary is not reserved for the guest to come";
 	return NULL;
 }
@@ -256,7 +261,8 @@ static void withdraw_wishes(void)
 		if (sim.config.mode == US_MODE_SEPARATE)
 			break;
 		for (unsigned index = 0; index < sim.config.pairs; index++)
-			if (sim_pair(host, index) && sim_pair(host, index)->engine.hold)
+			if (sim_pair(host, index) &&
+			    us_pair_is_on_hold(&sim_pair(host, index)->engine))
 				sim_call_hold(host, index, false);
 		if (sim_host_vm(host) && sim_host_vm(host)->prepared)
 			sim_call_vm(host, "Finish");

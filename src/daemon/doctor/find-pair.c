@@ -119,13 +119,13 @@ static void find_path(const struct us_host_pair *pair, json_t *findings)
 	uint64_t age_usec = us_now_usec() - pair->changed_usec;
 	enum us_path path;
 
-	if (!pair->steer || engine->steering || engine->config.mode == US_MODE_SEPARATE ||
-	    us_steer_path(pair->steer, &path) != 0)
+	if (!pair->steer || us_pair_is_steering(engine) ||
+	    engine->config.mode == US_MODE_SEPARATE || us_steer_path(pair->steer, &path) != 0)
 		return;
-	if (path != engine->path)
+	if (path != us_pair_path(engine))
 		ADD(ERROR, next,
 		    "someone else changed the entry in the switch: it sends to path %s, not %s",
-		    us_path_name(path), us_path_name(engine->path));
+		    us_path_name(path), us_path_name(us_pair_path(engine)));
 	else if (pair->changed_usec && age_usec < RECENT_USEC)
 		ADD(WARNING, next,
 		    "someone else changed the entry in the switch %" PRIu64
@@ -148,7 +148,7 @@ static void find_primary(const struct us_host_pair *pair, json_t *findings)
 		return;
 	}
 	/* What is reserved, or in the VM, is ours: that it is in use is as it should be. */
-	if (engine->reserved && spec.host[0])
+	if (us_pair_is_reserved(engine) && spec.host[0])
 		r = us_vfio_describe("/sys", spec.host, &vfio, &reason);
 	else
 		r = us_primary_spec_check(pair->vm->daemon, pair, &spec, pair->port, &reason);
@@ -170,14 +170,14 @@ static void find_waits(const struct us_host_pair *pair, json_t *findings)
 		    "the guest has not let the primary go (%u time-outs so far): its VM cannot be "
 		    "migrated",
 		    counts->unplug_timeouts);
-	if (engine->plug_after > now)
+	if (us_pair_plug_after(engine) > now)
 		ADD(WARNING, "the guest's console shows why it resets or changes its driver",
 		    "in a back-off: the next try to show it is in %" PRIu64
 		    " s (%u back-offs so far)",
-		    (engine->plug_after - now) / US_USEC_PER_SEC + 1, counts->backoffs);
-	if (engine->failure != US_CAUSE_READY)
+		    (us_pair_plug_after(engine) - now) / US_USEC_PER_SEC + 1, counts->backoffs);
+	if (us_pair_failure(engine) != US_CAUSE_READY)
 		ADD(WARNING, "", "the last try to show the primary failed: %s%s%s",
-		    us_cause_text(engine->failure), pair->detail ? ": " : "",
+		    us_cause_text(us_pair_failure(engine)), pair->detail ? ": " : "",
 		    us_optional_text(pair->detail));
 	if (pair->steer)
 		us_steer_counts(pair->steer, &parked);

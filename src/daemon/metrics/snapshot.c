@@ -61,12 +61,12 @@ static void take_pair(struct pair_row *row, const struct us_host_pair *pair, uin
 	memcpy(row->port, pair->port, sizeof(row->port));
 	row->mode = us_mode_name(engine->config.mode);
 	row->primary = us_pair_primary_name(engine);
-	row->path = us_path_name(engine->path);
+	row->path = us_path_name(us_pair_path(engine));
 	row->guest = us_pair_guest_name(engine);
-	row->driver_ok = engine->driver_ok;
-	row->hold = engine->hold;
+	row->driver_ok = us_pair_has_driver_ok(engine);
+	row->hold = us_pair_is_on_hold(engine);
 	row->is_overdue = us_host_pair_is_overdue(pair);
-	row->backoff_usec = engine->plug_after > now ? engine->plug_after - now : 0;
+	row->backoff_usec = us_pair_plug_after(engine) > now ? us_pair_plug_after(engine) - now : 0;
 	row->held = parked.parked;
 	row->held_bytes = parked.parked_bytes;
 	row->released = parked.released;

@@ -34,17 +34,17 @@ const char *us_transition_result_name(enum us_transition_result result)
 
 static bool is_lost(const struct us_pair *pair)
 {
-	return pair->vm == US_VM_UNKNOWN || pair->vm == US_VM_GONE;
+	return us_pair_vm(pair) == US_VM_UNKNOWN || us_pair_vm(pair) == US_VM_GONE;
 }
 
 /* What came of an expose that is over. */
 static enum us_transition_result result_of_expose(const struct us_pair *after)
 {
-	if (after->primary == US_PRIMARY_VISIBLE)
+	if (us_pair_primary(after) == US_PRIMARY_VISIBLE)
 		return US_RESULT_DONE;
 	if (is_lost(after))
 		return US_RESULT_VM_LOST;
-	switch (after->why) {
+	switch (us_pair_cause(after)) {
 	case US_CAUSE_PLUG_REFUSED:
 		return US_RESULT_PLUG_REFUSED;
 	case US_CAUSE_NOT_READY:
@@ -56,22 +56,15 @@ static enum us_transition_result result_of_expose(const struct us_pair *after)
 	}
 }
 
-/* The guest kept it, and it is wanted there again. */
-static bool is_kept(const struct us_pair *after)
-{
-	return after->primary == US_PRIMARY_VISIBLE ||
-	       (after->primary == US_PRIMARY_EXPOSING && after->plugged);
-}
-
 static enum us_transition_result result_of_hide(const struct us_pair *after)
 {
 	if (is_lost(after))
 		return US_RESULT_VM_LOST;
-	return is_kept(after) ? US_RESULT_WITHDRAWN : US_RESULT_DONE;
+	return us_pair_is_plugged(after) ? US_RESULT_WITHDRAWN : US_RESULT_DONE;
 }
 
-static void end(struct us_host_pair *pair, enum us_transition transition, enum us_transition_result result,
-		uint64_t now)
+static void end(struct us_host_pair *pair, enum us_transition transition,
+		enum us_transition_result result, uint64_t now)
 {
 	struct us_transition_durations *durations = &pair->vm->daemon->durations[transition];
 	uint64_t took = now - pair->counts.since_usec;
@@ -88,22 +81,26 @@ static void end(struct us_host_pair *pair, enum us_transition transition, enum u
 }
 
 void us_metrics_count_step(struct us_host_pair *pair, const struct us_pair *before,
-		   const struct us_event *event)
+			   const struct us_event *event)
 {
 	const struct us_pair *after = &pair->engine;
-	bool was_hiding = before->primary == US_PRIMARY_HIDING;
+	enum us_primary was = us_pair_primary(before), is = us_pair_primary(after);
+	bool was_hiding = was == US_PRIMARY_HIDING;
 	bool is_late = event->type != US_EVENT_UNPLUG_REFUSED; /* for no other reason */
+	bool is_overdue = us_pair_is_unplug_overdue(after) && !us_pair_is_unplug_overdue(before);
+	bool is_kept = us_pair_is_plugged(after); /* … and wanted visible again */
+	uint64_t plug_after = us_pair_plug_after(after);
 
-	if (after->plug_after > event->now_usec && after->plug_after != before->plug_after)
+	if (plug_after > event->now_usec && plug_after != us_pair_plug_after(before))
 		pair->counts.backoffs++;
-	if (was_hiding && is_late && ((after->overdue && !before->overdue) || is_kept(after)))
+	if (was_hiding && is_late && (is_overdue || is_kept))
 		pair->counts.unplug_timeouts++;
-	if (after->primary == before->primary)
+	if (is == was)
 		return;
-	if (before->primary == US_PRIMARY_EXPOSING)
+	if (was == US_PRIMARY_EXPOSING)
 		end(pair, US_TRANSITION_EXPOSE, result_of_expose(after), event->now_usec);
 	else if (was_hiding)
 		end(pair, US_TRANSITION_HIDE, result_of_hide(after), event->now_usec);
-	if (after->primary == US_PRIMARY_EXPOSING || after->primary == US_PRIMARY_HIDING)
+	if (is == US_PRIMARY_EXPOSING || is == US_PRIMARY_HIDING)
 		pair->counts.since_usec = event->now_usec;
 }

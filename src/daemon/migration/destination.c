@@ -174,17 +174,18 @@ static bool check_reserved(struct us_deferred *waiter)
 	us_list_for_each (pair, &vm->pairs, link) {
 		const struct us_pair *engine = &pair->engine;
 
-		if (!engine->assigned)
+		if (!us_pair_is_assigned(engine))
 			continue;
-		if (engine->primary == US_PRIMARY_ABSENT && engine->overdue) {
+		if (us_pair_is_reserve_refused(engine)) {
 			struct us_reason why;
 
-			us_refuse(&why, "pair %s: %s: %s", pair->name, us_cause_text(engine->why),
+			us_refuse(&why, "pair %s: %s: %s", pair->name,
+				  us_cause_text(us_pair_cause(engine)),
 				  us_optional_text(pair->detail));
 			us_destination_fail(vm, why.text);
 			return true;
 		}
-		if (!engine->reserved)
+		if (!us_pair_is_reserved(engine))
 			return false;
 	}
 	us_list_remove(&waiter->link);

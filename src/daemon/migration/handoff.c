@@ -252,7 +252,8 @@ void us_guest_stop_undo(struct us_host_vm *vm, const struct us_handoff_peer *pee
 
 static bool holds(const struct us_host_pair *pair)
 {
-	return pair->steer && us_steer_park(pair->steer) && pair->engine.path == US_PATH_PARKED;
+	return pair->steer && us_steer_park(pair->steer) &&
+	       us_pair_path(&pair->engine) == US_PATH_PARKED;
 }
 
 /* Whether frames were parked early enough for QEMU to have read what there was. */
@@ -416,7 +417,7 @@ static bool send_some(struct us_handoff *handoff, struct us_host_pair *pair)
 
 	handoff->pair = pair;
 	/* What is being released already is not taken back: nobody would be told of its end. */
-	if (holds(pair) && !pair->engine.steering)
+	if (holds(pair) && !us_pair_is_steering(&pair->engine))
 		is_all = us_park_take(us_steer_park(pair->steer), add_frame, handoff);
 	send_batch(handoff);
 	return is_all;
@@ -525,7 +526,7 @@ void us_arrival_announce_end(struct us_host_vm *vm)
 /* Once its guest is to go on, only its own QEMU knows when it stands still. */
 static void feed_stopped(struct us_host_pair *pair, bool on)
 {
-	if (!pair->engine.prepared)
+	if (!us_pair_is_prepared(&pair->engine))
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_STOPPED, .on = on });
 }
 

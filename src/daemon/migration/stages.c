@@ -179,8 +179,8 @@ static bool check_pairs(struct us_deferred *waiter)
 			done &= us_pair_is_settled(&pair->engine);
 		} else if (us_host_pair_is_overdue(pair)) {
 			us_refuse(&why, "pair %s: %s%s%s: see the guest's log", pair->name,
-				  us_cause_text(pair->engine.why), pair->detail ? ": " : "",
-				  us_optional_text(pair->detail));
+				  us_cause_text(us_pair_cause(&pair->engine)),
+				  pair->detail ? ": " : "", us_optional_text(pair->detail));
 			us_source_fail(m, why.text);
 			us_source_stop_waiting(m);
 			return true;

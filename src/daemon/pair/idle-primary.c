@@ -42,7 +42,7 @@ static void look_later(struct us_host_pair *pair)
 static void tell(struct us_host_pair *pair, const char *words)
 {
 	us_optional_set(&pair->detail, words);
-	us_publish_move(pair, pair->engine.primary, true);
+	us_publish_move(pair, us_pair_primary(&pair->engine), true);
 }
 
 void us_idle_primary_check(void *userdata)
@@ -73,7 +73,7 @@ void us_idle_primary_check(void *userdata)
 
 void us_idle_primary_follow(struct us_host_pair *pair)
 {
-	bool is_visible = pair->engine.primary == US_PRIMARY_VISIBLE &&
+	bool is_visible = us_pair_primary(&pair->engine) == US_PRIMARY_VISIBLE &&
 			  pair->options.unused != US_UNUSED_IGNORE;
 
 	if (is_visible && !us_timer_is_set(&pair->using)) {

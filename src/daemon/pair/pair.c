@@ -190,7 +190,7 @@ static void on_memory(void *userdata, int r, const struct us_reason *reason, uin
 	struct us_host_pair *pair = userdata;
 
 	answered(pair);
-	if (pair->engine.reserving)
+	if (us_pair_is_reserving(&pair->engine))
 		us_host_vf_reserve(pair, bytes);
 }
 
@@ -304,7 +304,7 @@ static void plug(struct us_host_pair *pair)
 
 void us_host_pair_retry_plug(struct us_host_pair *pair)
 {
-	if (pair->engine.primary == US_PRIMARY_EXPOSING)
+	if (us_pair_primary(&pair->engine) == US_PRIMARY_EXPOSING)
 		plug(pair);
 }
 
@@ -364,8 +364,8 @@ static void on_left(void *userdata, bool ready, const char *why)
 static void follow_leaving(struct us_host_pair *pair)
 {
 	static const struct us_watch_handler handler = { .traffic = on_left };
-	bool may_leave = pair->engine.primary == US_PRIMARY_HIDING && pair->engine.ready &&
-			 pair->engine.config.unplug_delay_usec > 0;
+	bool may_leave =
+		us_pair_is_leaving(&pair->engine) && pair->engine.config.unplug_delay_usec > 0;
 	struct us_watch_config config = {
 		.standby_port = pair->primary.port,
 		.primary_port = pair->port,
@@ -389,7 +389,7 @@ static void follow_leaving(struct us_host_pair *pair)
 
 static void publish(struct us_host_pair *pair, const struct us_effect *effect)
 {
-	if (pair->engine.primary == US_PRIMARY_VISIBLE && !pair->is_idle)
+	if (us_pair_primary(&pair->engine) == US_PRIMARY_VISIBLE && !pair->is_idle)
 		us_optional_set(&pair->detail, "");
 	us_publish_move(pair, effect->from, effect->moved);
 }
@@ -429,7 +429,8 @@ static void perform(struct us_host_pair *pair, const struct us_effect *effect)
 	default:
 		assert(false);
 	}
-	us_crash_point(us_primary_name(pair->engine.primary), us_effect_name(effect->type),
+	us_crash_point(us_primary_name(us_pair_primary(&pair->engine)),
+		       us_effect_name(effect->type),
 		       effect->type == US_EFFECT_STEER ? us_path_name(effect->path) : NULL);
 }
 
@@ -453,7 +454,7 @@ static void arm(struct us_host_pair *pair)
 /* The primary that was named while another one was being given back. */
 static void assign_next(struct us_host_pair *pair)
 {
-	if (!pair->assign_next || pair->engine.primary != US_PRIMARY_ABSENT)
+	if (!pair->assign_next || us_pair_primary(&pair->engine) != US_PRIMARY_ABSENT)
 		return;
 	pair->assign_next = false;
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_ASSIGN });
@@ -546,16 +547,16 @@ static void inspect(struct us_host_pair *pair);
 
 bool us_host_pair_recheck(struct us_host_pair *pair)
 {
-	enum us_path path, known = pair->engine.path;
+	enum us_path path, known = us_pair_path(&pair->engine);
 	int r;
 
-	if (pair->engine.steering)
+	if (us_pair_is_steering(&pair->engine))
 		return false;
 	if (!pair->is_inspected && us_vmm_is_adopted(pair->vm->vmm)) {
 		if (pair->requests)
 			return false;
 		inspect(pair);
-	} else if (pair->engine.primary == US_PRIMARY_UNKNOWN && !pair->requests &&
+	} else if (us_pair_primary(&pair->engine) == US_PRIMARY_UNKNOWN && !pair->requests &&
 		   us_vmm_is_adopted(pair->vm->vmm)) {
 		ask_for_device(pair);
 	}
@@ -568,7 +569,7 @@ bool us_host_pair_recheck(struct us_host_pair *pair)
 		path = US_PATH_NONE;
 	/* Where nothing is steered, others may do as they like. */
 	if (path == known || known == US_PATH_NONE) {
-		if (!pair->engine.steer_retry)
+		if (!us_pair_has_steer_failed(&pair->engine))
 			return true;
 	} else {
 		us_log(LOG_WARNING, "%s: the switch was changed by somebody else: path %s, not %s",
@@ -711,7 +712,7 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 
 void us_host_pair_detach(struct us_host_pair *pair)
 {
-	if (pair->steer && pair->engine.path == US_PATH_STANDBY)
+	if (pair->steer && us_pair_path(&pair->engine) == US_PATH_STANDBY)
 		us_steer_to(pair->steer, US_PATH_NONE, NULL);
 }
 
@@ -740,13 +741,13 @@ void us_host_pair_free(struct us_host_pair *pair)
 
 bool us_host_pair_is_overdue(const struct us_host_pair *pair)
 {
-	return pair->engine.primary == US_PRIMARY_HIDING && pair->engine.overdue;
+	return us_pair_is_unplug_overdue(&pair->engine);
 }
 
 static const char *migration_name(const struct us_host_pair *pair)
 {
-	if (pair->engine.vm == US_VM_INCOMING || pair->engine.vm == US_VM_MOVED)
-		return us_vm_state_name(pair->engine.vm);
+	if (us_pair_vm(&pair->engine) == US_VM_INCOMING || us_pair_vm(&pair->engine) == US_VM_MOVED)
+		return us_vm_state_name(us_pair_vm(&pair->engine));
 	return us_phase_name(us_pair_phase(&pair->engine));
 }
 
@@ -767,7 +768,8 @@ static json_t *parked_json(const struct us_host_pair *pair)
 /* The device that is reserved, by its PCI address; NULL: none, or one that QEMU makes. */
 static const char *primary_device(const struct us_host_pair *pair)
 {
-	return pair->engine.reserved && pair->primary.host[0] ? pair->primary.host : NULL;
+	return us_pair_is_reserved(&pair->engine) && pair->primary.host[0] ? pair->primary.host
+									   : NULL;
 }
 
 json_t *us_host_pair_json(const struct us_host_pair *pair)
@@ -786,11 +788,12 @@ json_t *us_host_pair_json(const struct us_host_pair *pair)
 		us_mode_name(engine->config.mode), "standby", pair->standby, "port", pair->port,
 		"primary_spec", us_host_pair_has_primary(pair) ? pair->primary.text : NULL,
 		"primary_device", primary_device(pair), "bus", pair->bus[0] ? pair->bus : NULL,
-		"guest", us_pair_guest_name(engine), "driver_ok", engine->driver_ok, "primary",
-		us_pair_primary_name(engine), "path", us_path_name(engine->path), "migration",
-		migration_name(pair), "hold", engine->hold, "why", us_cause_text(engine->why),
-		"detail", pair->detail ? us_wire_string(pair->detail) : NULL, "parked",
-		parked_json(pair), "at_stop", us_stop_method_name(pair->at_stop));
+		"guest", us_pair_guest_name(engine), "driver_ok", us_pair_has_driver_ok(engine),
+		"primary", us_pair_primary_name(engine), "path", us_path_name(us_pair_path(engine)),
+		"migration", migration_name(pair), "hold", us_pair_is_on_hold(engine), "why",
+		us_cause_text(us_pair_cause(engine)), "detail",
+		pair->detail ? us_wire_string(pair->detail) : NULL, "parked", parked_json(pair),
+		"at_stop", us_stop_method_name(pair->at_stop));
 	us_pair_options_write(&pair->options, object);
 	return object;
 }

@@ -36,7 +36,8 @@ static int parse_emulated(char *text, struct us_primary_spec *spec, struct us_re
 	return 0;
 }
 
-int us_primary_spec_parse(const char *text, struct us_primary_spec *ret_spec, struct us_reason *reason)
+int us_primary_spec_parse(const char *text, struct us_primary_spec *ret_spec,
+			  struct us_reason *reason)
 {
 	char copy[sizeof(ret_spec->text)];
 
@@ -68,8 +69,8 @@ int us_primary_spec_parse(const char *text, struct us_primary_spec *ret_spec, st
 			 text);
 }
 
-int us_primary_spec_allow(const struct us_daemon *daemon, uid_t uid, const struct us_primary_spec *spec,
-		     struct us_reason *reason)
+int us_primary_spec_allow(const struct us_daemon *daemon, uid_t uid,
+			  const struct us_primary_spec *spec, struct us_reason *reason)
 {
 	if (spec->pool[0])
 		return us_allow(daemon->config_path, uid, US_ALLOW_POOL, spec->pool, reason);
@@ -85,8 +86,8 @@ bool us_primary_spec_is_vfio(const struct us_primary_spec *spec)
 
 bool us_host_pair_has_primary(const struct us_host_pair *pair)
 {
-	return pair->primary.text[0] && (pair->engine.assigned || pair->assign_next ||
-					 pair->engine.primary != US_PRIMARY_ABSENT);
+	return pair->primary.text[0] && (us_pair_is_assigned(&pair->engine) || pair->assign_next ||
+					 us_pair_primary(&pair->engine) != US_PRIMARY_ABSENT);
 }
 
 static bool is_claimed_by(const struct us_primary_spec *spec, const struct us_host_pair *other)
@@ -120,7 +121,7 @@ static const struct us_host_pair *claimed_by(struct us_daemon *daemon,
 }
 
 int us_primary_spec_check_mac(const struct us_primary_spec *spec, const char *pair_name,
-			 const uint8_t mac[US_MAC_BYTES], struct us_reason *reason)
+			      const uint8_t mac[US_MAC_BYTES], struct us_reason *reason)
 {
 	char wanted[US_MAC_TEXT_SIZE], found[US_MAC_TEXT_SIZE];
 
@@ -155,7 +156,7 @@ static int check_vfio(const struct us_daemon *daemon, struct us_primary_spec *sp
 }
 
 int us_primary_spec_check_port(const struct us_primary_spec *spec, const char *standby_port,
-			  struct us_reason *reason)
+			       struct us_reason *reason)
 {
 	struct us_link standby, primary;
 	int r = us_link_get(standby_port, &standby, reason);
@@ -191,8 +192,8 @@ int us_port_resolve(char port[IF_NAMESIZE], struct us_reason *reason)
 }
 
 int us_primary_spec_check(struct us_daemon *daemon, const struct us_host_pair *pair,
-		     struct us_primary_spec *spec, const char *standby_port,
-		     struct us_reason *reason)
+			  struct us_primary_spec *spec, const char *standby_port,
+			  struct us_reason *reason)
 {
 	const struct us_host_pair *other;
 	int r = 0;

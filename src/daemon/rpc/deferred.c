@@ -72,7 +72,7 @@ void us_rpc_set_hold(struct us_host_pair *pair, bool hold, struct us_call *call)
 			     pair->name);
 		return;
 	}
-	if (pair->engine.removing) { /* nobody waits for a pair that may go first */
+	if (us_pair_is_removing(&pair->engine)) { /* nobody waits for a pair that may go first */
 		us_call_fail(call, "Refused", "pair %s: it is being removed", pair->name);
 		return;
 	}
@@ -170,9 +170,10 @@ static bool check_removed(struct us_deferred *waiter)
 
 void us_rpc_remove_pair(struct us_host_pair *pair, struct us_call *call)
 {
-	if (pair->engine.removing || pair->engine.primary == US_PRIMARY_UNKNOWN) {
+	if (us_pair_is_removing(&pair->engine) ||
+	    us_pair_primary(&pair->engine) == US_PRIMARY_UNKNOWN) {
 		us_call_fail(call, "Refused", "pair %s: %s", pair->name,
-			     pair->engine.removing
+			     us_pair_is_removing(&pair->engine)
 				     ? "it is being removed"
 				     : "its VM cannot be asked: vm detach forgets it");
 		return;

@@ -80,8 +80,9 @@ void us_publish_move(struct us_host_pair *pair, enum us_primary from, bool moved
 		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o*}", "vm", pair->vm->name, "pair",
 			  pair->name, "from", us_primary_name(from), "to",
 			  us_pair_primary_name(&pair->engine), "path",
-			  us_path_name(pair->engine.path), "why", us_cause_text(pair->engine.why),
-			  "detail", pair->detail ? us_wire_string(pair->detail) : NULL));
+			  us_path_name(us_pair_path(&pair->engine)), "why",
+			  us_cause_text(us_pair_cause(&pair->engine)), "detail",
+			  pair->detail ? us_wire_string(pair->detail) : NULL));
 }
 
 void us_publish_vm(struct us_host_vm *vm, const char *name)

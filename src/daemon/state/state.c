@@ -32,7 +32,7 @@ static void path_of(const struct us_daemon *daemon, const char *suffix, char ret
 
 static json_t *pair_state(const struct us_host_pair *pair)
 {
-	bool is_wanted = pair->engine.assigned || pair->assign_next;
+	bool is_wanted = us_pair_is_assigned(&pair->engine) || pair->assign_next;
 	json_t *state;
 	char mac[US_MAC_TEXT_SIZE];
 
@@ -41,8 +41,9 @@ static json_t *pair_state(const struct us_host_pair *pair)
 		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:s*}", "name", pair->name,
 		"standby", pair->standby, "port", pair->port, "bus", pair->bus, "group",
 		pair->group, "mac", mac, "mode", us_mode_name(pair->engine.config.mode), "primary",
-		is_wanted ? pair->primary.text : "", "hold", pair->engine.hold, "mtu", pair->mtu,
-		"queue_pairs", pair->queue_pairs, "found", pair->has_original_entry ? pair->found : NULL);
+		is_wanted ? pair->primary.text : "", "hold", us_pair_is_on_hold(&pair->engine),
+		"mtu", pair->mtu, "queue_pairs", pair->queue_pairs, "found",
+		pair->has_original_entry ? pair->found : NULL);
 	us_pair_options_write(&pair->options, state);
 	return state;
 }
@@ -54,7 +55,8 @@ static json_t *vm_state(const struct us_host_vm *vm)
 	const struct us_host_pair *pair;
 
 	us_list_for_each (pair, &vm->pairs, link)
-		if (!pair->engine.removing && json_array_append_new(pairs, pair_state(pair)) < 0)
+		if (!us_pair_is_removing(&pair->engine) &&
+		    json_array_append_new(pairs, pair_state(pair)) < 0)
 			return NULL;
 	return json_pack("{s:s, s:o, s:b, s:O, s:O*}", "name", vm->name, "qmp",
 			 us_wire_string(vm->monitor_path), "prepared", vm->prepared, "pairs", pairs,

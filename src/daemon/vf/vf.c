@@ -199,7 +199,8 @@ void us_host_vf_forget(struct us_host_pair *pair)
 
 static bool is_to_be_held(const struct us_host_pair *pair)
 {
-	return pair->engine.reserved && pair->engine.primary == US_PRIMARY_HIDDEN;
+	return us_pair_is_reserved(&pair->engine) &&
+	       us_pair_primary(&pair->engine) == US_PRIMARY_HIDDEN;
 }
 
 /* Said once: whoever has it may go on to have it. */
@@ -238,7 +239,7 @@ static void on_held(struct us_vf_job *job)
 
 bool us_host_vf_sync_visibility(struct us_host_pair *pair)
 {
-	enum us_primary primary = pair->engine.primary;
+	enum us_primary primary = us_pair_primary(&pair->engine);
 
 	return pair->vf && pair->vf->sriov &&
 	       us_sriov_set_shown(pair->vf->sriov, primary != US_PRIMARY_HIDDEN &&
@@ -261,7 +262,7 @@ void us_host_vf_follow(struct us_host_pair *pair)
 {
 	struct us_host_vf *vf;
 
-	if (pair->vf && pair->engine.primary != US_PRIMARY_EXPOSING)
+	if (pair->vf && us_pair_primary(&pair->engine) != US_PRIMARY_EXPOSING)
 		give_up(pair);
 	vf = pair->vf;
 	if (us_host_vf_sync_visibility(pair) && pair->steer)
@@ -323,7 +324,7 @@ bool us_host_vf_group_was_busy(struct us_host_pair *pair, const char *why)
 	unsigned pauses;
 
 	if (!vf || !strstr(why, "busy") || vf->group_busy_count == GROUP_BUSY_MAX ||
-	    pair->engine.primary != US_PRIMARY_EXPOSING)
+	    us_pair_primary(&pair->engine) != US_PRIMARY_EXPOSING)
 		return false;
 	pauses = ++vf->group_busy_count < 10 ? vf->group_busy_count : 10;
 	us_timer_set(&vf->again, us_now_usec() + pauses * GROUP_BUSY_USEC);

@@ -31,7 +31,7 @@ static void step(struct us_event event)
 /* The switch obeys at once. */
 static void steer(void)
 {
-	while (pair.engine.steering)
+	while (us_pair_is_steering(&pair.engine))
 		step((struct us_event){
 			.type = US_EVENT_STEERED, .path = pair.engine.steer_to, .on = true });
 }
@@ -78,9 +78,9 @@ static int begin(void **state)
 	feed(US_EVENT_VM, false);
 	feed(US_EVENT_OBSERVED, false);
 	feed(US_EVENT_RESERVED, true);
-	assert_int_equal(pair.engine.primary, US_PRIMARY_HIDDEN);
+	assert_int_equal(us_pair_primary(&pair.engine), US_PRIMARY_HIDDEN);
 	feed(US_EVENT_GUEST, true);
-	assert_int_equal(pair.engine.primary, US_PRIMARY_EXPOSING);
+	assert_int_equal(us_pair_primary(&pair.engine), US_PRIMARY_EXPOSING);
 	check_sum(0);
 	return 0;
 }
@@ -91,7 +91,7 @@ static void expose(void)
 	feed(US_EVENT_PLUGGED, true);
 	now += 20 * MSEC;
 	feed(US_EVENT_TRAFFIC, true);
-	assert_int_equal(pair.engine.primary, US_PRIMARY_VISIBLE);
+	assert_int_equal(us_pair_primary(&pair.engine), US_PRIMARY_VISIBLE);
 }
 
 static void test_shown_and_hidden(void **state)
@@ -144,7 +144,7 @@ static void test_plug_refused(void **state)
 static void test_not_ready(void **state)
 {
 	feed(US_EVENT_PLUGGED, true);
-	while (pair.engine.primary == US_PRIMARY_EXPOSING)
+	while (us_pair_primary(&pair.engine) == US_PRIMARY_EXPOSING)
 		expire();
 	assert_int_equal(EXPOSE(NOT_READY), 1);
 	feed(US_EVENT_UNPLUGGED, false);
@@ -202,7 +202,7 @@ static void test_unplug_kept(void **state)
 	expose();
 	feed(US_EVENT_HOLD, true);
 	feed(US_EVENT_HOLD, false);
-	while (pair.engine.primary == US_PRIMARY_HIDING)
+	while (us_pair_primary(&pair.engine) == US_PRIMARY_HIDING)
 		expire();
 	assert_int_equal(HIDE(WITHDRAWN), 1);
 	assert_int_equal(pair.counts.unplug_timeouts, 1);
