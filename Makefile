@@ -16,6 +16,7 @@ CHECK_PACKAGES = binutils clang libclang-rt-dev mandoc openssh-client openssl sh
 help:
 	@echo 'make demo            live migrations with traffic: Understudy and QEMU side by side (root);'
 	@echo '                     V=1 shows the full log'
+	@echo 'make check-fast      build and run what needs neither root nor the laboratory; under a minute'
 	@echo 'make check           build and run every test; the laboratory ones need root'
 	@echo 'make check-vfio      the tests with real VFs, in emulated host machines; all, or SCENARIOS=… (root)'
 	@echo 'make check-guests    the laboratory with Debian 13, on arm64 and on s390x (root, minutes)'
@@ -44,6 +45,10 @@ build: build-packages $(BUILD)/build.ninja
 # Its own folder: what was built without tests would be no build for check or install.
 demo:
 	@packaging/make-demo $(if $(V),--verbose) $(BUILD)-demo $(PROGRAM_PACKAGES) $(LAB_PACKAGES)
+
+# Installs nothing: what is missing, meson names.
+check-fast:
+	@tests/check --fast $(BUILD)
 
 # VFS=1: some of check-vfio as well.
 check: check-packages $(if $(VFS),hosts-packages)
@@ -104,5 +109,5 @@ hosts-packages:
 check-packages:
 	$(call need,$(BUILD_PACKAGES) $(LAB_PACKAGES) $(CHECK_PACKAGES))
 
-.PHONY: help build demo check check-vfio check-guests check-sanitize simulate coverage faults bench load load-qemus install clean \
+.PHONY: help build demo check check-fast check-vfio check-guests check-sanitize simulate coverage faults bench load load-qemus install clean \
 	build-packages lab-packages hosts-packages guests-packages check-packages
