@@ -315,7 +315,7 @@ int us_drain_new(struct us_drain **ret_drain, sd_event *event,
 		 us_drain_done_fn done, void *userdata, struct us_reason *reason)
 {
 	*ret_drain = sim_keep(1);
-	done(userdata, 0, "");
+	done(userdata, 0, NULL);
 	return 0;
 }
 
@@ -330,7 +330,7 @@ bool us_drain_is_ready(const struct us_drain *drain)
 
 int us_drain_read(struct us_drain *drain, us_drain_done_fn done, void *userdata)
 {
-	done(userdata, 0, "");
+	done(userdata, 0, NULL);
 	return 0;
 }
 
@@ -342,12 +342,13 @@ void us_drain_each(struct us_drain *drain, us_drain_fn each, void *userdata)
 
 static void on_stable(void *object, unsigned argument)
 {
+	static const struct us_reason gone = { .text = "the interface is gone" };
 	struct us_watch *watch = object;
 
 	if (watch->is_freed)
 		return;
 	if (sim_choose("watch fails", 2))
-		watch->handler->traffic(watch->userdata, false, "the interface is gone");
+		watch->handler->traffic(watch->userdata, false, &gone);
 	else if (sim.guest.host == watch->host && sim.guest.drivers[watch->pair].is_joined)
 		watch->handler->traffic(watch->userdata, true, NULL);
 }

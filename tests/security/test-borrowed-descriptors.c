@@ -163,9 +163,9 @@ static struct us_drain_process process_of(pid_t pid)
 	return (struct us_drain_process){ .pidfd = syscall(SYS_pidfd_open, pid, 0), .pid = pid };
 }
 
-static void on_done(void *userdata, int r, const char *why)
+static void on_done(void *userdata, int r, const struct us_reason *reason)
 {
-	us_refuse(&told, "%s", why);
+	told = *reason;
 	is_done = true;
 	result = r;
 }

@@ -151,7 +151,7 @@ static void on_standby(void *userdata, int r, const struct us_reason *reason,
 	diagnose_next(diagnosis);
 }
 
-static void on_queues(void *userdata, int r, const char *why)
+static void on_queues(void *userdata, int r, const struct us_reason *reason)
 {
 	struct us_diagnosis *diagnosis = userdata;
 	struct us_host_pair *pair = present(diagnosis);
@@ -159,7 +159,7 @@ static void on_queues(void *userdata, int r, const char *why)
 	us_timer_stop(&diagnosis->late);
 	us_drain_free(US_STEAL(diagnosis->drain));
 	if (pair)
-		us_doctor_find_stop_frames(pair, diagnosis->findings, r, why);
+		us_doctor_find_stop_frames(pair, diagnosis->findings, r, reason);
 	if (pair && us_vmm_inspect(diagnosis->vm->vmm, pair->standby, on_standby, diagnosis) == 0)
 		return;
 	diagnosis->next++;
@@ -168,7 +168,10 @@ static void on_queues(void *userdata, int r, const char *why)
 
 static void on_late(void *userdata)
 {
-	on_queues(userdata, US_REFUSED, "its descriptors take too long to be looked at");
+	struct us_reason reason;
+
+	us_refuse(&reason, "its descriptors take too long to be looked at");
+	on_queues(userdata, US_REFUSED, &reason);
 }
 
 /* Whether on_queues() is going to be called; else that is not asked. */
@@ -182,11 +185,12 @@ static bool look_at_queues(struct us_diagnosis *diagnosis, const struct us_host_
 		return false;
 	r = us_drain_new(&diagnosis->drain, diagnosis->vm->daemon->loop, &process, pair->port,
 			 on_queues, diagnosis, &reason);
+	if (r < 0)
+		us_refuse(&reason, "%s", us_strerror(r));
 	if (r == 0)
 		us_timer_set(&diagnosis->late, us_now_usec() + QUEUES_USEC);
 	else
-		us_doctor_find_stop_frames(pair, diagnosis->findings, r,
-					   r < 0 ? us_strerror(r) : reason.text);
+		us_doctor_find_stop_frames(pair, diagnosis->findings, r, &reason);
 	return r == 0;
 }
 

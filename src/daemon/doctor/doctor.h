@@ -29,9 +29,10 @@ void us_finding_add_reason(json_t *findings, enum us_level level, const char *ab
 void us_doctor_find_host(const struct us_daemon *daemon, json_t *findings);
 void us_doctor_find_pair(const struct us_host_pair *pair, json_t *findings);
 void us_doctor_find_vf(const struct us_host_pair *pair, json_t *findings);
-/* Whether what QEMU has not read at a stop can be had; @r and @why as of us_drain_new(). */
+/* Whether what QEMU has not read at a stop can be had; @r and @reason as of us_drain_new().
+ */
 void us_doctor_find_stop_frames(const struct us_host_pair *pair, json_t *findings, int r,
-				const char *why);
+				const struct us_reason *reason);
 /* … and when QEMU has answered about the standby; @refusal is NULL if it told what it is. */
 void us_doctor_find_standby(const struct us_host_pair *pair, json_t *findings,
 			    const struct us_reason *refusal, const struct us_vmm_standby *standby);

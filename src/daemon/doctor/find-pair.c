@@ -94,18 +94,16 @@ static void find_port(const struct us_host_pair *pair, json_t *findings)
 }
 
 void us_doctor_find_stop_frames(const struct us_host_pair *pair, json_t *findings, int r,
-				const char *why)
+				const struct us_reason *reason)
 {
-	const char *next = strstr(why, ": give ");
-
 	if (r == 0)
 		ADD(OK, "",
 		    "at a migration's stop: drain, what QEMU has not read is taken from it");
 	else
-		ADD(WARNING, next ? next + 2 : "",
+		ADD(WARNING, us_reason_next(reason),
 		    "at a migration's stop: predict, frames are parked before it and come late: "
 		    "%.*s",
-		    (int)(next ? next - why : (ptrdiff_t)strlen(why)), why);
+		    (int)us_reason_problem_length(reason), reason->text);
 }
 
 /*

@@ -97,12 +97,12 @@ void us_stop_method_probe(struct us_host_pair *pair)
 		predict(pair, before, reason.text);
 }
 
-static void on_queues(void *userdata, int r, const char *why)
+static void on_queues(void *userdata, int r, const struct us_reason *reason)
 {
 	struct us_host_pair *pair = userdata;
 
 	if (r != 0)
-		predict(pair, pair->at_stop, why);
+		predict(pair, pair->at_stop, reason->text);
 }
 
 void us_stop_method_prepare(struct us_host_pair *pair)
@@ -304,12 +304,13 @@ static void taken(struct us_host_vm *vm)
 		us_source_frames_taken(vm);
 }
 
-static void on_drained(void *userdata, int r, const char *why)
+static void on_drained(void *userdata, int r, const struct us_reason *reason)
 {
 	struct us_host_pair *pair = userdata;
 
 	if (r != 0)
-		us_log(LOG_WARNING, "%s: QEMU's queues cannot be read: %s", pair->name, why);
+		us_log(LOG_WARNING, "%s: QEMU's queues cannot be read: %s", pair->name,
+		       reason->text);
 	if (pair->unread && holds(pair))
 		take(pair);
 	taken(pair->vm);

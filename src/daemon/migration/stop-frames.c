@@ -257,22 +257,20 @@ static void take_read(struct us_stop_frames *unread, struct queue *queue,
 		put(unread, frames[i], true);
 }
 
-static void put_drained(void *userdata, int number, const struct virtio_net_hdr *header,
-			const uint8_t *bytes, size_t length)
+static void put_drained(void *userdata, int number, const struct us_frame *frame)
 {
-	struct us_frame frame = { .header = *header, .bytes = bytes, .length = length };
 	struct us_stop_frames *unread = userdata;
 
 	for (size_t i = 0; unread->draining != number && i < unread->queue_count; i++) {
 		struct queue *queue = &unread->queues[i];
 
-		if (queue->is_taken || !us_capture_has(queue->mirror, &frame))
+		if (queue->is_taken || !us_capture_has(queue->mirror, frame))
 			continue;
 		unread->draining = number;
-		take_read(unread, queue, &frame);
+		take_read(unread, queue, frame);
 	}
 	unread->draining = number;
-	put(unread, &frame, false);
+	put(unread, frame, false);
 }
 
 size_t us_stop_frames_take(struct us_stop_frames *unread, bool drains, size_t *ret_read,

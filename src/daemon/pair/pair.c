@@ -118,12 +118,12 @@ static void unwatch(struct us_host_pair *pair)
 	us_watch_free(US_STEAL(pair->watch));
 }
 
-static void on_traffic(void *userdata, bool ready, const char *why)
+static void on_traffic(void *userdata, bool ready, const struct us_reason *reason)
 {
 	struct us_host_pair *pair = userdata;
 
 	unwatch(pair);
-	answer(pair, US_EVENT_TRAFFIC, ready, why);
+	answer(pair, US_EVENT_TRAFFIC, ready, ready ? NULL : reason->text);
 }
 
 /* What became of the frames that were held; nothing is lost silently. */
@@ -347,7 +347,7 @@ static void watch(struct us_host_pair *pair)
 		us_park_set_observer(us_steer_park(pair->steer), on_held, pair->watch);
 }
 
-static void on_left(void *userdata, bool ready, const char *why)
+static void on_left(void *userdata, bool ready, const struct us_reason *reason)
 {
 	struct us_host_pair *pair = userdata;
 

@@ -7,7 +7,8 @@
  * of the bridge that are no taps, and not the pair's own. They do not pass the bridge itself,
  * whose entries stay as they are. A reverse ARP request is what switches learn from;
  * fabrics that follow addresses rather than MACs (EVPN, RFC 7432) get an ARP announcement and
- * a neighbour advertisement for each address that the guest was let use just before (net/presence/claims.h).
+ * a neighbour advertisement for each address that the guest was let use just before
+ * (net/presence/claims.h).
  *
  * At once, and again after 50 ms and then ever twice as long: the last after some 6 seconds.
  */

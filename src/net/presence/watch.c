@@ -199,10 +199,10 @@ static void stop(struct us_watch *watch)
 	watch->primary_fd = us_close_async(watch->primary_fd);
 }
 
-static void finish(struct us_watch *watch, bool ready, const char *why)
+static void finish(struct us_watch *watch, bool ready, const struct us_reason *reason)
 {
 	stop(watch);
-	watch->handler->traffic(watch->userdata, ready, why);
+	watch->handler->traffic(watch->userdata, ready, reason);
 }
 
 static int on_tick(sd_event_source *timer, uint64_t due_usec, void *userdata)
@@ -211,6 +211,7 @@ static int on_tick(sd_event_source *timer, uint64_t due_usec, void *userdata)
 	uint64_t now_usec = us_now_usec();
 	struct drained standby = drain(watch, watch->standby_fd);
 	struct drained primary = drain(watch, watch->primary_fd);
+	static const struct us_reason gone = { .text = "the primary's interface is gone" };
 	bool uses_primary = watch->config.answers_only ? primary.answered : primary.came;
 
 	if (standby.came)
@@ -221,7 +222,7 @@ static int on_tick(sd_event_source *timer, uint64_t due_usec, void *userdata)
 	    is_quiet(watch, now_usec))
 		finish(watch, true, NULL);
 	else if (send_probes(watch) < 0)
-		finish(watch, false, "the primary's interface is gone");
+		finish(watch, false, &gone);
 	else
 		sd_event_source_set_time(timer, now_usec + watch->config.probe_usec);
 	return 0;

@@ -59,9 +59,9 @@ struct us_watch_handler {
 	 * for a silent guest, whose one frame may be another's. NULL: the frame will do. */
 	bool (*is_started)(void *userdata);
 	/* Once: @ready when the guest stably sends from the primary; false when it cannot be
-	 * watched any more (@why, the interface is gone). The watch is idle afterwards; it may be
+	 * watched any more (@reason; else it is NULL). The watch is idle afterwards; it may be
 	 * freed from here. */
-	void (*traffic)(void *userdata, bool ready, const char *why);
+	void (*traffic)(void *userdata, bool ready, const struct us_reason *reason);
 };
 
 /* Starts to watch and to probe. Borrows @loop, @handler and @userdata. */

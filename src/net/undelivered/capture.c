@@ -60,8 +60,8 @@ static bool is_odd(const struct us_capture *mirror, const uint8_t *bytes, size_t
 {
 	static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
-	return length > BUFFER_BYTES || (!us_frame_is_to(bytes, length, mirror->mac) &&
-					 !us_frame_is_to(bytes, length, all));
+	return length > BUFFER_BYTES ||
+	       (!us_frame_is_to(bytes, length, mirror->mac) && !us_frame_is_to(bytes, length, all));
 }
 
 static void keep(struct us_capture *mirror, const struct virtio_net_hdr *header,
@@ -162,8 +162,7 @@ bool us_capture_has(struct us_capture *mirror, const struct us_frame *frame)
 	return find(mirror, frame) < mirror->count;
 }
 
-const struct us_frame *us_capture_before(struct us_capture *mirror,
-					     const struct us_frame *next)
+const struct us_frame *us_capture_before(struct us_capture *mirror, const struct us_frame *next)
 {
 	size_t end;
 
@@ -188,7 +187,7 @@ uint64_t us_capture_newest(struct us_capture *mirror, const struct us_frame *nex
 }
 
 uint64_t us_capture_number(struct us_capture *mirror, const uint8_t *start, size_t length,
-			  const struct us_frame *next)
+			   const struct us_frame *next)
 {
 	size_t end;
 
@@ -216,7 +215,7 @@ bool us_capture_took_one_buffer_each(struct us_capture *mirror, uint64_t number,
 }
 
 int us_capture_after(struct us_capture *mirror, uint64_t number, const struct us_frame *next,
-		    const struct us_frame **ret_frames, size_t max)
+		     const struct us_frame **ret_frames, size_t max)
 {
 	uint64_t newest = us_capture_newest(mirror, next), oldest;
 	size_t count = 0;
@@ -237,7 +236,7 @@ int us_capture_after(struct us_capture *mirror, uint64_t number, const struct us
 }
 
 int us_capture_new(struct us_capture **ret_mirror, sd_event *loop, const char *port,
-		  const uint8_t mac[6], int queue, struct us_reason *reason)
+		   const uint8_t mac[6], int queue, struct us_reason *reason)
 {
 	struct us_packet_config config = { .kind = US_PACKET_OUTGOING,
 					   .has_queue = queue >= 0,

@@ -10,10 +10,11 @@
  *
  * There are no more than these two, in QEMU 7.2 and 10.0: from the moment at which it is no longer
  * running a frame that is read is queued (qemu_can_send_packet() in net/queue.c), and that turns
- * the reading off (tap_send() in net/steer/park-tap.c). Until the CPUs stand still the guest may have the
- * queue emptied once more, and then the frame is received. The stop empties it for good, into a
- * device that takes nothing (net_vm_change_state_handler() in net/net.c), and so turns the reading
- * on again for one more. vhost-net reads nothing in vain: it takes a frame when it has a buffer.
+ * the reading off (tap_send() in net/steer/park-tap.c). Until the CPUs stand still the guest may
+ * have the queue emptied once more, and then the frame is received. The stop empties it for good,
+ * into a device that takes nothing (net_vm_change_state_handler() in net/net.c), and so turns the
+ * reading on again for one more. vhost-net reads nothing in vain: it takes a frame when it has a
+ * buffer.
  */
 #pragma once
 
@@ -33,7 +34,7 @@ struct us_capture;
  * now on. Borrows @loop.
  */
 int us_capture_new(struct us_capture **ret_mirror, sd_event *loop, const char *port,
-		  const uint8_t mac[6], int queue, struct us_reason *reason);
+		   const uint8_t mac[6], int queue, struct us_reason *reason);
 void us_capture_free(struct us_capture *mirror);
 US_DEFINE_CLEANUP(struct us_capture *, us_capture_free)
 
@@ -45,8 +46,7 @@ bool us_capture_has(struct us_capture *mirror, const struct us_frame *frame);
  * The frame that went out just before @next did for the last time; with @next NULL, the last one.
  * NULL when that is not known: it did not go out, too many have since, or some were missed.
  */
-const struct us_frame *us_capture_before(struct us_capture *mirror,
-					     const struct us_frame *next);
+const struct us_frame *us_capture_before(struct us_capture *mirror, const struct us_frame *next);
 
 /*
  * Frames have numbers, from 1, in the order in which they went out; 0 stands for one that is not
@@ -55,7 +55,7 @@ const struct us_frame *us_capture_before(struct us_capture *mirror,
  */
 uint64_t us_capture_newest(struct us_capture *mirror, const struct us_frame *next);
 uint64_t us_capture_number(struct us_capture *mirror, const uint8_t *start, size_t length,
-			  const struct us_frame *next);
+			   const struct us_frame *next);
 
 /*
  * Whether each frame after @number until @last took one of the guest's buffers, if the guest
@@ -69,4 +69,4 @@ bool us_capture_took_one_buffer_each(struct us_capture *mirror, uint64_t number,
  * than @max.
  */
 int us_capture_after(struct us_capture *mirror, uint64_t number, const struct us_frame *next,
-		    const struct us_frame **ret_frames, size_t max);
+		     const struct us_frame **ret_frames, size_t max);

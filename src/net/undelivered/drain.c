@@ -40,11 +40,10 @@ enum {
 	TUN_MINOR = 200,
 };
 
-struct frame {
+struct waiting {
 	struct us_list link;
 	int queue;
-	struct virtio_net_hdr header;
-	size_t length;
+	struct us_frame frame;
 	uint8_t bytes[];
 };
 
@@ -73,16 +72,19 @@ static int pidfd_getfd(int pidfd, int fd)
 	return syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 }
 
-static const char *next_step(int error)
+static int advise(int error, struct us_reason *reason)
 {
-	return error == EPERM || error == EACCES ? ": give understudyd CAP_SYS_PTRACE" : "";
+	if (error == EPERM || error == EACCES)
+		us_advise(reason, "give understudyd CAP_SYS_PTRACE");
+	return US_REFUSED;
 }
 
 static int refuse_process(const struct us_drain_process *process, int error,
 			  struct us_reason *reason)
 {
-	return us_refuse(reason, "process %d: its descriptors cannot be looked at: %s%s",
-			 (int)process->pid, us_strerror(error), next_step(error));
+	us_refuse(reason, "process %d: its descriptors cannot be listed: %s", (int)process->pid,
+		  us_strerror(error));
+	return advise(error, reason);
 }
 
 /* Its number may be another's by now; as long as it has not ended it is not. */
@@ -171,10 +173,11 @@ static int find_queues(struct us_drain *drain, DIR *directory)
 	}
 	if (drain->count > 0)
 		return 0;
-	if (r < 0)
-		return us_refuse(&drain->reason, "process %d: a queue of %s cannot be read: %s%s",
-				 (int)drain->process.pid, drain->interface, us_strerror(r),
-				 next_step(-r));
+	if (r < 0) {
+		us_refuse(&drain->reason, "process %d: a queue of %s cannot be read: %s",
+			  (int)drain->process.pid, drain->interface, us_strerror(r));
+		return advise(-r, &drain->reason);
+	}
 	return us_refuse(&drain->reason, "process %d has no queue of %s open%s",
 			 (int)drain->process.pid, drain->interface,
 			 seen > DESCRIPTORS_MAX ? " among its first 16384 descriptors" : "");
@@ -221,15 +224,14 @@ static ssize_t read_frame(int tap, uint8_t *bytes)
 static bool keep(struct us_drain *drain, int queue, const struct virtio_net_hdr *header,
 		 const uint8_t *bytes, size_t length)
 {
-	struct frame *frame = malloc(sizeof(*frame) + length);
+	struct waiting *waiting = malloc(sizeof(*waiting) + length);
 
-	if (!frame)
+	if (!waiting)
 		return false;
-	frame->queue = queue;
-	frame->header = *header;
-	frame->length = length;
-	memcpy(frame->bytes, bytes, length);
-	us_list_append(&drain->frames, &frame->link);
+	waiting->queue = queue;
+	waiting->frame = (struct us_frame){ *header, waiting->bytes, length };
+	memcpy(waiting->bytes, bytes, length);
+	us_list_append(&drain->frames, &waiting->link);
 	drain->frame_count++;
 	drain->bytes += length;
 	return true;
@@ -266,11 +268,11 @@ static void read_all(void *userdata)
 
 static void forget_frames(struct us_drain *drain)
 {
-	struct frame *frame;
+	struct waiting *waiting;
 
-	us_list_for_each (frame, &drain->frames, link) {
-		us_list_remove(&frame->link);
-		free(frame);
+	us_list_for_each (waiting, &drain->frames, link) {
+		us_list_remove(&waiting->link);
+		free(waiting);
 	}
 	drain->frame_count = drain->bytes = 0;
 }
@@ -307,7 +309,7 @@ static void on_back(void *userdata)
 	if (drain->is_abandoned)
 		destroy(drain);
 	else
-		drain->done(drain->userdata, drain->r, reason.text);
+		drain->done(drain->userdata, drain->r, &reason);
 }
 
 static int send_out(struct us_drain *drain, us_job_fn run, us_drain_done_fn done, void *userdata)
@@ -316,7 +318,7 @@ static int send_out(struct us_drain *drain, us_job_fn run, us_drain_done_fn done
 
 	drain->done = done;
 	drain->userdata = userdata;
-	drain->reason.text[0] = '\0';
+	drain->reason = (struct us_reason){ .text = "" };
 	r = us_job_start(drain->loop, run, on_back, drain);
 	if (r < 0)
 		return r;
@@ -403,11 +405,11 @@ int us_drain_read(struct us_drain *drain, us_drain_done_fn done, void *userdata)
 
 void us_drain_each(struct us_drain *drain, us_drain_fn each, void *userdata)
 {
-	struct frame *frame;
+	struct waiting *waiting;
 
 	if (drain->is_out)
 		return;
-	us_list_for_each (frame, &drain->frames, link)
-		each(userdata, frame->queue, &frame->header, frame->bytes, frame->length);
+	us_list_for_each (waiting, &drain->frames, link)
+		each(userdata, waiting->queue, &waiting->frame);
 	forget_frames(drain);
 }

@@ -13,13 +13,11 @@
  */
 #pragma once
 
-#include <linux/virtio_net.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "net/frame/frame.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -37,9 +35,10 @@ struct us_drain_process {
  */
 int us_drain_check(const struct us_drain_process *process, struct us_reason *reason);
 
-/* From the loop; the drain may be freed from here. @r is 0 or US_REFUSED, with its words in @why.
+/* From the loop; the drain may be freed from here. @r is 0 or US_REFUSED, with the
+ * reason.
  */
-typedef void (*us_drain_done_fn)(void *userdata, int r, const char *why);
+typedef void (*us_drain_done_fn)(void *userdata, int r, const struct us_reason *reason);
 
 /*
  * Looks for the queues of the tap @interface among the descriptors of a process and keeps copies of
@@ -64,11 +63,10 @@ bool us_drain_is_ready(const struct us_drain *drain);
 int us_drain_read(struct us_drain *drain, us_drain_done_fn done, void *userdata);
 
 /*
- * One frame, with what its sender left to be done to it (checksum, segmentation). Queues follow
- * each other; @queue counts them, in no order that means anything.
+ * One frame, valid until the function returns. Queues follow each other; @queue counts them, in an
+ * order that means nothing.
  */
-typedef void (*us_drain_fn)(void *userdata, int queue, const struct virtio_net_hdr *header,
-			    const uint8_t *frame, size_t length);
+typedef void (*us_drain_fn)(void *userdata, int queue, const struct us_frame *frame);
 
 /* Hands what was read to @each, in the order of each queue, and forgets it. */
 void us_drain_each(struct us_drain *drain, us_drain_fn each, void *userdata);

@@ -4,11 +4,11 @@
  * tell any more: a driver that has just refilled its receive queue has overwritten the
  * descriptors of what it received.
  *
- * While each frame takes one buffer, the number of a frame (net/undelivered/capture.h) and the index of the
- * used ring after it (virtio 1.2, section 2.7.8) grow together. Samples of both, taken while the
- * guest runs, tell their difference, and later the difference and the index tell the number. A
- * sample may be wrong: what is read from the guest's memory may be an older frame. So two samples
- * at different times have to agree.
+ * While each frame takes one buffer, the number of a frame (net/undelivered/capture.h) and the
+ * index of the used ring after it (virtio 1.2, section 2.7.8) grow together. Samples of both, taken
+ * while the guest runs, tell their difference, and later the difference and the index tell the
+ * number. A sample may be wrong: what is read from the guest's memory may be an older frame. So two
+ * samples at different times have to agree.
  */
 #pragma once
 

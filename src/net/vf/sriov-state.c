@@ -87,7 +87,7 @@ static bool take_vf(const struct nlattr *info, unsigned index, struct us_sriov_s
 }
 
 bool us_sriov_state_decode(const struct nlmsghdr *message, unsigned index,
-		     struct us_sriov_state *ret_state)
+			   struct us_sriov_state *ret_state)
 {
 	const struct nlattr *attribute, *info;
 

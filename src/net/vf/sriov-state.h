@@ -22,7 +22,7 @@ struct us_sriov_state {
 
 /* From an RTM_NEWLINK; any bytes may come in. False if nothing of the VF is in it. */
 bool us_sriov_state_decode(const struct nlmsghdr *message, unsigned index,
-		     struct us_sriov_state *ret_state);
+			   struct us_sriov_state *ret_state);
 
 /* 0, -ENODEV (no such VF), or another negative errno. */
 int us_sriov_get(int port, unsigned index, struct us_sriov_state *ret_state,

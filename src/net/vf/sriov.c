@@ -174,7 +174,8 @@ int us_sriov_steer(struct us_sriov *sriov, enum us_sriov_target to, struct us_re
 	return r;
 }
 
-int us_sriov_steer_blocking(struct us_sriov *sriov, enum us_sriov_target to, struct us_reason *reason)
+int us_sriov_steer_blocking(struct us_sriov *sriov, enum us_sriov_target to,
+			    struct us_reason *reason)
 {
 	int r = us_sriov_steer(sriov, to, reason);
 
@@ -186,7 +187,7 @@ int us_sriov_steer_blocking(struct us_sriov *sriov, enum us_sriov_target to, str
 }
 
 int us_sriov_status(const struct us_sriov *sriov, struct us_sriov_status *ret_look,
-		  struct us_reason *reason)
+		    struct us_reason *reason)
 {
 	struct us_sriov_state now;
 	struct us_rtnl_error words;
@@ -244,7 +245,7 @@ static void choose(uint32_t *value, int setting)
 }
 
 int us_sriov_apply_settings(struct us_sriov *sriov, const struct us_sriov_settings *settings,
-		    struct us_reason *reason)
+			    struct us_reason *reason)
 {
 	struct us_sriov_state wanted = sriov->found, now;
 	struct us_rtnl_error words = { "the PF took them but has others" };

@@ -77,19 +77,20 @@ enum {
 };
 int us_sriov_steer(struct us_sriov *sriov, enum us_sriov_target to, struct us_reason *reason);
 /* The same for a thread: asks again itself. */
-int us_sriov_steer_blocking(struct us_sriov *sriov, enum us_sriov_target to, struct us_reason *reason);
+int us_sriov_steer_blocking(struct us_sriov *sriov, enum us_sriov_target to,
+			    struct us_reason *reason);
 
 /* How it stands: for who wants to know whether all is well. */
 struct us_sriov_status {
 	uint8_t mac[6];	    /* that the VF has now */
-	bool is_as_set;    /* … which is the one that it was told last, if it was */
+	bool is_as_set;	    /* … which is the one that it was told last, if it was */
 	bool cannot_listen; /* the PF, when it was to: what comes is lost while no driver has the VF
 			     */
 	unsigned index;
 };
 /* Refused, in words: no such PF or VF any more. */
 int us_sriov_status(const struct us_sriov *sriov, struct us_sriov_status *ret_look,
-		  struct us_reason *reason);
+		    struct us_reason *reason);
 
 /* What the PF has for a VF besides its MAC; -1: as it was found. */
 struct us_sriov_settings {
@@ -102,7 +103,7 @@ struct us_sriov_settings {
 
 /* Sets, and verifies by reading back. Refused, in words: the PF, or its driver, cannot. */
 int us_sriov_apply_settings(struct us_sriov *sriov, const struct us_sriov_settings *settings,
-		    struct us_reason *reason);
+			    struct us_reason *reason);
 
 /* All as it was found: MAC, VLAN, spoof checking, trust and rates. */
 int us_sriov_put_back(struct us_sriov *sriov, struct us_reason *reason);

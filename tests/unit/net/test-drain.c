@@ -98,14 +98,13 @@ struct taken {
 	int count, in_order;
 };
 
-static void take(void *userdata, int queue, const struct virtio_net_hdr *header,
-		 const uint8_t *frame, size_t length)
+static void take(void *userdata, int queue, const struct us_frame *frame)
 {
 	struct taken *taken = userdata;
 
-	if (length != 64 || frame[12] != 0x88 || frame[13] != 0xb5)
+	if (frame->length != 64 || frame->bytes[12] != 0x88 || frame->bytes[13] != 0xb5)
 		return; /* the kernel's own (IPv6 autoconfiguration) */
-	taken->in_order += frame[14] == taken->count;
+	taken->in_order += frame->bytes[14] == taken->count;
 	taken->count++;
 }
 
@@ -113,9 +112,9 @@ static struct us_reason told;
 static bool is_done;
 static int result;
 
-static void on_done(void *userdata, int r, const char *why)
+static void on_done(void *userdata, int r, const struct us_reason *reason)
 {
-	us_refuse(&told, "%s", why);
+	told = *reason;
 	is_done = true;
 	result = r;
 }
@@ -225,12 +224,12 @@ static void test_given_up(void **state)
 	end(pid);
 }
 
-static void free_it(void *userdata, int r, const char *why)
+static void free_it(void *userdata, int r, const struct us_reason *reason)
 {
 	struct us_drain **drain = userdata;
 
 	us_drain_free(US_STEAL(*drain));
-	on_done(NULL, r, why);
+	on_done(NULL, r, reason);
 }
 
 static void test_freed_when_told(void **state)

@@ -49,14 +49,14 @@ static const struct us_watch_config config = {
 
 static const uint8_t guest_ipv4[4] = { 192, 0, 2, 7 };
 
-static void on_traffic(void *userdata, bool ready, const char *why)
+static void on_traffic(void *userdata, bool ready, const struct us_reason *reason)
 {
 	struct bed *bed = userdata;
 
 	bed->calls++;
 	bed->ready = ready;
 	bed->ready_usec = us_now_usec();
-	assert_true(ready || why);
+	assert_true(ready || reason->text[0]);
 }
 
 static void on_answering(void *userdata, bool is_answering)
