@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "util/crash-point.h"
 #include "sim.h"
+#include "util/crash-point.h"
 #include "util/file.h"
+#include "util/log.h"
 
 struct sim sim = { .host = -1 };
 unsigned (*sim_choose)(const char *what, unsigned count);
@@ -27,9 +28,7 @@ static void print(const char *who, const char *text)
 		sim.log(line);
 }
 
-/* In the place of the daemons' own, for them alone: the linker sees to it. */
-void __wrap_us_log(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void __wrap_us_log(int priority, const char *format, ...)
+void us_log(int priority, const char *format, ...)
 {
 	char text[1024];
 	va_list arguments;

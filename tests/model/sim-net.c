@@ -10,6 +10,7 @@
 #include "net/presence/announce.h"
 #include "net/netlink/changes.h"
 #include "net/undelivered/drain.h"
+#include "net/netlink/fdb.h"
 #include "net/netlink/link.h"
 #include "net/undelivered/capture.h"
 #include "pci/vfio.h"
@@ -205,8 +206,7 @@ void us_steer_drop_park(struct us_steer *steer)
 {
 }
 
-int us_steer_deliver(struct us_steer *steer, const struct us_frame *frame,
-		     struct us_reason *reason)
+int us_steer_deliver(struct us_steer *steer, const struct us_frame *frame, struct us_reason *reason)
 {
 	return 0;
 }
@@ -231,7 +231,7 @@ bool us_park_take(struct us_park *park, us_park_frame_fn each, void *userdata)
 }
 
 int us_capture_new(struct us_capture **ret_mirror, sd_event *event, const char *port,
-		  const uint8_t mac[6], int queue, struct us_reason *reason)
+		   const uint8_t mac[6], int queue, struct us_reason *reason)
 {
 	*ret_mirror = sim_keep(1);
 	return 0;
@@ -246,8 +246,7 @@ bool us_capture_has(struct us_capture *mirror, const struct us_frame *frame)
 	return false;
 }
 
-const struct us_frame *us_capture_before(struct us_capture *mirror,
-					     const struct us_frame *next)
+const struct us_frame *us_capture_before(struct us_capture *mirror, const struct us_frame *next)
 {
 	return NULL;
 }
@@ -258,7 +257,7 @@ uint64_t us_capture_newest(struct us_capture *mirror, const struct us_frame *nex
 }
 
 uint64_t us_capture_number(struct us_capture *mirror, const uint8_t *start, size_t length,
-			  const struct us_frame *next)
+			   const struct us_frame *next)
 {
 	return 0;
 }
@@ -269,7 +268,7 @@ bool us_capture_took_one_buffer_each(struct us_capture *mirror, uint64_t number,
 }
 
 int us_capture_after(struct us_capture *mirror, uint64_t number, const struct us_frame *next,
-		    const struct us_frame **ret_frames, size_t max)
+		     const struct us_frame **ret_frames, size_t max)
 {
 	return 0;
 }
@@ -422,6 +421,13 @@ int us_link_get(const char *name, struct us_link *ret_link, struct us_reason *re
 				      .mtu = 1500 };
 	snprintf(ret_link->name, sizeof(ret_link->name), "%s", name);
 	return 0;
+}
+
+/* The bridges have learnt nothing. */
+int us_fdb_get(const uint8_t mac[6], int bridge, struct us_fdb_entry *ret_entry,
+	       struct us_rtnl_error *ret_words)
+{
+	return -ENOENT;
 }
 
 int us_link_get_traffic(int index, struct us_link_traffic *ret_traffic)

@@ -3,7 +3,7 @@
  * Two hosts in virtual time. The daemons are the real ones, src/daemon and src/core as they are;
  * what lies beyond their seams is scripted here: the loop and the clock (sim-loop.c), QEMU
  * (sim-vm.c, sim-qemu.c), its guest (sim-guest.c), the switch (sim-net.c), the connection of the
- * daemons and of those who ask them (sim-wire.c), the disk (sim-disk.c).
+ * daemons and of those who ask them (sim-wire.c).
  *
  * The truth is what the outside is, here; what a daemon believes is its own affair, and is held
  * against the truth after every step (sim-check.c). Whatever may go well or not is a choice
