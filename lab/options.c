@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lab/world/lab.h"
+#include "lab/options.h"
 
 static const char usage[] =
 	"Usage: understudy-lab COMMAND [OPTIONS]\n"
@@ -36,7 +36,8 @@ static const char usage[] =
 	"                     any number of faults (all)\n"
 	"  --qemu PATH        (the host's; for a migration of an emulated guest one of 9.0 or\n"
 	"                     later, which is downloaded if the host has none)\n"
-	"  --allow-unsound    migrate emulated guests with an earlier one all the same: the result\n"
+	"  --allow-unsound    migrate emulated guests with an earlier one all the same: the "
+	"result\n"
 	"                     is invalid\n"
 	"  --accel tcg|kvm    (tcg)\n"
 	"  --machine q35|pc|virt|s390-ccw-virtio\n"
@@ -67,7 +68,7 @@ static const char usage[] =
 
 enum { RATE_MAX = 10000, SLOW_SWITCH_MAX_SEC = 60, QUEUES_MAX = 4 };
 
-void us_lab_options_usage(void)
+void us_options_usage(void)
 {
 	fputs(usage, stderr);
 }
@@ -86,9 +87,9 @@ static bool number(const char *text, unsigned least, unsigned most, unsigned *re
 	return *text && !*end && value >= least && value <= most;
 }
 
-static bool choose(const char *choices[US_LAB_CHOICES], unsigned *count, const char *choice)
+static bool choose(const char *choices[US_CAMPAIGN_CHOICES], unsigned *count, const char *choice)
 {
-	if (*count == US_LAB_CHOICES)
+	if (*count == US_CAMPAIGN_CHOICES)
 		return false;
 	choices[(*count)++] = choice;
 	return true;
@@ -114,66 +115,70 @@ static bool parse_hosts(const char *value, enum us_lab_host_kind *ret_hosts)
 	return false;
 }
 
-static bool parse_one(int option, const char *value, struct us_lab_options *options)
+static bool parse_one(int option, const char *value, struct us_options *options)
 {
+	struct us_campaign_options *campaign = &options->campaign;
+	struct us_lab_options *lab = &options->lab;
+	struct us_run_options *run = &campaign->run;
+
 	switch (option) {
 	case 'p':
-		options->primary = value;
-		return choose(options->primaries, &options->primaries_count, value);
+		lab->primary = value;
+		return choose(campaign->primaries, &campaign->primaries_count, value);
 	case 's':
-		return choose(options->scenarios, &options->scenarios_count, value);
+		return choose(campaign->scenarios, &campaign->scenarios_count, value);
 	case 'M':
-		return parse_manager(value, &options->manager);
+		return parse_manager(value, &lab->manager);
 	case 'V':
-		return parse_hosts(value, &options->hosts);
+		return parse_hosts(value, &lab->hosts);
 	case 'q':
-		options->qemu = value;
+		lab->qemu = value;
 		return true;
 	case 'u':
-		options->allows_unsound = true;
+		lab->allows_unsound = true;
 		return true;
 	case 'a':
-		options->accel = value;
+		lab->accel = value;
 		return is_one_of(value, "tcg", "kvm");
 	case 'm':
-		options->machine = us_lab_platform_find(value);
-		return options->machine;
+		lab->machine = us_lab_platform_find(value);
+		return lab->machine;
 	case 'g':
-		options->guest = value;
+		lab->guest = value;
 		return is_one_of(value, "bookworm", "trixie");
 	case 'P':
-		options->hotplug = value;
+		lab->hotplug = value;
 		return is_one_of(value, "acpi", "native");
 	case 'Q':
-		return number(value, 1, QUEUES_MAX, &options->queues);
+		return number(value, 1, QUEUES_MAX, &lab->queues);
 	case 'r':
-		return number(value, 1, 1000, &options->repeat);
+		return number(value, 1, 1000, &campaign->repeat);
 	case 'T':
-		return number(value, 1, US_LAB_TIMES_MAX, &options->times);
+		return number(value, 1, US_RUN_TIMES_MAX, &run->times);
 	case 'R':
-		return number(value, 1, RATE_MAX, &options->rate);
+		return number(value, 1, RATE_MAX, &lab->rate);
 	case 't':
-		options->tcp = true;
+		run->tcp = true;
 		return true;
 	case 'S':
-		return number(value, 0, SLOW_SWITCH_MAX_SEC, &options->slow_switch_sec);
+		return number(value, 0, SLOW_SWITCH_MAX_SEC, &run->slow_switch_sec);
 	case 'j':
-		options->json = value;
+		campaign->json = value;
 		return true;
 	case 'H':
-		options->html = value;
+		campaign->html = value;
 		return true;
 	case 'G':
-		options->svg = value;
+		campaign->svg = value;
 		return true;
 	case 'l':
-		options->log = value;
+		campaign->log = value;
 		return true;
 	case 'w':
-		options->is_verbose = true;
+		campaign->is_verbose = true;
 		return true;
 	case 'n':
-		options->name = value;
+		lab->name = value;
 		return *value && strlen(value) <= 32 && !strpbrk(value, "/ ") && *value != '.';
 	case 'h':
 		fputs(usage, stdout);
@@ -186,7 +191,7 @@ static bool parse_one(int option, const char *value, struct us_lab_options *opti
 	}
 }
 
-bool us_lab_options_parse(int argc, char **argv, struct us_lab_options *ret_options, int *ret_rest)
+bool us_options_parse(int argc, char **argv, struct us_options *ret_options, int *ret_rest)
 {
 	static const struct option known[] = {
 		{ "manager", required_argument, NULL, 'M' },
@@ -217,19 +222,20 @@ bool us_lab_options_parse(int argc, char **argv, struct us_lab_options *ret_opti
 	};
 	int option;
 
-	*ret_options = (struct us_lab_options){ .name = "uslab",
-						.accel = "tcg",
-						.machine = us_lab_platform_find("q35"),
-						.guest = "bookworm",
-						.hotplug = "acpi",
-						.queues = 1,
-						.repeat = 1,
-						.times = 20 };
+	*ret_options = (struct us_options){
+		.lab = { .name = "uslab",
+			 .accel = "tcg",
+			 .machine = us_lab_platform_find("q35"),
+			 .guest = "bookworm",
+			 .hotplug = "acpi",
+			 .queues = 1 },
+		.campaign = { .repeat = 1, .run = { .times = 20, .out = stdout } },
+	};
 	while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0)
 		if (!parse_one(option, optarg, ret_options))
 			return false;
-	if (ret_options->machine->hotplug)
-		ret_options->hotplug = ret_options->machine->hotplug;
+	if (ret_options->lab.machine->hotplug)
+		ret_options->lab.hotplug = ret_options->lab.machine->hotplug;
 	*ret_rest = optind;
 	return true;
 }

@@ -1,219 +1,122 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The comparison: for each primary, transition and manager, medians over all runs and the worst of
- * them. A row's "values" is {KEY: {"median", "worst"}} for the keys below that were measured.
- */
-#include <math.h>
+/* Runs scenarios with both managers by turns. */
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "lab/campaign/runs.h"
+#include "lab/campaign/campaign-private.h"
+#include "lab/campaign/comparison.h"
+#include "lab/world/emulator.h"
+#include "lab/world/models.h"
 #include "util/cleanup.h"
 
-#define SAMPLES_MAX 4000
-
-/* Worst is the highest, but for the share of the throughput. */
-static const struct value {
-	const char *key, *part, *member; /* @member of the transition's @part, or of the run */
-	const char *title;
-	bool least_is_worst;
-} values[] = {
-	{ "lost", "to_guest", "lost", "lost", false },
-	{ "duplicated", "to_guest", "duplicated", "dup", false },
-	{ "reordered", "to_guest", "reordered", "reord", false },
-	{ "gap_ms", "to_guest", "longest_gap_ms", "gap ms", false },
-	{ "added_p50_ms", "to_guest", "added_p50_ms", "+p50 ms", false },
-	{ "added_p99_ms", "to_guest", "added_p99_ms", "+p99 ms", false },
-	{ "from_lost", "from_guest", "lost", "lost from", false },
-	{ "from_gap_ms", "from_guest", "longest_gap_ms", "gap from", false },
-	{ "downtime_ms", NULL, "downtime_ms", "downtime", false },
-	{ "stop_to_resume_ms", NULL, "stop_to_resume_ms", "stop-resume", false },
-	{ "tcp_stall_ms", "tcp", "stall_ms", "TCP stall", false },
-	{ "tcp_lowest_percent", "tcp", "lowest_percent", "lowest %", true },
-	{ "tcp_retransmitted", "tcp", "retransmitted", "retrans", false },
-	{ "tcp_response_ms", "tcp", "slowest_response_ms", "response", false },
-};
-
-struct samples {
-	double values[SAMPLES_MAX];
-	size_t count;
-};
-
-static const char *text(const json_t *json, const char *key)
+static void print_run(const struct us_campaign *campaign, const json_t *report, unsigned round)
 {
-	const char *value = json_string_value(json_object_get(json, key));
+	const char *invalid = json_string_value(json_object_get(report, "invalid"));
+	const json_t *failures = json_object_get(report, "failures"), *failure;
+	size_t i;
 
-	return value ? value : "";
+	printf("%3u  %-14s %-8s %-10s %s\n", round,
+	       json_string_value(json_object_get(report, "scenario")),
+	       campaign->lab->options.primary, us_lab_manager_name(campaign->lab->options.manager),
+	       json_string_value(json_object_get(report, "verdict")));
+	if (invalid)
+		printf("       %s\n", invalid);
+	json_array_foreach (failures, i, failure)
+		printf("       %s\n", json_string_value(failure));
+	fflush(stdout);
 }
 
-/* Downtime belongs to the transition in which the VM moved. */
-static void sample(struct samples *samples, const struct value *value, const json_t *report,
-		   const json_t *transition)
+/* All of one round: managers change fastest, so that both meet the same weather. */
+static int compare_round(struct us_campaign *campaign, unsigned round, json_t *reports,
+			 struct us_reason *reason)
 {
-	bool moves = !strcmp(text(transition, "transition"), "migrate");
-	const json_t *from = value->part ? json_object_get(transition, value->part)
-			     : moves	 ? report
-					 : NULL,
-		     *number = json_object_get(from, value->member);
+	const struct us_campaign_options *options = &campaign->options;
+	int r = 0;
 
-	if (json_is_number(number) && samples->count < SAMPLES_MAX)
-		samples->values[samples->count++] = json_number_value(number);
+	for (unsigned s = 0; s < options->scenarios_count; s++)
+		for (unsigned p = 0; p < options->primaries_count; p++)
+			for (int manager = 0; manager < US_LAB_MANAGERS; manager++) {
+				json_t *report = NULL;
+
+				campaign->lab->options.primary = options->primaries[p];
+				campaign->lab->options.manager = manager;
+				r = us_campaign_run_once(
+					campaign, us_campaign_find(options->scenarios[s], reason),
+					&report, reason);
+				if (!report || campaign->lab->is_interrupted) {
+					json_decref(report);
+					return r ? r : -EINTR;
+				}
+				print_run(campaign, report, round);
+				if (!r && round < options->repeat)
+					json_object_del(report, "frames");
+				json_array_append_new(reports, report);
+			}
+	return 0;
 }
 
-static int compare(const void *a, const void *b)
+/* What nobody chose is chosen by us. */
+static void choose(const char *choices[US_CAMPAIGN_CHOICES], unsigned *count,
+		   const char *const defaults[], unsigned defaults_count)
 {
-	return (*(const double *)a > *(const double *)b) -
-	       (*(const double *)a < *(const double *)b);
-}
-
-/* Of sorted ones; of an even number the mean of the middle two. */
-static double median(const struct samples *samples)
-{
-	return (samples->values[(samples->count - 1) / 2] + samples->values[samples->count / 2]) /
-	       2;
-}
-
-static bool is_of_row(const json_t *row, const json_t *report, const json_t *transition)
-{
-	return !strcmp(text(row, "primary"), text(report, "primary")) &&
-	       !strcmp(text(row, "manager"), text(report, "manager")) &&
-	       !strcmp(text(row, "transition"), text(transition, "transition"));
-}
-
-/* An invalid run proves nothing, and is counted nowhere. */
-static const json_t *transitions_of(const json_t *report)
-{
-	return strcmp(text(report, "verdict"), "invalid")
-		       ? json_object_get(report, "transitions")
-		       : NULL;
-}
-
-static void fill(json_t *row, const json_t *reports, const struct value *value)
-{
-	US_CLEANUP(us_freep) struct samples *samples = calloc(1, sizeof(*samples));
-	json_t *report, *transition;
-	size_t i, j;
-
-	json_array_foreach (reports, i, report)
-		json_array_foreach (transitions_of(report), j, transition)
-			if (samples && is_of_row(row, report, transition))
-				sample(samples, value, report, transition);
-	if (!samples || !samples->count)
+	if (*count)
 		return;
-	qsort(samples->values, samples->count, sizeof(double), compare);
-	json_object_set_new(
-		json_object_get(row, "values"), value->key,
-		json_pack("{s:f,s:f}", "median", median(samples), "worst",
-			  samples->values[value->least_is_worst ? 0 : samples->count - 1]));
+	for (; *count < defaults_count; (*count)++)
+		choices[*count] = defaults[*count];
 }
 
-/* Finds or makes the row, and counts the transition there. */
-static void enter(json_t *rows, const json_t *report, const json_t *transition)
+static int compare_check(struct us_campaign *campaign, struct us_reason *reason)
 {
-	json_t *row;
-	size_t i;
+	static const char *const scenarios[] = { "hide", "migrate", "migrate-fail" };
+	static const char *const models[] = { "vmxnet3", "e1000e" }, *const vf[] = {
+		US_LAB_MODEL_VF
+	};
+	bool are_vms = us_lab_has_machines(campaign->lab);
+	struct us_campaign_options *options = &campaign->options;
+	bool migrates = false;
+	int r = 0;
 
-	json_array_foreach (rows, i, row)
-		if (is_of_row(row, report, transition)) {
-			json_int_t n = json_integer_value(json_object_get(row, "transitions"));
+	choose(options->scenarios, &options->scenarios_count, scenarios,
+	       US_ARRAY_LENGTH(scenarios));
+	choose(options->primaries, &options->primaries_count, are_vms ? vf : models,
+	       are_vms ? US_ARRAY_LENGTH(vf) : US_ARRAY_LENGTH(models));
+	for (unsigned i = 0; !r && i < options->scenarios_count; i++) {
+		const struct us_scenario *scenario =
+			us_campaign_find(options->scenarios[i], reason);
 
-			json_object_set_new(row, "transitions", json_integer(n + 1));
-			return;
-		}
-	json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:i,s:{}}", "primary",
-					      text(report, "primary"), "transition",
-					      text(transition, "transition"), "manager",
-					      text(report, "manager"), "transitions", 1, "values"));
-}
-
-/* Rows that are compared with each other stand together. */
-static int order(const json_t *a, const json_t *b)
-{
-	int r = strcmp(text(b, "primary"), text(a, "primary"));
-
-	r = r ? r : strcmp(text(a, "transition"), text(b, "transition"));
-	return r ? r : strcmp(text(b, "manager"), text(a, "manager"));
-}
-
-static void sort(json_t *rows)
-{
-	for (size_t i = 1; i < json_array_size(rows); i++)
-		for (size_t j = i; j > 0; j--) {
-			json_t *one = json_array_get(rows, j - 1), *other = json_array_get(rows, j);
-
-			if (order(one, other) <= 0)
-				break;
-			json_incref(one);
-			json_array_set(rows, j - 1, other);
-			json_array_set_new(rows, j, one);
-		}
-}
-
-static bool is_measured(const json_t *rows, const char *key)
-{
-	json_t *row;
-	size_t i;
-
-	json_array_foreach (rows, i, row)
-		if (json_object_get(json_object_get(row, "values"), key))
-			return true;
-	return false;
-}
-
-static void print_value(const json_t *pair)
-{
-	double middle = json_number_value(json_object_get(pair, "median")),
-	       worst = json_number_value(json_object_get(pair, "worst"));
-	char both[40] = "";
-
-	if (pair)
-		snprintf(both, sizeof(both), "%.*f/%.*f", fabs(middle) < 10 && middle != 0, middle,
-			 fabs(worst) < 10 && worst != 0, worst);
-	printf(" %11s", both);
-}
-
-static void print(const json_t *rows)
-{
-	const char *primary = "", *transition = "";
-	json_t *row;
-	size_t i;
-
-	printf("\nmedian/worst           %-11s %3s", "", "n");
-	for (size_t v = 0; v < US_ARRAY_LENGTH(values); v++)
-		if (is_measured(rows, values[v].key))
-			printf(" %11s", values[v].title);
-	json_array_foreach (rows, i, row) {
-		if (strcmp(transition, text(row, "transition")) ||
-		    strcmp(primary, text(row, "primary")))
-			printf("\n");
-		primary = text(row, "primary");
-		transition = text(row, "transition");
-		printf("%-8s %-13s %-11s %3d", primary, transition, text(row, "manager"),
-		       (int)json_integer_value(json_object_get(row, "transitions")));
-		for (size_t v = 0; v < US_ARRAY_LENGTH(values); v++)
-			if (is_measured(rows, values[v].key))
-				print_value(json_object_get(json_object_get(row, "values"),
-							    values[v].key));
-		printf("\n");
+		r = scenario ? us_campaign_check_both(campaign, scenario, reason) : US_REFUSED;
+		migrates |= scenario && scenario->migrates;
 	}
-	printf("\nDelays (+p50, +p99) are what a transition adds to the steady state's one-way "
-	       "delay "
-	       "to the guest.\n");
+	if (!r)
+		r = us_lab_emulator_choose(campaign->lab, migrates, reason);
+	for (unsigned i = 0; !r && i < options->primaries_count; i++)
+		r = us_lab_model_check(campaign->lab, options->primaries[i], reason);
+	return r;
 }
 
-json_t *us_comparison_new(const json_t *reports)
+int us_campaign_compare(struct us_campaign *campaign, struct us_reason *reason)
 {
-	json_t *rows = json_array(), *report, *transition, *row;
-	size_t i, j;
+	json_t *reports, *comparison, *all;
+	FILE *null = fopen("/dev/null", "we");
+	int r = null ? compare_check(campaign, reason) : -errno;
 
-	json_array_foreach (reports, i, report)
-		json_array_foreach (transitions_of(report), j, transition)
-			enter(rows, report, transition);
-	sort(rows);
-	json_array_foreach (rows, i, row)
-		for (size_t v = 0; v < US_ARRAY_LENGTH(values); v++)
-			fill(row, reports, &values[v]);
-	print(rows);
-	return rows;
+	if (r)
+		return r;
+	reports = json_array();
+	campaign->lab->is_transient = true;
+	campaign->options.run.out = null;
+	for (unsigned round = 1; !r && round <= campaign->options.repeat; round++)
+		r = compare_round(campaign, round, reports, reason);
+	us_campaign_end(campaign, !r);
+
+	/* What was measured until something went wrong is worth having, too. */
+	comparison = us_comparison_new(reports);
+	all = json_pack("{s:O,s:O}", "comparison", comparison, "runs", reports);
+	r = us_campaign_write(campaign, reports, comparison, all, r, reason);
+	json_decref(all);
+	json_decref(comparison);
+	json_decref(reports);
+	fclose(null);
+	return r;
 }

@@ -12,10 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lab/report/demo-summary.h"
-#include "lab/report/progress.h"
-#include "lab/campaign/runs.h"
+#include "lab/campaign/campaign-private.h"
+#include "lab/campaign/progress.h"
+#include "lab/report/summary.h"
 #include "lab/report/svg.h"
+#include "lab/world/emulator.h"
+#include "lab/world/image.h"
+#include "lab/world/life.h"
+#include "lab/world/models.h"
 #include "util/cleanup.h"
 
 #define SCENARIO "migrate"
@@ -25,9 +29,12 @@
 #define TAIL_BYTES 4096
 
 struct demo {
+	struct us_campaign *campaign;
 	struct us_lab *lab;
 	struct us_progress *progress;
-	char log[300];
+	char log_path[300];
+	FILE *log;     /* or NULL: everything is shown */
+	FILE *output;  /* the lab's, while the log is in its place */
 	int stderr_fd; /* our own, while the log has its number; or -1 */
 };
 
@@ -53,39 +60,41 @@ static void on_phase(void *userdata, const char *phase)
 
 static int open_log(struct demo *demo, struct us_reason *reason)
 {
-	const struct us_lab *lab = demo->lab;
+	const char *path = demo->campaign->options.log;
 
-	if (lab->options.log)
-		snprintf(demo->log, sizeof(demo->log), "%s", lab->options.log);
+	if (path)
+		snprintf(demo->log_path, sizeof(demo->log_path), "%s", path);
 	else
-		snprintf(demo->log, sizeof(demo->log), "%s.log", lab->dir);
-	if (!lab->options.log)
-		unlink(demo->log);
-	demo->lab->log = fopen(demo->log, "ae");
-	if (!demo->lab->log)
-		return us_refuse(reason, "%s: %s: choose another --log", demo->log,
+		snprintf(demo->log_path, sizeof(demo->log_path), "%s.log", demo->lab->dir);
+	if (!path)
+		unlink(demo->log_path);
+	demo->log = fopen(demo->log_path, "ae");
+	if (!demo->log)
+		return us_refuse(reason, "%s: %s: choose another --log", demo->log_path,
 				 us_strerror(errno));
-	setvbuf(demo->lab->log, NULL, _IOLBF, 0);
+	setvbuf(demo->log, NULL, _IOLBF, 0);
 	return 0;
 }
 
-/* What programs say of themselves goes into the log, too. */
+/* The log gets the messages of the lab and of the runs, and what programs print on stderr. */
 static int begin(struct demo *demo, struct us_reason *reason)
 {
-	bool is_verbose = demo->lab->options.is_verbose;
-	int r = is_verbose ? 0 : open_log(demo, reason);
+	struct us_campaign_options *options = &demo->campaign->options;
+	int r = options->is_verbose ? 0 : open_log(demo, reason);
 
 	if (r)
 		return r;
 	demo->stderr_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	if (demo->stderr_fd < 0)
 		return -errno;
-	if (!is_verbose)
-		dup2(fileno(demo->lab->log), STDERR_FILENO);
-	demo->lab->on_phase = on_phase;
-	demo->lab->on_phase_userdata = demo;
-	return us_progress_new(&demo->progress, demo->stderr_fd, is_verbose ? NULL : demo->log,
-			       is_verbose);
+	if (demo->log) {
+		dup2(fileno(demo->log), STDERR_FILENO);
+		demo->lab->output = options->run.out = demo->log;
+	}
+	options->run.on_phase = on_phase;
+	options->run.on_phase_userdata = demo;
+	return us_progress_new(&demo->progress, demo->stderr_fd, demo->log ? demo->log_path : NULL,
+			       options->is_verbose);
 }
 
 static void end(struct demo *demo)
@@ -94,10 +103,10 @@ static void end(struct demo *demo)
 	if (demo->stderr_fd >= 0)
 		dup2(demo->stderr_fd, STDERR_FILENO);
 	demo->stderr_fd = us_close(demo->stderr_fd);
-	if (demo->lab->log)
-		fclose(demo->lab->log);
-	demo->lab->log = NULL;
-	demo->lab->on_phase = NULL;
+	demo->lab->output = demo->output;
+	if (demo->log)
+		fclose(demo->log);
+	demo->log = NULL;
 }
 
 /* A program that blocks us gets the operator's signal itself, so ours is still pending. */
@@ -105,7 +114,7 @@ static bool is_interrupted(struct us_lab *lab)
 {
 	while (sd_event_run(lab->loop, 0) > 0)
 		;
-	return lab->interrupted;
+	return lab->is_interrupted;
 }
 
 static int prepare(struct demo *demo, struct us_reason *reason)
@@ -134,10 +143,12 @@ static int run(struct demo *demo, enum us_lab_manager manager, json_t *reports,
 	json_t *report = NULL;
 	int r;
 
-	us_progress_step(demo->progress, manager == US_LAB_MANAGER_QEMU ? 4 : 3, STEPS, texts[manager]);
+	us_progress_step(demo->progress, manager == US_LAB_MANAGER_QEMU ? 4 : 3, STEPS,
+			 texts[manager]);
 	us_progress_detail(demo->progress, "the guest boots");
 	lab->options.manager = manager;
-	r = us_campaign_once(lab, us_scenario_find(SCENARIO), &report, reason);
+	r = us_campaign_run_once(demo->campaign, us_campaign_find(SCENARIO, reason), &report,
+				 reason);
 	if (report)
 		json_array_append_new(reports, report);
 	if (r > 0)
@@ -156,7 +167,7 @@ static int run_both(struct demo *demo, json_t *reports, struct us_reason *reason
 	if (!r) {
 		for (int manager = 0; !r && manager < US_LAB_MANAGERS; manager++)
 			r = run(demo, manager, reports, reason);
-		us_campaign_end(lab, !r);
+		us_campaign_end(demo->campaign, !r);
 	}
 	if (!is_interrupted(lab))
 		return r;
@@ -191,17 +202,18 @@ static void print_path(const char *what, const char *path)
 }
 
 /* Returns @r, or why a file could not be written. */
-static int conclude(struct us_lab *lab, json_t *reports, int r, struct us_reason *reason)
+static int conclude(const struct us_campaign *campaign, json_t *reports, int r,
+		    struct us_reason *reason)
 {
-	const struct us_lab_options *options = &lab->options;
-	FILE *out = us_lab_out(lab);
+	const struct us_campaign_options *options = &campaign->options;
+	FILE *out = campaign->lab->output;
 	bool has_svg = options->svg && us_svg_is_possible(reports);
 
 	if (has_svg && us_svg_write(options->svg, reports))
 		r = us_refuse(reason, "cannot write %s", options->svg);
-	r = us_campaign_write(lab, reports, NULL, reports, r, reason);
+	r = us_campaign_write(campaign, reports, NULL, reports, r, reason);
 	if (!options->is_verbose)
-		fprintf(out, "%s\n\n", lab->qemu_choice);
+		fprintf(out, "%s\n\n", campaign->lab->emulator.choice);
 	us_summary_print(out, reports);
 	fflush(out);
 	if (out != stdout)
@@ -214,26 +226,29 @@ static int conclude(struct us_lab *lab, json_t *reports, int r, struct us_reason
 	return r;
 }
 
-int us_campaign_demo(struct us_lab *lab, struct us_reason *reason)
+int us_campaign_demo(struct us_campaign *campaign, struct us_reason *reason)
 {
-	struct demo demo = { .lab = lab, .stderr_fd = -1 };
+	struct us_lab *lab = campaign->lab;
+	struct demo demo = {
+		.campaign = campaign, .lab = lab, .output = lab->output, .stderr_fd = -1
+	};
 	json_t *reports;
-	int r = us_campaign_check_both(lab, us_scenario_find(SCENARIO), reason);
+	int r = us_campaign_check_both(campaign, us_campaign_find(SCENARIO, reason), reason);
 
 	if (r)
 		return r;
-	if (!lab->options.html)
-		lab->options.html = PICTURE;
-	lab->transient = true;
+	if (!campaign->options.html)
+		campaign->options.html = PICTURE;
+	lab->is_transient = true;
 	reports = json_array();
 	r = begin(&demo, reason);
 	if (!r)
 		r = run_both(&demo, reports, reason);
 	end(&demo);
-	if (r && demo.log[0] && !lab->interrupted)
-		print_tail(demo.log);
-	if (json_array_size(reports) && !lab->interrupted)
-		r = conclude(lab, reports, r, reason);
+	if (r && demo.log_path[0] && !lab->is_interrupted)
+		print_tail(demo.log_path);
+	if (json_array_size(reports) && !lab->is_interrupted)
+		r = conclude(campaign, reports, r, reason);
 	json_decref(reports);
 	return r;
 }

@@ -3,110 +3,117 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lab/fault/fault.h"
+#include "lab/fault/fault-private.h"
+#include "util/cleanup.h"
 
 #define A US_LAB_HOST_A
 #define B US_LAB_HOST_B
 
-#define STRIKE(id, of_transition, of_victim, on_host, where, ends, ...)                            \
+#define INJECTION(id, of_transition, of_target, on_host, where, ends, ...)                         \
 	{                                                                                          \
 		.scenario = { .name = id,                                                          \
 			      .summary = "a victim is struck in a transition",                     \
 			      .run = us_fault_inject,                                              \
 			      .migrates = US_FAULT_##of_transition == US_FAULT_MIGRATE },          \
-		.transition = US_FAULT_##of_transition, .victim = US_VICTIM_##of_victim,           \
+		.transition = US_FAULT_##of_transition, .target = US_FAULT_TARGET_##of_target,     \
 		.host = on_host, .at = where, .end = US_FAULT_##ends, __VA_ARGS__                  \
 	}
 
 #define FAULT(id, how, function, promise, ...)                                                     \
 	{                                                                                          \
 		.scenario = { .name = id, .summary = how, .run = function, __VA_ARGS__ },          \
-		.promised = promise,                                                               \
+		.expectation = promise,                                                            \
 	}
 
 const struct us_fault us_faults[] = {
-	STRIKE("expose-crash-park", EXPOSE, DAEMON, A, "exposing:steer-parked", AT_GOAL),
-	STRIKE("expose-crash-plug", EXPOSE, DAEMON, A, "exposing:plug", AT_GOAL),
-	STRIKE("expose-crash-watch", EXPOSE, DAEMON, A, "exposing:watch", AT_GOAL),
-	STRIKE("expose-crash-steer", EXPOSE, DAEMON, A, "exposing:steer-primary", AT_GOAL),
-	STRIKE("expose-crash-visible", EXPOSE, DAEMON, A, "visible:publish", AT_GOAL),
-	STRIKE("expose-kill-client", EXPOSE, CLIENT, A, "hidden → exposing", AT_GOAL,
-	       .keeps_frames = true),
-	STRIKE("expose-kill-qemu", EXPOSE, QEMU, A, "hidden → exposing", NOWHERE),
-	STRIKE("expose-stop-qemu", EXPOSE, PAUSED, A, "hidden → exposing", AT_GOAL, .seconds = 3),
+	INJECTION("expose-crash-park", EXPOSE, DAEMON, A, "exposing:steer-parked", AT_GOAL),
+	INJECTION("expose-crash-plug", EXPOSE, DAEMON, A, "exposing:plug", AT_GOAL),
+	INJECTION("expose-crash-watch", EXPOSE, DAEMON, A, "exposing:watch", AT_GOAL),
+	INJECTION("expose-crash-steer", EXPOSE, DAEMON, A, "exposing:steer-primary", AT_GOAL),
+	INJECTION("expose-crash-visible", EXPOSE, DAEMON, A, "visible:publish", AT_GOAL),
+	INJECTION("expose-kill-client", EXPOSE, CLIENT, A, "hidden → exposing", AT_GOAL,
+		  .keeps_frames = true),
+	INJECTION("expose-kill-qemu", EXPOSE, QEMU, A, "hidden → exposing", NOWHERE),
+	INJECTION("expose-stop-qemu", EXPOSE, PAUSED, A, "hidden → exposing", AT_GOAL,
+		  .seconds = 3),
 
-	STRIKE("hide-crash-park", HIDE, DAEMON, A, "hiding:steer-parked", AT_GOAL),
-	STRIKE("hide-crash-unplug", HIDE, DAEMON, A, "hiding:unplug", AT_GOAL),
-	STRIKE("hide-crash-steer", HIDE, DAEMON, A, "hidden:steer-standby", AT_GOAL),
-	STRIKE("hide-crash-hidden", HIDE, DAEMON, A, "hidden:publish", AT_GOAL),
-	STRIKE("hide-kill-client", HIDE, CLIENT, A, "visible → hiding", AT_GOAL,
-	       .keeps_frames = true),
-	STRIKE("hide-kill-qemu", HIDE, QEMU, A, "visible → hiding", NOWHERE),
-	STRIKE("hide-stop-qemu", HIDE, PAUSED, A, "visible → hiding", AT_GOAL, .seconds = 3),
-	STRIKE("hide-stop-qemu-30s", HIDE, PAUSED, A, "visible → hiding", AT_SOURCE, .seconds = 30,
-	       .promised = "prepare fails after 20 s and says so; the primary is shown again"),
+	INJECTION("hide-crash-park", HIDE, DAEMON, A, "hiding:steer-parked", AT_GOAL),
+	INJECTION("hide-crash-unplug", HIDE, DAEMON, A, "hiding:unplug", AT_GOAL),
+	INJECTION("hide-crash-steer", HIDE, DAEMON, A, "hidden:steer-standby", AT_GOAL),
+	INJECTION("hide-crash-hidden", HIDE, DAEMON, A, "hidden:publish", AT_GOAL),
+	INJECTION("hide-kill-client", HIDE, CLIENT, A, "visible → hiding", AT_GOAL,
+		  .keeps_frames = true),
+	INJECTION("hide-kill-qemu", HIDE, QEMU, A, "visible → hiding", NOWHERE),
+	INJECTION("hide-stop-qemu", HIDE, PAUSED, A, "visible → hiding", AT_GOAL, .seconds = 3),
+	INJECTION(
+		"hide-stop-qemu-30s", HIDE, PAUSED, A, "visible → hiding", AT_SOURCE, .seconds = 30,
+		.expectation = "prepare fails after 20 s and says so; the primary is shown again"),
 
-	STRIKE("reset-crash-unplug", RESET, DAEMON, A, "hiding:unplug", AT_GOAL),
-	STRIKE("reset-crash-reset", RESET, DAEMON, A, "hiding:reset-vm", AT_GOAL),
-	STRIKE("reset-crash-steer", RESET, DAEMON, A, "hiding:steer-standby", AT_GOAL),
-	STRIKE("reset-kill-qemu", RESET, QEMU, A, "visible → hiding", NOWHERE),
-	STRIKE("reset-stop-qemu", RESET, PAUSED, A, "visible → hiding", AT_GOAL, .seconds = 3),
+	INJECTION("reset-crash-unplug", RESET, DAEMON, A, "hiding:unplug", AT_GOAL),
+	INJECTION("reset-crash-reset", RESET, DAEMON, A, "hiding:reset-vm", AT_GOAL),
+	INJECTION("reset-crash-steer", RESET, DAEMON, A, "hiding:steer-standby", AT_GOAL),
+	INJECTION("reset-kill-qemu", RESET, QEMU, A, "visible → hiding", NOWHERE),
+	INJECTION("reset-stop-qemu", RESET, PAUSED, A, "visible → hiding", AT_GOAL, .seconds = 3),
 
-	STRIKE("migrate-crash-check", MIGRATE, DAEMON, A, "migrate:check", AT_SOURCE),
-	STRIKE("migrate-crash-reserve", MIGRATE, DAEMON, A, "migrate:reserve", AT_SOURCE),
-	STRIKE("migrate-crash-hide", MIGRATE, DAEMON, A, "migrate:hide", AT_SOURCE),
-	STRIKE("migrate-crash-hidden", MIGRATE, DAEMON, A, "hidden:steer-standby", AT_SOURCE),
-	STRIKE("migrate-crash-transfer", MIGRATE, DAEMON, A, "migrate:transfer", AT_SOURCE),
-	STRIKE("migrate-crash-started", MIGRATE, DAEMON, A, "migrate:started", AT_EITHER),
-	STRIKE("migrate-crash-stopped", MIGRATE, DAEMON, A, "hidden:steer-parked", AT_EITHER),
-	STRIKE("migrate-crash-arrive", MIGRATE, DAEMON, A, "migrate:arrive", AT_GOAL),
-	STRIKE("migrate-crash-handoff", MIGRATE, DAEMON, A, "migrate:handoff", AT_GOAL),
-	STRIKE("migrate-crash-release", MIGRATE, DAEMON, A, "migrate:release", AT_GOAL),
+	INJECTION("migrate-crash-check", MIGRATE, DAEMON, A, "migrate:check", AT_SOURCE),
+	INJECTION("migrate-crash-reserve", MIGRATE, DAEMON, A, "migrate:reserve", AT_SOURCE),
+	INJECTION("migrate-crash-hide", MIGRATE, DAEMON, A, "migrate:hide", AT_SOURCE),
+	INJECTION("migrate-crash-hidden", MIGRATE, DAEMON, A, "hidden:steer-standby", AT_SOURCE),
+	INJECTION("migrate-crash-transfer", MIGRATE, DAEMON, A, "migrate:transfer", AT_SOURCE),
+	INJECTION("migrate-crash-started", MIGRATE, DAEMON, A, "migrate:started", AT_EITHER),
+	INJECTION("migrate-crash-stopped", MIGRATE, DAEMON, A, "hidden:steer-parked", AT_EITHER),
+	INJECTION("migrate-crash-arrive", MIGRATE, DAEMON, A, "migrate:arrive", AT_GOAL),
+	INJECTION("migrate-crash-handoff", MIGRATE, DAEMON, A, "migrate:handoff", AT_GOAL),
+	INJECTION("migrate-crash-release", MIGRATE, DAEMON, A, "migrate:release", AT_GOAL),
 
-	STRIKE("arrive-crash-asked", MIGRATE, DAEMON, B, "receive:asked", AT_SOURCE),
-	STRIKE("arrive-crash-listening", MIGRATE, DAEMON, B, "receive:listening", AT_SOURCE),
-	STRIKE("arrive-crash-stopped", MIGRATE, DAEMON, B, "handoff:stopped", AT_EITHER),
-	STRIKE("arrive-crash-arrived", MIGRATE, DAEMON, B, "receive:arrived", AT_EITHER),
-	STRIKE("arrive-crash-held", MIGRATE, DAEMON, B, "handoff:held", AT_GOAL),
-	STRIKE("arrive-crash-late", MIGRATE, DAEMON, B, "handoff:late", AT_GOAL),
-	STRIKE("arrive-crash-plug", MIGRATE, DAEMON, B, "exposing:plug", AT_GOAL),
-	STRIKE("arrive-crash-steer", MIGRATE, DAEMON, B, "exposing:steer-primary", AT_GOAL),
+	INJECTION("arrive-crash-asked", MIGRATE, DAEMON, B, "receive:asked", AT_SOURCE),
+	INJECTION("arrive-crash-listening", MIGRATE, DAEMON, B, "receive:listening", AT_SOURCE),
+	INJECTION("arrive-crash-stopped", MIGRATE, DAEMON, B, "handoff:stopped", AT_EITHER),
+	INJECTION("arrive-crash-arrived", MIGRATE, DAEMON, B, "receive:arrived", AT_EITHER),
+	INJECTION("arrive-crash-held", MIGRATE, DAEMON, B, "handoff:held", AT_GOAL),
+	INJECTION("arrive-crash-late", MIGRATE, DAEMON, B, "handoff:late", AT_GOAL),
+	INJECTION("arrive-crash-plug", MIGRATE, DAEMON, B, "exposing:plug", AT_GOAL),
+	INJECTION("arrive-crash-steer", MIGRATE, DAEMON, B, "exposing:steer-primary", AT_GOAL),
 
-	STRIKE("migrate-kill-client-check", MIGRATE, CLIENT, A, ": check", AT_GOAL,
-	       .keeps_frames = true),
-	STRIKE("migrate-kill-client-hide", MIGRATE, CLIENT, A, ": hide", AT_GOAL,
-	       .keeps_frames = true),
-	STRIKE("migrate-kill-client-transfer", MIGRATE, CLIENT, A, ": transfer", AT_GOAL,
-	       .keeps_frames = true),
-	STRIKE("migrate-kill-client-handoff", MIGRATE, CLIENT, A, ": handoff", AT_GOAL,
-	       .keeps_frames = true),
+	INJECTION("migrate-kill-client-check", MIGRATE, CLIENT, A, ": check", AT_GOAL,
+		  .keeps_frames = true),
+	INJECTION("migrate-kill-client-hide", MIGRATE, CLIENT, A, ": hide", AT_GOAL,
+		  .keeps_frames = true),
+	INJECTION("migrate-kill-client-transfer", MIGRATE, CLIENT, A, ": transfer", AT_GOAL,
+		  .keeps_frames = true),
+	INJECTION("migrate-kill-client-handoff", MIGRATE, CLIENT, A, ": handoff", AT_GOAL,
+		  .keeps_frames = true),
 
-	STRIKE("migrate-cut-check", MIGRATE, LINE, A, ": check", AT_SOURCE, .keeps_frames = true),
-	STRIKE("migrate-cut-reserve", MIGRATE, LINE, A, ": reserve", AT_SOURCE,
-	       .keeps_frames = true),
-	STRIKE("migrate-cut-hide", MIGRATE, LINE, A, ": hide", AT_SOURCE, .keeps_frames = true),
-	STRIKE("migrate-cut-transfer", MIGRATE, LINE, A, ": transfer", AT_EITHER),
-	STRIKE("migrate-cut-arrive", MIGRATE, LINE, A, ": arrive", AT_GOAL),
-	STRIKE("migrate-cut-handoff", MIGRATE, LINE, A, ": handoff", AT_GOAL),
+	INJECTION("migrate-cut-check", MIGRATE, RELAY, A, ": check", AT_SOURCE,
+		  .keeps_frames = true),
+	INJECTION("migrate-cut-reserve", MIGRATE, RELAY, A, ": reserve", AT_SOURCE,
+		  .keeps_frames = true),
+	INJECTION("migrate-cut-hide", MIGRATE, RELAY, A, ": hide", AT_SOURCE, .keeps_frames = true),
+	INJECTION("migrate-cut-transfer", MIGRATE, RELAY, A, ": transfer", AT_EITHER),
+	INJECTION("migrate-cut-arrive", MIGRATE, RELAY, A, ": arrive", AT_GOAL),
+	INJECTION("migrate-cut-handoff", MIGRATE, RELAY, A, ": handoff", AT_GOAL),
 
-	STRIKE("migrate-kill-qemu-hide", MIGRATE, QEMU, A, ": hide", NOWHERE),
-	STRIKE("migrate-kill-qemu-transfer", MIGRATE, QEMU, A, ": transfer", NOWHERE),
-	STRIKE("migrate-kill-qemu-release", MIGRATE, QEMU, A, ": release", AT_GOAL),
-	STRIKE("arrive-kill-qemu-hide", MIGRATE, QEMU, B, ": hide", AT_SOURCE,
-	       .keeps_frames = true),
-	STRIKE("arrive-kill-qemu-transfer", MIGRATE, QEMU, B, ": transfer", AT_SOURCE,
-	       .keeps_frames = true),
+	INJECTION("migrate-kill-qemu-hide", MIGRATE, QEMU, A, ": hide", NOWHERE),
+	INJECTION("migrate-kill-qemu-transfer", MIGRATE, QEMU, A, ": transfer", NOWHERE),
+	INJECTION("migrate-kill-qemu-release", MIGRATE, QEMU, A, ": release", AT_GOAL),
+	INJECTION("arrive-kill-qemu-hide", MIGRATE, QEMU, B, ": hide", AT_SOURCE,
+		  .keeps_frames = true),
+	INJECTION("arrive-kill-qemu-transfer", MIGRATE, QEMU, B, ": transfer", AT_SOURCE,
+		  .keeps_frames = true),
 
-	STRIKE("migrate-stop-qemu-hide", MIGRATE, PAUSED, A, ": hide", AT_EITHER, .seconds = 3),
-	STRIKE("migrate-stop-qemu-transfer", MIGRATE, PAUSED, A, ": transfer", AT_EITHER,
-	       .seconds = 3),
-	STRIKE("migrate-stop-qemu-handoff", MIGRATE, PAUSED, A, ": handoff", AT_GOAL, .seconds = 3),
-	STRIKE("arrive-stop-qemu-reserve", MIGRATE, PAUSED, B, ": reserve", AT_EITHER,
-	       .seconds = 3),
-	STRIKE("arrive-stop-qemu-transfer", MIGRATE, PAUSED, B, ": transfer", AT_EITHER,
-	       .seconds = 3),
-	STRIKE("arrive-stop-qemu-30s", MIGRATE, PAUSED, B, ": transfer", AT_EITHER, .seconds = 30),
-	STRIKE("arrive-stop-qemu-handoff", MIGRATE, PAUSED, B, ": handoff", AT_GOAL, .seconds = 3),
+	INJECTION("migrate-stop-qemu-hide", MIGRATE, PAUSED, A, ": hide", AT_EITHER, .seconds = 3),
+	INJECTION("migrate-stop-qemu-transfer", MIGRATE, PAUSED, A, ": transfer", AT_EITHER,
+		  .seconds = 3),
+	INJECTION("migrate-stop-qemu-handoff", MIGRATE, PAUSED, A, ": handoff", AT_GOAL,
+		  .seconds = 3),
+	INJECTION("arrive-stop-qemu-reserve", MIGRATE, PAUSED, B, ": reserve", AT_EITHER,
+		  .seconds = 3),
+	INJECTION("arrive-stop-qemu-transfer", MIGRATE, PAUSED, B, ": transfer", AT_EITHER,
+		  .seconds = 3),
+	INJECTION("arrive-stop-qemu-30s", MIGRATE, PAUSED, B, ": transfer", AT_EITHER,
+		  .seconds = 30),
+	INJECTION("arrive-stop-qemu-handoff", MIGRATE, PAUSED, B, ": handoff", AT_GOAL,
+		  .seconds = 3),
 
 	FAULT("guest-ignores-unplug", "the guest ignores the ACPI eject, then not any more",
 	      us_fault_ignored_unplug,
@@ -156,21 +163,21 @@ const char *us_fault_description(const struct us_fault *fault, char buffer[160])
 	static const struct {
 		const char *who, *what;
 	} words[] = {
-		[US_VICTIM_DAEMON] = { "understudyd", "killed" },
-		[US_VICTIM_CLIENT] = { "understudy", "killed" },
-		[US_VICTIM_QEMU] = { "QEMU", "killed" },
-		[US_VICTIM_PAUSED] = { "QEMU", "stopped (SIGSTOP)" },
-		[US_VICTIM_LINE] = { "understudyd's connections", "cut" },
+		[US_FAULT_TARGET_DAEMON] = { "understudyd", "killed" },
+		[US_FAULT_TARGET_CLIENT] = { "understudy", "killed" },
+		[US_FAULT_TARGET_QEMU] = { "QEMU", "killed" },
+		[US_FAULT_TARGET_PAUSED] = { "QEMU", "stopped (SIGSTOP)" },
+		[US_FAULT_TARGET_RELAY] = { "understudyd's connections", "cut" },
 	};
-	_Static_assert(US_ARRAY_LENGTH(words) == US_VICTIMS, "words for each victim");
+	_Static_assert(US_ARRAY_LENGTH(words) == US_FAULT_TARGETS, "words for each victim");
 	int length;
 
 	if (!fault->at) {
 		snprintf(buffer, 160, "%s", fault->scenario.summary);
 		return buffer;
 	}
-	length = snprintf(buffer, 160, "%s of %s %s at \"%s\"", words[fault->victim].who,
-			  us_lab_host_name(fault->host), words[fault->victim].what,
+	length = snprintf(buffer, 160, "%s of %s %s at \"%s\"", words[fault->target].who,
+			  us_lab_host_name(fault->host), words[fault->target].what,
 			  fault->at + strspn(fault->at, ": "));
 	if (fault->seconds)
 		snprintf(buffer + length, 160 - length, " for %u s", fault->seconds);
@@ -186,8 +193,8 @@ const char *us_fault_expectation(const struct us_fault *fault)
 		[US_FAULT_MIGRATE] = "network at once; the guest arrives, and uses its primary",
 	};
 
-	if (fault->promised)
-		return fault->promised;
+	if (fault->expectation)
+		return fault->expectation;
 	if (fault->end == US_FAULT_AT_SOURCE)
 		return "network at once; back on the source's primary; the next migration succeeds";
 	if (fault->end == US_FAULT_AT_EITHER)

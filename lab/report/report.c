@@ -3,32 +3,25 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lab/world/machine.h"
-#include "lab/world/proc.h"
-#include "lab/report/html.h"
 #include "lab/report/report.h"
-#include "util/clock.h"
+#include "lab/report/report-private.h"
+#include "lab/scenario/scenario.h"
+#include "lab/world/process.h"
+#include "util/cleanup.h"
 
 static void count(const struct us_run *run, unsigned phase, unsigned nic,
 		  struct us_lab_probe_count *to_guest, struct us_lab_probe_count *from_guest)
 {
-	uint64_t begin_usec = run->phases[phase].begin_usec, end_usec = us_run_phase_end(run, phase);
+	uint64_t begin_usec = run->phases[phase].begin_usec,
+		 end_usec = us_run_phase_end(run, phase);
 
 	us_lab_probe_count_to_guest(run->probes[nic], begin_usec, end_usec, to_guest);
 	us_lab_probe_count_from_guest(run->probes[nic], begin_usec, end_usec, from_guest);
 }
 
-json_t *us_report_count_json(const struct us_lab_probe_count *count)
-{
-	return json_pack("{s:I,s:I,s:I,s:I,s:f}", "sent", (json_int_t)count->sent, "lost",
-			 (json_int_t)count->lost, "duplicated", (json_int_t)count->duplicated,
-			 "reordered", (json_int_t)count->reordered, "longest_gap_ms",
-			 count->longest_gap_usec / 1e3);
-}
-
 static void print_count(const struct us_run *run, const struct us_lab_probe_count *count)
 {
-	fprintf(run->out, " | %7" PRIu64 " %6" PRIu64 " %4" PRIu64 " %6" PRIu64 " %7.0f ms",
+	fprintf(run->options.out, " | %7" PRIu64 " %6" PRIu64 " %4" PRIu64 " %6" PRIu64 " %7.0f ms",
 		count->sent, count->lost, count->duplicated, count->reordered,
 		count->longest_gap_usec / 1e3);
 }
@@ -40,7 +33,8 @@ static void print_count(const struct us_run *run, const struct us_lab_probe_coun
 static uint64_t twice(const struct us_run *run, const struct us_run_phase *phase,
 		      const struct us_lab_probe_count *to)
 {
-	bool may_be = !phase->is_steady && us_lab_is_machine(run->lab, us_lab_host_name(US_LAB_HOST_A));
+	bool may_be =
+		!phase->is_steady && us_lab_is_machine(run->lab, us_lab_host_name(US_LAB_HOST_A));
 
 	return may_be ? 0 : to->duplicated;
 }
@@ -53,18 +47,18 @@ static json_t *report_phase(struct us_run *run, unsigned i, unsigned nic)
 	struct us_lab_probe_count to, from;
 
 	count(run, i, nic, &to, &from);
-	fprintf(run->out, "%-18s %-5s %7.1f s", phase->name, pair, duration_ms / 1e3);
+	fprintf(run->options.out, "%-18s %-5s %7.1f s", phase->name, pair, duration_ms / 1e3);
 	print_count(run, &to);
 	print_count(run, &from);
-	fprintf(run->out, "\n");
+	fprintf(run->options.out, "\n");
 	if (phase->loss == US_RUN_LOSS_NONE && from.lost)
 		us_run_fail(run, "phase %s, %s: %" PRIu64 " frames from the guest were lost",
-			phase->name, pair, from.lost);
+			    phase->name, pair, from.lost);
 	if (phase->loss != US_RUN_LOSS_ALLOWED && to.lost + twice(run, phase, &to))
 		us_run_fail(run,
-			"phase %s, %s: %" PRIu64 " frames to the guest were lost, %" PRIu64
-			" came twice",
-			phase->name, pair, to.lost, to.duplicated);
+			    "phase %s, %s: %" PRIu64 " frames to the guest were lost, %" PRIu64
+			    " came twice",
+			    phase->name, pair, to.lost, to.duplicated);
 	return json_pack("{s:s,s:s,s:f,s:f,s:o,s:o}", "phase", phase->name, "pair", pair,
 			 "begin_ms", (phase->begin_usec - run->begin_usec) / 1e3, "duration_ms",
 			 duration_ms, "to_guest", us_report_count_json(&to), "from_guest",
@@ -76,7 +70,7 @@ static json_t *report_phases(struct us_run *run)
 	static const char columns[] = "    sent   lost  dup  reord longest gap";
 	json_t *list = json_array();
 
-	fprintf(run->out,
+	fprintf(run->options.out,
 		"\nFrames, %u a second to the guest and up to 1000 from it; a gap counts where it "
 		"began:\n"
 		"%-34s | %-38s | %s\n%-34s |%s |%s\n",
@@ -107,19 +101,21 @@ static bool is_of_interest(const struct us_lab_event *event)
 static void print_event(const struct us_run *run, const struct us_lab_event *event, double time_ms)
 {
 	if (!strcmp(event->name, "phase"))
-		fprintf(run->out, "%9.3f s  -- %s\n", time_ms / 1e3, event->detail);
+		fprintf(run->options.out, "%9.3f s  -- %s\n", time_ms / 1e3, event->detail);
 	else if (!strcmp(event->source, "understudyd"))
-		fprintf(run->out, "%9.3f s  %s  %s\n", time_ms / 1e3, event->place, event->detail);
+		fprintf(run->options.out, "%9.3f s  %s  %s\n", time_ms / 1e3, event->place,
+			event->detail);
 	else if (is_of_interest(event))
-		fprintf(run->out, "%9.3f s  %s    (%s: %s%s%s)\n", time_ms / 1e3, event->place,
-			event->source, event->name, *event->detail ? " " : "", event->detail);
+		fprintf(run->options.out, "%9.3f s  %s    (%s: %s%s%s)\n", time_ms / 1e3,
+			event->place, event->source, event->name, *event->detail ? " " : "",
+			event->detail);
 }
 
 static json_t *report_events(struct us_run *run)
 {
 	json_t *list = json_array();
 
-	fprintf(run->out, "\nTimeline:\n");
+	fprintf(run->options.out, "\nTimeline:\n");
 	for (size_t i = 0; i < run->timeline.count; i++) {
 		const struct us_lab_event *event = &run->timeline.events[i];
 		double time_ms =
@@ -136,25 +132,18 @@ static json_t *report_events(struct us_run *run)
 	return list;
 }
 
-static char *first_line(char *text)
-{
-	if (text)
-		text[strcspn(text, "\n")] = 0;
-	return text;
-}
-
 static json_t *versions(const struct us_run *run)
 {
 	static const char *const release[] = { "uname", "-r", NULL };
-	const char *host = run->lab->options.hosts == US_LAB_HOST_KIND_MACHINE ? "host-a" : NULL;
-	const char *const qemu[] = { run->lab->qemu, "--version", NULL };
-	const char *const cli[] = { run->lab->cli, "--version", NULL };
-	US_CLEANUP(us_freep) char *qemu_text = first_line(us_lab_process_read(run->lab, host, qemu));
-	US_CLEANUP(us_freep) char *cli_text = first_line(us_lab_process_read(run->lab, NULL, cli));
-	US_CLEANUP(us_freep) char *kernel = first_line(us_lab_process_read(run->lab, host, release));
+	const char *host = us_lab_has_machines(run->lab) ? "host-a" : NULL;
+	const char *const qemu[] = { run->lab->emulator.program, "--version", NULL };
+	const char *const cli[] = { run->lab->programs.cli, "--version", NULL };
+	US_CLEANUP(us_freep) char *qemu_text = us_lab_process_read_line(run->lab, host, qemu);
+	US_CLEANUP(us_freep) char *cli_text = us_lab_process_read_line(run->lab, NULL, cli);
+	US_CLEANUP(us_freep) char *kernel = us_lab_process_read_line(run->lab, host, release);
 
 	return json_pack("{s:s?,s:s?,s:s,s:s?}", "qemu", qemu_text, "understudy", cli_text,
-			 "guest_kernel", run->lab->kernel_version, "host_kernel", kernel);
+			 "guest_kernel", run->lab->image.kernel_version, "host_kernel", kernel);
 }
 
 /* The longest: a guest may migrate more than once. */
@@ -169,7 +158,7 @@ static json_t *stop_to_resume(const struct us_run *run)
 		if (strcmp(stop->name, "STOP"))
 			continue;
 		resume = us_lab_timeline_find(&run->timeline, stop->time_usec,
-					  is_a ? "host-b" : "host-a", "RESUME", NULL);
+					      is_a ? "host-b" : "host-a", "RESUME", NULL);
 		if (resume && resume->time_usec - stop->time_usec > longest_usec)
 			longest_usec = resume->time_usec - stop->time_usec;
 	}
@@ -184,39 +173,39 @@ static const char *verdict(const struct us_run *run)
 /* Why, and what the guest's kernel said; the counts above mean nothing. */
 static void print_invalid(const struct us_run *run)
 {
-	fprintf(run->out, "  %s\n", run->invalid);
+	fprintf(run->options.out, "  %s\n", run->invalid);
 	for (size_t i = 0; i < run->timeline.count; i++)
 		if (!strcmp(run->timeline.events[i].source, "guest"))
-			fprintf(run->out, "    | %s\n", run->timeline.events[i].detail);
+			fprintf(run->options.out, "    | %s\n", run->timeline.events[i].detail);
 }
 
-json_t *us_report_new(struct us_run *run)
+json_t *us_report_new(struct us_run *run, bool has_frames)
 {
 	json_t *events = report_events(run), *phases = report_phases(run),
 	       *transitions = us_report_transitions(run), *failures = json_array(), *report;
 	json_t *gap = stop_to_resume(run);
 
-	fprintf(run->out, "\n");
+	fprintf(run->options.out, "\n");
 	if (run->downtime_ms >= 0)
-		fprintf(run->out,
+		fprintf(run->options.out,
 			"QEMU reports a downtime of %d ms; STOP on the source to RESUME on the "
 			"destination took %.0f ms\n",
 			(int)run->downtime_ms, json_real_value(gap));
 	if (run->invalid[0])
 		print_invalid(run);
 	for (unsigned i = 0; i < run->failures_count; i++) {
-		fprintf(run->out, "  %s\n", run->failures[i]);
+		fprintf(run->options.out, "  %s\n", run->failures[i]);
 		json_array_append_new(failures, json_string(run->failures[i]));
 	}
-	fprintf(run->out, "%s: %s\n\n", run->scenario->name,
-		run->invalid[0]	     ? "INVALID"
+	fprintf(run->options.out, "%s: %s\n\n", run->scenario->name,
+		run->invalid[0]		 ? "INVALID"
 		: us_run_has_failed(run) ? "FAIL"
-				     : "PASS");
+					 : "PASS");
 
 	report = json_pack(
 		"{s:s,s:s,s:i,s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o}", "scenario",
-		run->scenario->name, "manager", us_lab_manager_name(run->lab->options.manager), "rate",
-		(int)run->lab->options.rate, "primary", run->lab->options.primary, "accel",
+		run->scenario->name, "manager", us_lab_manager_name(run->lab->options.manager),
+		"rate", (int)run->lab->options.rate, "primary", run->lab->options.primary, "accel",
 		run->lab->options.accel, "machine", run->lab->options.machine->name, "hotplug",
 		run->lab->options.hotplug, "versions", versions(run), "phases", phases,
 		"transitions", transitions, "events", events, "downtime_ms",
@@ -224,8 +213,9 @@ json_t *us_report_new(struct us_run *run)
 		"stop_to_resume_ms", gap, "verdict", verdict(run), "failures", failures);
 	if (run->invalid[0])
 		json_object_set_new(report, "invalid", json_string(run->invalid));
-	json_object_set_new(report, "hosts", json_string(us_lab_host_kind_name(run->lab->options.hosts)));
-	if (run->lab->options.html)
-		json_object_set_new(report, "frames", us_html_frames(run));
+	json_object_set_new(report, "hosts",
+			    json_string(us_lab_host_kind_name(run->lab->options.hosts)));
+	if (has_frames)
+		json_object_set_new(report, "frames", us_report_frames(run));
 	return report;
 }

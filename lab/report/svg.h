@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* @reports (see us_report_new()) are two valid ones with "frames", of different managers, in both of
- * which a guest migrated. */
+/* @reports (see us_report_new()) are two valid ones with "frames", of different managers, in both
+ * of which a guest migrated. */
 bool us_svg_is_possible(const json_t *reports);
 /* Draws them, if it is possible. */
 void us_svg_draw(FILE *out, const json_t *reports);

@@ -2,7 +2,9 @@
 /* Scenarios of one host: showing and hiding a primary while the guest runs. */
 #include <stdio.h>
 
-#include "lab/scenario/run.h"
+#include "lab/scenario/scenarios-private.h"
+#include "lab/scenario/steps.h"
+#include "lab/world/models.h"
 
 #define A US_LAB_HOST_A
 
@@ -28,7 +30,7 @@ void us_scenario_hide(struct us_run *run)
 {
 	us_do_reach_primary(run, NULL);
 
-	us_transition(run, "hide", "hide");
+	us_run_begin_transition(run, "hide", "hide");
 	us_do_understudy(run, A, "hide", "web0", NULL);
 	us_expect_status(run, A, "web0", "primary", "hidden");
 	us_expect_status(run, A, "web0", "path", "standby");
@@ -36,7 +38,7 @@ void us_scenario_hide(struct us_run *run)
 	us_run_begin_steady(run, "hidden");
 	us_expect_traffic(run, A, "web0-s");
 
-	us_transition(run, "expose again", "expose");
+	us_run_begin_transition(run, "expose again", "expose");
 	us_do_understudy(run, A, "expose", "web0", NULL);
 	us_expect_status(run, A, "web0", "primary", "visible");
 	us_expect_status(run, A, "web0", "path", "primary");
@@ -63,14 +65,14 @@ void us_scenario_hold(struct us_run *run)
 	us_expect_never(run, A, "web0", "exposing", since);
 	us_expect_never(run, A, "web0", "visible", since);
 
-	us_transition(run, "expose", "expose");
+	us_run_begin_transition(run, "expose", "expose");
 	us_do_understudy(run, A, "expose", "web0", NULL);
 	us_expect_status(run, A, "web0", "primary", "visible");
 	us_expect_status(run, A, "web0", "path", "primary");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_heard(run);
 
-	us_transition(run, "hide", "hide");
+	us_run_begin_transition(run, "hide", "hide");
 	us_do_understudy(run, A, "hide", "web0", NULL);
 	us_expect_status(run, A, "web0", "primary", "hidden");
 	us_expect_status(run, A, "web0", "path", "standby");
@@ -82,7 +84,7 @@ void us_scenario_hold(struct us_run *run)
 	us_expect_traffic(run, A, "web0-s");
 	us_expect_never(run, A, "web0", "exposing", since);
 
-	us_transition(run, "expose again", "expose");
+	us_run_begin_transition(run, "expose again", "expose");
 	us_do_understudy(run, A, "expose", "web0", NULL);
 	us_expect_status(run, A, "web0", "path", "primary");
 	us_expect_traffic(run, A, "web0-p");
@@ -95,17 +97,15 @@ void us_scenario_unbind(struct us_run *run)
 
 	us_run_begin_phase(run, "unbind");
 	us_do_in_guest(run, A,
-		    "cd /sys/bus/virtio/drivers/virtio_net && v=$(echo virtio*) && "
-		    "echo $v >unbind");
+		       "cd /sys/bus/virtio/drivers/virtio_net && v=$(echo virtio*) && "
+		       "echo $v >unbind");
 	us_expect_status(run, A, "web0", "guest", "none");
 	us_expect_status(run, A, "web0", "primary", "hidden");
 	us_expect_status(run, A, "web0", "path", "standby");
 
 	us_run_begin_phase(run, "bind");
 	us_do_in_guest(run, A, "echo $v >bind && net-up");
-	us_expect_status(run, A, "web0", "guest", "capable");
-	us_expect_status(run, A, "web0", "primary", "visible");
-	us_expect_status(run, A, "web0", "path", "primary");
+	us_expect_exposed(run, A);
 	us_run_begin_phase(run, "primary again");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_heard(run);
@@ -115,34 +115,35 @@ void us_scenario_late_pair(struct us_run *run)
 {
 	char path[200], spec[100];
 
-	us_lab_vm_qmp_path(run->lab, A, path);
+	us_lab_host_path(run->lab, A, US_LAB_SOCKET_QMP, path);
 	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
 	us_expect_console(run, A, "guest: ready");
 	us_do_start_probes(run);
 
 	us_run_begin_steady(run, "no primary");
 	us_do_understudy(run, A, "vm", "attach", "web", "--qmp", path, NULL);
-	us_do_understudy(run, A, "pair", "add", "web0", "--vm", "web", "--standby", "net0", "--port",
-		  "web0-s", NULL);
+	us_do_understudy(run, A, "pair", "add", "web0", "--vm", "web", "--standby", "net0",
+			 "--port", "web0-s", NULL);
 	us_expect_status(run, A, "web0", "guest", "capable");
 	us_expect_status(run, A, "web0", "primary", "absent");
 	us_expect_traffic(run, A, "web0-s");
 
-	us_transition(run, "assign", "expose");
-	us_do_understudy(run, A, "pair", "assign", "web0", "--primary", us_primary_spec(run, 0, spec),
-		  NULL);
+	us_run_begin_transition(run, "assign", "expose");
+	us_do_understudy(run, A, "pair", "assign", "web0", "--primary",
+			 us_lab_model_spec(run->lab, 0, spec), NULL);
 	us_expect_status(run, A, "web0", "primary", "visible");
 	us_expect_status(run, A, "web0", "path", "primary");
 	us_expect_traffic(run, A, "web0-p");
 
-	us_transition(run, "remove", "hide");
+	us_run_begin_transition(run, "remove", "hide");
 	us_do_understudy(run, A, "pair", "remove", "web0", NULL);
 	us_expect_traffic(run, A, "web0-s");
 	us_expect_heard(run);
 
-	us_transition(run, "add to a running VM", "expose");
-	us_do_understudy(run, A, "pair", "add", "web0", "--vm", "web", "--standby", "net0", "--port",
-		  "web0-s", "--primary", us_primary_spec(run, 0, spec), NULL);
+	us_run_begin_transition(run, "add to a running VM", "expose");
+	us_do_understudy(run, A, "pair", "add", "web0", "--vm", "web", "--standby", "net0",
+			 "--port", "web0-s", "--primary", us_lab_model_spec(run->lab, 0, spec),
+			 NULL);
 	us_expect_status(run, A, "web0", "primary", "visible");
 	us_expect_status(run, A, "web0", "path", "primary");
 	us_expect_traffic(run, A, "web0-p");
@@ -157,7 +158,7 @@ void us_scenario_two_nics(struct us_run *run)
 	run->nics = 2;
 	us_do_reach_primary(run, NULL);
 
-	us_transition(run, "hide both", "hide");
+	us_run_begin_transition(run, "hide both", "hide");
 	since = us_lab_timeline_now();
 	us_do_understudy(run, A, "prepare", "web", NULL);
 	us_expect_status_of_all(run, A, "primary", "hidden");
@@ -175,7 +176,7 @@ void us_scenario_two_nics(struct us_run *run)
 	us_expect_traffic(run, A, "web0-s");
 	us_expect_traffic(run, A, "web1-s");
 
-	us_transition(run, "show both", "expose");
+	us_run_begin_transition(run, "show both", "expose");
 	us_do_understudy(run, A, "finish", "web", NULL);
 	us_expect_status_of_all(run, A, "primary", "visible");
 	us_expect_status_of_all(run, A, "path", "primary");

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lab/scenario/scenarios-private.h"
+#include "lab/scenario/steps.h"
 #include "lab/world/netboot.h"
-#include "lab/world/proc.h"
-#include "lab/scenario/run.h"
+#include "lab/world/process.h"
 
 #define A US_LAB_HOST_A
 #define PING_TRIES 60 /* of a second each */
@@ -21,14 +22,15 @@ static void expect_firmware(struct us_run *run, int devices, bool stays)
 
 	if (us_run_has_failed(run) || !run->lab->options.machine->has_bios)
 		return;
-	found = us_lab_vm_firmware_devices(&run->vms[A]);
+	found = us_lab_vm_firmware_devices(run->stage->vms[A]);
 	if (found < 0 || found != devices + stays)
-		us_run_fail(run,
+		us_run_fail(
+			run,
 			"the firmware found %d PCI devices after the reset, %d before a primary",
 			found, devices);
 	else
 		us_run_say(run, "the firmware found %d PCI devices, %s a primary", found,
-		       stays ? "one of them" : "as before there was");
+			   stays ? "one of them" : "as before there was");
 }
 
 /*
@@ -48,9 +50,7 @@ static void expect_reset(struct us_run *run, uint64_t since, int devices)
 	us_expect_event(run, since, A, "RESET", NULL);
 	if (!stays)
 		us_expect_order(run, since, A, order);
-	us_expect_status(run, A, "web0", "guest", "capable");
-	us_expect_status(run, A, "web0", "primary", "visible");
-	us_expect_status(run, A, "web0", "path", "primary");
+	us_expect_exposed(run, A);
 	us_run_begin_phase(run, "primary again");
 	us_expect_traffic(run, A, "web0-p");
 	us_expect_heard(run);
@@ -66,8 +66,7 @@ static void do_reboot(struct us_run *run)
 
 	us_run_begin_phase(run, "reset");
 	us_run_say(run, "guest: %s", command);
-	if (!us_run_has_failed(run))
-		us_lab_vm_guest_type(&run->vms[A], command);
+	us_do_type(run, A, command);
 }
 
 void us_scenario_reset(struct us_run *run)
@@ -76,7 +75,7 @@ void us_scenario_reset(struct us_run *run)
 	int devices;
 
 	us_do_reach_primary(run, NULL);
-	devices = us_lab_vm_firmware_devices(&run->vms[A]);
+	devices = us_lab_vm_firmware_devices(run->stage->vms[A]);
 	since = us_lab_timeline_now();
 	do_reboot(run);
 	expect_reset(run, since, devices);
@@ -89,7 +88,7 @@ static void do_netboot(struct us_run *run, const char *script)
 
 	if (!machine->has_bios)
 		us_run_fail(run, "a %s does not boot from the network here: choose q35 or pc",
-			machine->name);
+			    machine->name);
 	r = us_run_has_failed(run) ? 0 : us_lab_netboot_start(run->lab, script);
 	if (r)
 		us_run_fail(run, "cannot serve a network boot: %s", us_strerror(r));
@@ -102,9 +101,10 @@ static void do_netboot(struct us_run *run, const char *script)
 /* Pings the guest; returns the words of ping(8) if it was answered at all, the caller's. */
 static char *ping(struct us_run *run, const char *times)
 {
-	const char *const argv[] = {
-		"busybox", "ping", "-q", "-A", "-c", times, "-W", "1", us_lab_net_nics[0].address, NULL
-	};
+	const char *const argv[] = { "busybox", "ping", "-q",
+				     "-A",	"-c",	times,
+				     "-W",	"1",	us_lab_net_nics[0].address,
+				     NULL };
 
 	return us_lab_process_read(run->lab, "client", argv);
 }
@@ -127,7 +127,7 @@ void us_scenario_legacy(struct us_run *run)
 	answer = ping(run, "1000");
 	if (!answer || !strstr(answer, " 0% packet loss"))
 		us_run_fail(run, "iPXE did not answer every ping over the standby: %s",
-			answer ? answer : "it never did");
+			    answer ? answer : "it never did");
 	else
 		us_run_say(run, "iPXE answers 1000 of 1000 pings over the standby");
 	free(answer);
@@ -158,7 +158,7 @@ void us_scenario_netboot(struct us_run *run)
 	us_run_begin_phase(run, "primary");
 	us_expect_traffic(run, A, "web0-p");
 
-	devices = us_lab_vm_firmware_devices(&run->vms[A]);
+	devices = us_lab_vm_firmware_devices(run->stage->vms[A]);
 	since = us_lab_timeline_now();
 	do_reboot(run);
 	if (strcmp(run->lab->options.hotplug, "native"))

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lab/scenario/run.h"
+#include "lab/scenario/scenarios-private.h"
+#include "lab/scenario/steps.h"
+#include "lab/world/daemon.h"
 #include "util/clock.h"
 
 #define A US_LAB_HOST_A
@@ -11,13 +13,13 @@
 #define MIGRATION_LIMIT_USEC (120 * US_USEC_PER_SEC)
 
 /* What the CLI prints of the migration's progress; the stages come through `watch` as well. */
-static void on_progress(struct us_call *call, json_t *line)
+static void on_progress(struct us_lab_cli *cli, json_t *line)
 {
 	const char *words = NULL, *stage = "";
 
 	json_unpack(line, "{s:{s:s,s:s}}", "progress", "stage", &stage, "line", &words);
 	if (words && !strcmp(stage, "transfer"))
-		us_run_say(call->userdata, "%s %s", us_lab_host_name(call->host), words);
+		us_run_say(cli->userdata, "%s %s", us_lab_host_name(cli->host), words);
 }
 
 static void do_migrate(struct us_run *run, enum us_lab_host from, enum us_lab_host to,
@@ -26,16 +28,12 @@ static void do_migrate(struct us_run *run, enum us_lab_host from, enum us_lab_ho
 	char target[210];
 	const char *const argv[] = { "migrate", "web", "--to", target, setting ? "--set" : NULL,
 				     setting,	NULL };
-	int r;
 
 	if (us_run_has_failed(run))
 		return;
-	us_lab_cli_deinit(&run->call);
 	us_lab_daemon_destination(run->lab, to, target);
 	us_run_say(run, "%s: understudy migrate web --to %s", us_lab_host_name(from), target);
-	r = us_lab_cli_start(&run->call, run->lab, from, on_progress, run, argv);
-	if (r)
-		us_run_fail(run, "cannot run understudy: %s", us_strerror(r));
+	us_do_start_command(run, from, argv, on_progress);
 }
 
 static void expect_migration_ends(struct us_run *run, bool well)
@@ -45,10 +43,10 @@ static void expect_migration_ends(struct us_run *run, bool well)
 
 	if (us_run_has_failed(run))
 		return;
-	r = us_lab_cli_wait(&run->call, MIGRATION_LIMIT_USEC, &reason);
+	r = us_lab_cli_wait(&run->stage->command, MIGRATION_LIMIT_USEC, &reason);
 	if (well && r)
 		us_run_fail(run, "the migration failed: %s", reason.text);
-	else if (!well && !us_lab_cli_is_done(&run->call))
+	else if (!well && !us_lab_cli_is_done(&run->stage->command))
 		us_run_fail(run, "the failing migration does not end");
 	else if (!well && !r)
 		us_run_fail(run, "the migration was to fail, and did not");
@@ -56,17 +54,10 @@ static void expect_migration_ends(struct us_run *run, bool well)
 		us_run_say(run, "the migration ended: %s", reason.text);
 }
 
-static void expect_exposed(struct us_run *run, enum us_lab_host host)
-{
-	us_expect_status(run, host, "web0", "guest", "capable");
-	us_expect_status(run, host, "web0", "primary", "visible");
-	us_expect_status(run, host, "web0", "path", "primary");
-}
-
 static void expect_on_destination(struct us_run *run, const char *transition)
 {
-	us_transition(run, "expose there", transition);
-	expect_exposed(run, B);
+	us_run_begin_transition(run, "expose there", transition);
+	us_expect_exposed(run, B);
 	us_expect_settled(run, B, "web0-p");
 	us_run_begin_steady(run, "primary there");
 	us_expect_traffic(run, B, "web0-p");
@@ -93,7 +84,7 @@ void us_scenario_migrate(struct us_run *run)
 	us_do_reach_primary(run, NULL);
 	us_do_prepare_destination(run, B, NULL);
 	since = us_lab_timeline_now();
-	us_transition(run, "migrate", "migrate");
+	us_run_begin_transition(run, "migrate", "migrate");
 	do_migrate(run, A, B, NULL);
 	expect_migration_ends(run, true);
 	us_do_read_downtime(run, A);
@@ -123,7 +114,7 @@ static uint64_t do_migrate_slowly(struct us_run *run, const char *transition)
 	us_do_reach_primary(run, NULL);
 	us_do_prepare_destination(run, B, NULL);
 	since = us_lab_timeline_now();
-	us_transition(run, "migrate", transition);
+	us_run_begin_transition(run, "migrate", transition);
 	do_migrate(run, A, B, "max-bandwidth=2000000");
 	us_expect_event(run, since, A, "MIGRATION", "active");
 	us_expect_status(run, A, "web0", "migration", "active");
@@ -135,7 +126,7 @@ void us_scenario_migrate_abort(struct us_run *run)
 {
 	uint64_t since = do_migrate_slowly(run, "migrate-abort");
 
-	us_transition(run, "abort", "migrate-abort");
+	us_run_begin_transition(run, "abort", "migrate-abort");
 	us_do_understudy(run, A, "migrate", "web", "--abort", NULL);
 	expect_migration_ends(run, false);
 	expect_back_on_source(run, since);
@@ -145,9 +136,9 @@ void us_scenario_migrate_fail(struct us_run *run)
 {
 	uint64_t since = do_migrate_slowly(run, "migrate-fail");
 
-	us_transition(run, "fail", "migrate-fail");
+	us_run_begin_transition(run, "fail", "migrate-fail");
 	us_run_say(run, "host-b: QEMU is ended");
-	us_lab_vm_stop(&run->vms[B]);
+	us_do_stop(run, B);
 	expect_migration_ends(run, false);
 	expect_back_on_source(run, since);
 }
@@ -158,8 +149,7 @@ void us_scenario_dead_guest(struct us_run *run)
 	uint64_t since = do_migrate_slowly(run, "migrate");
 
 	us_run_say(run, "guest: panics");
-	if (!us_run_has_failed(run))
-		us_lab_vm_guest_type(&run->vms[A], "echo c >/proc/sysrq-trigger");
+	us_do_type(run, A, "echo c >/proc/sysrq-trigger");
 	us_expect_event(run, since, A, "kernel", NULL);
 	expect_migration_ends(run, true);
 	expect_on_destination(run, "migrate");
@@ -168,10 +158,10 @@ void us_scenario_dead_guest(struct us_run *run)
 /* What an operator does before a guest can come back: its old QEMU and what is known of it go. */
 static void do_clear(struct us_run *run, enum us_lab_host host)
 {
-	if (us_run_has_failed(run) || !run->vms[host].started)
+	if (us_run_has_failed(run) || !us_lab_vm_is_started(run->stage->vms[host]))
 		return;
 	us_do_understudy(run, host, "vm", "detach", "web", NULL);
-	us_lab_vm_stop(&run->vms[host]);
+	us_lab_vm_stop(run->stage->vms[host]);
 }
 
 static void do_cross(struct us_run *run, unsigned number, enum us_lab_host from,
@@ -181,7 +171,7 @@ static void do_cross(struct us_run *run, unsigned number, enum us_lab_host from,
 	uint64_t since;
 
 	snprintf(name, sizeof(name), "%u to %s", number, us_lab_host_name(to));
-	us_transition(run, name, "ping-pong");
+	us_run_begin_transition(run, name, "ping-pong");
 	do_clear(run, to);
 	us_do_prepare_destination(run, to, NULL);
 	since = us_lab_timeline_now();
@@ -189,7 +179,7 @@ static void do_cross(struct us_run *run, unsigned number, enum us_lab_host from,
 	expect_migration_ends(run, true);
 	us_do_read_downtime(run, from);
 	expect_hidden_before_stop(run, since, from, to);
-	expect_exposed(run, to);
+	us_expect_exposed(run, to);
 	us_expect_status(run, from, "web0", "migration", "moved");
 	us_expect_never(run, from, "web0", "visible", since);
 }
@@ -198,7 +188,7 @@ static void do_cross(struct us_run *run, unsigned number, enum us_lab_host from,
  */
 void us_scenario_ping_pong(struct us_run *run)
 {
-	unsigned times = run->lab->options.times;
+	unsigned times = run->options.times;
 
 	us_do_reach_primary(run, NULL);
 	for (unsigned i = 0; !us_run_has_failed(run) && i < times; i++)
@@ -212,13 +202,10 @@ void us_scenario_ping_pong(struct us_run *run)
 static void do_outside(struct us_run *run, enum us_lab_host host, const char *command,
 		       const char *uri)
 {
-	struct us_reason reason = { .text = "" };
-
 	if (us_run_has_failed(run))
 		return;
 	us_run_say(run, "%s: someone tells QEMU: %s %s", us_lab_host_name(host), command, uri);
-	if (us_lab_vm_command(&run->vms[host], command, json_pack("{s:s}", "uri", uri), NULL, &reason))
-		us_run_fail(run, "%s", reason.text);
+	us_do_qmp(run, host, command, json_pack("{s:s}", "uri", uri));
 }
 
 void us_scenario_coupled(struct us_run *run)
@@ -226,7 +213,7 @@ void us_scenario_coupled(struct us_run *run)
 	char uri[200];
 	uint64_t since;
 
-	if (run->lab->options.hosts == US_LAB_HOST_KIND_MACHINE)
+	if (us_lab_has_machines(run->lab))
 		snprintf(uri, sizeof(uri), "tcp:10.83.0.2:49200");
 	else
 		snprintf(uri, sizeof(uri), "unix:%s/migration", run->lab->dir);
@@ -234,7 +221,7 @@ void us_scenario_coupled(struct us_run *run)
 	us_do_prepare_destination(run, B, "coupled");
 	since = us_lab_timeline_now();
 
-	us_transition(run, "prepare", "coupled");
+	us_run_begin_transition(run, "prepare", "coupled");
 	us_do_understudy(run, A, "prepare", "web", NULL);
 	us_expect_status(run, A, "web0", "migration", "prepared");
 	us_expect_status(run, A, "web0", "primary", "hidden");
@@ -242,7 +229,7 @@ void us_scenario_coupled(struct us_run *run)
 	us_expect_traffic(run, A, "web0-s");
 
 	/* Who migrates a VM by other means is not told where to; nobody carries frames there. */
-	us_transition(run, "migrate", "coupled");
+	us_run_begin_transition(run, "migrate", "coupled");
 	us_run_allow_loss(run);
 	do_outside(run, B, "migrate-incoming", uri);
 	do_outside(run, A, "migrate", uri);
@@ -250,7 +237,7 @@ void us_scenario_coupled(struct us_run *run)
 	us_expect_event(run, since, B, "RESUME", NULL);
 	us_do_read_downtime(run, A);
 
-	us_transition(run, "finish", "coupled");
+	us_run_begin_transition(run, "finish", "coupled");
 	us_run_allow_loss(run); /* what the switch sends to host-a still */
 	us_do_understudy(run, A, "finish", "web", NULL);
 	expect_hidden_before_stop(run, since, A, B);

@@ -13,8 +13,9 @@
  */
 #include <string.h>
 
+#include "lab/scenario/scenarios-private.h"
+#include "lab/scenario/steps.h"
 #include "lab/world/machine.h"
-#include "lab/scenario/run.h"
 
 #define A US_LAB_HOST_A
 #define B US_LAB_HOST_B
@@ -24,21 +25,15 @@
 static void do_qmp(struct us_run *run, enum us_lab_host host, const char *command,
 		   json_t *arguments)
 {
-	struct us_reason reason = { .text = "" };
-
-	if (us_run_has_failed(run)) {
-		json_decref(arguments);
-		return;
-	}
-	us_run_say(run, "%s: QEMU is told: %s", us_lab_host_name(host), command);
-	if (us_lab_vm_command(&run->vms[host], command, arguments, NULL, &reason))
-		us_run_fail(run, "%s", reason.text);
+	if (!us_run_has_failed(run))
+		us_run_say(run, "%s: QEMU is told: %s", us_lab_host_name(host), command);
+	us_do_qmp(run, host, command, arguments);
 }
 
 /* Of a bridge nobody sends anything anywhere: it learns. */
 static void do_set_vf(struct us_run *run, enum us_lab_host host, const char *mac)
 {
-	if (run->lab->options.hosts != US_LAB_HOST_KIND_MACHINE || us_run_has_failed(run))
+	if (!us_lab_has_machines(run->lab) || us_run_has_failed(run))
 		return;
 	us_run_say(run, "%s: ip link set pf vf 0 mac %s", us_lab_host_name(host), mac);
 	if (us_lab_machine_set_vf_mac(run->lab, host, mac))
@@ -49,10 +44,10 @@ static json_t *primary(const struct us_lab *lab)
 {
 	const struct us_lab_net_nic *nic = &us_lab_net_nics[0];
 
-	if (lab->options.hosts == US_LAB_HOST_KIND_MACHINE)
+	if (us_lab_has_machines(lab))
 		return json_pack("{s:s,s:s,s:s,s:s,s:s}", "driver", "vfio-pci", "id", "primary0",
-				 "host", lab->host_vf, "bus", US_LAB_VM_PRIMARY_BUS, "failover_pair_id",
-				 nic->standby);
+				 "host", lab->machines.vf, "bus", US_LAB_VM_PRIMARY_BUS,
+				 "failover_pair_id", nic->standby);
 	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "driver", lab->options.primary, "id",
 			 "primary0", "netdev", "host-primary0", "mac", nic->mac, "bus",
 			 US_LAB_VM_PRIMARY_BUS, "romfile", "", "failover_pair_id", nic->standby);
@@ -73,7 +68,7 @@ static void do_reach_primary(struct us_run *run)
 	us_run_begin_steady(run, "standby");
 	us_expect_traffic(run, A, "web0-s");
 
-	us_transition(run, "expose", "expose");
+	us_run_begin_transition(run, "expose", "expose");
 	do_expose(run);
 	us_run_begin_steady(run, "primary");
 	us_expect_traffic(run, A, "web0-p");
@@ -83,7 +78,7 @@ void us_scenario_qemu_expose(struct us_run *run)
 {
 	uint64_t since = us_lab_timeline_now();
 
-	us_do_start(run, &(struct us_lab_vm_options){ .host = A, .paired = true });
+	us_do_start(run, &(struct us_lab_vm_options){ .host = A, .is_paired = true });
 	us_expect_console(run, A, "guest: boot, 1 nics");
 	us_expect_event(run, since, A, "FAILOVER_NEGOTIATED", NULL);
 	do_set_vf(run, A, us_lab_net_nics[0].mac);
@@ -102,7 +97,7 @@ void us_scenario_qemu_hide(struct us_run *run)
 
 	do_reach_primary(run);
 	since = us_lab_timeline_now();
-	us_transition(run, "hide", "hide");
+	us_run_begin_transition(run, "hide", "hide");
 	do_qmp(run, A, "device_del", json_pack("{s:s}", "id", "primary0"));
 	us_expect_event(run, since, A, "DEVICE_DELETED", "primary0");
 	do_set_vf(run, A, NOBODY);
@@ -110,7 +105,7 @@ void us_scenario_qemu_hide(struct us_run *run)
 	us_run_begin_steady(run, "hidden");
 	us_expect_traffic(run, A, "web0-s");
 
-	us_transition(run, "expose again", "expose");
+	us_run_begin_transition(run, "expose again", "expose");
 	do_expose(run);
 	us_run_begin_steady(run, "primary again");
 	us_expect_traffic(run, A, "web0-p");
@@ -119,7 +114,8 @@ void us_scenario_qemu_hide(struct us_run *run)
 
 static void do_migrate(struct us_run *run)
 {
-	us_do_start(run, &(struct us_lab_vm_options){ .host = B, .incoming = true, .paired = true });
+	us_do_start(run,
+		    &(struct us_lab_vm_options){ .host = B, .incoming = true, .is_paired = true });
 	do_qmp(run, B, "migrate-incoming", json_pack("{s:s}", "uri", URI));
 }
 
@@ -130,7 +126,7 @@ void us_scenario_qemu_migrate(struct us_run *run)
 	do_reach_primary(run);
 	do_migrate(run);
 	since = us_lab_timeline_now();
-	us_transition(run, "migrate", "migrate");
+	us_run_begin_transition(run, "migrate", "migrate");
 	do_qmp(run, A, "migrate", json_pack("{s:s}", "uri", URI));
 	us_expect_event(run, since, A, "MIGRATION", "active");
 	do_set_vf(run, A, NOBODY);
@@ -140,7 +136,7 @@ void us_scenario_qemu_migrate(struct us_run *run)
 	us_expect_event(run, since, B, "RESUME", NULL);
 	us_do_read_downtime(run, US_LAB_HOST_A);
 
-	us_transition(run, "expose there", "migrate");
+	us_run_begin_transition(run, "expose there", "migrate");
 	us_expect_settled(run, B, "web0-p");
 	us_run_begin_steady(run, "primary there");
 	us_expect_traffic(run, B, "web0-p");
@@ -155,15 +151,15 @@ void us_scenario_qemu_migrate_fail(struct us_run *run)
 	do_migrate(run);
 	do_qmp(run, A, "migrate-set-parameters", json_pack("{s:i}", "max-bandwidth", 2000000));
 	since = us_lab_timeline_now();
-	us_transition(run, "migrate", "migrate-fail");
+	us_run_begin_transition(run, "migrate", "migrate-fail");
 	do_qmp(run, A, "migrate", json_pack("{s:s}", "uri", URI));
 	us_expect_event(run, since, A, "MIGRATION", "active");
 	do_set_vf(run, A, NOBODY);
 	us_expect_traffic(run, A, "web0-s");
 
-	us_transition(run, "fail", "migrate-fail");
+	us_run_begin_transition(run, "fail", "migrate-fail");
 	us_run_say(run, "host-b: QEMU is ended");
-	us_lab_vm_stop(&run->vms[B]);
+	us_do_stop(run, B);
 	us_expect_event(run, since, A, "MIGRATION", "failed");
 	do_set_vf(run, A, us_lab_net_nics[0].mac);
 	us_expect_settled(run, A, "web0-p");

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The table of scenarios. */
-#include <string.h>
+#include <stddef.h>
 
-#include "lab/fault/fault.h"
+#include "lab/scenario/scenario.h"
+#include "lab/scenario/scenarios-private.h"
 
 const struct us_scenario us_scenarios[] = {
 	{ "expose", "the guest boots and negotiates, and is shown its primary", us_scenario_expose,
@@ -16,7 +17,8 @@ const struct us_scenario us_scenarios[] = {
 	  us_scenario_legacy, NULL, false },
 	{ "netboot", "iPXE loads Linux over the standby, then the primary is shown",
 	  us_scenario_netboot, NULL, false },
-	{ "unbind", "the guest's driver is removed and bound again", us_scenario_unbind, NULL, false },
+	{ "unbind", "the guest's driver is removed and bound again", us_scenario_unbind, NULL,
+	  false },
 	{ "late-pair", "a pair is added to a running VM, a primary assigned later",
 	  us_scenario_late_pair, NULL, false },
 	{ "two-nics", "two pairs are hidden in parallel", us_scenario_two_nics, NULL, false },
@@ -34,14 +36,3 @@ const struct us_scenario us_scenarios[] = {
 	  us_scenario_coupled, NULL, true },
 	{},
 };
-
-const struct us_scenario *us_scenario_find(const char *name)
-{
-	for (const struct us_scenario *scenario = us_scenarios; scenario->name; scenario++)
-		if (!strcmp(scenario->name, name))
-			return scenario;
-	for (const struct us_fault *fault = us_faults; fault->scenario.name; fault++)
-		if (!strcmp(fault->scenario.name, name))
-			return &fault->scenario;
-	return NULL;
-}

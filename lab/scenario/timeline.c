@@ -4,9 +4,15 @@
 #include <string.h>
 
 #include "lab/scenario/timeline.h"
+#include "util/clock.h"
+
+uint64_t us_lab_timeline_now(void)
+{
+	return us_clock_usec(CLOCK_REALTIME);
+}
 
 void us_lab_timeline_add(struct us_lab_timeline *timeline, uint64_t time_usec, const char *place,
-		     const char *source, const char *name, const char *detail, json_t *data)
+			 const char *source, const char *name, const char *detail, json_t *data)
 {
 	struct us_lab_event *event;
 	size_t at = timeline->count;
@@ -29,8 +35,6 @@ void us_lab_timeline_add(struct us_lab_timeline *timeline, uint64_t time_usec, c
 	snprintf(event->name, sizeof(event->name), "%s", name);
 	snprintf(event->detail, sizeof(event->detail), "%s", detail ? detail : "");
 	event->data = json_incref(data);
-	if (timeline->on_event)
-		timeline->on_event(timeline, event);
 }
 
 void us_lab_timeline_clear(struct us_lab_timeline *timeline)
@@ -41,8 +45,9 @@ void us_lab_timeline_clear(struct us_lab_timeline *timeline)
 	*timeline = (struct us_lab_timeline){};
 }
 
-const struct us_lab_event *us_lab_timeline_find(const struct us_lab_timeline *timeline, uint64_t since_usec,
-					    const char *place, const char *name, const char *text)
+const struct us_lab_event *us_lab_timeline_find(const struct us_lab_timeline *timeline,
+						uint64_t since_usec, const char *place,
+						const char *name, const char *text)
 {
 	for (size_t i = 0; i < timeline->count; i++) {
 		const struct us_lab_event *event = &timeline->events[i];

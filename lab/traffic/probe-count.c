@@ -3,9 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lab/traffic/probe.h"
-#include "lab/traffic/probe-record.h"
-#include "lab/traffic/probe-wire.h"
+#include "lab/traffic/probe-private.h"
 #include "util/cleanup.h"
 
 struct interval {
@@ -27,8 +25,8 @@ static bool holds(const struct interval *interval, uint64_t time_usec)
 	return time_usec >= interval->from_usec && time_usec < interval->until_usec;
 }
 
-static void gap(struct us_lab_probe_count *count, const struct interval *interval, uint64_t begin_usec,
-		uint64_t end_usec)
+static void gap(struct us_lab_probe_count *count, const struct interval *interval,
+		uint64_t begin_usec, uint64_t end_usec)
 {
 	if (begin_usec && holds(interval, begin_usec) && end_usec > begin_usec &&
 	    end_usec - begin_usec > count->longest_gap_usec)
@@ -52,8 +50,8 @@ static void count_boot(const struct us_lab_probe *probe, uint64_t first, uint64_
 	}
 }
 
-void us_lab_probe_count_to_guest(const struct us_lab_probe *probe, uint64_t from_usec, uint64_t until_usec,
-			     struct us_lab_probe_count *ret_count)
+void us_lab_probe_count_to_guest(const struct us_lab_probe *probe, uint64_t from_usec,
+				 uint64_t until_usec, struct us_lab_probe_count *ret_count)
 {
 	const struct interval interval = { from_usec, until_usec };
 
@@ -73,7 +71,8 @@ void us_lab_probe_count_to_guest(const struct us_lab_probe *probe, uint64_t from
 }
 
 /* Missing numbers between two arrivals were sent one interval after the other, from the first. */
-static void count_missing(const struct us_lab_probe *probe, const struct us_lab_probe_arrival *before,
+static void count_missing(const struct us_lab_probe *probe,
+			  const struct us_lab_probe_arrival *before,
 			  const struct us_lab_probe_arrival *now, const uint8_t *seen,
 			  const struct interval *interval, struct us_lab_probe_count *count)
 {
@@ -130,7 +129,7 @@ static void count_session(const struct us_lab_probe *probe, unsigned session, ui
 }
 
 void us_lab_probe_count_from_guest(const struct us_lab_probe *probe, uint64_t from_usec,
-			       uint64_t until_usec, struct us_lab_probe_count *ret_count)
+				   uint64_t until_usec, struct us_lab_probe_count *ret_count)
 {
 	const struct interval interval = { from_usec, until_usec };
 	US_CLEANUP(us_freep) uint8_t *seen = malloc(US_LAB_PROBE_RECORDS);
@@ -140,4 +139,31 @@ void us_lab_probe_count_from_guest(const struct us_lab_probe *probe, uint64_t fr
 		memset(seen, 0, US_LAB_PROBE_RECORDS);
 		count_session(probe, i, seen, &interval, ret_count);
 	}
+}
+
+static bool is_counted(const struct us_lab_probe *probe, uint64_t seq)
+{
+	for (unsigned i = 0; i < probe->sessions_count; i++)
+		if (seq >= probe->sessions[i].first &&
+		    (seq <= probe->sessions[i].last || i + 1 == probe->sessions_count))
+			return true;
+	return false;
+}
+
+uint64_t us_lab_probe_sent(const struct us_lab_probe *probe)
+{
+	return probe->sent;
+}
+
+struct us_lab_probe_fate us_lab_probe_fate(const struct us_lab_probe *probe, uint64_t seq)
+{
+	return (struct us_lab_probe_fate){ .sent_usec = probe->sent_usec[seq],
+					   .delay_usec = probe->delay_usec[seq],
+					   .has_arrived = probe->arrived[seq],
+					   .is_counted = is_counted(probe, seq) };
+}
+
+const struct us_lab_probe_arrival *us_lab_probe_arrivals(const struct us_lab_probe *probe)
+{
+	return probe->arrivals;
 }

@@ -16,21 +16,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lab/traffic/probe.h"
-#include "lab/traffic/probe-record.h"
+#include "lab/traffic/probe-private.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
 #define BUCKET_USEC (250 * US_USEC_PER_MSEC)
 #define BUCKETS_NEAR 4
-#define STEPS_MAX US_LAB_TIMES_MAX
 /* Reports sent so soon after a step may have been sent before it: its time is not exact. */
 #define STEP_BLUR_USEC (5 * US_USEC_PER_MSEC)
 /* Of so many reports heard before a stop the least offset says what time it was in the guest. */
 #define STEP_REPORTS 500
 
 struct guest_clock {
-	uint64_t steps_usec[STEPS_MAX]; /* by the guest's clock, ascending */
+	uint64_t steps_usec[US_LAB_PROBE_PAUSES_MAX]; /* by the guest's clock, ascending */
 	unsigned steps_count;
 	size_t buckets;
 	int64_t *offset_usec; /* [step][bucket]: least so far, INT64_MAX: none */
@@ -66,7 +64,7 @@ static void find_step(struct guest_clock *clock, const struct us_lab_probe *prob
 			offset = offset_of(arrival);
 		reports++;
 	}
-	if (offset != INT64_MAX && clock->steps_count < STEPS_MAX)
+	if (offset != INT64_MAX && clock->steps_count < US_LAB_PROBE_PAUSES_MAX)
 		clock->steps_usec[clock->steps_count++] = pause_usec - offset;
 }
 
@@ -149,7 +147,8 @@ static void settle_log(struct us_lab_probe *probe, const struct guest_clock *clo
 	}
 }
 
-void us_lab_probe_settle(struct us_lab_probe *probe, const uint64_t *pauses_usec, unsigned pauses_count)
+void us_lab_probe_settle(struct us_lab_probe *probe, const uint64_t *pauses_usec,
+			 unsigned pauses_count)
 {
 	for (uint64_t seq = 0; seq <= probe->sent; seq++)
 		probe->delay_usec[seq] = US_LAB_PROBE_NO_DELAY;
@@ -187,8 +186,8 @@ static void summarize(int32_t *delays_usec, size_t count, struct us_lab_probe_de
 	ret_delay->worst_usec = delays_usec[count - 1];
 }
 
-void us_lab_probe_delay_to_guest(const struct us_lab_probe *probe, uint64_t from_usec, uint64_t until_usec,
-			     struct us_lab_probe_delay *ret_delay)
+void us_lab_probe_delay_to_guest(const struct us_lab_probe *probe, uint64_t from_usec,
+				 uint64_t until_usec, struct us_lab_probe_delay *ret_delay)
 {
 	US_CLEANUP(us_freep) int32_t *delays = malloc((probe->sent + 1) * sizeof(*delays));
 	size_t count = 0;
@@ -201,7 +200,7 @@ void us_lab_probe_delay_to_guest(const struct us_lab_probe *probe, uint64_t from
 }
 
 void us_lab_probe_delay_from_guest(const struct us_lab_probe *probe, uint64_t from_usec,
-			       uint64_t until_usec, struct us_lab_probe_delay *ret_delay)
+				   uint64_t until_usec, struct us_lab_probe_delay *ret_delay)
 {
 	uint64_t n = us_lab_probe_heard(probe);
 	US_CLEANUP(us_freep) int32_t *delays = malloc((n + 1) * sizeof(*delays));
@@ -210,8 +209,8 @@ void us_lab_probe_delay_from_guest(const struct us_lab_probe *probe, uint64_t fr
 	for (uint64_t i = 0; delays && i < n; i++) {
 		const struct us_lab_probe_arrival *arrival = &probe->arrivals[i];
 
-		if (arrival->delay_usec != US_LAB_PROBE_NO_DELAY && arrival->time_usec >= from_usec &&
-		    arrival->time_usec < until_usec)
+		if (arrival->delay_usec != US_LAB_PROBE_NO_DELAY &&
+		    arrival->time_usec >= from_usec && arrival->time_usec < until_usec)
 			delays[count++] = arrival->delay_usec;
 	}
 	summarize(delays, count, ret_delay);
@@ -237,8 +236,8 @@ static uint64_t *arrivals_at_guest(const struct us_lab_probe *probe, size_t *ret
 	return times;
 }
 
-bool us_lab_probe_pause_to_guest(const struct us_lab_probe *probe, uint64_t from_usec, uint64_t until_usec,
-			     uint64_t *ret_pause_usec)
+bool us_lab_probe_pause_to_guest(const struct us_lab_probe *probe, uint64_t from_usec,
+				 uint64_t until_usec, uint64_t *ret_pause_usec)
 {
 	size_t count;
 	US_CLEANUP(us_freep) uint64_t *times = arrivals_at_guest(probe, &count);

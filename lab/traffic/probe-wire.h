@@ -41,11 +41,12 @@ struct us_lab_probe_report {
 	uint64_t first;	    /* frame of this run that this beacon saw */
 	uint32_t duplicated;
 	uint32_t reordered;
-	uint8_t window[US_LAB_PROBE_WINDOW / 8]; /* frame n arrived: bit n modulo US_LAB_PROBE_WINDOW */
+	uint8_t window[US_LAB_PROBE_WINDOW /
+		       8]; /* frame n arrived: bit n modulo US_LAB_PROBE_WINDOW */
 };
 
 enum us_lab_probe_service {
-	US_LAB_PROBE_LOG = 'L',  /* the guest sends its log of the run and closes */
+	US_LAB_PROBE_LOG = 'L',	 /* the guest sends its log of the run and closes */
 	US_LAB_PROBE_SINK = 'S', /* it reads and forgets */
 	US_LAB_PROBE_ECHO = 'E', /* it sends back what comes */
 };

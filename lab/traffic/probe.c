@@ -13,16 +13,15 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "lab/traffic/probe.h"
-#include "lab/traffic/probe-record.h"
-#include "lab/traffic/probe-wire.h"
+#include "lab/traffic/probe-private.h"
+#include "lab/world/net.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
 #define LINGER_USEC (2 * US_USEC_PER_SEC)
 
 static struct us_lab_probe_session *session_of(struct us_lab_probe *probe,
-					   const struct us_lab_probe_report *report)
+					       const struct us_lab_probe_report *report)
 {
 	struct us_lab_probe_session *session = &probe->sessions[probe->sessions_count];
 
@@ -45,8 +44,9 @@ static void count_odd(struct us_lab_probe *probe, struct us_lab_probe_session *s
 	    probe->odd_count == US_ARRAY_LENGTH(probe->odd))
 		return;
 	probe->odd[probe->odd_count++] =
-		(struct us_lab_probe_odd){ report->highest, report->duplicated - session->duplicated,
-				       report->reordered - session->reordered };
+		(struct us_lab_probe_odd){ report->highest,
+					   report->duplicated - session->duplicated,
+					   report->reordered - session->reordered };
 	session->duplicated = report->duplicated;
 	session->reordered = report->reordered;
 }
@@ -60,10 +60,10 @@ static void record_report(struct us_lab_probe *probe, const struct us_lab_probe_
 	if (!session || n == US_LAB_PROBE_RECORDS || report->highest > probe->sent)
 		return;
 	probe->arrivals[n] = (struct us_lab_probe_arrival){ .time_usec = us_now_usec(),
-							.guest_usec = report->sent_usec,
-							.delay_usec = US_LAB_PROBE_NO_DELAY,
-							.seq = report->seq,
-							.session = session - probe->sessions };
+							    .guest_usec = report->sent_usec,
+							    .delay_usec = US_LAB_PROBE_NO_DELAY,
+							    .seq = report->seq,
+							    .session = session - probe->sessions };
 	atomic_store(&probe->arrivals_count, n + 1);
 	atomic_store(&probe->reached, report->highest);
 	if (report->highest > session->last)
@@ -72,7 +72,8 @@ static void record_report(struct us_lab_probe *probe, const struct us_lab_probe_
 	if (!has_window)
 		return;
 
-	oldest = report->highest < US_LAB_PROBE_WINDOW ? 1 : report->highest - US_LAB_PROBE_WINDOW + 1;
+	oldest = report->highest < US_LAB_PROBE_WINDOW ? 1
+						       : report->highest - US_LAB_PROBE_WINDOW + 1;
 	for (uint64_t seq = oldest; seq <= report->highest; seq++)
 		if (report->window[seq % US_LAB_PROBE_WINDOW / 8] & 1u << seq % 8)
 			probe->arrived[seq] = 1;
@@ -92,8 +93,8 @@ static void receive(struct us_lab_probe *probe)
 static void send_due(struct us_lab_probe *probe, uint64_t *due_usec)
 {
 	struct us_lab_probe_frame frame = { .magic = US_LAB_PROBE_MAGIC,
-					.run = probe->run,
-					.report_interval_usec = probe->report_interval_usec };
+					    .run = probe->run,
+					    .report_interval_usec = probe->report_interval_usec };
 	uint64_t now = us_now_usec();
 
 	if (now > *due_usec + US_LAB_PROBE_CATCH_UP_USEC)
@@ -144,14 +145,15 @@ static void *run(void *userdata)
 /* A socket stays in the namespace in which it was made; we come back to our own. */
 int us_lab_probe_connect(const struct us_lab *lab, unsigned nic, int type)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(us_lab_net_nics[nic].port) };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(us_lab_net_nics[nic].port) };
 	US_CLEANUP(us_closep) int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	US_CLEANUP(us_closep) int netns = -1;
 	const struct timeval patience = { .tv_sec = 2 };
 	int fd, bytes = 16 << 20;
 	char name[64], path[100];
 
-	snprintf(path, sizeof(path), "/run/netns/%s", us_lab_net_namespace(lab, "client", name));
+	snprintf(path, sizeof(path), "/run/netns/%s", us_lab_namespace(lab, "client", name));
 	netns = open(path, O_RDONLY | O_CLOEXEC);
 	if (own < 0 || netns < 0 || setns(netns, CLONE_NEWNET))
 		return -errno;

@@ -188,7 +188,7 @@ static uint64_t bytes_after(const struct us_lab_tcp *tcp, size_t i, uint64_t use
 }
 
 void us_lab_tcp_count(const struct us_lab_tcp *tcp, uint64_t from_usec, uint64_t until_usec,
-		  struct us_lab_tcp_count *ret_count)
+		      struct us_lab_tcp_count *ret_count)
 {
 	const struct sample *first = NULL, *last = NULL, *progress = NULL;
 	uint64_t lowest = US_LAB_TCP_BYTES_PER_SEC * DIP_USEC / US_USEC_PER_SEC;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * TCP's view of a transition: a bulk transfer to the guest, paced at US_LAB_TCP_BYTES_PER_SEC so that
- * it does not crowd out the probe, and a stream of requests and responses, one at a time.
+ * TCP's view of a transition: a bulk transfer to the guest, paced at US_LAB_TCP_BYTES_PER_SEC so
+ * that it does not crowd out the probe, and a stream of requests and responses, one at a time.
  *
  * The counts, for an interval:
  *
@@ -14,10 +14,11 @@
  */
 #pragma once
 
-#include "lab/world/lab.h"
+#include <stdint.h>
 
 #define US_LAB_TCP_BYTES_PER_SEC (2u << 20)
 
+struct us_lab;
 struct us_lab_tcp;
 
 struct us_lab_tcp_count {
@@ -34,4 +35,4 @@ void us_lab_tcp_free(struct us_lab_tcp *tcp);
 
 /* Counts [from, until) of CLOCK_MONOTONIC. After us_lab_tcp_stop() only. */
 void us_lab_tcp_count(const struct us_lab_tcp *tcp, uint64_t from_usec, uint64_t until_usec,
-		  struct us_lab_tcp_count *ret_count);
+		      struct us_lab_tcp_count *ret_count);

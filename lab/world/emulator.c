@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Which QEMU runs the guests. Before 9.0 (commit "physmem: Fix migration dirty bitmap coherency
- * with TCG memory access") a store of an emulated guest may miss the dirty bitmap, so stale pages
- * arrive and the guest's kernel crashes some seconds after its migration. KVM is not affected.
- */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "lab/world/lab.h"
-#include "lab/world/proc.h"
+#include "lab/world/emulator.h"
+#include "lab/world/process.h"
 #include "util/cleanup.h"
 
 #define SOUND_SINCE 9	       /* major version */
@@ -47,9 +42,9 @@ static __attribute__((format(printf, 2, 3))) void say(struct us_lab *lab, const 
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(lab->qemu_choice, sizeof(lab->qemu_choice), format, arguments);
+	vsnprintf(lab->emulator.choice, sizeof(lab->emulator.choice), format, arguments);
 	va_end(arguments);
-	fprintf(us_lab_out(lab), "%s\n", lab->qemu_choice);
+	fprintf(lab->output, "%s\n", lab->emulator.choice);
 }
 
 static int prepare(struct us_lab *lab, const char *host_version, struct us_reason *reason)
@@ -59,9 +54,9 @@ static int prepare(struct us_lab *lab, const char *host_version, struct us_reaso
 	char script[300], version[32];
 	int major, r;
 
-	snprintf(script, sizeof(script), "%s/make-qemu", lab->data);
-	path = us_lab_process_read(lab, NULL,
-			    (const char *const[]){ script, SOUND_RELEASE, program, NULL });
+	snprintf(script, sizeof(script), "%s/make-qemu", lab->programs.guest_data);
+	path = us_lab_process_read_line(
+		lab, NULL, (const char *const[]){ script, SOUND_RELEASE, program, NULL });
 	if (!path || !strchr(path, '/'))
 		return us_refuse(
 			reason,
@@ -69,9 +64,8 @@ static int prepare(struct us_lab *lab, const char *host_version, struct us_reaso
 			"be prepared: see what make-qemu said above, or choose a --qemu of "
 			"%d.0 or later",
 			host_version, SOUND_SINCE);
-	path[strcspn(path, "\n")] = 0;
-	snprintf(lab->qemu, sizeof(lab->qemu), "%.255s", path);
-	r = read_version(lab, lab->qemu, version, &major, reason);
+	snprintf(lab->emulator.program, sizeof(lab->emulator.program), "%.255s", path);
+	r = read_version(lab, lab->emulator.program, version, &major, reason);
 	if (r)
 		return r;
 	say(lab,
@@ -98,18 +92,19 @@ int us_lab_emulator_choose(struct us_lab *lab, bool migrates, struct us_reason *
 	char version[32];
 	int major, r;
 
-	snprintf(lab->qemu, sizeof(lab->qemu), "%s",
+	snprintf(lab->emulator.program, sizeof(lab->emulator.program), "%s",
 		 options->qemu ? options->qemu : options->machine->qemu);
-	if (options->hosts == US_LAB_HOST_KIND_MACHINE) {
-		say(lab, "%s in the host machines runs the guests, with KVM", lab->qemu);
+	if (us_lab_has_machines(lab)) {
+		say(lab, "%s in the host machines runs the guests, with KVM",
+		    lab->emulator.program);
 		return 0;
 	}
-	r = read_version(lab, lab->qemu, version, &major, reason);
+	r = read_version(lab, lab->emulator.program, version, &major, reason);
 	if (r)
 		return r;
 	is_sound = major >= SOUND_SINCE || !strcmp(options->accel, "kvm") || !migrates;
 	if (!is_sound && !options->allows_unsound)
-		return options->qemu ? refuse_unsound(lab->qemu, version, reason)
+		return options->qemu ? refuse_unsound(lab->emulator.program, version, reason)
 				     : prepare(lab, version, reason);
 	if (options->qemu)
 		why = "--qemu names it";
@@ -117,9 +112,9 @@ int us_lab_emulator_choose(struct us_lab *lab, bool migrates, struct us_reason *
 		why = "it is the host's, and no guest migrates";
 	if (!is_sound) {
 		why = "--allow-unsound, so results of migrations are invalid";
-		snprintf(lab->qemu_why_unsound, sizeof(lab->qemu_why_unsound),
+		snprintf(lab->emulator.why_unsound, sizeof(lab->emulator.why_unsound),
 			 "QEMU %s migrates emulated guests wrongly", version);
 	}
-	say(lab, "QEMU %s (%s) runs the guests: %s", version, lab->qemu, why);
+	say(lab, "QEMU %s (%s) runs the guests: %s", version, lab->emulator.program, why);
 	return 0;
 }

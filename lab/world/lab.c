@@ -1,68 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where the laboratory's programs and data are, and its event loop. */
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "lab/world/lab.h"
-#include "lab/world/machine.h"
 #include "util/clock.h"
-
-static const char *const host_names[] = { "host-a", "host-b" };
-_Static_assert(sizeof(host_names) / sizeof(host_names[0]) == US_LAB_HOSTS, "a name for each host");
-
-static const char *const manager_names[] = { "understudy", "qemu" };
-_Static_assert(sizeof(manager_names) / sizeof(manager_names[0]) == US_LAB_MANAGERS,
-	       "a name for each manager");
-
-static const char *const hosts_names[] = { "netns", "vm" };
-_Static_assert(sizeof(hosts_names) / sizeof(hosts_names[0]) == US_LAB_HOST_KINDS,
-	       "a name for each kind of hosts");
-
-const char *us_lab_host_kind_name(enum us_lab_host_kind hosts)
-{
-	return hosts_names[hosts];
-}
-
-const char *us_lab_manager_name(enum us_lab_manager manager)
-{
-	return manager_names[manager];
-}
-
-const char *us_lab_host_name(enum us_lab_host host)
-{
-	return host_names[host];
-}
-
-/* Built trees come first, so that a developer tests what was just compiled. */
-static void find(char *path, size_t size, const char *self, const char *beside,
-		 const char *installed)
-{
-	snprintf(path, size, "%s/%s", self, beside);
-	if (access(path, R_OK))
-		snprintf(path, size, "%s", installed);
-}
-
-static void find_data(char path[256], const char *source)
-{
-	snprintf(path, 256, "%s", access(source, R_OK) ? US_LAB_DATADIR : source);
-}
-
-/* The one of our own architecture has no suffix. */
-static void find_beacon(struct us_lab *lab, const char *self)
-{
-	const char *arch = lab->options.machine->arch;
-	char name[40] = "understudy-beacon", installed[200];
-
-	if (strcmp(arch, "amd64"))
-		snprintf(name, sizeof(name), "understudy-beacon-%s", arch);
-	snprintf(installed, sizeof(installed), US_LAB_DATADIR "/%s", name);
-	find(lab->beacon, sizeof(lab->beacon), self, name, installed);
-}
 
 int us_lab_directories(const struct us_lab *lab)
 {
@@ -76,18 +20,11 @@ int us_lab_directories(const struct us_lab *lab)
 	return mkdir(path, 0755) && errno != EEXIST ? -errno : 0;
 }
 
-FILE *us_lab_out(const struct us_lab *lab)
-{
-	if (lab->log)
-		return lab->log;
-	return lab->options.json && !strcmp(lab->options.json, "-") ? stderr : stdout;
-}
-
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
 	struct us_lab *lab = userdata;
 
-	lab->interrupted = true;
+	lab->is_interrupted = true;
 	return 0;
 }
 
@@ -114,51 +51,45 @@ static int loop_new(struct us_lab *lab)
 	return r < 0 ? r : 0;
 }
 
-/* A lab that is up is of its own kind, whatever was asked for; what was not chosen depends on it.
- */
-static void complete(struct us_lab *lab)
+int us_lab_open(struct us_lab *lab, const struct us_lab_options *options)
 {
-	struct us_lab_options *options = &lab->options;
-	bool are_vms;
-
-	if (us_lab_machine_is_up(lab))
-		options->hosts = US_LAB_HOST_KIND_MACHINE;
-	are_vms = options->hosts == US_LAB_HOST_KIND_MACHINE;
-	if (!options->primary)
-		options->primary = are_vms ? US_LAB_MODEL_VF : "vmxnet3";
-	if (!options->rate)
-		options->rate = are_vms ? 50 : 1000;
-	if (are_vms)
-		options->accel = "kvm";
-}
-
-int us_lab_init(struct us_lab *lab, const struct us_lab_options *options)
-{
-	char self[200];
-	ssize_t length;
-
-	*lab = (struct us_lab){ .options = *options };
+	*lab = (struct us_lab){ .options = *options, .output = stdout };
 	snprintf(lab->dir, sizeof(lab->dir), "/run/understudy-lab/%s", options->name);
-
-	length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (length < 0)
-		return -errno;
-	self[length] = 0;
-	*strrchr(self, '/') = 0;
-	find(lab->daemon, sizeof(lab->daemon), self, "../src/daemon/understudyd", "understudyd");
-	find(lab->daemon_crash, sizeof(lab->daemon_crash), self, "../src/daemon/understudyd-crash", "");
-	find(lab->cli, sizeof(lab->cli), self, "../src/cli/understudy", "understudy");
-	find_beacon(lab, self);
-	find_data(lab->data, US_LAB_SOURCE "/guest");
-	find_data(lab->host_data, US_LAB_SOURCE "/hosts");
-	complete(lab);
-
 	return loop_new(lab);
 }
 
-void us_lab_deinit(struct us_lab *lab)
+void us_lab_close(struct us_lab *lab)
 {
 	lab->loop = sd_event_unref(lab->loop);
+}
+
+bool us_lab_has_machines(const struct us_lab *lab)
+{
+	return lab->options.hosts == US_LAB_HOST_KIND_MACHINE;
+}
+
+bool us_lab_is_machine(const struct us_lab *lab, const char *place)
+{
+	return us_lab_has_machines(lab) && place && !strncmp(place, "host-", 5);
+}
+
+const char *us_lab_namespace(const struct us_lab *lab, const char *place, char buffer[64])
+{
+	snprintf(buffer, 64, "%.40s-%.20s", lab->options.name, place);
+	return buffer;
+}
+
+const char *us_lab_host_path(const struct us_lab *lab, enum us_lab_host host, const char *suffix,
+			     char path[US_LAB_PATH])
+{
+	snprintf(path, US_LAB_PATH, "%s/%s.%s", lab->dir, us_lab_host_name(host), suffix);
+	return path;
+}
+
+const char *us_lab_host_record(enum us_lab_host host, const char *what, char name[40])
+{
+	snprintf(name, 40, "%s-%s", us_lab_host_name(host), what);
+	return name;
 }
 
 int us_lab_wait(struct us_lab *lab, bool (*done)(void *userdata), void *userdata,
@@ -168,8 +99,8 @@ int us_lab_wait(struct us_lab *lab, bool (*done)(void *userdata), void *userdata
 	int r;
 
 	while (!done(userdata)) {
-		if (lab->interrupted || lab->is_over)
-			return lab->interrupted ? -EINTR : -ECANCELED;
+		if (lab->is_interrupted || lab->is_cancelled)
+			return lab->is_interrupted ? -EINTR : -ECANCELED;
 		now = us_now_usec();
 		if (now >= deadline)
 			return -ETIMEDOUT;

@@ -1,24 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How a command is run in a host machine, by the connection to it. See machine.h. */
 #include <stdio.h>
 #include <string.h>
 
-#include "lab/world/machine.h"
+#include "lab/world/machine-command.h"
 #include "util/cleanup.h"
 
-bool us_lab_is_machine(const struct us_lab *lab, const char *place)
+void us_lab_machine_shared_dir(const struct us_lab *lab, char path[US_LAB_PATH])
 {
-	return lab->options.hosts == US_LAB_HOST_KIND_MACHINE && place && !strncmp(place, "host-", 5);
+	snprintf(path, US_LAB_PATH, "%s/shared", lab->dir);
 }
 
-void us_lab_machine_shared_dir(const struct us_lab *lab, char path[200])
+void us_lab_machine_connection_path(const struct us_lab *lab, const char *place,
+				    char path[US_LAB_PATH])
 {
-	snprintf(path, 200, "%s/shared", lab->dir);
-}
-
-void us_lab_machine_connection_path(const struct us_lab *lab, const char *place, char path[200])
-{
-	snprintf(path, 200, "%s/%s.ssh", lab->dir, place);
+	snprintf(path, US_LAB_PATH, "%s/%s.ssh", lab->dir, place);
 }
 
 /* As one word of a shell. */
@@ -33,10 +28,11 @@ static size_t quote(char *buffer, size_t size, const char *word)
 }
 
 void us_lab_machine_command(const struct us_lab *lab, const char *place, const char *record,
-			const char *const argv[], const char *ret_argv[US_LAB_MACHINE_ARGUMENTS],
-			char buffer[US_LAB_MACHINE_COMMAND])
+			    const char *const argv[],
+			    const char *ret_argv[US_LAB_MACHINE_ARGUMENTS],
+			    char buffer[US_LAB_MACHINE_COMMAND])
 {
-	char path[200];
+	char path[US_LAB_PATH];
 	size_t n, size = US_LAB_MACHINE_COMMAND;
 	const char *const ssh[] = { "ssh",    "-F/dev/null", record ? "-qT" : "-qTn",
 				    "-S",     buffer,	     "-oProxyCommand=false",

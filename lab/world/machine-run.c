@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #include "lab/world/machine.h"
-#include "lab/world/proc.h"
+#include "lab/world/machine-command.h"
+#include "lab/world/process.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -37,8 +38,8 @@ static int read_clock(struct us_lab *lab, enum us_lab_host host)
 		"bash", "-c", "for i in {1..10}; do echo $EPOCHREALTIME; sleep 0.05; done", NULL
 	};
 	struct us_lab_process_spec spec = { .argv = argv,
-				     .place = us_lab_host_name(host),
-				     .extra_fd = -1 };
+					    .place = us_lab_host_name(host),
+					    .extra_fd = -1 };
 	int pipes[2], r;
 	FILE *stream;
 	pid_t pid;
@@ -49,20 +50,21 @@ static int read_clock(struct us_lab *lab, enum us_lab_host host)
 	r = us_lab_process_spawn(lab, &spec, &pid);
 	close(pipes[1]);
 	stream = fdopen(pipes[0], "r");
-	lab->host_ahead_usec[host] = read_ahead(stream);
+	lab->machines.ahead_usec[host] = read_ahead(stream);
 	fclose(stream);
 	if (!r)
 		waitpid(pid, NULL, 0);
 	return r;
 }
 
-uint64_t us_lab_machine_to_our_time(const struct us_lab *lab, enum us_lab_host host, uint64_t time_usec)
+uint64_t us_lab_machine_to_our_time(const struct us_lab *lab, enum us_lab_host host,
+				    uint64_t time_usec)
 {
 	uint64_t now = us_clock_usec(CLOCK_REALTIME);
 
-	if (lab->options.hosts != US_LAB_HOST_KIND_MACHINE)
+	if (!us_lab_has_machines(lab))
 		return time_usec;
-	time_usec -= lab->host_ahead_usec[host];
+	time_usec -= lab->machines.ahead_usec[host];
 	return time_usec < now ? time_usec : now;
 }
 
@@ -70,7 +72,7 @@ int us_lab_machine_read_clocks(struct us_lab *lab)
 {
 	int r = 0;
 
-	for (int host = 0; !r && lab->options.hosts == US_LAB_HOST_KIND_MACHINE && host < US_LAB_HOSTS; host++)
+	for (int host = 0; !r && us_lab_has_machines(lab) && host < US_LAB_HOSTS; host++)
 		r = read_clock(lab, host);
 	return r;
 }
@@ -83,15 +85,15 @@ int us_lab_machine_reset(struct us_lab *lab, struct us_reason *reason)
 
 	snprintf(queues, sizeof(queues), "%u", lab->options.queues);
 	for (int host = 0; host < US_LAB_HOSTS; host++) {
-		US_CLEANUP(us_freep) char *vf = us_lab_process_read(lab, us_lab_host_name(host), argv);
+		US_CLEANUP(us_freep)
+		char *vf = us_lab_process_read_line(lab, us_lab_host_name(host), argv);
 
 		if (!vf) {
 			us_lab_machine_show_console(lab, host);
 			return us_refuse(reason, "%s does not obey: see its words above",
 					 us_lab_host_name(host));
 		}
-		vf[strcspn(vf, "\n")] = 0;
-		snprintf(lab->host_vf, sizeof(lab->host_vf), "%s", vf);
+		snprintf(lab->machines.vf, sizeof(lab->machines.vf), "%s", vf);
 	}
 	return 0;
 }

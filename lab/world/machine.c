@@ -11,11 +11,10 @@
 #include <x86intrin.h>
 #endif
 
-#include "lab/world/ctl.h"
-#include "lab/world/kernel-watch.h"
+#include "lab/world/kernel-crash.h"
 #include "lab/world/machine.h"
-#include "lab/world/proc.h"
-#include "lab/vm/vm.h"
+#include "lab/world/machine-command.h"
+#include "lab/world/process.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/stream.h"
@@ -39,9 +38,10 @@ struct booting {
 	const char *why_stuck; /* or NULL */
 };
 
-void us_lab_machine_console_path(const struct us_lab *lab, enum us_lab_host host, char path[200])
+const char *us_lab_machine_console_path(const struct us_lab *lab, enum us_lab_host host,
+					char path[US_LAB_PATH])
 {
-	snprintf(path, 200, "%s/%s.boot", lab->dir, us_lab_host_name(host));
+	return us_lab_host_path(lab, host, "boot", path);
 }
 
 bool us_lab_machine_is_up(const struct us_lab *lab)
@@ -63,7 +63,7 @@ static bool read_console(struct booting *booting)
 		return false;
 	while (!is_ready && fgets(line, sizeof(line), file)) {
 		is_ready = strstr(line, "host: ready");
-		if (us_lab_kernel_is_crash(line))
+		if (us_lab_kernel_has_crashed(line))
 			booting->why_stuck = "its kernel died";
 	}
 	if (ftell(file) != booting->said)
@@ -147,13 +147,14 @@ static int start_machine(struct booting *booting)
 	char script[300], number[10], khz[20], qemu[256];
 	const char *name = us_lab_host_name(booting->host);
 	const char *argv[] = {
-		script, lab->host_image, lab->host_qemu, lab->dir, name, number, khz, NULL, NULL
+		script, lab->machines.image, lab->machines.qemu, lab->dir, name, number, khz, NULL,
+		NULL
 	};
 
 	snprintf(khz, sizeof(khz), "%u", time_stamp_khz());
-	snprintf(script, sizeof(script), "%s/host-machine", lab->host_data);
+	snprintf(script, sizeof(script), "%s/host-machine", lab->programs.host_data);
 	snprintf(number, sizeof(number), "%d", booting->host + 1);
-	snprintf(qemu, sizeof(qemu), "%s", lab->qemu);
+	snprintf(qemu, sizeof(qemu), "%s", lab->emulator.program);
 	if (*qemu == '/') /* one of this machine's is to run there */
 		argv[7] = dirname(qemu);
 	return start(booting, "machine", argv);
@@ -166,39 +167,22 @@ static int start_connection(struct booting *booting)
 	enum us_lab_host host = booting->host;
 	char control[200], key[210], daemon[300], console[410], monitor[410], address[40],
 		path[200];
-	const char *const argv[] = { "ssh",
-				     "-F/dev/null",
-				     "-NTM",
-				     "-oLogLevel=ERROR",
-				     "-S",
-				     control,
-				     "-i",
-				     key,
-				     "-oStrictHostKeyChecking=no",
-				     "-oUserKnownHostsFile=/dev/null",
-				     "-oBatchMode=yes",
-				     "-oStreamLocalBindUnlink=yes",
-				     "-oExitOnForwardFailure=yes",
+	const char *const argv[] = { "ssh", "-F/dev/null", "-NTM", "-oLogLevel=ERROR", "-S",
+				     control, "-i", key, "-oStrictHostKeyChecking=no",
+				     "-oUserKnownHostsFile=/dev/null", "-oBatchMode=yes",
+				     "-oStreamLocalBindUnlink=yes", "-oExitOnForwardFailure=yes",
 				     /* Or a machine that hangs would be waited for. */
-				     "-oServerAliveInterval=5",
-				     "-oServerAliveCountMax=6",
-				     "-L",
-				     daemon,
-				     "-L",
-				     console,
-				     "-R",
-				     monitor,
-				     address,
-				     NULL };
+				     "-oServerAliveInterval=5", "-oServerAliveCountMax=6", "-L",
+				     daemon, "-L", console, "-R", monitor, address, NULL };
 
 	us_lab_machine_connection_path(lab, us_lab_host_name(host), control);
 	us_lab_machine_shared_dir(lab, path);
 	snprintf(key, sizeof(key), "%s/key", path);
-	us_lab_daemon_socket(lab, host, path);
+	us_lab_host_path(lab, host, US_LAB_SOCKET_DAEMON, path);
 	snprintf(daemon, sizeof(daemon), "%s:/run/understudy/control", path);
-	us_lab_vm_console_path(lab, host, path);
+	us_lab_host_path(lab, host, US_LAB_SOCKET_CONSOLE, path);
 	snprintf(console, sizeof(console), "%s:%s", path, path);
-	us_lab_vm_monitor_path(lab, host, path);
+	us_lab_host_path(lab, host, US_LAB_SOCKET_MONITOR, path);
 	snprintf(monitor, sizeof(monitor), "%s:%s", path, path);
 	snprintf(address, sizeof(address), "root@10.85.%d.2", host + 1);
 	return start(booting, "ssh", argv);
@@ -212,7 +196,7 @@ int us_lab_machine_dump(const struct us_lab *lab, enum us_lab_host host)
 	char path[200];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s.machine-monitor", lab->dir, us_lab_host_name(host));
+	us_lab_host_path(lab, host, "machine-monitor", path);
 	if (us_connect_unix(path, &fd))
 		return -1;
 	return write(fd, questions, strlen(questions)) > 0 ? fd : us_close(fd);
@@ -274,36 +258,39 @@ static int start_both(struct us_lab *lab, int (*start_one)(struct booting *booti
 	return r;
 }
 
+/* Runs a script that prints the path of what it has made; the path goes to @ret_path. */
+static int make(struct us_lab *lab, const char *const argv[], const char *what, char ret_path[256],
+		struct us_reason *reason)
+{
+	US_CLEANUP(us_freep) char *path = us_lab_process_read_line(lab, NULL, argv);
+
+	if (!path || !*path)
+		return us_refuse(reason,
+				 "the %s of the host machines cannot be made: see what "
+				 "%s said above",
+				 what, strrchr(argv[0], '/') + 1);
+	snprintf(ret_path, 256, "%.250s", path);
+	return 0;
+}
+
 static int make_qemu(struct us_lab *lab, struct us_reason *reason)
 {
 	char script[300];
 	const char *const argv[] = { script, QEMU_RELEASE, NULL };
-	US_CLEANUP(us_freep) char *path = NULL;
 
-	snprintf(script, sizeof(script), "%s/make-qemu", lab->data);
-	path = us_lab_process_read(lab, NULL, argv);
-	if (!path || !*path)
-		return us_refuse(reason, "the QEMU of the host machines cannot be made: see what "
-					 "make-qemu said above");
-	path[strcspn(path, "\n")] = 0;
-	snprintf(lab->host_qemu, sizeof(lab->host_qemu), "%.250s", path);
-	return 0;
+	snprintf(script, sizeof(script), "%s/make-qemu", lab->programs.guest_data);
+	return make(lab, argv, "QEMU", lab->machines.qemu, reason);
 }
 
 static int make_image(struct us_lab *lab, struct us_reason *reason)
 {
 	char script[300];
-	const char *const argv[] = { script, lab->daemon, lab->cli, lab->kernel, lab->dir, NULL };
-	US_CLEANUP(us_freep) char *image = NULL;
+	const char *const argv[] = {
+		script, lab->programs.daemon, lab->programs.cli, lab->image.kernel, lab->dir, NULL
+	};
 
-	snprintf(script, sizeof(script), "%s/make-host-image", lab->host_data);
-	image = us_lab_process_read(lab, NULL, argv);
-	if (!image || !*image)
-		return us_refuse(reason, "the image of the host machines cannot be made: see what "
-					 "make-host-image said above");
-	image[strcspn(image, "\n")] = 0;
-	snprintf(lab->host_image, sizeof(lab->host_image), "%.250s", image);
-	return 0;
+	snprintf(script, sizeof(script), "%s/make-host-image", lab->programs.host_data);
+	return make(lab, argv, "image", lab->machines.image, reason);
 }
 
 int us_lab_machine_boot(struct us_lab *lab, struct us_reason *reason)

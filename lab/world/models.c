@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which NIC models can be a primary: the PCI ones that this QEMU offers and Linux drives. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "lab/world/proc.h"
+#include "lab/world/models.h"
+#include "lab/world/net.h"
+#include "lab/world/process.h"
 #include "util/cleanup.h"
 
 /*
@@ -28,7 +29,7 @@ static bool is_primary(const char *line, char name[64])
 static int check_model(const char *qemu, const char *model, struct us_reason *reason)
 {
 	const char *const argv[] = { qemu, "-device", "help", NULL };
-	const struct us_lab nowhere = { .transient = true };
+	const struct us_lab nowhere = { .is_transient = true };
 	US_CLEANUP(us_freep) char *help = us_lab_process_read(&nowhere, NULL, argv);
 	char list[400] = "", name[64], *line, *state, *section;
 
@@ -50,12 +51,12 @@ static int check_model(const char *qemu, const char *model, struct us_reason *re
 			 list);
 }
 
-const char *us_lab_model_spec(const struct us_lab_options *options, unsigned nic, char buffer[100])
+const char *us_lab_model_spec(const struct us_lab *lab, unsigned nic, char buffer[100])
 {
-	if (options->hosts == US_LAB_HOST_KIND_MACHINE)
+	if (us_lab_has_machines(lab))
 		snprintf(buffer, 100, "pool:lab");
 	else
-		snprintf(buffer, 100, "emulated:%.50s,port=%.20s", options->primary,
+		snprintf(buffer, 100, "emulated:%.50s,port=%.20s", lab->options.primary,
 			 us_lab_net_nics[nic].primary_port);
 	return buffer;
 }
@@ -63,12 +64,11 @@ const char *us_lab_model_spec(const struct us_lab_options *options, unsigned nic
 /* Machines are given the card that they have; who has none is told of models. */
 int us_lab_model_check(const struct us_lab *lab, const char *model, struct us_reason *reason)
 {
-	const struct us_lab_options *options = &lab->options;
 	bool is_vf = !strcmp(model, US_LAB_MODEL_VF);
 
-	if (!is_vf && options->hosts == US_LAB_HOST_KIND_NETNS)
-		return check_model(lab->qemu, model, reason);
-	if (is_vf && options->hosts == US_LAB_HOST_KIND_MACHINE)
+	if (!is_vf && !us_lab_has_machines(lab))
+		return check_model(lab->emulator.program, model, reason);
+	if (is_vf && us_lab_has_machines(lab))
 		return 0;
 	return us_refuse(reason, is_vf ? "only host machines have VFs: --hosts vm"
 				       : "the primary of host machines is a VF: --primary vfio");

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lab/world/machine.h"
-#include "lab/world/proc.h"
+#include "lab/world/net.h"
+#include "lab/world/process.h"
 #include "util/cleanup.h"
 
 static const char *const places[] = { "switch", "client", "host-a", "host-b" };
@@ -23,18 +23,12 @@ const struct us_lab_net_nic us_lab_net_nics[US_LAB_NET_NICS] = {
 	  9001 },
 };
 
-const char *us_lab_net_namespace(const struct us_lab *lab, const char *place, char buffer[64])
-{
-	snprintf(buffer, 64, "%.40s-%.20s", lab->options.name, place);
-	return buffer;
-}
-
 bool us_lab_net_is_up(const struct us_lab *lab)
 {
 	char netns[64], path[100];
 
 	/* The client's comes last. */
-	snprintf(path, sizeof(path), "/run/netns/%s", us_lab_net_namespace(lab, "client", netns));
+	snprintf(path, sizeof(path), "/run/netns/%s", us_lab_namespace(lab, "client", netns));
 	return access(path, F_OK) == 0;
 }
 
@@ -43,11 +37,12 @@ void us_lab_net_down(struct us_lab *lab)
 	char netns[64], path[100];
 
 	for (size_t i = US_ARRAY_LENGTH(places); i-- > 0;) {
-		us_lab_net_namespace(lab, places[i], netns);
+		us_lab_namespace(lab, places[i], netns);
 		snprintf(path, sizeof(path), "/run/netns/%s", netns);
 		if (access(path, F_OK) == 0)
-			us_lab_process_run(lab, NULL,
-				    (const char *const[]){ "ip", "netns", "del", netns, NULL });
+			us_lab_process_run(
+				lab, NULL,
+				(const char *const[]){ "ip", "netns", "del", netns, NULL });
 	}
 }
 
@@ -76,7 +71,7 @@ static int switch_up(struct us_lab *lab)
 		     "link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0\n"
 		     "link set br0 up\n");
 	for (size_t i = 1; i < US_ARRAY_LENGTH(places); i++) {
-		us_lab_net_namespace(lab, places[i], ns);
+		us_lab_namespace(lab, places[i], ns);
 		if (us_lab_is_machine(lab, places[i]))
 			fprintf(out, "tuntap add dev to-%s mode tap\n", places[i]);
 		else
@@ -84,13 +79,14 @@ static int switch_up(struct us_lab *lab)
 				places[i], ns);
 		fprintf(out, "link set to-%s master br0 up\n", places[i]);
 	}
-	for (int host = 0; lab->options.hosts == US_LAB_HOST_KIND_MACHINE && host < US_LAB_HOSTS; host++)
+	for (int host = 0; us_lab_has_machines(lab) && host < US_LAB_HOSTS; host++)
 		fprintf(out,
 			"tuntap add dev manage-%d mode tap\n"
 			"addr add 10.85.%d.1/24 dev manage-%d\n"
 			"link set manage-%d up\n"
 			/* Or it would be unreachable if it says no address for three seconds. */
-			"neigh add 10.85.%d.2 lladdr 52:54:00:85:00:0%d dev manage-%d nud permanent\n",
+			"neigh add 10.85.%d.2 lladdr 52:54:00:85:00:0%d dev manage-%d nud "
+			"permanent\n",
 			host + 1, host + 1, host + 1, host + 1, host + 1, host + 1, host + 1);
 	fclose(out);
 	return batch(lab, "switch", commands);
@@ -134,7 +130,8 @@ static int client_up(struct us_lab *lab)
 		fprintf(out,
 			"addr add %s/24 dev uplink\nneigh replace %s lladdr %s nud permanent dev "
 			"uplink\n",
-			us_lab_net_nics[i].client, us_lab_net_nics[i].address, us_lab_net_nics[i].mac);
+			us_lab_net_nics[i].client, us_lab_net_nics[i].address,
+			us_lab_net_nics[i].mac);
 	fclose(out);
 	return batch(lab, "client", commands);
 }
@@ -143,7 +140,7 @@ static int client_up(struct us_lab *lab)
 static int namespace_new(struct us_lab *lab, const char *place)
 {
 	char netns[64];
-	const char *const add[] = { "ip", "netns", "add", us_lab_net_namespace(lab, place, netns),
+	const char *const add[] = { "ip", "netns", "add", us_lab_namespace(lab, place, netns),
 				    NULL };
 	const char *const quiet[] = { "sh", "-c",
 				      "for i in all default; do"
@@ -163,8 +160,7 @@ int us_lab_net_up(struct us_lab *lab, struct us_reason *reason)
 		r = us_lab_is_machine(lab, places[i]) ? 0 : namespace_new(lab, places[i]);
 	if (!r)
 		r = switch_up(lab);
-	for (int host = 0; !r && lab->options.hosts == US_LAB_HOST_KIND_NETNS && host < US_LAB_HOSTS;
-	     host++)
+	for (int host = 0; !r && !us_lab_has_machines(lab) && host < US_LAB_HOSTS; host++)
 		r = host_up(lab, host);
 	if (!r)
 		r = client_up(lab);
@@ -175,8 +171,9 @@ int us_lab_net_up(struct us_lab *lab, struct us_reason *reason)
 static int switch_entry(struct us_lab *lab, const char *port, const char *kind, const char *flag)
 {
 	return us_lab_process_run(lab, "switch",
-			   (const char *const[]){ "bridge", "fdb", "replace", us_lab_net_nics[0].mac,
-						  "dev", port, "master", kind, flag, NULL });
+				  (const char *const[]){ "bridge", "fdb", "replace",
+							 us_lab_net_nics[0].mac, "dev", port,
+							 "master", kind, flag, NULL });
 }
 
 int us_lab_net_switch_keep(struct us_lab *lab)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lab/world/net.h"
 #include "lab/world/netboot.h"
-#include "lab/world/proc.h"
+#include "lab/world/process.h"
 
 static int publish(const char *dir, const char *name, const char *target)
 {
@@ -51,9 +53,9 @@ int us_lab_netboot_start(struct us_lab *lab, const char *script)
 	snprintf(www, sizeof(www), "%s/www", lab->dir);
 	if (mkdir(www, 0755) && errno != EEXIST)
 		return -errno;
-	r = publish(www, "vmlinuz", lab->kernel_packed);
+	r = publish(www, "vmlinuz", lab->image.kernel_packed);
 	if (!r)
-		r = publish(www, "initrd", lab->initrd);
+		r = publish(www, "initrd", lab->image.initrd);
 	snprintf(path, sizeof(path), "%s/boot.ipxe", www);
 	if (!r)
 		r = write_file(path, "#!ipxe\n%s", script);
@@ -65,10 +67,10 @@ int us_lab_netboot_start(struct us_lab *lab, const char *script)
 	if (!r)
 		r = write_file(leases, "%s", "");
 	if (!r)
-		r = write_file(path,
-			       "interface uplink\nstart %s\nend %s\nlease_file %s\npidfile %s.pid\n"
-			       "boot_file " US_LAB_NETBOOT_URL
-			       "/boot.ipxe\noption subnet 255.255.255.0\n",
-			       us_lab_net_nics[0].address, us_lab_net_nics[0].address, leases, leases);
+		r = write_file(
+			path,
+			"interface uplink\nstart %s\nend %s\nlease_file %s\npidfile %s.pid\n"
+			"boot_file " US_LAB_NETBOOT_URL "/boot.ipxe\noption subnet 255.255.255.0\n",
+			us_lab_net_nics[0].address, us_lab_net_nics[0].address, leases, leases);
 	return r ? r : spawn(lab, "client-udhcpd", udhcpd);
 }

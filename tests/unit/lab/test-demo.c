@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "lab/report/demo-summary.h"
-#include "lab/report/progress.h"
+#include "lab/report/summary.h"
+#include "lab/campaign/progress.h"
 #include "lab/report/svg.h"
 #include "util/cleanup.h"
 

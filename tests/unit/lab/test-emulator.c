@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "lab/world/lab.h"
-#include "lab/world/proc.h"
+#include "lab/world/emulator.h"
+#include "lab/world/process.h"
 
 static const struct us_lab_platform q35 = { .name = "q35", .qemu = "host-qemu" };
 static const char *host_version;
@@ -37,18 +37,23 @@ char *us_lab_process_read(const struct us_lab *lab, const char *place, const cha
 	return strdup(text);
 }
 
-FILE *us_lab_out(const struct us_lab *lab)
+char *us_lab_process_read_line(const struct us_lab *lab, const char *place,
+			       const char *const argv[])
 {
-	return stdout;
+	char *text = us_lab_process_read(lab, place, argv);
+
+	if (text)
+		text[strcspn(text, "\n")] = 0;
+	return text;
 }
 
 static struct us_lab lab_of(const char *version, const char *qemu)
 {
 	host_version = version;
 	prepared = 0;
-	return (struct us_lab){
-		.options = { .machine = &q35, .accel = "tcg", .qemu = qemu }, .data = "/data"
-	};
+	return (struct us_lab){ .options = { .machine = &q35, .accel = "tcg", .qemu = qemu },
+				.output = stdout,
+				.programs.guest_data = "/data" };
 }
 
 static void an_old_host_is_helped_out_for_migrations_only(void **state)
@@ -57,11 +62,11 @@ static void an_old_host_is_helped_out_for_migrations_only(void **state)
 	struct us_reason reason;
 
 	assert_int_equal(us_lab_emulator_choose(&lab, false, &reason), 0);
-	assert_string_equal(lab.qemu, "host-qemu");
+	assert_string_equal(lab.emulator.program, "host-qemu");
 	assert_int_equal(us_lab_emulator_choose(&lab, true, &reason), 0);
-	assert_string_equal(lab.qemu, "/cache/qemu");
+	assert_string_equal(lab.emulator.program, "/cache/qemu");
 	assert_int_equal(prepared, 1);
-	assert_string_equal(lab.qemu_why_unsound, "");
+	assert_string_equal(lab.emulator.why_unsound, "");
 }
 
 static void a_sound_host_and_kvm_need_no_help(void **state)
@@ -70,13 +75,13 @@ static void a_sound_host_and_kvm_need_no_help(void **state)
 	struct us_reason reason;
 
 	assert_int_equal(us_lab_emulator_choose(&lab, true, &reason), 0);
-	assert_string_equal(lab.qemu, "host-qemu");
+	assert_string_equal(lab.emulator.program, "host-qemu");
 	lab = lab_of("7.2.22", NULL);
 	lab.options.accel = "kvm";
 	assert_int_equal(us_lab_emulator_choose(&lab, true, &reason), 0);
-	assert_string_equal(lab.qemu, "host-qemu");
+	assert_string_equal(lab.emulator.program, "host-qemu");
 	assert_int_equal(prepared, 0);
-	assert_string_equal(lab.qemu_why_unsound, "");
+	assert_string_equal(lab.emulator.why_unsound, "");
 }
 
 static void an_unsound_one_is_refused_by_name(void **state)
@@ -91,8 +96,8 @@ static void an_unsound_one_is_refused_by_name(void **state)
 
 	lab.options.allows_unsound = true;
 	assert_int_equal(us_lab_emulator_choose(&lab, true, &reason), 0);
-	assert_string_equal(lab.qemu, "old");
-	assert_non_null(strstr(lab.qemu_why_unsound, "8.2.9"));
+	assert_string_equal(lab.emulator.program, "old");
+	assert_non_null(strstr(lab.emulator.why_unsound, "8.2.9"));
 }
 
 static void what_is_no_qemu_is_refused(void **state)
@@ -102,7 +107,8 @@ static void what_is_no_qemu_is_refused(void **state)
 	struct us_reason reason;
 
 	assert_int_equal(us_lab_emulator_choose(&lab, false, &reason), US_REFUSED);
-	assert_int_equal(us_lab_emulator_parse_version("QEMU emulator version 11.1.3", version), 11);
+	assert_int_equal(us_lab_emulator_parse_version("QEMU emulator version 11.1.3", version),
+			 11);
 	assert_string_equal(version, "11.1.3");
 	assert_int_equal(us_lab_emulator_parse_version("bash 5.2.15", version), -EBADMSG);
 	assert_int_equal(us_lab_emulator_parse_version("", version), -EBADMSG);

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "lab/world/machine.h"
+#include "lab/world/machine-command.h"
 
 static const struct us_lab lab = { .options.hosts = US_LAB_HOST_KIND_MACHINE, .dir = "/run/lab" };
 

@@ -8,8 +8,7 @@
 
 #include <cmocka.h>
 
-#include "lab/traffic/probe.h"
-#include "lab/traffic/probe-record.h"
+#include "lab/traffic/probe-private.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -67,8 +66,9 @@ static void arrive(struct us_lab_probe *probe, uint64_t first, uint64_t last)
 
 static void hear(struct us_lab_probe *probe, unsigned session, uint32_t seq, uint64_t time_usec)
 {
-	probe->arrivals[probe->arrivals_count++] =
-		(struct us_lab_probe_arrival){ .time_usec = time_usec, .seq = seq, .session = session };
+	probe->arrivals[probe->arrivals_count++] = (struct us_lab_probe_arrival){
+		.time_usec = time_usec, .seq = seq, .session = session
+	};
 }
 
 static void boot(struct us_lab_probe *probe, uint64_t id, uint64_t first, uint64_t last)

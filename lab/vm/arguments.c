@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* QEMU's command line, as an upper layer would write it, and what it leaves in files. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lab/vm/vm-private.h"
+#include "lab/world/machine.h"
+#include "lab/world/net.h"
+#include "lab/world/process.h"
+#include "util/cleanup.h"
+
+#define ROOT_PORTS 6
+
+void us_lab_vm_kernel_arguments(const struct us_lab *lab, unsigned nics, char *buffer, size_t size)
+{
+	int length = snprintf(buffer, size, "%s", lab->options.machine->kernel_arguments);
+
+	for (unsigned i = 0; i < nics; i++)
+		length += snprintf(buffer + length, size - length, " us.nic=%s,%s/24,%s,%s,%u",
+				   us_lab_net_nics[i].mac, us_lab_net_nics[i].address,
+				   us_lab_net_nics[i].client, US_LAB_NET_CLIENT_MAC,
+				   us_lab_net_nics[i].port);
+}
+
+static void __attribute__((format(printf, 2, 3)))
+add(struct us_lab_vm_arguments *arguments, const char *format, ...)
+{
+	char *text = arguments->text + arguments->used;
+	va_list list;
+
+	va_start(list, format);
+	arguments->used +=
+		vsnprintf(text, sizeof(arguments->text) - arguments->used, format, list) + 1;
+	va_end(list);
+	arguments->argv[arguments->count++] = text;
+}
+
+static void add_nic(struct us_lab_vm_arguments *arguments, const struct us_lab_vm *vm, unsigned nic)
+{
+	const struct us_lab_platform *machine = vm->lab->options.machine;
+	const struct us_lab_net_nic *n = &us_lab_net_nics[nic];
+	unsigned queues = vm->lab->options.queues;
+	char bus[20] = "", of_many[40] = "", many[20] = "";
+	const char *rom = ",romfile=";
+
+	if (machine->is_ccw)
+		rom = "";
+	else if (vm->options.boot == US_LAB_VM_BOOT_NETWORK)
+		rom = nic ? "" : ",bootindex=0";
+	if (machine->has_ports)
+		snprintf(bus, sizeof(bus), ",bus=rp%u", nic);
+	add(arguments, "-netdev");
+	if (queues > 1) {
+		snprintf(many, sizeof(many), ",queues=%u", queues);
+		snprintf(of_many, sizeof(of_many), machine->is_ccw ? ",mq=on" : ",mq=on,vectors=%u",
+			 2 * queues + 2);
+	}
+	add(arguments, "tap,id=host-%s,ifname=%s,script=no,downscript=no%s", n->standby,
+	    n->standby_port, many);
+	add(arguments, "-device");
+	add(arguments, "virtio-net-%s,id=%s,netdev=host-%s,mac=%s,failover=on%s%s%s",
+	    machine->is_ccw ? "ccw" : "pci", n->standby, n->standby, n->mac, bus, of_many, rom);
+}
+
+static void add_vf(struct us_lab_vm_arguments *arguments, const struct us_lab_vm *vm, unsigned nic)
+{
+	add(arguments, "-device");
+	add(arguments, "vfio-pci,host=%s,id=primary%u,failover_pair_id=%s,bus=%s",
+	    vm->lab->machines.vf, nic, us_lab_net_nics[nic].standby, US_LAB_VM_PRIMARY_BUS);
+}
+
+/* For QEMU's own failover: what its primary is to be connected with, and the primary itself. */
+static void add_primary(struct us_lab_vm_arguments *arguments, const struct us_lab_vm *vm,
+			unsigned nic)
+{
+	const struct us_lab_net_nic *n = &us_lab_net_nics[nic];
+
+	if (us_lab_has_machines(vm->lab)) {
+		if (vm->options.is_paired)
+			add_vf(arguments, vm, nic);
+		return;
+	}
+	add(arguments, "-netdev");
+	add(arguments, "tap,id=host-primary%u,ifname=%s,script=no,downscript=no", nic,
+	    n->primary_port);
+	if (!vm->options.is_paired)
+		return;
+	add(arguments, "-device");
+	add(arguments,
+	    "%s,id=primary%u,netdev=host-primary%u,mac=%s,failover_pair_id=%s,bus=%s,romfile=",
+	    vm->lab->options.primary, nic, nic, n->mac, n->standby, US_LAB_VM_PRIMARY_BUS);
+}
+
+static void firmware_log(const struct us_lab_vm *vm, char path[200])
+{
+	snprintf(path, 200, "%s/%s.firmware.log", vm->lab->dir, us_lab_host_name(vm->options.host));
+}
+
+/* SeaBIOS writes on its debug port "Found 11 PCI devices (max PCI bus is 06)". */
+int us_lab_vm_firmware_devices(const struct us_lab_vm *vm)
+{
+	char path[200];
+	const char *const argv[] = { "cat", path, NULL };
+	US_CLEANUP(us_freep) char *log = NULL;
+	int devices = -ENODATA, found;
+	char plural;
+
+	firmware_log(vm, path);
+	log = us_lab_process_read(vm->lab, us_lab_host_name(vm->options.host), argv);
+	for (const char *at = log; at && (at = strstr(at, "Found ")); at++)
+		if (sscanf(at, "Found %d PCI device%c", &found, &plural) == 2)
+			devices = found;
+	return devices;
+}
+
+static void add_processor(struct us_lab_vm_arguments *arguments, const struct us_lab *lab)
+{
+	const char *cpu = lab->options.machine->cpu;
+
+	if (!strcmp(lab->options.accel, "kvm"))
+		cpu = "host";
+	if (cpu) {
+		add(arguments, "-cpu");
+		add(arguments, "%s", cpu);
+	}
+	add(arguments, "-smp");
+	add(arguments, "%u", lab->options.queues);
+}
+
+static void add_kernel(struct us_lab_vm_arguments *arguments, const struct us_lab_vm *vm)
+{
+	const struct us_lab *lab = vm->lab;
+	char kernel[1000];
+
+	us_lab_vm_kernel_arguments(lab, vm->options.nics, kernel, sizeof(kernel));
+	add(arguments, "-kernel");
+	add(arguments, "%s", us_lab_has_machines(lab) ? US_LAB_MACHINE_KERNEL : lab->image.kernel);
+	add(arguments, "-initrd");
+	add(arguments, "%s", lab->image.initrd);
+	add(arguments, "-append");
+	add(arguments, "%s", kernel);
+}
+
+void us_lab_vm_arguments(struct us_lab_vm_arguments *arguments, const struct us_lab_vm *vm)
+{
+	const struct us_lab *lab = vm->lab;
+	const struct us_lab_platform *machine = lab->options.machine;
+	char path[200], monitor[200];
+
+	us_lab_host_path(lab, vm->options.host, US_LAB_SOCKET_QMP, path);
+	add(arguments, "%s", lab->emulator.program);
+	for (const char *const *fixed =
+		     (const char *const[]){ "-nodefaults", "-no-user-config", "-display", "none",
+					    "-m", "256", NULL };
+	     *fixed; fixed++)
+		add(arguments, "%s", *fixed);
+	add(arguments, "-name");
+	add(arguments, "web");
+	add(arguments, "-machine");
+	add(arguments, "%s,accel=%s", machine->name, lab->options.accel);
+	/* docs/specs/acpi_pci_hotplug.rst; without it the root ports take over. */
+	if (machine->has_bios && !strcmp(lab->options.hotplug, "native")) {
+		add(arguments, "-global");
+		add(arguments, "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off");
+	}
+	/* As whoever passes cards through: pinning it for a VF must not wait for it to be found. */
+	if (us_lab_has_machines(lab))
+		add(arguments, "-mem-prealloc");
+	add_processor(arguments, lab);
+	add(arguments, "-chardev");
+	us_lab_host_path(lab, vm->options.host, US_LAB_SOCKET_MONITOR, monitor);
+	if (us_lab_has_machines(lab))
+		add(arguments, "socket,id=lab,path=%s", monitor);
+	else
+		add(arguments, "socket,id=lab,fd=%d", US_LAB_PROCESS_EXTRA_FD);
+	add(arguments, "-mon");
+	add(arguments, "chardev=lab,mode=control");
+	add(arguments, "-qmp");
+	add(arguments, "unix:%s,server=on,wait=off", path);
+	us_lab_host_path(lab, vm->options.host, US_LAB_SOCKET_CONSOLE, path);
+	add(arguments, "-chardev");
+	add(arguments, "socket,id=console,path=%s,server=on,wait=off,logfile=%s.log,logappend=on",
+	    path, path);
+	add(arguments, "-serial");
+	add(arguments, "chardev:console");
+	if (machine->has_bios) {
+		firmware_log(vm, path);
+		add(arguments, "-chardev");
+		add(arguments, "file,id=firmware,path=%s", path);
+		add(arguments, "-device");
+		add(arguments, "isa-debugcon,iobase=0x402,chardev=firmware");
+	}
+	for (int i = 0; machine->has_ports && i < ROOT_PORTS; i++) {
+		add(arguments, "-device");
+		add(arguments, "pcie-root-port,id=rp%d,chassis=%d,slot=%d", i, i + 1, i + 1);
+	}
+	for (unsigned i = 0; i < vm->options.nics; i++)
+		add_nic(arguments, vm, i);
+	if (lab->options.manager == US_LAB_MANAGER_QEMU)
+		add_primary(arguments, vm, 0);
+	if (vm->options.boot == US_LAB_VM_BOOT_DIRECT)
+		add_kernel(arguments, vm);
+	if (vm->options.incoming) {
+		add(arguments, "-incoming");
+		add(arguments, "defer");
+	}
+}

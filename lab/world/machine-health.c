@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Whether a host machine still works: what its kernel says on the console, whether its emulator
+ * lives, and whether a program that runs there is heard. See machine.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lab/world/kernel-crash.h"
+#include "lab/world/machine.h"
+#include "lab/world/machine-health.h"
+#include "lab/world/process.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define LOOK_USEC (US_USEC_PER_SEC / 2)
+#define SILENCE_USEC (30 * US_USEC_PER_SEC)
+
+struct us_lab_machine_health {
+	struct us_lab *lab;
+	enum us_lab_host host;
+	us_lab_machine_failure_fn fn;
+	void *userdata;
+	int console; /* the file it is written to */
+	struct us_lab_kernel_crash kernel;
+	int beats; /* what the program there prints */
+	uint64_t heard_usec;
+	int monitor; /* its emulator's, once it is asked what became of the machine */
+	bool is_dead;
+	sd_event_source *beat_source, *look_source;
+};
+
+static void say(struct us_lab_machine_health *health, const char *line)
+{
+	health->is_dead = true;
+	health->fn(health->userdata, health->host, line);
+}
+
+static void on_kernel(void *userdata, const char *line)
+{
+	say(userdata, line);
+}
+
+static void read_console(struct us_lab_machine_health *health)
+{
+	char bytes[4096];
+	ssize_t n;
+
+	while ((n = read(health->console, bytes, sizeof(bytes))) > 0)
+		us_lab_kernel_crash_feed(&health->kernel, bytes, n, on_kernel, health);
+}
+
+/* Why it no longer works, or NULL. */
+static const char *why_dead(const struct us_lab_machine_health *health)
+{
+	char name[40];
+
+	if (!us_lab_process_is_alive(health->lab, us_lab_host_record(health->host, "machine", name),
+				     NULL))
+		return "its emulator ended";
+	if (!us_lab_process_is_alive(health->lab, us_lab_host_record(health->host, "ssh", name),
+				     NULL))
+		return "the connection to it ended";
+	if (us_now_usec() - health->heard_usec > SILENCE_USEC)
+		return "nothing that runs on it is heard any more";
+	return NULL;
+}
+
+static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct us_lab_machine_health *health = userdata;
+	const char *why;
+
+	read_console(health);
+	why = health->is_dead ? NULL : why_dead(health);
+	if (why) {
+		say(health, why);
+		health->monitor = us_lab_machine_dump(health->lab, health->host);
+	}
+	sd_event_source_set_time_relative(source, LOOK_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_beat(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct us_lab_machine_health *health = userdata;
+	char bytes[256];
+
+	if (read(fd, bytes, sizeof(bytes)) > 0)
+		health->heard_usec = us_now_usec();
+	else
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	return 0;
+}
+
+static int start_beats(struct us_lab_machine_health *health)
+{
+	static const char *const argv[] = { "sh", "-c", "while echo; do sleep 1; done", NULL };
+	char name[40];
+	struct us_lab_process_spec spec = { .argv = argv,
+					    .place = us_lab_host_name(health->host),
+					    .record =
+						    us_lab_host_record(health->host, "beats", name),
+					    .extra_fd = -1 };
+	int pipes[2], r;
+	pid_t pid;
+
+	if (pipe2(pipes, O_CLOEXEC))
+		return -errno;
+	health->beats = pipes[0];
+	spec.stdout_fd = pipes[1];
+	r = us_lab_process_spawn(health->lab, &spec, &pid);
+	close(pipes[1]);
+	return r;
+}
+
+static int start(struct us_lab_machine_health *health)
+{
+	sd_event *loop = health->lab->loop;
+	char path[200];
+	int r;
+
+	us_lab_machine_console_path(health->lab, health->host, path);
+	health->console = open(path, O_RDONLY | O_CLOEXEC);
+	if (health->console < 0 || lseek(health->console, 0, SEEK_END) < 0)
+		return -errno;
+	r = start_beats(health);
+	if (r)
+		return r;
+	r = sd_event_add_io(loop, &health->beat_source, health->beats, EPOLLIN, on_beat, health);
+	if (r >= 0)
+		r = sd_event_add_time_relative(loop, &health->look_source, CLOCK_MONOTONIC,
+					       LOOK_USEC, 0, on_look, health);
+	return r < 0 ? r : 0;
+}
+
+int us_lab_machine_health_new(struct us_lab_machine_health **ret_health, struct us_lab *lab,
+			      enum us_lab_host host, us_lab_machine_failure_fn fn, void *userdata)
+{
+	struct us_lab_machine_health *health = calloc(1, sizeof(*health));
+	int r;
+
+	if (!health)
+		return -ENOMEM;
+	*health = (struct us_lab_machine_health){ .lab = lab,
+						  .host = host,
+						  .fn = fn,
+						  .userdata = userdata,
+						  .console = -1,
+						  .beats = -1,
+						  .monitor = -1,
+						  .heard_usec = us_now_usec() };
+	r = start(health);
+	if (r)
+		health = us_lab_machine_health_free(health);
+	*ret_health = health;
+	return r;
+}
+
+struct us_lab_machine_health *us_lab_machine_health_free(struct us_lab_machine_health *health)
+{
+	char name[40];
+
+	if (!health)
+		return NULL;
+	sd_event_source_disable_unref(health->look_source);
+	sd_event_source_disable_unref(health->beat_source);
+	if (health->is_dead) /* the next run boots it anew, and nobody waits for this one */
+		us_lab_process_end(health->lab, us_lab_host_record(health->host, "ssh", name));
+	us_lab_process_end(health->lab, us_lab_host_record(health->host, "beats", name));
+	us_close(health->console);
+	us_close(health->beats);
+	us_close(health->monitor);
+	free(health);
+	return NULL;
+}
