@@ -15,9 +15,9 @@
 #include <string.h>
 #include <systemd/sd-event.h>
 
-#include "bench/daemon.h"
-#include "bench/host.h"
-#include "bench/peers.h"
+#include "support/bench-daemon.h"
+#include "support/bench-host.h"
+#include "support/bench-qemu.h"
 #include "util/clock.h"
 
 #define PATIENCE_USEC (60 * US_USEC_PER_SEC)
@@ -29,7 +29,7 @@ enum {
 };
 
 struct vm {
-	struct bench_qemu peer;
+	struct bench_qemu qemu;
 	char path[80];
 	bool reboots;	      /* unplugs at once, then negotiates anew */
 	uint64_t unplug_usec; /* device_del came in then; 0: not yet */
@@ -55,8 +55,8 @@ static void on_command(void *userdata, const char *command, uint64_t at_usec)
 	vm->unplug_usec = at_usec;
 	if (!vm->reboots)
 		return;
-	bench_qemu_primary_deleted(&vm->peer);
-	bench_qemu_negotiate(&vm->peer, BENCH_GUEST_CAPABLE);
+	bench_qemu_primary_deleted(&vm->qemu);
+	bench_qemu_negotiate(&vm->qemu, BENCH_GUEST_CAPABLE);
 }
 
 static void attach(struct bench *bench, unsigned i)
@@ -116,7 +116,7 @@ static bool is_looked_at(const void *userdata)
 {
 	const struct vm *vm = userdata;
 
-	return vm->peer.looked && vm->peer.asked;
+	return vm->qemu.has_read_driver && vm->qemu.has_read_primary;
 }
 
 static bool is_unplugging(const void *userdata)
@@ -130,12 +130,12 @@ static bool is_unplugging(const void *userdata)
  */
 static void renew(struct bench *bench, unsigned index, bool visible)
 {
-	struct bench_qemu *peer = &bench->vms[index].peer;
+	struct bench_qemu *qemu = &bench->vms[index].qemu;
 
 	detach(bench, index);
-	peer->guest = BENCH_GUEST_CAPABLE;
-	peer->has_primary = true;
-	peer->is_unplugging = peer->looked = peer->asked = false;
+	qemu->guest = BENCH_GUEST_CAPABLE;
+	qemu->has_primary = true;
+	qemu->is_unplugging = qemu->has_read_driver = qemu->has_read_primary = false;
 	if (visible)
 		bench_host_steer(index);
 	attach(bench, index);
@@ -144,7 +144,7 @@ static void renew(struct bench *bench, unsigned index, bool visible)
 static uint64_t reset(struct vm *vm)
 {
 	vm->unplug_usec = 0;
-	return bench_qemu_reset(&vm->peer, true);
+	return bench_qemu_reset(&vm->qemu, true);
 }
 
 /* From a RESET's sending to device_del's arrival. */
@@ -158,7 +158,7 @@ static uint64_t sample_reset(struct bench *bench, unsigned index, bool visible)
 	bench_run_for(bench->loop, SETTLE_USEC);
 	sent = reset(vm);
 	bench_run_until(bench->loop, is_unplugging, vm, "no device_del after a reset");
-	bench_qemu_primary_deleted(&vm->peer);
+	bench_qemu_primary_deleted(&vm->qemu);
 	return vm->unplug_usec - sent;
 }
 
@@ -259,7 +259,7 @@ static void close_all(void)
 
 	bench_daemon_end(&bench->daemon);
 	for (unsigned i = 0; bench->vms && i < bench->count; i++) {
-		bench_qemu_close(&bench->vms[i].peer);
+		bench_qemu_close(&bench->vms[i].qemu);
 		unlink(bench->vms[i].path);
 	}
 	bench_daemon_remove(&bench->daemon);
@@ -274,11 +274,11 @@ static void open_vm(struct bench *bench, unsigned i)
 	struct vm *vm = &bench->vms[i];
 	int r;
 
-	vm->peer = (struct bench_qemu){
+	vm->qemu = (struct bench_qemu){
 		.loop = bench->loop, .vm = i, .port = i, .handler = &handler, .userdata = vm
 	};
 	snprintf(vm->path, sizeof(vm->path), "%s/%u.qmp", bench->daemon.dir, i);
-	r = bench_qemu_open(&vm->peer, vm->path, bench->host.taps[i]);
+	r = bench_qemu_open(&vm->qemu, vm->path, bench->host.taps[i]);
 	if (r < 0)
 		bench_fail(vm->path, r);
 }
@@ -287,10 +287,7 @@ static void open_all(struct bench *bench)
 {
 	int r;
 
-	bench->loop = bench_loop_open();
-	r = bench_host_enter();
-	if (r < 0)
-		bench_fail("namespaces", r);
+	bench->loop = bench_begin();
 	bench_daemon_init(&bench->daemon, bench->loop, bench->program,
 			  "/run/understudy-bench-XXXXXX");
 	opened = bench;

@@ -1,40 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Load: hundreds of VMs that reset, negotiate, hold, migrate and crash all the time, and whether
- * the daemon loses anything of it.
- *
- *     load [--vms N] [--seconds S] [--seed N] … UNDERSTUDYD
- *
- * Two understudyds on bridges of a network namespace; the VMs are scripted QEMUs (peers.h). All are
- * at the first daemon, a tenth of them at the second one as well, and migrate between the two. It
- * fails unless every event was watched in order, every pair ends as its VM is, the counts are the
- * same, and memory is bounded. Times are told, not judged.
- */
 #include <errno.h>
-#include <getopt.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/epoll.h>
+#include <stdlib.h>
 
 #include "load/load.h"
-#include "util/clock.h"
+#include "util/cleanup.h"
 
-enum {
-	VMS_MAX = 2000,
-	TROUBLES_TOLD = 20,
-	STUCK_SEC = 60, /* no act takes so long, with a back-off in it */
-	PROGRESS_SEC = 5,
-	GROWTH_PERCENT = 10, /* of memory, from the first third's end on … */
-	GROWTH_KIB = 512,    /* … and what that of few VMs may be */
+#define ERRORS_PRINTED 20
+
+static const char *const action_names[] = {
+	[LOAD_RESET] = "reset",	      [LOAD_UNBIND] = "unbind",	  [LOAD_HOLD] = "hold",
+	[LOAD_PREPARE] = "prepare",   [LOAD_MIGRATE] = "migrate", [LOAD_CRASH] = "crash",
+	[LOAD_REATTACH] = "reattach",
 };
+_Static_assert(US_ARRAY_LENGTH(action_names) == LOAD_ACTIONS, "a name for each");
+
+const char *load_action_name(enum load_action action)
+{
+	return action_names[action];
+}
 
 void load_error(struct load *load, const char *format, ...)
 {
 	va_list arguments;
 
-	if (++load->troubles > TROUBLES_TOLD)
+	if (++load->errors > ERRORS_PRINTED)
 		return;
 	fprintf(stderr, "load: WRONG: ");
 	va_start(arguments, format);
@@ -48,349 +39,15 @@ unsigned load_random(struct load *load, unsigned low, unsigned high)
 	return low + rand_r(&load->seed) % (high - low + 1);
 }
 
-/* ---- Memory and processor ---- */
-
-struct look {
-	long resident_kib[2]; /* of each daemon */
-};
-
-static struct look *looks;
-static unsigned look_count;
-
-static void look(struct load *load)
-{
-	for (unsigned side = 0; side < 2; side++)
-		looks[look_count].resident_kib[side] =
-			bench_daemon_usage(&load->daemons[side]).resident_kib;
-	look_count++;
-}
-
-/* Mean of a sixth of the run, the one that begins at @sixth. */
-static long mean_memory(unsigned side, unsigned sixth)
-{
-	unsigned first = look_count * sixth / 6, end = look_count * (sixth + 1) / 6;
-	long sum = 0;
-
-	for (unsigned i = first; i < end; i++)
-		sum += looks[i].resident_kib[side];
-	return end > first ? sum / (long)(end - first) : 0;
-}
-
-static void check_memory(struct load *load)
-{
-	for (unsigned side = 0; side < 2; side++) {
-		long first = mean_memory(side, 2), last = mean_memory(side, 5);
-
-		if (last > first + first * GROWTH_PERCENT / 100 + GROWTH_KIB)
-			load_error(load, "daemon %u grew from %ld to %ld KiB", side, first, last);
-	}
-}
-
-/* ---- The run ---- */
-
-static void on_second(struct load *load, unsigned second)
-{
-	uint64_t now = us_now_usec(), acts = 0;
-	unsigned busy = 0;
-
-	look(load);
-	for (unsigned i = 0; i < load->vm_count; i++) {
-		struct load_vm *vm = &load->vms[i];
-
-		busy += vm->is_busy;
-		if (!vm->is_busy || now - vm->since_usec < STUCK_SEC * US_USEC_PER_SEC)
-			continue;
-		load_error(load, "v%u: stuck in %s%s", i, load_action_name(vm->act),
-			     vm->awaits_unplug ? ": its primary was never asked back" : "");
-		vm->since_usec = now;
-	}
-	for (unsigned i = 0; i < LOAD_ACTIONS; i++)
-		acts += load->acts[i];
-	if (second % PROGRESS_SEC == 0)
-		fprintf(stderr,
-			"load: %u s: %" PRIu64 " acts, %u under way, %" PRIu64 " events, %" PRIu64
-			" moves, %ld and %ld KiB, %u wrong\n",
-			second, acts, busy, load->events_seen, load->moves_seen,
-			looks[look_count - 1].resident_kib[0],
-			looks[look_count - 1].resident_kib[1], load->troubles);
-}
-
-static void run(struct load *load)
-{
-	uint64_t start = us_now_usec();
-
-	for (unsigned i = 0; i < load->vm_count; i++)
-		load_vm_start(&load->vms[i]);
-	for (unsigned second = 1; second <= load->seconds; second++) {
-		uint64_t now = us_now_usec(), due = start + second * US_USEC_PER_SEC;
-
-		bench_run_for(load->loop, due > now ? due - now : 0);
-		on_second(load, second);
-	}
-	load->is_ending = true;
-}
-
-/* To the last VM, when it is at rest. */
-static void inject_fault(struct load *load)
-{
-	struct load_vm *vm = &load->vms[load->vm_count - 1];
-	struct bench_qemu *peer = &vm->here->peer;
-
-	if (load->fault == LOAD_FAULT_ANSWER) {
-		peer->is_mute = true;
-		peer->guest = peer->guest ? BENCH_GUEST_NONE : BENCH_GUEST_LEGACY;
-	} else if (load->fault == LOAD_FAULT_EVENT) {
-		load_check_expect_event(vm->here, "RTC_CHANGE");
-	}
-}
-
-static bool is_busy(const struct load *load)
-{
-	for (unsigned i = 0; i < load->vm_count; i++)
-		if (load->vms[i].is_busy)
-			return true;
-	return false;
-}
-
-static void settle(struct load *load)
-{
-	uint64_t end = us_now_usec() + load->settle_seconds * US_USEC_PER_SEC;
-	unsigned wrong;
-
-	while (is_busy(load) && us_now_usec() < end)
-		bench_run_for(load->loop, 100 * US_USEC_PER_MSEC);
-	inject_fault(load);
-	/* A look at a switch that changes meanwhile may be without some of its entries: once is
-	 * enough. */
-	while ((wrong = load_check_pairs(load, false)) && us_now_usec() < end)
-		bench_run_for(load->loop, 500 * US_USEC_PER_MSEC);
-	if (wrong)
-		load_check_pairs(load, true);
-	load_check_counts(load);
-}
-
-/* ---- The report ---- */
-
-static int compare(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-static uint64_t percentile(const struct load_samples *samples, unsigned per_mille)
-{
-	return samples->count ? samples->usec[(samples->count - 1) * per_mille / 1000] : 0;
-}
-
-static json_t *report_json(struct load *load, double cpu_percent)
+void load_sample(struct load *load, uint64_t usec)
 {
 	struct load_samples *samples = &load->unplug_samples;
-	json_t *acts = json_object(), *report;
 
-	qsort(samples->usec, samples->count, sizeof(*samples->usec), compare);
-	for (unsigned i = 0; i < LOAD_ACTIONS; i++)
-		json_object_set_new(acts, load_action_name(i),
-				    json_integer((json_int_t)load->acts[i]));
-	report = json_pack("{s:i, s:i, s:o, s:[I, I, I, I], s:I, s:I, s:I, s:I, s:I, s:I}", "vms",
-			   load->vm_count, "seconds", load->seconds, "acts", acts, "migrations",
-			   (json_int_t)load->migrations[0], (json_int_t)load->migrations[1],
-			   (json_int_t)load->migrations[2], (json_int_t)load->migrations[3],
-			   "events", (json_int_t)load->events_seen, "moves",
-			   (json_int_t)load->moves_seen, "resets", (json_int_t)load->resets_seen,
-			   "negotiations", (json_int_t)load->negotiations_seen, "plugs",
-			   (json_int_t)load->plugs, "unplugs", (json_int_t)load->unplugs);
-	json_object_update_new(
-		report, json_pack("{s:{s:I, s:I, s:I, s:I}, s:f, s:[i, i], s:[i, i], s:i}",
-				  "event_to_command_usec", "samples", (json_int_t)samples->count,
-				  "p50", (json_int_t)percentile(samples, 500), "p99",
-				  (json_int_t)percentile(samples, 990), "most",
-				  (json_int_t)percentile(samples, 1000), "cpu_percent", cpu_percent,
-				  "memory_kib_settled", (int)mean_memory(0, 2),
-				  (int)mean_memory(1, 2), "memory_kib_end", (int)mean_memory(0, 5),
-				  (int)mean_memory(1, 5), "wrong", (int)load->troubles));
-	return report;
-}
-
-static void print_report(struct load *load, double cpu_percent)
-{
-	json_t *report = report_json(load, cpu_percent), *value;
-	const char *key;
-
-	if (load->prints_json) {
-		json_dumpf(report, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
-		printf("\n");
-	} else {
-		json_object_foreach (report, key, value) {
-			US_CLEANUP(us_freep)
-			char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(4));
-
-			printf("%-22s %s\n", key, text);
-		}
+	if (samples->count == samples->size) {
+		samples->size = samples->size ? 2 * samples->size : 4096;
+		samples->usec = realloc(samples->usec, samples->size * sizeof(*samples->usec));
+		if (!samples->usec)
+			bench_fail("samples", ENOMEM);
 	}
-	json_decref(report);
-	fprintf(stderr, "load: %s\n", load->troubles ? "FAILED" : "nothing lost");
-}
-
-/* ---- All of it ---- */
-
-static struct load *opened;
-
-/* However it ends, also by exit(). */
-static void close_all(void)
-{
-	struct load *load = opened;
-
-	for (unsigned side = 0; side < 2; side++) {
-		us_client_free(US_STEAL(load->watches[side]));
-		bench_daemon_end(&load->daemons[side]);
-	}
-	for (unsigned i = 0; load->vms && i < load->vm_count; i++)
-		load_vm_close(&load->vms[i]);
-	for (unsigned side = 0; side < 2; side++)
-		bench_daemon_remove(&load->daemons[side]);
-	free(load->vms);
-	free(load->unplug_samples.usec);
-	free(looks);
-	bench_host_close(&load->host);
-}
-
-static int on_probe(sd_event_source *source, int fd, uint32_t events, void *userdata)
-{
-	load_instance_answer_probes(userdata);
-	return 0;
-}
-
-static void open_vms(struct load *load)
-{
-	int r = bench_host_open(&load->host, load->vm_count, load->mover_count);
-
-	if (r < 0)
-		bench_fail("the bridges", r);
-	load->vms = calloc(load->vm_count, sizeof(*load->vms));
-	looks = calloc(load->seconds + 1, sizeof(*looks));
-	if (!load->vms || !looks)
-		bench_fail("the VMs", ENOMEM);
-	for (unsigned i = 0; i < load->vm_count; i++)
-		load_vm_open(load, i);
-	for (unsigned port = 0; port < load->host.count; port++) {
-		unsigned side = port >= load->vm_count;
-		struct load_instance *place = &load->vms[port - side * load->vm_count].places[side];
-
-		r = sd_event_add_io(load->loop, NULL, load->host.taps[port][0], EPOLLIN, on_probe,
-				    place);
-		if (r < 0)
-			bench_fail("a tap", r);
-	}
-}
-
-static void open_all(struct load *load)
-{
-	int r;
-
-	load->loop = bench_loop_open();
-	r = bench_host_enter();
-	if (r < 0)
-		bench_fail("namespaces", r);
-	opened = load;
-	atexit(close_all);
-	for (unsigned side = 0; side < 2; side++) {
-		bench_daemon_init(&load->daemons[side], load->loop, load->program,
-				  "/run/understudy-load-XXXXXX");
-		snprintf(load->daemons[side].log, sizeof(load->daemons[side].log), "%s", load->log);
-	}
-	open_vms(load);
-	for (unsigned side = 0; side < 2; side++) {
-		bench_daemon_start(&load->daemons[side]);
-		load_check_subscribe(load, side);
-	}
-	for (unsigned i = 0; i < load->vm_count; i++)
-		load_vm_attach(&load->vms[i]);
-	fprintf(stderr, "load: %u VMs attached, %u of them at both daemons\n", load->vm_count,
-		load->mover_count);
-}
-
-static const char usage[] = "usage: load [OPTION]… UNDERSTUDYD\n"
-			    "  --vms N       scripted VMs, a tenth of them at two daemons (500)\n"
-			    "  --seconds S   how long they are busy (600)\n"
-			    "  --pause MSEC  between two acts of a VM, about (1500)\n"
-			    "  --seed N      of what they do, and when (1)\n"
-			    "  --log PATH    the daemons' log (none)\n"
-			    "  --json        the report as JSON\n"
-			    "  --fault NAME  answer, event: a QEMU does what has to be found out\n"
-			    "  --help\n";
-
-static bool parse(struct load *load, int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "vms", required_argument, NULL, 'n' },
-		{ "seconds", required_argument, NULL, 's' },
-		{ "settle", required_argument, NULL, 'e' },
-		{ "pause", required_argument, NULL, 'p' },
-		{ "seed", required_argument, NULL, 'r' },
-		{ "log", required_argument, NULL, 'l' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "fault", required_argument, NULL, 'f' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	static const char *const faults[] = { "none", "answer", "event" };
-	int option;
-
-	_Static_assert(US_ARRAY_LENGTH(faults) == LOAD_FAULTS, "a name for each");
-	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		if (option == 'n')
-			load->vm_count = atoi(optarg);
-		else if (option == 's')
-			load->seconds = atoi(optarg);
-		else if (option == 'e')
-			load->settle_seconds = atoi(optarg);
-		else if (option == 'p')
-			load->pause_msec = atoi(optarg);
-		else if (option == 'r')
-			load->seed = atoi(optarg);
-		else if (option == 'l')
-			load->log = optarg;
-		else if (option == 'j')
-			load->prints_json = true;
-		else if (option != 'f')
-			return false;
-		for (unsigned i = 0; option == 'f' && i < LOAD_FAULTS; i++)
-			if (strcmp(optarg, faults[i]) == 0)
-				load->fault = i;
-	}
-	load->program = argv[optind];
-	load->mover_count = (load->vm_count + 9) / 10;
-	return optind == argc - 1 && load->vm_count > 0 && load->vm_count <= VMS_MAX &&
-	       load->seconds > 0;
-}
-
-int main(int argc, char **argv)
-{
-	static struct load load = { .vm_count = 500,
-				    .seconds = 600,
-				    .settle_seconds = 60,
-				    .pause_msec = 1500,
-				    .seed = 1,
-				    .log = "/dev/null" };
-	uint64_t start, cpu;
-
-	if (!parse(&load, argc, argv)) {
-		fputs(usage, stderr);
-		return 2;
-	}
-	if (geteuid()) {
-		fprintf(stderr, "load: network namespaces need root\n");
-		return 77;
-	}
-	open_all(&load);
-	start = us_now_usec();
-	cpu = bench_daemon_usage(&load.daemons[0]).cpu_nsec;
-	run(&load);
-	cpu = bench_daemon_usage(&load.daemons[0]).cpu_nsec - cpu;
-	start = us_now_usec() - start;
-	settle(&load);
-	check_memory(&load);
-	print_report(&load, cpu / 10.0 / start);
-	return load.troubles ? 1 : 0;
+	samples->usec[samples->count++] = usec;
 }

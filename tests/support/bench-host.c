@@ -4,6 +4,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,10 +12,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
+#include <systemd/sd-event.h>
 #include <unistd.h>
 
-#include "bench/host.h"
-#include "bench/peers.h"
+#include "support/bench-daemon.h"
+#include "support/bench-host.h"
+#include "support/bench-qemu.h"
 
 static int tap_open(const char *prefix, unsigned index)
 {
@@ -29,6 +33,11 @@ static int tap_open(const char *prefix, unsigned index)
 		return -errno;
 	}
 	return fd;
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	exit(1);
 }
 
 /* Thousands of addresses that nobody uses would only cost time. */
@@ -76,14 +85,37 @@ static int make_ports(const struct bench_host *host)
 	return pclose(ip) ? -EIO : 0;
 }
 
-int bench_host_enter(void)
+static sd_event *open_loop(void)
 {
+	static const int signals[] = { SIGINT, SIGTERM };
+	const struct rlimit files = { 16384, 16384 };
+	sd_event *loop = NULL;
+	sigset_t mask;
+	int r;
+
+	setrlimit(RLIMIT_NOFILE, &files);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	r = sd_event_default(&loop);
+	for (size_t i = 0; r >= 0 && i < US_ARRAY_LENGTH(signals); i++)
+		r = sd_event_add_signal(loop, NULL, signals[i], on_signal, NULL);
+	if (r < 0)
+		bench_fail("the loop", r);
+	return loop;
+}
+
+sd_event *bench_begin(void)
+{
+	sd_event *loop = open_loop();
+
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("tmpfs", "/run", "tmpfs", 0, NULL) < 0)
-		return -errno;
+		bench_fail("namespaces", errno);
 	disable_ipv6();
-	return 0;
+	return loop;
 }
 
 int bench_host_open(struct bench_host *host, unsigned vms, unsigned movers)

@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include "bench/peers.h"
+#include "support/bench-qemu.h"
 #include "util/clock.h"
 
 #define STANDBY "/machine/peripheral/net0"
@@ -27,10 +27,10 @@ void bench_mac(unsigned vm, uint8_t ret_mac[6])
 	memcpy(ret_mac, mac, sizeof(mac));
 }
 
-static void say(struct bench_qemu *peer, const char *text)
+static void say(struct bench_qemu *qemu, const char *text)
 {
-	if (peer->stream)
-		us_stream_send(peer->stream, text, strlen(text));
+	if (qemu->stream)
+		us_stream_send(qemu->stream, text, strlen(text));
 }
 
 /* ---- What a real QEMU answered ---- */
@@ -74,10 +74,10 @@ static const char *recorded(struct recording *recording)
 }
 
 /* NULL for a command whose answer is made up here. */
-static const char *find_recorded(const struct bench_qemu *peer, const char *command)
+static const char *find_recorded(const struct bench_qemu *qemu, const char *command)
 {
 	if (strcmp(command, "x-query-virtio-status") == 0)
-		return recorded(&recordings[peer->guest]);
+		return recorded(&recordings[qemu->guest]);
 	for (size_t i = BENCH_GUEST_N; i < US_ARRAY_LENGTH(recordings); i++)
 		if (strcmp(command, recordings[i].name) == 0)
 			return recorded(&recordings[i]);
@@ -95,15 +95,15 @@ struct question {
 #define REFUSED(words) "\"error\": {\"class\": \"GenericError\", \"desc\": \"" words "\"}"
 #define DONE "\"return\": {}"
 
-static void answer_property(struct bench_qemu *peer, const struct question *question, char *answer,
+static void answer_property(struct bench_qemu *qemu, const struct question *question, char *answer,
 			    size_t size)
 {
 	bool is_standby = strcmp(question->path, STANDBY) == 0;
 	const char *property = question->property;
 	uint8_t mac[6];
 
-	bench_mac(peer->vm, mac);
-	peer->asked |= !is_standby;
+	bench_mac(qemu->vm, mac);
+	qemu->has_read_primary |= !is_standby;
 	if (strcmp(property, "mac") == 0)
 		snprintf(answer, size, "\"return\": \"%02x:%02x:%02x:%02x:%02x:%02x\"", mac[0],
 			 mac[1], mac[2], mac[3], mac[4], mac[5]);
@@ -114,18 +114,18 @@ static void answer_property(struct bench_qemu *peer, const struct question *ques
 	else if (is_standby)
 		snprintf(answer, size, "\"return\": \"virtio-net-pci\"");
 	else
-		snprintf(answer, size, peer->has_primary ? "\"return\": \"vmxnet3\"" : NOT_FOUND);
+		snprintf(answer, size, qemu->has_primary ? "\"return\": \"vmxnet3\"" : NOT_FOUND);
 }
 
-static void answer_transfer(const struct bench_qemu *peer, char *answer, size_t size)
+static void answer_transfer(const struct bench_qemu *qemu, char *answer, size_t size)
 {
-	if (peer->transfer)
+	if (qemu->transfer)
 		snprintf(answer, size,
 			 "\"return\": {\"status\": \"%s\", \"ram\": {\"total\": 1000, "
 			 "\"remaining\": "
 			 "500, \"transferred\": 500, \"mbps\": 1.5, \"dirty-pages-rate\": 0}}",
-			 peer->transfer);
-	else if (peer->listens)
+			 qemu->transfer);
+	else if (qemu->listens)
 		snprintf(answer, size,
 			 "\"return\": {\"socket-address\": [{\"port\": \"4711\", \"ipv6\": false, "
 			 "\"host\": \"127.0.0.1\", \"type\": \"inet\"}]}");
@@ -133,25 +133,25 @@ static void answer_transfer(const struct bench_qemu *peer, char *answer, size_t 
 		snprintf(answer, size, DONE);
 }
 
-static const char *add_primary(struct bench_qemu *peer)
+static const char *add_primary(struct bench_qemu *qemu)
 {
-	if (peer->has_primary)
+	if (qemu->has_primary)
 		return REFUSED("Duplicate device ID");
-	peer->has_primary = true;
+	qemu->has_primary = true;
 	return DONE;
 }
 
-static const char *delete_primary(struct bench_qemu *peer)
+static const char *delete_primary(struct bench_qemu *qemu)
 {
-	if (!peer->has_primary)
+	if (!qemu->has_primary)
 		return NOT_FOUND;
-	if (peer->is_unplugging)
+	if (qemu->is_unplugging)
 		return REFUSED("Device is already in the process of unplug");
-	peer->is_unplugging = true;
+	qemu->is_unplugging = true;
 	return DONE;
 }
 
-static void make_answer(struct bench_qemu *peer, const struct question *question, char *answer,
+static void make_answer(struct bench_qemu *qemu, const struct question *question, char *answer,
 			size_t size)
 {
 	const char *command = question->command;
@@ -161,71 +161,71 @@ static void make_answer(struct bench_qemu *peer, const struct question *question
 			 "\"return\": [{\"name\": \"rp0\", \"type\": \"child<pcie-root-port>\"}]");
 	else if (strcmp(command, "query-status") == 0)
 		snprintf(answer, size, "\"return\": {\"status\": \"%s\", \"running\": %s}",
-			 peer->status, strcmp(peer->status, "running") ? "false" : "true");
+			 qemu->status, strcmp(qemu->status, "running") ? "false" : "true");
 	else if (strcmp(command, "human-monitor-command") == 0)
 		snprintf(answer, size,
 			 "\"return\": \"net0: index=0,type=nic,model=virtio-net-pci\\r\\n"
 			 " \\\\ n0: index=0,type=tap,ifname=s%u\\r\\n\"",
-			 peer->port);
+			 qemu->port);
 	else if (strcmp(command, "qom-get") == 0)
-		answer_property(peer, question, answer, size);
+		answer_property(qemu, question, answer, size);
 	else if (strcmp(command, "query-migrate") == 0)
-		answer_transfer(peer, answer, size);
+		answer_transfer(qemu, answer, size);
 	else if (strcmp(command, "device_add") == 0)
-		snprintf(answer, size, "%s", add_primary(peer));
+		snprintf(answer, size, "%s", add_primary(qemu));
 	else if (strcmp(command, "device_del") == 0)
-		snprintf(answer, size, "%s", delete_primary(peer));
+		snprintf(answer, size, "%s", delete_primary(qemu));
 	else
 		snprintf(answer, size, DONE);
 }
 
-static void take_note(struct bench_qemu *peer, const char *command)
+static void take_note(struct bench_qemu *qemu, const char *command)
 {
-	peer->looked |= strcmp(command, "x-query-virtio-status") == 0;
-	peer->adopted |= strcmp(command, "query-status") == 0;
-	peer->listens |= strcmp(command, "migrate-incoming") == 0;
+	qemu->has_read_driver |= strcmp(command, "x-query-virtio-status") == 0;
+	qemu->is_adopted |= strcmp(command, "query-status") == 0;
+	qemu->listens |= strcmp(command, "migrate-incoming") == 0;
 }
 
-static void answer(struct bench_qemu *peer, const struct question *question)
+static void answer(struct bench_qemu *qemu, const struct question *question)
 {
-	const char *found = find_recorded(peer, question->command);
+	const char *found = find_recorded(qemu, question->command);
 	US_CLEANUP(us_freep) char *text = NULL;
 	char made[500];
 	int r;
 
-	if (peer->is_mute && strcmp(question->command, "x-query-virtio-status") == 0)
+	if (qemu->is_mute && strcmp(question->command, "x-query-virtio-status") == 0)
 		return;
 	if (!found)
-		make_answer(peer, question, made, sizeof(made));
+		make_answer(qemu, question, made, sizeof(made));
 	r = asprintf(&text, "%s%s, \"id\": %lld}\r", found ? "" : "{", found ? found : made,
 		     (long long)question->id);
 	if (r > 0)
-		say(peer, text);
-	take_note(peer, question->command);
+		say(qemu, text);
+	take_note(qemu, question->command);
 }
 
 static void on_message(void *userdata, char *text, size_t length)
 {
 	uint64_t now = us_now_usec();
-	struct bench_qemu *peer = userdata;
+	struct bench_qemu *qemu = userdata;
 	json_t *message = json_loadb(text, length, 0, NULL);
 	struct question question = { "", "", "", 0 };
 
 	json_unpack(message, "{s:s, s:I, s?{s?s, s?s}}", "execute", &question.command, "id",
 		    &question.id, "arguments", "path", &question.path, "property",
 		    &question.property);
-	answer(peer, &question);
-	if (peer->handler)
-		peer->handler->command(peer->userdata, question.command, now);
+	answer(qemu, &question);
+	if (qemu->handler)
+		qemu->handler->command(qemu->userdata, question.command, now);
 	json_decref(message);
 }
 
 /* ---- Connections ---- */
 
-static void disconnect(struct bench_qemu *peer)
+static void disconnect(struct bench_qemu *qemu)
 {
-	us_stream_free(US_STEAL(peer->stream));
-	peer->looked = peer->asked = peer->adopted = false;
+	us_stream_free(US_STEAL(qemu->stream));
+	qemu->has_read_driver = qemu->has_read_primary = qemu->is_adopted = false;
 }
 
 static void on_closed(void *userdata, int error)
@@ -237,14 +237,14 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
 {
 	static const struct us_stream_handler handler = { on_message, on_closed };
 	const struct us_stream_limits limits = { MESSAGE_BYTES, MESSAGE_BYTES };
-	struct bench_qemu *peer = userdata;
+	struct bench_qemu *qemu = userdata;
 	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (client < 0)
 		return 0;
-	disconnect(peer);
-	if (us_stream_new(&peer->stream, peer->loop, client, '\n', limits, &handler, peer) == 0)
-		say(peer, "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, "
+	disconnect(qemu);
+	if (us_stream_new(&qemu->stream, qemu->loop, client, '\n', limits, &handler, qemu) == 0)
+		say(qemu, "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, "
 			  "\"major\": 7}, \"package\": \"\"}, \"capabilities\": [\"oob\"]}}\r");
 	return 0;
 }
@@ -263,118 +263,118 @@ static void be_qemu(int listener, const int taps[2])
 		pause();
 }
 
-static int start_process(struct bench_qemu *peer, int listener, const int taps[2])
+static int start_process(struct bench_qemu *qemu, int listener, const int taps[2])
 {
 	int ready[2];
 	char byte;
 
 	if (pipe(ready) < 0)
 		return -errno;
-	peer->process = fork();
-	if (peer->process == 0)
+	qemu->process = fork();
+	if (qemu->process == 0)
 		be_qemu(listener, taps);
 	close(ready[1]);
-	while (peer->process > 0 && read(ready[0], &byte, 1) < 0 && errno == EINTR)
+	while (qemu->process > 0 && read(ready[0], &byte, 1) < 0 && errno == EINTR)
 		;
 	close(ready[0]);
-	return peer->process < 0 ? -errno : 0;
+	return qemu->process < 0 ? -errno : 0;
 }
 
-int bench_qemu_open(struct bench_qemu *peer, const char *path, const int taps[2])
+int bench_qemu_open(struct bench_qemu *qemu, const char *path, const int taps[2])
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
 
 	if (fd < 0)
 		return -errno;
-	peer->guest = BENCH_GUEST_CAPABLE;
-	peer->has_primary = true;
-	peer->is_unplugging = peer->listens = false;
-	peer->status = "running";
-	peer->transfer = NULL;
+	qemu->guest = BENCH_GUEST_CAPABLE;
+	qemu->has_primary = true;
+	qemu->is_unplugging = qemu->listens = false;
+	qemu->status = "running";
+	qemu->transfer = NULL;
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	unlink(path);
 	r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 	if (r == 0)
-		r = start_process(peer, fd, taps);
+		r = start_process(qemu, fd, taps);
 	if (r == 0)
-		r = sd_event_add_io(peer->loop, &peer->listener, fd, EPOLLIN, on_connection, peer);
+		r = sd_event_add_io(qemu->loop, &qemu->listener, fd, EPOLLIN, on_connection, qemu);
 	if (r < 0)
 		close(fd);
 	else
-		r = sd_event_source_set_io_fd_own(peer->listener, true);
+		r = sd_event_source_set_io_fd_own(qemu->listener, true);
 	return r < 0 ? r : 0;
 }
 
-void bench_qemu_close(struct bench_qemu *peer)
+void bench_qemu_close(struct bench_qemu *qemu)
 {
-	disconnect(peer);
-	peer->listener = sd_event_source_disable_unref(peer->listener);
-	if (peer->process > 0) {
-		kill(peer->process, SIGKILL);
-		waitpid(peer->process, NULL, 0);
+	disconnect(qemu);
+	qemu->listener = sd_event_source_disable_unref(qemu->listener);
+	if (qemu->process > 0) {
+		kill(qemu->process, SIGKILL);
+		waitpid(qemu->process, NULL, 0);
 	}
-	peer->process = 0;
+	qemu->process = 0;
 }
 
 /* ---- Events ---- */
 
-static void say_event(struct bench_qemu *peer, const char *name, const char *data)
+static void say_event(struct bench_qemu *qemu, const char *name, const char *data)
 {
 	uint64_t now = us_clock_usec(CLOCK_REALTIME);
 	char text[300];
 
-	if (peer->adopted && peer->handler && peer->handler->event)
-		peer->handler->event(peer->userdata, name);
+	if (qemu->is_adopted && qemu->handler && qemu->handler->event)
+		qemu->handler->event(qemu->userdata, name);
 	snprintf(text, sizeof(text),
 		 "{\"timestamp\": {\"seconds\": %llu, \"microseconds\": %llu}, \"event\": "
 		 "\"%s\", \"data\": %s}\r",
 		 (unsigned long long)(now / US_USEC_PER_SEC),
 		 (unsigned long long)(now % US_USEC_PER_SEC), name, data);
-	say(peer, text);
+	say(qemu, text);
 }
 
-uint64_t bench_qemu_reset(struct bench_qemu *peer, bool by_guest)
+uint64_t bench_qemu_reset(struct bench_qemu *qemu, bool by_guest)
 {
 	uint64_t now = us_now_usec();
 
-	peer->guest = BENCH_GUEST_NONE;
-	say_event(peer, "RESET",
+	qemu->guest = BENCH_GUEST_NONE;
+	say_event(qemu, "RESET",
 		  by_guest ? "{\"guest\": true, \"reason\": \"guest-reset\"}"
 			   : "{\"guest\": false, \"reason\": \"host-qmp-system-reset\"}");
 	return now;
 }
 
-void bench_qemu_primary_deleted(struct bench_qemu *peer)
+void bench_qemu_primary_deleted(struct bench_qemu *qemu)
 {
 	char data[100];
 
-	peer->has_primary = peer->is_unplugging = false;
+	qemu->has_primary = qemu->is_unplugging = false;
 	snprintf(data, sizeof(data),
 		 "{\"device\": \"understudy-p%u\", \"path\": "
 		 "\"/machine/peripheral/understudy-p%u\"}",
-		 peer->vm, peer->vm);
-	say_event(peer, "DEVICE_DELETED", data);
+		 qemu->vm, qemu->vm);
+	say_event(qemu, "DEVICE_DELETED", data);
 }
 
-void bench_qemu_negotiate(struct bench_qemu *peer, enum bench_guest guest)
+void bench_qemu_negotiate(struct bench_qemu *qemu, enum bench_guest guest)
 {
-	peer->guest = guest;
+	qemu->guest = guest;
 	if (guest == BENCH_GUEST_STARTING || guest == BENCH_GUEST_CAPABLE)
-		say_event(peer, "FAILOVER_NEGOTIATED", "{\"device-id\": \"net0\"}");
+		say_event(qemu, "FAILOVER_NEGOTIATED", "{\"device-id\": \"net0\"}");
 }
 
-void bench_qemu_set_migration(struct bench_qemu *peer, const char *status)
+void bench_qemu_set_migration(struct bench_qemu *qemu, const char *status)
 {
 	char data[60];
 
-	peer->transfer = status;
+	qemu->transfer = status;
 	snprintf(data, sizeof(data), "{\"status\": \"%s\"}", status);
-	say_event(peer, "MIGRATION", data);
+	say_event(qemu, "MIGRATION", data);
 }
 
-void bench_qemu_set_running(struct bench_qemu *peer, const char *status)
+void bench_qemu_set_running(struct bench_qemu *qemu, const char *status)
 {
-	peer->status = status;
-	say_event(peer, strcmp(status, "running") ? "STOP" : "RESUME", "{}");
+	qemu->status = status;
+	say_event(qemu, strcmp(status, "running") ? "STOP" : "RESUME", "{}");
 }

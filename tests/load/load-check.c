@@ -3,30 +3,31 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "load/load.h"
+#include "load/load-check.h"
 
 /* ---- The watch ---- */
 
-void load_check_expect_event(struct load_instance *place, const char *name)
+void load_check_expect_event(struct load_instance *instance, const char *name)
 {
-	struct load *load = place->vm->load;
-	unsigned last = (place->unseen_first + place->unseen_count) % LOAD_UNSEEN_MAX;
+	struct load *load = instance->vm->load;
+	unsigned last =
+		(instance->unreported_first + instance->unreported_count) % LOAD_UNREPORTED_MAX;
 
-	load->events_told++;
-	load->resets_told += strcmp(name, "RESET") == 0;
-	load->negotiations_told += strcmp(name, "FAILOVER_NEGOTIATED") == 0;
+	load->events_sent++;
+	load->resets_sent += strcmp(name, "RESET") == 0;
+	load->negotiations_sent += strcmp(name, "FAILOVER_NEGOTIATED") == 0;
 	load->unplugs += strcmp(name, "DEVICE_DELETED") == 0;
-	if (place->unseen_count == LOAD_UNSEEN_MAX) {
-		load_error(load, "v%u: %d events told and not watched", place->vm->index,
-			     LOAD_UNSEEN_MAX);
+	if (instance->unreported_count == LOAD_UNREPORTED_MAX) {
+		load_error(load, "v%u: %d events told and not watched", instance->vm->index,
+			   LOAD_UNREPORTED_MAX);
 		return;
 	}
-	place->unseen[last] = name;
-	place->unseen_count++;
+	instance->unreported[last] = name;
+	instance->unreported_count++;
 }
 
-static struct load_instance *place_of(struct load *load, unsigned side, const json_t *event,
-				   const char *key)
+static struct load_instance *instance_of(struct load *load, unsigned side, const json_t *event,
+					 const char *key)
 {
 	const char *name = json_string_value(json_object_get(event, key));
 	unsigned index;
@@ -35,27 +36,29 @@ static struct load_instance *place_of(struct load *load, unsigned side, const js
 		load_error(load, "an event of nobody's: %s", name ? name : "no name");
 		return NULL;
 	}
-	return &load->vms[index].places[side];
+	return &load->vms[index].instances[side];
 }
 
-static void see_vm_event(struct load_instance *place, const char *name)
+static void see_vm_event(struct load_instance *instance, const char *name)
 {
-	struct load *load = place->vm->load;
-	const char *expected = place->unseen_count ? place->unseen[place->unseen_first] : "nothing";
+	struct load *load = instance->vm->load;
+	const char *expected = instance->unreported_count
+				       ? instance->unreported[instance->unreported_first]
+				       : "nothing";
 
 	/* The daemon's own words, about its connection. */
 	if (strcmp(name, "adopted") == 0 || strcmp(name, "lost") == 0 || strcmp(name, "gone") == 0)
 		return;
-	load->events_seen++;
-	load->resets_seen += strcmp(name, "RESET") == 0;
-	load->negotiations_seen += strcmp(name, "FAILOVER_NEGOTIATED") == 0;
+	load->events_reported++;
+	load->resets_reported += strcmp(name, "RESET") == 0;
+	load->negotiations_reported += strcmp(name, "FAILOVER_NEGOTIATED") == 0;
 	if (strcmp(name, expected) != 0)
 		load_error(load, "v%u at daemon %u: %s was watched, %s was told",
-			     place->vm->index, place->side, name, expected);
-	if (!place->unseen_count)
+			   instance->vm->index, instance->side, name, expected);
+	if (!instance->unreported_count)
 		return;
-	place->unseen_first = (place->unseen_first + 1) % LOAD_UNSEEN_MAX;
-	place->unseen_count--;
+	instance->unreported_first = (instance->unreported_first + 1) % LOAD_UNREPORTED_MAX;
+	instance->unreported_count--;
 }
 
 /* "reserved" is a hidden one whose guest is not here; the state before is always told as hidden. */
@@ -64,19 +67,19 @@ static const char *plain(const char *primary)
 	return strcmp(primary, "reserved") == 0 ? "hidden" : primary;
 }
 
-static void see_move(struct load_instance *place, const char *from, const char *to)
+static void see_move(struct load_instance *instance, const char *from, const char *to)
 {
-	struct load *load = place->vm->load;
+	struct load *load = instance->vm->load;
 
-	load->moves_seen++;
-	if (strcmp(plain(place->primary), from) != 0) {
-		if (strcmp(from, "absent") == 0 && place->renewals > 0)
-			place->renewals--;
+	load->moves_reported++;
+	if (strcmp(plain(instance->primary), from) != 0) {
+		if (strcmp(from, "absent") == 0 && instance->reattachments > 0)
+			instance->reattachments--;
 		else
 			load_error(load, "p%u at daemon %u: a move from %s after one to %s",
-				     place->vm->index, place->side, from, place->primary);
+				   instance->vm->index, instance->side, from, instance->primary);
 	}
-	snprintf(place->primary, sizeof(place->primary), "%s", to);
+	snprintf(instance->primary, sizeof(instance->primary), "%s", to);
 	if (strcmp(from, to) == 0) /* only the reason changed */
 		return;
 	/* In one step a pair may get from hiding, or reserving, to exposing. */
@@ -87,50 +90,51 @@ static void see_move(struct load_instance *place, const char *from, const char *
 static void see(struct load *load, unsigned side, const json_t *event)
 {
 	const char *kind = "", *name = "", *from = "", *to = "";
-	struct load_instance *place;
+	struct load_instance *instance;
 
 	json_unpack((json_t *)event, "{s:s, s?s, s?s, s?s}", "event", &kind, "name", &name, "from",
 		    &from, "to", &to);
 	if (strcmp(kind, "dropped") == 0) {
 		load_error(load, "daemon %u dropped events", side);
 	} else if (strcmp(kind, "vm") == 0) {
-		place = place_of(load, side, event, "vm");
-		if (place)
-			see_vm_event(place, name);
+		instance = instance_of(load, side, event, "vm");
+		if (instance)
+			see_vm_event(instance, name);
 	} else if (strcmp(kind, "move") == 0) {
-		place = place_of(load, side, event, "pair");
-		if (place)
-			see_move(place, from, to);
+		instance = instance_of(load, side, event, "pair");
+		if (instance)
+			see_move(instance, from, to);
 	}
 }
 
-struct watch {
+struct subscription {
 	struct load *load;
 	unsigned side;
 };
 
 static void on_event(void *userdata, const char *error, const json_t *parameters, bool more)
 {
-	struct watch *watch = userdata;
+	struct subscription *subscription = userdata;
 
 	if (error)
-		load_error(watch->load, "the watch of daemon %u ended: %s", watch->side, error);
+		load_error(subscription->load, "the watch of daemon %u ended: %s",
+			   subscription->side, error);
 	else
-		see(watch->load, watch->side, json_object_get(parameters, "event"));
+		see(subscription->load, subscription->side, json_object_get(parameters, "event"));
 }
 
 void load_check_subscribe(struct load *load, unsigned side)
 {
-	static struct watch watches[2];
+	static struct subscription subscriptions[2];
 	char address[80];
 	int r;
 
-	watches[side] = (struct watch){ load, side };
+	subscriptions[side] = (struct subscription){ load, side };
 	bench_daemon_address(&load->daemons[side], address);
-	r = us_client_new(&load->watches[side], load->loop, address);
+	r = us_client_new(&load->subscriptions[side], load->loop, address);
 	if (r == 0)
-		r = us_client_call(load->watches[side], "Monitor", NULL, true, on_event,
-				   &watches[side]);
+		r = us_client_call(load->subscriptions[side], "Monitor", NULL, true, on_event,
+				   &subscriptions[side]);
 	if (r < 0)
 		bench_fail("Monitor", r);
 	/* On another connection, and asked later: the watch has begun when it is answered. */
@@ -168,73 +172,72 @@ static struct entry *read_switch(const struct load *load)
 }
 
 /* What has to be told of a pair and is there, for a guest that is in its present state. */
-static bool is_as_it_is(const struct load_instance *place, const json_t *pair,
+static bool is_as_it_is(const struct load_instance *instance, const json_t *pair,
 			const struct entry *entry)
 {
 	static const char *const guests[] = { "none", "capable", "capable", "legacy" };
-	const struct bench_qemu *peer = &place->peer;
+	const struct bench_qemu *qemu = &instance->qemu;
 	const char *guest = "", *primary = "", *path = "", *migration = "";
-	bool is_here = place == place->vm->here, is_capable, is_right;
+	bool is_here = instance == instance->vm->here, is_capable, is_right;
 	int driver_ok = 0, hold = 0;
 
 	json_unpack((json_t *)pair, "{s:s, s:b, s:s, s:s, s:s, s:b}", "guest", &guest, "driver_ok",
 		    &driver_ok, "primary", &primary, "path", &path, "migration", &migration, "hold",
 		    &hold);
-	is_capable = is_here && peer->guest == BENCH_GUEST_CAPABLE;
-	is_right = strcmp(guest, guests[peer->guest]) == 0 && !hold &&
-		   peer->has_primary == is_capable && !peer->is_unplugging;
+	is_capable = is_here && qemu->guest == BENCH_GUEST_CAPABLE;
+	is_right = strcmp(guest, guests[qemu->guest]) == 0 && !hold &&
+		   qemu->has_primary == is_capable && !qemu->is_unplugging;
 	if (!is_here)
 		return is_right && strcmp(primary, "reserved") == 0 && strcmp(path, "none") == 0 &&
 		       strcmp(migration, "incoming") == 0 && !entry->letter;
-	return is_right && driver_ok == (peer->guest != BENCH_GUEST_NONE) &&
+	return is_right && driver_ok == (qemu->guest != BENCH_GUEST_NONE) &&
 	       strcmp(migration, "none") == 0 &&
 	       strcmp(primary, is_capable ? "visible" : "hidden") == 0 &&
 	       strcmp(path, is_capable ? "primary" : "standby") == 0 &&
-	       entry->letter == (is_capable ? 'p' : 's') && entry->vm == place->vm->index;
+	       entry->letter == (is_capable ? 'p' : 's') && entry->vm == instance->vm->index;
 }
 
 static unsigned compare_pairs(struct load *load, unsigned side, const struct entry *entries,
-			      bool tells)
+			      bool prints)
 {
 	json_t *answer = bench_daemon_call(&load->daemons[side], "ListPairs", NULL);
 	unsigned count = side == 0 ? load->vm_count : load->mover_count, wrong = 0;
 	json_t *pairs = json_object_get(answer, "pairs"), *pair;
 	size_t i;
 
-	if (json_array_size(pairs) != count && tells)
+	if (json_array_size(pairs) != count && prints)
 		load_error(load, "daemon %u has %zu pairs, not %u", side, json_array_size(pairs),
-			     count);
+			   count);
 	json_array_foreach (pairs, i, pair) {
-		struct load_instance *place = place_of(load, side, pair, "name");
-		const struct entry *entry = place ? &entries[place->peer.port] : NULL;
+		struct load_instance *instance = instance_of(load, side, pair, "name");
+		const struct entry *entry = instance ? &entries[instance->qemu.port] : NULL;
 		US_CLEANUP(us_freep) char *text = NULL;
 
-		if (place && is_as_it_is(place, pair, entry))
+		if (instance && is_as_it_is(instance, pair, entry))
 			continue;
 		wrong++;
-		if (!tells || !place)
+		if (!prints || !instance)
 			continue;
 		text = json_dumps(pair, JSON_COMPACT);
-		load_error(
-			load,
-			"p%u at daemon %u: its guest is %d there%s, the VM %s the primary, the "
-			"switch has '%c': %s",
-			place->vm->index, side, place->peer.guest,
-			place == place->vm->here ? "" : " (not here)",
-			place->peer.has_primary ? "has" : "has not",
-			entry->letter ? entry->letter : '-', text);
+		load_error(load,
+			   "p%u at daemon %u: its guest is %d there%s, the VM %s the primary, the "
+			   "switch has '%c': %s",
+			   instance->vm->index, side, instance->qemu.guest,
+			   instance == instance->vm->here ? "" : " (not here)",
+			   instance->qemu.has_primary ? "has" : "has not",
+			   entry->letter ? entry->letter : '-', text);
 	}
 	json_decref(answer);
 	return wrong;
 }
 
-unsigned load_check_pairs(struct load *load, bool tells)
+unsigned load_check_pairs(struct load *load, bool prints)
 {
 	struct entry *entries = read_switch(load);
 	unsigned wrong = 0;
 
 	for (unsigned side = 0; entries && side < 2; side++)
-		wrong += compare_pairs(load, side, entries, tells);
+		wrong += compare_pairs(load, side, entries, prints);
 	free(entries);
 	return entries ? wrong : 1;
 }
@@ -249,17 +252,17 @@ void load_check_counts(struct load *load)
 {
 	for (unsigned i = 0; i < load->vm_count; i++)
 		for (unsigned side = 0; side < 2; side++)
-			if (load->vms[i].places[side].unseen_count)
+			if (load->vms[i].instances[side].unreported_count)
 				load_error(load, "v%u at daemon %u: %u events were never watched",
-					     i, side, load->vms[i].places[side].unseen_count);
-	check_same(load, "events", load->events_told, load->events_seen);
-	check_same(load, "resets", load->resets_told, load->resets_seen);
-	check_same(load, "negotiations", load->negotiations_told, load->negotiations_seen);
+					   i, side, load->vms[i].instances[side].unreported_count);
+	check_same(load, "events", load->events_sent, load->events_reported);
+	check_same(load, "resets", load->resets_sent, load->resets_reported);
+	check_same(load, "negotiations", load->negotiations_sent, load->negotiations_reported);
 	/* More were begun: some are called off before the VM has anything, or end with their QEMU.
 	 */
 	if (load->plugs > load->exposures || load->unplugs > load->hides)
 		load_error(load,
-			     "%" PRIu64 " plugs in %" PRIu64 " moves, %" PRIu64
-			     " unplugs in %" PRIu64 " moves",
-			     load->plugs, load->exposures, load->unplugs, load->hides);
+			   "%" PRIu64 " plugs in %" PRIu64 " moves, %" PRIu64 " unplugs in %" PRIu64
+			   " moves",
+			   load->plugs, load->exposures, load->unplugs, load->hides);
 }

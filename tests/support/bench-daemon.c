@@ -5,10 +5,9 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "bench/daemon.h"
+#include "support/bench-daemon.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -18,32 +17,6 @@ void bench_fail(const char *what, int error)
 {
 	fprintf(stderr, "bench: %s: %s\n", what, strerror(abs(error)));
 	exit(1);
-}
-
-static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
-{
-	exit(1);
-}
-
-sd_event *bench_loop_open(void)
-{
-	static const int signals[] = { SIGINT, SIGTERM };
-	const struct rlimit files = { 16384, 16384 };
-	sd_event *loop = NULL;
-	sigset_t mask;
-	int r;
-
-	setrlimit(RLIMIT_NOFILE, &files);
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	r = sd_event_default(&loop);
-	for (size_t i = 0; r >= 0 && i < US_ARRAY_LENGTH(signals); i++)
-		r = sd_event_add_signal(loop, NULL, signals[i], on_signal, NULL);
-	if (r < 0)
-		bench_fail("the loop", r);
-	return loop;
 }
 
 void bench_run_for(sd_event *loop, uint64_t usec)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <systemd/sd-event.h>
 
 struct bench_host {
 	int (*taps)[2]; /* the guests' side: of the primary, of the standby */
@@ -12,9 +13,10 @@ struct bench_host {
 
 /*
  * Before anything is made: enters a network namespace of its own, and one of mounts in which /run
- * is empty and in memory, as on a host. Both end with the process and its children.
+ * is empty and in memory, as on a host. Both end with the process and its children. Returns a loop
+ * that ends the process at SIGINT and SIGTERM; allows as many open files as all VMs need.
  */
-int bench_host_enter(void);
+sd_event *bench_begin(void);
 
 /*
  * Makes ports for @vms on one host, and for the first @movers of them on another one as well.

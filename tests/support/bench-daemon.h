@@ -24,8 +24,6 @@ struct bench_usage {
 
 /* Ends the benchmark in words; what was made is taken away at exit. */
 void bench_fail(const char *what, int error) __attribute__((noreturn));
-/* The loop, which ends the process at SIGINT and SIGTERM, and room for the files of all VMs. */
-sd_event *bench_loop_open(void);
 /* Runs the loop for so long, or until @done; it is given up after a minute. */
 void bench_run_for(sd_event *loop, uint64_t usec);
 void bench_run_until(sd_event *loop, bool (*done)(const void *userdata), const void *userdata,
