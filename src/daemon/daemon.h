@@ -14,7 +14,6 @@
 
 #include "api/server.h"
 #include "core/migration-plan.h"
-#include "daemon/migration/admission.h"
 #include "daemon/metrics/metrics.h"
 #include "daemon/vf/vf.h"
 #include "net/presence/announce.h"
@@ -22,6 +21,7 @@
 #include "net/presence/claims.h"
 #include "net/vf/neighbours.h"
 #include "net/steer/steer.h"
+#include "net/undelivered/drain.h"
 #include "net/presence/watch.h"
 #include "pci/pools.h"
 #include "understudy/client.h"
@@ -38,18 +38,10 @@ enum {
 	US_NAME_MAX = 32, /* of a VM or a pair, with its NUL */
 	US_PAIRS_PER_VM = 32,
 	US_QUEUED_EVENTS = 32, /* to one pair, while it is being stepped */
-	/*
-	 * How daemons speak about a migration (Receive, Handoff). One of another number is refused
-	 * before anything is hidden: to be raised when one that lacks what is new would harm a
-	 * guest, or its peer. 1 told nobody its number.
-	 */
-	US_PEER_PROTOCOL = 2,
 };
 
-struct us_source;
-struct us_drain;
-struct us_stop_frames;
-struct us_receive;
+struct us_vm_migration;
+struct us_pair_migration;
 
 struct us_daemon {
 	sd_event *loop;
@@ -101,18 +93,10 @@ struct us_host_vm {
 	struct us_list adds;	       /* struct us_pair_request, requests under way */
 	struct us_list diagnoses;      /* struct us_diagnosis, likewise */
 	struct us_call *attaching;     /* answered at the first adoption */
-	struct us_source *migration;   /* as the source */
-	struct us_receive *receive;    /* as the destination */
-	struct us_admission admission; /* of its source: receive.c */
-	json_t *settings_before;       /* of QEMU's migrations, to be put back; NULL: none */
+	struct us_vm_migration *migration; /* of migration/ */
 	enum us_vm_state state;
 	enum us_transfer transfer;
 	struct us_timer again;	  /* set to connect again after a refusal */
-	struct us_timer arriving; /* set while frames may follow the guest from its source */
-	uint64_t expected_usec; /* since when that was expected soon, so that frames are parked; 0:
-				   not */
-	unsigned asked; /* pairs, for what their guest received last; then for their queues */
-	uint64_t stopped_usec; /* when QEMU stopped the guest, CLOCK_REALTIME */
 	bool prepared;	       /* by Prepare, until Finish; survives a restart */
 	char *problem;	       /* why it is not adopted; NULL if it is */
 	char *saved;	       /* its part of the state file; NULL: it has changed since */
@@ -128,15 +112,6 @@ struct us_primary_spec {
 	char port[IF_NAMESIZE];		/* emulated: the tap; vfio: the PF once reserved */
 	bool has_mac;
 	uint8_t mac[US_MAC_BYTES];
-};
-
-/* How the frames are kept that a QEMU had not read when it stopped its guest. */
-enum us_stop_method {
-	US_STOP_METHOD_NONE,	/* they are not, or QEMU could not be looked at yet */
-	US_STOP_METHOD_DRAIN,	/* taken out of its taps */
-	US_STOP_METHOD_PREDICT, /* that is not permitted: none are left, by parking before the stop
-				 */
-	US_STOP_METHOD_N
 };
 
 /* What becomes of the frames that come during a transition. */
@@ -193,11 +168,7 @@ struct us_host_pair {
 	struct us_steer *steer; /* NULL while the switch cannot be found */
 	struct us_watch *watch;
 	struct us_watch *leaving; /* of its standby, while the guest takes its time to let go */
-	struct us_stop_frames *unread; /* while its guest may be stopped for a migration */
-	struct us_drain *drain;	       /* QEMU's queues of its tap; as long as a migration */
-	struct us_claims *claims;      /* addresses to be announced there; as long as `unread` */
-	struct us_announce *announce;  /* since its guest arrived here */
-	enum us_stop_method at_stop;
+	struct us_pair_migration *migration; /* of migration/ */
 	struct us_timer timer;
 	struct us_timer using; /* set while it is looked whether the primary is used */
 	uint64_t standby_frames,
@@ -269,6 +240,8 @@ void us_host_vm_free(struct us_host_vm *vm); /* and its pairs, as they are */
 /* Tells all its pairs. */
 void us_host_vm_feed(struct us_host_vm *vm, const struct us_event *event);
 bool us_host_vm_may_migrate(const struct us_host_vm *vm);
+/* The VM's QEMU. Valid until the loop's next turn. */
+struct us_drain_process us_host_vm_process(const struct us_host_vm *vm);
 json_t *us_host_vm_json(const struct us_host_vm *vm);
 
 /* ---- host-pair.c ---- */
@@ -291,6 +264,8 @@ void us_host_pair_observe(struct us_host_pair *pair);
 bool us_host_pair_recheck(struct us_host_pair *pair);
 /* Another primary, or none for NULL; the present one is hidden and given back first. */
 void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec *spec);
+/* The buffer that @pair's frames are parked in now; NULL: none are. */
+struct us_park *us_host_pair_park(const struct us_host_pair *pair);
 /* The guest does not let its primary go, and will not be waited for. */
 bool us_host_pair_is_overdue(const struct us_host_pair *pair);
 json_t *us_host_pair_json(const struct us_host_pair *pair);
@@ -343,27 +318,6 @@ void us_idle_primary_check(void *userdata);
 
 void us_rpc_add_pair(struct us_daemon *daemon, struct us_call *call, const json_t *parameters);
 void us_rpc_cancel_adds(struct us_host_vm *vm);
-
-/* ---- migrate.c, receive.c ---- */
-
-void us_migration_start(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call *call,
-			const json_t *parameters);
-void us_migration_abort(struct us_host_vm *vm, struct us_call *call);
-void us_source_transfer_changed(struct us_host_vm *vm, enum us_transfer transfer);
-/* Its guest stopped, @age_usec ago, or goes on, while QEMU migrates it. */
-void us_source_guest_stopped(struct us_host_vm *vm, bool stopped, uint64_t age_usec);
-/* What QEMU had not given to its guest is held. */
-void us_source_frames_taken(struct us_host_vm *vm);
-void us_source_vm_lost(struct us_host_vm *vm, const char *why);
-void us_source_free(struct us_source *migration);
-
-void us_receive(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call *call,
-		const json_t *parameters);
-/* The pair of @vm that is the source's, by group where both have one, else by name. */
-struct us_host_pair *us_destination_pair(struct us_host_vm *vm, const char *name,
-					 const char *group);
-void us_destination_guest_arrived(struct us_host_vm *vm);
-void us_destination_fail(struct us_host_vm *vm, const char *why);
 
 /* ---- wait.c: methods that answer when pairs have got somewhere ---- */
 

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/migration/migration-private.h"
+#include "daemon/migration/migration.h"
 #include "sim.h"
 
 enum {
@@ -126,7 +128,7 @@ void sim_check_line(int host, const char *line)
 		const struct us_host_pair *pair = sim_pair(1 - host, index);
 
 		/* Who died meanwhile took its word back, and that is on its way. */
-		if (pair && pair->vm->receive && us_pair_is_assigned(&pair->engine) &&
+		if (pair && pair->vm->migration->destination && us_pair_is_assigned(&pair->engine) &&
 		    !us_pair_is_reserved(&pair->engine))
 			sim_break("7: a destination is reserved before the source hides",
 				  "web%u on %s is not", index, sim.hosts[1 - host].name);
@@ -155,7 +157,8 @@ static bool is_migration_over(void)
 	for (int host = 0; host < SIM_HOSTS; host++) {
 		struct us_host_vm *vm = sim_host_vm(host);
 
-		if (!vm || vm->migration || sim.hosts[host].qemu.transfer == US_TRANSFER_ACTIVE)
+		if (!vm || us_migration_is_source(vm) ||
+		    sim.hosts[host].qemu.transfer == US_TRANSFER_ACTIVE)
 			return false;
 	}
 	return sim.calls_open == 0;

@@ -282,6 +282,12 @@ void us_call_fail(struct us_call *call, const char *error, const char *format, .
 	send_answer(call, error, json_pack("{s:s}", "message", text), false);
 }
 
+void us_call_fail_with(struct us_call *call, const char *error, int r,
+		       const struct us_reason *reason)
+{
+	us_call_fail(call, error, "%s", r < 0 ? us_strerror(r) : reason->text);
+}
+
 bool us_call_wants_more(const struct us_call *call)
 {
 	return call->wants_more;

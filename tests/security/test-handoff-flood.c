@@ -12,6 +12,7 @@
 
 #include "api/client.h"
 #include "daemon/migration/handoff.h"
+#include "daemon/migration/migration-private.h"
 #include "testbed.h"
 #include "util/priority.h"
 
@@ -48,7 +49,7 @@ static void on_steered(void *userdata, enum us_path path, int r, const struct us
 {
 }
 
-static void on_done(void *userdata, int r, const char *why)
+static void on_done(void *userdata, const struct us_reason *reason)
 {
 }
 
@@ -91,7 +92,8 @@ static void test_clients_are_served(void **state)
 {
 	struct us_daemon daemon = { .loop = loop };
 	struct us_host_vm vm = { .daemon = &daemon, .name = "web" };
-	struct us_host_pair pair = { .vm = &vm, .name = "web0" };
+	struct us_pair_migration migration = { 0 };
+	struct us_host_pair pair = { .vm = &vm, .name = "web0", .migration = &migration };
 	struct us_handoff *handoff = NULL;
 	sd_event_source *client = NULL;
 	struct us_handoff_peer peer;

@@ -5,7 +5,7 @@
 
 #include "api/codec.h"
 #include "daemon/doctor/doctor.h"
-#include "daemon/migration/handoff.h"
+#include "daemon/migration/migration.h"
 #include "util/clock.h"
 #include "util/printable.h"
 
@@ -81,7 +81,7 @@ static void diagnose_vm(const struct us_host_vm *vm, json_t *findings)
 		       us_vmm_version(vm->vmm), vm->monitor_path, us_vm_state_name(vm->state));
 	snprintf(next, sizeof(next), "understudy finish %s, unless someone is about to migrate it",
 		 vm->name);
-	if (vm->prepared && !vm->migration)
+	if (vm->prepared && !us_migration_is_source(vm))
 		us_finding_add(findings, US_LEVEL_WARNING, vm->name, next,
 			       "prepared for a migration: no primary is shown");
 	snprintf(next, sizeof(next), "understudy pair add NAME --vm %s --standby ID --port IFNAME",
@@ -177,7 +177,7 @@ static void on_late(void *userdata)
 /* Whether on_queues() is going to be called; else that is not asked. */
 static bool look_at_queues(struct us_diagnosis *diagnosis, const struct us_host_pair *pair)
 {
-	struct us_drain_process process = us_handoff_process(pair);
+	struct us_drain_process process = us_host_vm_process(pair->vm);
 	struct us_reason reason = { .text = "" };
 	int r;
 

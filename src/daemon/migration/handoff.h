@@ -1,80 +1,81 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Handoff: the frames that reach the source host for a guest that has left it follow it, through
- * the API connection to the destination's daemon, in order: first what the stopped VMM had not
- * read from its tap, then what was parked since, then what comes late because the network still
- * sends it here.
+ * Handoff: frames that reach the source host for a guest that has left it follow the guest, through
+ * calls of the destination's daemon, in order. The park buffers begin with the frames that QEMU did
+ * not deliver (guest-stop.h). Then follow the frames parked since the stop, then late ones, which
+ * the network still sends to the source.
  */
 #pragma once
 
-#include "daemon/daemon.h"
-#include "net/undelivered/drain.h"
+#include <jansson.h>
 
+#include "net/steer/park.h"
+#include "util/base64.h"
+#include "util/error.h"
+
+struct us_call;
+struct us_client;
 struct us_handoff;
+struct us_host_pair;
+struct us_host_vm;
 
-/* The destination's daemon; both are borrowed. */
+/* ---- handoff-message.c: the parameters of the method Handoff, org.understudy.Control(7) ---- */
+
+enum {
+	US_HANDOFF_HEADER_BYTES = 10, /* the virtio-net header before each frame */
+	US_HANDOFF_FRAME_BYTES =
+		US_HANDOFF_HEADER_BYTES + 65536 + 18, /* at most, with the header */
+	US_HANDOFF_TEXT_BYTES = US_BASE64_SIZE(US_HANDOFF_FRAME_BYTES),
+};
+
+/* The destination's daemon. Borrows both. */
 struct us_handoff_peer {
 	struct us_client *client;
-	const char *token; /* by which it admits us: of its answer to Receive */
+	const char *token; /* from its reply to Receive: it admits the caller */
 };
 
 /*
- * Looks how @pair's frames can be kept at a stop, by permission alone; that they cannot be drained
- * is logged once.
+ * The parameters of one call. @state: "stopped", "held" or "late". Takes @frames, an array of texts
+ * from us_handoff_encode().
  */
-void us_stop_method_probe(struct us_host_pair *pair);
-/* Before a migration: the same, and has the queues looked for that are to be drained. */
-void us_stop_method_prepare(struct us_host_pair *pair);
-/* @pair's VMM, for net/undelivered/drain.h. */
-struct us_drain_process us_handoff_process(const struct us_host_pair *pair);
+json_t *us_handoff_message(const struct us_host_pair *pair, const struct us_handoff_peer *peer,
+			   const char *state, json_t *frames);
 
-/* "drain", "predict", or NULL for nothing; the VM's own is "predict" if one of its pairs' is. */
-const char *us_stop_method_name(enum us_stop_method at_stop);
-enum us_stop_method us_stop_method_of_vm(const struct us_host_vm *vm);
-
-/* The stop is expected soon, or not any more: parks from now on, or no longer. */
-void us_guest_stop_expect(struct us_host_vm *vm, bool is_near);
-
-/* A migration of @vm begins: makes ready what must be quick when its guest stops. */
-void us_guest_stop_prepare(struct us_host_vm *vm);
-
-/* The guest of @vm stopped, @age_usec ago, for the end of a migration: both hosts park. */
-void us_guest_stop_begin(struct us_host_vm *vm, const struct us_handoff_peer *peer,
-			uint64_t age_usec);
-
-/* It goes on here: what was parked is its own, behind what QEMU still has to read. */
-void us_guest_stop_undo(struct us_host_vm *vm, const struct us_handoff_peer *peer);
-
-/* The migration is over: nothing has to be quick any more. */
-void us_guest_stop_forget(struct us_host_vm *vm);
+/* Writes a frame as text. False: it is longer than any frame of a tap. */
+bool us_handoff_encode(const struct us_frame *frame, char ret_text[US_HANDOFF_TEXT_BYTES]);
 
 /*
- * It went on elsewhere, and QEMU has tried to read once more: takes what it has not given to its
- * guest, then calls us_source_frames_taken().
+ * Reads a frame for @pair's guest. The bytes of @ret_frame are valid until the next call. 0, or
+ * US_REFUSED: it is no frame for that MAC address, or its offload metadata does not fit it.
  */
-void us_stop_frames_collect(struct us_host_vm *vm);
-/* One that was asked for that has answered, or never will. */
-void us_stop_frames_queried(struct us_host_vm *vm);
+int us_handoff_decode(const struct us_host_pair *pair, const char *text, struct us_frame *ret_frame,
+		      struct us_reason *reason);
+
+/* ---- handoff-send.c: the source ---- */
+
+/* @reason: why it failed; NULL: all frames were sent and accepted. */
+typedef void (*us_handoff_done_fn)(void *userdata, const struct us_reason *reason);
 
 /*
- * Sends to @peer, and tells when nothing has come for a while and all was received (@r is 0),
- * or that the destination refused (@why). Frees itself never; may be freed from @done.
+ * Sends all that @vm's pairs park, until no frame has come for a second and each call was answered,
+ * or one was refused; then calls @done, once. Goes on sending until it is freed; @done may free it.
+ * 0 or a negative errno.
  */
 int us_handoff_new(struct us_handoff **ret_handoff, struct us_host_vm *vm,
-		   const struct us_handoff_peer *peer,
-		   void (*done)(void *userdata, int r, const char *why), void *userdata);
+		   const struct us_handoff_peer *peer, us_handoff_done_fn done, void *userdata);
 void us_handoff_free(struct us_handoff *handoff);
 
+/* Frames sent so far. */
 size_t us_handoff_frames(const struct us_handoff *handoff);
 
-/* The destination's side. Its guest runs here now: the network is told. */
-void us_arrival_announce(struct us_host_vm *vm);
-
-/* It is about to run elsewhere, or does: it is announced here no more. */
-void us_arrival_announce_end(struct us_host_vm *vm);
-
-/* What its source had for it is here, or does not come: what is held for that waits no longer. */
-void us_handoff_end_parking(struct us_host_vm *vm);
+/*
+ * ---- handoff-receive.c: the destination ----
+ *
+ * It has no state of its own. Each call says whether the source's guest is stopped, and brings
+ * frames, which are delivered before those that this host has parked.
+ */
 
 /* The method Handoff. */
 void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters);
+/* The source has not sent all it had in time: parking for it ends. */
+void us_handoff_receive_end(struct us_host_vm *vm);

@@ -1,64 +1,100 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A migration at its source, for the two files that make it: migrate.c asks the plan what is to
- * be done and tells others of it; migrate-stages.c does it.
+ * A migration at its source, for the files that run it: source.c asks the plan what to do next,
+ * stages.c has the table of stages, stage-*.c do the longer ones, source-report.c takes their
+ * results, for the plan and for the client.
  */
 #pragma once
 
+#include <jansson.h>
+#include <systemd/sd-event.h>
+
 #include "core/migration-plan.h"
 #include "core/stop-prediction.h"
-#include "daemon/daemon.h"
 #include "daemon/migration/handoff.h"
+#include "daemon/migration/migration-private.h"
+
+struct us_call;
+struct us_client;
+struct us_handoff;
 
 struct us_source {
 	struct us_host_vm *vm;
 	struct us_call *call, *abort_call; /* NULL once answered or gone */
-	struct us_client *client;	   /* of the destination's daemon, busy with Receive */
-	struct us_client *carrier;	   /* … and another, for the handoff */
-	char token[128];		   /* by which the destination admits that one */
-	struct us_deferred waiter;	   /* for the pairs: hidden, or as before */
+	char *destination;		   /* as the client wrote it: api/uri.h */
+	json_t *settings;		   /* QEMU's, for this migration */
 	struct us_plan plan;
-	struct us_handoff *handoff;
-	sd_event_source *posted, *deadline, *ticking;
-	unsigned events; /* posted: 1 << enum us_plan_event_type */
-	char *destination, *uri;
-	json_t *settings;
-	bool is_waiting;
-	bool is_configuring; /* QEMU was told the settings, and has not answered */
-	bool start_asked;    /* QEMU was told to migrate */
-	bool is_stopped;     /* its guest, for the end of the transfer */
+	sd_event_source *posted, *deadline;
+	unsigned events;	 /* posted: 1 << enum us_plan_event_type */
+	struct us_reason reason; /* the first failure */
+
+	/* The destination's daemon */
+	struct us_client *client;  /* busy with Receive as long as the migration lasts */
+	struct us_client *carrier; /* for Handoff */
+	char token[128];	   /* of Receive's reply: it admits the carrier */
+	char *uri;		   /* where the destination's QEMU listens */
 	bool has_arrived;
-	struct us_stop_prediction stop;	 /* when that will be, if frames have to be parked before */
-	uint64_t told_usec;	 /* the client, of the progress */
-	struct us_reason reason; /* the first thing that went wrong */
+
+	/* Hide, and its undo */
+	struct us_deferred deferred; /* for the pairs */
+	bool is_waiting;	     /* it is in the list */
+
+	/* Transfer */
+	sd_event_source *ticking;
+	bool is_configuring;  /* QEMU has not answered the settings */
+	bool start_requested; /* QEMU was told to migrate */
+	bool is_stopped;      /* the guest, for the end of the transfer */
+	struct us_stop_prediction stop;
 	struct us_transfer_progress progress;
+	uint64_t reported_usec; /* when the client was last told of the progress */
+
+	struct us_handoff *handoff;
 };
 
-/* ---- migrate.c ---- */
+/* ---- source-report.c ---- */
 
-/* What came of an order, put to the plan from the loop. */
-void us_source_post(struct us_source *m, enum us_plan_event_type event);
-/* Something went wrong with what is under way; only the first reason is told. */
-void us_source_fail(struct us_source *m, const char *why);
-/* The same for an answer of a daemon or a VMM; @why may be "" or NULL. */
-void us_source_fail_with(struct us_source *m, int r, const char *why);
-bool us_source_is_doing(const struct us_source *m, enum us_stage stage);
-/* For a client, as the API has it. */
-json_t *us_source_progress_json(const struct us_source *m, const char *line, bool is_last);
-/* Tells the client what it should know, although all goes on. */
-void us_source_warn(struct us_source *m, const char *warning);
-
-/* ---- reach.c ---- */
-
+/* Gives the plan an event, from the loop. */
+void us_source_post(struct us_source *source, enum us_plan_event_type event);
 /*
- * Where the daemon at @destination (api/uri.h) means @uri, which it sent:
- * an address that stands for all of its host's becomes HOST. -EBADMSG: it is no "tcp:" URI.
+ * The stage under way failed. Keeps the first reason for the client. Past the point of no return
+ * the migration succeeds all the same, and the reason is a warning.
  */
-int us_migration_reach(const char *destination, const char *uri, char *ret_uri, size_t size);
+void us_source_fail(struct us_source *source, const struct us_reason *reason);
+/* The same with the words for the errno @r. */
+void us_source_fail_errno(struct us_source *source, int r);
+/* Whether @stage is under way, and not being undone: an answer to it still counts. */
+bool us_source_is_doing(const struct us_source *source, enum us_stage stage);
 
-/* ---- migrate-stages.c ---- */
+/* The progress as the API has it. @is_last: with the measured downtime. */
+json_t *us_source_progress_json(const struct us_source *source, const char *line, bool is_last);
+/* Tells the client of the progress. */
+void us_source_report_progress(struct us_source *source, const char *line);
+/* Logs @warning and shows it to the client; the migration goes on. */
+void us_source_warn(struct us_source *source, const struct us_reason *warning);
 
-void us_source_do(struct us_source *m);
-void us_source_undo(struct us_source *m);
-int us_source_on_tick(sd_event_source *source, uint64_t usec, void *userdata);
-void us_source_stop_waiting(struct us_source *m);
+/* ---- stages.c ---- */
+
+/* Begins the stage, or its undo, that source->plan names. Its end is posted. */
+void us_source_do(struct us_source *source);
+void us_source_undo(struct us_source *source);
+/* Ends the wait for the pairs, if there is one. */
+void us_source_stop_waiting(struct us_source *source);
+
+/* ---- stage-peer.c ---- */
+
+void us_source_check(struct us_source *source);
+void us_source_reserve(struct us_source *source);
+void us_source_unreserve(struct us_source *source);
+void us_source_arrive(struct us_source *source);
+
+/* ---- stage-transfer.c ---- */
+
+void us_source_transfer(struct us_source *source);
+void us_source_cancel_transfer(struct us_source *source);
+/* Of the timer `ticking`: asks QEMU for the progress. */
+int us_source_on_tick(sd_event_source *timer, uint64_t usec, void *userdata);
+/* QEMU reports the state of its migration. */
+void us_source_transfer_changed(struct us_source *source, enum us_transfer transfer);
+/* QEMU stopped the guest, @age_usec ago, or resumed it. */
+void us_source_guest_stopped(struct us_source *source, uint64_t age_usec);
+void us_source_guest_resumed(struct us_source *source);

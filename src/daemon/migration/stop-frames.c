@@ -1,46 +1,50 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The frames that a QEMU which stopped its guest has not given to it.
+ * Frames at the stop, of one pair. net/undelivered/README.md explains why QEMU drops frames when it
+ * stops a guest.
  *
- * What it took out in vain is between the last frame that the guest received, as its own memory
- * has it, and the first that is still in the tap. If the memory cannot tell (the guest may have
- * used it again), the index of its receive queue does, by what was sampled before the stop
- * (net/undelivered/ring-offset.h). If that cannot, the count of the tap does: it has no more than
- * the one read after the stop.
+ * Frames that QEMU had read from the tap and not delivered ("consumed" below) lie between the last
+ * frame that the guest received and the first one that is still in the tap. Three sources tell
+ * which frame the guest received last, the best first:
+ *  1. the first bytes of that frame in the guest's memory;
+ *  2. the index of the guest's receive queue, if the guest has reused that memory, by samples taken
+ *     before the stop (net/undelivered/ring-offset.h);
+ *  3. the tap's count of frames read: then at most the one frame that QEMU reads after the stop is
+ *     missing.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/migration/handoff.h"
+#include "daemon/migration/migration-private.h"
 #include "daemon/migration/stop-frames.h"
-#include "net/undelivered/ring-offset.h"
-#include "net/undelivered/drain.h"
 #include "net/frame/frame.h"
 #include "net/netlink/link.h"
 #include "net/undelivered/capture.h"
+#include "net/undelivered/drain.h"
+#include "net/undelivered/ring-offset.h"
 #include "util/clock.h"
 
 enum {
 	QUEUES_MAX = 16,
-	VAIN_MAX = 2, /* frames that were read in vain, for each queue: net/undelivered/capture.h */
+	CONSUMED_MAX = 2, /* in each queue: net/undelivered/capture.h */
 	SAMPLE_USEC = 100 * 1000,
-	SAMPLE_SOON_USEC = 20 * 1000, /* the first ones: a transfer may be short */
-	SAMPLES_SOON = 25,
+	FIRST_SAMPLES_USEC = 20 * 1000, /* faster: a transfer may be short */
+	FIRST_SAMPLES = 25,
 };
 
 struct queue {
-	struct us_capture *mirror;
-	struct us_ring_offset delivered;
-	bool has_received, is_taken;
-	struct us_last_frame received;
+	struct us_capture *capture; /* of what went out of the tap's queue */
+	struct us_ring_offset ring_offset;
+	bool has_last, is_taken;
+	struct us_last_frame last; /* received by the guest, if has_last */
 };
 
-/* What QEMU is asked for: what the guest received last, in each queue. */
-enum asking {
-	ASKING_NOTHING,
-	ASKING_SAMPLE, /* from time to time while it runs */
-	ASKING_LAST,   /* once it stands still */
+/* The query under way: what did the guest receive last, in each queue? */
+enum query {
+	QUERY_NONE,
+	QUERY_SAMPLE, /* repeated while the guest runs */
+	QUERY_FINAL,  /* once, after the stop */
 };
 
 struct us_stop_frames {
@@ -48,20 +52,22 @@ struct us_stop_frames {
 	uint64_t read_at_stop; /* frames that QEMU had read from the tap then */
 	struct us_timer sampling;
 	unsigned samples;
-	enum asking asking;
-	bool must_ask_last; /* once the sample under way is there */
-	size_t asked;	    /* queues */
+	enum query query;
+	size_t queried;	       /* queues */
+	bool must_query_final; /* after the sample under way */
+	void (*on_queried)(void *pair);
 
 	/* While frames are taken */
 	struct us_park *park;
-	int draining; /* which queue of QEMU's; -1: none yet */
-	size_t taken, taken_read;
+	int draining; /* number of the drained queue; -1: none yet */
+	size_t taken, taken_consumed;
 
 	size_t queue_count;
 	struct queue queues[];
 };
 
-/* Frames that QEMU has read from the standby's tap: the tap counts them as sent only then. */
+/* Frames that QEMU has read from the standby's tap: a tap counts a frame as sent when it is read.
+ */
 static uint64_t read_count(const struct us_host_pair *pair)
 {
 	struct us_link_traffic traffic = { 0 };
@@ -74,220 +80,235 @@ static uint64_t read_count(const struct us_host_pair *pair)
 
 /* ---- What the guest received last ---- */
 
-static void ask_next(struct us_stop_frames *unread);
+static void query_next(struct us_stop_frames *frames);
 
-static void learn(struct queue *queue, const struct us_last_frame *received)
+static void sample(struct queue *queue)
 {
-	uint64_t number =
-		us_capture_number(queue->mirror, received->start, sizeof(received->start), NULL);
+	const struct us_last_frame *last = &queue->last;
+	uint64_t number = us_capture_number(queue->capture, last->start, sizeof(last->start), NULL);
 
 	if (number > 0)
-		us_ring_offset_sample(&queue->delivered, number, received->index);
+		us_ring_offset_sample(&queue->ring_offset, number, last->index);
 }
 
-/* The pair outlives its requests; what it asked for may be over. */
-static void on_received(void *userdata, const struct us_last_frame *received)
+/* The request carries the pair, which outlives it; @frames may be gone. */
+static void on_last_frame(void *userdata, const struct us_last_frame *last)
 {
 	struct us_host_pair *pair = userdata;
-	struct us_stop_frames *unread = pair->unread;
+	struct us_stop_frames *frames = pair->migration->frames;
 	struct queue *queue;
 
 	pair->requests--;
-	if (!unread || unread->asking == ASKING_NOTHING)
+	if (!frames || frames->query == QUERY_NONE)
 		return;
-	queue = &unread->queues[unread->asked++];
-	queue->has_received = received != NULL;
-	if (received)
-		queue->received = *received;
-	if (received && unread->asking == ASKING_SAMPLE)
-		learn(queue, received);
-	ask_next(unread);
+	queue = &frames->queues[frames->queried++];
+	queue->has_last = last != NULL;
+	if (last)
+		queue->last = *last;
+	if (last && frames->query == QUERY_SAMPLE)
+		sample(queue);
+	query_next(frames);
 }
 
-static void begin_asking(struct us_stop_frames *unread, enum asking asking)
+static void begin_query(struct us_stop_frames *frames, enum query query)
 {
-	unread->asking = asking;
-	unread->asked = 0;
-	for (size_t i = 0; i < unread->queue_count; i++)
-		unread->queues[i].has_received = false;
-	ask_next(unread);
+	frames->query = query;
+	frames->queried = 0;
+	for (size_t i = 0; i < frames->queue_count; i++)
+		frames->queues[i].has_last = false;
+	query_next(frames);
 }
 
-static void end_asking(struct us_stop_frames *unread)
+static void end_query(struct us_stop_frames *frames)
 {
-	enum asking asked = unread->asking;
+	enum query ended = frames->query;
 
-	unread->asking = ASKING_NOTHING;
-	if (asked == ASKING_LAST)
-		us_stop_frames_queried(unread->pair->vm);
-	else if (unread->must_ask_last)
-		begin_asking(unread, ASKING_LAST);
+	frames->query = QUERY_NONE;
+	if (ended == QUERY_FINAL)
+		frames->on_queried(frames->pair);
+	else if (frames->must_query_final)
+		begin_query(frames, QUERY_FINAL);
 }
 
-static void ask_next(struct us_stop_frames *unread)
+static void query_next(struct us_stop_frames *frames)
 {
-	struct us_host_pair *pair = unread->pair;
+	struct us_host_pair *pair = frames->pair;
 	int r = -ENOENT;
 
-	if (unread->asked < unread->queue_count)
-		r = us_vmm_query_last_frame(pair->vm->vmm, pair->standby, unread->asked,
-					    on_received, pair);
+	if (frames->queried < frames->queue_count)
+		r = us_vmm_query_last_frame(pair->vm->vmm, pair->standby, frames->queried,
+					    on_last_frame, pair);
 	if (r == 0)
 		pair->requests++;
 	else
-		end_asking(unread);
+		end_query(frames);
 }
 
-static void sample_later(struct us_stop_frames *unread)
+static void sample_later(struct us_stop_frames *frames)
 {
-	bool soon = unread->samples++ < SAMPLES_SOON;
+	bool is_first = frames->samples++ < FIRST_SAMPLES;
 
-	us_timer_set(&unread->sampling, us_now_usec() + (soon ? SAMPLE_SOON_USEC : SAMPLE_USEC));
+	us_timer_set(&frames->sampling,
+		     us_now_usec() + (is_first ? FIRST_SAMPLES_USEC : SAMPLE_USEC));
 }
 
 static void on_sampling(void *userdata)
 {
-	struct us_stop_frames *unread = userdata;
+	struct us_stop_frames *frames = userdata;
 
-	if (unread->asking == ASKING_NOTHING)
-		begin_asking(unread, ASKING_SAMPLE);
-	sample_later(unread);
+	if (frames->query == QUERY_NONE)
+		begin_query(frames, QUERY_SAMPLE);
+	sample_later(frames);
 }
 
-void us_stop_frames_query(struct us_stop_frames *unread)
+void us_stop_frames_query(struct us_stop_frames *frames, void (*done)(void *pair))
 {
-	us_timer_stop(&unread->sampling);
-	if (unread->asking == ASKING_NOTHING)
-		begin_asking(unread, ASKING_LAST);
+	us_timer_stop(&frames->sampling);
+	frames->on_queried = done;
+	if (frames->query == QUERY_NONE)
+		begin_query(frames, QUERY_FINAL);
 	else
-		unread->must_ask_last = true;
+		frames->must_query_final = true;
 }
 
-int us_stop_frames_new(struct us_stop_frames **ret_unread, struct us_host_pair *pair,
+/* ---- Life ---- */
+
+static int init(struct us_stop_frames *frames, struct us_reason *reason)
+{
+	struct us_host_pair *pair = frames->pair;
+	sd_event *loop = pair->vm->daemon->loop;
+	int r = us_timer_init(&frames->sampling, loop, on_sampling, frames);
+
+	for (size_t i = 0; i < frames->queue_count && r == 0; i++)
+		r = us_capture_new(&frames->queues[i].capture, loop, pair->port, pair->mac,
+				   frames->queue_count > 1 ? (int)i : -1, reason);
+	return r;
+}
+
+int us_stop_frames_new(struct us_stop_frames **ret_frames, struct us_host_pair *pair,
 		       struct us_reason *reason)
 {
 	size_t count = pair->queue_pairs > 1 ? pair->queue_pairs : 1;
-	struct us_stop_frames *unread;
-	int r = 0;
+	struct us_stop_frames *frames;
+	int r;
 
 	if (count > QUEUES_MAX)
 		return us_refuse(reason, "%s has %zu queue pairs: more than %d are not watched",
 				 pair->standby, count, QUEUES_MAX);
-	unread = calloc(1, sizeof(*unread) + count * sizeof(*unread->queues));
-	if (!unread)
+	frames = calloc(1, sizeof(*frames) + count * sizeof(*frames->queues));
+	if (!frames)
 		return -ENOMEM;
-	unread->pair = pair;
-	unread->queue_count = count;
-	r = us_timer_init(&unread->sampling, pair->vm->daemon->loop, on_sampling, unread);
-	for (size_t i = 0; i < count && r == 0; i++)
-		r = us_capture_new(&unread->queues[i].mirror, pair->vm->daemon->loop, pair->port,
-				   pair->mac, count > 1 ? (int)i : -1, reason);
+	frames->pair = pair;
+	frames->queue_count = count;
+	r = init(frames, reason);
 	if (r != 0) {
-		us_stop_frames_free(unread);
+		us_stop_frames_free(frames);
 		return r;
 	}
-	sample_later(unread);
-	*ret_unread = unread;
+	sample_later(frames);
+	*ret_frames = frames;
 	return 0;
 }
 
-void us_stop_frames_free(struct us_stop_frames *unread)
+void us_stop_frames_free(struct us_stop_frames *frames)
 {
-	if (!unread)
+	if (!frames)
 		return;
-	for (size_t i = 0; i < unread->queue_count; i++)
-		us_capture_free(unread->queues[i].mirror);
-	us_timer_deinit(&unread->sampling);
-	free(unread);
+	for (size_t i = 0; i < frames->queue_count; i++)
+		us_capture_free(frames->queues[i].capture);
+	us_timer_deinit(&frames->sampling);
+	free(frames);
 }
 
-void us_stop_frames_note_stop(struct us_stop_frames *unread)
+void us_stop_frames_note_stop(struct us_stop_frames *frames)
 {
-	unread->read_at_stop = read_count(unread->pair);
-	us_timer_stop(&unread->sampling);
+	frames->read_at_stop = read_count(frames->pair);
+	us_timer_stop(&frames->sampling);
 }
 
 /* ---- Taking them ---- */
 
-static void put(struct us_stop_frames *unread, const struct us_frame *frame, bool was_read)
+static void put(struct us_stop_frames *frames, const struct us_frame *frame, bool is_consumed)
 {
-	/* What was flooded, to all or to a group, the destination has had itself. */
-	if (!us_frame_is_to(frame->bytes, frame->length, unread->pair->mac) ||
-	    !us_park_put(unread->park, frame, true))
+	/* The bridge sent broadcast and multicast frames to the destination, too. */
+	if (!us_frame_is_to(frame->bytes, frame->length, frames->pair->mac) ||
+	    !us_park_put(frames->park, frame, true))
 		return;
-	unread->taken++;
-	unread->taken_read += was_read;
+	frames->taken++;
+	frames->taken_consumed += is_consumed;
 }
 
-/* What the guest did not receive, before @next: how many, or -ENOENT. */
-static int find_vain(const struct queue *queue, const struct us_frame *next,
-		     const struct us_frame *ret_frames[VAIN_MAX])
+/* The consumed frames before @next, the oldest first: their number, or -ENOENT if unknown. */
+static int find_consumed(const struct queue *queue, const struct us_frame *next,
+			 const struct us_frame *ret_frames[CONSUMED_MAX])
 {
-	const struct us_last_frame *received = &queue->received;
+	const struct us_last_frame *last = &queue->last;
 	uint64_t number;
 	int count;
 
-	if (!queue->has_received)
+	if (!queue->has_last)
 		return -ENOENT;
-	number = us_capture_number(queue->mirror, received->start, sizeof(received->start), next);
-	count = us_capture_after(queue->mirror, number, next, ret_frames, VAIN_MAX);
+	number = us_capture_number(queue->capture, last->start, sizeof(last->start), next);
+	count = us_capture_after(queue->capture, number, next, ret_frames, CONSUMED_MAX);
 	if (count >= 0)
 		return count;
-	number = us_ring_offset_number(&queue->delivered, received->index);
-	if (!us_capture_took_one_buffer_each(queue->mirror, queue->delivered.number, number))
+	number = us_ring_offset_number(&queue->ring_offset, last->index);
+	if (!us_capture_took_one_buffer_each(queue->capture, queue->ring_offset.number, number))
 		return -ENOENT;
-	return us_capture_after(queue->mirror, number, next, ret_frames, VAIN_MAX);
+	return us_capture_after(queue->capture, number, next, ret_frames, CONSUMED_MAX);
 }
 
-/* What QEMU read in vain, before @next; NULL: nothing is left in that queue of the tap. */
-static void take_read(struct us_stop_frames *unread, struct queue *queue,
-		      const struct us_frame *next)
+/* @next: the first frame that is still in this queue of the tap; NULL: the queue is empty. */
+static void take_consumed(struct us_stop_frames *frames, struct queue *queue,
+			  const struct us_frame *next)
 {
-	const struct us_frame *frames[VAIN_MAX];
-	int count = find_vain(queue, next, frames);
+	const struct us_frame *consumed[CONSUMED_MAX];
+	int count = find_consumed(queue, next, consumed);
 
 	queue->is_taken = true;
-	/* If frames are left in the tap, one that was read is why. If none are, its count tells. */
-	if (count < 0 && (next || (unread->queue_count == 1 &&
-				   read_count(unread->pair) > unread->read_at_stop))) {
-		frames[0] = us_capture_before(queue->mirror, next);
-		count = frames[0] != NULL;
+	/* QEMU stops reading when it has consumed a frame, so frames in the tap prove one. Without
+	 * them the tap's count does. */
+	if (count < 0 && (next || (frames->queue_count == 1 &&
+				   read_count(frames->pair) > frames->read_at_stop))) {
+		consumed[0] = us_capture_before(queue->capture, next);
+		count = consumed[0] != NULL;
 	}
 	for (int i = 0; i < count; i++)
-		put(unread, frames[i], true);
+		put(frames, consumed[i], true);
 }
 
+/* The first frame of a drained queue tells which capture belongs to it. */
 static void put_drained(void *userdata, int number, const struct us_frame *frame)
 {
-	struct us_stop_frames *unread = userdata;
+	struct us_stop_frames *frames = userdata;
 
-	for (size_t i = 0; unread->draining != number && i < unread->queue_count; i++) {
-		struct queue *queue = &unread->queues[i];
+	for (size_t i = 0; frames->draining != number && i < frames->queue_count; i++) {
+		struct queue *queue = &frames->queues[i];
 
-		if (queue->is_taken || !us_capture_has(queue->mirror, frame))
+		if (queue->is_taken || !us_capture_has(queue->capture, frame))
 			continue;
-		unread->draining = number;
-		take_read(unread, queue, frame);
+		frames->draining = number;
+		take_consumed(frames, queue, frame);
 	}
-	unread->draining = number;
-	put(unread, frame, false);
+	frames->draining = number;
+	put(frames, frame, false);
 }
 
-size_t us_stop_frames_take(struct us_stop_frames *unread, bool drains, size_t *ret_read,
+size_t us_stop_frames_take(struct us_stop_frames *frames, bool drains, size_t *ret_read,
 			   struct us_reason *reason)
 {
-	struct us_host_pair *pair = unread->pair;
+	struct us_host_pair *pair = frames->pair;
 
-	unread->park = us_steer_park(pair->steer);
-	unread->draining = -1;
-	unread->taken = unread->taken_read = 0;
-	if (drains && pair->drain)
-		us_drain_each(pair->drain, put_drained, unread);
+	frames->park = us_steer_park(pair->steer);
+	frames->draining = -1;
+	frames->taken = frames->taken_consumed = 0;
+	if (drains && pair->migration->drain)
+		us_drain_each(pair->migration->drain, put_drained, frames);
 	else if (drains)
 		us_refuse(reason, "the queues of %s were not found", pair->port);
-	for (size_t i = 0; i < unread->queue_count; i++)
-		if (!unread->queues[i].is_taken)
-			take_read(unread, &unread->queues[i], NULL);
-	*ret_read = unread->taken_read;
-	return unread->taken;
+	for (size_t i = 0; i < frames->queue_count; i++)
+		if (!frames->queues[i].is_taken)
+			take_consumed(frames, &frames->queues[i], NULL);
+	*ret_read = frames->taken_consumed;
+	return frames->taken;
 }

@@ -15,8 +15,7 @@
 #include "api/codec.h"
 #include "util/crash-point.h"
 #include "daemon/daemon.h"
-#include "daemon/migration/stop-frames.h"
-#include "daemon/migration/handoff.h"
+#include "daemon/migration/migration.h"
 #include "net/undelivered/drain.h"
 #include "net/netlink/link.h"
 #include "util/clock.h"
@@ -590,7 +589,7 @@ static void observe_vm(struct us_host_pair *pair)
 					     .on = pair->vm->transfer == US_TRANSFER_ACTIVE });
 	if (!us_vmm_is_adopted(pair->vm->vmm) || pair->is_mismatched)
 		return;
-	us_stop_method_probe(pair);
+	us_migration_pair_adopted(pair);
 	ask_for_device(pair);
 }
 
@@ -688,10 +687,13 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 	if (r >= 0)
 		r = us_timer_init(&pair->using, vm->daemon->loop, us_idle_primary_check, pair);
 	if (r >= 0)
+		r = us_migration_pair_added(pair);
+	if (r >= 0)
 		r = us_vmm_track_guest(vm->vmm, pair->standby);
 	if (r < 0) {
 		us_timer_deinit(&pair->timer);
 		us_timer_deinit(&pair->using);
+		us_migration_pair_removed(pair);
 		free(pair);
 		return r;
 	}
@@ -724,10 +726,7 @@ void us_host_pair_free(struct us_host_pair *pair)
 	us_vmm_untrack_guest(pair->vm->vmm, pair->standby);
 	us_watch_free(pair->leaving);
 	unwatch(pair); /* before the lot is looked through once more: it tells the watch */
-	us_stop_frames_free(pair->unread);
-	us_drain_free(pair->drain);
-	us_claims_free(pair->claims);
-	us_announce_free(pair->announce);
+	us_migration_pair_removed(pair);
 	/* A removed pair has put the switch back already; any other leaves it as it is. */
 	if (pair->steer)
 		us_steer_abandon(pair->steer);
@@ -738,6 +737,13 @@ void us_host_pair_free(struct us_host_pair *pair)
 }
 
 /* ---- What others see ---- */
+
+struct us_park *us_host_pair_park(const struct us_host_pair *pair)
+{
+	bool is_parked = pair->steer && us_pair_path(&pair->engine) == US_PATH_PARKED;
+
+	return is_parked ? us_steer_park(pair->steer) : NULL;
+}
 
 bool us_host_pair_is_overdue(const struct us_host_pair *pair)
 {
@@ -793,7 +799,7 @@ json_t *us_host_pair_json(const struct us_host_pair *pair)
 		"migration", migration_name(pair), "hold", us_pair_is_on_hold(engine), "why",
 		us_cause_text(us_pair_cause(engine)), "detail",
 		pair->detail ? us_wire_string(pair->detail) : NULL, "parked", parked_json(pair),
-		"at_stop", us_stop_method_name(pair->at_stop));
+		"at_stop", us_migration_stop_method(pair));
 	us_pair_options_write(&pair->options, object);
 	return object;
 }

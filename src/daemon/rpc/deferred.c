@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "daemon/migration/migration.h"
 
 struct wait {
 	struct us_deferred waiter;
@@ -126,9 +127,9 @@ void us_rpc_prepare(struct us_host_vm *vm, struct us_call *call)
 			return;
 		}
 	}
-	if (vm->migration || !us_vmm_is_adopted(vm->vmm)) {
+	if (us_migration_is_source(vm) || !us_vmm_is_adopted(vm->vmm)) {
 		us_call_fail(call, "Refused", "vm %s %s", vm->name,
-			     vm->migration ? "is being migrated" : us_optional_text(vm->problem));
+			     us_migration_is_source(vm) ? "is being migrated" : us_optional_text(vm->problem));
 		return;
 	}
 	vm->prepared = true;

@@ -5,7 +5,8 @@
 #include "daemon/migration/address.h"
 #include "daemon/rpc/permissions.h"
 #include "daemon/doctor/doctor.h"
-#include "daemon/migration/handoff.h"
+#include "daemon/migration/migration.h"
+#include "daemon/migration/peer.h"
 
 static const char *text(const json_t *parameters, const char *name)
 {
@@ -114,7 +115,7 @@ static void detach_vm(void *userdata, struct us_call *call, const json_t *parame
 
 	if (!vm)
 		return;
-	if (vm->migration) {
+	if (us_migration_is_source(vm)) {
 		us_call_fail(call, "Refused",
 			     "vm %s is being migrated: understudy migrate %s --abort", vm->name,
 			     vm->name);
@@ -238,7 +239,7 @@ static void finish(void *userdata, struct us_call *call, const json_t *parameter
 
 	if (!vm)
 		return;
-	if (vm->migration) {
+	if (us_migration_is_source(vm)) {
 		us_call_fail(call, "Refused",
 			     "vm %s is being migrated: understudy migrate %s --abort "
 			     "ends that",
@@ -254,10 +255,19 @@ static void finish(void *userdata, struct us_call *call, const json_t *parameter
 
 static void migrate(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
+	struct us_daemon *daemon = userdata;
+	struct us_host_vm *vm = find_vm(daemon, call, parameters, "vm");
+	struct us_reason reason;
+	int r;
 
-	if (vm)
-		us_migration_start(userdata, vm, call, parameters);
+	if (!vm)
+		return;
+	r = us_allow(daemon->config_path, us_call_uid(call), US_ALLOW_DESTINATION,
+		     text(parameters, "destination"), &reason);
+	if (r != 0)
+		us_call_fail_with(call, "Refused", r, &reason);
+	else
+		us_migration_start(vm, call, parameters);
 }
 
 static void abort_migration(void *userdata, struct us_call *call, const json_t *parameters)
@@ -286,7 +296,7 @@ static void receive(void *userdata, struct us_call *call, const json_t *paramete
 	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
 
 	if (vm)
-		us_receive(userdata, vm, call, parameters);
+		us_migration_receive(vm, call, parameters);
 }
 
 static void handoff(void *userdata, struct us_call *call, const json_t *parameters)
@@ -294,7 +304,7 @@ static void handoff(void *userdata, struct us_call *call, const json_t *paramete
 	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
 
 	if (vm)
-		us_handoff_receive(vm, call, parameters);
+		us_migration_handoff(vm, call, parameters);
 }
 
 static void become_peer(void *userdata, struct us_call *call, const json_t *parameters)

@@ -13,7 +13,7 @@
 
 #include "api/codec.h"
 #include "daemon/daemon.h"
-#include "daemon/migration/settings.h"
+#include "daemon/migration/migration.h"
 #include "util/clock.h"
 #include "util/file.h"
 
@@ -60,7 +60,7 @@ static json_t *vm_state(const struct us_host_vm *vm)
 			return NULL;
 	return json_pack("{s:s, s:o, s:b, s:O, s:O*}", "name", vm->name, "qmp",
 			 us_wire_string(vm->monitor_path), "prepared", vm->prepared, "pairs", pairs,
-			 "settings_before", vm->settings_before);
+			 "settings_before", us_migration_saved(vm));
 }
 
 char *us_state_vm_text(const struct us_host_vm *vm)
@@ -221,29 +221,25 @@ static int load_pair(struct us_host_vm *vm, const json_t *state)
 static int load_vm(struct us_daemon *daemon, const json_t *state)
 {
 	const char *name, *path;
-	const json_t *pairs, *pair, *before = NULL;
+	const json_t *pairs, *before = NULL;
 	struct us_host_vm *vm;
 	size_t i;
 	int prepared, r;
 
 	if (json_unpack((json_t *)state, "{s:s, s:s, s:b, s:o, s?o}", "name", &name, "qmp", &path,
 			"prepared", &prepared, "pairs", &pairs, "settings_before", &before) < 0 ||
-	    !us_name_is_valid(name) || us_daemon_vm(daemon, name) ||
-	    (before && !us_migration_settings_are_valid(before)))
+	    !us_name_is_valid(name) || us_daemon_vm(daemon, name))
 		return -EBADMSG;
 	r = us_host_vm_new(&vm, daemon, name, path);
 	if (r < 0)
 		return r;
 	vm->prepared = prepared;
-	vm->settings_before = json_incref((json_t *)before);
-	json_array_foreach (pairs, i, pair) {
-		r = load_pair(vm, pair);
-		if (r < 0) {
-			us_host_vm_free(vm);
-			return r;
-		}
-	}
-	return 0;
+	r = us_migration_load(vm, (json_t *)before);
+	for (i = 0; i < json_array_size(pairs) && r == 0; i++)
+		r = load_pair(vm, json_array_get(pairs, i));
+	if (r < 0)
+		us_host_vm_free(vm);
+	return r;
 }
 
 static void set_aside(struct us_daemon *daemon, const char *path, const char *why)

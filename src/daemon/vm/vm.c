@@ -7,13 +7,11 @@
 
 #include "api/codec.h"
 #include "daemon/doctor/doctor.h"
-#include "daemon/migration/handoff.h"
-#include "daemon/migration/settings.h"
+#include "daemon/migration/migration.h"
 #include "util/clock.h"
 
 enum {
 	AGAIN_USEC = 2 * 1000 * 1000,	 /* until a refused monitor is tried again */
-	ARRIVING_USEC = 2 * 1000 * 1000, /* for the frames that follow a guest */
 };
 
 void us_host_vm_feed(struct us_host_vm *vm, const struct us_event *event)
@@ -34,6 +32,11 @@ bool us_host_vm_may_migrate(const struct us_host_vm *vm)
 	return true;
 }
 
+struct us_drain_process us_host_vm_process(const struct us_host_vm *vm)
+{
+	return (struct us_drain_process){ .pidfd = us_vmm_pidfd(vm->vmm), .pid = us_vmm_pid(vm->vmm) };
+}
+
 static struct us_host_pair *by_device(struct us_host_vm *vm, const char *device, bool standby)
 {
 	struct us_host_pair *pair;
@@ -50,21 +53,8 @@ static void set_state(struct us_host_vm *vm, enum us_vm_state state)
 
 	vm->state = state;
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_VM, .vm = state });
-	if (state == US_VM_MOVED || state == US_VM_GONE)
-		us_arrival_announce_end(vm);
-	if (!arrived)
-		return;
-	vm->counts.arrivals++;
-	us_timer_set(&vm->arriving, us_now_usec() + ARRIVING_USEC);
-	us_arrival_announce(vm);
-	us_destination_guest_arrived(vm);
-}
-
-/* What a daemon that died, or a connection that was lost, left set. */
-static void settle_settings(struct us_host_vm *vm)
-{
-	if (!vm->migration && !vm->receive && vm->transfer != US_TRANSFER_ACTIVE)
-		us_migration_settings_restore(vm);
+	vm->counts.arrivals += arrived;
+	us_migration_state_changed(vm, arrived);
 }
 
 static void set_transfer(struct us_host_vm *vm, enum us_transfer transfer)
@@ -75,8 +65,7 @@ static void set_transfer(struct us_host_vm *vm, enum us_transfer transfer)
 	vm->counts.transfers_cancelled += transfer == US_TRANSFER_CANCELLED;
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_MIGRATING,
 						.on = transfer == US_TRANSFER_ACTIVE });
-	us_source_transfer_changed(vm, transfer);
-	settle_settings(vm);
+	us_migration_transfer_changed(vm);
 }
 
 static void adopted(struct us_host_vm *vm, const struct us_vmm_event *event)
@@ -93,8 +82,7 @@ static void adopted(struct us_host_vm *vm, const struct us_vmm_event *event)
 		pair->is_inspected = false;
 		us_host_pair_observe(pair);
 	}
-	us_source_transfer_changed(vm, event->transfer);
-	settle_settings(vm);
+	us_migration_vm_adopted(vm);
 	attaching = US_STEAL(vm->attaching);
 	if (attaching) {
 		us_state_save_vm(vm); /* before it is answered */
@@ -106,12 +94,6 @@ static void adopted(struct us_host_vm *vm, const struct us_vmm_event *event)
 static void on_again(void *userdata)
 {
 	us_vmm_connect(((struct us_host_vm *)userdata)->vmm);
-}
-
-/* Its source has not sent what it held in time: what arrived here waits no longer. */
-static void on_arriving(void *userdata)
-{
-	us_handoff_end_parking(userdata);
 }
 
 /* Adoption was refused, or the monitor went away. Frees @vm if it was only being attached. */
@@ -133,15 +115,12 @@ static void lost(struct us_host_vm *vm, const struct us_vmm_event *event)
 	if (refused) /* nobody else tries again */
 		us_timer_set(&vm->again, us_now_usec() + AGAIN_USEC);
 	vm->transfer = US_TRANSFER_NONE;
-	if (exited)
-		us_migration_settings_forget(vm);
 	if (exited && vm->prepared) { /* the pairs forget it too: the next QEMU is another one */
 		vm->prepared = false;
 		us_state_save_soon(vm);
 	}
 	set_state(vm, exited ? US_VM_GONE : US_VM_UNKNOWN);
-	us_source_vm_lost(vm, why);
-	us_destination_fail(vm, why);
+	us_migration_vm_lost(vm, exited, event->reason);
 	us_publish_vm(vm, exited ? "gone" : "lost");
 }
 
@@ -161,14 +140,6 @@ static void on_deleted(struct us_host_vm *vm, const struct us_vmm_event *event)
 
 	if (pair)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_UNPLUGGED });
-}
-
-/* Whoever migrates it, its next host may announce it from now on. */
-static void stopped(struct us_host_vm *vm, uint64_t age_usec)
-{
-	us_source_guest_stopped(vm, true, age_usec);
-	if (vm->transfer == US_TRANSFER_ACTIVE)
-		us_arrival_announce_end(vm);
 }
 
 static void on_event(void *userdata, const struct us_vmm_event *event)
@@ -199,7 +170,7 @@ static void on_event(void *userdata, const struct us_vmm_event *event)
 		break;
 	case US_VMM_INCOMING_FAILED:
 		us_log(LOG_WARNING, "vm %s: %s", vm->name, event->reason->text);
-		us_destination_fail(vm, event->reason->text);
+		us_migration_incoming_failed(vm, event->reason);
 		break;
 	case US_VMM_TRANSFER:
 		set_transfer(vm, event->transfer);
@@ -207,9 +178,9 @@ static void on_event(void *userdata, const struct us_vmm_event *event)
 	case US_VMM_TRACE:
 		/* First: every frame that comes from now on belongs to the guest's next host. */
 		if (strcmp(event->name, "STOP") == 0)
-			stopped(vm, event->age_usec);
+			us_migration_guest_stopped(vm, event->age_usec);
 		else if (strcmp(event->name, "RESUME") == 0)
-			us_source_guest_stopped(vm, false, event->age_usec);
+			us_migration_guest_resumed(vm);
 		us_publish_vm(vm, event->name);
 		break;
 	}
@@ -236,7 +207,7 @@ int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const c
 	if (r >= 0)
 		r = us_timer_init(&vm->again, daemon->loop, on_again, vm);
 	if (r >= 0)
-		r = us_timer_init(&vm->arriving, daemon->loop, on_arriving, vm);
+		r = us_migration_vm_added(vm);
 	if (r < 0) {
 		us_timer_deinit(&vm->again);
 		us_vmm_free(vm->vmm);
@@ -264,8 +235,7 @@ void us_host_vm_free(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
-	us_source_free(vm->migration);
-	us_destination_fail(vm, "the VM was detached");
+	us_migration_vm_removed(vm);
 	us_rpc_cancel_adds(vm);
 	us_doctor_cancel_all(vm);
 	end_waiters(vm);
@@ -274,11 +244,9 @@ void us_host_vm_free(struct us_host_vm *vm)
 	us_list_remove(&vm->link);
 	us_vmm_free(vm->vmm);
 	us_timer_deinit(&vm->again);
-	us_timer_deinit(&vm->arriving);
 	free(vm->problem);
 	free(vm->monitor_path);
 	free(vm->saved);
-	json_decref(vm->settings_before);
 	free(vm);
 }
 

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <inttypes.h>
+#include <syslog.h>
+
+#include "daemon/migration/arrival.h"
+#include "daemon/migration/guest-stop.h"
+#include "daemon/migration/migration-private.h"
+#include "daemon/migration/stop-frames.h"
+#include "net/presence/claims.h"
+#include "net/undelivered/drain.h"
+#include "util/clock.h"
+
+/* ---- Before the stop ---- */
+
+static void prepare(struct us_host_pair *pair)
+{
+	struct us_pair_migration *migration = pair->migration;
+	struct us_reason reason = { .text = "" };
+	int r = us_steer_make_park(pair->steer, &reason);
+
+	if (r == 0 && !migration->frames)
+		r = us_stop_frames_new(&migration->frames, pair, &reason);
+	if (r != 0)
+		us_log(LOG_WARNING, "%s: frames between the hosts may be lost: %s", pair->name,
+		       r < 0 ? us_strerror(r) : reason.text);
+	us_stop_method_settle(pair);
+	if (migration->claims)
+		return;
+	r = us_claims_new(&migration->claims, pair->vm->daemon->loop, pair->port, pair->mac,
+			  &reason);
+	if (r != 0)
+		us_log(LOG_WARNING, "%s: no address of its guest will be announced: %s", pair->name,
+		       r < 0 ? us_strerror(r) : reason.text);
+}
+
+void us_guest_stop_prepare(struct us_host_vm *vm)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		if (pair->steer && pair->engine.config.can_park)
+			prepare(pair);
+}
+
+void us_guest_stop_expect(struct us_host_vm *vm, bool is_near)
+{
+	struct us_vm_migration *migration = vm->migration;
+
+	if (is_near == (migration->stop_expected_usec > 0))
+		return;
+	migration->stop_expected_usec = is_near ? us_clock_usec(CLOCK_REALTIME) : 0;
+	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED, .on = is_near });
+}
+
+/* ---- At the stop ---- */
+
+static void on_parking(void *userdata, const char *error, const json_t *parameters, bool more)
+{
+	if (error) /* costs the order of frames, nothing else */
+		us_log(LOG_WARNING, "the destination does not park: %s", error);
+}
+
+/* A destination whose QEMU has given up refuses this, and needs not be told. */
+static void on_resumption(void *userdata, const char *error, const json_t *parameters, bool more)
+{
+}
+
+void us_guest_stop_begin(struct us_host_vm *vm, const struct us_handoff_peer *peer,
+			 uint64_t age_usec)
+{
+	struct us_host_pair *pair;
+
+	/* First: QEMU holds its lock, and cannot read more, until the device's state is saved. */
+	us_list_for_each (pair, &vm->pairs, link)
+		if (pair->migration->frames)
+			us_stop_frames_note_stop(pair->migration->frames);
+	vm->migration->stopped_usec = us_clock_usec(CLOCK_REALTIME) - age_usec;
+	us_list_for_each (pair, &vm->pairs, link)
+		if (pair->engine.config.can_park)
+			us_client_call(peer->client, "Handoff",
+				       us_handoff_message(pair, peer, "stopped", json_array()),
+				       false, on_parking, NULL);
+	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED, .on = true });
+}
+
+void us_guest_stop_undo(struct us_host_vm *vm, const struct us_handoff_peer *peer)
+{
+	struct us_host_pair *pair;
+
+	us_arrival_announce(vm);
+	vm->migration->stop_expected_usec = 0;
+	us_list_for_each (pair, &vm->pairs, link)
+		us_client_call(peer->client, "Handoff",
+			       us_handoff_message(pair, peer, "late", json_array()), false,
+			       on_resumption, NULL);
+	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED });
+}
+
+/* ---- After the stop ---- */
+
+/*
+ * Undelivered frames are collected in two steps, each of which runs in all pairs at a time: ask
+ * what each guest received last, then read the queues of the taps. A failure costs frames of one
+ * pair, and is logged.
+ */
+static bool may_collect(const struct us_host_pair *pair)
+{
+	return pair->migration->frames && us_host_pair_park(pair);
+}
+
+/* Whether parking began early enough for QEMU to deliver all that came before. */
+static bool was_predicted(const struct us_host_pair *pair)
+{
+	const struct us_vm_migration *vm = pair->vm->migration;
+
+	if (pair->migration->method == US_STOP_METHOD_DRAIN || !vm->stop_expected_usec ||
+	    vm->stop_expected_usec >= vm->stopped_usec)
+		return false;
+	us_log(LOG_INFO, "%s: parked %" PRIu64 " ms before its guest stopped, as predicted",
+	       pair->name, (vm->stopped_usec - vm->stop_expected_usec) / 1000);
+	return true;
+}
+
+static void take(struct us_host_pair *pair)
+{
+	bool drains = pair->migration->method == US_STOP_METHOD_DRAIN;
+	struct us_reason reason = { .text = "" };
+	size_t read, taken;
+
+	if (was_predicted(pair))
+		return;
+	if (!drains)
+		us_refuse(&reason, "it stopped sooner than predicted, some may be lost");
+	taken = us_stop_frames_take(pair->migration->frames, drains, &read, &reason);
+	us_log(reason.text[0] ? LOG_WARNING : LOG_INFO,
+	       "%s: %zu frames taken that its guest had not got, %zu of them read by QEMU%s%s",
+	       pair->name, taken, read, reason.text[0] ? ": " : "", reason.text);
+}
+
+/* ---- Reading the queues ---- */
+
+static void taken(struct us_host_vm *vm)
+{
+	struct us_stop_collection *collection = &vm->migration->collection;
+
+	if (--collection->pending == 0)
+		collection->done(collection->userdata);
+}
+
+static void on_drained(void *userdata, int r, const struct us_reason *reason)
+{
+	struct us_host_pair *pair = userdata;
+
+	if (r != 0)
+		us_log(LOG_WARNING, "%s: QEMU's queues cannot be read: %s", pair->name,
+		       reason->text);
+	if (may_collect(pair))
+		take(pair);
+	taken(pair->vm);
+}
+
+static void drain(struct us_host_pair *pair)
+{
+	struct us_pair_migration *migration = pair->migration;
+
+	pair->vm->migration->collection.pending++;
+	if (migration->method != US_STOP_METHOD_DRAIN || !migration->drain ||
+	    us_drain_read(migration->drain, on_drained, pair) < 0)
+		on_drained(pair, 0, NULL);
+}
+
+/* ---- Asking what the guest received last ---- */
+
+static void queried(struct us_host_vm *vm)
+{
+	struct us_stop_collection *collection = &vm->migration->collection;
+	struct us_host_pair *pair;
+
+	if (--collection->pending > 0)
+		return;
+	collection->pending = 1; /* until the loop has begun all of them */
+	us_list_for_each (pair, &vm->pairs, link)
+		if (may_collect(pair))
+			drain(pair);
+	taken(vm);
+}
+
+static void on_queried(void *userdata)
+{
+	queried(((struct us_host_pair *)userdata)->vm);
+}
+
+void us_guest_stop_collect(struct us_host_vm *vm, void (*done)(void *userdata), void *userdata)
+{
+	struct us_stop_collection *collection = &vm->migration->collection;
+	struct us_host_pair *pair;
+
+	*collection =
+		(struct us_stop_collection){ .pending = 1, .done = done, .userdata = userdata };
+	us_list_for_each (pair, &vm->pairs, link)
+		if (may_collect(pair)) {
+			collection->pending++;
+			us_stop_frames_query(pair->migration->frames, on_queried);
+		}
+	queried(vm);
+}
+
+void us_guest_stop_forget(struct us_host_vm *vm)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link) {
+		struct us_pair_migration *migration = pair->migration;
+
+		us_stop_frames_free(US_STEAL(migration->frames));
+		us_drain_free(US_STEAL(migration->drain));
+		us_claims_free(US_STEAL(migration->claims));
+		if (pair->steer)
+			us_steer_drop_park(pair->steer);
+	}
+	vm->migration->stop_expected_usec = 0;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <string.h>
+
+#include "util/crash-point.h"
+#include "daemon/migration/arrival.h"
+#include "daemon/migration/handoff.h"
+#include "daemon/migration/migration-private.h"
+#include "daemon/migration/peer.h"
+
+/* After Prepare or the start of a migration, only this host's QEMU knows when the guest stops. */
+static void feed_stopped(struct us_host_pair *pair, bool on)
+{
+	if (!us_pair_is_prepared(&pair->engine))
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_STOPPED, .on = on });
+}
+
+void us_handoff_receive_end(struct us_host_vm *vm)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		feed_stopped(pair, false);
+}
+
+/* Checks all frames before the first is delivered: a refused call changes nothing. */
+static int check_frames(const struct us_host_pair *pair, const json_t *frames,
+			struct us_reason *reason)
+{
+	struct us_frame decoded;
+	const json_t *frame;
+	size_t i;
+
+	json_array_foreach (frames, i, frame)
+		if (us_handoff_decode(pair, json_string_value(frame), &decoded, reason) != 0)
+			return US_REFUSED;
+	return 0;
+}
+
+static int deliver_frames(struct us_host_pair *pair, const json_t *frames, struct us_reason *reason)
+{
+	struct us_frame decoded;
+	const json_t *frame;
+	size_t i;
+	int r;
+
+	json_array_foreach (frames, i, frame) {
+		r = us_handoff_decode(pair, json_string_value(frame), &decoded, reason);
+		if (r == 0)
+			r = us_steer_deliver(pair->steer, &decoded, reason);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+static int receive(struct us_host_pair *pair, const json_t *parameters, struct us_reason *reason)
+{
+	const char *state = json_string_value(json_object_get(parameters, "state"));
+	const json_t *frames = json_object_get(parameters, "frames");
+	int r = check_frames(pair, frames, reason);
+
+	if (r == 0 && strcmp(state, "held") != 0)
+		feed_stopped(pair, strcmp(state, "stopped") == 0);
+	if (r == 0)
+		r = deliver_frames(pair, frames, reason);
+	if (r == 0)
+		us_arrival_announce_addresses(pair, json_object_get(parameters, "addresses"));
+	us_crash_point("handoff", state, NULL);
+	return r;
+}
+
+void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters)
+{
+	const char *name = json_string_value(json_object_get(parameters, "pair"));
+	const char *group = json_string_value(json_object_get(parameters, "group"));
+	const char *token = json_string_value(json_object_get(parameters, "token"));
+	struct us_host_pair *pair = us_peer_find_pair(vm, name, group);
+	struct us_reason reason = { .text = "" };
+	int r;
+
+	if (!us_admission_is_granted(&vm->migration->admission, token)) {
+		us_call_fail(call, "Refused",
+			     "vm %s: that is no token of a migration to it that is under way",
+			     vm->name);
+		return;
+	}
+	if (!pair || !pair->steer) {
+		us_call_fail(call, "NoSuchPair", "vm %s has no pair %s here", vm->name, name);
+		return;
+	}
+	r = receive(pair, parameters, &reason);
+	if (r != 0)
+		us_call_fail_with(call, "Refused", r, &reason);
+	else
+		us_call_reply(call, NULL);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/migration/handoff.h"
+#include "daemon/migration/migration-private.h"
+#include "daemon/migration/peer.h"
+#include "util/clock.h"
+#include "util/priority.h"
+
+enum {
+	/* The JSON text of the frames of one call. A longer frame has a call of its own. With the
+	 * rest of the call, either is shorter than the 128 KiB that a server accepts. */
+	BATCH_BYTES = 64 * 1024,
+	PUNCTUATION_BYTES = 3, /* two quotes and a comma for each frame */
+	POLL_USEC = 5 * 1000,
+	TURNS_MAX = 4096,	  /* by far more than a full park buffer takes */
+	QUIET_USEC = 1000 * 1000, /* without a frame: the network has converged */
+};
+
+struct us_handoff {
+	struct us_host_vm *vm;
+	struct us_handoff_peer peer;
+	sd_event_source *timer;
+	uint64_t last_frame_usec;
+	size_t frames;
+	unsigned unanswered; /* calls */
+	unsigned turns;	     /* taken to send what was parked */
+	bool is_late;	     /* all that was parked is sent */
+	bool is_over;
+	us_handoff_done_fn done;
+	void *userdata;
+
+	/* The call being filled */
+	const struct us_host_pair *pair;
+	json_t *batch;
+	size_t batch_bytes;
+};
+
+static void end(struct us_handoff *handoff, const struct us_reason *reason)
+{
+	if (handoff->is_over)
+		return;
+	handoff->is_over = true;
+	sd_event_source_set_enabled(handoff->timer, SD_EVENT_OFF);
+	handoff->done(handoff->userdata, reason);
+}
+
+static void on_answer(void *userdata, const char *error, const json_t *parameters, bool more)
+{
+	struct us_handoff *handoff = userdata;
+	struct us_reason reason;
+
+	handoff->unanswered--;
+	if (!error)
+		return;
+	us_peer_reason(error, parameters, &reason);
+	end(handoff, &reason);
+}
+
+static void send_batch(struct us_handoff *handoff)
+{
+	struct us_reason reason;
+	json_t *parameters;
+	int r;
+
+	if (!handoff->batch)
+		return;
+	parameters =
+		us_handoff_message(handoff->pair, &handoff->peer,
+				   handoff->is_late ? "late" : "held", US_STEAL(handoff->batch));
+	handoff->batch_bytes = 0;
+	if (handoff->is_over) {
+		json_decref(parameters);
+		return;
+	}
+	r = us_client_call(handoff->peer.client, "Handoff", parameters, false, on_answer, handoff);
+	if (r == 0) {
+		handoff->unanswered++;
+		return;
+	}
+	us_refuse(&reason, "%s", us_strerror(r));
+	end(handoff, &reason);
+}
+
+static void append_frame(void *userdata, const struct us_frame *frame)
+{
+	static char text[US_HANDOFF_TEXT_BYTES];
+	struct us_handoff *handoff = userdata;
+	size_t bytes;
+
+	if (!us_handoff_encode(frame, text))
+		return;
+	bytes = strlen(text) + PUNCTUATION_BYTES;
+	if (handoff->batch_bytes + bytes > BATCH_BYTES)
+		send_batch(handoff);
+	if (!handoff->batch)
+		handoff->batch = json_array();
+	json_array_append_new(handoff->batch, json_string(text));
+	handoff->batch_bytes += bytes;
+	handoff->frames++;
+	handoff->last_frame_usec = us_now_usec();
+}
+
+/* Returns whether the pair's park buffer is empty now. */
+static bool send_some(struct us_handoff *handoff, struct us_host_pair *pair)
+{
+	struct us_park *park = us_host_pair_park(pair);
+	bool is_all = true;
+
+	handoff->pair = pair;
+	/* Frames being released already stay: nobody would hear of the end of their release. */
+	if (park && !us_pair_is_steering(&pair->engine))
+		is_all = us_park_take(park, append_frame, handoff);
+	send_batch(handoff);
+	return is_all;
+}
+
+/* An empty call tells the destination that all parked frames have been sent. */
+static void send_late(struct us_handoff *handoff)
+{
+	struct us_host_pair *pair;
+
+	handoff->is_late = true;
+	us_list_for_each (pair, &handoff->vm->pairs, link) {
+		handoff->pair = pair;
+		handoff->batch = json_array();
+		send_batch(handoff);
+	}
+}
+
+static int on_poll(sd_event_source *timer, uint64_t usec, void *userdata)
+{
+	struct us_handoff *handoff = userdata;
+	struct us_host_pair *pair;
+	bool is_all = true;
+
+	us_list_for_each (pair, &handoff->vm->pairs, link)
+		is_all &= send_some(handoff, pair);
+	/* Frames that arrive faster than they are sent count as late, too. */
+	if (!handoff->is_late && (is_all || ++handoff->turns == TURNS_MAX))
+		send_late(handoff);
+	/* A flood of frames takes turns with clients. */
+	sd_event_source_set_priority(timer, is_all ? US_PRIORITY_HOST : US_PRIORITY_CHANGING);
+	sd_event_source_set_time_relative(timer, is_all ? POLL_USEC : 0);
+	if (!handoff->is_over && !handoff->unanswered &&
+	    us_now_usec() - handoff->last_frame_usec >= QUIET_USEC)
+		end(handoff, NULL);
+	return 0;
+}
+
+int us_handoff_new(struct us_handoff **ret_handoff, struct us_host_vm *vm,
+		   const struct us_handoff_peer *peer, us_handoff_done_fn done, void *userdata)
+{
+	struct us_handoff *handoff = calloc(1, sizeof(*handoff));
+	int r;
+
+	if (!handoff)
+		return -ENOMEM;
+	handoff->vm = vm;
+	handoff->peer = *peer;
+	handoff->last_frame_usec = us_now_usec();
+	handoff->done = done;
+	handoff->userdata = userdata;
+	r = sd_event_add_time_relative(vm->daemon->loop, &handoff->timer, CLOCK_MONOTONIC, 0, 0,
+				       on_poll, handoff);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(handoff->timer, SD_EVENT_ON);
+	if (r < 0) {
+		us_handoff_free(handoff);
+		return r;
+	}
+	*ret_handoff = handoff;
+	return 0;
+}
+
+void us_handoff_free(struct us_handoff *handoff)
+{
+	if (!handoff)
+		return;
+	sd_event_source_disable_unref(handoff->timer);
+	json_decref(handoff->batch);
+	free(handoff);
+}
+
+size_t us_handoff_frames(const struct us_handoff *handoff)
+{
+	return handoff->frames;
+}

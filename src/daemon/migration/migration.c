@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/migration/arrival.h"
+#include "daemon/migration/destination.h"
+#include "daemon/migration/handoff.h"
+#include "daemon/migration/migration-private.h"
+#include "daemon/migration/migration.h"
+#include "daemon/migration/settings.h"
+#include "daemon/migration/source-private.h"
+#include "daemon/migration/source.h"
+#include "daemon/migration/stop-frames.h"
+#include "net/presence/announce.h"
+#include "net/presence/claims.h"
+#include "net/undelivered/drain.h"
+#include "util/clock.h"
+
+enum {
+	ARRIVING_USEC = 2 * 1000 * 1000, /* for the frames that follow a guest */
+};
+
+/* ---- VMs ---- */
+
+static void on_arriving(void *userdata)
+{
+	us_handoff_receive_end(userdata);
+}
+
+int us_migration_vm_added(struct us_host_vm *vm)
+{
+	struct us_vm_migration *migration = calloc(1, sizeof(*migration));
+	int r = migration ? us_timer_init(&migration->arriving, vm->daemon->loop, on_arriving, vm)
+			  : -ENOMEM;
+
+	if (r < 0) {
+		free(migration);
+		return r;
+	}
+	vm->migration = migration;
+	return 0;
+}
+
+void us_migration_vm_removed(struct us_host_vm *vm)
+{
+	struct us_vm_migration *migration = vm->migration;
+	struct us_reason reason;
+
+	if (!migration)
+		return;
+	us_source_free(migration->source);
+	us_refuse(&reason, "the VM was detached");
+	us_destination_fail(migration->destination, &reason);
+	us_timer_deinit(&migration->arriving);
+	json_decref(migration->settings_before);
+	free(US_STEAL(vm->migration));
+}
+
+/* Settings that a daemon which died, or a lost connection, left changed. */
+static void restore_settings(struct us_host_vm *vm)
+{
+	if (!vm->migration->source && !vm->migration->destination &&
+	    vm->transfer != US_TRANSFER_ACTIVE)
+		us_migration_settings_restore(vm);
+}
+
+void us_migration_transfer_changed(struct us_host_vm *vm)
+{
+	if (vm->migration->source)
+		us_source_transfer_changed(vm->migration->source, vm->transfer);
+	restore_settings(vm);
+}
+
+void us_migration_vm_adopted(struct us_host_vm *vm)
+{
+	us_migration_transfer_changed(vm);
+}
+
+void us_migration_vm_lost(struct us_host_vm *vm, bool has_ended, const struct us_reason *reason)
+{
+	if (has_ended)
+		us_migration_settings_forget(vm);
+	if (vm->migration->source)
+		us_source_vm_lost(vm->migration->source, reason);
+	us_destination_fail(vm->migration->destination, reason);
+}
+
+void us_migration_state_changed(struct us_host_vm *vm, bool has_arrived)
+{
+	if (vm->state == US_VM_MOVED || vm->state == US_VM_GONE)
+		us_arrival_stop_announcing(vm);
+	if (!has_arrived)
+		return;
+	us_timer_set(&vm->migration->arriving, us_now_usec() + ARRIVING_USEC);
+	us_arrival_announce(vm);
+	if (vm->migration->destination)
+		us_destination_guest_arrived(vm->migration->destination);
+}
+
+void us_migration_guest_stopped(struct us_host_vm *vm, uint64_t age_usec)
+{
+	if (vm->migration->source)
+		us_source_guest_stopped(vm->migration->source, age_usec);
+	/* Whoever migrates it: from now on its next host may announce it. */
+	if (vm->transfer == US_TRANSFER_ACTIVE)
+		us_arrival_stop_announcing(vm);
+}
+
+void us_migration_guest_resumed(struct us_host_vm *vm)
+{
+	if (vm->migration->source)
+		us_source_guest_resumed(vm->migration->source);
+}
+
+void us_migration_incoming_failed(struct us_host_vm *vm, const struct us_reason *reason)
+{
+	us_destination_fail(vm->migration->destination, reason);
+}
+
+/* ---- Pairs ---- */
+
+int us_migration_pair_added(struct us_host_pair *pair)
+{
+	pair->migration = calloc(1, sizeof(*pair->migration));
+	return pair->migration ? 0 : -ENOMEM;
+}
+
+void us_migration_pair_removed(struct us_host_pair *pair)
+{
+	struct us_pair_migration *migration = pair->migration;
+
+	if (!migration)
+		return;
+	us_stop_frames_free(migration->frames);
+	us_drain_free(migration->drain);
+	us_claims_free(migration->claims);
+	us_announce_free(migration->announce);
+	free(US_STEAL(pair->migration));
+}
+
+void us_migration_pair_adopted(struct us_host_pair *pair)
+{
+	us_stop_method_choose(pair);
+}
+
+/* ---- The API ---- */
+
+static void refuse(struct us_call *call, int r, const struct us_reason *reason)
+{
+	if (r != 0)
+		us_call_fail_with(call, "Refused", r, reason);
+}
+
+void us_migration_start(struct us_host_vm *vm, struct us_call *call, const json_t *parameters)
+{
+	struct us_reason reason;
+
+	refuse(call, us_source_new(vm, call, parameters, &reason), &reason);
+}
+
+void us_migration_abort(struct us_host_vm *vm, struct us_call *call)
+{
+	us_source_abort(vm, call);
+}
+
+void us_migration_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters)
+{
+	struct us_reason reason;
+	int r;
+
+	if (!us_call_wants_more(call))
+		r = us_refuse(&reason, "Receive streams: call it with `more`");
+	else
+		r = us_destination_new(vm, call, parameters, &reason);
+	refuse(call, r, &reason);
+}
+
+void us_migration_handoff(struct us_host_vm *vm, struct us_call *call, const json_t *parameters)
+{
+	us_handoff_receive(vm, call, parameters);
+}
+
+bool us_migration_is_source(const struct us_host_vm *vm)
+{
+	return vm->migration->source != NULL;
+}
+
+const char *us_migration_stop_method(const struct us_host_pair *pair)
+{
+	return us_stop_method_name(pair->migration->method);
+}
+
+/* ---- The state file ---- */
+
+json_t *us_migration_saved(const struct us_host_vm *vm)
+{
+	return vm->migration ? vm->migration->settings_before : NULL;
+}
+
+int us_migration_load(struct us_host_vm *vm, json_t *saved)
+{
+	if (saved && !us_migration_settings_are_valid(saved))
+		return -EBADMSG;
+	vm->migration->settings_before = json_incref(saved);
+	return 0;
+}

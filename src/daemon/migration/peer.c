@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <string.h>
+
+#include "daemon/daemon.h"
+#include "daemon/migration/peer.h"
+
+int us_peer_check_protocol(const json_t *object, const char *name, struct us_reason *reason)
+{
+	const json_t *protocol = json_object_get(object, "protocol");
+	const char *version = json_string_value(json_object_get(object, "version"));
+	json_int_t theirs = json_is_integer(protocol) ? json_integer_value(protocol) : 1;
+
+	if (theirs == US_PEER_PROTOCOL)
+		return 0;
+	us_refuse(reason,
+		  "the %s's understudyd%s%.30s speaks version %d of the migration protocol, this "
+		  "one (" US_VERSION ") version %d",
+		  name, version ? " " : "", version ? version : "", (int)theirs, US_PEER_PROTOCOL);
+	return us_advise(reason, "update the older one; no VM has to move for that");
+}
+
+void us_peer_reason(const char *error, const json_t *parameters, struct us_reason *ret_reason)
+{
+	const char *message = json_string_value(json_object_get(parameters, "message"));
+	const char *next = json_string_value(json_object_get(parameters, "next"));
+	size_t length = message ? strlen(message) : 0, next_length = next ? strlen(next) + 2 : 0;
+
+	us_refuse(ret_reason, "%s", message ? message : error);
+	if (!next || next_length > length || strcmp(message + length - strlen(next), next) != 0)
+		return;
+	us_refuse(ret_reason, "%.*s", (int)(length - next_length), message);
+	us_advise(ret_reason, "%s", next);
+}
+
+json_t *us_peer_pairs_json(const struct us_host_vm *vm)
+{
+	json_t *pairs = json_array();
+	const struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link) {
+		char mac[US_MAC_TEXT_SIZE];
+
+		us_mac_text(pair->mac, mac);
+		json_array_append_new(
+			pairs, json_pack("{s:s, s:s*, s:s, s:i, s:i}", "name", pair->name, "group",
+					 pair->group[0] ? pair->group : NULL, "mac", mac, "mtu",
+					 pair->mtu, "queues", pair->queue_pairs));
+	}
+	return pairs;
+}
+
+struct us_host_pair *us_peer_find_pair(struct us_host_vm *vm, const char *name, const char *group)
+{
+	struct us_host_pair *pair;
+
+	us_list_for_each (pair, &vm->pairs, link)
+		if (group && pair->group[0] ? strcmp(pair->group, group) == 0
+					    : strcmp(pair->name, name) == 0)
+			return pair;
+	return NULL;
+}
+
+static int check_pair(struct us_host_vm *vm, const json_t *theirs, struct us_reason *reason)
+{
+	const char *name = json_string_value(json_object_get(theirs, "name"));
+	const char *group = json_string_value(json_object_get(theirs, "group"));
+	const char *mac = json_string_value(json_object_get(theirs, "mac"));
+	json_int_t mtu = json_integer_value(json_object_get(theirs, "mtu"));
+	json_int_t queues = json_integer_value(json_object_get(theirs, "queues"));
+	struct us_host_pair *pair = us_peer_find_pair(vm, name, group);
+	char here[US_MAC_TEXT_SIZE];
+
+	if (!pair) {
+		us_refuse(reason, "vm %s has no pair %s at the destination", vm->name, name);
+		return us_advise(reason, "add it there");
+	}
+	us_mac_text(pair->mac, here);
+	if (strcmp(here, mac) != 0)
+		us_refuse(reason, "pair %s: its MAC is %s here and %s at the source", pair->name,
+			  here, mac);
+	else if (pair->mtu != mtu || pair->queue_pairs != queues)
+		us_refuse(
+			reason,
+			"pair %s: host_mtu %u and %u queue pairs here, %d and %d at the source (0: "
+			"not set)",
+			pair->name, pair->mtu, pair->queue_pairs, (int)mtu, (int)queues);
+	else
+		return 0;
+	return us_advise(reason, "start the destination's VM with the same");
+}
+
+int us_peer_check_pairs(struct us_host_vm *vm, const json_t *pairs, struct us_reason *reason)
+{
+	const json_t *pair;
+	size_t i;
+
+	json_array_foreach (pairs, i, pair)
+		if (check_pair(vm, pair, reason) != 0)
+			return US_REFUSED;
+	return 0;
+}

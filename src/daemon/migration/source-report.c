@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <syslog.h>
+
+#include "api/codec.h"
+#include "daemon/migration/source-private.h"
+
+/* ---- For the client ---- */
+
+/* From the rates of the transfer and of the pages that the guest makes dirty; -1: never. */
+static json_int_t expected_msec(const struct us_transfer_progress *p)
+{
+	uint64_t gain = p->bytes_per_sec > p->dirty_bytes_per_sec
+				? p->bytes_per_sec - p->dirty_bytes_per_sec
+				: 0;
+
+	return gain ? (json_int_t)(p->remaining_bytes * 1000 / gain) : -1;
+}
+
+json_t *us_source_progress_json(const struct us_source *source, const char *line, bool is_last)
+{
+	const struct us_transfer_progress *p = &source->progress;
+	const char *method = us_stop_method_name(us_stop_method_of_vm(source->vm));
+	json_t *progress =
+		json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "stage",
+			  us_stage_name(source->plan.stage), "undo", source->plan.is_undoing,
+			  "transferred_bytes", (json_int_t)p->transferred_bytes, "remaining_bytes",
+			  (json_int_t)p->remaining_bytes, "total_bytes", (json_int_t)p->total_bytes,
+			  "bytes_per_sec", (json_int_t)p->bytes_per_sec, "dirty_bytes_per_sec",
+			  (json_int_t)p->dirty_bytes_per_sec, "expected_msec", expected_msec(p),
+			  "line", line);
+
+	if (method)
+		json_object_set_new(progress, "at_stop", json_string(method));
+	if (is_last)
+		json_object_set_new(progress, "downtime_msec",
+				    json_integer((json_int_t)p->downtime_msec));
+	return json_pack("{s:o}", "progress", progress);
+}
+
+static bool has_listener(const struct us_source *source)
+{
+	return source->call && us_call_wants_more(source->call);
+}
+
+void us_source_report_progress(struct us_source *source, const char *line)
+{
+	if (has_listener(source))
+		us_call_continue(source->call, us_source_progress_json(source, line, false));
+}
+
+void us_source_warn(struct us_source *source, const struct us_reason *warning)
+{
+	json_t *parameters;
+
+	us_log(LOG_WARNING, "%s", warning->text);
+	if (!has_listener(source))
+		return;
+	parameters = us_source_progress_json(source, us_stage_name(source->plan.stage), false);
+	json_object_set_new(json_object_get(parameters, "progress"), "warning",
+			    us_wire_string(warning->text));
+	us_call_continue(source->call, parameters);
+}
+
+/* ---- For the plan ---- */
+
+void us_source_post(struct us_source *source, enum us_plan_event_type event)
+{
+	source->events |= 1u << event;
+	sd_event_source_set_enabled(source->posted, SD_EVENT_ONESHOT);
+}
+
+bool us_source_is_doing(const struct us_source *source, enum us_stage stage)
+{
+	return source->plan.stage == stage && !source->plan.is_undoing;
+}
+
+/* In these stages the reason is the destination's. */
+static bool is_at_destination(enum us_stage stage)
+{
+	return stage == US_STAGE_RESERVE || stage == US_STAGE_ARRIVE || stage == US_STAGE_HANDOFF;
+}
+
+void us_source_fail(struct us_source *source, const struct us_reason *reason)
+{
+	enum us_stage stage = source->plan.stage;
+	bool is_remote = is_at_destination(stage);
+
+	if (!source->reason.text[0])
+		us_refuse_because(&source->reason, reason, "vm %s: %s%s%s", source->vm->name,
+				  us_stage_name(stage), is_remote ? " at " : "",
+				  is_remote ? source->destination : "");
+	if (us_stage_is_past_return(stage))
+		us_source_warn(source, &source->reason);
+	us_source_post(source, US_PLAN_FAILED);
+}
+
+void us_source_fail_errno(struct us_source *source, int r)
+{
+	struct us_reason reason;
+
+	us_refuse(&reason, "%s", us_strerror(r));
+	us_source_fail(source, &reason);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Check compares the two daemons. Reserve is the call Receive, which lasts until the migration is
+ * over: its first reply says where the destination's QEMU listens, its second that the guest has
+ * arrived. Its end undoes it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "api/client.h"
+#include "daemon/migration/peer.h"
+#include "daemon/migration/source-private.h"
+#include "daemon/migration/stop-method.h"
+
+enum {
+	ANSWER_BYTES_MAX = 1024 * 1024, /* far more than a daemon sends */
+};
+
+static void fail(struct us_source *source, const char *error, const json_t *parameters)
+{
+	struct us_reason reason;
+
+	us_peer_reason(error, parameters, &reason);
+	us_source_fail(source, &reason);
+}
+
+/* ---- check ---- */
+
+static void on_status(void *userdata, const char *error, const json_t *parameters, bool more)
+{
+	struct us_source *source = userdata;
+	struct us_reason reason;
+
+	if (!us_source_is_doing(source, US_STAGE_CHECK))
+		return;
+	if (error)
+		fail(source, error, parameters);
+	else if (us_peer_check_protocol(parameters, "destination", &reason) != 0)
+		us_source_fail(source, &reason);
+	else
+		us_source_post(source, US_PLAN_DONE);
+}
+
+static int connect_to_destination(struct us_source *source)
+{
+	sd_event *loop = source->vm->daemon->loop;
+	int r = us_client_new_limited(&source->client, loop, source->destination, ANSWER_BYTES_MAX);
+
+	if (r == 0)
+		r = us_client_new_limited(&source->carrier, loop, source->destination,
+					  ANSWER_BYTES_MAX);
+	if (r == 0)
+		r = us_client_call(source->client, "GetStatus", NULL, false, on_status, source);
+	return r;
+}
+
+void us_source_check(struct us_source *source)
+{
+	struct us_host_pair *pair;
+	struct us_reason reason;
+	int r;
+
+	us_list_for_each (pair, &source->vm->pairs, link)
+		us_stop_method_prepare(pair);
+	r = connect_to_destination(source);
+	if (r == 0)
+		return;
+	us_refuse(&reason, "no understudyd at %s: %s", source->destination, us_strerror(r));
+	us_advise(&reason, "start it there, or name another host");
+	us_source_fail(source, &reason);
+}
+
+/* ---- reserve, arrive ---- */
+
+static int take_reply(struct us_source *source, const char *uri, const char *token,
+		      struct us_reason *reason)
+{
+	if (!token || strlen(token) >= sizeof(source->token))
+		return us_refuse(reason, "the destination does not say how it admits frames");
+	/* QEMU accepts URIs that open a file or run a program. */
+	if (strncmp(uri, "tcp:", strlen("tcp:")) != 0)
+		return us_refuse(reason, "the destination does not say where its QEMU listens");
+	strcpy(source->token, token);
+	source->uri = strdup(uri);
+	return source->uri ? 0 : us_refuse(reason, "%s", us_strerror(ENOMEM));
+}
+
+static void on_reservation(struct us_source *source, const json_t *parameters)
+{
+	const char *uri = json_string_value(json_object_get(parameters, "uri"));
+	const char *token = json_string_value(json_object_get(parameters, "token"));
+	struct us_reason reason;
+	int r;
+
+	if (!us_source_is_doing(source, US_STAGE_RESERVE) || !uri || source->uri)
+		return;
+	r = take_reply(source, uri, token, &reason);
+	if (r != 0)
+		us_source_fail(source, &reason);
+	else
+		us_source_post(source, US_PLAN_DONE);
+}
+
+static void on_receive(void *userdata, const char *error, const json_t *parameters, bool more)
+{
+	struct us_source *source = userdata;
+
+	if (error) {
+		/* The end of the call is no failure after the arrival, nor while it is undone. */
+		if (!source->plan.is_undoing && !source->has_arrived)
+			fail(source, error, parameters);
+	} else if (json_is_true(json_object_get(parameters, "arrived"))) {
+		source->has_arrived = true;
+		if (us_source_is_doing(source, US_STAGE_ARRIVE))
+			us_source_post(source, US_PLAN_DONE);
+	} else {
+		on_reservation(source, parameters);
+	}
+}
+
+void us_source_reserve(struct us_source *source)
+{
+	json_t *parameters = json_pack("{s:s, s:o, s:O, s:i}", "vm", source->vm->name, "pairs",
+				       us_peer_pairs_json(source->vm), "settings", source->settings,
+				       "protocol", US_PEER_PROTOCOL);
+	int r = us_client_call(source->client, "Receive", parameters, true, on_receive, source);
+
+	if (r < 0)
+		us_source_fail_errno(source, r);
+}
+
+void us_source_unreserve(struct us_source *source)
+{
+	us_client_free(US_STEAL(source->client)); /* ends the call */
+	us_source_post(source, US_PLAN_DONE);
+}
+
+void us_source_arrive(struct us_source *source)
+{
+	if (source->has_arrived)
+		us_source_post(source, US_PLAN_DONE);
+}

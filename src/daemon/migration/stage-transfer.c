@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * QEMU gets the settings first, then the order to migrate. QEMU's answers carry the VM, because the
+ * migration may be over when they come.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/migration/guest-stop.h"
+#include "daemon/migration/settings.h"
+#include "daemon/migration/source-private.h"
+#include "util/clock.h"
+#include "util/crash-point.h"
+
+enum {
+	PROGRESS_USEC = 500 * 1000,
+	DOWNTIME_MSEC = 300, /* QEMU's downtime-limit, unless it is set */
+};
+
+/* The migration that QEMU's answer is for; NULL: it is over. */
+static struct us_source *source_of(const struct us_host_vm *vm)
+{
+	return vm->migration->source;
+}
+
+/* ---- Progress, and the prediction of the stop ---- */
+
+static uint64_t downtime_usec(const struct us_source *source)
+{
+	const char *text = json_string_value(json_object_get(source->settings, "downtime-limit"));
+	long msec = text ? strtol(text, NULL, 10) : 0;
+
+	return (msec > 0 && msec < 2000000 ? msec : DOWNTIME_MSEC) * US_USEC_PER_MSEC;
+}
+
+static bool must_predict_stop(const struct us_source *source)
+{
+	return source->start_requested && !source->is_stopped &&
+	       us_stop_method_of_vm(source->vm) == US_STOP_METHOD_PREDICT;
+}
+
+static void predict_stop(struct us_source *source)
+{
+	const struct us_transfer_progress *p = &source->progress;
+
+	if (!must_predict_stop(source))
+		return;
+	us_stop_prediction_update(&source->stop, us_now_usec(), p->total_bytes, p->remaining_bytes,
+				  p->bytes_per_sec);
+	us_guest_stop_expect(source->vm, source->stop.is_near);
+	sd_event_source_set_time_relative(source->ticking, source->stop.next_usec);
+}
+
+static void on_progress(void *userdata, int r, const struct us_reason *reason,
+			const struct us_transfer_progress *progress)
+{
+	struct us_source *source = source_of(userdata);
+
+	if (!source || r != 0)
+		return;
+	source->progress = *progress;
+	if (!us_source_is_doing(source, US_STAGE_TRANSFER))
+		return;
+	predict_stop(source);
+	if (us_now_usec() - source->reported_usec < PROGRESS_USEC)
+		return;
+	source->reported_usec = us_now_usec();
+	us_source_report_progress(source, "transfer");
+}
+
+int us_source_on_tick(sd_event_source *timer, uint64_t usec, void *userdata)
+{
+	struct us_source *source = userdata;
+
+	us_vmm_query_transfer(source->vm->vmm, on_progress, source->vm);
+	sd_event_source_set_time_relative(timer, PROGRESS_USEC);
+	return 0;
+}
+
+/* ---- Its begin ---- */
+
+static void on_started(void *userdata, int r, const struct us_reason *reason)
+{
+	struct us_source *source = source_of(userdata);
+
+	if (!source || !us_source_is_doing(source, US_STAGE_TRANSFER))
+		return;
+	us_crash_point("migrate", "started", NULL);
+	if (r != 0)
+		us_source_fail(source, reason);
+	else if (must_predict_stop(source))
+		sd_event_source_set_time_relative(source->ticking, 0);
+}
+
+static void start(struct us_source *source)
+{
+	struct us_host_vm *vm = source->vm;
+	struct us_reason reason;
+	int r;
+
+	if (!us_host_vm_may_migrate(vm)) {
+		us_refuse(&reason, "a primary is visible again");
+		us_source_fail(source, &reason);
+		return;
+	}
+	source->start_requested = true;
+	us_guest_stop_prepare(vm);
+	r = us_vmm_start_transfer(vm->vmm, source->uri, on_started, vm);
+	if (r != 0)
+		us_source_fail_errno(source, r);
+}
+
+static void on_configured(void *userdata, int r, const struct us_reason *reason)
+{
+	struct us_source *source = source_of(userdata);
+
+	if (!source || !source->is_configuring)
+		return;
+	source->is_configuring = false;
+	if (source->plan.is_undoing)
+		us_source_post(source, US_PLAN_DONE);
+	else if (r != 0)
+		us_source_fail(source, reason);
+	else
+		start(source);
+}
+
+/* Whoever can read the network between the hosts can read the guest's memory. */
+static void warn_unencrypted(struct us_source *source)
+{
+	struct us_reason warning;
+
+	if (source->vm->daemon->trusts_network || strncmp(source->destination, "unix:", 5) == 0)
+		return;
+	us_refuse(&warning, "vm %s: the migration to %s is not encrypted", source->vm->name,
+		  source->destination);
+	us_advise(&warning, "--set tls-creds=ID encrypts it (understudy(1)); understudyd "
+			    "--trust-migration-network says that it need not be");
+	us_source_warn(source, &warning);
+}
+
+static void on_settings(void *userdata, const json_t *before, bool is_encrypted)
+{
+	struct us_host_vm *vm = userdata;
+
+	us_migration_settings_remember(vm, before);
+	if (source_of(vm) && !is_encrypted)
+		warn_unencrypted(source_of(vm));
+}
+
+void us_source_transfer(struct us_source *source)
+{
+	int r;
+
+	us_stop_prediction_init(&source->stop, downtime_usec(source));
+	r = us_vmm_configure_transfer(source->vm->vmm, source->settings, on_settings, on_configured,
+				      source->vm);
+	if (r < 0) {
+		us_source_fail_errno(source, r);
+		return;
+	}
+	source->is_configuring = true;
+	sd_event_source_set_time_relative(source->ticking, PROGRESS_USEC);
+	sd_event_source_set_enabled(source->ticking, SD_EVENT_ON);
+}
+
+/* ---- Its end ---- */
+
+/* Normally QEMU's event reports the end; this answer does if there is none to come. */
+static void on_cancelled(void *userdata, int r, const struct us_reason *reason)
+{
+	struct us_host_vm *vm = userdata;
+	struct us_source *source = source_of(vm);
+
+	if (source && source->plan.stage == US_STAGE_TRANSFER && source->plan.is_undoing &&
+	    vm->transfer != US_TRANSFER_ACTIVE)
+		us_source_post(source, US_PLAN_DONE);
+}
+
+void us_source_cancel_transfer(struct us_source *source)
+{
+	/* Wait for QEMU's answer: it could be taken for the answer to the next migration. */
+	if (source->is_configuring)
+		return;
+	if (!source->start_requested)
+		us_source_post(source, US_PLAN_DONE);
+	else if (us_vmm_cancel_transfer(source->vm->vmm, on_cancelled, source->vm) < 0)
+		us_source_post(source, US_PLAN_FAILED);
+}
+
+/* QEMU's event does not say why a migration failed. */
+static void on_failed_progress(void *userdata, int r, const struct us_reason *reason,
+			       const struct us_transfer_progress *progress)
+{
+	struct us_source *source = source_of(userdata);
+	struct us_reason failure;
+
+	if (!source || !us_source_is_doing(source, US_STAGE_TRANSFER))
+		return;
+	if (r == 0 && progress->error[0]) {
+		us_refuse(&failure, "%s", progress->error);
+	} else {
+		us_refuse(&failure, "QEMU's migration failed");
+		us_advise(&failure, "see its log and the destination's");
+	}
+	us_source_fail(source, &failure);
+}
+
+static bool is_transferring(const struct us_source *source)
+{
+	return source->plan.stage == US_STAGE_TRANSFER && source->start_requested;
+}
+
+void us_source_transfer_changed(struct us_source *source, enum us_transfer transfer)
+{
+	if (!is_transferring(source))
+		return;
+	if (transfer == US_TRANSFER_COMPLETED)
+		us_source_post(source, US_PLAN_COMPLETED);
+	else if (transfer != US_TRANSFER_FAILED && transfer != US_TRANSFER_CANCELLED)
+		return;
+	else if (source->plan.is_undoing)
+		us_source_post(source, US_PLAN_DONE);
+	else
+		us_vmm_query_transfer(source->vm->vmm, on_failed_progress, source->vm);
+}
+
+void us_source_guest_stopped(struct us_source *source, uint64_t age_usec)
+{
+	if (!is_transferring(source))
+		return;
+	source->is_stopped = true;
+	us_guest_stop_begin(source->vm, &(struct us_handoff_peer){ source->carrier, source->token },
+			    age_usec);
+}
+
+void us_source_guest_resumed(struct us_source *source)
+{
+	if (!is_transferring(source))
+		return;
+	source->is_stopped = false;
+	us_guest_stop_undo(source->vm, &(struct us_handoff_peer){ source->carrier, source->token });
+}

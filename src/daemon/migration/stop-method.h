@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How a migration saves the frames that QEMU has not delivered when it stops a pair's guest. */
+#pragma once
+
+struct us_host_pair;
+struct us_host_vm;
+
+enum us_stop_method {
+	US_STOP_METHOD_NONE,	/* not at all, or QEMU's process is not known yet */
+	US_STOP_METHOD_DRAIN,	/* after the stop they are read from the queues of QEMU's tap */
+	US_STOP_METHOD_PREDICT, /* draining is not permitted: parking begins before the predicted
+				 * stop, so that QEMU delivers all that came earlier */
+	US_STOP_METHOD_N
+};
+
+/* "drain", "predict", or NULL for none. */
+const char *us_stop_method_name(enum us_stop_method method);
+
+/* Chooses @pair's method by permission alone, which is cheap. Logs once that draining is refused.
+ */
+void us_stop_method_choose(struct us_host_pair *pair);
+
+/* Before a migration: chooses again, and begins to look for the queues that are to be drained. */
+void us_stop_method_prepare(struct us_host_pair *pair);
+/* At its transfer: falls back to prediction if the queues have not been found yet. */
+void us_stop_method_settle(struct us_host_pair *pair);
+
+enum us_stop_method us_stop_method_of_pair(const struct us_host_pair *pair);
+/* "Predict" if one of its pairs has that. */
+enum us_stop_method us_stop_method_of_vm(const struct us_host_vm *vm);
