@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Its life on a loop, finding things by name, waiting for them, and the log. */
-#include <ctype.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
@@ -100,17 +99,9 @@ struct us_host_pair *us_daemon_pair(struct us_daemon *daemon, const char *name)
 
 	us_list_for_each (vm, &daemon->vms, link)
 		us_list_for_each (pair, &vm->pairs, link)
-			if (strcmp(pair->name, name) == 0)
+			if (strcmp(pair->spec.name, name) == 0)
 				return pair;
 	return NULL;
-}
-
-bool us_name_is_valid(const char *name)
-{
-	if (!isalpha((unsigned char)name[0]) || strlen(name) >= US_NAME_MAX)
-		return false;
-	return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				 "0123456789._-")] == '\0';
 }
 
 void us_deferred_add(struct us_host_vm *vm, struct us_deferred *waiter)

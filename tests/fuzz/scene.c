@@ -97,15 +97,15 @@ void us_scene_settle(struct us_daemon *daemon)
 
 struct us_host_pair *us_scene_add_pair(struct us_host_vm *vm, const char *name, unsigned index)
 {
-	struct us_host_pair description = { 0 }, *pair;
+	const struct us_pair_start start = { .hold = false };
+	struct us_pair_spec spec = { .mode = US_MODE_COMBINED, .queue_pairs = 1 };
+	struct us_host_pair *pair;
 
-	snprintf(description.name, sizeof(description.name), "%s", name);
-	snprintf(description.standby, sizeof(description.standby), "net0");
-	snprintf(description.port, sizeof(description.port), "%s", ports[index]);
-	memcpy(description.mac, us_scene_macs[index], US_MAC_BYTES);
-	description.queue_pairs = 1;
-	us_list_init(&description.link);
-	us_scene_must(us_pair_options_read(NULL, &description.options, NULL) == 0);
-	us_scene_must(us_host_pair_new(&pair, vm, &description, US_MODE_COMBINED, false) == 0);
+	snprintf(spec.name, sizeof(spec.name), "%s", name);
+	snprintf(spec.standby, sizeof(spec.standby), "net0");
+	snprintf(spec.port, sizeof(spec.port), "%s", ports[index]);
+	memcpy(spec.mac, us_scene_macs[index], US_MAC_BYTES);
+	us_scene_must(us_pair_options_read(NULL, &spec.options, NULL) == 0);
+	us_scene_must(us_host_pair_new(&pair, vm, &spec, &start) == 0);
 	return pair;
 }

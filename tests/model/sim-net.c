@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "net/presence/claims.h"
 #include "net/presence/announce.h"
 #include "net/netlink/changes.h"
 #include "net/undelivered/drain.h"

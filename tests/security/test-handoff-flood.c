@@ -81,7 +81,7 @@ static void park(struct us_host_pair *pair)
 	struct us_reason reason = { .text = "" };
 
 	memcpy(config.mac, guest_mac, sizeof(config.mac));
-	memcpy(pair->mac, guest_mac, sizeof(pair->mac));
+	memcpy(pair->spec.mac, guest_mac, sizeof(pair->spec.mac));
 	if (us_steer_new_bridge(&pair->steer, &config, &reason) != 0 ||
 	    us_steer_to(pair->steer, US_PATH_PARKED, &reason) != 0)
 		fail_msg("%s", reason.text);
@@ -93,7 +93,7 @@ static void test_clients_are_served(void **state)
 	struct us_daemon daemon = { .loop = loop };
 	struct us_host_vm vm = { .daemon = &daemon, .name = "web" };
 	struct us_pair_migration migration = { 0 };
-	struct us_host_pair pair = { .vm = &vm, .name = "web0", .migration = &migration };
+	struct us_host_pair pair = { .vm = &vm, .spec.name = "web0", .migration = &migration };
 	struct us_handoff *handoff = NULL;
 	sd_event_source *client = NULL;
 	struct us_handoff_peer peer;

@@ -132,7 +132,7 @@ static void on_slot(void *userdata, int r, const struct us_reason *reason, const
 
 static bool needs_slot(const struct us_host_pair *pair)
 {
-	return !pair->bus[0] && us_pair_may_migrate(&pair->engine) &&
+	return !pair->spec.bus[0] && us_pair_may_migrate(&pair->engine) &&
 	       pair->engine.config.mode != US_MODE_SEPARATE;
 }
 
@@ -160,7 +160,8 @@ static void on_queues(void *userdata, int r, const struct us_reason *reason)
 	us_drain_free(US_STEAL(diagnosis->drain));
 	if (pair)
 		us_doctor_find_stop_frames(pair, diagnosis->findings, r, reason);
-	if (pair && us_vmm_inspect(diagnosis->vm->vmm, pair->standby, on_standby, diagnosis) == 0)
+	if (pair &&
+	    us_vmm_inspect(diagnosis->vm->vmm, pair->spec.standby, on_standby, diagnosis) == 0)
 		return;
 	diagnosis->next++;
 	diagnose_next(diagnosis);
@@ -183,7 +184,7 @@ static bool look_at_queues(struct us_diagnosis *diagnosis, const struct us_host_
 
 	if (process.pid <= 0 || !pair->engine.config.can_park)
 		return false;
-	r = us_drain_new(&diagnosis->drain, diagnosis->vm->daemon->loop, &process, pair->port,
+	r = us_drain_new(&diagnosis->drain, diagnosis->vm->daemon->loop, &process, pair->spec.port,
 			 on_queues, diagnosis, &reason);
 	if (r < 0)
 		us_refuse(&reason, "%s", us_strerror(r));
@@ -204,7 +205,8 @@ static void diagnose_next(struct us_diagnosis *diagnosis)
 		us_doctor_find_pair(pair, diagnosis->findings);
 		if (look_at_queues(diagnosis, pair))
 			return;
-		if (us_vmm_inspect(diagnosis->vm->vmm, pair->standby, on_standby, diagnosis) == 0)
+		if (us_vmm_inspect(diagnosis->vm->vmm, pair->spec.standby, on_standby, diagnosis) ==
+		    0)
 			return;
 	}
 	finish(diagnosis);
@@ -242,7 +244,7 @@ void us_doctor_diagnose(struct us_daemon *daemon, struct us_host_vm *vm, struct 
 	diagnose_vm(vm, findings);
 	us_list_for_each (pair, &vm->pairs, link)
 		if (diagnosis->count < US_PAIRS_PER_VM)
-			strcpy(diagnosis->names[diagnosis->count++], pair->name);
+			strcpy(diagnosis->names[diagnosis->count++], pair->spec.name);
 	diagnose_next(diagnosis);
 }
 

@@ -141,7 +141,7 @@ static bool is_ours(const struct us_daemon *daemon, const uint8_t mac[US_MAC_BYT
 
 	us_list_for_each (vm, &daemon->vms, link)
 		us_list_for_each (pair, &vm->pairs, link)
-			if (memcmp(pair->mac, mac, US_MAC_BYTES) == 0)
+			if (memcmp(pair->spec.mac, mac, US_MAC_BYTES) == 0)
 				return true;
 	return false;
 }

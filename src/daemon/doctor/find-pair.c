@@ -18,7 +18,7 @@ enum {
 };
 
 #define ADD(level, next, ...)                                                                      \
-	us_finding_add(findings, US_LEVEL_##level, pair->name, next, __VA_ARGS__)
+	us_finding_add(findings, US_LEVEL_##level, pair->spec.name, next, __VA_ARGS__)
 
 /* How many queues of the VM's are served by the kernel, as its first descriptors show; -1 if its
  * process cannot be looked at. */
@@ -46,7 +46,7 @@ static int count_vhost(pid_t pid)
 static void find_bridge(const struct us_host_pair *pair, const struct us_link *port,
 			json_t *findings)
 {
-	bool is_lossless = pair->options.handover == US_HANDOVER_LOSSLESS;
+	bool is_lossless = pair->spec.options.handover == US_HANDOVER_LOSSLESS;
 	int vhost = count_vhost(us_vmm_pid(pair->vm->vmm));
 	bool filters_vlans = false;
 	char bridge[IF_NAMESIZE] = "?", next[160];
@@ -75,10 +75,10 @@ static void find_port(const struct us_host_pair *pair, json_t *findings)
 	struct us_reason reason = { .text = "" };
 	struct us_link port;
 	char next[80];
-	int r = us_link_get(pair->port, &port, &reason);
+	int r = us_link_get(pair->spec.port, &port, &reason);
 
 	if (r != 0) {
-		us_finding_add_reason(findings, US_LEVEL_ERROR, pair->name, r, reason.text);
+		us_finding_add_reason(findings, US_LEVEL_ERROR, pair->spec.name, r, reason.text);
 		return;
 	}
 	snprintf(next, sizeof(next), "ip link set %s master BRIDGE", port.name);
@@ -134,13 +134,13 @@ static void find_path(const struct us_host_pair *pair, json_t *findings)
 static void find_primary(const struct us_host_pair *pair, json_t *findings)
 {
 	const struct us_pair *engine = &pair->engine;
-	struct us_primary_spec spec = pair->primary;
+	struct us_primary_spec spec = pair->spec.primary;
 	struct us_reason reason = { .text = "" };
 	struct us_vfio vfio;
 	char next[160];
 	int r;
 
-	snprintf(next, sizeof(next), "understudy pair assign %s --primary SPEC", pair->name);
+	snprintf(next, sizeof(next), "understudy pair assign %s --primary SPEC", pair->spec.name);
 	if (!us_host_pair_has_primary(pair)) {
 		ADD(WARNING, next, "no primary is assigned: the guest stays on the standby");
 		return;
@@ -149,9 +149,9 @@ static void find_primary(const struct us_host_pair *pair, json_t *findings)
 	if (us_pair_is_reserved(engine) && spec.host[0])
 		r = us_vfio_describe("/sys", spec.host, &vfio, &reason);
 	else
-		r = us_primary_spec_check(pair->vm->daemon, pair, &spec, pair->port, &reason);
+		r = us_primary_spec_check(pair->vm->daemon, pair, &spec, pair->spec.port, &reason);
 	if (r != 0)
-		us_finding_add_reason(findings, US_LEVEL_ERROR, pair->name, r, reason.text);
+		us_finding_add_reason(findings, US_LEVEL_ERROR, pair->spec.name, r, reason.text);
 	else
 		ADD(OK, "", "the primary %s is usable", spec.text);
 }
@@ -201,25 +201,26 @@ void us_doctor_find_standby(const struct us_host_pair *pair, json_t *findings,
 	char mac[US_MAC_TEXT_SIZE], next[80];
 
 	if (refusal) {
-		ADD(ERROR, "", "the standby %s: %s", pair->standby, refusal->text);
+		ADD(ERROR, "", "the standby %s: %s", pair->spec.standby, refusal->text);
 		return;
 	}
-	us_link_get(pair->port, &port, NULL);
+	us_link_get(pair->spec.port, &port, NULL);
 	us_mac_text(standby->mac, mac);
-	snprintf(next, sizeof(next), "ip link set %s mtu %u", pair->port, standby->mtu);
+	snprintf(next, sizeof(next), "ip link set %s mtu %u", pair->spec.port, standby->mtu);
 	if (!standby->offers_standby)
 		ADD(ERROR, "start the VM with failover=on for it",
-		    "the standby %s does not offer VIRTIO_NET_F_STANDBY", pair->standby);
-	else if (standby->interface[0] && strcmp(standby->interface, pair->port) != 0)
+		    "the standby %s does not offer VIRTIO_NET_F_STANDBY", pair->spec.standby);
+	else if (standby->interface[0] && strcmp(standby->interface, pair->spec.port) != 0)
 		ADD(ERROR, "remove the pair and add it again with the right --port",
-		    "the standby %s is behind %s, not %s", pair->standby, standby->interface,
-		    pair->port);
-	else if (memcmp(standby->mac, pair->mac, US_MAC_BYTES) != 0)
+		    "the standby %s is behind %s, not %s", pair->spec.standby, standby->interface,
+		    pair->spec.port);
+	else if (memcmp(standby->mac, pair->spec.mac, US_MAC_BYTES) != 0)
 		ADD(ERROR, "remove the pair and add it again",
-		    "the standby %s has another MAC address now: %s", pair->standby, mac);
+		    "the standby %s has another MAC address now: %s", pair->spec.standby, mac);
 	else if (standby->mtu && port.index && standby->mtu != port.mtu)
-		ADD(ERROR, next, "the standby %s announces MTU %u, %s has %u", pair->standby,
-		    standby->mtu, pair->port, port.mtu);
+		ADD(ERROR, next, "the standby %s announces MTU %u, %s has %u", pair->spec.standby,
+		    standby->mtu, pair->spec.port, port.mtu);
 	else
-		ADD(OK, "", "the standby %s offers STANDBY, MAC address %s", pair->standby, mac);
+		ADD(OK, "", "the standby %s offers STANDBY, MAC address %s", pair->spec.standby,
+		    mac);
 }

@@ -4,7 +4,7 @@
 #include "net/vf/sriov.h"
 
 #define ADD(level, next, ...)                                                                      \
-	us_finding_add(findings, US_LEVEL_##level, pair->name, next, __VA_ARGS__)
+	us_finding_add(findings, US_LEVEL_##level, pair->spec.name, next, __VA_ARGS__)
 
 void us_doctor_find_vf(const struct us_host_pair *pair, json_t *findings)
 {
@@ -18,7 +18,7 @@ void us_doctor_find_vf(const struct us_host_pair *pair, json_t *findings)
 		return;
 	r = us_sriov_status(us_host_vf_sriov(pair), &look, &reason);
 	if (r != 0) {
-		us_finding_add_reason(findings, US_LEVEL_ERROR, pair->name, r, reason.text);
+		us_finding_add_reason(findings, US_LEVEL_ERROR, pair->spec.name, r, reason.text);
 		return;
 	}
 	us_mac_text(look.mac, mac);

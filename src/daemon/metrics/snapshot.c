@@ -55,10 +55,10 @@ static void take_pair(struct pair_row *row, const struct us_host_pair *pair, uin
 
 	if (pair->steer)
 		us_steer_counts(pair->steer, &parked);
-	memcpy(row->name, pair->name, sizeof(row->name));
+	memcpy(row->name, pair->spec.name, sizeof(row->name));
 	memcpy(row->vm, pair->vm->name, sizeof(row->vm));
-	memcpy(row->standby, pair->standby, sizeof(row->standby));
-	memcpy(row->port, pair->port, sizeof(row->port));
+	memcpy(row->standby, pair->spec.standby, sizeof(row->standby));
+	memcpy(row->port, pair->spec.port, sizeof(row->port));
 	row->mode = us_mode_name(engine->config.mode);
 	row->primary = us_pair_primary_name(engine);
 	row->path = us_path_name(us_pair_path(engine));

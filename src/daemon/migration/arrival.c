@@ -7,16 +7,16 @@
 
 static void announce(struct us_host_pair *pair)
 {
-	const char *primary = pair->primary.port[0] ? pair->primary.port : NULL;
+	const char *primary = pair->spec.primary.port[0] ? pair->spec.primary.port : NULL;
 	struct us_pair_migration *migration = pair->migration;
 	struct us_reason reason = { .text = "" };
 	int r;
 
 	us_announce_free(US_STEAL(migration->announce));
-	r = us_announce_new(&migration->announce, pair->vm->daemon->loop, pair->mac, pair->port,
-			    primary, &reason);
+	r = us_announce_new(&migration->announce, pair->vm->daemon->loop, pair->spec.mac,
+			    pair->spec.port, primary, &reason);
 	if (r != 0)
-		us_log(LOG_WARNING, "%s: its arrival is not announced: %s", pair->name,
+		us_log(LOG_WARNING, "%s: its arrival is not announced: %s", pair->spec.name,
 		       r < 0 ? us_strerror(r) : reason.text);
 }
 

@@ -193,7 +193,7 @@ static int check_reserved(const struct us_host_vm *vm, bool *ret_done, struct us
 		if (!us_pair_is_assigned(engine))
 			continue;
 		if (us_pair_is_reserve_refused(engine))
-			return us_refuse(reason, "pair %s: %s: %s", pair->name,
+			return us_refuse(reason, "pair %s: %s: %s", pair->spec.name,
 					 us_cause_text(us_pair_cause(engine)),
 					 us_optional_text(pair->detail));
 		*ret_done &= us_pair_is_reserved(engine);

@@ -21,16 +21,16 @@ static void prepare(struct us_host_pair *pair)
 	if (r == 0 && !migration->frames)
 		r = us_stop_frames_new(&migration->frames, pair, &reason);
 	if (r != 0)
-		us_log(LOG_WARNING, "%s: frames between the hosts may be lost: %s", pair->name,
+		us_log(LOG_WARNING, "%s: frames between the hosts may be lost: %s", pair->spec.name,
 		       r < 0 ? us_strerror(r) : reason.text);
 	us_stop_method_settle(pair);
 	if (migration->claims)
 		return;
-	r = us_claims_new(&migration->claims, pair->vm->daemon->loop, pair->port, pair->mac,
-			  &reason);
+	r = us_claims_new(&migration->claims, pair->vm->daemon->loop, pair->spec.port,
+			  pair->spec.mac, &reason);
 	if (r != 0)
-		us_log(LOG_WARNING, "%s: no address of its guest will be announced: %s", pair->name,
-		       r < 0 ? us_strerror(r) : reason.text);
+		us_log(LOG_WARNING, "%s: no address of its guest will be announced: %s",
+		       pair->spec.name, r < 0 ? us_strerror(r) : reason.text);
 }
 
 void us_guest_stop_prepare(struct us_host_vm *vm)
@@ -117,7 +117,7 @@ static bool was_predicted(const struct us_host_pair *pair)
 	    vm->stop_expected_usec >= vm->stopped_usec)
 		return false;
 	us_log(LOG_INFO, "%s: parked %" PRIu64 " ms before its guest stopped, as predicted",
-	       pair->name, (vm->stopped_usec - vm->stop_expected_usec) / 1000);
+	       pair->spec.name, (vm->stopped_usec - vm->stop_expected_usec) / 1000);
 	return true;
 }
 
@@ -134,7 +134,7 @@ static void take(struct us_host_pair *pair)
 	taken = us_stop_frames_take(pair->migration->frames, drains, &read, &reason);
 	us_log(reason.text[0] ? LOG_WARNING : LOG_INFO,
 	       "%s: %zu frames taken that its guest had not got, %zu of them read by QEMU%s%s",
-	       pair->name, taken, read, reason.text[0] ? ": " : "", reason.text);
+	       pair->spec.name, taken, read, reason.text[0] ? ": " : "", reason.text);
 }
 
 /* ---- Reading the queues ---- */
@@ -152,7 +152,7 @@ static void on_drained(void *userdata, int r, const struct us_reason *reason)
 	struct us_host_pair *pair = userdata;
 
 	if (r != 0)
-		us_log(LOG_WARNING, "%s: QEMU's queues cannot be read: %s", pair->name,
+		us_log(LOG_WARNING, "%s: QEMU's queues cannot be read: %s", pair->spec.name,
 		       reason->text);
 	if (may_collect(pair))
 		take(pair);

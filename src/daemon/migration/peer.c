@@ -40,11 +40,12 @@ json_t *us_peer_pairs_json(const struct us_host_vm *vm)
 	us_list_for_each (pair, &vm->pairs, link) {
 		char mac[US_MAC_TEXT_SIZE];
 
-		us_mac_text(pair->mac, mac);
+		us_mac_text(pair->spec.mac, mac);
 		json_array_append_new(
-			pairs, json_pack("{s:s, s:s*, s:s, s:i, s:i}", "name", pair->name, "group",
-					 pair->group[0] ? pair->group : NULL, "mac", mac, "mtu",
-					 pair->mtu, "queues", pair->queue_pairs));
+			pairs,
+			json_pack("{s:s, s:s*, s:s, s:i, s:i}", "name", pair->spec.name, "group",
+				  pair->spec.group[0] ? pair->spec.group : NULL, "mac", mac, "mtu",
+				  pair->spec.mtu, "queues", pair->spec.queue_pairs));
 	}
 	return pairs;
 }
@@ -54,8 +55,8 @@ struct us_host_pair *us_peer_find_pair(struct us_host_vm *vm, const char *name, 
 	struct us_host_pair *pair;
 
 	us_list_for_each (pair, &vm->pairs, link)
-		if (group && pair->group[0] ? strcmp(pair->group, group) == 0
-					    : strcmp(pair->name, name) == 0)
+		if (group && pair->spec.group[0] ? strcmp(pair->spec.group, group) == 0
+						 : strcmp(pair->spec.name, name) == 0)
 			return pair;
 	return NULL;
 }
@@ -74,16 +75,17 @@ static int check_pair(struct us_host_vm *vm, const json_t *theirs, struct us_rea
 		us_refuse(reason, "vm %s has no pair %s at the destination", vm->name, name);
 		return us_advise(reason, "add it there");
 	}
-	us_mac_text(pair->mac, here);
+	us_mac_text(pair->spec.mac, here);
 	if (strcmp(here, mac) != 0)
-		us_refuse(reason, "pair %s: its MAC is %s here and %s at the source", pair->name,
-			  here, mac);
-	else if (pair->mtu != mtu || pair->queue_pairs != queues)
+		us_refuse(reason, "pair %s: its MAC is %s here and %s at the source",
+			  pair->spec.name, here, mac);
+	else if (pair->spec.mtu != mtu || pair->spec.queue_pairs != queues)
 		us_refuse(
 			reason,
 			"pair %s: host_mtu %u and %u queue pairs here, %d and %d at the source (0: "
 			"not set)",
-			pair->name, pair->mtu, pair->queue_pairs, (int)mtu, (int)queues);
+			pair->spec.name, pair->spec.mtu, pair->spec.queue_pairs, (int)mtu,
+			(int)queues);
 	else
 		return 0;
 	return us_advise(reason, "start the destination's VM with the same");

@@ -231,7 +231,7 @@ static int check_modes(const struct us_host_vm *vm, struct us_reason *reason)
 
 		if (mode == US_MODE_COMBINED)
 			continue;
-		us_refuse(reason, "pair %s is %s", pair->name, us_mode_name(mode));
+		us_refuse(reason, "pair %s is %s", pair->spec.name, us_mode_name(mode));
 		return us_advise(reason, "the upper layer runs the migration (understudy prepare, "
 					 "finish)");
 	}

@@ -19,7 +19,7 @@ void us_source_stop_waiting(struct us_source *source)
 
 static int refuse_overdue(const struct us_host_pair *pair, struct us_reason *reason)
 {
-	us_refuse(reason, "pair %s: %s%s%s", pair->name,
+	us_refuse(reason, "pair %s: %s%s%s", pair->spec.name,
 		  us_cause_text(us_pair_cause(&pair->engine)), pair->detail ? ": " : "",
 		  us_optional_text(pair->detail));
 	return us_advise(reason, "see the guest's log");

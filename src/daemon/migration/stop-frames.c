@@ -73,7 +73,7 @@ static uint64_t read_count(const struct us_host_pair *pair)
 	struct us_link_traffic traffic = { 0 };
 	struct us_link link;
 
-	if (us_link_get(pair->port, &link, NULL) == 0)
+	if (us_link_get(pair->spec.port, &link, NULL) == 0)
 		us_link_get_traffic(link.index, &traffic);
 	return traffic.sent;
 }
@@ -136,7 +136,7 @@ static void query_next(struct us_stop_frames *frames)
 	int r = -ENOENT;
 
 	if (frames->queried < frames->queue_count)
-		r = us_vmm_query_last_frame(pair->vm->vmm, pair->standby, frames->queried,
+		r = us_vmm_query_last_frame(pair->vm->vmm, pair->spec.standby, frames->queried,
 					    on_last_frame, pair);
 	if (r == 0)
 		pair->requests++;
@@ -180,21 +180,21 @@ static int init(struct us_stop_frames *frames, struct us_reason *reason)
 	int r = us_timer_init(&frames->sampling, loop, on_sampling, frames);
 
 	for (size_t i = 0; i < frames->queue_count && r == 0; i++)
-		r = us_capture_new(&frames->queues[i].capture, loop, pair->port, pair->mac,
-				   frames->queue_count > 1 ? (int)i : -1, reason);
+		r = us_capture_new(&frames->queues[i].capture, loop, pair->spec.port,
+				   pair->spec.mac, frames->queue_count > 1 ? (int)i : -1, reason);
 	return r;
 }
 
 int us_stop_frames_new(struct us_stop_frames **ret_frames, struct us_host_pair *pair,
 		       struct us_reason *reason)
 {
-	size_t count = pair->queue_pairs > 1 ? pair->queue_pairs : 1;
+	size_t count = pair->spec.queue_pairs > 1 ? pair->spec.queue_pairs : 1;
 	struct us_stop_frames *frames;
 	int r;
 
 	if (count > QUEUES_MAX)
 		return us_refuse(reason, "%s has %zu queue pairs: more than %d are not watched",
-				 pair->standby, count, QUEUES_MAX);
+				 pair->spec.standby, count, QUEUES_MAX);
 	frames = calloc(1, sizeof(*frames) + count * sizeof(*frames->queues));
 	if (!frames)
 		return -ENOMEM;
@@ -231,7 +231,7 @@ void us_stop_frames_note_stop(struct us_stop_frames *frames)
 static void put(struct us_stop_frames *frames, const struct us_frame *frame, bool is_consumed)
 {
 	/* The bridge sent broadcast and multicast frames to the destination, too. */
-	if (!us_frame_is_to(frame->bytes, frame->length, frames->pair->mac) ||
+	if (!us_frame_is_to(frame->bytes, frame->length, frames->pair->spec.mac) ||
 	    !us_park_put(frames->park, frame, true))
 		return;
 	frames->taken++;
@@ -305,7 +305,7 @@ size_t us_stop_frames_take(struct us_stop_frames *frames, bool drains, size_t *r
 	if (drains && pair->migration->drain)
 		us_drain_each(pair->migration->drain, put_drained, frames);
 	else if (drains)
-		us_refuse(reason, "the queues of %s were not found", pair->port);
+		us_refuse(reason, "the queues of %s were not found", pair->spec.port);
 	for (size_t i = 0; i < frames->queue_count; i++)
 		if (!frames->queues[i].is_taken)
 			take_consumed(frames, &frames->queues[i], NULL);

@@ -25,7 +25,7 @@ static void predict(struct us_host_pair *pair, enum us_stop_method before,
 		us_log(LOG_WARNING,
 		       "%s: at a migration frames will be parked before the stop, as "
 		       "predicted, and not drained after it: %s",
-		       pair->name, reason->text);
+		       pair->spec.name, reason->text);
 }
 
 void us_stop_method_choose(struct us_host_pair *pair)
@@ -61,8 +61,8 @@ void us_stop_method_prepare(struct us_host_pair *pair)
 	us_stop_method_choose(pair);
 	if (migration->method != US_STOP_METHOD_DRAIN || migration->drain)
 		return;
-	r = us_drain_new(&migration->drain, pair->vm->daemon->loop, &process, pair->port, on_queues,
-			 pair, &reason);
+	r = us_drain_new(&migration->drain, pair->vm->daemon->loop, &process, pair->spec.port,
+			 on_queues, pair, &reason);
 	if (r < 0)
 		us_refuse(&reason, "%s", us_strerror(r));
 	if (r != 0)

@@ -29,14 +29,14 @@ static uint64_t count_from_guest(const char *port)
 /* The frames of a VF without a representor are not counted by an interface of this host. */
 static uint64_t count_from_primary(const struct us_host_pair *pair)
 {
-	return us_host_vf_pf(pair) ? 0 : count_from_guest(pair->primary.port);
+	return us_host_vf_pf(pair) ? 0 : count_from_guest(pair->spec.primary.port);
 }
 
 static void look_later(struct us_host_pair *pair)
 {
-	pair->standby_frames = count_from_guest(pair->port);
+	pair->standby_frames = count_from_guest(pair->spec.port);
 	pair->primary_frames = count_from_primary(pair);
-	us_timer_set(&pair->using, us_now_usec() + LOOK_USEC);
+	us_timer_set(&pair->idle_timer, us_now_usec() + LOOK_USEC);
 }
 
 static void tell(struct us_host_pair *pair, const char *words)
@@ -48,7 +48,7 @@ static void tell(struct us_host_pair *pair, const char *words)
 void us_idle_primary_check(void *userdata)
 {
 	struct us_host_pair *pair = userdata;
-	uint64_t over_standby = count_from_guest(pair->port) - pair->standby_frames;
+	uint64_t over_standby = count_from_guest(pair->spec.port) - pair->standby_frames;
 	uint64_t over_primary = count_from_primary(pair) - pair->primary_frames;
 	bool was_unused = pair->is_idle;
 	char words[128];
@@ -67,19 +67,19 @@ void us_idle_primary_check(void *userdata)
 		tell(pair, words);
 	else if (was_unused && !pair->is_idle)
 		tell(pair, "");
-	if (pair->is_idle && pair->options.unused == US_UNUSED_HIDE)
+	if (pair->is_idle && pair->spec.options.unused == US_UNUSED_HIDE)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_TRAFFIC });
 }
 
 void us_idle_primary_follow(struct us_host_pair *pair)
 {
 	bool is_visible = us_pair_primary(&pair->engine) == US_PRIMARY_VISIBLE &&
-			  pair->options.unused != US_UNUSED_IGNORE;
+			  pair->spec.options.unused != US_UNUSED_IGNORE;
 
-	if (is_visible && !us_timer_is_set(&pair->using)) {
+	if (is_visible && !us_timer_is_set(&pair->idle_timer)) {
 		look_later(pair);
 	} else if (!is_visible) {
-		us_timer_stop(&pair->using);
+		us_timer_stop(&pair->idle_timer);
 		pair->idle_checks = 0;
 		pair->is_idle = false;
 	}

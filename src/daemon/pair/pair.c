@@ -97,7 +97,7 @@ static void on_reset_done(void *userdata, int r, const struct us_reason *reason)
 
 	answered(pair);
 	if (r != 0 && r != -ECONNRESET)
-		us_log(LOG_WARNING, "%s: system_reset failed: %s", pair->name, reason->text);
+		us_log(LOG_WARNING, "%s: system_reset failed: %s", pair->spec.name, reason->text);
 }
 
 static void on_answering(void *userdata, bool is_answering)
@@ -128,10 +128,10 @@ static void on_traffic(void *userdata, bool ready, const struct us_reason *reaso
 /* What became of the frames that were held; nothing is lost silently. */
 static void log_parked(struct us_host_pair *pair)
 {
-	struct us_park_counts counts, told = pair->told;
+	struct us_park_counts counts, told = pair->logged;
 
 	us_steer_counts(pair->steer, &counts);
-	pair->told = counts;
+	pair->logged = counts;
 	counts.parked -= told.parked;
 	counts.released -= told.released;
 	counts.overflowed -= told.overflowed;
@@ -140,11 +140,11 @@ static void log_parked(struct us_host_pair *pair)
 		us_log(LOG_WARNING,
 		       "%s: frames lost: %" PRIu64 " the parking lot was full, %" PRIu64
 		       " not taken by the port; %" PRIu64 " of %" PRIu64 " released",
-		       pair->name, counts.overflowed, counts.undelivered, counts.released,
+		       pair->spec.name, counts.overflowed, counts.undelivered, counts.released,
 		       counts.parked);
 	else if (counts.parked)
 		us_log(LOG_INFO, "%s: %" PRIu64 " parked frames released, at most %u held",
-		       pair->name, counts.released, counts.frames_max);
+		       pair->spec.name, counts.released, counts.frames_max);
 }
 
 static void steered(struct us_host_pair *pair, enum us_path path, int r, const char *why)
@@ -177,7 +177,7 @@ static int set_sriov(struct us_host_pair *pair, struct us_reason *reason)
 static void reserved(struct us_host_pair *pair, int r, struct us_reason *reason)
 {
 	if (r == 0 && pair->steer)
-		r = us_steer_set_primary(pair->steer, pair->primary.port, reason);
+		r = us_steer_set_primary(pair->steer, pair->spec.primary.port, reason);
 	if (r == 0 && pair->steer)
 		r = set_sriov(pair, reason);
 	answer(pair, US_EVENT_RESERVED, r == 0, r < 0 ? us_strerror(r) : reason->text);
@@ -203,12 +203,12 @@ static void reserve(struct us_host_pair *pair)
 {
 	struct us_reason reason = { .text = "" };
 
-	if (us_primary_spec_is_vfio(&pair->primary))
+	if (us_primary_spec_is_vfio(&pair->spec.primary))
 		reserve_vfio(pair);
 	else
 		reserved(pair,
-			 us_primary_spec_check(pair->vm->daemon, pair, &pair->primary, pair->port,
-					       &reason),
+			 us_primary_spec_check(pair->vm->daemon, pair, &pair->spec.primary,
+					       pair->spec.port, &reason),
 			 &reason);
 }
 
@@ -218,7 +218,7 @@ void us_host_pair_vf_reserved(struct us_host_pair *pair, int r, const char *why)
 
 	us_refuse(&reason, "%s", why);
 	if (r == 0)
-		r = us_primary_spec_check_port(&pair->primary, pair->port, &reason);
+		r = us_primary_spec_check_port(&pair->spec.primary, pair->spec.port, &reason);
 	if (r != 0)
 		us_host_vf_release(pair);
 	reserved(pair, r, &reason);
@@ -229,20 +229,20 @@ static int find_switch(struct us_host_pair *pair, struct us_reason *reason)
 {
 	static const struct us_steer_handler handler = { .steered = on_steered };
 	struct us_steer_config config = {
-		.standby_port = pair->port,
-		.primary_port = pair->primary.port[0] ? pair->primary.port : NULL,
+		.standby_port = pair->spec.port,
+		.primary_port = pair->spec.primary.port[0] ? pair->spec.primary.port : NULL,
 		.loop = pair->vm->daemon->loop,
 		.handler = &handler,
 		.userdata = pair,
 		.limits = { .budget = &pair->vm->daemon->parked,
-			    .frames = pair->options.frames,
-			    .bytes = pair->options.bytes },
+			    .frames = pair->spec.options.frames,
+			    .bytes = pair->spec.options.bytes },
 	};
 	int r;
 
 	if (pair->steer)
 		return 0;
-	memcpy(config.mac, pair->mac, sizeof(config.mac));
+	memcpy(config.mac, pair->spec.mac, sizeof(config.mac));
 	r = us_steer_new_bridge(&pair->steer, &config, reason);
 	if (r != 0)
 		return r;
@@ -253,8 +253,9 @@ static int find_switch(struct us_host_pair *pair, struct us_reason *reason)
 	}
 	if (pair->has_original_entry) {
 		/* Words of ours that do not fit the switch any more: what is there is as found. */
-		us_steer_restore(pair->steer, pair->found);
-	} else if (us_steer_save(pair->steer, pair->found, sizeof(pair->found)) == 0) {
+		us_steer_restore(pair->steer, pair->original_entry);
+	} else if (us_steer_save(pair->steer, pair->original_entry, sizeof(pair->original_entry)) ==
+		   0) {
 		/* On disk before the first change, or a crash would take our entry for found. */
 		pair->has_original_entry = true;
 		us_state_save_vm(pair->vm);
@@ -276,19 +277,19 @@ static void steer(struct us_host_pair *pair, enum us_path path)
 
 static void plug(struct us_host_pair *pair)
 {
-	bool is_vfio = us_primary_spec_is_vfio(&pair->primary);
+	bool is_vfio = us_primary_spec_is_vfio(&pair->spec.primary);
 	struct us_plug plug = {
 		.id = pair->device,
-		.model = pair->primary.model,
-		.host = is_vfio ? pair->primary.host : NULL,
-		.interface = is_vfio ? NULL : pair->primary.port,
-		.mac = is_vfio ? NULL : pair->mac,
-		.bus = pair->bus[0] ? pair->bus : NULL,
+		.model = pair->spec.primary.model,
+		.host = is_vfio ? pair->spec.primary.host : NULL,
+		.interface = is_vfio ? NULL : pair->spec.primary.port,
+		.mac = is_vfio ? NULL : pair->spec.mac,
+		.bus = pair->spec.bus[0] ? pair->spec.bus : NULL,
 	};
 	struct us_reason reason = { .text = "" };
 	struct us_link link;
 	/* QEMU would make a tap that is not there, outside of every bridge. */
-	int r = us_link_get(pair->primary.port, &link, &reason);
+	int r = us_link_get(pair->spec.primary.port, &link, &reason);
 
 	us_optional_set(&pair->detail, "");
 	if (r == 0)
@@ -326,18 +327,19 @@ static void watch(struct us_host_pair *pair)
 							 .is_started = is_started,
 							 .traffic = on_traffic };
 	struct us_watch_config config = {
-		.standby_port = pair->port,
-		.primary_port = pair->primary.port,
+		.standby_port = pair->spec.port,
+		.primary_port = pair->spec.primary.port,
 		.answers_only = us_host_vf_pf(pair),
-		.vm_port = pair->port,
+		.vm_port = pair->spec.port,
 		.probe_usec = PROBE_USEC,
-		.stable_usec = pair->options.handover == US_HANDOVER_LOSSLESS ? STABLE_USEC : 0,
+		.stable_usec =
+			pair->spec.options.handover == US_HANDOVER_LOSSLESS ? STABLE_USEC : 0,
 		.quiet_usec = QUIET_USEC,
 	};
 	struct us_reason reason = { .text = "" };
 	int r;
 
-	memcpy(config.mac, pair->mac, sizeof(config.mac));
+	memcpy(config.mac, pair->spec.mac, sizeof(config.mac));
 	unwatch(pair);
 	r = us_watch_new(&pair->watch, pair->vm->daemon->loop, &config, &handler, pair, &reason);
 	if (r != 0)
@@ -366,10 +368,10 @@ static void follow_leaving(struct us_host_pair *pair)
 	bool may_leave =
 		us_pair_is_leaving(&pair->engine) && pair->engine.config.unplug_delay_usec > 0;
 	struct us_watch_config config = {
-		.standby_port = pair->primary.port,
-		.primary_port = pair->port,
+		.standby_port = pair->spec.primary.port,
+		.primary_port = pair->spec.port,
 		.answers_only = true, /* it may send there before it listens */
-		.vm_port = pair->port,
+		.vm_port = pair->spec.port,
 		.probe_usec = PROBE_USEC,
 		.stable_usec = LEFT_USEC,
 		.quiet_usec = QUIET_USEC,
@@ -377,12 +379,12 @@ static void follow_leaving(struct us_host_pair *pair)
 	struct us_reason reason;
 
 	if (!may_leave) {
-		us_watch_free(US_STEAL(pair->leaving));
+		us_watch_free(US_STEAL(pair->unplug_watch));
 		return;
 	}
-	memcpy(config.mac, pair->mac, sizeof(config.mac));
-	if (!pair->leaving)
-		us_watch_new(&pair->leaving, pair->vm->daemon->loop, &config, &handler, pair,
+	memcpy(config.mac, pair->spec.mac, sizeof(config.mac));
+	if (!pair->unplug_watch)
+		us_watch_new(&pair->unplug_watch, pair->vm->daemon->loop, &config, &handler, pair,
 			     &reason);
 }
 
@@ -413,7 +415,8 @@ static void perform(struct us_host_pair *pair, const struct us_effect *effect)
 		break;
 	case US_EFFECT_RESET_VM:
 		if (asked(pair, us_vmm_reset(pair->vm->vmm, on_reset_done, pair)) < 0)
-			us_log(LOG_WARNING, "%s: system_reset could not be asked for", pair->name);
+			us_log(LOG_WARNING, "%s: system_reset could not be asked for",
+			       pair->spec.name);
 		break;
 	case US_EFFECT_WATCH:
 		watch(pair);
@@ -572,7 +575,7 @@ bool us_host_pair_recheck(struct us_host_pair *pair)
 			return true;
 	} else {
 		us_log(LOG_WARNING, "%s: the switch was changed by somebody else: path %s, not %s",
-		       pair->name, us_path_name(path), us_path_name(known));
+		       pair->spec.name, us_path_name(path), us_path_name(known));
 		pair->changed_usec = us_now_usec();
 	}
 	pair->differed_usec = us_now_usec();
@@ -602,13 +605,13 @@ static void compare_standby(const struct us_host_pair *pair, const struct us_rea
 	ret_reason->text[0] = '\0';
 	if (refusal) {
 		us_refuse_because(ret_reason, refusal, "the standby cannot be looked at");
-	} else if (memcmp(standby->mac, pair->mac, US_MAC_BYTES) != 0) {
+	} else if (memcmp(standby->mac, pair->spec.mac, US_MAC_BYTES) != 0) {
 		us_mac_text(standby->mac, found);
-		us_mac_text(pair->mac, wanted);
+		us_mac_text(pair->spec.mac, wanted);
 		us_refuse(ret_reason,
 			  "the VM's %s has MAC address %s now, not %s: remove the pair, and add it "
 			  "again if that is right",
-			  pair->standby, found, wanted);
+			  pair->spec.standby, found, wanted);
 	}
 }
 
@@ -628,7 +631,7 @@ static void on_inspected(void *userdata, int r, const struct us_reason *refusal,
 	pair->is_inspected = true;
 	pair->is_mismatched = reason.text[0];
 	if (pair->is_mismatched) {
-		us_log(LOG_WARNING, "%s: left alone: %s", pair->name, reason.text);
+		us_log(LOG_WARNING, "%s: left alone: %s", pair->spec.name, reason.text);
 		us_optional_set(&pair->detail, reason.text);
 	}
 	observe_vm(pair);
@@ -636,7 +639,7 @@ static void on_inspected(void *userdata, int r, const struct us_reason *refusal,
 
 static void inspect(struct us_host_pair *pair)
 {
-	if (asked(pair, us_vmm_inspect(pair->vm->vmm, pair->standby, on_inspected, pair)) < 0)
+	if (asked(pair, us_vmm_inspect(pair->vm->vmm, pair->spec.standby, on_inspected, pair)) < 0)
 		us_recheck_later(pair);
 }
 
@@ -656,43 +659,51 @@ void us_host_pair_observe(struct us_host_pair *pair)
 
 void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec *spec)
 {
-	bool had_one = pair->primary.text[0];
+	bool had_one = pair->spec.primary.text[0];
 
 	pair->assign_next = spec;
 	if (had_one)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_UNASSIGN });
 	if (!spec)
 		return;
-	pair->primary = *spec;
+	pair->spec.primary = *spec;
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_TICK });
 }
 
 int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
-		     const struct us_host_pair *description, enum us_mode mode, bool hold)
+		     const struct us_pair_spec *spec, const struct us_pair_start *start)
 {
-	struct us_host_pair *pair = malloc(sizeof(*pair));
+	const char *entry = start->original_entry;
+	struct us_host_pair *pair;
 	struct us_pair_config config;
 	int r;
 
+	if (entry && strlen(entry) >= sizeof(pair->original_entry))
+		return -EINVAL;
+	pair = calloc(1, sizeof(*pair));
 	if (!pair)
 		return -ENOMEM;
-	*pair = *description;
 	pair->vm = vm;
-	snprintf(pair->device, sizeof(pair->device), "understudy-%s", pair->name);
+	pair->spec = *spec;
+	pair->is_inspected = start->is_inspected;
+	pair->has_original_entry = entry;
+	if (entry)
+		strcpy(pair->original_entry, entry);
+	snprintf(pair->device, sizeof(pair->device), "understudy-%s", pair->spec.name);
 	us_pair_config_default(&config);
-	config.mode = mode;
-	us_pair_options_apply(&pair->options, &config);
+	config.mode = spec->mode;
+	us_pair_options_apply(&pair->spec.options, &config);
 	us_pair_init(&pair->engine, &config);
 	r = us_timer_init(&pair->timer, vm->daemon->loop, on_deadline, pair);
 	if (r >= 0)
-		r = us_timer_init(&pair->using, vm->daemon->loop, us_idle_primary_check, pair);
+		r = us_timer_init(&pair->idle_timer, vm->daemon->loop, us_idle_primary_check, pair);
 	if (r >= 0)
 		r = us_migration_pair_added(pair);
 	if (r >= 0)
-		r = us_vmm_track_guest(vm->vmm, pair->standby);
+		r = us_vmm_track_guest(vm->vmm, pair->spec.standby);
 	if (r < 0) {
 		us_timer_deinit(&pair->timer);
-		us_timer_deinit(&pair->using);
+		us_timer_deinit(&pair->idle_timer);
 		us_migration_pair_removed(pair);
 		free(pair);
 		return r;
@@ -700,13 +711,13 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 	us_list_append(&vm->pairs, &pair->link);
 	us_recheck_update_interest(vm->daemon);
 	*ret_pair = pair;
-	if (us_primary_spec_is_vfio(&pair->primary))
+	if (us_primary_spec_is_vfio(&pair->spec.primary))
 		us_host_vf_adopt(pair);
 
-	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_HOLD, .on = hold });
+	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_HOLD, .on = start->hold });
 	if (vm->prepared)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_PREPARE });
-	if (pair->primary.text[0])
+	if (pair->spec.primary.text[0])
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_ASSIGN });
 	us_host_pair_observe(pair);
 	return 0;
@@ -723,15 +734,15 @@ void us_host_pair_free(struct us_host_pair *pair)
 	us_list_remove(&pair->link);
 	us_recheck_update_interest(pair->vm->daemon);
 	us_host_vf_forget(pair);
-	us_vmm_untrack_guest(pair->vm->vmm, pair->standby);
-	us_watch_free(pair->leaving);
+	us_vmm_untrack_guest(pair->vm->vmm, pair->spec.standby);
+	us_watch_free(pair->unplug_watch);
 	unwatch(pair); /* before the lot is looked through once more: it tells the watch */
 	us_migration_pair_removed(pair);
 	/* A removed pair has put the switch back already; any other leaves it as it is. */
 	if (pair->steer)
 		us_steer_abandon(pair->steer);
 	us_timer_deinit(&pair->timer);
-	us_timer_deinit(&pair->using);
+	us_timer_deinit(&pair->idle_timer);
 	free(pair->detail);
 	free(pair);
 }
@@ -743,6 +754,77 @@ struct us_park *us_host_pair_park(const struct us_host_pair *pair)
 	bool is_parked = pair->steer && us_pair_path(&pair->engine) == US_PATH_PARKED;
 
 	return is_parked ? us_steer_park(pair->steer) : NULL;
+}
+
+const struct us_pair_spec *us_host_pair_spec(const struct us_host_pair *pair)
+{
+	return &pair->spec;
+}
+
+const char *us_host_pair_name(const struct us_host_pair *pair)
+{
+	return pair->spec.name;
+}
+
+const struct us_pair *us_host_pair_engine(const struct us_host_pair *pair)
+{
+	return &pair->engine;
+}
+
+struct us_pair_slots *us_host_pair_slots(struct us_host_pair *pair)
+{
+	return &pair->slots;
+}
+
+struct us_steer *us_host_pair_steer(const struct us_host_pair *pair)
+{
+	return pair->steer;
+}
+
+struct us_host_vf *us_host_pair_vf(const struct us_host_pair *pair)
+{
+	return pair->vf;
+}
+
+const char *us_host_pair_detail(const struct us_host_pair *pair)
+{
+	return us_optional_text(pair->detail);
+}
+
+const char *us_host_pair_original_entry(const struct us_host_pair *pair)
+{
+	return pair->has_original_entry ? pair->original_entry : NULL;
+}
+
+uint64_t us_host_pair_changed_usec(const struct us_host_pair *pair)
+{
+	return pair->changed_usec;
+}
+
+bool us_host_pair_wants_primary(const struct us_host_pair *pair)
+{
+	return us_pair_is_assigned(&pair->engine) || pair->assign_next;
+}
+
+bool us_host_pair_has_primary(const struct us_host_pair *pair)
+{
+	return pair->spec.primary.text[0] &&
+	       (us_host_pair_wants_primary(pair) || pair->engine.primary != US_PRIMARY_ABSENT);
+}
+
+void us_host_pair_begin_request(struct us_host_pair *pair)
+{
+	pair->requests++;
+}
+
+void us_host_pair_end_request(struct us_host_pair *pair)
+{
+	pair->requests--;
+}
+
+bool us_host_pair_has_requests(const struct us_host_pair *pair)
+{
+	return pair->requests > 0;
 }
 
 bool us_host_pair_is_overdue(const struct us_host_pair *pair)
@@ -774,8 +856,9 @@ static json_t *parked_json(const struct us_host_pair *pair)
 /* The device that is reserved, by its PCI address; NULL: none, or one that QEMU makes. */
 static const char *primary_device(const struct us_host_pair *pair)
 {
-	return us_pair_is_reserved(&pair->engine) && pair->primary.host[0] ? pair->primary.host
-									   : NULL;
+	return us_pair_is_reserved(&pair->engine) && pair->spec.primary.host[0]
+		       ? pair->spec.primary.host
+		       : NULL;
 }
 
 json_t *us_host_pair_json(const struct us_host_pair *pair)
@@ -784,22 +867,23 @@ json_t *us_host_pair_json(const struct us_host_pair *pair)
 	json_t *object;
 	char mac[US_MAC_TEXT_SIZE];
 
-	us_mac_text(pair->mac, mac);
+	us_mac_text(pair->spec.mac, mac);
 	object = json_pack(
 		"{s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s, s:b, s:s, s:s, s:s, "
 		"s:b, "
 		"s:s, s:o*, s:o*, s:s*}",
-		"name", pair->name, "vm", pair->vm->name, "group",
-		pair->group[0] ? pair->group : NULL, "mac", mac, "mode",
-		us_mode_name(engine->config.mode), "standby", pair->standby, "port", pair->port,
-		"primary_spec", us_host_pair_has_primary(pair) ? pair->primary.text : NULL,
-		"primary_device", primary_device(pair), "bus", pair->bus[0] ? pair->bus : NULL,
-		"guest", us_pair_guest_name(engine), "driver_ok", us_pair_has_driver_ok(engine),
-		"primary", us_pair_primary_name(engine), "path", us_path_name(us_pair_path(engine)),
+		"name", pair->spec.name, "vm", pair->vm->name, "group",
+		pair->spec.group[0] ? pair->spec.group : NULL, "mac", mac, "mode",
+		us_mode_name(engine->config.mode), "standby", pair->spec.standby, "port",
+		pair->spec.port, "primary_spec",
+		us_host_pair_has_primary(pair) ? pair->spec.primary.text : NULL, "primary_device",
+		primary_device(pair), "bus", pair->spec.bus[0] ? pair->spec.bus : NULL, "guest",
+		us_pair_guest_name(engine), "driver_ok", us_pair_has_driver_ok(engine), "primary",
+		us_pair_primary_name(engine), "path", us_path_name(us_pair_path(engine)),
 		"migration", migration_name(pair), "hold", us_pair_is_on_hold(engine), "why",
 		us_cause_text(us_pair_cause(engine)), "detail",
 		pair->detail ? us_wire_string(pair->detail) : NULL, "parked", parked_json(pair),
 		"at_stop", us_migration_stop_method(pair));
-	us_pair_options_write(&pair->options, object);
+	us_pair_options_write(&pair->spec.options, object);
 	return object;
 }

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/rpc/permissions.h"
 #include "daemon/daemon.h"
 #include "net/netlink/link.h"
 #include "pci/vfio.h"
@@ -69,32 +68,16 @@ int us_primary_spec_parse(const char *text, struct us_primary_spec *ret_spec,
 			 text);
 }
 
-int us_primary_spec_allow(const struct us_daemon *daemon, uid_t uid,
-			  const struct us_primary_spec *spec, struct us_reason *reason)
-{
-	if (spec->pool[0])
-		return us_allow(daemon->config_path, uid, US_ALLOW_POOL, spec->pool, reason);
-	if (spec->host[0])
-		return us_allow(daemon->config_path, uid, US_ALLOW_PCI, spec->host, reason);
-	return 0;
-}
-
 bool us_primary_spec_is_vfio(const struct us_primary_spec *spec)
 {
 	return spec->pool[0] || spec->host[0];
 }
 
-bool us_host_pair_has_primary(const struct us_host_pair *pair)
-{
-	return pair->primary.text[0] && (us_pair_is_assigned(&pair->engine) || pair->assign_next ||
-					 us_pair_primary(&pair->engine) != US_PRIMARY_ABSENT);
-}
-
 static bool is_claimed_by(const struct us_primary_spec *spec, const struct us_host_pair *other)
 {
-	const struct us_primary_spec *taken = &other->primary;
+	const struct us_primary_spec *taken = &other->spec.primary;
 
-	if (!us_primary_spec_is_vfio(spec) && strcmp(spec->port, other->port) == 0)
+	if (!us_primary_spec_is_vfio(spec) && strcmp(spec->port, other->spec.port) == 0)
 		return true;
 	if (!us_host_pair_has_primary(other))
 		return false;
@@ -207,7 +190,7 @@ int us_primary_spec_check(struct us_daemon *daemon, const struct us_host_pair *p
 		return us_refuse(reason,
 				 "primary %s: pair %s has it: name another, or remove that "
 				 "pair first",
-				 spec->text, other->name);
+				 spec->text, other->spec.name);
 	if (spec->pool[0]) /* which one of it, and its port, is known once it is reserved */
 		return us_vfs_check_pool(daemon, spec->pool, reason);
 	if (spec->host[0])

@@ -47,7 +47,7 @@ static void mark(struct us_daemon *daemon,
 
 static bool has_mac(const struct us_host_pair *pair, const void *mac)
 {
-	return memcmp(pair->mac, mac, US_MAC_BYTES) == 0;
+	return memcmp(pair->spec.mac, mac, US_MAC_BYTES) == 0;
 }
 
 static void on_entry(void *userdata, const uint8_t mac[US_MAC_BYTES])
@@ -58,7 +58,7 @@ static void on_entry(void *userdata, const uint8_t mac[US_MAC_BYTES])
 
 static bool has_port(const struct us_host_pair *pair, const void *name)
 {
-	return strcmp(pair->port, name) == 0 || strcmp(pair->primary.port, name) == 0;
+	return strcmp(pair->spec.port, name) == 0 || strcmp(pair->spec.primary.port, name) == 0;
 }
 
 static void on_interface(void *userdata, const char *name)
@@ -88,7 +88,7 @@ static bool may_look(struct us_host_pair *pair)
 	uint64_t now_usec = us_now_usec();
 
 	return now_usec - pair->differed_usec >= AGAIN_USEC &&
-	       us_rate_take(&pair->looks, now_usec, AGAIN_USEC, LOOKS_AT_ONCE);
+	       us_rate_take(&pair->recheck_rate, now_usec, AGAIN_USEC, LOOKS_AT_ONCE);
 }
 
 static void on_looking(void *userdata)
@@ -129,7 +129,7 @@ void us_recheck_update_interest(struct us_daemon *daemon)
 		return; /* what was of interest still is */
 	us_list_for_each (vm, &daemon->vms, link)
 		us_list_for_each (pair, &vm->pairs, link)
-			memcpy(macs[interest.mac_count++], pair->mac, US_MAC_BYTES);
+			memcpy(macs[interest.mac_count++], pair->spec.mac, US_MAC_BYTES);
 	interest.macs = (const uint8_t(*)[US_MAC_BYTES])macs;
 	us_changes_set_interest(daemon->changes, &interest);
 }

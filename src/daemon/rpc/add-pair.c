@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "daemon/rpc/permissions.h"
 #include "net/netlink/fdb.h"
 #include "net/netlink/link.h"
 
@@ -17,8 +18,7 @@ struct us_pair_request {
 	struct us_daemon *daemon;
 	struct us_host_vm *vm;
 	struct us_call *call; /* NULL once its client went away: the pair is made all the same */
-	struct us_host_pair pair;
-	enum us_mode mode;
+	struct us_pair_spec spec;
 	bool hold;
 	bool has_mac; /* the caller has named the standby's MAC */
 	uint8_t mac[US_MAC_BYTES];
@@ -48,13 +48,13 @@ static int check_mtu(const struct us_pair_request *add, const struct us_vmm_stan
 		     struct us_reason *reason)
 {
 	struct us_link port;
-	int r = us_link_get(add->pair.port, &port, reason);
+	int r = us_link_get(add->spec.port, &port, reason);
 
 	if (r == 0 && standby->mtu && standby->mtu != port.mtu)
 		return us_refuse(reason,
 				 "pair %s: %s announces MTU %u to the guest, %s has MTU %u: "
 				 "set both to the same",
-				 add->pair.name, add->pair.standby, standby->mtu, add->pair.port,
+				 add->spec.name, add->spec.standby, standby->mtu, add->spec.port,
 				 port.mtu);
 	return r;
 }
@@ -67,7 +67,7 @@ static const struct us_host_pair *pair_with_mac(const struct us_daemon *daemon,
 
 	us_list_for_each (vm, &daemon->vms, link)
 		us_list_for_each (pair, &vm->pairs, link)
-			if (memcmp(pair->mac, mac, US_MAC_BYTES) == 0)
+			if (memcmp(pair->spec.mac, mac, US_MAC_BYTES) == 0)
 				return pair;
 	return NULL;
 }
@@ -79,17 +79,17 @@ static const struct us_host_pair *pair_with_mac(const struct us_daemon *daemon,
 static int check_in_use(const struct us_pair_request *add, const char *text,
 			const uint8_t mac[US_MAC_BYTES], struct us_reason *reason)
 {
-	const struct us_host_pair *pair = &add->pair;
+	const struct us_pair_spec *spec = &add->spec;
 	char name[IF_NAMESIZE] = "?";
 	struct us_fdb_entry entry;
 	struct us_link port, other;
-	int r = us_link_get(pair->port, &port, reason);
+	int r = us_link_get(spec->port, &port, reason);
 
 	if (r != 0)
 		return r;
 	r = us_fdb_get(mac, port.master, &entry, NULL);
 	if (r != 0 || entry.port == port.index || entry.state & (NUD_NOARP | NUD_PERMANENT) ||
-	    !if_indextoname(entry.port, name) || strcmp(name, pair->primary.port) == 0 ||
+	    !if_indextoname(entry.port, name) || strcmp(name, spec->primary.port) == 0 ||
 	    us_link_get(name, &other, NULL) != 0 ||
 	    (!other.is_tun && add->vm->state == US_VM_INCOMING))
 		return 0;
@@ -97,7 +97,7 @@ static int check_in_use(const struct us_pair_request *add, const char *text,
 		reason,
 		"pair %s: MAC address %s is in use at %s: give the VM another, or, if that "
 		"is over, bridge fdb del %s dev %s master",
-		pair->name, text, name, text, name);
+		spec->name, text, name, text, name);
 }
 
 /* QEMU could claim anybody's. */
@@ -105,7 +105,8 @@ static int check_mac(const struct us_pair_request *add, const struct us_vmm_stan
 		     struct us_reason *reason)
 {
 	static const uint8_t none[US_MAC_BYTES] = { 0 };
-	const struct us_host_pair *pair = &add->pair, *other;
+	const struct us_pair_spec *spec = &add->spec;
+	const struct us_host_pair *other;
 	char found[US_MAC_TEXT_SIZE], wanted[US_MAC_TEXT_SIZE];
 
 	us_mac_text(standby->mac, found);
@@ -115,36 +116,36 @@ static int check_mac(const struct us_pair_request *add, const struct us_vmm_stan
 			reason,
 			"pair %s: %s has MAC address %s, which is none of one device: give "
 			"the VM another",
-			pair->name, pair->standby, found);
+			spec->name, spec->standby, found);
 	if (add->has_mac && memcmp(standby->mac, add->mac, US_MAC_BYTES) != 0)
 		return us_refuse(reason,
 				 "pair %s: %s has MAC address %s, not %s: start the VM with the "
 				 "right one, or name it: --mac %s",
-				 pair->name, pair->standby, found, wanted, found);
+				 spec->name, spec->standby, found, wanted, found);
 	other = pair_with_mac(add->daemon, standby->mac);
 	if (other)
 		return us_refuse(reason,
 				 "pair %s: pair %s has MAC address %s: give the VM another, or "
 				 "remove that pair first",
-				 pair->name, other->name, found);
+				 spec->name, other->spec.name, found);
 	return check_in_use(add, found, standby->mac, reason);
 }
 
 static int check_standby(const struct us_pair_request *add, const struct us_vmm_standby *standby,
 			 struct us_reason *reason)
 {
-	const struct us_host_pair *pair = &add->pair;
+	const struct us_pair_spec *spec = &add->spec;
 	int r;
 
 	if (!standby->offers_standby)
 		return us_refuse(reason,
 				 "pair %s: %s does not offer VIRTIO_NET_F_STANDBY: start the "
 				 "VM with failover=on for it",
-				 pair->name, pair->standby);
-	if (standby->interface[0] && strcmp(standby->interface, pair->port) != 0)
-		return us_refuse(reason, "pair %s: %s is behind %s, not %s: --port %s", pair->name,
-				 pair->standby, standby->interface, pair->port, standby->interface);
-	r = us_primary_spec_check_mac(&pair->primary, pair->name, standby->mac, reason);
+				 spec->name, spec->standby);
+	if (standby->interface[0] && strcmp(standby->interface, spec->port) != 0)
+		return us_refuse(reason, "pair %s: %s is behind %s, not %s: --port %s", spec->name,
+				 spec->standby, standby->interface, spec->port, standby->interface);
+	r = us_primary_spec_check_mac(&spec->primary, spec->name, standby->mac, reason);
 	return r == 0 ? check_mtu(add, standby, reason) : r;
 }
 
@@ -155,24 +156,24 @@ static int check_unique(const struct us_pair_request *add, struct us_reason *rea
 
 	us_list_for_each (vm, &add->daemon->vms, link) {
 		us_list_for_each (other, &vm->pairs, link) {
-			if (strcmp(other->name, add->pair.name) == 0)
+			if (strcmp(other->spec.name, add->spec.name) == 0)
 				return us_refuse(reason,
 						 "pair %s: there is one already: choose "
 						 "another name",
-						 other->name);
+						 other->spec.name);
 			if (us_host_pair_has_primary(other) &&
-			    !us_primary_spec_is_vfio(&other->primary) &&
-			    strcmp(other->primary.port, add->pair.port) == 0)
+			    !us_primary_spec_is_vfio(&other->spec.primary) &&
+			    strcmp(other->spec.primary.port, add->spec.port) == 0)
 				return us_refuse(reason,
 						 "pair %s: %s is on the primary's side of pair "
 						 "%s: name the standby's own interface",
-						 add->pair.name, add->pair.port, other->name);
-			if (strcmp(other->port, add->pair.port) == 0 ||
-			    (vm == add->vm && strcmp(other->standby, add->pair.standby) == 0))
+						 add->spec.name, add->spec.port, other->spec.name);
+			if (strcmp(other->spec.port, add->spec.port) == 0 ||
+			    (vm == add->vm && strcmp(other->spec.standby, add->spec.standby) == 0))
 				return us_refuse(reason,
 						 "pair %s: pair %s has that standby: remove "
 						 "it first",
-						 add->pair.name, other->name);
+						 add->spec.name, other->spec.name);
 		}
 	}
 	return 0;
@@ -182,11 +183,12 @@ static void on_standby(void *userdata, int r, const struct us_reason *refusal,
 		       const struct us_vmm_standby *standby)
 {
 	US_CLEANUP(add_freep) struct us_pair_request *add = userdata;
+	const struct us_pair_start start = { .hold = add->hold, .is_inspected = true };
 	struct us_reason reason = { .text = "" };
 	struct us_host_pair *pair;
 
 	if (r != 0) {
-		us_refuse_because(&reason, refusal, "pair %s", add->pair.name);
+		us_refuse_because(&reason, refusal, "pair %s", add->spec.name);
 		fail(add, reason.text);
 		return;
 	}
@@ -196,11 +198,10 @@ static void on_standby(void *userdata, int r, const struct us_reason *refusal,
 	if (r == 0)
 		r = check_mac(add, standby, &reason);
 	if (r == 0) {
-		memcpy(add->pair.mac, standby->mac, US_MAC_BYTES);
-		add->pair.is_inspected = true;
-		add->pair.mtu = standby->mtu;
-		add->pair.queue_pairs = standby->queue_pairs;
-		r = us_host_pair_new(&pair, add->vm, &add->pair, add->mode, add->hold);
+		memcpy(add->spec.mac, standby->mac, US_MAC_BYTES);
+		add->spec.mtu = standby->mtu;
+		add->spec.queue_pairs = standby->queue_pairs;
+		r = us_host_pair_new(&pair, add->vm, &add->spec, &start);
 	}
 	if (r != 0) {
 		fail(add, r < 0 ? us_strerror(r) : reason.text);
@@ -234,7 +235,7 @@ static int read_mode(struct us_pair_request *add, const json_t *parameters,
 
 	if (mode < 0)
 		return us_refuse(reason, "mode %s: separate, coupled or combined", text);
-	add->mode = mode;
+	add->spec.mode = mode;
 	return 0;
 }
 
@@ -254,46 +255,46 @@ static int read_mac(struct us_pair_request *add, const json_t *parameters, struc
 static int read_parameters(struct us_pair_request *add, const json_t *parameters,
 			   struct us_reason *reason)
 {
-	struct us_host_pair *pair = &add->pair;
-	const char *spec = json_string_value(json_object_get(parameters, "primary"));
-	int r = copy_text(pair->name, sizeof(pair->name), parameters, "name", reason);
+	struct us_pair_spec *spec = &add->spec;
+	const char *primary = json_string_value(json_object_get(parameters, "primary"));
+	int r = copy_text(spec->name, sizeof(spec->name), parameters, "name", reason);
 
-	if (r == 0 && !us_name_is_valid(pair->name))
+	if (r == 0 && !us_name_is_valid(spec->name))
 		r = us_refuse(reason,
 			      "pair \"%s\": a name starts with a letter and has letters, "
 			      "digits, '.', '_' and '-'",
-			      pair->name);
+			      spec->name);
 	if (r == 0)
-		r = copy_text(pair->standby, sizeof(pair->standby), parameters, "standby", reason);
+		r = copy_text(spec->standby, sizeof(spec->standby), parameters, "standby", reason);
 	if (r == 0)
-		r = copy_text(pair->port, sizeof(pair->port), parameters, "port", reason);
+		r = copy_text(spec->port, sizeof(spec->port), parameters, "port", reason);
 	if (r == 0)
-		r = copy_text(pair->group, sizeof(pair->group), parameters, "group", reason);
+		r = copy_text(spec->group, sizeof(spec->group), parameters, "group", reason);
 	if (r == 0)
-		r = copy_text(pair->bus, sizeof(pair->bus), parameters, "bus", reason);
+		r = copy_text(spec->bus, sizeof(spec->bus), parameters, "bus", reason);
 	if (r == 0)
 		r = read_mac(add, parameters, reason);
 	if (r == 0)
 		r = read_mode(add, parameters, reason);
 	if (r == 0)
-		r = us_pair_options_read(parameters, &pair->options, reason);
-	if (r == 0 && spec)
-		r = us_primary_spec_parse(spec, &pair->primary, reason);
+		r = us_pair_options_read(parameters, &spec->options, reason);
+	if (r == 0 && primary)
+		r = us_primary_spec_parse(primary, &spec->primary, reason);
 	add->hold = json_is_true(json_object_get(parameters, "hold"));
 	return r;
 }
 
 static int check_host(struct us_pair_request *add, struct us_reason *reason)
 {
-	struct us_host_pair *pair = &add->pair;
-	struct us_steer_config config = { .standby_port = pair->port };
+	struct us_pair_spec *spec = &add->spec;
+	struct us_steer_config config = { .standby_port = spec->port };
 	struct us_steer *steer = NULL;
-	int r = us_port_resolve(pair->port, reason);
+	int r = us_port_resolve(spec->port, reason);
 
 	if (r == 0)
 		r = check_unique(add, reason);
-	if (r == 0 && pair->primary.text[0])
-		r = us_primary_spec_check(add->daemon, NULL, &pair->primary, pair->port, reason);
+	if (r == 0 && spec->primary.text[0])
+		r = us_primary_spec_check(add->daemon, NULL, &spec->primary, spec->port, reason);
 	if (r != 0)
 		return r;
 	/* Made and forgotten: whether there is a switch behind the standby. */
@@ -327,19 +328,19 @@ void us_rpc_add_pair(struct us_daemon *daemon, struct us_call *call, const json_
 	add->vm = vm;
 	add->call = call;
 	us_list_init(&add->link);
-	us_list_init(&add->pair.link);
 	r = read_parameters(add, parameters, &reason);
 	if (r == 0)
-		r = us_primary_spec_allow(daemon, us_call_uid(call), &add->pair.primary, &reason);
+		r = us_allow_primary(daemon->config_path, us_call_uid(call), &add->spec.primary,
+				     &reason);
 	if (r == 0)
 		r = check_host(add, &reason);
 	if (r == 0)
-		r = us_vmm_inspect(vm->vmm, add->pair.standby, on_standby, add);
+		r = us_vmm_inspect(vm->vmm, add->spec.standby, on_standby, add);
 	if (r == -EINVAL)
 		r = us_refuse(&reason,
 			      "pair %s: \"%s\" is no device's id: name the virtio-net device "
 			      "by its id=",
-			      add->pair.name, add->pair.standby);
+			      add->spec.name, add->spec.standby);
 	if (r != 0) {
 		fail(add, r < 0 ? us_strerror(r) : reason.text);
 		add_free(add);

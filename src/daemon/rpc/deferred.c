@@ -70,11 +70,11 @@ void us_rpc_set_hold(struct us_host_pair *pair, bool hold, struct us_call *call)
 		us_call_fail(call, "Refused",
 			     "pair %s is separate: the upper layer plugs and unplugs "
 			     "its primary",
-			     pair->name);
+			     pair->spec.name);
 		return;
 	}
 	if (us_pair_is_removing(&pair->engine)) { /* nobody waits for a pair that may go first */
-		us_call_fail(call, "Refused", "pair %s: it is being removed", pair->name);
+		us_call_fail(call, "Refused", "pair %s: it is being removed", pair->spec.name);
 		return;
 	}
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_HOLD, .on = hold });
@@ -100,7 +100,7 @@ static bool check_prepared(struct us_deferred *waiter)
 			us_call_fail(US_STEAL(wait->call), "Failed",
 				     "pair %s: %s: the VM is not "
 				     "prepared, and as before: see the guest's log",
-				     pair->name, us_cause_text(US_CAUSE_UNPLUG_OVERDUE));
+				     pair->spec.name, us_cause_text(US_CAUSE_UNPLUG_OVERDUE));
 		wait_free(wait);
 		return true;
 	}
@@ -123,13 +123,14 @@ void us_rpc_prepare(struct us_host_vm *vm, struct us_call *call)
 			us_call_fail(call, "Refused",
 				     "pair %s is separate and its primary is %s: the "
 				     "upper layer has to unplug it",
-				     pair->name, us_pair_primary_name(&pair->engine));
+				     pair->spec.name, us_pair_primary_name(&pair->engine));
 			return;
 		}
 	}
 	if (us_migration_is_source(vm) || !us_vmm_is_adopted(vm->vmm)) {
 		us_call_fail(call, "Refused", "vm %s %s", vm->name,
-			     us_migration_is_source(vm) ? "is being migrated" : us_optional_text(vm->problem));
+			     us_migration_is_source(vm) ? "is being migrated"
+							: us_optional_text(vm->problem));
 		return;
 	}
 	vm->prepared = true;
@@ -158,7 +159,7 @@ static bool check_removed(struct us_deferred *waiter)
 			us_call_fail(US_STEAL(wait->call), "Failed",
 				     "pair %s: %s: it is removed as "
 				     "soon as it does",
-				     pair->name, us_cause_text(US_CAUSE_UNPLUG_OVERDUE));
+				     pair->spec.name, us_cause_text(US_CAUSE_UNPLUG_OVERDUE));
 		return false;
 	}
 	us_state_save_vm(pair->vm); /* before it is answered */
@@ -173,7 +174,7 @@ void us_rpc_remove_pair(struct us_host_pair *pair, struct us_call *call)
 {
 	if (us_pair_is_removing(&pair->engine) ||
 	    us_pair_primary(&pair->engine) == US_PRIMARY_UNKNOWN) {
-		us_call_fail(call, "Refused", "pair %s: %s", pair->name,
+		us_call_fail(call, "Refused", "pair %s: %s", pair->spec.name,
 			     us_pair_is_removing(&pair->engine)
 				     ? "it is being removed"
 				     : "its VM cannot be asked: vm detach forgets it");

@@ -170,16 +170,16 @@ static void assign_primary(void *userdata, struct us_call *call, const json_t *p
 	if (wanted)
 		r = us_primary_spec_parse(wanted, &spec, &reason);
 	if (r == 0 && wanted)
-		r = us_primary_spec_allow(daemon, us_call_uid(call), &spec, &reason);
+		r = us_allow_primary(daemon->config_path, us_call_uid(call), &spec, &reason);
 	if (r == 0 && wanted)
-		r = us_primary_spec_check(daemon, pair, &spec, pair->port, &reason);
+		r = us_primary_spec_check(daemon, pair, &spec, pair->spec.port, &reason);
 	if (r == 0 && wanted && us_host_pair_has_primary(pair))
 		r = us_refuse(&reason,
 			      "pair %s has a primary: understudy pair assign %s --primary "
 			      "none, first",
-			      pair->name, pair->name);
+			      pair->spec.name, pair->spec.name);
 	if (r == 0 && wanted)
-		r = us_primary_spec_check_mac(&spec, pair->name, pair->mac, &reason);
+		r = us_primary_spec_check_mac(&spec, pair->spec.name, pair->spec.mac, &reason);
 	if (r != 0) {
 		us_call_fail(call, "Refused", "%s", r < 0 ? us_strerror(r) : reason.text);
 		return;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/uri.h"
+#include "daemon/pair/primary-spec.h"
 #include "daemon/rpc/permissions.h"
 #include "pci/pools.h"
 #include "util/cleanup.h"
@@ -163,4 +164,14 @@ int us_allow_monitor(const char *config_path, uid_t uid, const char *path, char 
 		return r != 0 ? r : us_refuse(reason, "%.200s: %s", path, us_strerror(error));
 	}
 	return us_allow(config_path, uid, US_ALLOW_MONITOR_DIR, ret_path, reason);
+}
+
+int us_allow_primary(const char *config_path, uid_t uid, const struct us_primary_spec *spec,
+		     struct us_reason *reason)
+{
+	if (spec->pool[0])
+		return us_allow(config_path, uid, US_ALLOW_POOL, spec->pool, reason);
+	if (spec->host[0])
+		return us_allow(config_path, uid, US_ALLOW_PCI, spec->host, reason);
+	return 0;
 }

@@ -11,6 +11,8 @@
 
 #include "util/error.h"
 
+struct us_primary_spec;
+
 enum us_allow {
 	US_ALLOW_MONITOR_DIR, /* of AttachVm's monitor: the path of a socket */
 	US_ALLOW_DESTINATION, /* of Migrate: api/uri.h */
@@ -34,4 +36,8 @@ int us_allow(const char *config_path, uid_t uid, enum us_allow what, const char 
  * @ret_path is what is to be used from then on. For root that is @path.
  */
 int us_allow_monitor(const char *config_path, uid_t uid, const char *path, char ret_path[PATH_MAX],
+		     struct us_reason *reason);
+
+/* The same for what a SPEC names. */
+int us_allow_primary(const char *config_path, uid_t uid, const struct us_primary_spec *spec,
 		     struct us_reason *reason);

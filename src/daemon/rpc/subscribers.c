@@ -69,7 +69,7 @@ void us_publish_move(struct us_host_pair *pair, enum us_primary from, bool moved
 	struct us_daemon *daemon = pair->vm->daemon;
 	char move[MOVE_BYTES], line[MOVE_BYTES + sizeof(struct us_reason) + 8];
 
-	us_pair_move_line(move, sizeof(move), pair->name, from, &pair->engine);
+	us_pair_move_line(move, sizeof(move), pair->spec.name, from, &pair->engine);
 	snprintf(line, sizeof(line), "%s%s%s", move, pair->detail ? ": " : "",
 		 us_optional_text(pair->detail));
 	if (moved)
@@ -78,7 +78,7 @@ void us_publish_move(struct us_host_pair *pair, enum us_primary from, bool moved
 		return;
 	publish(daemon, "move", line,
 		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o*}", "vm", pair->vm->name, "pair",
-			  pair->name, "from", us_primary_name(from), "to",
+			  pair->spec.name, "from", us_primary_name(from), "to",
 			  us_pair_primary_name(&pair->engine), "path",
 			  us_path_name(us_pair_path(&pair->engine)), "why",
 			  us_cause_text(us_pair_cause(&pair->engine)), "detail",

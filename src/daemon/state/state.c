@@ -36,15 +36,16 @@ static json_t *pair_state(const struct us_host_pair *pair)
 	json_t *state;
 	char mac[US_MAC_TEXT_SIZE];
 
-	us_mac_text(pair->mac, mac);
-	state = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:s*}", "name", pair->name,
-		"standby", pair->standby, "port", pair->port, "bus", pair->bus, "group",
-		pair->group, "mac", mac, "mode", us_mode_name(pair->engine.config.mode), "primary",
-		is_wanted ? pair->primary.text : "", "hold", us_pair_is_on_hold(&pair->engine),
-		"mtu", pair->mtu, "queue_pairs", pair->queue_pairs, "found",
-		pair->has_original_entry ? pair->found : NULL);
-	us_pair_options_write(&pair->options, state);
+	us_mac_text(pair->spec.mac, mac);
+	state = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:s*}", "name",
+			  pair->spec.name, "standby", pair->spec.standby, "port", pair->spec.port,
+			  "bus", pair->spec.bus, "group", pair->spec.group, "mac", mac, "mode",
+			  us_mode_name(pair->engine.config.mode), "primary",
+			  is_wanted ? pair->spec.primary.text : "", "hold",
+			  us_pair_is_on_hold(&pair->engine), "mtu", pair->spec.mtu, "queue_pairs",
+			  pair->spec.queue_pairs, "found",
+			  pair->has_original_entry ? pair->original_entry : NULL);
+	us_pair_options_write(&pair->spec.options, state);
 	return state;
 }
 
@@ -173,49 +174,52 @@ static bool is_in_range(int value, int max)
 	return value >= 0 && value <= max;
 }
 
-static int read_pair(const json_t *state, struct us_host_pair *ret_pair, int *ret_mode,
-		     int *ret_hold)
+/* @ret_start borrows from @state. */
+static int read_pair(const json_t *state, struct us_pair_spec *ret_spec,
+		     struct us_pair_start *ret_start)
 {
-	const char *name, *standby, *port, *bus, *group, *mac, *mode, *primary, *found = NULL;
-	struct us_host_pair pair = { 0 };
-	int mtu, queue_pairs;
+	const char *name, *standby, *port, *bus, *group, *mac, *mode, *primary;
+	struct us_pair_start start = { .original_entry = NULL };
+	struct us_pair_spec pair = { .name = "" };
+	int mtu, queue_pairs, hold, mode_number;
 
 	if (json_unpack((json_t *)state,
 			"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s?s}", "name",
 			&name, "standby", &standby, "port", &port, "bus", &bus, "group", &group,
-			"mac", &mac, "mode", &mode, "primary", &primary, "hold", ret_hold, "mtu",
-			&mtu, "queue_pairs", &queue_pairs, "found", &found) < 0)
+			"mac", &mac, "mode", &mode, "primary", &primary, "hold", &hold, "mtu", &mtu,
+			"queue_pairs", &queue_pairs, "found", &start.original_entry) < 0)
 		return -EBADMSG;
-	*ret_mode = us_mode_from_name(mode);
+	mode_number = us_mode_from_name(mode);
+	pair.mode = mode_number;
 	pair.mtu = mtu;
 	pair.queue_pairs = queue_pairs;
-	pair.has_original_entry = found;
-	if (!us_name_is_valid(name) || *ret_mode < 0 || us_mac_parse(mac, pair.mac) < 0 ||
+	if (!us_name_is_valid(name) || mode_number < 0 || us_mac_parse(mac, pair.mac) < 0 ||
 	    us_pair_options_read(state, &pair.options, NULL) != 0 ||
 	    (primary[0] && us_primary_spec_parse(primary, &pair.primary, NULL) != 0) ||
 	    !is_in_range(mtu, UINT16_MAX) || !is_in_range(queue_pairs, UINT16_MAX) ||
 	    !copy(pair.name, sizeof(pair.name), name) ||
 	    !copy(pair.standby, sizeof(pair.standby), standby) ||
 	    !copy(pair.port, sizeof(pair.port), port) || !copy(pair.bus, sizeof(pair.bus), bus) ||
-	    !copy(pair.group, sizeof(pair.group), group) ||
-	    !copy(pair.found, sizeof(pair.found), found ? found : ""))
+	    !copy(pair.group, sizeof(pair.group), group))
 		return -EBADMSG;
-	*ret_pair = pair;
+	start.hold = hold;
+	*ret_spec = pair;
+	*ret_start = start;
 	return 0;
 }
 
 static int load_pair(struct us_host_vm *vm, const json_t *state)
 {
-	struct us_host_pair description, *pair;
-	int mode, hold, r;
+	struct us_pair_spec spec;
+	struct us_pair_start start;
+	struct us_host_pair *pair;
+	int r = read_pair(state, &spec, &start);
 
-	r = read_pair(state, &description, &mode, &hold);
 	if (r < 0)
 		return r;
-	if (us_daemon_pair(vm->daemon, description.name))
+	if (us_daemon_pair(vm->daemon, spec.name))
 		return -EBADMSG;
-	us_list_init(&description.link);
-	return us_host_pair_new(&pair, vm, &description, mode, hold);
+	return us_host_pair_new(&pair, vm, &spec, &start);
 }
 
 static int load_vm(struct us_daemon *daemon, const json_t *state)

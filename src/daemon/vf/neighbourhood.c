@@ -90,7 +90,7 @@ static bool uses(const struct us_host_pair *pair, const void *pf)
 
 static bool steers(const struct us_host_pair *pair, const void *mac)
 {
-	return is_of_vf(pair, NULL) && memcmp(pair->mac, mac, US_MAC_BYTES) == 0;
+	return is_of_vf(pair, NULL) && memcmp(pair->spec.mac, mac, US_MAC_BYTES) == 0;
 }
 
 static bool is_steered(void *userdata, const uint8_t mac[US_MAC_BYTES])

@@ -74,7 +74,7 @@ static void tell_pair(struct us_daemon *daemon, const char *name, const char *wo
 static bool has_it(const struct us_host_pair *pair, const struct us_reserved *reserved)
 {
 	return pair && us_host_pair_has_primary(pair) &&
-	       strcmp(pair->primary.host, reserved->address) == 0;
+	       strcmp(pair->spec.primary.host, reserved->address) == 0;
 }
 
 static void stays(struct us_vf_job *job, const char *words)

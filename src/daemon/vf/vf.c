@@ -59,8 +59,8 @@ static struct us_host_vf *vf_of(struct us_host_pair *pair)
 static void take(struct us_host_pair *pair, const struct us_reserved *reserved)
 {
 	pair->vf->reserved = *reserved;
-	snprintf(pair->primary.host, sizeof(pair->primary.host), "%s", reserved->address);
-	snprintf(pair->primary.port, sizeof(pair->primary.port), "%s",
+	snprintf(pair->spec.primary.host, sizeof(pair->spec.primary.host), "%s", reserved->address);
+	snprintf(pair->spec.primary.port, sizeof(pair->spec.primary.port), "%s",
 		 reserved->representor[0] ? reserved->representor : reserved->port);
 }
 
@@ -119,13 +119,13 @@ int us_vfs_check_pool(const struct us_daemon *daemon, const char *name, struct u
 
 static int fill_in(struct us_vf_job *job, const struct us_host_pair *pair, struct us_reason *reason)
 {
-	const struct us_primary_spec *spec = &pair->primary;
+	const struct us_primary_spec *spec = &pair->spec.primary;
 	const struct us_daemon *daemon = pair->vm->daemon;
 
 	snprintf(job->owner, sizeof(job->owner), "%s", daemon->state_dir);
-	snprintf(job->pair, sizeof(job->pair), "%s", pair->name);
+	snprintf(job->pair, sizeof(job->pair), "%s", pair->spec.name);
 	snprintf(job->address, sizeof(job->address), "%s", spec->host);
-	memcpy(job->mac, pair->mac, sizeof(job->mac));
+	memcpy(job->mac, pair->spec.mac, sizeof(job->mac));
 	job->request.owner = job->owner;
 	job->request.pair = job->pair;
 	job->request.vmm = us_vmm_pid(pair->vm->vmm);
@@ -183,8 +183,8 @@ void us_host_vf_release(struct us_host_pair *pair)
 	detach(pair);
 	if (reserved.address[0])
 		us_orphans_give_back(pair->vm->daemon, &reserved);
-	if (pair->primary.pool[0])
-		pair->primary.host[0] = pair->primary.port[0] = '\0';
+	if (pair->spec.primary.pool[0])
+		pair->spec.primary.host[0] = pair->spec.primary.port[0] = '\0';
 }
 
 void us_host_vf_forget(struct us_host_pair *pair)
@@ -208,8 +208,8 @@ static void tell_unheld(struct us_host_pair *pair, const char *words)
 {
 	us_optional_set(&pair->detail, words);
 	if (!pair->vf->group_is_in_use)
-		us_log(LOG_WARNING, "%s: the primary is hidden, but cannot be held: %s", pair->name,
-		       words);
+		us_log(LOG_WARNING, "%s: the primary is hidden, but cannot be held: %s",
+		       pair->spec.name, words);
 	pair->vf->group_is_in_use = true;
 }
 
@@ -309,7 +309,7 @@ const char *us_host_vf_pf(const struct us_host_pair *pair)
 
 bool us_host_vf_is_started(const struct us_host_pair *pair)
 {
-	return !us_host_vf_pf(pair) || us_vfio_is_started("/sys", pair->primary.host);
+	return !us_host_vf_pf(pair) || us_vfio_is_started("/sys", pair->spec.primary.host);
 }
 
 bool us_host_vf_group_is_in_use(const struct us_host_pair *pair)
@@ -342,13 +342,13 @@ void us_host_vf_adopt(struct us_host_pair *pair)
 	struct us_reason reason = { .text = "" };
 	struct us_reserved reserved;
 
-	if (us_reserved_find(US_RESERVED_DIRECTORY, owner, pair->name, &reserved) < 0 ||
-	    (pair->primary.pool[0] ? strcmp(pair->primary.pool, reserved.pool) != 0
-				   : strcmp(pair->primary.host, reserved.address) != 0) ||
+	if (us_reserved_find(US_RESERVED_DIRECTORY, owner, pair->spec.name, &reserved) < 0 ||
+	    (pair->spec.primary.pool[0] ? strcmp(pair->spec.primary.pool, reserved.pool) != 0
+					: strcmp(pair->spec.primary.host, reserved.address) != 0) ||
 	    !us_orphans_take(pair->vm->daemon, reserved.address) || !vf_of(pair))
 		return;
 	take(pair, &reserved);
-	if (us_vf_open_sriov(&reserved, pair->mac, &pair->vf->sriov, &reason) != 0)
-		us_log(LOG_WARNING, "%s: %s", pair->name, reason.text);
+	if (us_vf_open_sriov(&reserved, pair->spec.mac, &pair->vf->sriov, &reason) != 0)
+		us_log(LOG_WARNING, "%s: %s", pair->spec.name, reason.text);
 	us_neighbourhood_changed(pair->vm->daemon);
 }

@@ -11,7 +11,7 @@
 #include "util/clock.h"
 
 enum {
-	AGAIN_USEC = 2 * 1000 * 1000,	 /* until a refused monitor is tried again */
+	AGAIN_USEC = 2 * 1000 * 1000, /* until a refused monitor is tried again */
 };
 
 void us_host_vm_feed(struct us_host_vm *vm, const struct us_event *event)
@@ -34,7 +34,8 @@ bool us_host_vm_may_migrate(const struct us_host_vm *vm)
 
 struct us_drain_process us_host_vm_process(const struct us_host_vm *vm)
 {
-	return (struct us_drain_process){ .pidfd = us_vmm_pidfd(vm->vmm), .pid = us_vmm_pid(vm->vmm) };
+	return (struct us_drain_process){ .pidfd = us_vmm_pidfd(vm->vmm),
+					  .pid = us_vmm_pid(vm->vmm) };
 }
 
 static struct us_host_pair *by_device(struct us_host_vm *vm, const char *device, bool standby)
@@ -42,7 +43,7 @@ static struct us_host_pair *by_device(struct us_host_vm *vm, const char *device,
 	struct us_host_pair *pair;
 
 	us_list_for_each (pair, &vm->pairs, link)
-		if (strcmp(standby ? pair->standby : pair->device, device) == 0)
+		if (strcmp(standby ? pair->spec.standby : pair->device, device) == 0)
 			return pair;
 	return NULL;
 }
@@ -113,7 +114,7 @@ static void lost(struct us_host_vm *vm, const struct us_vmm_event *event)
 	if (is_news)
 		us_log(LOG_WARNING, "vm %s: %s", vm->name, why);
 	if (refused) /* nobody else tries again */
-		us_timer_set(&vm->again, us_now_usec() + AGAIN_USEC);
+		us_timer_set(&vm->reconnect_timer, us_now_usec() + AGAIN_USEC);
 	vm->transfer = US_TRANSFER_NONE;
 	if (exited && vm->prepared) { /* the pairs forget it too: the next QEMU is another one */
 		vm->prepared = false;
@@ -205,11 +206,11 @@ int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const c
 	if (vm->monitor_path)
 		r = us_vmm_new(&vm->vmm, daemon->loop, monitor_path, &handler, vm);
 	if (r >= 0)
-		r = us_timer_init(&vm->again, daemon->loop, on_again, vm);
+		r = us_timer_init(&vm->reconnect_timer, daemon->loop, on_again, vm);
 	if (r >= 0)
 		r = us_migration_vm_added(vm);
 	if (r < 0) {
-		us_timer_deinit(&vm->again);
+		us_timer_deinit(&vm->reconnect_timer);
 		us_vmm_free(vm->vmm);
 		free(vm->monitor_path);
 		free(vm);
@@ -243,7 +244,7 @@ void us_host_vm_free(struct us_host_vm *vm)
 		us_host_pair_free(pair);
 	us_list_remove(&vm->link);
 	us_vmm_free(vm->vmm);
-	us_timer_deinit(&vm->again);
+	us_timer_deinit(&vm->reconnect_timer);
 	free(vm->problem);
 	free(vm->monitor_path);
 	free(vm->saved);
@@ -256,10 +257,73 @@ json_t *us_host_vm_json(const struct us_host_vm *vm)
 	struct us_host_pair *pair;
 
 	us_list_for_each (pair, &vm->pairs, link)
-		json_array_append_new(names, json_string(pair->name));
+		json_array_append_new(names, json_string(pair->spec.name));
 	return json_pack("{s:s, s:o, s:s, s:o, s:i, s:o, s:o*}", "name", vm->name, "qmp",
 			 us_wire_string(vm->monitor_path), "state", us_vm_state_name(vm->state),
 			 "qemu", us_wire_string(us_vmm_version(vm->vmm)), "pid",
 			 us_vmm_pid(vm->vmm), "pairs", names, "problem",
 			 vm->problem ? us_wire_string(vm->problem) : NULL);
+}
+
+struct us_host_vm *us_host_vm_of(const struct us_host_pair *pair)
+{
+	return pair->vm;
+}
+
+const char *us_host_vm_name(const struct us_host_vm *vm)
+{
+	return vm->name;
+}
+
+const char *us_host_vm_monitor_path(const struct us_host_vm *vm)
+{
+	return vm->monitor_path;
+}
+
+sd_event *us_host_vm_loop(const struct us_host_vm *vm)
+{
+	return vm->daemon->loop;
+}
+
+struct us_vmm *us_host_vm_vmm(const struct us_host_vm *vm)
+{
+	return vm->vmm;
+}
+
+enum us_vm_state us_host_vm_state(const struct us_host_vm *vm)
+{
+	return vm->state;
+}
+
+enum us_transfer us_host_vm_transfer(const struct us_host_vm *vm)
+{
+	return vm->transfer;
+}
+
+const char *us_host_vm_problem(const struct us_host_vm *vm)
+{
+	return us_optional_text(vm->problem);
+}
+
+bool us_host_vm_is_prepared(const struct us_host_vm *vm)
+{
+	return vm->prepared;
+}
+
+void us_host_vm_set_prepared(struct us_host_vm *vm, bool is_prepared)
+{
+	vm->prepared = is_prepared;
+}
+
+struct us_vm_slots *us_host_vm_slots(struct us_host_vm *vm)
+{
+	return &vm->slots;
+}
+
+struct us_host_pair *us_host_vm_next_pair(const struct us_host_vm *vm,
+					  const struct us_host_pair *pair)
+{
+	struct us_list *next = pair ? pair->link.next : vm->pairs.next;
+
+	return next == &vm->pairs ? NULL : us_list_entry(next, struct us_host_pair, link);
 }
