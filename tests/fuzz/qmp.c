@@ -5,8 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/qemu/decode.h"
+#include "vmm/qemu/decode-settings.h"
+#include "vmm/qemu/decode-slot.h"
+#include "vmm/qemu/decode-standby.h"
+#include "vmm/qemu/decode-state.h"
 #include "vmm/qemu/message.h"
+#include "vmm/qemu/registers/decode-registers.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,14 +20,16 @@ static void decode_settings(const json_t *value)
 				     "tls-creds", "t0");
 	json_t *capabilities, *parameters;
 	struct us_reason reason;
-	int r = us_qemu_decode_settings(settings, value, value, &capabilities, &parameters, &reason);
+	int r = us_qemu_decode_settings(settings, value, value, &capabilities, &parameters,
+					&reason);
 
 	assert(r == 0 || r == US_REFUSED);
 	assert((r == 0) == (capabilities != NULL) && (r == 0) == (parameters != NULL));
 	json_decref(capabilities);
 	json_decref(parameters);
 	/* The peer's own words as settings. */
-	if (us_qemu_decode_settings(value, value, value, &capabilities, &parameters, &reason) == 0) {
+	if (us_qemu_decode_settings(value, value, value, &capabilities, &parameters, &reason) ==
+	    0) {
 		json_decref(capabilities);
 		json_decref(parameters);
 	}

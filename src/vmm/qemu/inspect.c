@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a standby is: a handful of questions in one go. */
+/* Inspecting a standby: several questions at once, and one result. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/qemu/decode.h"
+#include "vmm/qemu/decode-standby.h"
 #include "vmm/qemu/message.h"
-#include "vmm/qemu/registers/registers.h"
 #include "vmm/qemu/qemu-private.h"
+#include "vmm/qemu/registers/registers.h"
+#include "vmm/qemu/request.h"
+#include "vmm/qemu/standby.h"
 
 struct inspection {
 	struct us_qemu_request *request;
@@ -20,7 +22,7 @@ struct inspection {
 	char device[US_DEVICE_NAME_MAX];
 };
 
-/* Takes note of an answer that must be there; the first trouble counts. */
+/* Whether a necessary answer is there. The first failure becomes the result. */
 static bool need(struct inspection *inspection, const struct us_qmp_answer *answer)
 {
 	if (answer->r == 0 || inspection->r)
@@ -131,65 +133,46 @@ static void on_network(void *userdata, const struct us_qmp_answer *answer)
 	answered(inspection);
 }
 
-/* Sends one question; a failure to send ends the inspection when the others are answered. */
+/* Counts a question that was sent. A failure to send ends the inspection with the last answer. */
+static void count_sent(struct inspection *inspection, int r)
+{
+	if (r < 0)
+		inspection->r = r;
+	else
+		inspection->waiting++;
+}
+
 static void ask_property(struct inspection *inspection, us_qmp_answer_fn answer,
 			 const char *property)
 {
 	char path[US_DEVICE_NAME_MAX + 32];
-	int r;
 
 	snprintf(path, sizeof(path), "/machine/peripheral/%s", inspection->device);
-	r = us_qmp_call(inspection->vmm->qmp, answer, inspection, "qom-get", "{s:s, s:s}", "path",
-			path, "property", property);
-	if (r < 0)
-		inspection->r = r;
-	else
-		inspection->waiting++;
+	count_sent(inspection, us_qmp_call(inspection->vmm->qmp, answer, inspection, "qom-get",
+					   "{s:s, s:s}", "path", path, "property", property));
 }
 
-/* Sends a question that takes a text; the same of a failure. */
+/* Sends a command with one argument, a text. */
 static void ask(struct inspection *inspection, us_qmp_answer_fn answer, const char *command,
 		const char *argument, const char *text)
 {
-	const char *format = argument ? "{s:s}" : NULL;
-	int r = us_qmp_call(inspection->vmm->qmp, answer, inspection, command, format, argument,
-			    text);
-
-	if (r < 0)
-		inspection->r = r;
-	else
-		inspection->waiting++;
+	count_sent(inspection, us_qmp_call(inspection->vmm->qmp, answer, inspection, command,
+					   "{s:s}", argument, text));
 }
 
-static void on_registers(void *userdata, const struct us_qmp_answer *answer)
+static void on_registers(void *userdata, const struct us_qmp_answer *failure,
+			 const struct us_virtio_registers *registers)
 {
 	struct inspection *inspection = userdata;
-	struct us_virtio_registers registers;
 	struct us_virtio_status status;
 
-	if (need(inspection, answer)) {
-		us_qemu_decode_registers(json_string_value(answer->value), &registers);
+	if (!failure || need(inspection, failure)) {
 		us_qemu_decode_driver(
-			&registers,
+			registers,
 			us_qemu_standby_has_negotiated(inspection->vmm, inspection->device),
 			&status);
 		inspection->standby.guest = status.guest;
 		inspection->standby.driver_ok = status.driver_ok;
-	}
-	answered(inspection);
-}
-
-static void on_place(void *userdata, const struct us_qmp_answer *answer)
-{
-	struct inspection *inspection = userdata;
-	char command[64];
-	uint64_t address;
-
-	need(inspection, answer);
-	address = us_qemu_decode_registers_place(answer->value, inspection->device);
-	if (address && !inspection->r) {
-		us_qemu_registers_command(address, command);
-		ask(inspection, on_registers, "human-monitor-command", "command-line", command);
 	}
 	answered(inspection);
 }
@@ -213,7 +196,8 @@ static void ask_virtio(struct inspection *inspection)
 		return;
 	}
 	ask_property(inspection, on_failover, "failover");
-	ask(inspection, on_place, "query-pci", NULL, NULL);
+	count_sent(inspection, us_qemu_registers_read(inspection->vmm->qmp, inspection->device,
+						      on_registers, inspection));
 }
 
 int us_vmm_inspect(struct us_vmm *vmm, const char *device, us_vmm_standby_fn done, void *userdata)

@@ -1,11 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The destination of a migration listens. QEMU cannot stop once it listens, neither by a command
- * nor by its own will, until something has connected (qmp_migrate_incoming() and
- * socket_accept_incoming_migration() in its migration/). So we listen in its place, and give it
- * the first connection (`getfd`, then `migrate-incoming fd:`): what is called off is closed, and
- * leaves QEMU as it was. Where a migration needs several connections QEMU has to listen itself.
- */
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -15,8 +8,11 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "vmm/qemu/decode.h"
+#include "vmm/qemu/decode-settings.h"
+#include "vmm/qemu/decode-state.h"
+#include "vmm/qemu/listen.h"
 #include "vmm/qemu/qemu-private.h"
+#include "vmm/qemu/request.h"
 
 #define FD_NAME "understudy-migration"
 

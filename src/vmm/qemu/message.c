@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <string.h>
+#include <errno.h>
 
 #include "util/clock.h"
 #include "vmm/qemu/message.h"
@@ -101,4 +101,25 @@ void us_qmp_message_deinit(struct us_qmp_message *message)
 {
 	json_decref(message->root);
 	*message = (struct us_qmp_message){ 0 };
+}
+
+int us_qmp_message_make(char **ret_text, int64_t id, const char *command, const char *format,
+			va_list arguments)
+{
+	json_t *values = NULL, *request;
+	char *text;
+
+	if (format) {
+		values = json_vpack_ex(NULL, 0, format, arguments);
+		if (!values)
+			return -EINVAL;
+	}
+	request = json_pack("{s:s, s:o*, s:I}", "execute", command, "arguments", values, "id",
+			    (json_int_t)id);
+	text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	json_decref(request);
+	if (!text)
+		return -ENOMEM;
+	*ret_text = text;
+	return 0;
 }

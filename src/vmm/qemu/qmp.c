@@ -35,9 +35,8 @@ struct us_qmp {
 	struct us_stream *stream;
 	struct us_timer timer; /* set while anything has a deadline */
 	struct us_list commands;
-	struct us_list polls; /* those that wait for an answer */
-	int64_t last_id;      /* given to a command */
-	int64_t lowest_poll_id;
+	struct us_qmp_polls polls;
+	int64_t last_id; /* given to a command */
 	enum phase phase;
 	unsigned callbacks; /* on the stack: freed when the last returns */
 	bool freed;
@@ -73,12 +72,7 @@ static void answer_all(struct us_qmp *qmp, const struct us_reason *reason)
 
 	while (!us_list_is_empty(&qmp->commands))
 		answer_command(us_list_entry(qmp->commands.next, struct command, link), &answer);
-	while (!us_list_is_empty(&qmp->polls)) {
-		struct us_qmp_poll *poll = us_list_entry(qmp->polls.next, struct us_qmp_poll, link);
-
-		us_list_remove(&poll->link);
-		poll->asked = false;
-	}
+	us_qmp_polls_forget(&qmp->polls);
 }
 
 /* Ends the connection. */
@@ -176,49 +170,9 @@ static struct command *find_command(struct us_qmp *qmp, int64_t id)
 	return NULL;
 }
 
-static struct us_qmp_poll *find_poll(struct us_qmp *qmp, int64_t id)
-{
-	struct us_qmp_poll *poll;
-
-	us_list_for_each (poll, &qmp->polls, link)
-		if (poll->id == id)
-			return poll;
-	return NULL;
-}
-
-/* Not against a forger: who owns the socket owns the guest. */
-static uint64_t hash_line(const char *text, size_t length)
-{
-	uint64_t hash = length + 1, word;
-
-	for (; length >= sizeof(word); text += sizeof(word), length -= sizeof(word)) {
-		memcpy(&word, text, sizeof(word));
-		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-		hash ^= hash >> 29;
-	}
-	word = 0;
-	memcpy(&word, text, length);
-	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-	return (hash ^ (hash >> 32)) | 1;
-}
-
-/* Whether the line is a poll's last answer once more; the id is part of what is compared. */
-static bool is_old_answer(struct us_qmp *qmp, uint64_t hash)
-{
-	struct us_qmp_poll *poll;
-
-	us_list_for_each (poll, &qmp->polls, link)
-		if (poll->seen == hash) {
-			us_list_remove(&poll->link);
-			poll->asked = false;
-			return true;
-		}
-	return false;
-}
-
 static void handle_answer(struct us_qmp *qmp, const struct us_qmp_message *message, uint64_t hash)
 {
-	struct us_qmp_poll *poll = find_poll(qmp, message->id);
+	struct us_qmp_poll *poll = us_qmp_polls_find(&qmp->polls, message->id);
 	struct command *command = find_command(qmp, message->id);
 	struct us_qmp_answer answer = { .value = message->value };
 	struct us_reason reason;
@@ -231,14 +185,12 @@ static void handle_answer(struct us_qmp *qmp, const struct us_qmp_message *messa
 		answer.not_found = strcmp(message->class, "DeviceNotFound") == 0;
 	}
 	if (poll) {
-		us_list_remove(&poll->link);
-		poll->asked = false;
-		poll->seen = hash;
+		us_qmp_poll_answered(poll, hash);
 		poll->changed(poll->userdata, &answer);
 	} else if (command) {
 		answer_command(command, &answer);
 	} else if (!message->has_id || message->id > qmp->last_id ||
-		   message->id < qmp->lowest_poll_id) {
+		   message->id < qmp->polls.lowest_id) {
 		end_because(qmp, -EPROTO, "QEMU answered what was never asked");
 	}
 	/* Else it comes after its deadline. */
@@ -307,11 +259,8 @@ static void on_message(void *userdata, char *text, size_t length)
 	struct us_qmp_message message;
 	uint64_t hash = 0;
 
-	if (!us_list_is_empty(&qmp->polls)) {
-		hash = hash_line(text, length);
-		if (is_old_answer(qmp, hash))
-			return;
-	}
+	if (us_qmp_polls_match(&qmp->polls, text, length, &hash))
+		return;
 	hold(qmp);
 	us_qmp_message_init(&message, text, length);
 	handle_message(qmp, &message, hash);
@@ -336,28 +285,6 @@ static const struct us_stream_handler stream_handler = {
 };
 
 /* ---- Requests ---- */
-
-/* {"execute": …, "arguments": …, "id": …} as text; the caller frees it. */
-static int make_request(char **ret_text, int64_t id, const char *command, const char *format,
-			va_list arguments)
-{
-	json_t *values = NULL, *request;
-	char *text;
-
-	if (format) {
-		values = json_vpack_ex(NULL, 0, format, arguments);
-		if (!values)
-			return -EINVAL;
-	}
-	request = json_pack("{s:s, s:o*, s:I}", "execute", command, "arguments", values, "id",
-			    (json_int_t)id);
-	text = request ? json_dumps(request, JSON_COMPACT) : NULL;
-	json_decref(request);
-	if (!text)
-		return -ENOMEM;
-	*ret_text = text;
-	return 0;
-}
 
 static int send_command(struct us_qmp *qmp, struct command *command, const char *text, int fd)
 {
@@ -387,7 +314,7 @@ static int call(struct us_qmp *qmp, uint64_t timeout_usec, int fd, us_qmp_answer
 	assert(qmp->phase != PHASE_GREETING);
 	if (qmp->phase == PHASE_OVER)
 		return -ENOTCONN;
-	r = make_request(&text, qmp->last_id + 1, name, format, arguments);
+	r = us_qmp_message_make(&text, qmp->last_id + 1, name, format, arguments);
 	if (r < 0)
 		return r;
 	command = malloc(sizeof(*command) + strlen(name) + 1);
@@ -439,49 +366,18 @@ int us_qmp_call_fd(struct us_qmp *qmp, int fd, us_qmp_answer_fn answer, void *us
 	return r;
 }
 
-int us_qmp_poll_init(struct us_qmp_poll *poll, int64_t id, us_qmp_answer_fn changed, void *userdata,
-		     const char *command, const char *format, ...)
-{
-	va_list arguments;
-	int r;
-
-	assert(id < 0);
-	*poll = (struct us_qmp_poll){ .id = id, .changed = changed, .userdata = userdata };
-	us_list_init(&poll->link);
-	va_start(arguments, format);
-	r = make_request(&poll->text, id, command, format, arguments);
-	va_end(arguments);
-	if (r == 0)
-		poll->length = strlen(poll->text);
-	return r;
-}
-
-void us_qmp_poll_deinit(struct us_qmp_poll *poll)
-{
-	if (!poll->text)
-		return;
-	us_list_remove(&poll->link);
-	free(poll->text);
-	*poll = (struct us_qmp_poll){ 0 };
-}
-
 void us_qmp_poll_ask(struct us_qmp *qmp, struct us_qmp_poll *poll)
 {
-	if (poll->asked || qmp->phase != PHASE_READY)
-		return;
-	poll->asked = true;
-	us_list_append(&qmp->polls, &poll->link);
-	if (poll->id < qmp->lowest_poll_id)
-		qmp->lowest_poll_id = poll->id;
-	us_stream_send(qmp->stream, poll->text, poll->length);
-}
-
-void us_qmp_poll_forget(struct us_qmp_poll *poll)
-{
-	poll->seen = 0;
+	if (qmp->phase == PHASE_READY && us_qmp_polls_ask(&qmp->polls, poll))
+		us_stream_send(qmp->stream, poll->text, poll->length);
 }
 
 /* ---- Construction ---- */
+
+bool us_qmp_version_is_older(const struct us_qmp_version *version, unsigned major, unsigned minor)
+{
+	return version->major < major || (version->major == major && version->minor < minor);
+}
 
 int us_qmp_new(struct us_qmp **ret_qmp, sd_event *loop, int fd,
 	       const struct us_qmp_handler *handler, void *userdata)
@@ -497,7 +393,7 @@ int us_qmp_new(struct us_qmp **ret_qmp, sd_event *loop, int fd,
 	qmp->handler = handler;
 	qmp->userdata = userdata;
 	us_list_init(&qmp->commands);
-	us_list_init(&qmp->polls);
+	us_qmp_polls_init(&qmp->polls);
 	r = us_stream_new(&qmp->stream, loop, fd, '\n', limits, &stream_handler, qmp);
 	if (r >= 0)
 		r = us_timer_init(&qmp->timer, loop, on_timer, qmp);

@@ -17,8 +17,8 @@
 
 #include "util/cleanup.h"
 #include "util/clock.h"
-#include "util/error.h"
-#include "util/list.h"
+#include "vmm/qemu/message.h"
+#include "vmm/qemu/poll.h"
 
 struct us_qmp;
 
@@ -38,16 +38,6 @@ struct us_qmp_event {
 	const json_t *data; /* an object, or NULL */
 	uint64_t age_usec;  /* by the peer's time stamp; 0 if it has none */
 };
-
-/* A command's outcome; everything in it is valid during the call. */
-struct us_qmp_answer {
-	int r;				/* 0, US_REFUSED, -ETIMEDOUT, -ECONNRESET */
-	const struct us_reason *reason; /* has the peer's words; NULL if @r is 0 */
-	const char *words;		/* US_REFUSED: the peer's words alone */
-	bool not_found;			/* US_REFUSED: the error class is DeviceNotFound */
-	const json_t *value;		/* the returned value; NULL unless @r is 0 */
-};
-typedef void (*us_qmp_answer_fn)(void *userdata, const struct us_qmp_answer *answer);
 
 struct us_qmp_handler {
 	/* Greeted and out of negotiation: commands may be sent from now on. */
@@ -94,33 +84,9 @@ int us_qmp_call_fd(struct us_qmp *qmp, int fd, us_qmp_answer_fn answer, void *us
 		   const char *command, const char *format, ...);
 
 /*
- * A question that is asked often and whose answer seldom changes. Its text is prepared once, its
- * id is constant, and an answer equal to the last one, byte for byte, is not even parsed.
- */
-struct us_qmp_poll {
-	struct us_list link;
-	char *text;
-	size_t length;
-	int64_t id;
-	uint64_t seen; /* hash of the last answer; 0: none */
-	bool asked;    /* no answer yet */
-	us_qmp_answer_fn changed;
-	void *userdata;
-};
-
-/*
- * @id is negative and unique among the polls of a connection; @changed is told of an answer that
- * differs from the last one. Returns 0, -EINVAL or -ENOMEM.
- */
-int us_qmp_poll_init(struct us_qmp_poll *poll, int64_t id, us_qmp_answer_fn changed, void *userdata,
-		     const char *command, const char *format, ...);
-void us_qmp_poll_deinit(struct us_qmp_poll *poll);
-
-/*
- * Asks; nothing happens while an answer is outstanding: what comes after this call was found
- * out after whatever the peer said before it. There is no deadline: it answers when it can.
+ * Asks a poll (poll.h). Nothing happens while its answer is outstanding: that answer is newer than
+ * anything the peer said before this call. There is no deadline.
  */
 void us_qmp_poll_ask(struct us_qmp *qmp, struct us_qmp_poll *poll);
 
-/* Has the next answer told in any case. */
-void us_qmp_poll_forget(struct us_qmp_poll *poll);
+bool us_qmp_version_is_older(const struct us_qmp_version *version, unsigned major, unsigned minor);

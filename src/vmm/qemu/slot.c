@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Where a primary can be plugged. The truth is in QEMU's object tree, not in query-pci: that
- * shows nothing behind a port whose bus the firmware has not numbered yet.
- *
- * A port holds one device. It can take one if its bus object has a hot-plug handler, which is
- * exactly what device_add asks. A port without an id has a bus named by a counter, "pcie.1";
- * the first of these is "pcie.0" like the root bus, and so cannot be addressed.
- */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/qemu/decode.h"
+#include "vmm/qemu/decode-slot.h"
 #include "vmm/qemu/qemu-private.h"
+#include "vmm/qemu/request.h"
+#include "vmm/qemu/slot.h"
 
 enum {
 	/* A slot handed out is not handed out again until it was used, or for so long. */

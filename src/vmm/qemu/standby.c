@@ -1,42 +1,38 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The standby's driver, watched.
- *
- * QEMU tells when a driver negotiates STANDBY, and of a reset of the machine. It tells nothing of
- * DRIVER_OK, of a driver's removal, or of a negotiation without the bit: those are looked for.
- */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/qemu/decode.h"
-#include "vmm/qemu/registers/registers.h"
+#include "vmm/qemu/decode-standby.h"
 #include "vmm/qemu/qemu-private.h"
+#include "vmm/qemu/registers/registers.h"
+#include "vmm/qemu/request.h"
+#include "vmm/qemu/standby.h"
 
 enum {
-	/* Any change is known within 2 s. Each VM has one of these turns: few wake-ups for many
-	 * VMs, and few VMs in each. */
-	LOOK_TURNS = 37,
-	LOOK_TURN_USEC = 50 * 1000,
-	LOOK_USEC = LOOK_TURNS * LOOK_TURN_USEC,
-	/* After a negotiation DRIVER_OK is near: look closely, for a while. */
-	NEAR_LOOK_USEC = 20 * 1000,
+	/*
+	 * A recheck every 1.85 s finds any change within 2 s. Each VM has one of these turns, so
+	 * that a wake-up serves many VMs, but not all of them.
+	 */
+	TURNS = 37,
+	TURN_USEC = 50 * 1000,
+	RECHECK_USEC = TURNS * TURN_USEC,
+	/* DRIVER_OK soon follows a negotiation: until the limit, rechecks are frequent. */
+	NEAR_RECHECK_USEC = 20 * 1000,
 	NEAR_LIMIT_USEC = 2 * 1000 * 1000,
 };
 
 struct standby {
 	struct us_list link;
 	struct us_vmm *vmm;
-	struct us_qmp_poll poll;	    /* either it is asked, */
-	struct us_qemu_registers registers; /* or these are read */
-	bool heard;   /* these: QEMU told that this driver negotiated STANDBY, */
-	bool settled; /* and its features were final since */
+	struct us_qmp_poll poll;	     /* x-query-virtio-status, if QEMU may be asked, */
+	struct us_qemu_registers *registers; /* or else these are read */
 	enum us_guest guest;
 	bool driver_ok;
-	bool told;		  /* the handler knows `guest` and `driver_ok` */
-	bool reset;		  /* the machine was; not told yet */
-	uint64_t near_until_usec; /* look closely until then */
+	bool is_reported;	  /* the handler knows `guest` and `driver_ok` */
+	bool was_reset;		  /* with the machine, and that is not reported yet */
+	uint64_t near_until_usec; /* rechecks are frequent until then */
 	char device[];
 };
 
@@ -50,14 +46,14 @@ static struct standby *find_standby(struct us_vmm *vmm, const char *device)
 	return NULL;
 }
 
-/* The handler may free the standby, and the VM: nothing may follow but for who holds it. */
+/* The handler may free the standby and the VM, so nothing may follow unless a reference is held. */
 static void set_guest(struct standby *standby, enum us_guest guest, bool driver_ok)
 {
 	if (driver_ok)
 		standby->near_until_usec = 0;
-	if (standby->told && standby->guest == guest && standby->driver_ok == driver_ok)
+	if (standby->is_reported && standby->guest == guest && standby->driver_ok == driver_ok)
 		return;
-	standby->told = true;
+	standby->is_reported = true;
 	standby->guest = guest;
 	standby->driver_ok = driver_ok;
 	us_qemu_emit(standby->vmm, (struct us_vmm_event){
@@ -74,7 +70,7 @@ static void on_virtio_changed(void *userdata, const struct us_qmp_answer *answer
 	struct us_virtio_status status = { .guest = US_GUEST_NONE };
 	struct us_vmm *vmm = standby->vmm;
 
-	/* Refused: the device is gone, and with it its driver. */
+	/* A refusal means that the device is gone, and its driver with it. */
 	if (answer->r == 0)
 		us_qemu_decode_virtio_status(answer->value, &status);
 	us_qemu_ref(vmm);
@@ -82,30 +78,17 @@ static void on_virtio_changed(void *userdata, const struct us_qmp_answer *answer
 	us_qemu_unref(vmm);
 }
 
-/*
- * The event comes while the driver negotiates; a driver without FEATURES_OK after one with it, or
- * none at all, is another one.
- */
-static void on_registers_changed(void *userdata, const struct us_virtio_registers *registers)
+static void on_registers_changed(void *userdata, const struct us_virtio_status *status,
+				 bool is_certain)
 {
-	static const struct us_virtio_registers nowhere;
 	struct standby *standby = userdata;
-	struct us_virtio_status status;
 	struct us_vmm *vmm = standby->vmm;
-	bool is_final;
 
-	if (!registers)
-		registers = &nowhere;
-	is_final = registers->status & US_VIRTIO_FEATURES_OK;
-	if (!registers->status || (standby->settled && !is_final))
-		standby->heard = false;
-	standby->settled = is_final;
-	/* Nobody listened when it negotiated: what is not known is not told. */
-	if (!us_qemu_decode_shows_standby(registers) && !standby->heard && !standby->told)
+	/* Nobody listened when the driver negotiated, so the guest is not reported. */
+	if (!is_certain && !standby->is_reported)
 		return;
-	us_qemu_decode_driver(registers, standby->heard, &status);
 	us_qemu_ref(vmm);
-	set_guest(standby, status.guest, status.driver_ok);
+	set_guest(standby, status->guest, status->driver_ok);
 	us_qemu_unref(vmm);
 }
 
@@ -114,27 +97,48 @@ static void ask(struct standby *standby)
 	if (standby->vmm->may_ask_status)
 		us_qmp_poll_ask(standby->vmm->qmp, &standby->poll);
 	else
-		us_qemu_registers_ask(&standby->registers);
+		us_qemu_registers_ask(standby->registers, standby->vmm->qmp);
 }
 
-/* Whatever the next answer is, it is told. */
+/* The next answer is reported, whatever it is. */
 static void forget(struct standby *standby)
 {
-	standby->heard = standby->settled = false;
 	us_qmp_poll_forget(&standby->poll);
-	us_qemu_registers_forget(&standby->registers);
+	us_qemu_registers_forget(standby->registers);
 }
 
 bool us_qemu_standby_has_negotiated(struct us_vmm *vmm, const char *device)
 {
 	const struct standby *standby = find_standby(vmm, device);
 
-	return standby && standby->heard;
+	return standby && us_qemu_registers_has_negotiated(standby->registers);
 }
 
-int us_vmm_track_guest(struct us_vmm *vmm, const char *device)
+static void free_standby(struct standby *standby)
 {
+	us_list_remove(&standby->link);
+	us_qmp_poll_deinit(&standby->poll);
+	us_qemu_registers_free(standby->registers);
+	free(standby);
+}
+
+static int prepare(struct standby *standby)
+{
+	struct us_vmm *vmm = standby->vmm;
 	char path[US_DEVICE_NAME_MAX + 64];
+	int r;
+
+	snprintf(path, sizeof(path), "/machine/peripheral/%s/virtio-backend", standby->device);
+	r = us_qmp_poll_init(&standby->poll, --vmm->last_poll_id, on_virtio_changed, standby,
+			     "x-query-virtio-status", "{s:s}", "path", path);
+	if (r < 0)
+		return r;
+	return us_qemu_registers_new(&standby->registers, &vmm->last_poll_id, standby->device,
+				     on_registers_changed, standby);
+}
+
+int us_qemu_standby_track(struct us_vmm *vmm, const char *device)
+{
 	struct standby *standby;
 	int r;
 
@@ -147,34 +151,16 @@ int us_vmm_track_guest(struct us_vmm *vmm, const char *device)
 		return -ENOMEM;
 	standby->vmm = vmm;
 	strcpy(standby->device, device);
-	snprintf(path, sizeof(path), "/machine/peripheral/%s/virtio-backend", device);
-	r = us_qmp_poll_init(&standby->poll, --vmm->last_poll_id, on_virtio_changed, standby,
-			     "x-query-virtio-status", "{s:s}", "path", path);
-	if (r == 0)
-		r = us_qemu_registers_init(&standby->registers, vmm, standby->device,
-					   on_registers_changed, standby);
-	if (r < 0) {
-		us_qmp_poll_deinit(&standby->poll);
-		free(standby);
-		return r;
-	}
 	us_list_append(&vmm->standbys, &standby->link);
-	if (vmm->adopted) {
+	r = prepare(standby);
+	if (r < 0)
+		free_standby(standby);
+	else if (vmm->adopted)
 		ask(standby);
-		us_qemu_schedule(vmm);
-	}
-	return 0;
+	return r;
 }
 
-static void free_standby(struct standby *standby)
-{
-	us_list_remove(&standby->link);
-	us_qmp_poll_deinit(&standby->poll);
-	us_qemu_registers_deinit(&standby->registers);
-	free(standby);
-}
-
-void us_vmm_untrack_guest(struct us_vmm *vmm, const char *device)
+void us_qemu_standby_untrack(struct us_vmm *vmm, const char *device)
 {
 	struct standby *standby = find_standby(vmm, device);
 
@@ -203,7 +189,7 @@ void us_qemu_standby_forget(struct us_vmm *vmm)
 	struct standby *standby;
 
 	us_list_for_each (standby, &vmm->standbys, link) {
-		standby->told = false;
+		standby->is_reported = false;
 		forget(standby);
 	}
 }
@@ -213,7 +199,7 @@ static struct standby *find_reset(struct us_vmm *vmm)
 	struct standby *standby;
 
 	us_list_for_each (standby, &vmm->standbys, link)
-		if (standby->reset)
+		if (standby->was_reset)
 			return standby;
 	return NULL;
 }
@@ -223,33 +209,32 @@ void us_qemu_standby_reset(struct us_vmm *vmm)
 	struct standby *standby;
 
 	us_list_for_each (standby, &vmm->standbys, link)
-		standby->reset = true;
-	/* The handler may take any of them away: look from the start each time. */
+		standby->was_reset = true;
+	/* The handler may free any of them, so search from the start each time. */
 	while (!vmm->freed && (standby = find_reset(vmm))) {
-		standby->reset = false;
+		standby->was_reset = false;
 		standby->near_until_usec = 0;
 		forget(standby);
 		set_guest(standby, US_GUEST_NONE, false);
 	}
 }
 
-void us_qemu_standby_negotiated(struct us_vmm *vmm, const char *device)
+bool us_qemu_standby_negotiated(struct us_vmm *vmm, const char *device)
 {
 	struct standby *standby = find_standby(vmm, device);
 
 	if (!standby)
-		return;
+		return false;
 	standby->near_until_usec = us_now_usec() + NEAR_LIMIT_USEC;
-	standby->heard = true;
-	standby->settled = false;
+	us_qemu_registers_negotiated(standby->registers);
 	ask(standby);
-	us_qemu_schedule(vmm);
+	return true;
 }
 
 /*
- * The next turn that is a VM's own. Were all VMs to look in one wake-up, their answers would come
- * together, and sd-event, which asks epoll anew after each, would be handed all the others again
- * each time: measured with 500 VMs, 75 us of CPU an exchange; with these turns, 17 us.
+ * The VM's own turn. If all VMs were asked in one wake-up, their answers would come together; after
+ * each answer sd-event asks epoll again and is handed all the others again. Measured with 500 VMs:
+ * 75 us of CPU for each exchange; with turns, 17 us.
  */
 static uint64_t next_turn(const struct us_vmm *vmm, uint64_t now_usec)
 {
@@ -257,8 +242,8 @@ static uint64_t next_turn(const struct us_vmm *vmm, uint64_t now_usec)
 
 	for (const char *c = vmm->path; *c; c++)
 		hash = hash * 33 + (unsigned char)*c;
-	hash = (hash * UINT64_C(0x9e3779b97f4a7c15) >> 32) % LOOK_TURNS * LOOK_TURN_USEC;
-	return now_usec + LOOK_USEC - (now_usec + hash) % LOOK_USEC;
+	hash = (hash * UINT64_C(0x9e3779b97f4a7c15) >> 32) % TURNS * TURN_USEC;
+	return now_usec + RECHECK_USEC - (now_usec + hash) % RECHECK_USEC;
 }
 
 uint64_t us_qemu_standby_next_recheck(struct us_vmm *vmm)
@@ -271,6 +256,6 @@ uint64_t us_qemu_standby_next_recheck(struct us_vmm *vmm)
 		return UINT64_MAX;
 	us_list_for_each (standby, &vmm->standbys, link)
 		if (standby->near_until_usec > now)
-			return now + NEAR_LOOK_USEC;
+			return now + NEAR_RECHECK_USEC;
 	return next_turn(vmm, now);
 }

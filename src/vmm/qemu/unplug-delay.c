@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "vmm/qemu/qemu-private.h"
+#include "vmm/qemu/request.h"
 
 enum {
 	/* Linux's pciehp waits 5 s after the button; QEMU presses it a moment after it was told. */

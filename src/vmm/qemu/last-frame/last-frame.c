@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * What a guest received last, out of its own memory: the last used element of
- * the virtio-net device's receive queue (virtio 1.2, section 2.7, split virtqueues), its
- * descriptor, and the buffer's first bytes. The guest may have reused any of them: the answer is
- * something to be compared with, not to be believed.
- */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/qemu/decode.h"
+#include "vmm/qemu/guest-memory.h"
+#include "vmm/qemu/last-frame/last-frame.h"
+#include "vmm/qemu/message.h"
 #include "vmm/qemu/qemu-private.h"
+#include "vmm/qemu/request.h"
 
 enum {
 	USED_HEADER_BYTES = 4,
@@ -21,94 +17,106 @@ enum {
 	FRAME_HEADER_BYTES = 12, /* struct virtio_net_hdr_v1 */
 };
 
-struct receiving {
+bool us_qemu_last_frame_is_available(const struct us_qmp_version *version)
+{
+	return us_qmp_version_is_older(version, 11, 2);
+}
+
+int us_qemu_decode_queue_status(const json_t *answer, struct us_queue_status *ret_status)
+{
+	uint64_t size = us_json_uint64(json_object_get(answer, "vring-num"));
+
+	*ret_status = (struct us_queue_status){
+		.descriptors = us_json_uint64(json_object_get(answer, "vring-desc")),
+		.used = us_json_uint64(json_object_get(answer, "vring-used")),
+		.used_index = us_json_uint64(json_object_get(answer, "used-idx")),
+		.size = size,
+	};
+	/* QEMU omits the used ring of a packed virtqueue. */
+	if (!ret_status->descriptors || !ret_status->used || size == 0 || size > 32768)
+		return -EBADMSG;
+	return 0;
+}
+
+/* A chain of questions: queue status, used element, descriptor, frame. */
+struct query {
 	struct us_qemu_request *request;
 	struct us_queue_status queue;
-	/* Of what is being read */
-	size_t size;
-	void (*next)(struct receiving *receiving, const uint8_t *bytes);
+	size_t size; /* of the memory that is being read */
+	void (*next)(struct query *query, const uint8_t *bytes);
 };
 
-static void finish(struct receiving *receiving, const struct us_last_frame *received)
+static void finish(struct query *query, const struct us_last_frame *frame)
 {
-	struct us_qemu_request *request = receiving->request;
+	struct us_qemu_request *request = query->request;
 
 	if (us_qemu_request_is_wanted(request))
-		request->done.last_frame(request->userdata, received);
+		request->done.last_frame(request->userdata, frame);
 	us_qemu_request_free(request);
-	free(receiving);
+	free(query);
 }
 
 static void on_memory(void *userdata, const struct us_qmp_answer *answer)
 {
-	struct receiving *receiving = userdata;
+	struct query *query = userdata;
 	uint8_t bytes[FRAME_HEADER_BYTES + US_LAST_FRAME_BYTES];
 
 	if (answer->r == 0 &&
-	    us_qemu_decode_memory(json_string_value(answer->value), bytes, receiving->size) == 0)
-		receiving->next(receiving, bytes);
+	    us_qemu_decode_memory(json_string_value(answer->value), bytes, query->size) == 0)
+		query->next(query, bytes);
 	else
-		finish(receiving, NULL);
+		finish(query, NULL);
 }
 
-/* Physical memory of the guest; @next goes on with the bytes. */
-static void read_memory(struct receiving *receiving, uint64_t address, size_t size,
-			void (*next)(struct receiving *receiving, const uint8_t *bytes))
+/* Reads guest-physical memory; @next continues with the bytes. */
+static void read_memory(struct query *query, uint64_t address, size_t size,
+			void (*next)(struct query *query, const uint8_t *bytes))
 {
-	char command[64];
+	char command[US_QEMU_MEMORY_COMMAND_SIZE];
 
-	receiving->size = size;
-	receiving->next = next;
-	snprintf(command, sizeof(command), "xp /%zuxb 0x%" PRIx64, size, address);
-	if (us_qmp_call(receiving->request->vmm->qmp, on_memory, receiving, "human-monitor-command",
+	query->size = size;
+	query->next = next;
+	us_qemu_memory_command(address, size, command);
+	if (us_qmp_call(query->request->vmm->qmp, on_memory, query, "human-monitor-command",
 			"{s:s}", "command-line", command) < 0)
-		finish(receiving, NULL);
+		finish(query, NULL);
 }
 
-static uint64_t little_endian(const uint8_t *bytes, size_t size)
+static void on_frame(struct query *query, const uint8_t *bytes)
 {
-	uint64_t value = 0;
+	struct us_last_frame frame = { .index = query->queue.used_index };
 
-	while (size-- > 0)
-		value = value << 8 | bytes[size];
-	return value;
+	memcpy(frame.start, bytes + FRAME_HEADER_BYTES, sizeof(frame.start));
+	finish(query, &frame);
 }
 
-static void on_frame(struct receiving *receiving, const uint8_t *bytes)
+static void on_descriptor(struct query *query, const uint8_t *bytes)
 {
-	struct us_last_frame received = { .index = receiving->queue.used_index };
-
-	memcpy(received.start, bytes + FRAME_HEADER_BYTES, sizeof(received.start));
-	finish(receiving, &received);
+	read_memory(query, us_qemu_decode_little_endian(bytes, 8),
+		    FRAME_HEADER_BYTES + US_LAST_FRAME_BYTES, on_frame);
 }
 
-static void on_descriptor(struct receiving *receiving, const uint8_t *bytes)
+static void on_used(struct query *query, const uint8_t *bytes)
 {
-	read_memory(receiving, little_endian(bytes, 8), FRAME_HEADER_BYTES + US_LAST_FRAME_BYTES,
-		    on_frame);
-}
+	uint64_t id = us_qemu_decode_little_endian(bytes, 4);
 
-static void on_used(struct receiving *receiving, const uint8_t *bytes)
-{
-	uint64_t id = little_endian(bytes, 4);
-
-	if (id >= receiving->queue.size)
-		finish(receiving, NULL);
+	if (id >= query->queue.size)
+		finish(query, NULL);
 	else
-		read_memory(receiving, receiving->queue.descriptors + id * DESCRIPTOR_BYTES,
+		read_memory(query, query->queue.descriptors + id * DESCRIPTOR_BYTES,
 			    DESCRIPTOR_BYTES, on_descriptor);
 }
 
 static void on_status(void *userdata, const struct us_qmp_answer *answer)
 {
-	struct receiving *receiving = userdata;
-	struct us_queue_status *queue = &receiving->queue;
+	struct query *query = userdata;
+	struct us_queue_status *queue = &query->queue;
 
 	if (answer->r || us_qemu_decode_queue_status(answer->value, queue) < 0) {
-		finish(receiving, NULL);
+		finish(query, NULL);
 		return;
 	}
-	read_memory(receiving,
+	read_memory(query,
 		    queue->used + USED_HEADER_BYTES +
 			    (uint16_t)(queue->used_index - 1) % queue->size * USED_BYTES,
 		    USED_BYTES, on_used);
@@ -118,22 +126,22 @@ int us_vmm_query_last_frame(struct us_vmm *vmm, const char *device, unsigned que
 			    us_vmm_last_frame_fn done, void *userdata)
 {
 	struct us_qemu_request *request;
-	struct receiving *receiving;
+	struct query *query;
 	char path[128];
 	int r = us_qemu_request_begin(vmm, device, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	receiving = calloc(1, sizeof(*receiving));
-	if (!vmm->may_ask_queues || !receiving) {
-		free(receiving);
+	query = calloc(1, sizeof(*query));
+	if (!vmm->may_ask_queues || !query) {
+		free(query);
 		return us_qemu_request_made(request, vmm->may_ask_queues ? -ENOMEM : -EOPNOTSUPP);
 	}
-	receiving->request = request;
+	query->request = request;
 	snprintf(path, sizeof(path), "/machine/peripheral/%s/virtio-backend", device);
-	r = us_qmp_call(vmm->qmp, on_status, receiving, "x-query-virtio-queue-status", "{s:s, s:i}",
+	r = us_qmp_call(vmm->qmp, on_status, query, "x-query-virtio-queue-status", "{s:s, s:i}",
 			"path", path, "queue", (int)(2 * queue_pair));
 	if (r < 0)
-		free(receiving);
+		free(query);
 	return us_qemu_request_made(request, r);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <string.h>
 
-#include "vmm/qemu/decode.h"
 #include "vmm/qemu/message.h"
+#include "vmm/qemu/registers/decode-registers.h"
 
 enum {
 	/* VIRTIO_NET_F_STANDBY is bit 62 (virtio 1.2, section 5.1.3), in the second word. */
@@ -10,9 +10,12 @@ enum {
 	STANDBY_BIT = 1 << (62 - 32),
 	/* QEMU's choice for all virtio devices on PCI. */
 	COMMON_BAR = 4,
+	/* In the common configuration: driver_feature_select, the first register that is read */
+	FIRST_OFFSET = 8,
+	READ_BYTES = 16,
 };
 
-/* The device by its id, however many bridges it is behind. */
+/* The device with this id, on this bus or behind its bridges. */
 static const json_t *find_device(const json_t *devices, const char *id)
 {
 	const json_t *device;
@@ -50,7 +53,7 @@ uint64_t us_qemu_decode_registers_place(const json_t *pci, const char *device)
 	const json_t *region;
 	size_t i;
 
-	/* One that the guest has not placed, or disabled, is at -1. */
+	/* A BAR that the guest has not mapped, or has disabled, is at -1. */
 	json_array_foreach ((json_t *)regions, i, region) {
 		const char *type = json_string_value(json_object_get(region, "type"));
 		const json_t *bar = json_object_get(region, "bar");
@@ -62,21 +65,21 @@ uint64_t us_qemu_decode_registers_place(const json_t *pci, const char *device)
 	return 0;
 }
 
-static uint32_t little_endian(const uint8_t *bytes)
+void us_qemu_registers_command(uint64_t address, char ret_command[US_QEMU_MEMORY_COMMAND_SIZE])
 {
-	return bytes[0] | bytes[1] << 8 | bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+	us_qemu_memory_command(address + FIRST_OFFSET, READ_BYTES, ret_command);
 }
 
 void us_qemu_decode_registers(const char *text, struct us_virtio_registers *ret_registers)
 {
-	uint8_t bytes[US_REGISTERS_BYTES];
+	uint8_t bytes[READ_BYTES];
 
 	*ret_registers = (struct us_virtio_registers){ 0 };
 	if (us_qemu_decode_memory(text, bytes, sizeof(bytes)) < 0)
 		return;
-	/* driver_feature_select, driver_feature, 4 bytes of something else, device_status */
-	ret_registers->select = little_endian(bytes);
-	ret_registers->features = little_endian(bytes + 4);
+	/* driver_feature_select, driver_feature, 4 bytes of others, device_status */
+	ret_registers->select = us_qemu_decode_little_endian(bytes, 4);
+	ret_registers->features = us_qemu_decode_little_endian(bytes + 4, 4);
 	ret_registers->status = bytes[12];
 }
 
@@ -85,7 +88,7 @@ bool us_qemu_decode_shows_standby(const struct us_virtio_registers *registers)
 	return !(registers->status & US_VIRTIO_FEATURES_OK) || registers->select == STANDBY_SELECT;
 }
 
-void us_qemu_decode_driver(const struct us_virtio_registers *registers, bool negotiated,
+void us_qemu_decode_driver(const struct us_virtio_registers *registers, bool has_negotiated,
 			   struct us_virtio_status *ret_status)
 {
 	uint8_t status = registers->status;
@@ -95,11 +98,11 @@ void us_qemu_decode_driver(const struct us_virtio_registers *registers, bool neg
 		return;
 	ret_status->driver_ok = status & US_VIRTIO_DRIVER_OK;
 	ret_status->guest = US_GUEST_LEGACY;
-	/* One that uses the old interface leaves the features here as they are. */
+	/* A driver that uses the legacy interface does not write these features. */
 	if (!(status & US_VIRTIO_FEATURES_OK))
 		return;
 	if (us_qemu_decode_shows_standby(registers))
-		negotiated = registers->features & STANDBY_BIT;
-	if (negotiated)
+		has_negotiated = registers->features & STANDBY_BIT;
+	if (has_negotiated)
 		ret_status->guest = US_GUEST_CAPABLE;
 }

@@ -1,37 +1,52 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <inttypes.h>
-#include <stdio.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "vmm/qemu/guest-memory.h"
 #include "vmm/qemu/registers/registers.h"
-#include "vmm/qemu/qemu-private.h"
 
-void us_qemu_registers_command(uint64_t address, char ret_command[64])
+struct us_qemu_registers {
+	struct us_qmp *qmp; /* of the last reading */
+	int64_t *last_poll_id;
+	const char *device;
+	us_qemu_registers_fn changed;
+	void *userdata;
+	struct us_qmp_poll place;   /* query-pci */
+	struct us_qmp_poll content; /* "xp"; not prepared while `address` is 0 */
+	uint64_t address;	    /* of the common configuration; 0: nowhere, or not known */
+	bool was_read;		    /* `read` is valid, and its place is to be confirmed */
+	struct us_virtio_registers read;
+	bool has_negotiated; /* the event told it of the present driver */
+	bool is_final;	     /* FEATURES_OK was seen since */
+};
+
+bool us_qemu_registers_are_needed(const struct us_qmp_version *version)
 {
-	snprintf(ret_command, 64, "xp /%dxb 0x%" PRIx64, US_REGISTERS_BYTES,
-		 address + US_REGISTERS_OFFSET);
+	return !us_qmp_version_is_older(version, 10, 1);
 }
 
-/* The connection answers in order: whatever is asked here is found out after what was read. */
+/* QEMU answers in order, so the answer to this question is newer than what was read. */
 static void confirm(struct us_qemu_registers *registers)
 {
 	us_qmp_poll_forget(&registers->place);
-	us_qmp_poll_ask(registers->vmm->qmp, &registers->place);
+	us_qmp_poll_ask(registers->qmp, &registers->place);
 }
 
 static void on_content(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct us_qemu_registers *registers = userdata;
 
-	/* What cannot be read has no driver, if it is there. */
+	/* Registers that cannot be read have no driver, if they are still there. */
 	us_qemu_decode_registers(json_string_value(answer->value), &registers->read);
 	registers->was_read = true;
 	confirm(registers);
 }
 
-/* Each place has a question of its own, by its id: no late answer is taken for another's. */
+/* Each place has a poll with an id of its own, so no late answer is taken for another place's. */
 static void move(struct us_qemu_registers *registers, uint64_t address)
 {
-	char command[64];
+	char command[US_QEMU_MEMORY_COMMAND_SIZE];
 
 	us_qmp_poll_deinit(&registers->content);
 	registers->was_read = false;
@@ -39,57 +54,161 @@ static void move(struct us_qemu_registers *registers, uint64_t address)
 	if (!address)
 		return;
 	us_qemu_registers_command(address, command);
-	if (us_qmp_poll_init(&registers->content, --registers->vmm->last_poll_id, on_content,
-			     registers, "human-monitor-command", "{s:s}", "command-line",
-			     command) == 0)
+	if (us_qmp_poll_init(&registers->content, --*registers->last_poll_id, on_content, registers,
+			     "human-monitor-command", "{s:s}", "command-line", command) == 0)
 		registers->address = address;
+}
+
+/*
+ * The event comes while the driver negotiates. A driver without FEATURES_OK after one that had it,
+ * or no driver at all, ends what the event told.
+ */
+static void report(struct us_qemu_registers *registers, const struct us_virtio_registers *read)
+{
+	bool is_final = read->status & US_VIRTIO_FEATURES_OK;
+	struct us_virtio_status status;
+
+	if (!read->status || (registers->is_final && !is_final))
+		registers->has_negotiated = false;
+	registers->is_final = is_final;
+	us_qemu_decode_driver(read, registers->has_negotiated, &status);
+	registers->changed(registers->userdata, &status,
+			   registers->has_negotiated || us_qemu_decode_shows_standby(read));
 }
 
 static void on_place(void *userdata, const struct us_qmp_answer *answer)
 {
+	static const struct us_virtio_registers nowhere;
 	struct us_qemu_registers *registers = userdata;
 	uint64_t address = us_qemu_decode_registers_place(answer->value, registers->device);
 
 	if (address != registers->address)
 		move(registers, address);
 	if (!address) {
-		registers->changed(registers->userdata, NULL);
+		report(registers, &nowhere); /* no driver can run */
 	} else if (registers->was_read) {
 		registers->was_read = false;
-		registers->changed(registers->userdata, &registers->read);
+		report(registers, &registers->read);
 	} else {
-		us_qemu_registers_ask(registers);
+		us_qemu_registers_ask(registers, registers->qmp);
 	}
 }
 
-void us_qemu_registers_ask(struct us_qemu_registers *registers)
+void us_qemu_registers_ask(struct us_qemu_registers *registers, struct us_qmp *qmp)
 {
-	struct us_qmp_poll *poll = registers->address ? &registers->content : &registers->place;
-
-	us_qmp_poll_ask(registers->vmm->qmp, poll);
+	registers->qmp = qmp;
+	us_qmp_poll_ask(qmp, registers->address ? &registers->content : &registers->place);
 }
 
 void us_qemu_registers_forget(struct us_qemu_registers *registers)
 {
+	registers->has_negotiated = registers->is_final = false;
 	move(registers, 0);
 	us_qmp_poll_forget(&registers->place);
 }
 
-int us_qemu_registers_init(struct us_qemu_registers *registers, struct us_vmm *vmm,
-			   const char *device, us_qemu_registers_fn changed, void *userdata)
+void us_qemu_registers_negotiated(struct us_qemu_registers *registers)
 {
+	registers->has_negotiated = true;
+	registers->is_final = false;
+}
+
+bool us_qemu_registers_has_negotiated(const struct us_qemu_registers *registers)
+{
+	return registers->has_negotiated;
+}
+
+int us_qemu_registers_new(struct us_qemu_registers **ret_registers, int64_t *last_poll_id,
+			  const char *device, us_qemu_registers_fn changed, void *userdata)
+{
+	struct us_qemu_registers *registers = malloc(sizeof(*registers));
+	int r;
+
+	if (!registers)
+		return -ENOMEM;
 	*registers = (struct us_qemu_registers){
-		.vmm = vmm,
+		.last_poll_id = last_poll_id,
 		.device = device,
 		.changed = changed,
 		.userdata = userdata,
 	};
-	return us_qmp_poll_init(&registers->place, --vmm->last_poll_id, on_place, registers,
-				"query-pci", NULL);
+	r = us_qmp_poll_init(&registers->place, --*last_poll_id, on_place, registers, "query-pci",
+			     NULL);
+	if (r < 0) {
+		free(registers);
+		return r;
+	}
+	*ret_registers = registers;
+	return 0;
 }
 
-void us_qemu_registers_deinit(struct us_qemu_registers *registers)
+void us_qemu_registers_free(struct us_qemu_registers *registers)
 {
+	if (!registers)
+		return;
 	us_qmp_poll_deinit(&registers->content);
 	us_qmp_poll_deinit(&registers->place);
+	free(registers);
+}
+
+/* ---- Once ---- */
+
+struct reading {
+	struct us_qmp *qmp;
+	us_qemu_registers_read_fn done;
+	void *userdata;
+	char device[];
+};
+
+static void finish(struct reading *reading, const struct us_qmp_answer *failure,
+		   const struct us_virtio_registers *read)
+{
+	reading->done(reading->userdata, failure, read);
+	free(reading);
+}
+
+static void on_registers(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct us_virtio_registers read;
+
+	us_qemu_decode_registers(json_string_value(answer->value), &read);
+	finish(userdata, answer->r ? answer : NULL, &read);
+}
+
+static void on_address(void *userdata, const struct us_qmp_answer *answer)
+{
+	static const struct us_virtio_registers nowhere;
+	struct reading *reading = userdata;
+	uint64_t address = us_qemu_decode_registers_place(answer->value, reading->device);
+	char command[US_QEMU_MEMORY_COMMAND_SIZE];
+	struct us_reason reason;
+	int r;
+
+	if (answer->r || !address) {
+		finish(reading, answer->r ? answer : NULL, &nowhere);
+		return;
+	}
+	us_qemu_registers_command(address, command);
+	r = us_qmp_call(reading->qmp, on_registers, reading, "human-monitor-command", "{s:s}",
+			"command-line", command);
+	if (r == 0)
+		return;
+	us_refuse(&reason, "%s", us_strerror(r));
+	finish(reading, &(struct us_qmp_answer){ .r = r, .reason = &reason }, &nowhere);
+}
+
+int us_qemu_registers_read(struct us_qmp *qmp, const char *device, us_qemu_registers_read_fn done,
+			   void *userdata)
+{
+	struct reading *reading = malloc(sizeof(*reading) + strlen(device) + 1);
+	int r;
+
+	if (!reading)
+		return -ENOMEM;
+	*reading = (struct reading){ qmp, done, userdata };
+	strcpy(reading->device, device);
+	r = us_qmp_call(qmp, on_address, reading, "query-pci", NULL);
+	if (r < 0)
+		free(reading);
+	return r;
 }

@@ -1,49 +1,78 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a driver does with a virtio device, read from the device's own registers, for a QEMU that
- * must not be asked by x-query-virtio-status.
+ * The driver of a standby, read from the registers of the virtio device itself.
  *
- * The registers are those of the common configuration (virtio 1.2, section 4.1.4.3), which QEMU has
- * at the start of BAR 4 since it has any: migration between its versions depends on that. They are
- * read as a debugger reads memory, on the monitor's own command. The ones that are read change
- * nothing by it, and are not written: in particular not the one that selects which half of
- * the driver's features is shown, which belongs to the driver.
+ * Why: x-query-virtio-status tells what a driver negotiated, but QEMU 11.1 aborts at this command
+ * for any virtio device, and its guest dies. The answer's member "backend-features" is not
+ * optional, and since "vhost: drop backend_features field" (May 2026) qmp_x_query_virtio_status()
+ * in hw/virtio/virtio-qmp.c leaves it NULL. The command is unstable by its name, so QEMU later than
+ * 10.0 is not asked it.
  *
- * The guest places the BAR. What was read is believed only if the BAR was still there afterwards.
+ * What is read: 16 bytes of the common configuration (virtio 1.2, section 4.1.4.3), which QEMU
+ * places at the start of BAR 4 of every virtio PCI device. It cannot move: migration between
+ * versions of QEMU depends on its place. "query-pci" tells where the guest has mapped the BAR, and
+ * the human monitor's "xp" reads it under QEMU's lock. Nothing is written. In particular
+ * driver_feature_select, which chooses the half of the features that can be read, belongs to the
+ * driver.
+ *
+ * What it shows: device_status, thus DRIVER_OK and FEATURES_OK; and the 32 bits of features that
+ * the driver selected last. Linux to 6.16, firmware and iPXE write 64 bits, so these are the bits
+ * with VIRTIO_NET_F_STANDBY. Linux since 6.17 writes 128 bits and hides them. For such a driver
+ * QEMU's event FAILOVER_NEGOTIATED counts, until device_status shows another driver. If nobody
+ * listened at the event, the guest stays unknown.
+ *
+ * Consistency: the guest may move the BAR at any time. A reading counts only if a query-pci after
+ * it finds the BAR at the same address; QEMU answers in order.
+ *
+ * When to delete this folder: when no supported QEMU from 10.1 on aborts at x-query-virtio-status
+ * (the fix must be in 11.1 and later stable releases), or QEMU has a stable query for the features
+ * that a driver negotiated. Then standby.c and inspect.c ask that query alone.
  */
 #pragma once
 
-#include "vmm/qemu/decode.h"
+#include "vmm/qemu/decode-standby.h"
 #include "vmm/qemu/qmp.h"
+#include "vmm/qemu/registers/decode-registers.h"
 
-struct us_vmm;
+struct us_qemu_registers;
 
-/* @registers is NULL while the device has them nowhere: no driver can run then. */
-typedef void (*us_qemu_registers_fn)(void *userdata, const struct us_virtio_registers *registers);
+/* Whether the driver must be read from the registers, because this QEMU must not be asked. */
+bool us_qemu_registers_are_needed(const struct us_qmp_version *version);
 
-struct us_qemu_registers {
-	struct us_vmm *vmm;
-	const char *device;
-	us_qemu_registers_fn changed;
-	void *userdata;
-	struct us_qmp_poll place; /* where everything on PCI is */
-	struct us_qmp_poll
-		content;  /* of the registers there; not prepared while they are nowhere */
-	uint64_t address; /* 0: nowhere, or not known */
-	bool was_read;	  /* `read`, and their place was not confirmed yet */
-	struct us_virtio_registers read;
-};
+/*
+ * @status is the driver of the device. @is_certain is false if the registers do not show what the
+ * driver negotiated and no event told it; @status then has the guest as legacy.
+ */
+typedef void (*us_qemu_registers_fn)(void *userdata, const struct us_virtio_status *status,
+				     bool is_certain);
 
-/* Watches: @changed is told of what differs from the last time. @vmm and @device are borrowed. */
-int us_qemu_registers_init(struct us_qemu_registers *registers, struct us_vmm *vmm,
-			   const char *device, us_qemu_registers_fn changed, void *userdata);
-void us_qemu_registers_deinit(struct us_qemu_registers *registers);
+/*
+ * Prepares the reading of @device. @last_poll_id is the counter of ids of polls, which it counts
+ * down; it and @device are borrowed. Returns 0, -EINVAL or -ENOMEM.
+ */
+int us_qemu_registers_new(struct us_qemu_registers **ret_registers, int64_t *last_poll_id,
+			  const char *device, us_qemu_registers_fn changed, void *userdata);
+void us_qemu_registers_free(struct us_qemu_registers *registers);
 
-/* Looks now. */
-void us_qemu_registers_ask(struct us_qemu_registers *registers);
+/* Reads. `changed` is called with a result that differs from the last one. */
+void us_qemu_registers_ask(struct us_qemu_registers *registers, struct us_qmp *qmp);
 
-/* Has the next look told in any case, and begins it with the place. */
+/* Forgets the last result and the event: the next reading is reported in any case. */
 void us_qemu_registers_forget(struct us_qemu_registers *registers);
 
-/* The command that reads the registers at @address. */
-void us_qemu_registers_command(uint64_t address, char ret_command[64]);
+/* QEMU told that the driver negotiated STANDBY. */
+void us_qemu_registers_negotiated(struct us_qemu_registers *registers);
+/* Whether that was told about the present driver. */
+bool us_qemu_registers_has_negotiated(const struct us_qemu_registers *registers);
+
+/* @failure is NULL, or QEMU's answer if a command failed. @registers are all 0 then, and also while
+ * the guest has not mapped them. */
+typedef void (*us_qemu_registers_read_fn)(void *userdata, const struct us_qmp_answer *failure,
+					  const struct us_virtio_registers *registers);
+
+/*
+ * Reads once, without confirmation. @done is called exactly once, also if the connection ends.
+ * Returns 0 or -errno, and then @done is not called.
+ */
+int us_qemu_registers_read(struct us_qmp *qmp, const char *device, us_qemu_registers_read_fn done,
+			   void *userdata);

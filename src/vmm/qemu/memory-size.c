@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How much memory a guest has: so much is locked for its VFIO devices. */
 #include "vmm/qemu/qemu-private.h"
+#include "vmm/qemu/request.h"
 
 static void on_memory(void *userdata, const struct us_qmp_answer *answer)
 {

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "util/stream.h"
+#include "vmm/qemu/connection.h"
+#include "vmm/qemu/listen.h"
+#include "vmm/qemu/qemu-private.h"
+#include "vmm/qemu/request.h"
+#include "vmm/qemu/state.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+enum {
+	BACKOFF_USEC = 100 * 1000,
+	BACKOFF_MAX_USEC = 5 * 1000 * 1000,
+	/* After a connection that lasted so long, the next attempt is made without back-off. */
+	GOOD_LIFE_USEC = 5 * 1000 * 1000,
+	NEVER_LOST = 1, /* no error of a connection: those are 0 or negative */
+};
+
+/* ---- The end ---- */
+
+static void forget(struct us_vmm *vmm, bool exited)
+{
+	vmm->adopted = false;
+	us_qemu_state_forget(vmm, false);
+	us_qemu_listener_close(vmm);
+	us_qmp_free(US_STEAL(vmm->qmp));
+	us_timer_stop(&vmm->reconnect);
+	if (exited)
+		us_qemu_state_forget(vmm, true);
+}
+
+void us_qemu_connection_close(struct us_vmm *vmm)
+{
+	forget(vmm, false);
+}
+
+static void refuse(struct us_vmm *vmm, const struct us_reason *cause, bool exited)
+{
+	struct us_reason reason;
+
+	us_refuse_because(&reason, cause, "%s", vmm->path);
+	forget(vmm, exited);
+	us_qemu_emit(vmm, (struct us_vmm_event){
+				  .type = US_VMM_REFUSED,
+				  .exited = exited,
+				  .reason = &reason,
+			  });
+}
+
+void us_qemu_connection_refuse(struct us_vmm *vmm, const struct us_reason *reason)
+{
+	refuse(vmm, reason, false);
+}
+
+static void lose(struct us_vmm *vmm, int error, const struct us_reason *cause, bool exited)
+{
+	bool is_new = vmm->adopted || error != vmm->lost_error;
+	struct us_reason reason;
+
+	us_refuse_because(&reason, cause, "%s", vmm->path);
+	if (vmm->adopted && us_now_usec() - vmm->adopted_usec > GOOD_LIFE_USEC)
+		vmm->backoff_usec = BACKOFF_USEC;
+	forget(vmm, exited);
+	vmm->lost_error = error;
+	us_timer_set(&vmm->reconnect, us_now_usec() + vmm->backoff_usec);
+	vmm->backoff_usec *= 2;
+	if (vmm->backoff_usec > BACKOFF_MAX_USEC)
+		vmm->backoff_usec = BACKOFF_MAX_USEC;
+	if (is_new)
+		us_qemu_emit(vmm, (struct us_vmm_event){
+					  .type = US_VMM_LOST,
+					  .exited = exited,
+					  .reason = &reason,
+				  });
+}
+
+void us_qemu_connection_lose(struct us_vmm *vmm, int error, const struct us_reason *reason)
+{
+	lose(vmm, error, reason, false);
+}
+
+/* A failure to connect. */
+static void fail(struct us_vmm *vmm, int error)
+{
+	bool exited = error == -ENOENT || error == -ECONNREFUSED;
+	bool is_held = error == -ETIMEDOUT || error == -EAGAIN;
+	struct us_reason reason;
+
+	if (error == -ENOENT)
+		us_refuse(&reason, "no such socket");
+	else if (error == -ECONNREFUSED)
+		us_refuse(&reason, "no QEMU listens there");
+	else if (is_held)
+		us_refuse(&reason, "no greeting");
+	else
+		us_refuse(&reason, "%s", us_strerror(error));
+	if (exited)
+		us_advise(&reason, "start QEMU with -qmp unix:PATH,server=on,wait=off");
+	else if (is_held)
+		us_advise(&reason,
+			  "the monitor socket is held by another client (give Understudy one of "
+			  "its own: -qmp unix:PATH,server=on,wait=off), or QEMU is stopped or "
+			  "still starting");
+	if (vmm->was_adopted)
+		lose(vmm, error, &reason, exited);
+	else
+		refuse(vmm, &reason, exited);
+}
+
+void us_qemu_connection_closed(struct us_vmm *vmm, int error, const struct us_reason *reason)
+{
+	us_qemu_ref(vmm);
+	if (error == -ETIMEDOUT)
+		fail(vmm, error);
+	else
+		lose(vmm, error, reason, false);
+	us_qemu_unref(vmm);
+}
+
+/* ---- The process behind it ---- */
+
+/*
+ * The kernel makes the descriptor from the peer itself (Linux 6.5). Before, it is made from the
+ * number, which another process may have got if the peer ended meanwhile. Then nobody answers at
+ * this socket, and the descriptor is closed with the connection.
+ */
+static int open_pidfd(int fd, pid_t pid)
+{
+	socklen_t length = sizeof(int);
+	int pidfd = -1;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) == 0)
+		return pidfd;
+	return errno == ENOPROTOOPT && pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+}
+
+/*
+ * Learns which process listens now. If it is another one than before, the QEMU that was known has
+ * ended, whether or not a connection was refused in between.
+ */
+static void take_pid(struct us_vmm *vmm, int fd)
+{
+	struct ucred peer = { 0 };
+	socklen_t length = sizeof(peer);
+	struct us_reason reason;
+	int before = vmm->pid;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
+		return;
+	vmm->pid = peer.pid;
+	us_close(vmm->pidfd);
+	vmm->pidfd = open_pidfd(fd, peer.pid);
+	if (!vmm->was_adopted || vmm->state == US_VM_GONE || before == vmm->pid)
+		return;
+	us_qemu_state_forget(vmm, true);
+	us_refuse(&reason, "QEMU ended, and another one listens in its place");
+	us_qemu_emit(vmm, (struct us_vmm_event){
+				  .type = US_VMM_LOST,
+				  .exited = true,
+				  .reason = &reason,
+			  });
+}
+
+/* ---- Connecting ---- */
+
+static void try_connect(struct us_vmm *vmm)
+{
+	US_CLEANUP(us_closep) int fd = -1;
+	int r = us_connect_unix(vmm->path, &fd);
+
+	if (r == 0) {
+		take_pid(vmm, fd);
+		if (vmm->freed)
+			return;
+		r = us_qmp_new(&vmm->qmp, vmm->loop, fd, vmm->qmp_handler, vmm);
+		fd = -1;
+	}
+	if (r < 0)
+		fail(vmm, r);
+}
+
+static void on_reconnect(void *userdata)
+{
+	struct us_vmm *vmm = userdata;
+
+	us_qemu_ref(vmm);
+	try_connect(vmm);
+	us_qemu_unref(vmm);
+}
+
+void us_qemu_connection_open(struct us_vmm *vmm)
+{
+	if (vmm->qmp)
+		return;
+	vmm->was_adopted = false;
+	vmm->lost_error = NEVER_LOST;
+	vmm->backoff_usec = BACKOFF_USEC;
+	us_timer_set(&vmm->reconnect, 0);
+}
+
+void us_qemu_connection_adopted(struct us_vmm *vmm)
+{
+	vmm->adopted = vmm->was_adopted = true;
+	vmm->lost_error = 0;
+	vmm->adopted_usec = us_now_usec();
+}
+
+int us_qemu_connection_init(struct us_vmm *vmm, const struct us_qmp_handler *handler)
+{
+	vmm->qmp_handler = handler;
+	vmm->pidfd = -1;
+	return us_timer_init(&vmm->reconnect, vmm->loop, on_reconnect, vmm);
+}
+
+void us_qemu_connection_deinit(struct us_vmm *vmm)
+{
+	us_timer_deinit(&vmm->reconnect);
+	us_close(vmm->pidfd);
+}
