@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* understudy-lab: a laboratory in network namespaces. Its commands. */
+/* understudy-lab: the table of its commands. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +29,7 @@ static int fail(int r, const struct us_reason *reason)
 static int command_up(struct us_campaign *campaign, const struct arguments *arguments,
 		      struct us_reason *reason)
 {
-	/* Its operator may migrate the guest. */
+	/* The operator may migrate the guest. */
 	int r = us_lab_emulator_choose(campaign->lab, true, reason);
 
 	if (!r)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Breaks one thing after the other and keeps the table of what was promised and what was seen. */
+/* Runs faults, and prints a table of expectations and results. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,13 +8,13 @@
 #include "lab/fault/fault.h"
 #include "lab/world/emulator.h"
 
-/* What a fault has come to, over all its runs. */
+/* The result of all runs of a fault. */
 struct row {
 	const struct us_fault *fault;
 	unsigned runs, failures, invalid;
-	json_int_t lost; /* of the frames to the guest in a run, at the most */
+	json_int_t lost; /* frames to the guest, in the worst run */
 	double gap_ms;	 /* the longest */
-	json_t *why;	 /* what failed */
+	json_t *why;	 /* failures and reasons of invalid runs */
 };
 
 /* Only the phases of the fault and of the recovery are counted as the fault's. */
@@ -45,7 +45,7 @@ static void count(struct row *row, const json_t *report)
 		row->lost = lost;
 }
 
-/* Returns -EINTR, or -errno when there is no sense in going on. */
+/* Returns -EINTR or -errno if no further run is possible. Failed runs are only counted. */
 static int break_once(struct us_campaign *campaign, struct row *row, struct us_reason *reason)
 {
 	json_t *report = NULL;

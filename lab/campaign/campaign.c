@@ -52,12 +52,15 @@ const struct us_scenario *us_campaign_find(const char *name, struct us_reason *r
 int us_campaign_check_fault(const struct us_campaign *campaign, struct us_reason *reason)
 {
 	if (campaign->lab->options.manager != US_LAB_MANAGER_UNDERSTUDY)
-		return us_refuse(reason, "faults are Understudy's: leave --manager out");
+		return us_refuse(reason,
+				 "faults are injected into Understudy: leave out --manager");
 	if (!campaign->lab->programs.daemon_crash[0])
-		return us_refuse(reason, "understudyd-crash is not there: run it in a build tree, "
-					 "with -Dtests=true");
+		return us_refuse(reason,
+				 "understudyd-crash is missing: run understudy-lab in a build tree "
+				 "with -Dtests=true");
 	if (us_lab_has_machines(campaign->lab))
-		return us_refuse(reason, "faults are struck in namespaces: leave --hosts out");
+		return us_refuse(reason,
+				 "faults are injected in namespaces only: leave out --hosts");
 	if (us_lab_is_up(campaign->lab))
 		return us_refuse(reason,
 				 "a fault raises a lab of its own, and %s is up: "
@@ -66,17 +69,16 @@ int us_campaign_check_fault(const struct us_campaign *campaign, struct us_reason
 	return 0;
 }
 
-/* What QEMU's own failover cannot do is said before anything is raised. */
 int us_campaign_check_qemu(const struct us_campaign *campaign, const struct us_scenario *scenario,
 			   struct us_reason *reason)
 {
 	if (!scenario->run_qemu)
 		return us_refuse(reason,
-				 "%s: QEMU's own failover has nothing like it: choose expose, "
+				 "%s: not possible with QEMU's own failover: choose expose, "
 				 "hide, migrate or migrate-fail",
 				 scenario->name);
 	if (strcmp(campaign->lab->options.machine->name, "q35"))
-		return us_refuse(reason, "QEMU's own failover takes PCIe primaries only: choose "
+		return us_refuse(reason, "QEMU's own failover accepts PCIe primaries only: choose "
 					 "--machine q35");
 	return 0;
 }

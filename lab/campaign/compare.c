@@ -27,7 +27,7 @@ static void print_run(const struct us_campaign *campaign, const json_t *report, 
 	fflush(stdout);
 }
 
-/* All of one round: managers change fastest, so that both meet the same weather. */
+/* Runs everything once. Managers change fastest, so that both meet the same load of the host. */
 static int compare_round(struct us_campaign *campaign, unsigned round, json_t *reports,
 			 struct us_reason *reason)
 {
@@ -56,7 +56,7 @@ static int compare_round(struct us_campaign *campaign, unsigned round, json_t *r
 	return 0;
 }
 
-/* What nobody chose is chosen by us. */
+/* Fills choices that the operator left open. */
 static void choose(const char *choices[US_CAMPAIGN_CHOICES], unsigned *count,
 		   const char *const defaults[], unsigned defaults_count)
 {
@@ -110,7 +110,7 @@ int us_campaign_compare(struct us_campaign *campaign, struct us_reason *reason)
 		r = compare_round(campaign, round, reports, reason);
 	us_campaign_end(campaign, !r);
 
-	/* What was measured until something went wrong is worth having, too. */
+	/* Also after an error: the runs before it are still of use. */
 	comparison = us_comparison_new(reports);
 	all = json_pack("{s:O,s:O}", "comparison", comparison, "runs", reports);
 	r = us_campaign_write(campaign, reports, comparison, all, r, reason);

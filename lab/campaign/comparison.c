@@ -10,7 +10,7 @@
 
 #define SAMPLES_MAX 4000
 
-/* Worst is the highest, but for the share of the throughput. */
+/* The worst value is the highest one, except for the throughput. */
 static const struct value {
 	const char *key, *part, *member; /* @member of the transition's @part, or of the run */
 	const char *title;
@@ -44,7 +44,7 @@ static const char *text(const json_t *json, const char *key)
 	return value ? value : "";
 }
 
-/* Downtime belongs to the transition in which the VM moved. */
+/* Values of the run, such as the downtime, belong to the transition "migrate". */
 static void sample(struct samples *samples, const struct value *value, const json_t *report,
 		   const json_t *transition)
 {
@@ -64,7 +64,7 @@ static int compare(const void *a, const void *b)
 	       (*(const double *)a < *(const double *)b);
 }
 
-/* Of sorted ones; of an even number the mean of the middle two. */
+/* The samples are sorted. Of an even number, the mean of the middle two. */
 static double median(const struct samples *samples)
 {
 	return (samples->values[(samples->count - 1) / 2] + samples->values[samples->count / 2]) /
@@ -78,7 +78,7 @@ static bool is_of_row(const json_t *row, const json_t *report, const json_t *tra
 	       !strcmp(text(row, "transition"), text(transition, "transition"));
 }
 
-/* An invalid run proves nothing, and is counted nowhere. */
+/* Invalid runs are not counted. */
 static const json_t *transitions_of(const json_t *report)
 {
 	return strcmp(text(report, "verdict"), "invalid") ? json_object_get(report, "transitions")
@@ -104,7 +104,7 @@ static void fill(json_t *row, const json_t *reports, const struct value *value)
 			  samples->values[value->least_is_worst ? 0 : samples->count - 1]));
 }
 
-/* Finds or makes the row, and counts the transition there. */
+/* Counts the transition in its row, which is added if it is missing. */
 static void enter(json_t *rows, const json_t *report, const json_t *transition)
 {
 	json_t *row;
@@ -123,7 +123,7 @@ static void enter(json_t *rows, const json_t *report, const json_t *transition)
 					      text(report, "manager"), "transitions", 1, "values"));
 }
 
-/* Rows that are compared with each other stand together. */
+/* Sorts rows that are compared with each other next to each other. */
 static int order(const json_t *a, const json_t *b)
 {
 	int r = strcmp(text(b, "primary"), text(a, "primary"));

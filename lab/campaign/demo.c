@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The demo: the same migration with Understudy and with QEMU's own failover, one line of progress,
- * and a summary for someone who sees it for the first time. What runs and programs say goes into a
- * log, of which the last lines are shown if something fails.
+ * The demo: the same migration with Understudy and with QEMU's own failover, a line of progress,
+ * and a summary for a reader who sees it for the first time. The output of runs and programs goes
+ * into a log; its last lines are printed after an error.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +38,7 @@ struct demo {
 	int stderr_fd; /* our own, while the log has its number; or -1 */
 };
 
-/* The phases of the scenario that both managers run, for those who do not know our words. */
+/* Explains the phases of the scenario that both managers run. */
 static void on_phase(void *userdata, const char *phase)
 {
 	static const struct {
@@ -109,7 +109,7 @@ static void end(struct demo *demo)
 	demo->log = NULL;
 }
 
-/* A program that blocks us gets the operator's signal itself, so ours is still pending. */
+/* After an interrupt during a blocking call, the signal is still pending in the loop. */
 static bool is_interrupted(struct us_lab *lab)
 {
 	while (sd_event_run(lab->loop, 0) > 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See progress.h. The lock is over all of the struct, and held while a line is written. */
+/* The lock protects the whole struct, and is held while a line is written. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -26,7 +26,7 @@ struct us_progress {
 	uint64_t begin_usec;
 	char text[200];
 	const char *detail; /* or NULL: the log's last line */
-	off_t log_begin;    /* of the step's */
+	off_t log_begin;    /* size of the log when the step began */
 };
 
 static void copy_ascii(char *target, size_t length, const char *source)
@@ -54,7 +54,7 @@ void us_progress_format(char *line, size_t size, size_t columns, const char *tex
 		strcat(line, time);
 }
 
-/* The last line from @begin on that is not empty, without the space before it. */
+/* Reads the last line after @begin that is not empty, without leading spaces. */
 static void read_last_line(int fd, off_t begin, char line[LINE_MAX_BYTES])
 {
 	off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
@@ -81,7 +81,7 @@ static size_t columns_of(int fd)
 	return !ioctl(fd, TIOCGWINSZ, &size) && size.ws_col > 20 ? size.ws_col : COLUMNS_DEFAULT;
 }
 
-/* The cursor stays on the line, so the last column stays free. */
+/* Leaves the last column free, because the cursor stays on the line. */
 static void draw(struct us_progress *progress)
 {
 	char line[LINE_MAX_BYTES], last[LINE_MAX_BYTES] = "";

@@ -33,8 +33,8 @@ static void print_tally(const struct tally *tally)
 	       tally->invalid);
 }
 
-/* Of many runs those are drawn that did not pass, and the last. Returns -EINTR, or -errno when
- * there is no sense in going on; all others are counted. */
+/* Counts the result in @tally. Of many runs, those that did not pass and the last are drawn.
+ * Returns -EINTR or -errno if no further run is possible. */
 static int run_next(struct us_campaign *campaign, const char *name, bool is_last, json_t *reports,
 		    struct tally *tally, struct us_reason *reason)
 {
@@ -81,7 +81,7 @@ int us_campaign_run(struct us_campaign *campaign, char *const names[], unsigned 
 
 	if (!strcmp(campaign->lab->options.machine->name, "pc") &&
 	    strcmp(campaign->lab->options.hotplug, "acpi"))
-		r = us_refuse(reason, "a pc has ACPI's hot-plug only: choose --machine q35");
+		r = us_refuse(reason, "a pc has ACPI hot-plug only: choose --machine q35");
 	for (unsigned i = 0; !r && i < count; i++) {
 		r = check(campaign, names[i], reason);
 		migrates |= !r && us_campaign_find(names[i], reason)->migrates;

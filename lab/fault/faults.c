@@ -12,7 +12,7 @@
 #define INJECTION(id, of_transition, of_target, on_host, where, ends, ...)                         \
 	{                                                                                          \
 		.scenario = { .name = id,                                                          \
-			      .summary = "a victim is struck in a transition",                     \
+			      .summary = "a target fails in a transition",                         \
 			      .run = us_fault_inject,                                              \
 			      .migrates = US_FAULT_##of_transition == US_FAULT_MIGRATE },          \
 		.transition = US_FAULT_##of_transition, .target = US_FAULT_TARGET_##of_target,     \
@@ -45,9 +45,10 @@ const struct us_fault us_faults[] = {
 		  .keeps_frames = true),
 	INJECTION("hide-kill-qemu", HIDE, QEMU, A, "visible → hiding", NOWHERE),
 	INJECTION("hide-stop-qemu", HIDE, PAUSED, A, "visible → hiding", AT_GOAL, .seconds = 3),
-	INJECTION(
-		"hide-stop-qemu-30s", HIDE, PAUSED, A, "visible → hiding", AT_SOURCE, .seconds = 30,
-		.expectation = "prepare fails after 20 s and says so; the primary is shown again"),
+	INJECTION("hide-stop-qemu-30s", HIDE, PAUSED, A, "visible → hiding", AT_SOURCE,
+		  .seconds = 30,
+		  .expectation =
+			  "prepare fails after 20 s with a message; the primary is exposed again"),
 
 	INJECTION("reset-crash-unplug", RESET, DAEMON, A, "hiding:unplug", AT_GOAL),
 	INJECTION("reset-crash-reset", RESET, DAEMON, A, "hiding:reset-vm", AT_GOAL),
@@ -115,38 +116,40 @@ const struct us_fault us_faults[] = {
 	INJECTION("arrive-stop-qemu-handoff", MIGRATE, PAUSED, B, ": handoff", AT_GOAL,
 		  .seconds = 3),
 
-	FAULT("guest-ignores-unplug", "the guest ignores the ACPI eject, then not any more",
+	FAULT("guest-ignores-unplug", "the guest ignores the ACPI eject request for a while",
 	      us_fault_ignored_unplug,
-	      "reported after 20 s; what was held goes on to the primary, all of it; hidden once "
-	      "it answers: what comes while it lets go is lost"),
-	FAULT("guest-acknowledges-late", "the guest acknowledges after its migration was given up",
+	      "reported after 20 s; parked frames go to the primary, without loss; hidden once the "
+	      "guest acknowledges: frames that arrive while it detaches the primary are lost"),
+	FAULT("guest-acknowledges-late",
+	      "the guest acknowledges the unplug after its migration has failed",
 	      us_fault_late_acknowledgement,
-	      "never stopped with its primary; what it gives back it is shown again",
+	      "never stopped while it has its primary; the primary is exposed again",
 	      .migrates = true),
 	FAULT("guest-unloads-module", "rmmod virtio_net net_failover in the guest",
-	      us_fault_unloaded_module, "hidden while it has no driver, then shown again"),
-	FAULT("guest-downs-primary", "the guest takes its primary's link down; --unused hide",
+	      us_fault_unloaded_module, "hidden while the guest has no driver, then exposed again"),
+	FAULT("guest-downs-primary", "the guest sets its primary's link down; --unused hide",
 	      us_fault_unused_primary,
-	      "reported after 10 to 20 s and hidden: network over the standby; shown again"),
+	      "reported after 10 to 20 s and hidden; network over the standby; exposed again"),
 	FAULT("guest-downs-primary-report", "the same; --unused report",
-	      us_fault_unused_primary_reported, "reported, nothing else; it goes on when it is up"),
+	      us_fault_unused_primary_reported,
+	      "reported only; traffic continues once the link is up"),
 	FAULT("guest-changes-mac", "the guest gives its primary another MAC address, then its own",
-	      us_fault_changed_mac, "nothing of the host's changes; goes on with its own"),
-	FAULT("guest-says-nothing", "the guest sends nothing, and nobody sends anything to it",
-	      us_fault_silent_guest,
-	      "hidden again after 15 s, reported; shown once frames go both ways"),
-	FAULT("guest-resets", "30 resets as fast as QEMU takes them", us_fault_flood_of_resets,
-	      "no more plugs than the back-off allows; shown in the end"),
-	FAULT("guest-panics", "the guest panics and hangs; it is to be hidden, then reset",
-	      us_fault_panic, "the unplug is reported overdue; the reset completes it"),
-	FAULT("guest-powers-off", "poweroff in the guest: QEMU ends", us_fault_power_off,
+	      us_fault_changed_mac,
+	      "the host changes nothing; traffic continues with the original address"),
+	FAULT("guest-says-nothing", "no frames to or from the guest", us_fault_silent_guest,
+	      "hidden again after 15 s and reported; exposed once there is traffic"),
+	FAULT("guest-resets", "30 resets as fast as QEMU accepts them", us_fault_flood_of_resets,
+	      "no more plugs than the back-off allows; exposed in the end"),
+	FAULT("guest-panics", "the guest panics; a hide is requested, then a reset", us_fault_panic,
+	      "the unplug is reported as overdue; the reset completes it"),
+	FAULT("guest-powers-off", "the guest powers off: QEMU ends", us_fault_power_off,
 	      "nothing is steered; a new QEMU is taken over"),
-	FAULT("guest-pauses", "someone stops the VM for a minute, and it is to be hidden",
-	      us_fault_pause, "reported after 20 s; hidden when it goes on"),
-	FAULT("device-vanishes", "someone else's device_del of the primary",
-	      us_fault_vanished_device, "network at once; shown again after a back-off"),
+	FAULT("guest-pauses", "another tool stops the VM for a minute; a hide is requested",
+	      us_fault_pause, "reported after 20 s; hidden when the VM is resumed"),
+	FAULT("device-vanishes", "another tool's device_del of the primary",
+	      us_fault_vanished_device, "network at once; exposed again after a back-off"),
 	FAULT("device-refused", "device_add refused: the tap is in use", us_fault_refused_plug,
-	      "stays on the standby without a loss, QEMU's words are told; tried again"),
+	      "stays on the standby without loss; QEMU's error is reported; tried again"),
 	{},
 };
 
@@ -187,18 +190,20 @@ const char *us_fault_description(const struct us_fault *fault, char buffer[160])
 const char *us_fault_expectation(const struct us_fault *fault)
 {
 	static const char *const reached[] = {
-		[US_FAULT_EXPOSE] = "network at once; the primary is shown",
+		[US_FAULT_EXPOSE] = "network at once; the primary is exposed",
 		[US_FAULT_HIDE] = "network at once; the primary is hidden",
-		[US_FAULT_RESET] = "boots on the standby; the primary is shown again",
-		[US_FAULT_MIGRATE] = "network at once; the guest arrives, and uses its primary",
+		[US_FAULT_RESET] = "boots on the standby; the primary is exposed again",
+		[US_FAULT_MIGRATE] = "network at once; the guest arrives and uses its primary",
 	};
 
 	if (fault->expectation)
 		return fault->expectation;
 	if (fault->end == US_FAULT_AT_SOURCE)
-		return "network at once; back on the source's primary; the next migration succeeds";
+		return "network at once; the primary at the source again; the next migration "
+		       "succeeds";
 	if (fault->end == US_FAULT_AT_EITHER)
-		return "runs at exactly one host, with its primary; if at the source, the next "
+		return "runs at exactly one host, with its primary; if that is the source, the "
+		       "next "
 		       "migration succeeds";
 	if (fault->end == US_FAULT_NOWHERE)
 		return "nothing is steered; a new QEMU is taken over";

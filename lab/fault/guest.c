@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Faults of the guest: it does not answer, or does what nobody expects of it. */
+/* Faults of the guest, of its VM and of its devices, each with a function of its own. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,11 +8,11 @@
 
 #define A US_LAB_HOST_A
 
-/* Hot-plug comes to the guest as this event; masked, requests wait in the chipset. */
+/* The ACPI event of hot-plug. While the guest masks it, requests wait in the chipset. */
 #define HOTPLUG_EVENT "/sys/firmware/acpi/interrupts/gpe01"
 #define RESETS 30
 
-/* The guest uses its primary; from now on what happens is the fault's. */
+/* The guest uses its primary, and the phase of the fault begins. Returns its begin. */
 static uint64_t reach_fault(struct us_run *run)
 {
 	us_do_reach_primary(run, NULL);
@@ -26,8 +26,8 @@ static void do_ignore_unplugs(struct us_run *run, bool ignores)
 		       ignores ? "echo mask >" HOTPLUG_EVENT : "echo unmask >" HOTPLUG_EVENT);
 }
 
-/* `understudy` has to fail, and say why. */
-static void expect_refusal(struct us_run *run, const char *words, const char *const argv[])
+/* `understudy` has to fail with a message that contains @text. */
+static void expect_refusal(struct us_run *run, const char *text, const char *const argv[])
 {
 	struct us_reason reason = { .text = "" };
 
@@ -35,9 +35,9 @@ static void expect_refusal(struct us_run *run, const char *words, const char *co
 		return;
 	us_run_say(run, "host-a: understudy %s %s", argv[0], argv[1]);
 	if (!us_lab_cli_run(run->lab, A, argv, NULL, &reason))
-		us_run_fail(run, "understudy %s was to fail, and did not", argv[0]);
-	else if (!strstr(reason.text, words))
-		us_run_fail(run, "understudy %s does not say \"%s\": %s", argv[0], words,
+		us_run_fail(run, "understudy %s succeeded, but should have failed", argv[0]);
+	else if (!strstr(reason.text, text))
+		us_run_fail(run, "understudy %s printed no \"%s\": %s", argv[0], text,
 			    reason.text);
 	else
 		us_run_say(run, "%s", reason.text);
@@ -49,9 +49,9 @@ static void do_qmp(struct us_run *run, const char *command, json_t *arguments)
 }
 
 /*
- * The guest keeps the primary and uses it: so does the switch, once frames were held too long, and
- * those that were are not lost. When it lets go in the end is the guest's affair: what comes to the
- * primary from then on until it says so is.
+ * The guest keeps using its primary. After the parking limit, the path leads to the primary again,
+ * and the parked frames are delivered. When the guest finally detaches the primary, frames that
+ * arrive there before its acknowledgement are lost; the host cannot prevent that.
  */
 void us_fault_ignored_unplug(struct us_run *run)
 {
@@ -77,7 +77,7 @@ void us_fault_ignored_unplug(struct us_run *run)
 	us_expect_answered(run);
 }
 
-/* No migration begins; what the guest then gives back, it is shown again. */
+/* The migration does not begin. After the late acknowledgement, the primary is exposed again. */
 void us_fault_late_acknowledgement(struct us_run *run)
 {
 	char socket[200], target[210];
@@ -96,7 +96,7 @@ void us_fault_late_acknowledgement(struct us_run *run)
 	us_expect_status(run, A, "web0", "migration", "none");
 	us_expect_status(run, A, "web0", "path", "primary");
 	if (us_lab_timeline_find(&run->timeline, since, NULL, "STOP", NULL))
-		us_run_fail(run, "the guest was stopped for a migration with its primary");
+		us_run_fail(run, "the guest was stopped for a migration while it had its primary");
 	us_expect_answered(run);
 
 	us_run_begin_phase(run, US_FAULT_PHASE_RECOVERY);
@@ -122,13 +122,14 @@ void us_fault_unloaded_module(struct us_run *run)
 	us_expect_on_primary(run, A, "afterwards");
 }
 
-/* The primary's netdev: the slave that is not the standby. */
+/* Applied to the primary's netdev: the slave whose driver is not virtio_net. */
 #define EACH_PRIMARY                                                                               \
 	"for d in /sys/class/net/*; do [ ! -e $d/master ] || "                                     \
 	"[ $(basename $(readlink $d/device/driver)) = virtio_net ] || ip link set ${d##*/} "
 #define IS_UNUSED "primary visible but unused"
 
-/* Hidden, so that the guest gets what is sent to its standby; shown again, its link is up. */
+/* The primary is hidden, so that frames reach the guest on its standby; exposed again, its link is
+ * up. */
 void us_fault_unused_primary(struct us_run *run)
 {
 	uint64_t since;
@@ -157,8 +158,8 @@ void us_fault_unused_primary_reported(struct us_run *run)
 	us_expect_on_primary(run, A, "afterwards");
 }
 
-/* Nobody speaks to it, and it says nothing: it stays on its standby, until it has something to say.
- */
+/* No frames go either way, so the guest is not seen to use its primary: it stays on its standby
+ * until there is traffic. */
 void us_fault_silent_guest(struct us_run *run)
 {
 	uint64_t since;
@@ -181,8 +182,8 @@ void us_fault_silent_guest(struct us_run *run)
 }
 
 /*
- * The failover netdev itself takes no other address, its slaves do. What the primary does not
- * listen to it does not get; nothing of the host's changes for it.
+ * The failover netdev itself accepts no other MAC address, but its slaves do. The primary then does
+ * not receive the guest's frames, and the host changes nothing.
  */
 void us_fault_changed_mac(struct us_run *run)
 {
@@ -199,7 +200,7 @@ void us_fault_changed_mac(struct us_run *run)
 	us_expect_never(run, A, "web0", "hiding", since);
 }
 
-/* The engine's back-off, not the guest, decides how often the host plugs. */
+/* The engine's back-off limits how often the host plugs, whatever the guest does. */
 static void expect_few_plugs(struct us_run *run, uint64_t since)
 {
 	unsigned plugs = 0;
@@ -226,20 +227,20 @@ void us_fault_flood_of_resets(struct us_run *run)
 	expect_few_plugs(run, since);
 }
 
-/* Its virtio device keeps what was negotiated: only the unplug shows that nobody is there. */
+/* The virtio device keeps its state after a panic: only the overdue unplug shows it. */
 void us_fault_panic(struct us_run *run)
 {
 	reach_fault(run);
 	us_do_in_guest(run, A, "echo 0 >/proc/sys/kernel/panic");
 	run->stage->may_crash = true;
-	us_run_say(run, "guest: panics, and stays so");
+	us_run_say(run, "guest: panics and does not reboot");
 	us_do_type(run, A, "echo c >/proc/sysrq-trigger");
 	us_expect_console(run, A, "Kernel panic");
 	expect_refusal(run, "not acknowledged", (const char *const[]){ "hide", "web0", NULL });
 	us_expect_status(run, A, "web0", "primary", "hiding");
 
 	us_run_begin_phase(run, US_FAULT_PHASE_RECOVERY);
-	us_run_say(run, "host-a: someone resets the VM");
+	us_run_say(run, "host-a: another tool resets the VM");
 	do_qmp(run, "system_reset", NULL);
 	us_expect_status(run, A, "web0", "primary", "hidden");
 	us_expect_console(run, A, "guest: ready");
@@ -256,16 +257,16 @@ void us_fault_power_off(struct us_run *run)
 	us_fault_restart_vm(run);
 }
 
-/* Someone else pauses the VM for a minute, in the middle of which it is to be hidden. */
+/* Another tool stops the VM for a minute. Meanwhile the primary is to be hidden. */
 void us_fault_pause(struct us_run *run)
 {
 	reach_fault(run);
-	us_run_say(run, "host-a: someone stops the VM for a minute");
+	us_run_say(run, "host-a: another tool stops the VM for a minute");
 	do_qmp(run, "stop", NULL);
 	expect_refusal(run, "not acknowledged", (const char *const[]){ "hide", "web0", NULL });
 	if (!us_run_has_failed(run))
 		us_lab_sleep(run->lab, 40 * US_USEC_PER_SEC);
-	us_run_say(run, "host-a: and has it go on");
+	us_run_say(run, "host-a: the tool resumes the VM");
 	do_qmp(run, "cont", NULL);
 
 	us_run_begin_phase(run, US_FAULT_PHASE_RECOVERY);
@@ -274,12 +275,12 @@ void us_fault_pause(struct us_run *run)
 	us_expect_on_primary(run, A, "afterwards");
 }
 
-/* Someone else's device_del: the primary goes, and comes back by itself. */
+/* Another tool's device_del removes the primary. Understudy plugs it again. */
 void us_fault_vanished_device(struct us_run *run)
 {
 	uint64_t since = reach_fault(run);
 
-	us_run_say(run, "host-a: someone deletes the primary");
+	us_run_say(run, "host-a: another tool deletes the primary");
 	do_qmp(run, "device_del", json_pack("{s:s}", "id", "understudy-web0"));
 	us_expect_event(run, since, A, "DEVICE_DELETED", NULL);
 	us_expect_answered(run);
@@ -287,7 +288,7 @@ void us_fault_vanished_device(struct us_run *run)
 	us_expect_on_primary(run, A, "afterwards");
 }
 
-/* QEMU cannot have the tap: it is in use. */
+/* QEMU cannot open the primary's tap, because it is in use. */
 void us_fault_refused_plug(struct us_run *run)
 {
 	uint64_t since;
@@ -297,7 +298,7 @@ void us_fault_refused_plug(struct us_run *run)
 	us_do_understudy(run, A, "prepare", "web", NULL);
 	us_expect_console(run, A, "guest: ready");
 	us_do_start_probes(run);
-	us_run_say(run, "host-a: someone takes the primary's tap");
+	us_run_say(run, "host-a: another tool uses the primary's tap");
 	do_qmp(run, "netdev_add",
 	       json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "tap", "id", "other", "ifname",
 			 "web0-p", "script", "no", "downscript", "no"));

@@ -22,7 +22,7 @@
 
 /* ---- Before ---- */
 
-/* Prepared, as for somebody's migration: to finish that exposes, without anyone's further call. */
+/* Prepared, as for a migration by another tool. `finish` then exposes the primary. */
 static void do_reach_standby(struct us_run *run)
 {
 	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
@@ -132,10 +132,10 @@ static void expect_death(struct us_run *run, const struct us_fault *fault)
 	if (us_run_has_failed(run))
 		return;
 	if (us_run_wait(run, is_dead, run, US_FAULT_LIMIT_USEC))
-		us_run_fail(run, "understudyd on %s never came to %s",
+		us_run_fail(run, "understudyd on %s did not reach the crash point %s",
 			    us_lab_host_name(fault->host), fault->at);
 	else
-		us_run_say(run, "%s: understudyd is dead", us_lab_host_name(fault->host));
+		us_run_say(run, "%s: understudyd has ended", us_lab_host_name(fault->host));
 }
 
 static void do_signal(struct us_run *run, const struct us_fault *fault, int signal)
@@ -149,12 +149,12 @@ static void do_signal(struct us_run *run, const struct us_fault *fault, int sign
 	us_run_say(run, "%s: %s is sent SIG%s", us_lab_host_name(fault->host), record,
 		   sigabbrev_np(signal));
 	if (!us_lab_process_is_alive(run->lab, record, &pid) || kill(pid, signal))
-		us_run_fail(run, "there is no %s", record);
+		us_run_fail(run, "%s does not run", record);
 }
 
 static void do_pause(struct us_run *run, const struct us_fault *fault)
 {
-	run->stage->may_crash = true; /* it finds that its clock jumped: "soft lockup" */
+	run->stage->may_crash = true; /* "soft lockup", because its clock jumped */
 	do_signal(run, fault, SIGSTOP);
 	if (!us_run_has_failed(run))
 		us_lab_sleep(run->lab, fault->seconds * US_USEC_PER_SEC);
@@ -175,7 +175,7 @@ static void do_fail(struct us_run *run, const struct us_fault *fault, uint64_t s
 		us_run_say(run, "the client is killed");
 		kill(run->stage->command.pid, SIGKILL);
 	} else if (fault->target == US_FAULT_TARGET_RELAY) {
-		us_run_say(run, "the line between the hosts is cut");
+		us_run_say(run, "the connections between the hosts are cut");
 		us_lab_relay_cut(run->stage->relay);
 	} else if (fault->target == US_FAULT_TARGET_QEMU) {
 		do_signal(run, fault, SIGKILL);
@@ -184,7 +184,7 @@ static void do_fail(struct us_run *run, const struct us_fault *fault, uint64_t s
 	}
 }
 
-/* A guest that boots, or whose QEMU does not run, cannot answer. */
+/* Whether the guest can answer: it does not boot, and its QEMU runs. */
 static bool has_network(const struct us_fault *fault)
 {
 	return fault->transition != US_FAULT_RESET && fault->target != US_FAULT_TARGET_PAUSED &&
@@ -204,7 +204,7 @@ static void do_restart(struct us_run *run, const struct us_fault *fault)
 	if (us_lab_daemon_start(run->lab, fault->host, &reason))
 		us_run_fail(run, "%s", reason.text);
 	else if (us_stage_subscribe(run, fault->host))
-		us_run_fail(run, "cannot watch understudyd");
+		us_run_fail(run, "cannot subscribe to understudyd's events");
 }
 
 void us_fault_inject(struct us_run *run)

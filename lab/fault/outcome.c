@@ -42,7 +42,7 @@ void us_fault_migrate(struct us_run *run, const char *path)
 	us_do_start_command(run, A, argv, NULL);
 }
 
-static void expect_call_ends(struct us_run *run, bool well)
+static void expect_command_ends(struct us_run *run, bool succeeds)
 {
 	struct us_reason reason = { .text = "" };
 	int r;
@@ -50,10 +50,10 @@ static void expect_call_ends(struct us_run *run, bool well)
 	if (us_run_has_failed(run))
 		return;
 	r = us_lab_cli_wait(&run->stage->command, US_FAULT_LIMIT_USEC, &reason);
-	if (!us_lab_cli_is_done(&run->stage->command) || (well && r))
-		us_run_fail(run, "the call: %s", reason.text);
+	if (!us_lab_cli_is_done(&run->stage->command) || (succeeds && r))
+		us_run_fail(run, "understudy: %s", reason.text);
 	else
-		us_run_say(run, "the call ended%s%s", r ? ": " : "", r ? reason.text : "");
+		us_run_say(run, "understudy ended%s%s", r ? ": " : "", r ? reason.text : "");
 }
 
 static void expect_at_destination(struct us_run *run, const struct us_fault *fault, uint64_t since)
@@ -65,25 +65,25 @@ static void expect_at_destination(struct us_run *run, const struct us_fault *fau
 	us_expect_never(run, A, "web0", "visible", since);
 }
 
-/* What `query-status` or `query-migrate` of @host's QEMU says, a name that lives. */
-static const char *ask(struct us_run *run, enum us_lab_host host, const char *command)
+/* The "status" that @host's QEMU returns for @command, or ""; valid until the next call. */
+static const char *query_status(struct us_run *run, enum us_lab_host host, const char *command)
 {
 	struct us_reason reason;
-	static char word[40];
+	static char status[40];
 	json_t *answer = NULL;
 
-	word[0] = 0;
+	status[0] = 0;
 	us_lab_vm_command(run->stage->vms[host], command, NULL, &answer, &reason);
-	snprintf(word, sizeof(word), "%s",
+	snprintf(status, sizeof(status), "%s",
 		 json_string_value(json_object_get(answer, "status")) ?: "");
 	json_decref(answer);
-	return word;
+	return status;
 }
 
-static bool is_under_way(struct us_run *run)
+static bool is_migrating(struct us_run *run)
 {
 	static const char *const ends[] = { "", "none", "completed", "failed", "cancelled" };
-	const char *status = ask(run, A, "query-migrate");
+	const char *status = query_status(run, A, "query-migrate");
 
 	for (size_t i = 0; i < US_ARRAY_LENGTH(ends); i++)
 		if (!strcmp(status, ends[i]))
@@ -96,10 +96,10 @@ static bool is_at_one_host(void *userdata)
 	struct us_run *run = userdata;
 	bool at_source;
 
-	if (is_under_way(run))
+	if (is_migrating(run))
 		return false;
-	at_source = !strcmp(ask(run, A, "query-status"), "running");
-	return at_source || !strcmp(ask(run, B, "query-status"), "running");
+	at_source = !strcmp(query_status(run, A, "query-status"), "running");
+	return at_source || !strcmp(query_status(run, B, "query-status"), "running");
 }
 
 static bool expect_at_source(struct us_run *run)
@@ -109,16 +109,17 @@ static bool expect_at_source(struct us_run *run)
 	if (us_run_has_failed(run))
 		return false;
 	if (us_run_wait(run, is_at_one_host, run, US_FAULT_LIMIT_USEC))
-		us_run_fail(run, "the guest runs at neither host: %s there, %s here",
-			    ask(run, B, "query-status"), ask(run, A, "query-status"));
-	at_source = !strcmp(ask(run, A, "query-status"), "running");
-	if (at_source && !strcmp(ask(run, B, "query-status"), "running"))
+		us_run_fail(run, "the guest runs at neither host: %s on host-b, %s on host-a",
+			    query_status(run, B, "query-status"),
+			    query_status(run, A, "query-status"));
+	at_source = !strcmp(query_status(run, A, "query-status"), "running");
+	if (at_source && !strcmp(query_status(run, B, "query-status"), "running"))
 		us_run_fail(run, "the guest runs at both hosts");
 	us_run_say(run, "the guest is at %s", us_lab_host_name(at_source ? A : B));
 	return at_source;
 }
 
-/* A QEMU to which a migration failed ends; the operator starts another one. */
+/* A QEMU ends when a migration to it fails. The operator starts another one. */
 static void do_renew_destination(struct us_run *run)
 {
 	if (us_run_has_failed(run))
@@ -144,13 +145,12 @@ static void expect_back_at_source(struct us_run *run, uint64_t since)
 	us_run_begin_transition(run, "migrate again", "migrate");
 	us_lab_host_path(run->lab, B, US_LAB_SOCKET_DAEMON, socket);
 	us_fault_migrate(run, socket);
-	expect_call_ends(run, true);
+	expect_command_ends(run, true);
 	us_run_begin_transition(run, "expose there", "migrate");
 	us_expect_on_primary(run, B, "at the destination");
 	us_expect_never(run, A, "web0", "visible", since);
 }
 
-/* Its operator starts the VM anew: the daemon has not forgotten it. */
 void us_fault_restart_vm(struct us_run *run)
 {
 	us_expect_status(run, A, "web0", "path", "none");
@@ -165,7 +165,7 @@ void us_fault_restart_vm(struct us_run *run)
 void us_fault_expect_outcome(struct us_run *run, const struct us_fault *fault, uint64_t since)
 {
 	if (fault->transition == US_FAULT_MIGRATE && fault->target != US_FAULT_TARGET_CLIENT)
-		expect_call_ends(run, false);
+		expect_command_ends(run, false);
 	if (fault->end == US_FAULT_NOWHERE)
 		us_fault_restart_vm(run);
 	else if (fault->transition == US_FAULT_HIDE && fault->end == US_FAULT_AT_GOAL)

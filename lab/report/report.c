@@ -27,11 +27,12 @@ static void print_count(const struct us_run *run, const struct us_lab_probe_coun
 }
 
 /*
- * What comes while a VF's driver starts or stops goes to the VF and to the PF, because nobody can
- * know whether the guest gets it (net/vf/sriov.h): it may come twice, but is not lost.
+ * Frames that count as duplicated. While a VF's driver starts or stops, a frame goes to the VF and
+ * to the PF, because the host cannot know whether the guest receives it (net/vf/sriov.h). It may
+ * then arrive twice.
  */
-static uint64_t twice(const struct us_run *run, const struct us_run_phase *phase,
-		      const struct us_lab_probe_count *to)
+static uint64_t duplicated(const struct us_run *run, const struct us_run_phase *phase,
+			   const struct us_lab_probe_count *to)
 {
 	bool may_be =
 		!phase->is_steady && us_lab_is_machine(run->lab, us_lab_host_name(US_LAB_HOST_A));
@@ -54,10 +55,10 @@ static json_t *report_phase(struct us_run *run, unsigned i, unsigned nic)
 	if (phase->loss == US_RUN_LOSS_NONE && from.lost)
 		us_run_fail(run, "phase %s, %s: %" PRIu64 " frames from the guest were lost",
 			    phase->name, pair, from.lost);
-	if (phase->loss != US_RUN_LOSS_ALLOWED && to.lost + twice(run, phase, &to))
+	if (phase->loss != US_RUN_LOSS_ALLOWED && to.lost + duplicated(run, phase, &to))
 		us_run_fail(run,
 			    "phase %s, %s: %" PRIu64 " frames to the guest were lost, %" PRIu64
-			    " came twice",
+			    " were duplicated",
 			    phase->name, pair, to.lost, to.duplicated);
 	return json_pack("{s:s,s:s,s:f,s:f,s:o,s:o}", "phase", phase->name, "pair", pair,
 			 "begin_ms", (phase->begin_usec - run->begin_usec) / 1e3, "duration_ms",
@@ -83,7 +84,7 @@ static json_t *report_phases(struct us_run *run)
 	return list;
 }
 
-/* What a person wants to see of it; the rest is in the JSON. */
+/* Whether the event is printed. The JSON has all events. */
 static bool is_of_interest(const struct us_lab_event *event)
 {
 	static const char *const names[] = { "RESET",	  "STOP",
@@ -146,7 +147,7 @@ static json_t *versions(const struct us_run *run)
 			 "guest_kernel", run->lab->image.kernel_version, "host_kernel", kernel);
 }
 
-/* The longest: a guest may migrate more than once. */
+/* The longest of the migrations. */
 static json_t *stop_to_resume(const struct us_run *run)
 {
 	uint64_t longest_usec = 0;
@@ -170,7 +171,7 @@ static const char *verdict(const struct us_run *run)
 	return run->invalid[0] ? "invalid" : us_run_has_failed(run) ? "fail" : "pass";
 }
 
-/* Why, and what the guest's kernel said; the counts above mean nothing. */
+/* Prints the reason, and the messages of the guest's kernel. */
 static void print_invalid(const struct us_run *run)
 {
 	fprintf(run->options.out, "  %s\n", run->invalid);

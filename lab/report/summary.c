@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See demo-summary.h. Counts are those of the transition "migrate". */
+/* The counts are those of the transition "migrate". */
 #include <stdbool.h>
 #include <string.h>
 

@@ -24,7 +24,7 @@ static double real(const json_t *json, const char *key)
 	return json_number_value(json_object_get(json, key));
 }
 
-/* Of the first event since @since_ms, in the panel's time; -1: there is none. */
+/* The time of the first event since @since_ms, in the panel's time; -1: none. */
 static double time_of(const struct us_svg_panel *panel, double since_ms, const char *host,
 		      const char *name, const char *detail)
 {
@@ -42,8 +42,8 @@ static double time_of(const struct us_svg_panel *panel, double since_ms, const c
 	return -1;
 }
 
-/* QEMU's own failover tells neither of the unplug nor of the plug: the migration waits for the
- * one, and the destination's guest negotiates before the other. */
+/* QEMU's own failover sends no event for the unplug, for which the migration waits, and none for
+ * the plug, which follows the negotiation at the destination. */
 static void find_times(struct us_svg_panel *panel)
 {
 	bool is_qemu = !strcmp(text_of(panel->report, "manager"), "qemu");
@@ -74,7 +74,7 @@ bool us_svg_panel_init(struct us_svg_panel *panel, const json_t *report)
 	       panel->plug_ms >= 0;
 }
 
-/* A frame's time, in tenths, and delay, in hundredths of a millisecond: see html.h. */
+/* A frame's time in tenths, its delay in hundredths of a millisecond (report-private.h). */
 static double sent_ms(const struct us_svg_panel *panel, size_t i)
 {
 	return json_number_value(json_array_get(json_object_get(panel->frames, "times"), i)) / 10 -
@@ -174,7 +174,7 @@ static int compare(const void *a, const void *b)
 	       (*(const double *)a < *(const double *)b);
 }
 
-/* When frames arrived, ascending; the caller frees. */
+/* The times of arrival, ascending; the caller's to free. */
 static double *arrivals_of(const struct us_svg_panel *panel, size_t *ret_count)
 {
 	double *times = malloc((frames_count(panel) + 1) * sizeof(*times));
@@ -187,7 +187,7 @@ static double *arrivals_of(const struct us_svg_panel *panel, size_t *ret_count)
 	return times;
 }
 
-/* The longest time without an arrival is marked and named as the report has it. */
+/* Marks the longest pause, with the value of the report. */
 static void draw_pause(FILE *out, const struct us_svg_axes *axes, const struct us_svg_panel *panel,
 		       double begin_ms, double end_ms, int top)
 {
@@ -234,7 +234,7 @@ static void draw_arrivals(FILE *out, const struct us_svg_axes *axes,
 	draw_pause(out, axes, panel, pause_ms, pause_ms + longest_ms, top);
 }
 
-/* Dots that would cover each other are one. */
+/* Dots at the same place are drawn once. */
 static void draw_dots(FILE *out, const struct us_svg_axes *axes, const struct us_svg_panel *panel,
 		      bool is_late, const char *class)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Transitions: adjacent phases that are part of the same one, counted as one. Their delays are
- * what they have above the steady state: above the least median of the run's steady phases.
+ * Transitions: adjacent phases of one transition are counted together. Their delays are those added
+ * to the steady state's: to the lowest median of the run's steady phases.
  */
 #include <stdio.h>
 
@@ -34,9 +34,9 @@ static bool next(const struct us_run *run, unsigned *index, struct span *ret_spa
 	return true;
 }
 
-/* What is usual: the least median of a steady phase. */
-static struct us_lab_probe_delay usual(const struct us_run *run, const struct us_lab_probe *probe,
-				       delay_fn *delay_of)
+/* The delays of the steady phase with the lowest median. */
+static struct us_lab_probe_delay steady_delay(const struct us_run *run,
+					      const struct us_lab_probe *probe, delay_fn *delay_of)
 {
 	struct us_lab_probe_delay least = {}, delay;
 
@@ -76,7 +76,7 @@ static void add_delay(json_t *json, const struct us_lab_probe_delay *delay,
 static json_t *direction(const struct us_run *run, const struct us_lab_probe *probe,
 			 const struct span *span, count_fn *count_of, delay_fn *delay_of)
 {
-	struct us_lab_probe_delay delay, steady = usual(run, probe, delay_of);
+	struct us_lab_probe_delay delay, steady = steady_delay(run, probe, delay_of);
 	struct us_lab_probe_count count;
 	json_t *json;
 
@@ -87,7 +87,7 @@ static json_t *direction(const struct us_run *run, const struct us_lab_probe *pr
 	return json;
 }
 
-/* A gap from the guest is a pause already: it is between arrivals. */
+/* From the guest, a gap is a pause: the time between two arrivals. */
 static void add_pauses(const struct us_lab_probe *probe, const struct span *span,
 		       json_t *transition)
 {

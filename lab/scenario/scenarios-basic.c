@@ -8,7 +8,7 @@
 
 #define A US_LAB_HOST_A
 
-/* Nobody asks for anything: the guest gets there by itself. */
+/* Without any further command, the pair exposes its primary. */
 void us_scenario_expose(struct us_run *run)
 {
 	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
@@ -90,7 +90,8 @@ void us_scenario_hold(struct us_run *run)
 	us_expect_traffic(run, A, "web0-p");
 }
 
-/* The standby's driver, not the primary's: what a module reload or a switch to DPDK does. */
+/* The standby's driver, not the primary's: as when a module is reloaded or DPDK takes the device.
+ */
 void us_scenario_unbind(struct us_run *run)
 {
 	us_do_reach_primary(run, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Scenarios in which the guest starts again, or is no Linux at all yet. */
+/* Scenarios in which the guest reboots, or firmware uses the standby before Linux. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +13,8 @@
 #define PING_TRIES 60 /* of a second each */
 
 /*
- * Where there is a firmware that looks at the bus. @devices: what it found in a boot without a
- * primary; @stays: now there is one.
+ * Checks, on platforms with SeaBIOS, how many PCI devices it found. @devices: its number in a boot
+ * without a primary. @stays: the primary stays plugged in this boot.
  */
 static void expect_firmware(struct us_run *run, int devices, bool stays)
 {
@@ -24,20 +24,21 @@ static void expect_firmware(struct us_run *run, int devices, bool stays)
 		return;
 	found = us_lab_vm_firmware_devices(run->stage->vms[A]);
 	if (found < 0 || found != devices + stays)
-		us_run_fail(
-			run,
-			"the firmware found %d PCI devices after the reset, %d before a primary",
-			found, devices);
+		us_run_fail(run,
+			    "the firmware found %d PCI devices after the reset, and %d without a "
+			    "primary",
+			    found, devices);
 	else
-		us_run_say(run, "the firmware found %d PCI devices, %s a primary", found,
-			   stays ? "one of them" : "as before there was");
+		us_run_say(run, "the firmware found %d PCI devices, %s", found,
+			   stays ? "with the primary" : "as without a primary");
 }
 
 /*
- * The guest and the firmware are asked what they saw: QEMU sends DEVICE_DELETED only when the last
- * reference goes, tens of milliseconds after the device left the bus. It may come before the reset:
- * a guest that reboots slowly has let its driver go before, which is seen as well. With native
- * hot-plug no reset completes an unplug: the primary stays, and the driver that comes back gets it.
+ * The guest and the firmware tell whether the primary was there. QEMU sends DEVICE_DELETED only
+ * when the last reference to the device is gone, tens of milliseconds after it left the bus. The
+ * event may also come before the reset, because a guest that reboots slowly detaches its driver
+ * first. With native hot-plug a reset does not complete an unplug: the primary stays, and the
+ * guest's next driver uses it.
  */
 static void expect_reset(struct us_run *run, uint64_t since, int devices)
 {
@@ -57,8 +58,9 @@ static void expect_reset(struct us_run *run, uint64_t since, int devices)
 }
 
 /*
- * As every init does, processes end first. It also avoids a defect of Linux 6.1: its reboot resets
- * the virtio device under a sender, who may then wait in the kernel for ever.
+ * Processes end before the reboot, as with any init. This also avoids a defect of Linux 6.1, whose
+ * reboot resets the virtio device while a process sends; the process may then block in the kernel
+ * for ever.
  */
 static void do_reboot(struct us_run *run)
 {
@@ -87,7 +89,8 @@ static void do_netboot(struct us_run *run, const char *script)
 	int r;
 
 	if (!machine->has_bios)
-		us_run_fail(run, "a %s does not boot from the network here: choose q35 or pc",
+		us_run_fail(run,
+			    "a %s does not boot from the network here: choose --machine q35 or pc",
 			    machine->name);
 	r = us_run_has_failed(run) ? 0 : us_lab_netboot_start(run->lab, script);
 	if (r)
@@ -98,7 +101,7 @@ static void do_netboot(struct us_run *run, const char *script)
 	us_expect_status(run, A, "web0", "driver_ok", "true");
 }
 
-/* Pings the guest; returns the words of ping(8) if it was answered at all, the caller's. */
+/* Pings the guest. Returns the output of ping(8), the caller's, or NULL without any answer. */
 static char *ping(struct us_run *run, const char *times)
 {
 	const char *const argv[] = { "busybox", "ping", "-q",
@@ -109,7 +112,7 @@ static char *ping(struct us_run *run, const char *times)
 	return us_lab_process_read(run->lab, "client", argv);
 }
 
-/* iPXE configures itself by DHCP, then keeps its device open in its shell and answers there. */
+/* iPXE configures itself with DHCP. Its shell keeps the device open and answers pings. */
 void us_scenario_legacy(struct us_run *run)
 {
 	uint64_t since = us_lab_timeline_now();
@@ -126,8 +129,8 @@ void us_scenario_legacy(struct us_run *run)
 
 	answer = ping(run, "1000");
 	if (!answer || !strstr(answer, " 0% packet loss"))
-		us_run_fail(run, "iPXE did not answer every ping over the standby: %s",
-			    answer ? answer : "it never did");
+		us_run_fail(run, "iPXE did not answer all pings over the standby: %s",
+			    answer ? answer : "no answer");
 	else
 		us_run_say(run, "iPXE answers 1000 of 1000 pings over the standby");
 	free(answer);

@@ -12,7 +12,7 @@
 #define B US_LAB_HOST_B
 #define MIGRATION_LIMIT_USEC (120 * US_USEC_PER_SEC)
 
-/* What the CLI prints of the migration's progress; the stages come through `watch` as well. */
+/* Prints the progress of the transfer. The other stages come from the subscription. */
 static void on_progress(struct us_lab_cli *cli, json_t *line)
 {
 	const char *words = NULL, *stage = "";
@@ -36,7 +36,7 @@ static void do_migrate(struct us_run *run, enum us_lab_host from, enum us_lab_ho
 	us_do_start_command(run, from, argv, on_progress);
 }
 
-static void expect_migration_ends(struct us_run *run, bool well)
+static void expect_migration_ends(struct us_run *run, bool succeeds)
 {
 	struct us_reason reason = { .text = "" };
 	int r;
@@ -44,13 +44,13 @@ static void expect_migration_ends(struct us_run *run, bool well)
 	if (us_run_has_failed(run))
 		return;
 	r = us_lab_cli_wait(&run->stage->command, MIGRATION_LIMIT_USEC, &reason);
-	if (well && r)
+	if (succeeds && r)
 		us_run_fail(run, "the migration failed: %s", reason.text);
-	else if (!well && !us_lab_cli_is_done(&run->stage->command))
-		us_run_fail(run, "the failing migration does not end");
-	else if (!well && !r)
-		us_run_fail(run, "the migration was to fail, and did not");
-	else if (!well)
+	else if (!succeeds && !us_lab_cli_is_done(&run->stage->command))
+		us_run_fail(run, "the migration did not end");
+	else if (!succeeds && !r)
+		us_run_fail(run, "the migration succeeded, but should have failed");
+	else if (!succeeds)
 		us_run_say(run, "the migration ended: %s", reason.text);
 }
 
@@ -64,7 +64,7 @@ static void expect_on_destination(struct us_run *run, const char *transition)
 	us_expect_heard(run);
 }
 
-/* Never was the guest let go with a primary: hidden on the source comes before it stops. */
+/* The primary leaves the guest on the source before the guest stops for the migration. */
 static void expect_hidden_before_stop(struct us_run *run, uint64_t since, enum us_lab_host from,
 				      enum us_lab_host to)
 {
@@ -106,7 +106,7 @@ static void expect_back_on_source(struct us_run *run, uint64_t since)
 	us_expect_never(run, B, "web0", "visible", since);
 }
 
-/* Slow enough that it is certainly under way when we interfere. */
+/* A migration that is slow enough to be aborted. Returns the time of its start. */
 static uint64_t do_migrate_slowly(struct us_run *run, const char *transition)
 {
 	uint64_t since;
@@ -143,7 +143,7 @@ void us_scenario_migrate_fail(struct us_run *run)
 	expect_back_on_source(run, since);
 }
 
-/* Tries the lab, not Understudy: what becomes of this guest's frames is nobody's loss. */
+/* Tests the lab, not Understudy: the lost frames of a dead guest must not count. */
 void us_scenario_dead_guest(struct us_run *run)
 {
 	uint64_t since = do_migrate_slowly(run, "migrate");
@@ -155,7 +155,7 @@ void us_scenario_dead_guest(struct us_run *run)
 	expect_on_destination(run, "migrate");
 }
 
-/* What an operator does before a guest can come back: its old QEMU and what is known of it go. */
+/* Before a guest can return to a host, the operator detaches and ends its old VM there. */
 static void do_clear(struct us_run *run, enum us_lab_host host)
 {
 	if (us_run_has_failed(run) || !us_lab_vm_is_started(run->stage->vms[host]))
@@ -184,8 +184,8 @@ static void do_cross(struct us_run *run, unsigned number, enum us_lab_host from,
 	us_expect_never(run, from, "web0", "visible", since);
 }
 
-/* The hosts by turns are source and destination; nothing is waited for but that the last is over.
- */
+/* The hosts are source and destination by turns. Each migration begins when the one before has
+ * ended. */
 void us_scenario_ping_pong(struct us_run *run)
 {
 	unsigned times = run->options.times;
@@ -204,7 +204,7 @@ static void do_outside(struct us_run *run, enum us_lab_host host, const char *co
 {
 	if (us_run_has_failed(run))
 		return;
-	us_run_say(run, "%s: someone tells QEMU: %s %s", us_lab_host_name(host), command, uri);
+	us_run_say(run, "%s: another tool runs %s %s", us_lab_host_name(host), command, uri);
 	us_do_qmp(run, host, command, json_pack("{s:s}", "uri", uri));
 }
 
@@ -228,7 +228,7 @@ void us_scenario_coupled(struct us_run *run)
 	us_expect_status(run, A, "web0", "path", "standby");
 	us_expect_traffic(run, A, "web0-s");
 
-	/* Who migrates a VM by other means is not told where to; nobody carries frames there. */
+	/* In coupled mode no daemon knows the destination, so there is no handoff of frames. */
 	us_run_begin_transition(run, "migrate", "coupled");
 	us_run_allow_loss(run);
 	do_outside(run, B, "migrate-incoming", uri);
@@ -238,7 +238,7 @@ void us_scenario_coupled(struct us_run *run)
 	us_do_read_downtime(run, A);
 
 	us_run_begin_transition(run, "finish", "coupled");
-	us_run_allow_loss(run); /* what the switch sends to host-a still */
+	us_run_allow_loss(run); /* the switch may still send frames to host-a */
 	us_do_understudy(run, A, "finish", "web", NULL);
 	expect_hidden_before_stop(run, since, A, B);
 	expect_on_destination(run, "coupled");

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The same transitions by QEMU's own failover, for comparison: the same hosts, guest, taps and
- * probes, and no understudyd. The bridges learn, as they do when nobody steers them. The primary
- * names its standby (failover_pair_id), so QEMU itself shows it at negotiation, takes it away for
- * a migration (wait-unplug) and gives it back when that fails. What QEMU has no word for, such as
- * hiding, a manager does by hand. It would be undone: QEMU creates the primary again at the next
- * negotiation.
+ * The same transitions with QEMU's own failover, for comparison: the same hosts, guest, taps and
+ * probes, but no understudyd, and bridges that learn. The primary names its standby
+ * (failover_pair_id), so QEMU plugs it at the negotiation, unplugs it for a migration
+ * (wait-unplug), and plugs it again if the migration fails. For transitions that QEMU does not
+ * have, such as hiding, the lab deletes and adds the device, as a management layer would. QEMU
+ * would undo this: it creates the primary again at the next negotiation.
  *
- * A VF's MAC address on its PF is its manager's to set. It is set here when it does the least harm:
- * to the guest's when QEMU shows the primary, early enough for the guest's driver to read it; to
- * another once it is gone, for until then its PF would send frames for the guest there.
+ * The management layer also has to set the VF's MAC address on the PF. The lab sets it at the times
+ * that lose the fewest frames: to the guest's address when QEMU plugs the primary, before the
+ * guest's driver reads it; to another address once the primary is gone, because until then the card
+ * sends the guest's frames to the VF.
  */
 #include <string.h>
 
@@ -19,25 +20,25 @@
 
 #define A US_LAB_HOST_A
 #define B US_LAB_HOST_B
-#define NOBODY "02:00:00:00:00:01"
+#define UNUSED_MAC "02:00:00:00:00:01"
 #define URI "tcp:10.83.0.2:49152"
 
 static void do_qmp(struct us_run *run, enum us_lab_host host, const char *command,
 		   json_t *arguments)
 {
 	if (!us_run_has_failed(run))
-		us_run_say(run, "%s: QEMU is told: %s", us_lab_host_name(host), command);
+		us_run_say(run, "%s: QMP %s", us_lab_host_name(host), command);
 	us_do_qmp(run, host, command, arguments);
 }
 
-/* Of a bridge nobody sends anything anywhere: it learns. */
+/* No effect with an emulated primary, behind a bridge that learns. */
 static void do_set_vf(struct us_run *run, enum us_lab_host host, const char *mac)
 {
 	if (!us_lab_has_machines(run->lab) || us_run_has_failed(run))
 		return;
 	us_run_say(run, "%s: ip link set pf vf 0 mac %s", us_lab_host_name(host), mac);
 	if (us_lab_machine_set_vf_mac(run->lab, host, mac))
-		us_run_fail(run, "the VF's MAC address cannot be set");
+		us_run_fail(run, "the VF's MAC address cannot be set: see ip's message above");
 }
 
 static json_t *primary(const struct us_lab *lab)
@@ -100,7 +101,7 @@ void us_scenario_qemu_hide(struct us_run *run)
 	us_run_begin_transition(run, "hide", "hide");
 	do_qmp(run, A, "device_del", json_pack("{s:s}", "id", "primary0"));
 	us_expect_event(run, since, A, "DEVICE_DELETED", "primary0");
-	do_set_vf(run, A, NOBODY);
+	do_set_vf(run, A, UNUSED_MAC);
 	us_expect_traffic(run, A, "web0-s");
 	us_run_begin_steady(run, "hidden");
 	us_expect_traffic(run, A, "web0-s");
@@ -129,7 +130,7 @@ void us_scenario_qemu_migrate(struct us_run *run)
 	us_run_begin_transition(run, "migrate", "migrate");
 	do_qmp(run, A, "migrate", json_pack("{s:s}", "uri", URI));
 	us_expect_event(run, since, A, "MIGRATION", "active");
-	do_set_vf(run, A, NOBODY);
+	do_set_vf(run, A, UNUSED_MAC);
 	us_expect_event(run, since, B, "FAILOVER_NEGOTIATED", NULL);
 	do_set_vf(run, B, us_lab_net_nics[0].mac);
 	us_expect_event(run, since, A, "MIGRATION", "completed");
@@ -154,7 +155,7 @@ void us_scenario_qemu_migrate_fail(struct us_run *run)
 	us_run_begin_transition(run, "migrate", "migrate-fail");
 	do_qmp(run, A, "migrate", json_pack("{s:s}", "uri", URI));
 	us_expect_event(run, since, A, "MIGRATION", "active");
-	do_set_vf(run, A, NOBODY);
+	do_set_vf(run, A, UNUSED_MAC);
 	us_expect_traffic(run, A, "web0-s");
 
 	us_run_begin_transition(run, "fail", "migrate-fail");

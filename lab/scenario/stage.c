@@ -78,7 +78,7 @@ static void on_vm_event(void *userdata, const struct us_lab_vm_event *event)
 		start_switch_timer(run);
 }
 
-/* Whatever fails after that is no news of Understudy. */
+/* Failures after that say nothing about Understudy. */
 static void on_machine_failure(void *userdata, enum us_lab_host host, const char *line)
 {
 	struct us_run *run = userdata;
@@ -148,7 +148,7 @@ static void end(struct us_run *run)
 	us_lab_process_end_all(run->lab, "client-");
 }
 
-/* The VM stops, and with it the guest's clock, which delays are read by. */
+/* The delays depend on when the VM, and with it the guest's clock, was stopped. */
 static void settle(struct us_run *run)
 {
 	uint64_t pauses_usec[US_LAB_PROBE_PAUSES_MAX];

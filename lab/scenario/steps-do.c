@@ -43,7 +43,7 @@ void us_do_start_probes(struct us_run *run)
 		us_lab_net_switch_keep(run->lab);
 	us_expect_heard(run);
 	if (run->options.tcp && !us_run_has_failed(run) && us_lab_tcp_start(&run->tcp, run->lab))
-		us_run_fail(run, "the guest takes no TCP connection");
+		us_run_fail(run, "the guest does not accept TCP connections");
 }
 
 static void collect(const char *argv[32], va_list list)
@@ -119,7 +119,7 @@ void us_do_prepare_destination(struct us_run *run, enum us_lab_host host, const 
 	us_do_attach(run, host, mode, false);
 }
 
-/* On hold at first, so that the probe sees the whole of the expose. */
+/* On hold at first, so that the probe measures the whole expose. */
 void us_do_reach_primary(struct us_run *run, const char *mode)
 {
 	us_do_start(run, &(struct us_lab_vm_options){ .host = US_LAB_HOST_A });
@@ -151,7 +151,7 @@ void us_do_in_guest(struct us_run *run, enum us_lab_host host, const char *comma
 	us_run_say(run, "guest: %s", command);
 	r = us_lab_vm_guest_run(run->stage->vms[host], command, LIMIT_USEC);
 	if (r)
-		us_run_fail(run, "the guest's \"%s\" ended with %d", command, r);
+		us_run_fail(run, "the guest's \"%s\" ended with status %d", command, r);
 }
 
 void us_do_type(struct us_run *run, enum us_lab_host host, const char *command)

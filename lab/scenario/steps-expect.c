@@ -15,10 +15,10 @@ void us_expect_console(struct us_run *run, enum us_lab_host host, const char *te
 		return;
 	r = us_lab_vm_console_expect(run->stage->vms[host], text, 2 * LIMIT_USEC);
 	if (r)
-		us_run_fail(run, "the guest never said \"%s\" on its console: %s", text,
+		us_run_fail(run, "the guest did not print \"%s\" on its console: %s", text,
 			    us_strerror(r));
 	else
-		us_run_say(run, "the guest says: %s", text);
+		us_run_say(run, "the guest prints: %s", text);
 	run->stage->has_shell |= !r && !strcmp(text, "guest: ready");
 }
 
@@ -34,7 +34,6 @@ static bool is_heard(void *userdata)
 	return us_lab_probe_heard(heard->probe) > heard->before;
 }
 
-/* The prober is a thread and wakes nobody. */
 int us_run_wait(struct us_run *run, bool (*done)(void *), void *userdata, uint64_t timeout_usec)
 {
 	return us_lab_poll(run->lab, done, userdata, timeout_usec);
@@ -46,7 +45,7 @@ void us_expect_heard(struct us_run *run)
 		struct heard heard = { run->probes[nic], us_lab_probe_heard(run->probes[nic]) };
 
 		if (us_run_wait(run, is_heard, &heard, LIMIT_USEC))
-			us_run_fail(run, "%s: nothing is heard from the guest",
+			us_run_fail(run, "%s: no frames arrive from the guest",
 				    us_lab_net_nics[nic].pair);
 	}
 }
@@ -65,7 +64,7 @@ void us_expect_answered(struct us_run *run)
 								 run->lab->options.rate / 4 };
 
 		if (us_run_wait(run, is_answered, &heard, LIMIT_USEC))
-			us_run_fail(run, "%s: frames do not arrive in the guest",
+			us_run_fail(run, "%s: no frames arrive in the guest",
 				    us_lab_net_nics[nic].pair);
 	}
 }
@@ -78,8 +77,8 @@ struct frames {
 };
 
 /*
- * A VF's frames pass the host by: what the guest has got, less what went to its standby. Both only
- * grow, and what is lost on either way makes it less or comes late.
+ * A host cannot count the frames to a VF. Their number is estimated as the number that reached the
+ * guest minus the number sent to its standby. Both only grow; lost frames make the estimate lower.
  */
 static int64_t frames_of_vf(struct us_run *run, enum us_lab_host host, unsigned nic)
 {
@@ -131,7 +130,7 @@ static const char *status_text(const json_t *value)
 {
 	if (json_is_boolean(value))
 		return json_is_true(value) ? "true" : "false";
-	return json_is_string(value) ? json_string_value(value) : "(not told)";
+	return json_is_string(value) ? json_string_value(value) : "(none)";
 }
 
 /* The pair's object in `status`, borrowed from *@ret_status, or NULL. */
@@ -218,7 +217,7 @@ void us_expect_never(struct us_run *run, enum us_lab_host host, const char *pair
 		    !strcmp(event->place, us_lab_host_name(host)) &&
 		    !strncmp(event->detail, text, strlen(text)) &&
 		    !strcmp(status_text(json_object_get(event->data, "to")), state))
-			us_run_fail(run, "%s must not have happened: %s", state, event->detail);
+			us_run_fail(run, "%s was not allowed: %s", state, event->detail);
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The guest's end of the probe: answers whoever sends frames to its UDP port with numbered
- * reports, and serves TCP on the port of the same number. Runs in the guest, linked statically:
+ * The guest's end of the probe: receives frames on a UDP port, sends numbered reports to their
+ * sender, and serves TCP on the port of the same number. Runs in the guest, linked statically:
  * `beacon PORT`.
  */
 #include <endian.h>
@@ -26,14 +26,14 @@
 
 struct beacon {
 	int socket, listener;
-	struct sockaddr_in client; /* port 0: nobody has asked yet */
+	struct sockaddr_in client; /* the latest sender; port 0: none yet */
 	struct us_lab_probe_report report;
 	uint64_t begin_usec, window_due_usec;
 	uint32_t interval_usec;
 	size_t log_count;
 };
 
-/* Memory that is not touched is not there. */
+/* Unused pages use no memory. */
 static struct us_lab_probe_entry entries[LOG_ENTRIES];
 
 static bool window_test_and_set(uint8_t *window, uint64_t seq)
@@ -106,7 +106,7 @@ static void take(struct beacon *beacon, struct us_lab_probe_frame *frame,
 	arrived(beacon, frame);
 }
 
-/* Many at a time: a system call is dear to an emulated CPU. */
+/* In batches, because a system call is expensive on an emulated CPU. */
 static void receive(struct beacon *beacon)
 {
 	static struct us_lab_probe_frame frames[BATCH];
@@ -128,7 +128,7 @@ static void receive(struct beacon *beacon)
 			take(beacon, &frames[i], &from[i]);
 }
 
-/* What cannot be sent is as lost as what is lost on the way: nothing is retried. */
+/* A report that cannot be sent counts as lost; it is not sent again. */
 static void send_report(const struct beacon *beacon, size_t size)
 {
 	static struct us_lab_probe_report wire;
@@ -178,7 +178,7 @@ static void send_all(int fd, const void *data, size_t size)
 	}
 }
 
-/* One process for each connection: the log that it sees is a snapshot. */
+/* One process for each connection, so that the log it sends is a snapshot. */
 static void serve(struct beacon *beacon)
 {
 	static char buffer[65536];
@@ -205,7 +205,7 @@ static int open_socket(int type, uint16_t port)
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
 	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0), bytes = 8 << 20;
 
-	/* The path is measured, not how fast an emulated CPU empties a default buffer. */
+	/* Large, because an emulated CPU may empty a buffer of the default size too slowly. */
 	if (type == SOCK_DGRAM)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) ||

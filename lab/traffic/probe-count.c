@@ -70,7 +70,7 @@ void us_lab_probe_count_to_guest(const struct us_lab_probe *probe, uint64_t from
 		}
 }
 
-/* Missing numbers between two arrivals were sent one interval after the other, from the first. */
+/* Assumes that the missing frames between two arrivals were sent at the regular interval. */
 static void count_missing(const struct us_lab_probe *probe,
 			  const struct us_lab_probe_arrival *before,
 			  const struct us_lab_probe_arrival *now, const uint8_t *seen,
@@ -88,7 +88,7 @@ static void count_missing(const struct us_lab_probe *probe,
 	}
 }
 
-/* @seen: scratch, all zero; by seq. */
+/* @seen: zeroed memory, indexed by seq. */
 static void count_session(const struct us_lab_probe *probe, unsigned session, uint8_t *seen,
 			  const struct interval *interval, struct us_lab_probe_count *count)
 {

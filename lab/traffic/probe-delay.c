@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One-way delays, although client and guest have clocks of their own.
+ * One-way delays, measured with two clocks: the client's and the guest's.
  *
- * A report says by the guest's clock when it was sent, and arrives by the client's. The least
- * difference of the two among the reports of a second or so, before and after, maps the guest's
- * clock to the client's: it is the clocks' offset plus the least delay of a frame from the guest.
- * The guest's log says when each frame arrived there. So a delay is too long by that least delay
- * to the guest and too short by it from the guest, a fraction of a millisecond that the
- * comparison with the steady state cancels; and clocks that drift apart cost nothing.
+ * A report contains the guest's time of its sending, and the client records the time of its
+ * arrival. The smallest difference of the two, among the reports of about a second before and
+ * after, converts the guest's time to the client's. It is the offset of the clocks plus the
+ * smallest delay of a frame from the guest. The guest's log contains the time of arrival of each
+ * frame there. So the computed delay to the guest is too long by that smallest delay, and the delay
+ * from the guest too short. It is a fraction of a millisecond, and cancels in the comparison with
+ * the steady state. Clocks may drift.
  *
- * The guest's clock stands still while its VM is stopped. There the mapping has a step, at the
- * guest's time of the stop; a minimum is never taken across it. What had arrived in the stopped
- * VM's rings but was not yet seen by the guest is, rightly, late by the whole of the stop.
+ * The guest's clock stands still while its VM is stopped, so the conversion has a step at the
+ * guest's time of the stop, and no minimum is taken across a step. A frame that waited in the rings
+ * of the stopped VM is late by the whole stop, which is correct.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +23,9 @@
 
 #define BUCKET_USEC (250 * US_USEC_PER_MSEC)
 #define BUCKETS_NEAR 4
-/* Reports sent so soon after a step may have been sent before it: its time is not exact. */
+/* The time of a step is not exact: a report sent so soon after it may have been sent before. */
 #define STEP_BLUR_USEC (5 * US_USEC_PER_MSEC)
-/* Of so many reports heard before a stop the least offset says what time it was in the guest. */
+/* The guest's time of a stop comes from the smallest offset of so many reports before it. */
 #define STEP_REPORTS 500
 
 struct guest_clock {
@@ -101,7 +102,7 @@ static void learn(struct guest_clock *clock, const struct us_lab_probe_arrival *
 		*cell = offset_of(arrival);
 }
 
-/* The least of the nearby buckets; from farther away only if nothing was heard nearby. */
+/* The smallest of the nearby buckets, or of the nearest one that has a report. */
 static int64_t offset_at(const struct guest_clock *clock, uint64_t guest_usec)
 {
 	const int64_t *cells =
@@ -132,7 +133,7 @@ static void settle_session(struct us_lab_probe *probe, const struct guest_clock 
 	}
 }
 
-/* First arrivals count. */
+/* Of a duplicated frame, the first arrival counts. */
 static void settle_log(struct us_lab_probe *probe, const struct guest_clock *clock)
 {
 	for (size_t i = 0; i < probe->log_count; i++) {
@@ -161,7 +162,7 @@ void us_lab_probe_settle(struct us_lab_probe *probe, const uint64_t *pauses_usec
 			if (probe->arrivals[n].session == i)
 				learn(&clock, &probe->arrivals[n]);
 		settle_session(probe, &clock, i);
-		/* The log is of the newest boot, if we have heard of that one. */
+		/* The log belongs to the newest boot, of which no report may have arrived. */
 		if (i + 1 == probe->sessions_count && probe->log_count &&
 		    probe->log[0].seq == probe->sessions[i].first)
 			settle_log(probe, &clock);
@@ -222,7 +223,7 @@ static int compare_times(const void *a, const void *b)
 	       (*(const uint64_t *)a < *(const uint64_t *)b);
 }
 
-/* When frames arrived at the guest, by the client's clock, ascending; the caller frees. */
+/* The times of arrival at the guest, by the client's clock, ascending; the caller's to free. */
 static uint64_t *arrivals_at_guest(const struct us_lab_probe *probe, size_t *ret_count)
 {
 	uint64_t *times = malloc((probe->sent + 1) * sizeof(*times));

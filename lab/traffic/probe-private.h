@@ -10,19 +10,19 @@
 #include "lab/traffic/probe-wire.h"
 #include "lab/traffic/probe.h"
 
-/* About 35 minutes at 1,000 frames/s; then the prober stops sending. Untouched pages cost nothing.
- */
+/* Frames: about 35 minutes at 1,000 frames/s. Then the prober stops sending. Unused pages cost
+ * nothing. */
 #define US_LAB_PROBE_RECORDS (1u << 21)
 #define US_LAB_PROBE_SESSIONS 64
 
-/* One boot of the guest, as far as its beacon was heard. */
+/* One boot of the guest, which its beacon identifies. */
 struct us_lab_probe_session {
 	uint64_t id;
 	uint64_t first, last; /* frames to the guest that it reported */
 	uint32_t duplicated, reordered;
 };
 
-/* More duplicated or reordered frames were reported, by a report whose newest frame is seq. */
+/* A report, whose newest frame is seq, counts more duplicated or reordered frames than before. */
 struct us_lab_probe_odd {
 	uint64_t seq;
 	uint32_t duplicated, reordered;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The prober's thread: sends by absolute deadlines, records what comes back. See probe.h. */
+/* The prober's thread: sends frames at absolute times, and records the reports. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@ static struct us_lab_probe_session *session_of(struct us_lab_probe *probe,
 {
 	struct us_lab_probe_session *session = &probe->sessions[probe->sessions_count];
 
-	/* Newest first: frames of an earlier boot may still be on their way. */
+	/* Newest first. Reports of an earlier boot may still arrive. */
 	for (unsigned i = probe->sessions_count; i-- > 0;)
 		if (probe->sessions[i].id == report->session)
 			return &probe->sessions[i];
@@ -113,7 +113,7 @@ static bool is_settled(const struct us_lab_probe *probe)
 	       probe->sessions[probe->sessions_count - 1].last == probe->sent;
 }
 
-/* A real-time thread where we may: emulated guests take every CPU they can get. */
+/* A real-time thread where allowed, because emulated guests use all CPU time that they get. */
 static void *run(void *userdata)
 {
 	const struct sched_param priority = { .sched_priority = 1 };
@@ -142,7 +142,7 @@ static void *run(void *userdata)
 	return NULL;
 }
 
-/* A socket stays in the namespace in which it was made; we come back to our own. */
+/* A socket stays in the namespace in which it was made. This thread returns to its own. */
 int us_lab_probe_connect(const struct us_lab *lab, unsigned nic, int type)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,
@@ -187,7 +187,7 @@ static void forget(void *memory, size_t size)
 		munmap(memory, US_LAB_PROBE_RECORDS * size);
 }
 
-/* A guest that is gone, or that cannot be reached, leaves none. */
+/* There is none from a guest that cannot be reached. */
 static void fetch_log(struct us_lab_probe *probe)
 {
 	US_CLEANUP(us_closep) int fd = us_lab_probe_connect(probe->lab, probe->nic, SOCK_STREAM);

@@ -1,28 +1,33 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The prober: one-way numbered UDP frames, to the guest and from it, and what became of them. A
- * thread in the client's namespace sends and records while it runs; counting is done afterwards,
- * for any interval of time.
+ * The prober: numbered UDP frames to the guest and from it, and a record of each. A thread in the
+ * client's namespace sends and records. Frames are counted afterwards, for any interval of time.
  *
- * The counts, for an interval and one direction:
+ * Counts of an interval, to the guest:
  *
- *   sent        to the guest: frames the client sent in the interval while the guest's beacon was
- *               alive, which means between the first and the last frame that this boot of the guest
- *               reported; frames after the last one count as well if no later boot reported any.
- *               from the guest: frames that arrived in the interval, and those lost in it.
- *   lost        frames sent that never arrived. To the guest: that no report ever named (a report
- *               names the newest 8,192), nor the guest's log, read at the end. From the guest:
- * numbers missing below the highest that arrived from the same boot; when such a one was sent is
- * interpolated. duplicated  frames that arrived again. reordered   frames that arrived after one
- * with a higher number. longest gap to the guest: the longest time between the sending of two
- * frames that arrived, with only lost ones between them: what a sender lost, whatever was late.
- *               from the guest: the longest time between two arrivals, late or lost.
- *               A gap belongs to the interval in which it began. A boot is not a gap.
- *   pause       the longest time between two arrivals, whatever was lost or late. It belongs to the
- *               interval in which it began. From the guest that is the longest gap.
- *   delay       the one-way delay of what arrived: of frames sent in the interval to the guest, or
- *               that arrived from it. See probe-delay.c for the clock. It is read as the excess
- *               over the least median of a run's steady phases, so what is constant in it cancels.
+ *   sent         frames that the client sent while the guest's beacon was alive: between the first
+ *                and the last frame that one boot of the guest reported. Frames after the last one
+ *                count as well if no later boot reported any.
+ *   lost         sent frames that neither a report nor the guest's log names.
+ *   duplicated   frames that arrived again.
+ *   reordered    frames that arrived after one with a higher number.
+ *   longest gap  the longest time between the sending of two frames that arrived, with only lost
+ *                frames between them. Late frames do not matter.
+ *
+ * From the guest:
+ *
+ *   sent         frames that arrived, and those that were lost.
+ *   lost         numbers missing below the highest that arrived from the same boot. Their times of
+ *                sending are interpolated.
+ *   longest gap  the longest time between two arrivals, because of lost or of late frames.
+ *
+ * A gap belongs to the interval in which it began. A boot is not a gap.
+ *
+ *   pause        the longest time between two arrivals, in either direction. From the guest it is
+ *                the longest gap.
+ *   delay        the one-way delay: of frames that were sent to the guest in the interval, or
+ *                arrived from it. Compare it with the lowest median of a run's steady phases, which
+ *                cancels constant errors (probe-delay.c).
  */
 #pragma once
 
@@ -34,7 +39,7 @@ struct us_lab_probe;
 
 /* The delay of a frame that was lost, or of which the guest's clock is not known. */
 #define US_LAB_PROBE_NO_DELAY INT32_MIN
-/* So many stops of the VM us_lab_probe_settle() takes into account. */
+/* The number of VM stops that us_lab_probe_settle() takes into account. */
 #define US_LAB_PROBE_PAUSES_MAX 200
 
 struct us_lab_probe_count {
@@ -47,38 +52,39 @@ struct us_lab_probe_delay {
 	int32_t p50_usec, p99_usec, worst_usec;
 };
 
-/* Starts to probe the guest's NIC number @nic, lab->options.rate frames a second, and has the guest
- * send as many up to 1,000. */
+/* Starts to send lab->options.rate frames per second to the guest's NIC @nic. The guest sends as
+ * many, but at most 1,000. Returns 0 or -errno. */
 int us_lab_probe_start(struct us_lab_probe **ret_probe, const struct us_lab *lab, unsigned nic);
-/* Sends no more; waits a moment for what is on its way, asks the guest for its log. Twice is
- * harmless. */
+/* Stops sending, waits up to 2 s for frames on their way, and fetches the guest's log. A second
+ * call is allowed. */
 void us_lab_probe_stop(struct us_lab_probe *probe);
 void us_lab_probe_free(struct us_lab_probe *probe);
 
-/* Arrivals from the guest so far: whether it is alive and heard. Any time. */
+/* The number of arrivals from the guest so far. Allowed at any time. */
 uint64_t us_lab_probe_heard(const struct us_lab_probe *probe);
-/* The newest frame that the guest said it has got: it grows while both directions work. Any time.
- */
+/* The newest frame that the guest has reported. It grows while both directions work. Allowed at any
+ * time. */
 uint64_t us_lab_probe_reached(const struct us_lab_probe *probe);
 
-/* Count what was sent in [from, until) of CLOCK_MONOTONIC. After us_lab_probe_stop() only. */
+/* Count the interval [from, until) of CLOCK_MONOTONIC. After us_lab_probe_stop() only. */
 void us_lab_probe_count_to_guest(const struct us_lab_probe *probe, uint64_t from_usec,
 				 uint64_t until_usec, struct us_lab_probe_count *ret_count);
 void us_lab_probe_count_from_guest(const struct us_lab_probe *probe, uint64_t from_usec,
 				   uint64_t until_usec, struct us_lab_probe_count *ret_count);
 
-/* Works out delays; @pauses_usec (CLOCK_MONOTONIC, ascending) is when the VM, and with it the
- * guest's clock, was stopped. After us_lab_probe_stop(). Without it no frame has a delay. */
+/* Computes the delays, after us_lab_probe_stop(). Without this call no frame has a delay.
+ * @pauses_usec (CLOCK_MONOTONIC, ascending): when the VM, and with it the guest's clock, stopped.
+ */
 void us_lab_probe_settle(struct us_lab_probe *probe, const uint64_t *pauses_usec,
 			 unsigned pauses_count);
-/* Intervals as above; @frames 0 when none has a delay. */
+/* Intervals as above. ret_delay->frames is 0 if no frame has a delay. */
 void us_lab_probe_delay_to_guest(const struct us_lab_probe *probe, uint64_t from_usec,
 				 uint64_t until_usec, struct us_lab_probe_delay *ret_delay);
 void us_lab_probe_delay_from_guest(const struct us_lab_probe *probe, uint64_t from_usec,
 				   uint64_t until_usec, struct us_lab_probe_delay *ret_delay);
 
-/* The longest time in which no frame arrived at the guest, whether frames were lost or late, that
- * began in the interval. False if no frame has a delay: the pause is not known. */
+/* The longest pause at the guest that began in the interval. False if it is unknown, because no
+ * frame has a delay. */
 bool us_lab_probe_pause_to_guest(const struct us_lab_probe *probe, uint64_t from_usec,
 				 uint64_t until_usec, uint64_t *ret_pause_usec);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The thread that keeps two TCP connections busy and looks at them. See tcp.h. */
+/* The thread that uses two TCP connections and samples their state. */
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -24,8 +24,7 @@
 
 struct sample {
 	uint64_t time_usec, acked_bytes, retransmitted, responses;
-	uint32_t slowest_response_usec; /* of those since the sample before, and of the one awaited
-					 */
+	uint32_t slowest_response_usec; /* since the previous sample, with one still awaited */
 };
 
 struct us_lab_tcp {
@@ -43,7 +42,7 @@ struct us_lab_tcp {
 
 static const char request[100] = "request";
 
-static void look(struct us_lab_tcp *tcp, uint64_t now)
+static void take_sample(struct us_lab_tcp *tcp, uint64_t now)
 {
 	struct sample *sample = &tcp->samples[tcp->count];
 	struct tcp_info bulk = {}, echo = {};
@@ -63,7 +62,7 @@ static void look(struct us_lab_tcp *tcp, uint64_t now)
 	tcp->count++;
 }
 
-static void ask(struct us_lab_tcp *tcp, uint64_t now)
+static void send_request(struct us_lab_tcp *tcp, uint64_t now)
 {
 	tcp->answered_bytes = 0;
 	if (send(tcp->echo, request, sizeof(request), MSG_DONTWAIT | MSG_NOSIGNAL) ==
@@ -71,7 +70,7 @@ static void ask(struct us_lab_tcp *tcp, uint64_t now)
 		tcp->asked_usec = now;
 }
 
-static void hear(struct us_lab_tcp *tcp)
+static void receive_response(struct us_lab_tcp *tcp)
 {
 	char buffer[sizeof(request)];
 	ssize_t n = recv(tcp->echo, buffer, sizeof(buffer), MSG_DONTWAIT);
@@ -107,11 +106,11 @@ static void *run(void *userdata)
 		if (fds[0].revents)
 			send(tcp->bulk, bulk, sizeof(bulk), MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (fds[1].revents)
-			hear(tcp);
+			receive_response(tcp);
 		if (fds[2].revents && read(timer, &expirations, sizeof(expirations)) > 0) {
-			look(tcp, us_now_usec());
+			take_sample(tcp, us_now_usec());
 			if (!tcp->asked_usec)
-				ask(tcp, us_now_usec());
+				send_request(tcp, us_now_usec());
 		}
 	}
 	return NULL;
@@ -178,7 +177,7 @@ void us_lab_tcp_free(struct us_lab_tcp *tcp)
 	free(tcp);
 }
 
-/* Bytes that were acknowledged in the time from sample @i on, or UINT64_MAX if it was cut short. */
+/* Bytes acknowledged in @usec from sample @i on, or UINT64_MAX if the samples end before. */
 static uint64_t bytes_after(const struct us_lab_tcp *tcp, size_t i, uint64_t usec)
 {
 	for (size_t j = i; j < tcp->count; j++)

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * TCP's view of a transition: a bulk transfer to the guest, paced at US_LAB_TCP_BYTES_PER_SEC so
- * that it does not crowd out the probe, and a stream of requests and responses, one at a time.
+ * TCP during a transition: a bulk transfer to the guest, paced at US_LAB_TCP_BYTES_PER_SEC so that
+ * it does not disturb the probe, and a connection that carries requests and responses, one at a
+ * time.
  *
- * The counts, for an interval:
+ * The counts of an interval:
  *
  *   bytes          acknowledged by the guest.
- *   lowest         bytes a second in the worst half second that began in the interval, as a share
+ *   lowest         the throughput in the worst half second that began in the interval, in percent
  *                  of the pace.
  *   stall          the longest time without an acknowledgement of new bytes.
  *   retransmitted  segments, of both connections (TCP_INFO).
- *   responses, slowest response.
+ *   responses      received, and the time of the slowest.
  */
 #pragma once
 
@@ -27,9 +28,9 @@ struct us_lab_tcp_count {
 	unsigned lowest_percent;
 };
 
-/* Connects to the beacon of the guest's first NIC and starts. */
+/* Connects to the beacon of the guest's first NIC and starts. Returns 0 or -errno. */
 int us_lab_tcp_start(struct us_lab_tcp **ret_tcp, const struct us_lab *lab);
-/* NULL, and twice, is harmless. */
+/* NULL and a second call are allowed. */
 void us_lab_tcp_stop(struct us_lab_tcp *tcp);
 void us_lab_tcp_free(struct us_lab_tcp *tcp);
 

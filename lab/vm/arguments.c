@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* QEMU's command line, as an upper layer would write it, and what it leaves in files. */
+/* QEMU's command line, as an upper layer would write it, and the log of its firmware. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -71,7 +71,7 @@ static void add_vf(struct us_lab_vm_arguments *arguments, const struct us_lab_vm
 	    vm->lab->machines.vf, nic, us_lab_net_nics[nic].standby, US_LAB_VM_PRIMARY_BUS);
 }
 
-/* For QEMU's own failover: what its primary is to be connected with, and the primary itself. */
+/* For QEMU's own failover: the primary's netdev and, if the options say so, the primary. */
 static void add_primary(struct us_lab_vm_arguments *arguments, const struct us_lab_vm *vm,
 			unsigned nic)
 {
@@ -98,7 +98,7 @@ static void firmware_log(const struct us_lab_vm *vm, char path[200])
 	snprintf(path, 200, "%s/%s.firmware.log", vm->lab->dir, us_lab_host_name(vm->options.host));
 }
 
-/* SeaBIOS writes on its debug port "Found 11 PCI devices (max PCI bus is 06)". */
+/* SeaBIOS writes "Found 11 PCI devices (max PCI bus is 06)" to its debug port. */
 int us_lab_vm_firmware_devices(const struct us_lab_vm *vm)
 {
 	char path[200];
@@ -160,12 +160,12 @@ void us_lab_vm_arguments(struct us_lab_vm_arguments *arguments, const struct us_
 	add(arguments, "web");
 	add(arguments, "-machine");
 	add(arguments, "%s,accel=%s", machine->name, lab->options.accel);
-	/* docs/specs/acpi_pci_hotplug.rst; without it the root ports take over. */
+	/* Without ACPI hot-plug the root ports use their own: docs/specs/acpi_pci_hotplug.rst. */
 	if (machine->has_bios && !strcmp(lab->options.hotplug, "native")) {
 		add(arguments, "-global");
 		add(arguments, "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off");
 	}
-	/* As whoever passes cards through: pinning it for a VF must not wait for it to be found. */
+	/* As usual for passthrough: the plug of a VF must not wait for memory to be allocated. */
 	if (us_lab_has_machines(lab))
 		add(arguments, "-mem-prealloc");
 	add_processor(arguments, lab);

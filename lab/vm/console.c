@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The guest's serial console: what it says, and a shell to run commands in. */
+/* The guest's serial console: its output, and the shell that runs commands. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +43,7 @@ static int on_output(sd_event_source *source, int fd, uint32_t revents, void *us
 	if (n > 0)
 		us_lab_kernel_crash_feed(&vm->kernel, vm->output + vm->output_size, n, on_kernel,
 					 vm);
-	/* Firmware writes what it likes; a NUL must not hide what follows. */
+	/* Firmware may write any byte; a NUL must not hide the text after it. */
 	for (ssize_t i = 0; i < n; i++)
 		if (!vm->output[vm->output_size + i])
 			vm->output[vm->output_size + i] = ' ';
@@ -77,7 +77,7 @@ struct awaited {
 	const char *text;
 };
 
-static bool has_said(void *userdata)
+static bool has_printed(void *userdata)
 {
 	struct awaited *awaited = userdata;
 
@@ -87,7 +87,7 @@ static bool has_said(void *userdata)
 int us_lab_vm_console_expect(struct us_lab_vm *vm, const char *text, uint64_t timeout_usec)
 {
 	struct awaited awaited = { vm, text };
-	int r = us_lab_wait(vm->lab, has_said, &awaited, timeout_usec);
+	int r = us_lab_wait(vm->lab, has_printed, &awaited, timeout_usec);
 	const char *found = strstr(vm->output, text);
 
 	if (r || !found)
@@ -102,7 +102,7 @@ void us_lab_vm_guest_type(struct us_lab_vm *vm, const char *command)
 		us_lab_vm_console_close(vm);
 }
 
-/* The shell echoes what is typed: the quotes keep the echo from looking like the answer. */
+/* The shell echoes its input. The quotes make the echo differ from the answer. */
 int us_lab_vm_guest_run(struct us_lab_vm *vm, const char *command, uint64_t timeout_usec)
 {
 	char line[1000], answer[40];
@@ -113,6 +113,6 @@ int us_lab_vm_guest_run(struct us_lab_vm *vm, const char *command, uint64_t time
 	us_lab_vm_guest_type(vm, line);
 	r = us_lab_vm_console_expect(vm, answer, timeout_usec);
 	if (!r)
-		r = us_lab_wait(vm->lab, has_said, &(struct awaited){ vm, ":" }, timeout_usec);
+		r = us_lab_wait(vm->lab, has_printed, &(struct awaited){ vm, ":" }, timeout_usec);
 	return r ? r : atoi(vm->output);
 }

@@ -19,7 +19,7 @@ int us_lab_guest_start(struct us_lab *lab, struct us_reason *reason)
 	struct us_lab_vm *vm = NULL;
 	int r;
 
-	lab->options.manager = US_LAB_MANAGER_UNDERSTUDY; /* whoever managed the last run */
+	lab->options.manager = US_LAB_MANAGER_UNDERSTUDY; /* a run may have set another one */
 	us_lab_host_path(lab, US_LAB_HOST_A, US_LAB_SOCKET_QMP, qmp);
 	us_lab_model_spec(lab, 0, spec);
 	r = us_lab_vm_new(&vm, lab, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The lab's own monitor of QEMU: how the two get connected. See vm-private.h. */
+/* The connection to the lab's own monitor of QEMU. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,20 +31,20 @@ int us_lab_vm_monitor_open(const struct us_lab_vm *vm, int *ret_ours, int *ret_t
 
 struct awaited {
 	pid_t pid;
-	bool has_come;
+	bool is_connected;
 };
 
 static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-	((struct awaited *)userdata)->has_come = true;
+	((struct awaited *)userdata)->is_connected = true;
 	return sd_event_source_set_enabled(source, SD_EVENT_OFF);
 }
 
-static bool has_come_or_ended(void *userdata)
+static bool is_connected_or_ended(void *userdata)
 {
 	struct awaited *awaited = userdata;
 
-	return awaited->has_come || us_lab_process_has_ended(awaited->pid);
+	return awaited->is_connected || us_lab_process_has_ended(awaited->pid);
 }
 
 int us_lab_vm_monitor_connect(const struct us_lab_vm *vm, int ours, pid_t pid, int *ret_fd)
@@ -58,9 +58,9 @@ int us_lab_vm_monitor_connect(const struct us_lab_vm *vm, int ours, pid_t pid, i
 		return 0;
 	r = sd_event_add_io(vm->lab->loop, &source, ours, EPOLLIN, on_connection, &awaited);
 	if (r >= 0)
-		r = us_lab_poll(vm->lab, has_come_or_ended, &awaited, CONNECT_TIMEOUT_USEC);
+		r = us_lab_poll(vm->lab, is_connected_or_ended, &awaited, CONNECT_TIMEOUT_USEC);
 	sd_event_source_disable_unref(source);
-	*ret_fd = awaited.has_come ? accept4(ours, NULL, NULL, SOCK_CLOEXEC) : -1;
+	*ret_fd = awaited.is_connected ? accept4(ours, NULL, NULL, SOCK_CLOEXEC) : -1;
 	us_close(ours);
 	return r ? r : *ret_fd < 0 ? -ECHILD : 0;
 }

@@ -53,7 +53,7 @@ struct starting {
 	bool is_ready;
 };
 
-/* The notification of a daemon in a host machine does not reach us: it is ready when it answers. */
+/* A daemon in a host machine cannot notify us; it is ready once it answers. */
 static bool answers(const struct starting *starting)
 {
 	static const char *const argv[] = { "status", NULL };

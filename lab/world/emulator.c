@@ -21,7 +21,7 @@ int us_lab_emulator_parse_version(const char *line, char ret_version[32])
 	return major;
 }
 
-/* The major version, or refused. */
+/* Refused if the program is no QEMU. */
 static int read_version(const struct us_lab *lab, const char *qemu, char ret_version[32],
 			int *ret_major, struct us_reason *reason)
 {
@@ -37,7 +37,8 @@ static int read_version(const struct us_lab *lab, const char *qemu, char ret_ver
 	return 0;
 }
 
-static __attribute__((format(printf, 2, 3))) void say(struct us_lab *lab, const char *format, ...)
+static __attribute__((format(printf, 2, 3))) void announce(struct us_lab *lab, const char *format,
+							   ...)
 {
 	va_list arguments;
 
@@ -68,10 +69,10 @@ static int prepare(struct us_lab *lab, const char *host_version, struct us_reaso
 	r = read_version(lab, lab->emulator.program, version, &major, reason);
 	if (r)
 		return r;
-	say(lab,
-	    "QEMU %s of Debian " SOUND_RELEASE
-	    " runs the guests: the host's %s migrates emulated guests wrongly",
-	    version, host_version);
+	announce(lab,
+		 "QEMU %s of Debian " SOUND_RELEASE
+		 " runs the guests: the host's %s migrates emulated guests wrongly",
+		 version, host_version);
 	return 0;
 }
 
@@ -95,8 +96,8 @@ int us_lab_emulator_choose(struct us_lab *lab, bool migrates, struct us_reason *
 	snprintf(lab->emulator.program, sizeof(lab->emulator.program), "%s",
 		 options->qemu ? options->qemu : options->machine->qemu);
 	if (us_lab_has_machines(lab)) {
-		say(lab, "%s in the host machines runs the guests, with KVM",
-		    lab->emulator.program);
+		announce(lab, "%s in the host machines runs the guests, with KVM",
+			 lab->emulator.program);
 		return 0;
 	}
 	r = read_version(lab, lab->emulator.program, version, &major, reason);
@@ -115,6 +116,6 @@ int us_lab_emulator_choose(struct us_lab *lab, bool migrates, struct us_reason *
 		snprintf(lab->emulator.why_unsound, sizeof(lab->emulator.why_unsound),
 			 "QEMU %s migrates emulated guests wrongly", version);
 	}
-	say(lab, "QEMU %s (%s) runs the guests: %s", version, lab->emulator.program, why);
+	announce(lab, "QEMU %s (%s) runs the guests: %s", version, lab->emulator.program, why);
 	return 0;
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See kernel-watch.h. */
 #include <string.h>
 
 #include "lab/world/kernel-crash.h"
@@ -7,8 +6,8 @@
 #include "util/printable.h"
 
 /*
- * Linux's words at KERN_ERR and above, which a guest that boots with "quiet" prints. "BUG: " begins
- * what lib/bug.c, KASAN, the page fault handler and the watchdogs print. A mere WARNING is no
+ * Parts of Linux's messages at KERN_ERR and above, which it prints even with "quiet". "BUG: "
+ * begins messages of lib/bug.c, KASAN, the page fault handler and the watchdogs. A WARNING is no
  * crash.
  */
 static const char *const words[] = {
@@ -38,25 +37,25 @@ bool us_lab_kernel_has_crashed(const char *line)
 	return false;
 }
 
-static void end_line(struct us_lab_kernel_crash *watch, us_lab_kernel_crash_fn fn, void *userdata)
+static void end_line(struct us_lab_kernel_crash *crash, us_lab_kernel_crash_fn fn, void *userdata)
 {
-	watch->line[watch->length] = 0;
-	us_make_printable(watch->line);
-	if (watch->length && (watch->quoted || us_lab_kernel_has_crashed(watch->line)) &&
-	    watch->quoted < US_LAB_KERNEL_CRASH_LINES) {
-		watch->quoted++;
-		fn(userdata, watch->line);
+	crash->line[crash->length] = 0;
+	us_make_printable(crash->line);
+	if (crash->length && (crash->quoted || us_lab_kernel_has_crashed(crash->line)) &&
+	    crash->quoted < US_LAB_KERNEL_CRASH_LINES) {
+		crash->quoted++;
+		fn(userdata, crash->line);
 	}
-	watch->length = 0;
+	crash->length = 0;
 }
 
-void us_lab_kernel_crash_feed(struct us_lab_kernel_crash *watch, const char *bytes, size_t size,
+void us_lab_kernel_crash_feed(struct us_lab_kernel_crash *crash, const char *bytes, size_t size,
 			      us_lab_kernel_crash_fn fn, void *userdata)
 {
 	for (size_t i = 0; i < size; i++) {
 		if (bytes[i] == '\n' || bytes[i] == '\r')
-			end_line(watch, fn, userdata);
-		else if (watch->length < sizeof(watch->line) - 1)
-			watch->line[watch->length++] = bytes[i] ? bytes[i] : ' ';
+			end_line(crash, fn, userdata);
+		else if (crash->length < sizeof(crash->line) - 1)
+			crash->line[crash->length++] = bytes[i] ? bytes[i] : ' ';
 	}
 }

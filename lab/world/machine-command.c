@@ -16,7 +16,7 @@ void us_lab_machine_connection_path(const struct us_lab *lab, const char *place,
 	snprintf(path, US_LAB_PATH, "%s/%s.ssh", lab->dir, place);
 }
 
-/* As one word of a shell. */
+/* Appends @word and a space to a shell command, quoted as one word. */
 static size_t quote(char *buffer, size_t size, const char *word)
 {
 	size_t n = 0;

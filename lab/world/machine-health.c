@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Whether a host machine still works: what its kernel says on the console, whether its emulator
- * lives, and whether a program that runs there is heard. See machine.h.
- */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,7 +13,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-#define LOOK_USEC (US_USEC_PER_SEC / 2)
+#define CHECK_USEC (US_USEC_PER_SEC / 2)
 #define SILENCE_USEC (30 * US_USEC_PER_SEC)
 
 struct us_lab_machine_health {
@@ -25,24 +21,24 @@ struct us_lab_machine_health {
 	enum us_lab_host host;
 	us_lab_machine_failure_fn fn;
 	void *userdata;
-	int console; /* the file it is written to */
+	int console; /* the file of its output */
 	struct us_lab_kernel_crash kernel;
-	int beats; /* what the program there prints */
-	uint64_t heard_usec;
-	int monitor; /* its emulator's, once it is asked what became of the machine */
-	bool is_dead;
-	sd_event_source *beat_source, *look_source;
+	int beats;	    /* a line each second from a program in the machine */
+	uint64_t beat_usec; /* time of the latest */
+	int monitor;	    /* of the emulator, once it was asked for a dump */
+	bool has_failed;
+	sd_event_source *beat_source, *check_source;
 };
 
-static void say(struct us_lab_machine_health *health, const char *line)
+static void report(struct us_lab_machine_health *health, const char *line)
 {
-	health->is_dead = true;
+	health->has_failed = true;
 	health->fn(health->userdata, health->host, line);
 }
 
 static void on_kernel(void *userdata, const char *line)
 {
-	say(userdata, line);
+	report(userdata, line);
 }
 
 static void read_console(struct us_lab_machine_health *health)
@@ -54,34 +50,34 @@ static void read_console(struct us_lab_machine_health *health)
 		us_lab_kernel_crash_feed(&health->kernel, bytes, n, on_kernel, health);
 }
 
-/* Why it no longer works, or NULL. */
-static const char *why_dead(const struct us_lab_machine_health *health)
+/* Why the machine no longer works, or NULL. */
+static const char *find_failure(const struct us_lab_machine_health *health)
 {
 	char name[40];
 
 	if (!us_lab_process_is_alive(health->lab, us_lab_host_record(health->host, "machine", name),
 				     NULL))
-		return "its emulator ended";
+		return "its emulator has ended";
 	if (!us_lab_process_is_alive(health->lab, us_lab_host_record(health->host, "ssh", name),
 				     NULL))
-		return "the connection to it ended";
-	if (us_now_usec() - health->heard_usec > SILENCE_USEC)
-		return "nothing that runs on it is heard any more";
+		return "the connection to it has ended";
+	if (us_now_usec() - health->beat_usec > SILENCE_USEC)
+		return "its programs have not been heard from for 30 s";
 	return NULL;
 }
 
-static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_check(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct us_lab_machine_health *health = userdata;
 	const char *why;
 
 	read_console(health);
-	why = health->is_dead ? NULL : why_dead(health);
+	why = health->has_failed ? NULL : find_failure(health);
 	if (why) {
-		say(health, why);
+		report(health, why);
 		health->monitor = us_lab_machine_dump(health->lab, health->host);
 	}
-	sd_event_source_set_time_relative(source, LOOK_USEC);
+	sd_event_source_set_time_relative(source, CHECK_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -91,7 +87,7 @@ static int on_beat(sd_event_source *source, int fd, uint32_t revents, void *user
 	char bytes[256];
 
 	if (read(fd, bytes, sizeof(bytes)) > 0)
-		health->heard_usec = us_now_usec();
+		health->beat_usec = us_now_usec();
 	else
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	return 0;
@@ -133,8 +129,8 @@ static int start(struct us_lab_machine_health *health)
 		return r;
 	r = sd_event_add_io(loop, &health->beat_source, health->beats, EPOLLIN, on_beat, health);
 	if (r >= 0)
-		r = sd_event_add_time_relative(loop, &health->look_source, CLOCK_MONOTONIC,
-					       LOOK_USEC, 0, on_look, health);
+		r = sd_event_add_time_relative(loop, &health->check_source, CLOCK_MONOTONIC,
+					       CHECK_USEC, 0, on_check, health);
 	return r < 0 ? r : 0;
 }
 
@@ -153,7 +149,7 @@ int us_lab_machine_health_new(struct us_lab_machine_health **ret_health, struct 
 						  .console = -1,
 						  .beats = -1,
 						  .monitor = -1,
-						  .heard_usec = us_now_usec() };
+						  .beat_usec = us_now_usec() };
 	r = start(health);
 	if (r)
 		health = us_lab_machine_health_free(health);
@@ -167,9 +163,9 @@ struct us_lab_machine_health *us_lab_machine_health_free(struct us_lab_machine_h
 
 	if (!health)
 		return NULL;
-	sd_event_source_disable_unref(health->look_source);
+	sd_event_source_disable_unref(health->check_source);
 	sd_event_source_disable_unref(health->beat_source);
-	if (health->is_dead) /* the next run boots it anew, and nobody waits for this one */
+	if (health->has_failed) /* without a connection, the next run boots the machine again */
 		us_lab_process_end(health->lab, us_lab_host_record(health->host, "ssh", name));
 	us_lab_process_end(health->lab, us_lab_host_record(health->host, "beats", name));
 	us_close(health->console);

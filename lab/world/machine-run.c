@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a run needs of host machines that are up: a clean state, their clocks, a VF by hand. */
+/* Host machines that are up, during runs: their state, clocks, logs, and the VF. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-/* Of what the machine prints, the greatest time it was ahead of us when we read it. */
+/* The greatest time that the machine was ahead of us when we read a time that it printed. */
 static int64_t read_ahead(FILE *stream)
 {
 	int64_t seconds, usec, ahead = INT64_MIN;
@@ -30,8 +30,7 @@ static int64_t read_ahead(FILE *stream)
 	return ahead == INT64_MIN ? 0 : ahead;
 }
 
-/* What is printed there is read here later, never earlier: the greatest lead is nearest the truth.
- */
+/* A printed time is read later, never earlier, so the greatest lead is the best estimate. */
 static int read_clock(struct us_lab *lab, enum us_lab_host host)
 {
 	static const char *const argv[] = {
@@ -90,7 +89,8 @@ int us_lab_machine_reset(struct us_lab *lab, struct us_reason *reason)
 
 		if (!vf) {
 			us_lab_machine_show_console(lab, host);
-			return us_refuse(reason, "%s does not obey: see its words above",
+			return us_refuse(reason,
+					 "%s: understudy-host-begin failed: see its messages above",
 					 us_lab_host_name(host));
 		}
 		snprintf(lab->machines.vf, sizeof(lab->machines.vf), "%s", vf);

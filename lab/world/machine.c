@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Boots host machines and connects to them. See machine.h. */
 #include <errno.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -20,21 +19,22 @@
 #include "util/stream.h"
 
 /*
- * Debian's release that the machines' emulator is of. That of Debian 13, 10.0, reads its table of
- * devices while another processor changes it: where PCI addresses are assigned it aborts, or asks
- * the wrong device.
+ * The Debian release of the emulator. QEMU 10.0 (Debian 13) reads its table of devices while
+ * another processor changes it: while the guest assigns PCI addresses, it aborts or accesses the
+ * wrong device.
  */
 #define QEMU_RELEASE "forky"
 #define BOOT_TIMEOUT_USEC (300 * US_USEC_PER_SEC)
-#define SILENCE_USEC (120 * US_USEC_PER_SEC) /* a kernel that boots says something more often */
+#define SILENCE_USEC                                                                               \
+	(120 * US_USEC_PER_SEC) /* of a booting kernel: longer than any pause in its output */
 #define ANSWER_USEC (5 * US_USEC_PER_SEC)
 
 struct booting {
 	const struct us_lab *lab;
 	enum us_lab_host host;
 	pid_t pid;
-	long said;	       /* bytes on its console */
-	uint64_t said_usec;    /* when it said the last of them */
+	long output_bytes;     /* on its console so far */
+	uint64_t output_usec;  /* time of the latest output */
 	const char *why_stuck; /* or NULL */
 };
 
@@ -50,7 +50,7 @@ bool us_lab_machine_is_up(const struct us_lab *lab)
 	       us_lab_process_is_alive(lab, "host-b-ssh", NULL);
 }
 
-/* What its console says; the last line may be incomplete. */
+/* Reads the console. Returns whether the machine is ready. The last line may be incomplete. */
 static bool read_console(struct booting *booting)
 {
 	char path[200], line[240];
@@ -66,9 +66,9 @@ static bool read_console(struct booting *booting)
 		if (us_lab_kernel_has_crashed(line))
 			booting->why_stuck = "its kernel died";
 	}
-	if (ftell(file) != booting->said)
-		booting->said_usec = us_now_usec();
-	booting->said = ftell(file);
+	if (ftell(file) != booting->output_bytes)
+		booting->output_usec = us_now_usec();
+	booting->output_bytes = ftell(file);
 	fclose(file);
 	return is_ready;
 }
@@ -78,8 +78,8 @@ static bool has_booted(void *userdata)
 	struct booting *booting = userdata;
 	bool is_ready = read_console(booting);
 
-	if (!is_ready && us_now_usec() - booting->said_usec > SILENCE_USEC)
-		booting->why_stuck = "it says nothing for 120 s";
+	if (!is_ready && us_now_usec() - booting->output_usec > SILENCE_USEC)
+		booting->why_stuck = "no console output for 120 s";
 	return is_ready || booting->why_stuck || us_lab_process_has_ended(booting->pid);
 }
 
@@ -104,7 +104,7 @@ static int start(struct booting *booting, const char *what, const char *const ar
 }
 
 #ifdef __x86_64__
-/* The time stamp counter and the time, read as close to each other as can be. */
+/* Reads the time stamp counter and the time, as close to each other as possible. */
 static void read_time_stamp(uint64_t *ret_stamp, uint64_t *ret_nsec)
 {
 	uint64_t closest = UINT64_MAX;
@@ -123,7 +123,7 @@ static void read_time_stamp(uint64_t *ret_stamp, uint64_t *ret_nsec)
 	}
 }
 
-/* What the emulator's guests read as theirs. */
+/* The frequency of the time stamp counter, which the machines' VMs read as theirs. */
 static unsigned time_stamp_khz(void)
 {
 	static const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
@@ -155,12 +155,12 @@ static int start_machine(struct booting *booting)
 	snprintf(script, sizeof(script), "%s/host-machine", lab->programs.host_data);
 	snprintf(number, sizeof(number), "%d", booting->host + 1);
 	snprintf(qemu, sizeof(qemu), "%s", lab->emulator.program);
-	if (*qemu == '/') /* one of this machine's is to run there */
+	if (*qemu == '/') /* a QEMU of this host is to run in the machine */
 		argv[7] = dirname(qemu);
 	return start(booting, "machine", argv);
 }
 
-/* The daemon and the console listen there, the lab for its monitor here. */
+/* Forwards the sockets: the daemon and the console listen in the machine, the lab here. */
 static int start_connection(struct booting *booting)
 {
 	const struct us_lab *lab = booting->lab;
@@ -171,7 +171,7 @@ static int start_connection(struct booting *booting)
 				     control, "-i", key, "-oStrictHostKeyChecking=no",
 				     "-oUserKnownHostsFile=/dev/null", "-oBatchMode=yes",
 				     "-oStreamLocalBindUnlink=yes", "-oExitOnForwardFailure=yes",
-				     /* Or a machine that hangs would be waited for. */
+				     /* End the connection to a machine that hangs. */
 				     "-oServerAliveInterval=5", "-oServerAliveCountMax=6", "-L",
 				     daemon, "-L", console, "-R", monitor, address, NULL };
 
@@ -222,7 +222,7 @@ static void ask_why(struct us_lab *lab, enum us_lab_host host)
 static int wait_for(struct us_lab *lab, struct booting *booting, bool (*is_done)(void *userdata),
 		    struct us_reason *reason)
 {
-	const char *host = us_lab_host_name(booting->host), *why = "not in time";
+	const char *host = us_lab_host_name(booting->host), *why = "time limit";
 	int r = us_lab_poll(lab, is_done, booting, BOOT_TIMEOUT_USEC);
 
 	if (r == -EINTR)
@@ -230,18 +230,18 @@ static int wait_for(struct us_lab *lab, struct booting *booting, bool (*is_done)
 	if (booting->why_stuck)
 		why = booting->why_stuck;
 	else if (!r && us_lab_process_has_ended(booting->pid))
-		why = "what should run has ended";
+		why = "its emulator or connection has ended";
 	else if (!r)
 		return 0;
 	ask_why(lab, booting->host);
 	us_lab_machine_show_console(lab, booting->host);
 	return us_refuse(reason,
-			 "%s does not come up (%s): see its console above, and "
+			 "%s did not boot (%s): see its console above, and "
 			 "%s/%s-machine.log, %s-ssh.log",
 			 host, why, lab->dir, host, host);
 }
 
-/* Both at once: each has a processor to itself, if there are two. */
+/* Both at once, because each uses one processor. */
 static int start_both(struct us_lab *lab, int (*start_one)(struct booting *booting),
 		      bool (*is_done)(void *userdata), struct us_reason *reason)
 {
@@ -250,7 +250,7 @@ static int start_both(struct us_lab *lab, int (*start_one)(struct booting *booti
 
 	for (int host = 0; !r && host < US_LAB_HOSTS; host++) {
 		both[host] =
-			(struct booting){ .lab = lab, .host = host, .said_usec = us_now_usec() };
+			(struct booting){ .lab = lab, .host = host, .output_usec = us_now_usec() };
 		r = start_one(&both[host]);
 	}
 	for (int host = 0; !r && host < US_LAB_HOSTS; host++)
@@ -258,7 +258,7 @@ static int start_both(struct us_lab *lab, int (*start_one)(struct booting *booti
 	return r;
 }
 
-/* Runs a script that prints the path of what it has made; the path goes to @ret_path. */
+/* Runs a script that makes a file and prints its path, which is returned in @ret_path. */
 static int make(struct us_lab *lab, const char *const argv[], const char *what, char ret_path[256],
 		struct us_reason *reason)
 {

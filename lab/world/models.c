@@ -9,10 +9,11 @@
 #include "util/cleanup.h"
 
 /*
- * Of `-device help` these do not count, by the beginnings of their names: virtio-net cannot be
- * joined (its netdev's parent is not a PCI device), pvrdma is no Ethernet device by itself, rocker
- * is a switch. Linux's tulip and e100 (i825…) crash when they are joined: net_failover opens its
- * slave inside register_netdev(), before their probe has made what open needs (seen with 6.1).
+ * The PCI devices of `-device help`, except for those that cannot be a primary: net_failover does
+ * not accept a virtio-net device (its netdev's parent is not a PCI device), pvrdma alone is no
+ * Ethernet device, and rocker is a switch. Linux's drivers tulip and e100 (i825…) crash:
+ * net_failover opens its slave inside register_netdev(), before their probe has set up what open
+ * needs (seen with Linux 6.1).
  */
 static bool is_primary(const char *line, char name[64])
 {
@@ -61,7 +62,6 @@ const char *us_lab_model_spec(const struct us_lab *lab, unsigned nic, char buffe
 	return buffer;
 }
 
-/* Machines are given the card that they have; who has none is told of models. */
 int us_lab_model_check(const struct us_lab *lab, const char *model, struct us_reason *reason)
 {
 	bool is_vf = !strcmp(model, US_LAB_MODEL_VF);
@@ -70,6 +70,7 @@ int us_lab_model_check(const struct us_lab *lab, const char *model, struct us_re
 		return check_model(lab->emulator.program, model, reason);
 	if (is_vf && us_lab_has_machines(lab))
 		return 0;
-	return us_refuse(reason, is_vf ? "only host machines have VFs: --hosts vm"
-				       : "the primary of host machines is a VF: --primary vfio");
+	return us_refuse(reason,
+			 is_vf ? "only host machines have VFs: choose --hosts vm"
+			       : "the primary of host machines is a VF: choose --primary vfio");
 }

@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The laboratory's network: two hosts and a client on one learning switch, each in a network
- * namespace. Every host has a bridge br0 with an uplink and, for each of the guest's NICs, a
- * persistent tap for the standby and one for the primary, as an operator would have made them.
- */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,7 +22,7 @@ bool us_lab_net_is_up(const struct us_lab *lab)
 {
 	char netns[64], path[100];
 
-	/* The client's comes last. */
+	/* Every lab has the client's namespace. */
 	snprintf(path, sizeof(path), "/run/netns/%s", us_lab_namespace(lab, "client", netns));
 	return access(path, F_OK) == 0;
 }
@@ -46,7 +41,7 @@ void us_lab_net_down(struct us_lab *lab)
 	}
 }
 
-/* Commands for `ip -batch -` in the namespace of @place; returns as us_lab_process_run(). */
+/* Runs @commands with `ip -batch` in @place. Returns as us_lab_process_run(). */
 static int batch(struct us_lab *lab, const char *place, const char *commands)
 {
 	char path[160];
@@ -84,7 +79,7 @@ static int switch_up(struct us_lab *lab)
 			"tuntap add dev manage-%d mode tap\n"
 			"addr add 10.85.%d.1/24 dev manage-%d\n"
 			"link set manage-%d up\n"
-			/* Or it would be unreachable if it says no address for three seconds. */
+			/* A machine that is busy may not answer ARP for seconds. */
 			"neigh add 10.85.%d.2 lladdr 52:54:00:85:00:0%d dev manage-%d nud "
 			"permanent\n",
 			host + 1, host + 1, host + 1, host + 1, host + 1, host + 1, host + 1);
@@ -119,7 +114,8 @@ static int host_up(struct us_lab *lab, enum us_lab_host host)
 	return batch(lab, us_lab_host_name(host), commands);
 }
 
-/* The guest's addresses are entered for good: what a probe loses is then the path's loss. */
+/* The guest's addresses are permanent neighbour entries, so ARP never causes the loss of a probe.
+ */
 static int client_up(struct us_lab *lab)
 {
 	char commands[1024];
@@ -136,7 +132,7 @@ static int client_up(struct us_lab *lab)
 	return batch(lab, "client", commands);
 }
 
-/* IPv6's own traffic would only blur what a learning switch learns. */
+/* Without IPv6: its unsolicited traffic would change what the learning switch learns. */
 static int namespace_new(struct us_lab *lab, const char *place)
 {
 	char netns[64];
@@ -181,8 +177,8 @@ int us_lab_net_switch_keep(struct us_lab *lab)
 	return switch_entry(lab, "to-host-a", "static", "sticky");
 }
 
-/* In one step, as a switch moves an entry: without one it would flood, and both hosts get a frame.
- */
+/* Replaces the entry in one step, as a switch does. Without an entry it would flood the frames to
+ * both hosts. */
 int us_lab_net_switch_learn(struct us_lab *lab)
 {
 	return switch_entry(lab, "to-host-b", "dynamic", NULL);

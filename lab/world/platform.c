@@ -4,7 +4,7 @@
 #include "lab/world/platform.h"
 #include "util/cleanup.h"
 
-/* The clock and mitigation settings only make an emulated guest boot in less time. */
+/* The clock and mitigation settings shorten the boot of an emulated guest. */
 #define QUIET "quiet panic=-1 nokaslr mitigations=off"
 #define QUIET_X86 "console=ttyS0 tsc=reliable no_timer_check " QUIET
 

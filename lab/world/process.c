@@ -20,7 +20,7 @@
 #define END_POLITELY_MSEC 3000
 #define PREFERRED_NICE (-10)
 
-/* Field 22 of proc_pid_stat(5); the command in field 2 may hold anything, even a ")". */
+/* Field 22 of proc_pid_stat(5). The command in field 2 can contain any character, also ")". */
 static unsigned long long start_time(pid_t pid)
 {
 	unsigned long long ticks = 0;
@@ -71,8 +71,9 @@ static int open_log(const struct us_lab *lab, const char *record)
 }
 
 /*
- * What runs on a machine ends with its input, and ssh hands that to the process that holds the
- * connection: so it is one that ends for neither, the reading end of a pipe that can also write.
+ * A process on a machine ends at the end of its input, and ssh passes its own input on. So the
+ * input must not end while either side runs: it is a pipe whose reading end is opened for writing,
+ * too.
  */
 static int open_input(const struct us_lab *lab, const struct us_lab_process_spec *spec)
 {
@@ -137,7 +138,7 @@ static void execute(const struct us_lab *lab, const struct us_lab_process_spec *
 	fprintf(stderr, "%s: %s\n", argv[0], us_strerror(errno));
 }
 
-/* In the child process. */
+/* Runs in the child process. */
 static void __attribute__((noreturn))
 run_child(const struct us_lab *lab, const struct us_lab_process_spec *spec, pid_t parent)
 {
@@ -236,7 +237,7 @@ char *us_lab_process_read_line(const struct us_lab *lab, const char *place,
 	return text;
 }
 
-/* A descriptor for the recorded process if it is still the one that was recorded, or -1. */
+/* A pidfd of the recorded process, or -1 if it has ended, even if its PID is in use again. */
 static int record_open(const struct us_lab *lab, const char *record, pid_t *ret_pid)
 {
 	unsigned long long ticks = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The laboratory's processes. Long-lived ones are recorded as pids/NAME, with their start time,
- * before they execute: whoever clears the lab later ends exactly these, never a stranger who was
- * given the same pid.
+ * The laboratory's processes. A long-lived process is recorded as pids/NAME, with its start time,
+ * before it executes. A later clean-up ends exactly these processes, never another one that was
+ * given the same PID.
  */
 #pragma once
 
@@ -10,42 +10,42 @@
 
 struct us_lab_process_spec {
 	const char *const *argv; /* ends with NULL */
-	const char *place;  /* "host-a", "client" …: the namespace or machine, or NULL for ours */
-	const char *record; /* name of the record and of the log NAME.log, or NULL */
-	int stdout_fd;	    /* borrowed; -1: the log, or ours without a record */
-	int extra_fd;	    /* borrowed; becomes US_LAB_PROCESS_EXTRA_FD in the process; or -1 */
-	bool errors_too;    /* stderr goes to stdout_fd as well */
+	const char *place;	 /* "host-a", "client" …: the namespace or machine; NULL: ours */
+	const char *record;	 /* name of the record and of the log NAME.log; NULL: short-lived */
+	int stdout_fd;		 /* borrowed; -1: the log, or ours if there is no record */
+	int extra_fd;		 /* borrowed; is US_LAB_PROCESS_EXTRA_FD in the process; or -1 */
+	bool errors_too;	 /* stderr goes to stdout_fd as well */
 };
 
 #define US_LAB_PROCESS_EXTRA_FD 3
 
 /*
- * Has this process, and all that it starts, run before other work on the machine: a guest that does
- * not run cannot receive, whoever manages its network. Where sessions are scheduled as groups
- * (sched(7), autogroup), that is about the whole session. What may not be is left as it is.
+ * Raises the priority of this process and its later children, because a guest that does not run
+ * cannot receive. Where sessions are scheduled as groups (sched(7), autogroup), raises the group's.
+ * Errors are ignored.
  */
 void us_lab_process_raise_priority(void);
 
-/* Starts a process; *@ret_pid is the caller's to wait for. */
+/* Starts a process. The caller waits for *@ret_pid. Returns 0 or -errno. */
 int us_lab_process_spawn(const struct us_lab *lab, const struct us_lab_process_spec *spec,
 			 pid_t *ret_pid);
 
-/* Whether @pid, a child of ours that nobody has waited for yet, has ended. */
+/* Whether @pid, a child of ours that was not waited for yet, has ended. */
 bool us_lab_process_has_ended(pid_t pid);
 
-/* Runs a command to its end. Returns its exit status, or a negative errno. */
+/* Runs a command to its end. Returns its exit status (128 + signal), or a negative errno. */
 int us_lab_process_run(const struct us_lab *lab, const char *place, const char *const argv[]);
 
-/* Runs a command and returns what it printed (the caller frees), or NULL if it failed. */
+/* Runs a command. Returns its output, the caller's to free, or NULL if the command failed. */
 char *us_lab_process_read(const struct us_lab *lab, const char *place, const char *const argv[]);
 
-/* The same, but only the first line, without its end. */
+/* The same, but only the first line, without the line end. */
 char *us_lab_process_read_line(const struct us_lab *lab, const char *place,
 			       const char *const argv[]);
 
-/* Ends a recorded process: SIGTERM, then SIGKILL; waits until it is gone. */
+/* Ends a recorded process with SIGTERM, then SIGKILL; returns when it has ended. */
 void us_lab_process_end(const struct us_lab *lab, const char *record);
-/* Ends all recorded processes whose record begins with @prefix. */
+/* Ends all recorded processes whose names begin with @prefix. */
 void us_lab_process_end_all(const struct us_lab *lab, const char *prefix);
-/* Whether the recorded process lives; fills *@ret_pid if not NULL. */
+/* Whether the recorded process runs. @ret_pid may be NULL. */
 bool us_lab_process_is_alive(const struct us_lab *lab, const char *record, pid_t *ret_pid);
