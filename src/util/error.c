@@ -8,8 +8,8 @@
 #include "util/printable.h"
 
 /* Appends to @reason at @length, and returns the new length. */
-static unsigned append(struct us_reason *reason, unsigned length, const char *format,
-		       va_list arguments)
+__attribute__((format(printf, 3, 0))) static unsigned
+append(struct us_reason *reason, unsigned length, const char *format, va_list arguments)
 {
 	vsnprintf(reason->text + length, sizeof(reason->text) - length, format, arguments);
 	us_make_printable(reason->text + length);
