@@ -98,11 +98,11 @@ static int compare_check(struct us_campaign *campaign, struct us_reason *reason)
 int us_campaign_compare(struct us_campaign *campaign, struct us_reason *reason)
 {
 	json_t *reports, *comparison, *all;
-	FILE *null = fopen("/dev/null", "we");
-	int r = null ? compare_check(campaign, reason) : -errno;
+	int r = compare_check(campaign, reason);
+	FILE *null = r ? NULL : fopen("/dev/null", "we");
 
-	if (r)
-		return r;
+	if (!null)
+		return r ? r : -errno;
 	reports = json_array();
 	campaign->lab->is_transient = true;
 	campaign->options.run.out = null;

@@ -73,6 +73,8 @@ static void buffer_clear(struct buffer *buffer)
 
 static int buffer_append(struct buffer *buffer, const char *data, size_t length)
 {
+	if (length == 0)
+		return 0;
 	if (buffer->start > 0) {
 		memmove(buffer->data, buffer->data + buffer->start, buffer->end - buffer->start);
 		buffer->end -= buffer->start;
