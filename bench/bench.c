@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What understudyd costs, in numbers: the time from a QMP event's arrival to our command's
- * leaving, the processor and memory for many idle VMs, and the time to adopt them again.
+ * Measures understudyd: the time from a QMP event to the command that answers it, the processor
+ * time and memory for many idle VMs, and the time to adopt them after a restart.
  *
  *     bench [--vms N] [--seconds S] [--samples N] UNDERSTUDYD
  *
- * One understudyd, whose VMs are scripted peers (peers.h) on a real bridge (host.h). Times are
- * taken in this process: they contain the kernel's passing of the event and of the command.
+ * One understudyd manages scripted QEMUs (bench-qemu.h) on a real bridge (bench-host.h). Times are
+ * taken in this process, so they include the kernel's transfer of the event and of the command.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -21,7 +21,7 @@
 #include "util/clock.h"
 
 #define PATIENCE_USEC (60 * US_USEC_PER_SEC)
-/* After a VM was attached: what that leads to (the state file, for one) is not to be measured. */
+/* After a VM was attached: its consequences, such as the state file, must not be measured. */
 #define SETTLE_USEC (100 * US_USEC_PER_MSEC)
 
 enum {
@@ -99,20 +99,20 @@ static unsigned count_visible(struct bench *bench)
 	return visible;
 }
 
-static void wait_until_visible(struct bench *bench, uint64_t look_usec)
+static void wait_until_visible(struct bench *bench, uint64_t check_usec)
 {
 	uint64_t give_up = us_now_usec() + PATIENCE_USEC;
 
 	while (count_visible(bench) < bench->count) {
 		if (us_now_usec() > give_up)
 			bench_fail("not every pair became visible", ETIMEDOUT);
-		bench_run_for(bench->loop, look_usec);
+		bench_run_for(bench->loop, check_usec);
 	}
 }
 
 /* ---- Event to command ---- */
 
-static bool is_looked_at(const void *userdata)
+static bool is_observed(const void *userdata)
 {
 	const struct vm *vm = userdata;
 
@@ -125,10 +125,10 @@ static bool is_unplugging(const void *userdata)
 }
 
 /*
- * Attached anew, and so without back-off. A pair whose path leads to the primary is visible as
- * soon as it is made; any other waits for traffic.
+ * Attaches the VM again, which clears the back-off. A pair whose path leads to the primary is
+ * visible at once; otherwise it waits for traffic.
  */
-static void renew(struct bench *bench, unsigned index, bool visible)
+static void reattach(struct bench *bench, unsigned index, bool visible)
 {
 	struct bench_qemu *qemu = &bench->vms[index].qemu;
 
@@ -147,14 +147,14 @@ static uint64_t reset(struct vm *vm)
 	return bench_qemu_reset(&vm->qemu, true);
 }
 
-/* From a RESET's sending to device_del's arrival. */
+/* The time from sending RESET to receiving device_del. */
 static uint64_t sample_reset(struct bench *bench, unsigned index, bool visible)
 {
 	struct vm *vm = &bench->vms[index];
 	uint64_t sent;
 
-	renew(bench, index, visible);
-	bench_run_until(bench->loop, is_looked_at, vm, "the VM is not looked at");
+	reattach(bench, index, visible);
+	bench_run_until(bench->loop, is_observed, vm, "the VM is not observed");
 	bench_run_for(bench->loop, SETTLE_USEC);
 	sent = reset(vm);
 	bench_run_until(bench->loop, is_unplugging, vm, "no device_del after a reset");
@@ -216,7 +216,7 @@ static void measure_restart(struct bench *bench)
 
 /* ---- All guests at once ---- */
 
-/* At first none has been hidden yet. */
+/* Each primary was hidden since, and is visible now. */
 static bool are_visible_again(struct bench *bench)
 {
 	for (unsigned i = 0; i < bench->count; i++)
@@ -225,34 +225,34 @@ static bool are_visible_again(struct bench *bench)
 	return count_visible(bench) == bench->count;
 }
 
-/* Every guest reboots: all primaries are hidden, then parked for, plugged, probed and shown. */
+/* All guests reboot at once: each primary is hidden and exposed again. */
 static void measure_reboots(struct bench *bench)
 {
-	uint64_t start = us_now_usec(), looked = start;
+	uint64_t start = us_now_usec(), checked = start;
 
 	for (unsigned i = 0; i < bench->count; i++) {
 		bench->vms[i].reboots = true;
 		reset(&bench->vms[i]);
 	}
 	while (!are_visible_again(bench)) {
-		if (looked > start + PATIENCE_USEC)
+		if (checked > start + PATIENCE_USEC)
 			bench_fail("not every pair became visible again", ETIMEDOUT);
-		while (us_now_usec() < looked + 100 * US_USEC_PER_MSEC) {
+		while (us_now_usec() < checked + 100 * US_USEC_PER_MSEC) {
 			for (unsigned i = 0; i < bench->count; i++)
 				bench_host_answer(&bench->host, i, true);
 			bench_run_for(bench->loop, 5 * US_USEC_PER_MSEC);
 		}
-		looked = us_now_usec();
+		checked = us_now_usec();
 	}
 	printf("rebooted at once: %u visible again after %.2f s\n", bench->count,
 	       (us_now_usec() - start) / 1e6);
 }
 
-/* ---- All of it ---- */
+/* ---- Main ---- */
 
 static struct bench *opened;
 
-/* However it ends, also by exit(). */
+/* Called by exit(3). */
 static void close_all(void)
 {
 	struct bench *bench = opened;
@@ -348,7 +348,7 @@ int main(int argc, char **argv)
 	attach(&bench, 0);
 	measure_resets(&bench, 1, true);
 	measure_resets(&bench, 1, false);
-	renew(&bench, 0, true);
+	reattach(&bench, 0, true);
 	for (unsigned i = 1; i < bench.count; i++) {
 		bench_host_steer(i);
 		attach(&bench, i);
@@ -356,7 +356,7 @@ int main(int argc, char **argv)
 	measure_resets(&bench, bench.count, true);
 	measure_resets(&bench, bench.count, false);
 	for (unsigned i = 0; i < bench.count; i++)
-		renew(&bench, i, true);
+		reattach(&bench, i, true);
 	wait_until_visible(&bench, 200 * US_USEC_PER_MSEC);
 	measure_idle(&bench, base);
 	measure_restart(&bench);

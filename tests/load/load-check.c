@@ -5,7 +5,7 @@
 
 #include "load/load-check.h"
 
-/* ---- The watch ---- */
+/* ---- Events ---- */
 
 void load_check_expect_event(struct load_instance *instance, const char *name)
 {
@@ -18,7 +18,7 @@ void load_check_expect_event(struct load_instance *instance, const char *name)
 	load->negotiations_sent += strcmp(name, "FAILOVER_NEGOTIATED") == 0;
 	load->unplugs += strcmp(name, "DEVICE_DELETED") == 0;
 	if (instance->unreported_count == LOAD_UNREPORTED_MAX) {
-		load_error(load, "v%u: %d events told and not watched", instance->vm->index,
+		load_error(load, "v%u: %d events sent and not reported", instance->vm->index,
 			   LOAD_UNREPORTED_MAX);
 		return;
 	}
@@ -33,27 +33,27 @@ static struct load_instance *instance_of(struct load *load, unsigned side, const
 	unsigned index;
 
 	if (!name || sscanf(name, "%*c%u", &index) != 1 || index >= load->vm_count) {
-		load_error(load, "an event of nobody's: %s", name ? name : "no name");
+		load_error(load, "an event of an unknown VM: %s", name ? name : "no name");
 		return NULL;
 	}
 	return &load->vms[index].instances[side];
 }
 
-static void see_vm_event(struct load_instance *instance, const char *name)
+static void check_vm_event(struct load_instance *instance, const char *name)
 {
 	struct load *load = instance->vm->load;
 	const char *expected = instance->unreported_count
 				       ? instance->unreported[instance->unreported_first]
 				       : "nothing";
 
-	/* The daemon's own words, about its connection. */
+	/* The daemon's own events, about its connection. */
 	if (strcmp(name, "adopted") == 0 || strcmp(name, "lost") == 0 || strcmp(name, "gone") == 0)
 		return;
 	load->events_reported++;
 	load->resets_reported += strcmp(name, "RESET") == 0;
 	load->negotiations_reported += strcmp(name, "FAILOVER_NEGOTIATED") == 0;
 	if (strcmp(name, expected) != 0)
-		load_error(load, "v%u at daemon %u: %s was watched, %s was told",
+		load_error(load, "v%u at daemon %u: %s was reported, %s was sent",
 			   instance->vm->index, instance->side, name, expected);
 	if (!instance->unreported_count)
 		return;
@@ -61,13 +61,14 @@ static void see_vm_event(struct load_instance *instance, const char *name)
 	instance->unreported_count--;
 }
 
-/* "reserved" is a hidden one whose guest is not here; the state before is always told as hidden. */
+/* "reserved" is the hidden state of an absent guest. As the previous state, it is reported as
+ * hidden. */
 static const char *plain(const char *primary)
 {
 	return strcmp(primary, "reserved") == 0 ? "hidden" : primary;
 }
 
-static void see_move(struct load_instance *instance, const char *from, const char *to)
+static void check_move(struct load_instance *instance, const char *from, const char *to)
 {
 	struct load *load = instance->vm->load;
 
@@ -82,12 +83,12 @@ static void see_move(struct load_instance *instance, const char *from, const cha
 	snprintf(instance->primary, sizeof(instance->primary), "%s", to);
 	if (strcmp(from, to) == 0) /* only the reason changed */
 		return;
-	/* In one step a pair may get from hiding, or reserving, to exposing. */
+	/* A pair may move from hiding or reserving to exposing in one step. */
 	load->exposures += strcmp(to, "exposing") == 0 && strcmp(from, "unknown") != 0;
 	load->hides += strcmp(from, "hiding") == 0 && strcmp(to, "unknown") != 0;
 }
 
-static void see(struct load *load, unsigned side, const json_t *event)
+static void check_event(struct load *load, unsigned side, const json_t *event)
 {
 	const char *kind = "", *name = "", *from = "", *to = "";
 	struct load_instance *instance;
@@ -99,11 +100,11 @@ static void see(struct load *load, unsigned side, const json_t *event)
 	} else if (strcmp(kind, "vm") == 0) {
 		instance = instance_of(load, side, event, "vm");
 		if (instance)
-			see_vm_event(instance, name);
+			check_vm_event(instance, name);
 	} else if (strcmp(kind, "move") == 0) {
 		instance = instance_of(load, side, event, "pair");
 		if (instance)
-			see_move(instance, from, to);
+			check_move(instance, from, to);
 	}
 }
 
@@ -117,10 +118,11 @@ static void on_event(void *userdata, const char *error, const json_t *parameters
 	struct subscription *subscription = userdata;
 
 	if (error)
-		load_error(subscription->load, "the watch of daemon %u ended: %s",
+		load_error(subscription->load, "the subscription to daemon %u ended: %s",
 			   subscription->side, error);
 	else
-		see(subscription->load, subscription->side, json_object_get(parameters, "event"));
+		check_event(subscription->load, subscription->side,
+			    json_object_get(parameters, "event"));
 }
 
 void load_check_subscribe(struct load *load, unsigned side)
@@ -137,19 +139,19 @@ void load_check_subscribe(struct load *load, unsigned side)
 				   &subscriptions[side]);
 	if (r < 0)
 		bench_fail("Monitor", r);
-	/* On another connection, and asked later: the watch has begun when it is answered. */
+	/* A later call on another connection: once it is answered, the subscription is active. */
 	json_decref(bench_daemon_call(&load->daemons[side], "GetStatus", NULL));
 }
 
 /* ---- The end ---- */
 
-/* An entry of ours on the switch: to a primary's port or a standby's ('p', 's'; 0: none). */
+/* A sticky entry on the switch: to a primary's port ('p') or a standby's ('s'); 0: none. */
 struct entry {
 	char letter;
 	unsigned vm;
 };
 
-/* By the number of the port that they lead to. */
+/* The entries by number of their port; the caller frees. */
 static struct entry *read_switch(const struct load *load)
 {
 	struct entry *entries = calloc(load->host.count, sizeof(*entries));
@@ -171,9 +173,9 @@ static struct entry *read_switch(const struct load *load)
 	return entries;
 }
 
-/* What has to be told of a pair and is there, for a guest that is in its present state. */
-static bool is_as_it_is(const struct load_instance *instance, const json_t *pair,
-			const struct entry *entry)
+/* Whether the pair's status and its entry on the switch match the state of its VM. */
+static bool matches_vm(const struct load_instance *instance, const json_t *pair,
+		       const struct entry *entry)
 {
 	static const char *const guests[] = { "none", "capable", "capable", "legacy" };
 	const struct bench_qemu *qemu = &instance->qemu;
@@ -213,7 +215,7 @@ static unsigned compare_pairs(struct load *load, unsigned side, const struct ent
 		const struct entry *entry = instance ? &entries[instance->qemu.port] : NULL;
 		US_CLEANUP(us_freep) char *text = NULL;
 
-		if (instance && is_as_it_is(instance, pair, entry))
+		if (instance && matches_vm(instance, pair, entry))
 			continue;
 		wrong++;
 		if (!prints || !instance)
@@ -242,10 +244,11 @@ unsigned load_check_pairs(struct load *load, bool prints)
 	return entries ? wrong : 1;
 }
 
-static void check_same(struct load *load, const char *what, uint64_t told, uint64_t seen)
+static void check_same(struct load *load, const char *what, uint64_t sent, uint64_t reported)
 {
-	if (told != seen)
-		load_error(load, "%s: %" PRIu64 " done, %" PRIu64 " seen", what, told, seen);
+	if (sent != reported)
+		load_error(load, "%s: %" PRIu64 " sent, %" PRIu64 " reported", what, sent,
+			   reported);
 }
 
 void load_check_counts(struct load *load)
@@ -253,13 +256,12 @@ void load_check_counts(struct load *load)
 	for (unsigned i = 0; i < load->vm_count; i++)
 		for (unsigned side = 0; side < 2; side++)
 			if (load->vms[i].instances[side].unreported_count)
-				load_error(load, "v%u at daemon %u: %u events were never watched",
+				load_error(load, "v%u at daemon %u: %u events were never reported",
 					   i, side, load->vms[i].instances[side].unreported_count);
 	check_same(load, "events", load->events_sent, load->events_reported);
 	check_same(load, "resets", load->resets_sent, load->resets_reported);
 	check_same(load, "negotiations", load->negotiations_sent, load->negotiations_reported);
-	/* More were begun: some are called off before the VM has anything, or end with their QEMU.
-	 */
+	/* More moves than plugs: some are cancelled before the plug, or end with their QEMU. */
 	if (load->plugs > load->exposures || load->unplugs > load->hides)
 		load_error(load,
 			   "%" PRIu64 " plugs in %" PRIu64 " moves, %" PRIu64 " unplugs in %" PRIu64

@@ -12,7 +12,7 @@ static void on_finished(struct load_vm *vm, const char *error, const json_t *par
 	load_rest(vm);
 }
 
-/* The guest is elsewhere: this QEMU ends, and the next one is another boot. */
+/* The guest has moved to an unknown host: its QEMU ends, and another boot follows. */
 static void act_end(struct load_vm *vm)
 {
 	load_operator_crash(vm);
@@ -20,7 +20,7 @@ static void act_end(struct load_vm *vm)
 
 static void end_foreign_transfer(struct load_vm *vm)
 {
-	struct bench_qemu *qemu = (&vm->here->qemu);
+	struct bench_qemu *qemu = &vm->here->qemu;
 
 	if (load_random(vm->load, 0, 1)) {
 		bench_qemu_set_migration(qemu,
@@ -37,7 +37,7 @@ static void end_foreign_transfer(struct load_vm *vm)
 
 void load_migration_check_hidden(struct load_vm *vm)
 {
-	if ((&vm->here->qemu)->has_primary)
+	if (vm->here->qemu.has_primary)
 		load_error(vm->load, "v%u: a migration starts while it has its primary", vm->index);
 }
 
@@ -48,8 +48,8 @@ static void on_prepared(struct load_vm *vm, const char *error, const json_t *par
 		return;
 	}
 	load_migration_check_hidden(vm);
-	bench_qemu_set_migration((&vm->here->qemu), "setup");
-	bench_qemu_set_migration((&vm->here->qemu), "active");
+	bench_qemu_set_migration(&vm->here->qemu, "setup");
+	bench_qemu_set_migration(&vm->here->qemu, "active");
 	load_then(vm, 50, 500, end_foreign_transfer);
 }
 
@@ -81,7 +81,7 @@ static void on_migrated(struct load_vm *vm, const char *error, const json_t *par
 	bool has_moved = strcmp(vm->outcome, "completed") == 0;
 
 	if (has_moved == !!error)
-		load_error(vm->load, "v%u: its migration was %s, and told as %s", vm->index,
+		load_error(vm->load, "v%u: its migration was %s, but reported as %s", vm->index,
 			   vm->outcome, error ? words : "succeeded");
 	for (size_t i = 0; i < US_ARRAY_LENGTH(outcomes); i++)
 		vm->load->migrations[i] += strcmp(vm->outcome, outcomes[i]) == 0;
@@ -99,7 +99,7 @@ static void on_aborted(struct load_vm *vm, const char *error, const json_t *para
 
 static void arrive(struct load_vm *vm)
 {
-	struct bench_qemu *from = (&vm->here->qemu), *to = &load_other(vm)->qemu;
+	struct bench_qemu *from = &vm->here->qemu, *to = &load_other(vm)->qemu;
 
 	bench_qemu_set_running(from, "finish-migrate");
 	bench_qemu_negotiate(to, BENCH_GUEST_CAPABLE);
@@ -122,7 +122,7 @@ static void end_transfer(struct load_vm *vm)
 	vm->outcome = dice <= 8 ? "failed" : "cancelled";
 	if (dice <= 8) {
 		load_instance_end_qemu(load_other(vm));
-		bench_qemu_set_migration((&vm->here->qemu), "failed");
+		bench_qemu_set_migration(&vm->here->qemu, "failed");
 	} else {
 		load_call(vm, vm->here->side, "AbortMigration", load_name_json(vm, "vm", 'v'),
 			  false, on_aborted);
@@ -132,18 +132,18 @@ static void end_transfer(struct load_vm *vm)
 void load_migration_start(struct load_vm *vm)
 {
 	load_migration_check_hidden(vm);
-	bench_qemu_set_migration((&vm->here->qemu), "setup");
-	bench_qemu_set_migration((&vm->here->qemu), "active");
+	bench_qemu_set_migration(&vm->here->qemu, "setup");
+	bench_qemu_set_migration(&vm->here->qemu, "active");
 	bench_qemu_set_migration(&load_other(vm)->qemu, "active");
 	load_then(vm, 50, 500, end_transfer);
 }
 
-/* The destination's QEMU sees its connection end. */
+/* The destination's QEMU ends with its connection. */
 void load_migration_cancel(struct load_vm *vm)
 {
-	bench_qemu_set_migration((&vm->here->qemu), "cancelling");
+	bench_qemu_set_migration(&vm->here->qemu, "cancelling");
 	load_instance_end_qemu(load_other(vm));
-	bench_qemu_set_migration((&vm->here->qemu), "cancelled");
+	bench_qemu_set_migration(&vm->here->qemu, "cancelled");
 }
 
 void load_migration_migrate(struct load_vm *vm)

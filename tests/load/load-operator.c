@@ -25,8 +25,8 @@ static void on_held(struct load_vm *vm, const char *error, const json_t *paramet
 	const char *primary = json_string_value(json_object_get(pair, "primary"));
 
 	if (load_succeeded(vm, error, parameters) &&
-	    (!primary || strcmp(primary, "hidden") != 0 || (&vm->here->qemu)->has_primary))
-		load_error(vm->load, "p%u: held, and its primary is %s", vm->index, primary);
+	    (!primary || strcmp(primary, "hidden") != 0 || vm->here->qemu.has_primary))
+		load_error(vm->load, "p%u: on hold, but its primary is %s", vm->index, primary);
 	load_then(vm, 20, 500, end_hold);
 }
 
@@ -61,7 +61,7 @@ static void on_detached(struct load_vm *vm, const char *error, const json_t *par
 		  on_attached);
 }
 
-/* What the VM told before is watched with its name; so that nothing is lost with it: wait. */
+/* Waits until all events are reported: the daemon reports none of a VM that is detached. */
 void load_operator_reattach(struct load_vm *vm)
 {
 	if (vm->here->unreported_count)

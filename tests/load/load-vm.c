@@ -21,7 +21,7 @@ _Static_assert(US_ARRAY_LENGTH(actions) == LOAD_ACTIONS, "a function for each");
 
 static enum load_action choose(struct load_vm *vm)
 {
-	/* Of 20: how often each. */
+	/* How often each is chosen, of 20 times. */
 	static const enum load_action often[] = {
 		LOAD_RESET,   LOAD_RESET,   LOAD_RESET,	  LOAD_RESET,	LOAD_RESET,
 		LOAD_UNBIND,  LOAD_UNBIND,  LOAD_HOLD,	  LOAD_HOLD,	LOAD_HOLD,
@@ -32,7 +32,7 @@ static enum load_action choose(struct load_vm *vm)
 
 	if (vm->guest_hides >= GUEST_HIDES_MAX)
 		return LOAD_REATTACH;
-	/* Only a guest that runs is migrated by its upper layer, here. */
+	/* A VM at one daemon only is migrated by another tool. */
 	if (action == LOAD_MIGRATE)
 		return vm->is_mover ? action : LOAD_PREPARE;
 	return action;
@@ -58,7 +58,7 @@ static void on_unplug(struct load_instance *instance, uint64_t at_usec)
 	if (vm->awaits_unplug && vm->is_reset)
 		load_sample(vm->load, at_usec - vm->reset_usec);
 	vm->awaits_unplug = false;
-	/* The guest, or a reset, takes its time. */
+	/* The guest, or a reset, completes the unplug later. */
 	if (instance->qemu.is_unplugging && !us_timer_is_set(&instance->eject))
 		us_timer_set(&instance->eject, us_now_usec() + load_random(vm->load, 1, 60) * MSEC);
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Load: hundreds of VMs that reset, negotiate, hold, migrate and crash all the time, and whether
- * the daemon loses anything of it.
+ * Load: hundreds of VMs that reset, negotiate, hold, migrate and crash all the time, to show that
+ * the daemons lose no event.
  *
  *     load [--vms N] [--seconds S] [--seed N] … UNDERSTUDYD
  *
- * Two understudyds on bridges of a network namespace; the VMs are scripted QEMUs (peers.h). All are
- * at the first daemon, a tenth of them at the second one as well, and migrate between the two. It
- * fails unless every event was watched in order, every pair ends as its VM is, the counts are the
- * same, and memory is bounded. Times are told, not judged.
+ * Two understudyds run on bridges in a network namespace; the VMs are scripted QEMUs
+ * (bench-qemu.h). All are attached to the first daemon. A tenth of them are attached to the second
+ * one as well, and migrate between the two. The load fails unless every event is reported in order,
+ * every pair ends in the state of its VM, the counts agree, and memory is bounded. Times are only
+ * printed.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -23,37 +24,37 @@
 
 enum {
 	VMS_MAX = 2000,
-	STUCK_SEC = 60, /* no act takes so long, with a back-off in it */
+	STUCK_SEC = 60, /* longer than any action, even with a back-off */
 	PROGRESS_SEC = 5,
-	GROWTH_PERCENT = 10, /* of memory, from the first third's end on … */
-	GROWTH_KIB = 512,    /* … and what that of few VMs may be */
+	GROWTH_PERCENT = 10, /* allowed growth of memory after the first third */
+	GROWTH_KIB = 512,    /* plus this, for few VMs */
 };
 
 /* ---- Memory and processor ---- */
 
-struct look {
+struct usage_sample {
 	long resident_kib[2]; /* of each daemon */
 };
 
-static struct look *looks;
-static unsigned look_count;
+static struct usage_sample *usage_samples;
+static unsigned sample_count;
 
-static void look(struct load *load)
+static void take_sample(struct load *load)
 {
 	for (unsigned side = 0; side < 2; side++)
-		looks[look_count].resident_kib[side] =
+		usage_samples[sample_count].resident_kib[side] =
 			bench_daemon_usage(&load->daemons[side]).resident_kib;
-	look_count++;
+	sample_count++;
 }
 
-/* Mean of a sixth of the run, the one that begins at @sixth. */
+/* The mean over sixth number @sixth (from 0) of the run. */
 static long mean_memory(unsigned side, unsigned sixth)
 {
-	unsigned first = look_count * sixth / 6, end = look_count * (sixth + 1) / 6;
+	unsigned first = sample_count * sixth / 6, end = sample_count * (sixth + 1) / 6;
 	long sum = 0;
 
 	for (unsigned i = first; i < end; i++)
-		sum += looks[i].resident_kib[side];
+		sum += usage_samples[i].resident_kib[side];
 	return end > first ? sum / (long)(end - first) : 0;
 }
 
@@ -74,7 +75,7 @@ static void on_second(struct load *load, unsigned second)
 	uint64_t now = us_now_usec(), acts = 0;
 	unsigned busy = 0;
 
-	look(load);
+	take_sample(load);
 	for (unsigned i = 0; i < load->vm_count; i++) {
 		struct load_vm *vm = &load->vms[i];
 
@@ -82,18 +83,18 @@ static void on_second(struct load *load, unsigned second)
 		if (!vm->is_busy || now - vm->since_usec < STUCK_SEC * US_USEC_PER_SEC)
 			continue;
 		load_error(load, "v%u: stuck in %s%s", i, load_action_name(vm->action),
-			   vm->awaits_unplug ? ": its primary was never asked back" : "");
+			   vm->awaits_unplug ? ": device_del was never received" : "");
 		vm->since_usec = now;
 	}
 	for (unsigned i = 0; i < LOAD_ACTIONS; i++)
 		acts += load->actions[i];
 	if (second % PROGRESS_SEC == 0)
 		fprintf(stderr,
-			"load: %u s: %" PRIu64 " acts, %u under way, %" PRIu64 " events, %" PRIu64
-			" moves, %ld and %ld KiB, %u wrong\n",
+			"load: %u s: %" PRIu64 " actions, %u under way, %" PRIu64
+			" events, %" PRIu64 " moves, %ld and %ld KiB, %u wrong\n",
 			second, acts, busy, load->events_reported, load->moves_reported,
-			looks[look_count - 1].resident_kib[0],
-			looks[look_count - 1].resident_kib[1], load->errors);
+			usage_samples[sample_count - 1].resident_kib[0],
+			usage_samples[sample_count - 1].resident_kib[1], load->errors);
 }
 
 static void run(struct load *load)
@@ -111,7 +112,7 @@ static void run(struct load *load)
 	load->is_ending = true;
 }
 
-/* To the last VM, when it is at rest. */
+/* Into the last VM, while it is idle. */
 static void inject_fault(struct load *load)
 {
 	struct load_vm *vm = &load->vms[load->vm_count - 1];
@@ -141,7 +142,7 @@ static void settle(struct load *load)
 	while (is_busy(load) && us_now_usec() < end)
 		bench_run_for(load->loop, 100 * US_USEC_PER_MSEC);
 	inject_fault(load);
-	/* A look at a switch that changes meanwhile may be without some of its entries: once is
+	/* A dump of a switch that changes meanwhile may miss entries, so one matching comparison is
 	 * enough. */
 	while ((wrong = load_check_pairs(load, false)) && us_now_usec() < end)
 		bench_run_for(load->loop, 500 * US_USEC_PER_MSEC);
@@ -214,11 +215,11 @@ static void print_report(struct load *load, double cpu_percent)
 	fprintf(stderr, "load: %s\n", load->errors ? "FAILED" : "nothing lost");
 }
 
-/* ---- All of it ---- */
+/* ---- Main ---- */
 
 static struct load *opened;
 
-/* However it ends, also by exit(). */
+/* Called by exit(3). */
 static void close_all(void)
 {
 	struct load *load = opened;
@@ -233,7 +234,7 @@ static void close_all(void)
 		bench_daemon_remove(&load->daemons[side]);
 	free(load->vms);
 	free(load->unplug_samples.usec);
-	free(looks);
+	free(usage_samples);
 	bench_host_close(&load->host);
 }
 
@@ -250,8 +251,8 @@ static void open_vms(struct load *load)
 	if (r < 0)
 		bench_fail("the bridges", r);
 	load->vms = calloc(load->vm_count, sizeof(*load->vms));
-	looks = calloc(load->seconds + 1, sizeof(*looks));
-	if (!load->vms || !looks)
+	usage_samples = calloc(load->seconds + 1, sizeof(*usage_samples));
+	if (!load->vms || !usage_samples)
 		bench_fail("the VMs", ENOMEM);
 	for (unsigned i = 0; i < load->vm_count; i++)
 		load_vm_open(load, i);
@@ -290,12 +291,12 @@ static void open_all(struct load *load)
 
 static const char usage[] = "usage: load [OPTION]… UNDERSTUDYD\n"
 			    "  --vms N       scripted VMs, a tenth of them at two daemons (500)\n"
-			    "  --seconds S   how long they are busy (600)\n"
-			    "  --pause MSEC  between two acts of a VM, about (1500)\n"
-			    "  --seed N      of what they do, and when (1)\n"
-			    "  --log PATH    the daemons' log (none)\n"
-			    "  --json        the report as JSON\n"
-			    "  --fault NAME  answer, event: a QEMU does what has to be found out\n"
+			    "  --seconds S   duration of the load (600)\n"
+			    "  --pause MSEC  mean pause between two actions of a VM (1500)\n"
+			    "  --seed N      seed of the random numbers (1)\n"
+			    "  --log PATH    file for the daemons' logs (none)\n"
+			    "  --json        print the report as JSON\n"
+			    "  --fault NAME  answer, event: an error that the load has to find\n"
 			    "  --help\n";
 
 static bool parse(struct load *load, int argc, char **argv)

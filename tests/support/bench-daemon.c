@@ -77,7 +77,7 @@ void bench_daemon_start(struct bench_daemon *daemon)
 	posix_spawn_file_actions_destroy(&actions);
 	if (r)
 		bench_fail(daemon->program, r);
-	/* It is there when it is ready, and a moment before it listens. */
+	/* The socket exists shortly before the daemon listens on it. */
 	for (uint64_t end = us_now_usec() + PATIENCE_USEC;; usleep(1000)) {
 		r = us_client_new(&daemon->client, daemon->loop, address);
 		if (r == 0)

@@ -40,7 +40,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	exit(1);
 }
 
-/* Thousands of addresses that nobody uses would only cost time. */
+/* Thousands of unused link-local addresses would cost time. */
 static void disable_ipv6(void)
 {
 	int fd = open("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_WRONLY | O_CLOEXEC);
@@ -52,7 +52,7 @@ static void disable_ipv6(void)
 }
 
 enum {
-	/* Of a bridge's 1,023 ports each VM takes two, and a third while frames are parked. */
+	/* A bridge has 1,023 ports. A VM uses two of them, and a third while frames are parked. */
 	VMS_PER_BRIDGE = 300,
 };
 

@@ -33,11 +33,11 @@ static void say(struct bench_qemu *qemu, const char *text)
 		us_stream_send(qemu->stream, text, strlen(text));
 }
 
-/* ---- What a real QEMU answered ---- */
+/* ---- Recorded answers of a real QEMU ---- */
 
 struct recording {
 	const char *name;
-	char text[ANSWER_BYTES]; /* a line up to its id */
+	char text[ANSWER_BYTES]; /* the answer, up to its id */
 };
 
 static struct recording recordings[] = {
@@ -67,13 +67,13 @@ static const char *recorded(struct recording *recording)
 	}
 	fclose(file);
 	*id = '\0';
-	/* The first is the guest's; the device offers the bit all the same. */
+	/* The first feature list is the guest's. The device still offers the bit. */
 	if (recording == &recordings[BENCH_GUEST_LEGACY])
 		memcpy(strstr(recording->text, "VIRTIO_NET_F_STANDBY"), "VIRTIO_NET_F_UNKNOWN", 20);
 	return recording->text;
 }
 
-/* NULL for a command whose answer is made up here. */
+/* NULL for a command that make_answer() answers. */
 static const char *find_recorded(const struct bench_qemu *qemu, const char *command)
 {
 	if (strcmp(command, "x-query-virtio-status") == 0)
@@ -179,7 +179,7 @@ static void make_answer(struct bench_qemu *qemu, const struct question *question
 		snprintf(answer, size, DONE);
 }
 
-static void take_note(struct bench_qemu *qemu, const char *command)
+static void record_command(struct bench_qemu *qemu, const char *command)
 {
 	qemu->has_read_driver |= strcmp(command, "x-query-virtio-status") == 0;
 	qemu->is_adopted |= strcmp(command, "query-status") == 0;
@@ -201,7 +201,7 @@ static void answer(struct bench_qemu *qemu, const struct question *question)
 		     (long long)question->id);
 	if (r > 0)
 		say(qemu, text);
-	take_note(qemu, question->command);
+	record_command(qemu, question->command);
 }
 
 static void on_message(void *userdata, char *text, size_t length)
@@ -250,15 +250,15 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
 }
 
 /*
- * The socket's credentials are those of who called listen(): a process that has the taps of this
- * VM, and no others, is what a QEMU is to who looks for its taps.
+ * The daemon finds a VM's taps in the process that called listen(), by the socket's credentials. So
+ * that process has the taps of this VM, and no others.
  */
 static void be_qemu(int listener, const int taps[2])
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (listen(listener, 1) < 0 || dup2(taps[0], 0) < 0 || dup2(taps[1], 1) < 0)
 		_exit(1);
-	close_range(2, ~0U, 0); /* among them the pipe: our parent goes on */
+	close_range(2, ~0U, 0); /* closes the pipe, too, for which the parent waits */
 	for (;;)
 		pause();
 }
