@@ -48,7 +48,7 @@ static const char usage[] =
 	"                     from the guest at most 1000\n"
 	"  --tcp              also a bulk transfer, and requests and responses, over TCP\n"
 	"  --slow-switch SECONDS\n"
-	"                     the switch learns this long after a migration where the guest is\n"
+	"                     the switch learns of a migration only after this time\n"
 	"  --json FILE        write the report to FILE, - for standard output\n"
 	"  --html FILE        draw the runs in FILE, for any browser\n"
 	"  --svg FILE         for demo: draw the migrations in FILE, small\n"
@@ -109,111 +109,123 @@ static bool parse_hosts(const char *value, enum us_lab_host_kind *ret_hosts)
 	return false;
 }
 
-static bool parse_one(int option, const char *value, struct us_options *options)
-{
-	struct us_campaign_options *campaign = &options->campaign;
-	struct us_lab_options *lab = &options->lab;
-	struct us_run_options *run = &campaign->run;
+static const struct option known[] = {
+	{ "manager", required_argument, NULL, 'M' },
+	{ "hosts", required_argument, NULL, 'V' },
+	{ "primary", required_argument, NULL, 'p' },
+	{ "scenario", required_argument, NULL, 's' },
+	{ "qemu", required_argument, NULL, 'q' },
+	{ "allow-unsound", no_argument, NULL, 'u' },
+	{ "accel", required_argument, NULL, 'a' },
+	{ "machine", required_argument, NULL, 'm' },
+	{ "hotplug", required_argument, NULL, 'P' },
+	{ "guest", required_argument, NULL, 'g' },
+	{ "queues", required_argument, NULL, 'Q' },
+	{ "repeat", required_argument, NULL, 'r' },
+	{ "times", required_argument, NULL, 'T' },
+	{ "rate", required_argument, NULL, 'R' },
+	{ "tcp", no_argument, NULL, 't' },
+	{ "slow-switch", required_argument, NULL, 'S' },
+	{ "json", required_argument, NULL, 'j' },
+	{ "html", required_argument, NULL, 'H' },
+	{ "svg", required_argument, NULL, 'G' },
+	{ "log", required_argument, NULL, 'l' },
+	{ "verbose", no_argument, NULL, 'w' },
+	{ "name", required_argument, NULL, 'n' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'v' },
+	{},
+};
 
+static bool set(const char **ret_value, const char *value)
+{
+	*ret_value = value;
+	return true;
+}
+
+/* Options of runs and campaigns. False: unknown, or a wrong value. */
+static bool parse_campaign(int option, const char *value, struct us_campaign_options *options)
+{
 	switch (option) {
 	case 'p':
-		lab->primary = value;
-		return choose(campaign->primaries, &campaign->primaries_count, value);
+		return choose(options->primaries, &options->primaries_count, value);
 	case 's':
-		return choose(campaign->scenarios, &campaign->scenarios_count, value);
-	case 'M':
-		return parse_manager(value, &lab->manager);
-	case 'V':
-		return parse_hosts(value, &lab->hosts);
-	case 'q':
-		lab->qemu = value;
-		return true;
-	case 'u':
-		lab->allows_unsound = true;
-		return true;
-	case 'a':
-		lab->accel = value;
-		return is_one_of(value, "tcg", "kvm");
-	case 'm':
-		lab->machine = us_lab_platform_find(value);
-		return lab->machine;
-	case 'g':
-		lab->guest = value;
-		return is_one_of(value, "bookworm", "trixie");
-	case 'P':
-		lab->hotplug = value;
-		return is_one_of(value, "acpi", "native");
-	case 'Q':
-		return number(value, 1, QUEUES_MAX, &lab->queues);
+		return choose(options->scenarios, &options->scenarios_count, value);
 	case 'r':
-		return number(value, 1, 1000, &campaign->repeat);
+		return number(value, 1, 1000, &options->repeat);
 	case 'T':
-		return number(value, 1, US_RUN_TIMES_MAX, &run->times);
-	case 'R':
-		return number(value, 1, RATE_MAX, &lab->rate);
-	case 't':
-		run->tcp = true;
-		return true;
+		return number(value, 1, US_RUN_TIMES_MAX, &options->run.times);
 	case 'S':
-		return number(value, 0, SLOW_SWITCH_MAX_SEC, &run->slow_switch_sec);
+		return number(value, 0, SLOW_SWITCH_MAX_SEC, &options->run.slow_switch_sec);
+	case 't':
+		return options->run.tcp = true;
 	case 'j':
-		campaign->json = value;
-		return true;
+		return set(&options->json, value);
 	case 'H':
-		campaign->html = value;
-		return true;
+		return set(&options->html, value);
 	case 'G':
-		campaign->svg = value;
-		return true;
+		return set(&options->svg, value);
 	case 'l':
-		campaign->log = value;
-		return true;
+		return set(&options->log, value);
 	case 'w':
-		campaign->is_verbose = true;
-		return true;
+		return options->is_verbose = true;
+	default:
+		return false;
+	}
+}
+
+/* Options of the lab. The same. */
+static bool parse_lab(int option, const char *value, struct us_lab_options *options)
+{
+	switch (option) {
+	case 'M':
+		return parse_manager(value, &options->manager);
+	case 'V':
+		return parse_hosts(value, &options->hosts);
+	case 'q':
+		return set(&options->qemu, value);
+	case 'u':
+		return options->allows_unsound = true;
+	case 'a':
+		return set(&options->accel, value) && is_one_of(value, "tcg", "kvm");
+	case 'm':
+		options->machine = us_lab_platform_find(value);
+		return options->machine;
+	case 'g':
+		return set(&options->guest, value) && is_one_of(value, "bookworm", "trixie");
+	case 'P':
+		return set(&options->hotplug, value) && is_one_of(value, "acpi", "native");
+	case 'Q':
+		return number(value, 1, QUEUES_MAX, &options->queues);
+	case 'R':
+		return number(value, 1, RATE_MAX, &options->rate);
 	case 'n':
-		lab->name = value;
+		options->name = value;
 		return *value && strlen(value) <= 32 && !strpbrk(value, "/ ") && *value != '.';
+	default:
+		return false;
+	}
+}
+
+static bool parse_one(int option, const char *value, struct us_options *options)
+{
+	switch (option) {
 	case 'h':
 		fputs(usage, stdout);
 		exit(0);
 	case 'v':
 		printf("understudy-lab " US_VERSION "\n");
 		exit(0);
-	default:
-		return false;
+	case 'p':
+		options->lab.primary = value;
+		break;
 	}
+	return parse_campaign(option, value, &options->campaign) ||
+	       parse_lab(option, value, &options->lab);
 }
 
 bool us_options_parse(int argc, char **argv, struct us_options *ret_options, int *ret_rest)
 {
-	static const struct option known[] = {
-		{ "manager", required_argument, NULL, 'M' },
-		{ "hosts", required_argument, NULL, 'V' },
-		{ "primary", required_argument, NULL, 'p' },
-		{ "scenario", required_argument, NULL, 's' },
-		{ "qemu", required_argument, NULL, 'q' },
-		{ "allow-unsound", no_argument, NULL, 'u' },
-		{ "accel", required_argument, NULL, 'a' },
-		{ "machine", required_argument, NULL, 'm' },
-		{ "hotplug", required_argument, NULL, 'P' },
-		{ "guest", required_argument, NULL, 'g' },
-		{ "queues", required_argument, NULL, 'Q' },
-		{ "repeat", required_argument, NULL, 'r' },
-		{ "times", required_argument, NULL, 'T' },
-		{ "rate", required_argument, NULL, 'R' },
-		{ "tcp", no_argument, NULL, 't' },
-		{ "slow-switch", required_argument, NULL, 'S' },
-		{ "json", required_argument, NULL, 'j' },
-		{ "html", required_argument, NULL, 'H' },
-		{ "svg", required_argument, NULL, 'G' },
-		{ "log", required_argument, NULL, 'l' },
-		{ "verbose", no_argument, NULL, 'w' },
-		{ "name", required_argument, NULL, 'n' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'v' },
-		{},
-	};
 	int option;
 
 	*ret_options = (struct us_options){

@@ -37,8 +37,7 @@ static void expect_refusal(struct us_run *run, const char *text, const char *con
 	if (!us_lab_cli_run(run->lab, A, argv, NULL, &reason))
 		us_run_fail(run, "understudy %s succeeded, but should have failed", argv[0]);
 	else if (!strstr(reason.text, text))
-		us_run_fail(run, "understudy %s printed no \"%s\": %s", argv[0], text,
-			    reason.text);
+		us_run_fail(run, "understudy %s printed no \"%s\": %s", argv[0], text, reason.text);
 	else
 		us_run_say(run, "%s", reason.text);
 }
@@ -69,8 +68,7 @@ void us_fault_ignored_unplug(struct us_run *run)
 
 	us_run_begin_phase(run, US_FAULT_PHASE_RECOVERY);
 	do_ignore_unplugs(run, false);
-	us_expect_status(run, A, "web0", "primary", "hidden");
-	us_expect_status(run, A, "web0", "path", "standby");
+	us_expect_hidden(run, A);
 	us_expect_traffic(run, A, "web0-s");
 	us_run_begin_steady(run, "afterwards");
 	us_expect_traffic(run, A, "web0-s");
@@ -111,8 +109,7 @@ void us_fault_unloaded_module(struct us_run *run)
 	reach_fault(run);
 	us_do_in_guest(run, A, "rmmod virtio_net && rmmod net_failover");
 	us_expect_status(run, A, "web0", "guest", "none");
-	us_expect_status(run, A, "web0", "primary", "hidden");
-	us_expect_status(run, A, "web0", "path", "standby");
+	us_expect_hidden(run, A);
 
 	us_run_begin_phase(run, US_FAULT_PHASE_RECOVERY);
 	us_do_in_guest(
@@ -307,8 +304,7 @@ void us_fault_refused_plug(struct us_run *run)
 	us_run_begin_transition(run, US_FAULT_PHASE, US_FAULT_PHASE);
 	us_do_understudy(run, A, "finish", "web", NULL);
 	us_expect_event(run, since, A, "move", "Device or resource busy");
-	us_expect_status(run, A, "web0", "primary", "hidden");
-	us_expect_status(run, A, "web0", "path", "standby");
+	us_expect_hidden(run, A);
 	us_expect_answered(run);
 
 	us_run_begin_transition(run, US_FAULT_PHASE_RECOVERY, US_FAULT_PHASE);

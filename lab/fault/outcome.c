@@ -22,8 +22,7 @@ void us_expect_on_primary(struct us_run *run, enum us_lab_host host, const char 
 
 static void expect_standby(struct us_run *run)
 {
-	us_expect_status(run, A, "web0", "primary", "hidden");
-	us_expect_status(run, A, "web0", "path", "standby");
+	us_expect_hidden(run, A);
 	us_expect_traffic(run, A, "web0-s");
 	us_run_begin_steady(run, "afterwards");
 	us_expect_traffic(run, A, "web0-s");

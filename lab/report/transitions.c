@@ -145,6 +145,26 @@ static void print(const struct us_run *run, const json_t *json, const struct spa
 			real(stream, "retransmitted"), real(stream, "slowest_response_ms"));
 }
 
+static json_t *report_transition(struct us_run *run, const struct span *span, unsigned nic)
+{
+	const struct us_lab_probe *probe = run->probes[nic];
+	json_t *json = json_pack("{s:s,s:s,s:f,s:f,s:o,s:o}", "transition", span->name, "pair",
+				 us_lab_net_nics[nic].pair, "begin_ms",
+				 (span->begin_usec - run->begin_usec) / 1e3, "duration_ms",
+				 (span->end_usec - span->begin_usec) / 1e3, "to_guest",
+				 direction(run, probe, span, us_lab_probe_count_to_guest,
+					   us_lab_probe_delay_to_guest),
+				 "from_guest",
+				 direction(run, probe, span, us_lab_probe_count_from_guest,
+					   us_lab_probe_delay_from_guest));
+
+	add_pauses(probe, span, json);
+	if (run->tcp && nic == 0)
+		json_object_set_new(json, "tcp", tcp(run, span));
+	print(run, json, span);
+	return json;
+}
+
 json_t *us_report_transitions(struct us_run *run)
 {
 	static const char columns[] = "   lost  dup      gap   added: p50     p99    worst";
@@ -158,28 +178,9 @@ json_t *us_report_transitions(struct us_run *run)
 				"\nTransitions, with the delay added to the steady state's:\n"
 				"%-29s |%-50s |%s\n%-29s |%s |%s\n",
 				"", " to the guest", " from the guest", "", columns, columns);
-		for (unsigned nic = 0; nic < run->nics; nic++) {
-			json_t *json;
-
-			if (!run->probes[nic])
-				continue;
-			json = json_pack("{s:s,s:s,s:f,s:f,s:o,s:o}", "transition", span.name,
-					 "pair", us_lab_net_nics[nic].pair, "begin_ms",
-					 (span.begin_usec - run->begin_usec) / 1e3, "duration_ms",
-					 (span.end_usec - span.begin_usec) / 1e3, "to_guest",
-					 direction(run, run->probes[nic], &span,
-						   us_lab_probe_count_to_guest,
-						   us_lab_probe_delay_to_guest),
-					 "from_guest",
-					 direction(run, run->probes[nic], &span,
-						   us_lab_probe_count_from_guest,
-						   us_lab_probe_delay_from_guest));
-			add_pauses(run->probes[nic], &span, json);
-			if (run->tcp && nic == 0)
-				json_object_set_new(json, "tcp", tcp(run, &span));
-			print(run, json, &span);
-			json_array_append_new(list, json);
-		}
+		for (unsigned nic = 0; nic < run->nics; nic++)
+			if (run->probes[nic])
+				json_array_append_new(list, report_transition(run, &span, nic));
 	}
 	return list;
 }

@@ -32,8 +32,7 @@ void us_scenario_hide(struct us_run *run)
 
 	us_run_begin_transition(run, "hide", "hide");
 	us_do_understudy(run, A, "hide", "web0", NULL);
-	us_expect_status(run, A, "web0", "primary", "hidden");
-	us_expect_status(run, A, "web0", "path", "standby");
+	us_expect_hidden(run, A);
 	us_expect_traffic(run, A, "web0-s");
 	us_run_begin_steady(run, "hidden");
 	us_expect_traffic(run, A, "web0-s");
@@ -74,8 +73,7 @@ void us_scenario_hold(struct us_run *run)
 
 	us_run_begin_transition(run, "hide", "hide");
 	us_do_understudy(run, A, "hide", "web0", NULL);
-	us_expect_status(run, A, "web0", "primary", "hidden");
-	us_expect_status(run, A, "web0", "path", "standby");
+	us_expect_hidden(run, A);
 	us_expect_traffic(run, A, "web0-s");
 	us_expect_heard(run);
 
@@ -101,8 +99,7 @@ void us_scenario_unbind(struct us_run *run)
 		       "cd /sys/bus/virtio/drivers/virtio_net && v=$(echo virtio*) && "
 		       "echo $v >unbind");
 	us_expect_status(run, A, "web0", "guest", "none");
-	us_expect_status(run, A, "web0", "primary", "hidden");
-	us_expect_status(run, A, "web0", "path", "standby");
+	us_expect_hidden(run, A);
 
 	us_run_begin_phase(run, "bind");
 	us_do_in_guest(run, A, "echo $v >bind && net-up");

@@ -224,8 +224,7 @@ void us_scenario_coupled(struct us_run *run)
 	us_run_begin_transition(run, "prepare", "coupled");
 	us_do_understudy(run, A, "prepare", "web", NULL);
 	us_expect_status(run, A, "web0", "migration", "prepared");
-	us_expect_status(run, A, "web0", "primary", "hidden");
-	us_expect_status(run, A, "web0", "path", "standby");
+	us_expect_hidden(run, A);
 	us_expect_traffic(run, A, "web0-s");
 
 	/* In coupled mode no daemon knows the destination, so there is no handoff of frames. */

@@ -204,6 +204,12 @@ void us_expect_exposed(struct us_run *run, enum us_lab_host host)
 	us_expect_status(run, host, "web0", "path", "primary");
 }
 
+void us_expect_hidden(struct us_run *run, enum us_lab_host host)
+{
+	us_expect_status(run, host, "web0", "primary", "hidden");
+	us_expect_status(run, host, "web0", "path", "standby");
+}
+
 void us_expect_never(struct us_run *run, enum us_lab_host host, const char *pair, const char *state,
 		     uint64_t since_usec)
 {

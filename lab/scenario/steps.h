@@ -55,6 +55,8 @@ void us_expect_status_of_all(struct us_run *run, enum us_lab_host host, const ch
 			     const char *value);
 /* The guest can handle the pair, its primary is visible, and the path leads there. */
 void us_expect_exposed(struct us_run *run, enum us_lab_host host);
+/* The primary is hidden, and the path leads to the standby. */
+void us_expect_hidden(struct us_run *run, enum us_lab_host host);
 /* No move of @pair on @host went to @state since @since_usec. Does not wait. */
 void us_expect_never(struct us_run *run, enum us_lab_host host, const char *pair, const char *state,
 		     uint64_t since_usec);
