@@ -64,26 +64,32 @@ static void expect_at_destination(struct us_run *run, const struct us_fault *fau
 	us_expect_never(run, A, "web0", "visible", since);
 }
 
-/* The "status" that @host's QEMU returns for @command, or ""; valid until the next call. */
-static const char *query_status(struct us_run *run, enum us_lab_host host, const char *command)
+/* The "status" that @host's QEMU returns for @command, or "". Returns @status. */
+static const char *query_status(struct us_run *run, enum us_lab_host host, const char *command,
+				char status[40])
 {
 	struct us_reason reason;
-	static char status[40];
 	json_t *answer = NULL;
 
-	status[0] = 0;
 	us_lab_vm_command(run->stage->vms[host], command, NULL, &answer, &reason);
-	snprintf(status, sizeof(status), "%s",
-		 json_string_value(json_object_get(answer, "status")) ?: "");
+	snprintf(status, 40, "%s", json_string_value(json_object_get(answer, "status")) ?: "");
 	json_decref(answer);
 	return status;
+}
+
+static bool is_running(struct us_run *run, enum us_lab_host host)
+{
+	char status[40];
+
+	return !strcmp(query_status(run, host, "query-status", status), "running");
 }
 
 static bool is_migrating(struct us_run *run)
 {
 	static const char *const ends[] = { "", "none", "completed", "failed", "cancelled" };
-	const char *status = query_status(run, A, "query-migrate");
+	char status[40];
 
+	query_status(run, A, "query-migrate", status);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(ends); i++)
 		if (!strcmp(status, ends[i]))
 			return false;
@@ -93,26 +99,23 @@ static bool is_migrating(struct us_run *run)
 static bool is_at_one_host(void *userdata)
 {
 	struct us_run *run = userdata;
-	bool at_source;
 
-	if (is_migrating(run))
-		return false;
-	at_source = !strcmp(query_status(run, A, "query-status"), "running");
-	return at_source || !strcmp(query_status(run, B, "query-status"), "running");
+	return !is_migrating(run) && (is_running(run, A) || is_running(run, B));
 }
 
 static bool expect_at_source(struct us_run *run)
 {
+	char here[40], there[40];
 	bool at_source;
 
 	if (us_run_has_failed(run))
 		return false;
 	if (us_run_wait(run, is_at_one_host, run, US_FAULT_LIMIT_USEC))
 		us_run_fail(run, "the guest runs at neither host: %s on host-b, %s on host-a",
-			    query_status(run, B, "query-status"),
-			    query_status(run, A, "query-status"));
-	at_source = !strcmp(query_status(run, A, "query-status"), "running");
-	if (at_source && !strcmp(query_status(run, B, "query-status"), "running"))
+			    query_status(run, B, "query-status", there),
+			    query_status(run, A, "query-status", here));
+	at_source = is_running(run, A);
+	if (at_source && is_running(run, B))
 		us_run_fail(run, "the guest runs at both hosts");
 	us_run_say(run, "the guest is at %s", us_lab_host_name(at_source ? A : B));
 	return at_source;
