@@ -9,7 +9,7 @@
 #include "vmm/qemu/decode-slot.h"
 #include "vmm/qemu/decode-standby.h"
 #include "vmm/qemu/decode-state.h"
-#include "vmm/qemu/message.h"
+#include "vmm/qmp/message.h"
 #include "vmm/qemu/registers/decode-registers.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -51,13 +51,14 @@ static void decode_network(const json_t *value)
 static void decode_registers(const json_t *value)
 {
 	struct us_virtio_registers registers;
-	struct us_virtio_status status;
+	enum us_guest guest;
+	bool driver_ok;
 
 	us_qemu_decode_registers_place(value, "net0");
 	us_qemu_decode_registers(json_string_value(value), &registers);
-	us_qemu_decode_driver(&registers, true, &status);
-	assert(!status.driver_ok || status.guest != US_GUEST_NONE);
-	assert(status.guest != US_GUEST_CAPABLE || registers.status & US_VIRTIO_FEATURES_OK);
+	guest = us_qemu_decode_driver(&registers, true, &driver_ok);
+	assert(!driver_ok || guest != US_GUEST_NONE);
+	assert(guest != US_GUEST_CAPABLE || registers.status & US_VIRTIO_FEATURES_OK);
 }
 
 static void decode_all(const json_t *value)

@@ -68,8 +68,9 @@ static void ask(struct us_vmm *vmm)
 	us_qemu_connection_lose(vmm, -ENOMEM, &reason);
 }
 
-void us_qemu_adopt(struct us_vmm *vmm, const struct us_qmp_version *version)
+void us_qemu_adopt(void *userdata, const struct us_qmp_version *version)
 {
+	struct us_vmm *vmm = userdata;
 	struct us_reason reason;
 
 	us_qemu_ref(vmm);

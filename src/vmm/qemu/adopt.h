@@ -2,8 +2,8 @@
 /* Adopting a VM: what is asked of a QEMU that greeted, until US_VMM_ADOPTED. */
 #pragma once
 
-#include "vmm/qemu/qmp.h"
+#include "vmm/qmp/qmp.h"
 #include "vmm/vmm.h"
 
-/* The `ready` of struct us_qmp_handler */
-void us_qemu_adopt(struct us_vmm *vmm, const struct us_qmp_version *version);
+/* The `ready` of struct us_qmp_handler; @userdata is the VM. */
+void us_qemu_adopt(void *userdata, const struct us_qmp_version *version);

@@ -114,8 +114,10 @@ static void fail(struct us_vmm *vmm, int error)
 		refuse(vmm, &reason, exited);
 }
 
-void us_qemu_connection_closed(struct us_vmm *vmm, int error, const struct us_reason *reason)
+void us_qemu_connection_on_closed(void *userdata, int error, const struct us_reason *reason)
 {
+	struct us_vmm *vmm = userdata;
+
 	us_qemu_ref(vmm);
 	if (error == -ETIMEDOUT)
 		fail(vmm, error);
@@ -195,7 +197,7 @@ static void on_reconnect(void *userdata)
 	us_qemu_unref(vmm);
 }
 
-void us_qemu_connection_open(struct us_vmm *vmm)
+void us_vmm_connect(struct us_vmm *vmm)
 {
 	if (vmm->qmp)
 		return;

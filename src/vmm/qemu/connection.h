@@ -7,15 +7,12 @@
  */
 #pragma once
 
-#include "vmm/qemu/qmp.h"
+#include "vmm/qmp/qmp.h"
 #include "vmm/vmm.h"
 
 /* Borrows @handler, whose userdata is the VM. Returns 0 or -errno. */
 int us_qemu_connection_init(struct us_vmm *vmm, const struct us_qmp_handler *handler);
 void us_qemu_connection_deinit(struct us_vmm *vmm);
-
-/* Begins to connect, without back-off, unless there is a connection. */
-void us_qemu_connection_open(struct us_vmm *vmm);
 
 /* The VM answered: it is adopted. */
 void us_qemu_connection_adopted(struct us_vmm *vmm);
@@ -29,5 +26,5 @@ void us_qemu_connection_refuse(struct us_vmm *vmm, const struct us_reason *reaso
 /* Ends it, and tries again. @error (0 or -errno) tells one failure from another. */
 void us_qemu_connection_lose(struct us_vmm *vmm, int error, const struct us_reason *reason);
 
-/* The `closed` of struct us_qmp_handler */
-void us_qemu_connection_closed(struct us_vmm *vmm, int error, const struct us_reason *reason);
+/* The `closed` of struct us_qmp_handler; @userdata is the VM. */
+void us_qemu_connection_on_closed(void *userdata, int error, const struct us_reason *reason);

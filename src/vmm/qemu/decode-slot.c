@@ -3,7 +3,7 @@
 
 #include "util/cleanup.h"
 #include "vmm/qemu/decode-slot.h"
-#include "vmm/qemu/message.h"
+#include "vmm/qmp/message.h"
 
 bool us_qemu_decode_is_port(const json_t *entry)
 {

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "vmm/qemu/decode-standby.h"
-#include "vmm/qemu/message.h"
+#include "vmm/qmp/message.h"
 
 /* virtio 1.2, section 5.1.3 */
 static const uint64_t FEATURE_STANDBY = UINT64_C(1) << 62;

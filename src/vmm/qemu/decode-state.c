@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "vmm/qemu/decode-state.h"
-#include "vmm/qemu/message.h"
+#include "vmm/qmp/message.h"
 
 enum us_vm_state us_qemu_decode_run_state(const json_t *status, enum us_transfer transfer)
 {

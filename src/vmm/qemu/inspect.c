@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Inspecting a standby: several questions at once, and one result. */
+/* Questions about a standby: what it is (several at once, one result), and its last frame. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "vmm/qemu/decode-standby.h"
-#include "vmm/qemu/message.h"
+#include "vmm/qemu/last-frame/last-frame.h"
+#include "vmm/qmp/message.h"
 #include "vmm/qemu/qemu-private.h"
 #include "vmm/qemu/registers/registers.h"
 #include "vmm/qemu/request.h"
@@ -145,11 +146,8 @@ static void count_sent(struct inspection *inspection, int r)
 static void ask_property(struct inspection *inspection, us_qmp_answer_fn answer,
 			 const char *property)
 {
-	char path[US_DEVICE_NAME_MAX + 32];
-
-	snprintf(path, sizeof(path), "/machine/peripheral/%s", inspection->device);
-	count_sent(inspection, us_qmp_call(inspection->vmm->qmp, answer, inspection, "qom-get",
-					   "{s:s, s:s}", "path", path, "property", property));
+	count_sent(inspection, us_qemu_get_property(inspection->vmm, inspection->device, property,
+						    answer, inspection));
 }
 
 /* Sends a command with one argument, a text. */
@@ -164,16 +162,12 @@ static void on_registers(void *userdata, const struct us_qmp_answer *failure,
 			 const struct us_virtio_registers *registers)
 {
 	struct inspection *inspection = userdata;
-	struct us_virtio_status status;
 
-	if (!failure || need(inspection, failure)) {
-		us_qemu_decode_driver(
+	if (!failure || need(inspection, failure))
+		inspection->standby.guest = us_qemu_decode_driver(
 			registers,
 			us_qemu_standby_has_negotiated(inspection->vmm, inspection->device),
-			&status);
-		inspection->standby.guest = status.guest;
-		inspection->standby.driver_ok = status.driver_ok;
-	}
+			&inspection->standby.driver_ok);
 	answered(inspection);
 }
 
@@ -226,4 +220,30 @@ int us_vmm_inspect(struct us_vmm *vmm, const char *device, us_vmm_standby_fn don
 	r = inspection->r;
 	free(inspection);
 	return us_qemu_request_made(request, r);
+}
+
+/* ---- The last frame that the guest received ---- */
+
+static void on_last_frame(void *userdata, const struct us_last_frame *frame)
+{
+	struct us_qemu_request *request = userdata;
+
+	if (us_qemu_request_is_wanted(request))
+		request->done.last_frame(request->userdata, frame);
+	us_qemu_request_free(request);
+}
+
+int us_vmm_query_last_frame(struct us_vmm *vmm, const char *device, unsigned queue_pair,
+			    us_vmm_last_frame_fn done, void *userdata)
+{
+	struct us_qemu_request *request;
+	int r = us_qemu_request_begin(vmm, device, done, userdata, &request);
+
+	if (r < 0)
+		return r;
+	return us_qemu_request_made(request,
+				    vmm->may_ask_queues
+					    ? us_qemu_last_frame_query(vmm->qmp, device, queue_pair,
+								       on_last_frame, request)
+					    : -EOPNOTSUPP);
 }

@@ -24,12 +24,13 @@ struct listening {
 	bool was_told; /* QEMU, to listen itself */
 };
 
-static void finish(struct listening *listening, const char *uri)
+static void finish(struct listening *listening, int r, const struct us_reason *reason,
+		   const char *uri)
 {
 	struct us_qemu_request *request = listening->request;
 
 	if (us_qemu_request_is_wanted(request))
-		request->done.listening(request->userdata, 0, NULL, uri);
+		request->done.listening(request->userdata, r, reason, uri);
 	us_qemu_request_free(request);
 	free(listening);
 }
@@ -37,14 +38,10 @@ static void finish(struct listening *listening, const char *uri)
 /* @reason may be NULL; the words for @r are then the reason. */
 static void fail(struct listening *listening, int r, const struct us_reason *reason)
 {
-	struct us_qemu_request *request = listening->request;
 	struct us_reason words;
 
 	us_refuse(&words, "%s", us_strerror(r));
-	if (us_qemu_request_is_wanted(request))
-		request->done.listening(request->userdata, r, reason ? reason : &words, NULL);
-	us_qemu_request_free(request);
-	free(listening);
+	finish(listening, r, reason ? reason : &words, NULL);
 }
 
 /* ---- One connection: ours ---- */
@@ -125,8 +122,8 @@ static void give(struct us_vmm *vmm, int fd)
 
 	if (giving) {
 		*giving = (struct giving){ vmm, vmm->closings };
-		r = us_qmp_call_fd(vmm->qmp, fd, on_got, giving, "getfd", "{s:s}", "fdname",
-				   FD_NAME);
+		r = us_qmp_call_with(vmm->qmp, US_QMP_COMMAND_USEC, fd, on_got, giving, "getfd",
+				     "{s:s}", "fdname", FD_NAME);
 	}
 	if (r < 0) {
 		us_refuse(&reason, "%s", us_strerror(r));
@@ -215,7 +212,7 @@ static void listen_here(struct listening *listening)
 		fail(listening, US_REFUSED, &reason);
 		return;
 	}
-	finish(listening, uri);
+	finish(listening, 0, NULL, uri);
 }
 
 /* ---- Several connections: QEMU's own ---- */
@@ -270,7 +267,7 @@ static void on_address(void *userdata, const struct us_qmp_answer *answer)
 	}
 	r = us_qemu_decode_listen_uri(answer->value, uri, sizeof(uri));
 	if (listening->was_told && r == 0) {
-		finish(listening, uri);
+		finish(listening, 0, NULL, uri);
 	} else if (listening->was_told) {
 		us_refuse(&reason, "QEMU does not tell where it listens for a migration");
 		fail(listening, r, &reason);

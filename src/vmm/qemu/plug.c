@@ -127,8 +127,8 @@ static void add_device(struct plug *plug)
 	/* A ROM's memory would break an incoming migration: an emulated one has none. */
 	if (plug->r == 0)
 		note_sent(plug,
-			  us_qmp_call_within(
-				  plug->vmm->qmp, PLUG_USEC, on_added, plug, "device_add",
+			  us_qmp_call_with(
+				  plug->vmm->qmp, PLUG_USEC, -1, on_added, plug, "device_add",
 				  "{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*}", "driver",
 				  plug->model, "id", plug->id, "bus", plug->bus, "addr",
 				  plug->is_port ? "0" : NULL, "host", plug->host, "netdev",
@@ -215,7 +215,7 @@ int us_vmm_plug(struct us_vmm *vmm, const struct us_plug *wanted, us_vmm_done_fn
 		return us_qemu_request_made(request, -ENOMEM);
 	plug->request = request;
 	plug->waiting = 1;
-	note_sent(plug, us_qemu_primary_ask(vmm, plug->id, on_id_looked_up, plug));
+	note_sent(plug, us_qemu_get_property(vmm, plug->id, "type", on_id_looked_up, plug));
 	note_sent(plug, us_qemu_slot_find(vmm, plug->bus, on_slot, plug));
 	if (--plug->waiting > 0)
 		return 0;

@@ -84,16 +84,6 @@ void us_qemu_primary_deleted(struct us_vmm *vmm, const char *device)
 	us_qemu_emit(vmm, (struct us_vmm_event){ .type = US_VMM_DELETED, .device = device });
 }
 
-int us_qemu_primary_ask(struct us_vmm *vmm, const char *device, us_qmp_answer_fn answer,
-			void *userdata)
-{
-	char path[US_DEVICE_NAME_MAX + 32];
-
-	snprintf(path, sizeof(path), "/machine/peripheral/%s", device);
-	return us_qmp_call(vmm->qmp, answer, userdata, "qom-get", "{s:s, s:s}", "path", path,
-			   "property", "type");
-}
-
 static void on_device_looked_up(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct us_reason reason;
@@ -109,6 +99,6 @@ int us_vmm_has_device(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, v
 
 	if (r < 0)
 		return r;
-	return us_qemu_request_made(request,
-				    us_qemu_primary_ask(vmm, id, on_device_looked_up, request));
+	return us_qemu_request_made(
+		request, us_qemu_get_property(vmm, id, "type", on_device_looked_up, request));
 }

@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "vmm/qemu/qmp.h"
+#include "util/list.h"
 #include "vmm/vmm.h"
 
 enum {
@@ -30,10 +30,6 @@ void us_qemu_primary_free_all(struct us_vmm *vmm);
 void us_qemu_primary_forget(struct us_vmm *vmm);
 /* The event DEVICE_DELETED, or a device that was not there. */
 void us_qemu_primary_deleted(struct us_vmm *vmm, const char *device);
-
-/* Asks for a device's type, which QEMU answers if there is such a device. */
-int us_qemu_primary_ask(struct us_vmm *vmm, const char *device, us_qmp_answer_fn answer,
-			void *userdata);
 
 /* The name of the back end, "ID-net"; returns @buffer. */
 const char *us_qemu_back_end_id(char buffer[US_QEMU_BACK_END_SIZE], const char *device);

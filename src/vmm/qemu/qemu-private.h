@@ -7,7 +7,7 @@
 
 #include "util/list.h"
 #include "util/timer.h"
-#include "vmm/qemu/qmp.h"
+#include "vmm/qmp/qmp.h"
 #include "vmm/vmm.h"
 
 struct us_vmm {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,16 @@ void us_qemu_emit(struct us_vmm *vmm, struct us_vmm_event event)
 	event.transfer = vmm->transfer;
 	if (!vmm->freed)
 		vmm->handler->event(vmm->userdata, &event);
+}
+
+int us_qemu_get_property(struct us_vmm *vmm, const char *device, const char *property,
+			 us_qmp_answer_fn answer, void *userdata)
+{
+	char path[US_DEVICE_NAME_MAX + 32];
+
+	snprintf(path, sizeof(path), "/machine/peripheral/%s", device);
+	return us_qmp_call(vmm->qmp, answer, userdata, "qom-get", "{s:s, s:s}", "path", path,
+			   "property", property);
 }
 
 /* A slash would make it a path to another object than the device. */

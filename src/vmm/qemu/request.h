@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "vmm/qemu/qmp.h"
+#include "vmm/qmp/qmp.h"
 #include "vmm/vmm.h"
 
 /*
@@ -31,6 +31,10 @@ union us_qemu_done {
 	us_vmm_progress_fn progress;
 	us_vmm_last_frame_fn last_frame;
 } __attribute__((transparent_union));
+
+/* Asks for a property of a device, by its id. Returns as us_qmp_call(). */
+int us_qemu_get_property(struct us_vmm *vmm, const char *device, const char *property,
+			 us_qmp_answer_fn answer, void *userdata);
 
 /* A request under way. It holds a reference to its VM. */
 struct us_qemu_request {

@@ -78,7 +78,7 @@ static void on_virtio_changed(void *userdata, const struct us_qmp_answer *answer
 	us_qemu_unref(vmm);
 }
 
-static void on_registers_changed(void *userdata, const struct us_virtio_status *status,
+static void on_registers_changed(void *userdata, enum us_guest guest, bool driver_ok,
 				 bool is_certain)
 {
 	struct standby *standby = userdata;
@@ -88,7 +88,7 @@ static void on_registers_changed(void *userdata, const struct us_virtio_status *
 	if (!is_certain && !standby->is_reported)
 		return;
 	us_qemu_ref(vmm);
-	set_guest(standby, status->guest, status->driver_ok);
+	set_guest(standby, guest, driver_ok);
 	us_qemu_unref(vmm);
 }
 
@@ -160,7 +160,7 @@ int us_qemu_standby_track(struct us_vmm *vmm, const char *device)
 	return r;
 }
 
-void us_qemu_standby_untrack(struct us_vmm *vmm, const char *device)
+void us_vmm_untrack_guest(struct us_vmm *vmm, const char *device)
 {
 	struct standby *standby = find_standby(vmm, device);
 

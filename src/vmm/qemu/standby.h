@@ -9,9 +9,8 @@
 
 #include "vmm/vmm.h"
 
-/* us_vmm_track_guest() and us_vmm_untrack_guest(), without scheduling a recheck */
+/* us_vmm_track_guest(), without scheduling a recheck */
 int us_qemu_standby_track(struct us_vmm *vmm, const char *device);
-void us_qemu_standby_untrack(struct us_vmm *vmm, const char *device);
 void us_qemu_standby_free_all(struct us_vmm *vmm);
 
 /* Asks about all standbys, now. */

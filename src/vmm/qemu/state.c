@@ -46,14 +46,14 @@ static void query_status(struct us_vmm *vmm)
 		us_qmp_call(vmm->qmp, on_status, vmm, "query-status", NULL);
 }
 
-void us_qemu_state_stopped(struct us_vmm *vmm)
+void us_qemu_state_on_stop(struct us_vmm *vmm, const struct us_qmp_event *event)
 {
 	vmm->running = false;
 	query_status(vmm);
 }
 
 /* Also the end of INCOMING, and the end of a migration that failed late. */
-void us_qemu_state_resumed(struct us_vmm *vmm)
+void us_qemu_state_on_resume(struct us_vmm *vmm, const struct us_qmp_event *event)
 {
 	vmm->running = true;
 	set_state(vmm, US_VM_RUNNING);
@@ -106,9 +106,9 @@ static void on_transfer(void *userdata, const struct us_qmp_answer *answer)
 	us_qemu_unref(vmm);
 }
 
-void us_qemu_state_migration(struct us_vmm *vmm, const json_t *data)
+void us_qemu_state_on_migration(struct us_vmm *vmm, const struct us_qmp_event *event)
 {
-	observe_transfer(vmm, data);
+	observe_transfer(vmm, event->data);
 	if (!vmm->freed)
 		us_qemu_state_schedule(vmm);
 }

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "vmm/qemu/qmp.h"
+#include "vmm/qmp/qmp.h"
 #include "vmm/vmm.h"
 
 int us_qemu_state_init(struct us_vmm *vmm); /* 0 or -errno */
@@ -18,9 +18,9 @@ void us_qemu_state_set_status(struct us_vmm *vmm, const json_t *answer);
 void us_qemu_state_forget(struct us_vmm *vmm, bool exited);
 
 /* The events STOP, RESUME and MIGRATION */
-void us_qemu_state_stopped(struct us_vmm *vmm);
-void us_qemu_state_resumed(struct us_vmm *vmm);
-void us_qemu_state_migration(struct us_vmm *vmm, const json_t *data);
+void us_qemu_state_on_stop(struct us_vmm *vmm, const struct us_qmp_event *event);
+void us_qemu_state_on_resume(struct us_vmm *vmm, const struct us_qmp_event *event);
+void us_qemu_state_on_migration(struct us_vmm *vmm, const struct us_qmp_event *event);
 
 /* Sets the timer of the next recheck, if there is anything to recheck. */
 void us_qemu_state_schedule(struct us_vmm *vmm);

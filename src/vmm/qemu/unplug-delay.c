@@ -87,13 +87,10 @@ int us_vmm_query_unplug_delay(struct us_vmm *vmm, const char *id, us_vmm_unplug_
 			      void *userdata)
 {
 	struct us_qemu_request *request;
-	char path[US_DEVICE_NAME_MAX + 32];
 	int r = us_qemu_request_begin(vmm, id, done, userdata, &request);
 
 	if (r < 0)
 		return r;
-	snprintf(path, sizeof(path), "/machine/peripheral/%s", id);
 	return us_qemu_request_made(request,
-				    us_qmp_call(vmm->qmp, on_bus, request, "qom-get", "{s:s, s:s}",
-						"path", path, "property", "parent_bus"));
+				    us_qemu_get_property(vmm, id, "parent_bus", on_bus, request));
 }

@@ -21,21 +21,6 @@
 
 /* ---- Events ---- */
 
-static void on_stop(struct us_vmm *vmm, const struct us_qmp_event *event)
-{
-	us_qemu_state_stopped(vmm);
-}
-
-static void on_resume(struct us_vmm *vmm, const struct us_qmp_event *event)
-{
-	us_qemu_state_resumed(vmm);
-}
-
-static void on_migration(struct us_vmm *vmm, const struct us_qmp_event *event)
-{
-	us_qemu_state_migration(vmm, event->data);
-}
-
 static void on_reset(struct us_vmm *vmm, const struct us_qmp_event *event)
 {
 	us_qemu_emit(vmm, (struct us_vmm_event){
@@ -68,12 +53,12 @@ static const struct {
 	const char *name;
 	void (*handle)(struct us_vmm *vmm, const struct us_qmp_event *event);
 } event_table[] = {
-	{ "STOP", on_stop },
-	{ "RESUME", on_resume },
+	{ "STOP", us_qemu_state_on_stop },
+	{ "RESUME", us_qemu_state_on_resume },
 	{ "RESET", on_reset },
 	{ "FAILOVER_NEGOTIATED", on_negotiated },
 	{ "DEVICE_DELETED", on_deleted },
-	{ "MIGRATION", on_migration },
+	{ "MIGRATION", us_qemu_state_on_migration },
 };
 
 static void on_event(void *userdata, const struct us_qmp_event *event)
@@ -95,20 +80,10 @@ static void on_event(void *userdata, const struct us_qmp_event *event)
 	us_qemu_unref(vmm);
 }
 
-static void on_ready(void *userdata, const struct us_qmp_version *version)
-{
-	us_qemu_adopt(userdata, version);
-}
-
-static void on_closed(void *userdata, int error, const struct us_reason *reason)
-{
-	us_qemu_connection_closed(userdata, error, reason);
-}
-
 static const struct us_qmp_handler qmp_handler = {
-	.ready = on_ready,
+	.ready = us_qemu_adopt,
 	.event = on_event,
-	.closed = on_closed,
+	.closed = us_qemu_connection_on_closed,
 };
 
 /* ---- Tracking a guest ---- */
@@ -119,11 +94,6 @@ int us_vmm_track_guest(struct us_vmm *vmm, const char *device)
 
 	us_qemu_state_schedule(vmm);
 	return r;
-}
-
-void us_vmm_untrack_guest(struct us_vmm *vmm, const char *device)
-{
-	us_qemu_standby_untrack(vmm, device);
 }
 
 /* ---- Life ---- */
@@ -168,11 +138,6 @@ int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, const char *monitor_path
 	us_vmm_connect(vmm);
 	*ret_vmm = vmm;
 	return 0;
-}
-
-void us_vmm_connect(struct us_vmm *vmm)
-{
-	us_qemu_connection_open(vmm);
 }
 
 void us_vmm_free(struct us_vmm *vmm)

@@ -7,9 +7,9 @@
 #include "vmm/qemu/decode-slot.h"
 #include "vmm/qemu/decode-standby.h"
 #include "vmm/qemu/decode-state.h"
-#include "vmm/qemu/guest-memory.h"
+#include "vmm/qmp/guest-memory.h"
 #include "vmm/qemu/last-frame/last-frame.h"
-#include "vmm/qemu/message.h"
+#include "vmm/qmp/message.h"
 #include "vmm/qemu/registers/decode-registers.h"
 
 /* Parses a file of the corpus; its value lives until the next call. */
@@ -551,11 +551,12 @@ static void test_registers(void **state)
 	struct us_virtio_registers read;
 
 	for (size_t i = 0; i < US_ARRAY_LENGTH(rows); i++) {
-		struct us_virtio_status status;
+		bool driver_ok;
+		enum us_guest guest =
+			us_qemu_decode_driver(&rows[i].registers, rows[i].negotiated, &driver_ok);
 
-		us_qemu_decode_driver(&rows[i].registers, rows[i].negotiated, &status);
 		if (us_qemu_decode_shows_standby(&rows[i].registers) != rows[i].shows ||
-		    status.guest != rows[i].guest || status.driver_ok != rows[i].driver_ok)
+		    guest != rows[i].guest || driver_ok != rows[i].driver_ok)
 			fail_msg("row %zu", i);
 	}
 	us_qemu_decode_registers(json_string_value(load("xp-registers")), &read);

@@ -12,7 +12,7 @@
 
 #include "harness.h"
 #include "util/error.h"
-#include "vmm/qemu/qmp.h"
+#include "vmm/qmp/qmp.h"
 
 #define GREETING                                                                                   \
 	"{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 1, \"minor\": 2, \"major\": 9}}}}\n"
@@ -265,7 +265,7 @@ static void test_late(void **state)
 	struct peer peer;
 
 	client_negotiate(&client, &peer);
-	assert_int_equal(us_qmp_call_within(client.qmp, 1000, on_answer, &late, "slow", NULL), 0);
+	assert_int_equal(us_qmp_call_with(client.qmp, 1000, -1, on_answer, &late, "slow", NULL), 0);
 	assert_int_equal(us_qmp_call(client.qmp, on_answer, &next, "next", NULL), 0);
 	WAIT_FOR(loop, late.count);
 	assert_int_equal(late.r, -ETIMEDOUT);

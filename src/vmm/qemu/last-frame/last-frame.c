@@ -4,11 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/qemu/guest-memory.h"
+#include "vmm/qmp/guest-memory.h"
 #include "vmm/qemu/last-frame/last-frame.h"
-#include "vmm/qemu/message.h"
-#include "vmm/qemu/qemu-private.h"
-#include "vmm/qemu/request.h"
+#include "vmm/qmp/message.h"
 
 enum {
 	USED_HEADER_BYTES = 4,
@@ -40,7 +38,9 @@ int us_qemu_decode_queue_status(const json_t *answer, struct us_queue_status *re
 
 /* A chain of questions: queue status, used element, descriptor, frame. */
 struct query {
-	struct us_qemu_request *request;
+	struct us_qmp *qmp;
+	us_vmm_last_frame_fn done;
+	void *userdata;
 	struct us_queue_status queue;
 	size_t size; /* of the memory that is being read */
 	void (*next)(struct query *query, const uint8_t *bytes);
@@ -48,11 +48,7 @@ struct query {
 
 static void finish(struct query *query, const struct us_last_frame *frame)
 {
-	struct us_qemu_request *request = query->request;
-
-	if (us_qemu_request_is_wanted(request))
-		request->done.last_frame(request->userdata, frame);
-	us_qemu_request_free(request);
+	query->done(query->userdata, frame);
 	free(query);
 }
 
@@ -77,8 +73,8 @@ static void read_memory(struct query *query, uint64_t address, size_t size,
 	query->size = size;
 	query->next = next;
 	us_qemu_memory_command(address, size, command);
-	if (us_qmp_call(query->request->vmm->qmp, on_memory, query, "human-monitor-command",
-			"{s:s}", "command-line", command) < 0)
+	if (us_qmp_call(query->qmp, on_memory, query, "human-monitor-command", "{s:s}",
+			"command-line", command) < 0)
 		finish(query, NULL);
 }
 
@@ -122,26 +118,20 @@ static void on_status(void *userdata, const struct us_qmp_answer *answer)
 		    USED_BYTES, on_used);
 }
 
-int us_vmm_query_last_frame(struct us_vmm *vmm, const char *device, unsigned queue_pair,
-			    us_vmm_last_frame_fn done, void *userdata)
+int us_qemu_last_frame_query(struct us_qmp *qmp, const char *device, unsigned queue_pair,
+			     us_vmm_last_frame_fn done, void *userdata)
 {
-	struct us_qemu_request *request;
-	struct query *query;
+	struct query *query = calloc(1, sizeof(*query));
 	char path[128];
-	int r = us_qemu_request_begin(vmm, device, done, userdata, &request);
+	int r;
 
-	if (r < 0)
-		return r;
-	query = calloc(1, sizeof(*query));
-	if (!vmm->may_ask_queues || !query) {
-		free(query);
-		return us_qemu_request_made(request, vmm->may_ask_queues ? -ENOMEM : -EOPNOTSUPP);
-	}
-	query->request = request;
+	if (!query)
+		return -ENOMEM;
+	*query = (struct query){ .qmp = qmp, .done = done, .userdata = userdata };
 	snprintf(path, sizeof(path), "/machine/peripheral/%s/virtio-backend", device);
-	r = us_qmp_call(vmm->qmp, on_status, query, "x-query-virtio-queue-status", "{s:s, s:i}",
-			"path", path, "queue", (int)(2 * queue_pair));
+	r = us_qmp_call(qmp, on_status, query, "x-query-virtio-queue-status", "{s:s, s:i}", "path",
+			path, "queue", (int)(2 * queue_pair));
 	if (r < 0)
 		free(query);
-	return us_qemu_request_made(request, r);
+	return r;
 }

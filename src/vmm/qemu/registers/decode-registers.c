@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <string.h>
 
-#include "vmm/qemu/message.h"
+#include "vmm/qmp/message.h"
 #include "vmm/qemu/registers/decode-registers.h"
 
 enum {
@@ -88,21 +88,19 @@ bool us_qemu_decode_shows_standby(const struct us_virtio_registers *registers)
 	return !(registers->status & US_VIRTIO_FEATURES_OK) || registers->select == STANDBY_SELECT;
 }
 
-void us_qemu_decode_driver(const struct us_virtio_registers *registers, bool has_negotiated,
-			   struct us_virtio_status *ret_status)
+enum us_guest us_qemu_decode_driver(const struct us_virtio_registers *registers,
+				    bool has_negotiated, bool *ret_driver_ok)
 {
 	uint8_t status = registers->status;
 
-	*ret_status = (struct us_virtio_status){ .guest = US_GUEST_NONE };
+	*ret_driver_ok = false;
 	if (status & US_VIRTIO_FAILED || !(status & (US_VIRTIO_DRIVER_OK | US_VIRTIO_FEATURES_OK)))
-		return;
-	ret_status->driver_ok = status & US_VIRTIO_DRIVER_OK;
-	ret_status->guest = US_GUEST_LEGACY;
+		return US_GUEST_NONE;
+	*ret_driver_ok = status & US_VIRTIO_DRIVER_OK;
 	/* A driver that uses the legacy interface does not write these features. */
 	if (!(status & US_VIRTIO_FEATURES_OK))
-		return;
+		return US_GUEST_LEGACY;
 	if (us_qemu_decode_shows_standby(registers))
 		has_negotiated = registers->features & STANDBY_BIT;
-	if (has_negotiated)
-		ret_status->guest = US_GUEST_CAPABLE;
+	return has_negotiated ? US_GUEST_CAPABLE : US_GUEST_LEGACY;
 }

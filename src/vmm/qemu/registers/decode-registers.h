@@ -2,8 +2,11 @@
 /* Decodes the registers of a virtio PCI device (registers.h): place, content, meaning. Pure. */
 #pragma once
 
-#include "vmm/qemu/decode-standby.h"
-#include "vmm/qemu/guest-memory.h"
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "understudy/pair.h"
+#include "vmm/qmp/guest-memory.h"
 
 enum {
 	/* device_status (virtio 1.2, section 2.1) */
@@ -37,8 +40,8 @@ void us_qemu_decode_registers(const char *text, struct us_virtio_registers *ret_
 bool us_qemu_decode_shows_standby(const struct us_virtio_registers *registers);
 
 /*
- * Fills `guest` and `driver_ok`. @has_negotiated, by QEMU's event, counts if the registers do not
- * show it.
+ * The driver. @has_negotiated, by QEMU's event, counts if the registers do not show what it
+ * negotiated.
  */
-void us_qemu_decode_driver(const struct us_virtio_registers *registers, bool has_negotiated,
-			   struct us_virtio_status *ret_status);
+enum us_guest us_qemu_decode_driver(const struct us_virtio_registers *registers,
+				    bool has_negotiated, bool *ret_driver_ok);

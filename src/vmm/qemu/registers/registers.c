@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/qemu/guest-memory.h"
+#include "vmm/qmp/guest-memory.h"
 #include "vmm/qemu/registers/registers.h"
 
 struct us_qemu_registers {
@@ -65,14 +65,14 @@ static void move(struct us_qemu_registers *registers, uint64_t address)
  */
 static void report(struct us_qemu_registers *registers, const struct us_virtio_registers *read)
 {
-	bool is_final = read->status & US_VIRTIO_FEATURES_OK;
-	struct us_virtio_status status;
+	bool is_final = read->status & US_VIRTIO_FEATURES_OK, driver_ok;
+	enum us_guest guest;
 
 	if (!read->status || (registers->is_final && !is_final))
 		registers->has_negotiated = false;
 	registers->is_final = is_final;
-	us_qemu_decode_driver(read, registers->has_negotiated, &status);
-	registers->changed(registers->userdata, &status,
+	guest = us_qemu_decode_driver(read, registers->has_negotiated, &driver_ok);
+	registers->changed(registers->userdata, guest, driver_ok,
 			   registers->has_negotiated || us_qemu_decode_shows_standby(read));
 }
 

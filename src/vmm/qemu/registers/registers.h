@@ -30,8 +30,7 @@
  */
 #pragma once
 
-#include "vmm/qemu/decode-standby.h"
-#include "vmm/qemu/qmp.h"
+#include "vmm/qmp/qmp.h"
 #include "vmm/qemu/registers/decode-registers.h"
 
 struct us_qemu_registers;
@@ -40,10 +39,10 @@ struct us_qemu_registers;
 bool us_qemu_registers_are_needed(const struct us_qmp_version *version);
 
 /*
- * @status is the driver of the device. @is_certain is false if the registers do not show what the
- * driver negotiated and no event told it; @status then has the guest as legacy.
+ * @guest and @driver_ok tell the driver of the device. @is_certain is false if the registers do not
+ * show what the driver negotiated and no event told it; @guest is then US_GUEST_LEGACY.
  */
-typedef void (*us_qemu_registers_fn)(void *userdata, const struct us_virtio_status *status,
+typedef void (*us_qemu_registers_fn)(void *userdata, enum us_guest guest, bool driver_ok,
 				     bool is_certain);
 
 /*

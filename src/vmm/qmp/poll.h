@@ -8,7 +8,7 @@
 #pragma once
 
 #include "util/list.h"
-#include "vmm/qemu/message.h"
+#include "vmm/qmp/message.h"
 
 struct us_qmp_poll {
 	struct us_list link; /* among those that are outstanding */

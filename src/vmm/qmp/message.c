@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "util/clock.h"
-#include "vmm/qemu/message.h"
+#include "vmm/qmp/message.h"
 
 uint64_t us_json_uint64(const json_t *value)
 {

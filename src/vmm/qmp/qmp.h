@@ -17,8 +17,8 @@
 
 #include "util/cleanup.h"
 #include "util/clock.h"
-#include "vmm/qemu/message.h"
-#include "vmm/qemu/poll.h"
+#include "vmm/qmp/message.h"
+#include "vmm/qmp/poll.h"
 
 struct us_qmp;
 
@@ -64,24 +64,19 @@ void us_qmp_free(struct us_qmp *qmp);
 US_DEFINE_CLEANUP(struct us_qmp *, us_qmp_free)
 
 /*
- * Sends a command; @format and what follows make its arguments as json_pack() does, NULL for
- * none. @answer is told exactly once, never from inside this call. Returns 0, or -EINVAL if the
- * arguments are no valid JSON (a string that is not UTF-8), -ENOTCONN if the connection has ended,
- * or -ENOMEM, and then @answer is not called.
+ * Sends a command. @format and the following arguments make its arguments as json_pack() does;
+ * @format is NULL for none. @answer is called exactly once, and never from inside this call; with
+ * -ETIMEDOUT after @timeout_usec. A copy of @fd goes with the command, for `getfd`; -1 for none.
+ * Returns 0, or -EINVAL if the arguments are no valid JSON (a string that is not UTF-8), -ENOTCONN
+ * if the connection has ended, -EAGAIN if there is a descriptor and the peer does not read now, or
+ * -ENOMEM; @answer is not called then.
  */
-int us_qmp_call(struct us_qmp *qmp, us_qmp_answer_fn answer, void *userdata, const char *command,
-		const char *format, ...);
+int us_qmp_call_with(struct us_qmp *qmp, uint64_t timeout_usec, int fd, us_qmp_answer_fn answer,
+		     void *userdata, const char *command, const char *format, ...);
 
-/* The same with a deadline of its own, for commands that may take long. */
-int us_qmp_call_within(struct us_qmp *qmp, uint64_t timeout_usec, us_qmp_answer_fn answer,
-		       void *userdata, const char *command, const char *format, ...);
-
-/*
- * The same with a copy of @fd, for `getfd`. -EAGAIN too, if the peer does not read now; it is not
- * answered then.
- */
-int us_qmp_call_fd(struct us_qmp *qmp, int fd, us_qmp_answer_fn answer, void *userdata,
-		   const char *command, const char *format, ...);
+/* The same without a descriptor, and with the usual deadline. */
+#define us_qmp_call(qmp, answer, userdata, ...)                                                    \
+	us_qmp_call_with(qmp, US_QMP_COMMAND_USEC, -1, answer, userdata, __VA_ARGS__)
 
 /*
  * Asks a poll (poll.h). Nothing happens while its answer is outstanding: that answer is newer than

@@ -7,8 +7,8 @@
 #include "util/error.h"
 #include "util/stream.h"
 #include "util/timer.h"
-#include "vmm/qemu/message.h"
-#include "vmm/qemu/qmp.h"
+#include "vmm/qmp/message.h"
+#include "vmm/qmp/qmp.h"
 
 enum {
 	/* A stopped peer reads nothing; what we may owe it is bounded all the same. */
@@ -304,17 +304,20 @@ static int send_command(struct us_qmp *qmp, struct command *command, const char 
 	return r;
 }
 
-static int call(struct us_qmp *qmp, uint64_t timeout_usec, int fd, us_qmp_answer_fn answer,
-		void *userdata, const char *name, const char *format, va_list arguments)
+int us_qmp_call_with(struct us_qmp *qmp, uint64_t timeout_usec, int fd, us_qmp_answer_fn answer,
+		     void *userdata, const char *name, const char *format, ...)
 {
 	US_CLEANUP(us_freep) char *text = NULL;
 	struct command *command;
+	va_list arguments;
 	int r;
 
 	assert(qmp->phase != PHASE_GREETING);
 	if (qmp->phase == PHASE_OVER)
 		return -ENOTCONN;
+	va_start(arguments, format);
 	r = us_qmp_message_make(&text, qmp->last_id + 1, name, format, arguments);
+	va_end(arguments);
 	if (r < 0)
 		return r;
 	command = malloc(sizeof(*command) + strlen(name) + 1);
@@ -328,42 +331,6 @@ static int call(struct us_qmp *qmp, uint64_t timeout_usec, int fd, us_qmp_answer
 	};
 	strcpy(command->name, name);
 	return send_command(qmp, command, text, fd);
-}
-
-int us_qmp_call(struct us_qmp *qmp, us_qmp_answer_fn answer, void *userdata, const char *command,
-		const char *format, ...)
-{
-	va_list arguments;
-	int r;
-
-	va_start(arguments, format);
-	r = call(qmp, US_QMP_COMMAND_USEC, -1, answer, userdata, command, format, arguments);
-	va_end(arguments);
-	return r;
-}
-
-int us_qmp_call_within(struct us_qmp *qmp, uint64_t timeout_usec, us_qmp_answer_fn answer,
-		       void *userdata, const char *command, const char *format, ...)
-{
-	va_list arguments;
-	int r;
-
-	va_start(arguments, format);
-	r = call(qmp, timeout_usec, -1, answer, userdata, command, format, arguments);
-	va_end(arguments);
-	return r;
-}
-
-int us_qmp_call_fd(struct us_qmp *qmp, int fd, us_qmp_answer_fn answer, void *userdata,
-		   const char *command, const char *format, ...)
-{
-	va_list arguments;
-	int r;
-
-	va_start(arguments, format);
-	r = call(qmp, US_QMP_COMMAND_USEC, fd, answer, userdata, command, format, arguments);
-	va_end(arguments);
-	return r;
 }
 
 void us_qmp_poll_ask(struct us_qmp *qmp, struct us_qmp_poll *poll)

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/qemu/message.h"
-#include "vmm/qemu/poll.h"
+#include "vmm/qmp/message.h"
+#include "vmm/qmp/poll.h"
 
 int us_qmp_poll_init(struct us_qmp_poll *poll, int64_t id, us_qmp_answer_fn changed, void *userdata,
 		     const char *command, const char *format, ...)
