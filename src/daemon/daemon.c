@@ -7,7 +7,6 @@
 #include <systemd/sd-daemon.h>
 
 #include "daemon/daemon.h"
-#include "util/printable.h"
 
 /* ---- Life ---- */
 
@@ -38,6 +37,34 @@ static int on_settling(sd_event_source *source, void *userdata)
 	return 0;
 }
 
+static bool is_wanted(void *userdata, const struct us_reserved *reserved)
+{
+	const struct us_host_pair *pair = us_daemon_pair(userdata, reserved->pair);
+
+	return pair && us_host_pair_has_primary(pair) &&
+	       strcmp(pair->spec.primary.host, reserved->address) == 0;
+}
+
+/* The status of the pair that had it tells why, unless it has another device now. */
+static void on_not_returned(void *userdata, const char *name, const char *reason)
+{
+	struct us_host_pair *pair = us_daemon_pair(userdata, name);
+
+	if (pair && !pair->vf)
+		us_optional_set(&pair->detail, reason);
+}
+
+static void on_ports_changed(void *userdata)
+{
+	us_recheck_update_interest(userdata);
+}
+
+static const struct us_vfs_handler vfs_handler = {
+	.is_wanted = is_wanted,
+	.not_returned = on_not_returned,
+	.ports_changed = on_ports_changed,
+};
+
 int us_daemon_init(struct us_daemon *daemon)
 {
 	int r;
@@ -61,8 +88,14 @@ int us_daemon_init(struct us_daemon *daemon)
 	if (r >= 0)
 		r = us_recheck_init(daemon);
 	if (r >= 0)
-		r = us_orphans_init(daemon);
-	return r < 0 ? r : us_neighbourhood_init(daemon);
+		r = us_vfs_new(&daemon->vfs,
+			       &(struct us_vfs_config){ .loop = daemon->loop,
+							.state_dir = daemon->state_dir,
+							.pools_path = daemon->pools_path });
+	if (r < 0)
+		return r;
+	us_vfs_set_handler(daemon->vfs, &vfs_handler, daemon);
+	return 0;
 }
 
 void us_daemon_deinit(struct us_daemon *daemon)
@@ -72,8 +105,7 @@ void us_daemon_deinit(struct us_daemon *daemon)
 	daemon->is_stopping = true;
 	us_list_for_each (vm, &daemon->vms, link)
 		us_host_vm_free(vm);
-	us_neighbourhood_deinit(daemon);
-	us_orphans_deinit(daemon);
+	us_vfs_free(US_STEAL(daemon->vfs));
 	us_recheck_deinit(daemon);
 	daemon->saving = sd_event_source_disable_unref(daemon->saving);
 	daemon->settling = sd_event_source_disable_unref(daemon->settling);

@@ -58,14 +58,7 @@ struct us_daemon {
 	struct us_changes *changes;    /* of the switch, by anyone */
 	struct us_timer looking;       /* set while pairs are to look at the switch */
 	struct us_rate losing;	       /* of lines about changes that were missed */
-	struct us_list neighbourhoods; /* of PFs: struct us_neighbourhood, neighbourhood.c */
-	struct us_timer neighbouring;  /* set while these are to be looked at */
-	uint64_t neighbours_usec;      /* when they were, last */
-	int neighbour_ports[US_POOL_NEIGHBOURS_MAX]; /* indices of those that were declared */
-	size_t neighbour_port_count;
-	struct us_list vf_jobs;	    /* struct us_vf_job, vf-job.c */
-	struct us_list orphans;	    /* struct us_orphan, vf-return.c */
-	struct us_timer returning;  /* set while reserved VFs are to be given back */
+	struct us_vfs *vfs;
 	bool is_unsaved;	    /* the state file cannot be written */
 	bool is_loading, must_save; /* the state file is read now, and is to be saved after it */
 
@@ -108,13 +101,6 @@ void us_recheck_update_interest(struct us_daemon *daemon);
 void us_recheck_later(struct us_host_pair *pair);
 int us_recheck_init(struct us_daemon *daemon);
 void us_recheck_deinit(struct us_daemon *daemon);
-
-/* ---- neighbourhood.c: who VFs have to reach behind their PF's bridge ---- */
-
-/* A bridge's table is another one, or the VFs are that pairs have. */
-void us_neighbourhood_changed(struct us_daemon *daemon);
-int us_neighbourhood_init(struct us_daemon *daemon);
-void us_neighbourhood_deinit(struct us_daemon *daemon);
 
 /* ---- memory.c ---- */
 

@@ -274,7 +274,7 @@ static int start(struct us_daemon *daemon, const char *metrics, struct us_reason
 	r = us_state_load(daemon);
 	if (r < 0)
 		return r;
-	us_orphans_find(daemon);
+	us_orphans_find(daemon->vfs);
 	if (us_allow_check(daemon->config_path, reason) != 0)
 		us_log(LOG_WARNING,
 		       "%s: until this is mended, it allows the group understudy nothing",

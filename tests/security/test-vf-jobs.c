@@ -81,7 +81,7 @@ static struct us_reserved reserve(void)
 
 static void start(enum us_vf_job_type type, const struct us_reserved *reserved)
 {
-	struct us_vf_job *job = us_vf_job_new(type, &daemon_of_test);
+	struct us_vf_job *job = us_vf_job_new(type, daemon_of_test.vfs);
 
 	assert_non_null(job);
 	job->request.sysfs = tree_sysfs();
@@ -129,13 +129,13 @@ static void test_hold_then_return(void **state)
 	exclusive_open();
 	start(US_VF_JOB_OPEN_GROUP, &reserved);
 	start(US_VF_JOB_RETURN, &reserved);
-	assert_true(us_vf_job_is_due(&daemon_of_test, "a"));
+	assert_true(us_vf_job_is_due(daemon_of_test.vfs, "a"));
 	run_until(1);
 	exclusive_close();
 	run_until(2);
 	assert_result(0, US_VF_JOB_OPEN_GROUP, -ECANCELED, false);
 	assert_result(1, US_VF_JOB_RETURN, 0, false);
-	assert_false(us_vf_job_is_due(&daemon_of_test, "a"));
+	assert_false(us_vf_job_is_due(daemon_of_test.vfs, "a"));
 	assert_int_equal(us_reserved_find(records, "/run/one", "a", &still), -ENOENT);
 }
 
@@ -160,7 +160,7 @@ static void test_adopted_before_it_is_given_back(void **state)
 
 	exclusive_open();
 	start(US_VF_JOB_RETURN, &reserved);
-	assert_true(us_vf_job_stop_return(&daemon_of_test, reserved.address));
+	assert_true(us_vf_job_stop_return(daemon_of_test.vfs, reserved.address));
 	exclusive_close();
 	run_until(1);
 	assert_result(0, US_VF_JOB_RETURN, -ECANCELED, false);

@@ -205,12 +205,21 @@ static void find_strays(const struct us_daemon *daemon, json_t *findings)
 			       "nothing was left behind on the bridges");
 }
 
+static void find_orphan(void *userdata, const struct us_reserved *reserved, const char *reason)
+{
+	us_finding_add(userdata, US_LEVEL_WARNING, "host",
+		       "end its VM, or attach that and add the pair again; understudyd goes on "
+		       "trying",
+		       "vfio %s: stays reserved for pair %s, as it is: %s", reserved->address,
+		       reserved->pair, reason);
+}
+
 void us_doctor_find_host(const struct us_daemon *daemon, json_t *findings)
 {
 	find_capabilities(findings);
 	find_kernel(findings);
 	find_files(daemon, findings);
-	us_orphans_diagnose(daemon, findings);
+	us_orphans_each(daemon->vfs, find_orphan, findings);
 	find_parked(daemon, findings);
 	find_strays(daemon, findings);
 }

@@ -8,7 +8,7 @@
 
 void us_doctor_find_vf(const struct us_host_pair *pair, json_t *findings)
 {
-	const char *pf = us_host_vf_pf(pair);
+	const char *pf = us_host_vf_pf(us_host_pair_vf(pair));
 	struct us_reason reason = { .text = "" };
 	struct us_sriov_status look;
 	char mac[US_MAC_TEXT_SIZE];
@@ -16,13 +16,13 @@ void us_doctor_find_vf(const struct us_host_pair *pair, json_t *findings)
 
 	if (!pf)
 		return;
-	r = us_sriov_status(us_host_vf_sriov(pair), &look, &reason);
+	r = us_sriov_status(us_host_vf_sriov(us_host_pair_vf(pair)), &look, &reason);
 	if (r != 0) {
 		us_finding_add_reason(findings, US_LEVEL_ERROR, pair->spec.name, r, reason.text);
 		return;
 	}
 	us_mac_text(look.mac, mac);
-	if (us_host_vf_group_is_in_use(pair))
+	if (us_host_vf_group_is_in_use(us_host_pair_vf(pair)))
 		ADD(WARNING, "fuser -v /dev/vfio/* shows whose it is: end it",
 		    "VF %u of %s is hidden, but another process has it open: a VM may go on to use "
 		    "it",

@@ -29,7 +29,7 @@ static uint64_t count_from_guest(const char *port)
 /* The frames of a VF without a representor are not counted by an interface of this host. */
 static uint64_t count_from_primary(const struct us_host_pair *pair)
 {
-	return us_host_vf_pf(pair) ? 0 : count_from_guest(pair->spec.primary.port);
+	return us_host_vf_pf(pair->vf) ? 0 : count_from_guest(pair->spec.primary.port);
 }
 
 static void look_later(struct us_host_pair *pair)

@@ -51,6 +51,7 @@ static void answered(struct us_host_pair *pair)
 }
 
 static void follow_leaving(struct us_host_pair *pair);
+static void plug(struct us_host_pair *pair);
 
 /* Refused: it is gone, or is in no slot that is known: then nothing is counted on. */
 static void on_unplug_delay(void *userdata, int r, const struct us_reason *reason,
@@ -72,8 +73,10 @@ static void ask_for_linger(struct us_host_pair *pair)
 
 static void on_plugged(void *userdata, int r, const struct us_reason *reason)
 {
-	answered(userdata);
-	if (r == US_REFUSED && us_host_vf_group_was_busy(userdata, reason->text))
+	struct us_host_pair *pair = userdata;
+
+	answered(pair);
+	if (r == US_REFUSED && pair->vf && us_host_vf_group_was_busy(pair->vf, reason->text))
 		return;
 	/* -ECONNRESET: the VM is lost, and the engine is told so. -ETIMEDOUT: it may be there yet.
 	 */
@@ -170,8 +173,23 @@ static void on_held(void *userdata, const struct us_frame *frame)
 
 static int set_sriov(struct us_host_pair *pair, struct us_reason *reason)
 {
-	us_host_vf_sync_visibility(pair);
-	return us_steer_set_sriov(pair->steer, us_host_vf_sriov(pair), reason);
+	us_host_vf_sync_visibility(pair->vf);
+	return us_steer_set_sriov(pair->steer, us_host_vf_sriov(pair->vf), reason);
+}
+
+/* The primary is known only as long as it is reserved, if it is of a pool. */
+static void release(struct us_host_pair *pair)
+{
+	if (!pair->vf)
+		return;
+	if (pair->steer)
+		us_steer_set_sriov(pair->steer, NULL, NULL);
+	if (pair->vm->daemon->is_stopping)
+		us_host_vf_detach(US_STEAL(pair->vf));
+	else
+		us_host_vf_release(US_STEAL(pair->vf));
+	if (pair->spec.primary.pool[0])
+		pair->spec.primary.host[0] = pair->spec.primary.port[0] = '\0';
 }
 
 static void reserved(struct us_host_pair *pair, int r, struct us_reason *reason)
@@ -183,6 +201,98 @@ static void reserved(struct us_host_pair *pair, int r, struct us_reason *reason)
 	answer(pair, US_EVENT_RESERVED, r == 0, r < 0 ? us_strerror(r) : reason->text);
 }
 
+static void fill_in(struct us_host_pair *pair, const struct us_reserved *device)
+{
+	struct us_primary_spec *primary = &pair->spec.primary;
+
+	snprintf(primary->host, sizeof(primary->host), "%s", device->address);
+	snprintf(primary->port, sizeof(primary->port), "%s",
+		 device->representor[0] ? device->representor : device->port);
+}
+
+static void vf_reserved(struct us_host_pair *pair, int r, struct us_reason *reason)
+{
+	if (r == 0) {
+		fill_in(pair, us_host_vf_reserved(pair->vf));
+		r = us_primary_spec_check_port(&pair->spec.primary, pair->spec.port, reason);
+	}
+	if (r != 0)
+		release(pair);
+	reserved(pair, r, reason);
+}
+
+static void on_vf_reserved(void *userdata, int r, const struct us_reason *reason)
+{
+	struct us_reason copy = *reason;
+
+	vf_reserved(userdata, r, &copy);
+}
+
+static void on_retry_plug(void *userdata)
+{
+	struct us_host_pair *pair = userdata;
+
+	if (us_pair_primary(&pair->engine) == US_PRIMARY_EXPOSING)
+		plug(pair);
+}
+
+static void on_group_in_use(void *userdata, const char *reason)
+{
+	us_optional_set(&((struct us_host_pair *)userdata)->detail, reason);
+}
+
+static struct us_host_vf_config vf_config(struct us_host_pair *pair)
+{
+	static const struct us_host_vf_handler handler = {
+		.reserved = on_vf_reserved,
+		.retry_plug = on_retry_plug,
+		.group_in_use = on_group_in_use,
+	};
+
+	return (struct us_host_vf_config){ .pair = pair->spec.name,
+					   .mac = pair->spec.mac,
+					   .engine = &pair->engine,
+					   .handler = &handler,
+					   .userdata = pair };
+}
+
+static void reserve_vf(struct us_host_pair *pair, uint64_t memory_bytes)
+{
+	const struct us_host_vf_config config = vf_config(pair);
+	const struct us_host_vf_request request = { .pool = pair->spec.primary.pool,
+						    .address = pair->spec.primary.host,
+						    .vmm = us_vmm_pid(pair->vm->vmm),
+						    .memory_bytes = memory_bytes };
+	struct us_reason reason = { .text = "" };
+	int r = pair->vf ? 0 : us_host_vf_new(&pair->vf, pair->vm->daemon->vfs, &config);
+
+	if (r == 0)
+		r = us_host_vf_reserve(pair->vf, &request, &reason);
+	if (r != 0)
+		vf_reserved(pair, r, &reason);
+}
+
+static void adopt_vf(struct us_host_pair *pair)
+{
+	const struct us_host_vf_config config = vf_config(pair);
+
+	if (us_host_vf_adopt(&pair->vf, pair->vm->daemon->vfs, &config, pair->spec.primary.pool,
+			     pair->spec.primary.host) == 0)
+		fill_in(pair, us_host_vf_reserved(pair->vf));
+}
+
+/* After each step. A plug that is not wanted any more was refused. */
+static void follow_vf(struct us_host_pair *pair)
+{
+	if (pair->vf && us_pair_primary(&pair->engine) != US_PRIMARY_EXPOSING &&
+	    us_host_vf_cancel_plug(pair->vf))
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_PLUGGED });
+	if (us_host_vf_sync_visibility(pair->vf) && pair->steer)
+		us_steer_set_answering(pair->steer, false);
+	if (pair->vf)
+		us_host_vf_keep_group(pair->vf);
+}
+
 /* Too late if it is not wanted any more. */
 static void on_memory(void *userdata, int r, const struct us_reason *reason, uint64_t bytes)
 {
@@ -190,13 +300,13 @@ static void on_memory(void *userdata, int r, const struct us_reason *reason, uin
 
 	answered(pair);
 	if (us_pair_is_reserving(&pair->engine))
-		us_host_vf_reserve(pair, bytes);
+		reserve_vf(pair, bytes);
 }
 
 static void reserve_vfio(struct us_host_pair *pair)
 {
 	if (asked(pair, us_vmm_query_memory(pair->vm->vmm, on_memory, pair)) < 0)
-		us_host_vf_reserve(pair, 0);
+		reserve_vf(pair, 0);
 }
 
 static void reserve(struct us_host_pair *pair)
@@ -210,18 +320,6 @@ static void reserve(struct us_host_pair *pair)
 			 us_primary_spec_check(pair->vm->daemon, pair, &pair->spec.primary,
 					       pair->spec.port, &reason),
 			 &reason);
-}
-
-void us_host_pair_vf_reserved(struct us_host_pair *pair, int r, const char *why)
-{
-	struct us_reason reason;
-
-	us_refuse(&reason, "%s", why);
-	if (r == 0)
-		r = us_primary_spec_check_port(&pair->spec.primary, pair->spec.port, &reason);
-	if (r != 0)
-		us_host_vf_release(pair);
-	reserved(pair, r, &reason);
 }
 
 /* The switch may be found later than the pair: a tap or a bridge can be made anew. */
@@ -268,7 +366,7 @@ static void steer(struct us_host_pair *pair, enum us_path path)
 	struct us_reason reason = { .text = "" };
 	int r = find_switch(pair, &reason);
 
-	us_host_vf_sync_visibility(pair);
+	us_host_vf_sync_visibility(pair->vf);
 	if (r == 0)
 		r = us_steer_to(pair->steer, path, &reason);
 	if (r != US_STEER_RELEASING)
@@ -292,20 +390,14 @@ static void plug(struct us_host_pair *pair)
 	int r = us_link_get(pair->spec.primary.port, &link, &reason);
 
 	us_optional_set(&pair->detail, "");
-	if (r == 0)
-		r = us_host_vf_prepare_plug(pair, &reason);
+	if (r == 0 && pair->vf)
+		r = us_host_vf_prepare_plug(pair->vf, &reason);
 	if (r == US_HOST_VF_LATER)
 		return;
 	if (r == 0)
 		r = asked(pair, us_vmm_plug(pair->vm->vmm, &plug, on_plugged, pair));
 	if (r != 0)
 		answer(pair, US_EVENT_PLUGGED, false, r < 0 ? us_strerror(r) : reason.text);
-}
-
-void us_host_pair_retry_plug(struct us_host_pair *pair)
-{
-	if (us_pair_primary(&pair->engine) == US_PRIMARY_EXPOSING)
-		plug(pair);
 }
 
 static void unplug(struct us_host_pair *pair)
@@ -318,7 +410,7 @@ static void unplug(struct us_host_pair *pair)
 
 static bool is_started(void *userdata)
 {
-	return us_host_vf_is_started(userdata);
+	return us_host_vf_is_started(((struct us_host_pair *)userdata)->vf);
 }
 
 static void watch(struct us_host_pair *pair)
@@ -329,7 +421,7 @@ static void watch(struct us_host_pair *pair)
 	struct us_watch_config config = {
 		.standby_port = pair->spec.port,
 		.primary_port = pair->spec.primary.port,
-		.answers_only = us_host_vf_pf(pair),
+		.answers_only = us_host_vf_pf(pair->vf),
 		.vm_port = pair->spec.port,
 		.probe_usec = PROBE_USEC,
 		.stable_usec =
@@ -402,7 +494,7 @@ static void perform(struct us_host_pair *pair, const struct us_effect *effect)
 		reserve(pair);
 		break;
 	case US_EFFECT_RELEASE:
-		us_host_vf_release(pair);
+		release(pair);
 		break;
 	case US_EFFECT_STEER:
 		steer(pair, effect->path);
@@ -516,7 +608,7 @@ void us_host_pair_feed(struct us_host_pair *pair, struct us_event event)
 	us_idle_primary_follow(pair);
 	follow_leaving(pair);
 	assign_next(pair);
-	us_host_vf_follow(pair);
+	follow_vf(pair);
 	us_deferred_recheck_soon(pair->vm->daemon);
 }
 
@@ -712,7 +804,7 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 	us_recheck_update_interest(vm->daemon);
 	*ret_pair = pair;
 	if (us_primary_spec_is_vfio(&pair->spec.primary))
-		us_host_vf_adopt(pair);
+		adopt_vf(pair);
 
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_HOLD, .on = start->hold });
 	if (vm->prepared)
@@ -733,7 +825,7 @@ void us_host_pair_free(struct us_host_pair *pair)
 {
 	us_list_remove(&pair->link);
 	us_recheck_update_interest(pair->vm->daemon);
-	us_host_vf_forget(pair);
+	release(pair);
 	us_vmm_untrack_guest(pair->vm->vmm, pair->spec.standby);
 	us_watch_free(pair->unplug_watch);
 	unwatch(pair); /* before the lot is looked through once more: it tells the watch */

@@ -123,7 +123,7 @@ static int check_vfio(const struct us_daemon *daemon, struct us_primary_spec *sp
 		      struct us_reason *reason)
 {
 	struct us_vfio vfio;
-	int r = us_orphans_have(daemon, spec->host)
+	int r = us_orphans_have(daemon->vfs, spec->host)
 			? us_vfio_describe("/sys", spec->host, &vfio, reason)
 			: us_vfio_check("/sys", spec->host, &vfio, reason);
 
@@ -192,7 +192,7 @@ int us_primary_spec_check(struct us_daemon *daemon, const struct us_host_pair *p
 				 "pair first",
 				 spec->text, other->spec.name);
 	if (spec->pool[0]) /* which one of it, and its port, is known once it is reserved */
-		return us_vfs_check_pool(daemon, spec->pool, reason);
+		return us_vfs_check_pool(daemon->vfs, spec->pool, reason);
 	if (spec->host[0])
 		r = check_vfio(daemon, spec, reason);
 	return r == 0 ? us_primary_spec_check_port(spec, standby_port, reason) : r;

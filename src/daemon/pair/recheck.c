@@ -53,7 +53,7 @@ static bool has_mac(const struct us_host_pair *pair, const void *mac)
 static void on_entry(void *userdata, const uint8_t mac[US_MAC_BYTES])
 {
 	mark(userdata, has_mac, mac);
-	us_neighbourhood_changed(userdata);
+	us_neighbourhood_changed(((struct us_daemon *)userdata)->vfs);
 }
 
 static bool has_port(const struct us_host_pair *pair, const void *name)
@@ -64,7 +64,8 @@ static bool has_port(const struct us_host_pair *pair, const void *name)
 static void on_interface(void *userdata, const char *name)
 {
 	mark(userdata, has_port, name);
-	us_neighbourhood_changed(userdata); /* one that was declared may be there now */
+	us_neighbourhood_changed(
+		((struct us_daemon *)userdata)->vfs); /* one that was declared may be there now */
 }
 
 static bool is_any(const struct us_host_pair *pair, const void *what)
@@ -80,7 +81,7 @@ static void on_lost(void *userdata)
 		us_log(LOG_WARNING,
 		       "more changed in the switch than could be told: looking at all of it");
 	mark(daemon, is_any, NULL);
-	us_neighbourhood_changed(userdata);
+	us_neighbourhood_changed(((struct us_daemon *)userdata)->vfs);
 }
 
 static bool may_look(struct us_host_pair *pair)
@@ -112,8 +113,7 @@ static void on_looking(void *userdata)
 
 void us_recheck_update_interest(struct us_daemon *daemon)
 {
-	struct us_changes_interest interest = { .ports = daemon->neighbour_ports,
-						.port_count = daemon->neighbour_port_count };
+	struct us_changes_interest interest = { .port_count = 0 };
 	US_CLEANUP(us_freep) uint8_t(*macs)[US_MAC_BYTES] = NULL;
 	const struct us_host_vm *vm;
 	const struct us_host_pair *pair;
@@ -130,6 +130,7 @@ void us_recheck_update_interest(struct us_daemon *daemon)
 	us_list_for_each (vm, &daemon->vms, link)
 		us_list_for_each (pair, &vm->pairs, link)
 			memcpy(macs[interest.mac_count++], pair->spec.mac, US_MAC_BYTES);
+	interest.ports = us_vfs_neighbour_ports(daemon->vfs, &interest.port_count);
 	interest.macs = (const uint8_t(*)[US_MAC_BYTES])macs;
 	us_changes_set_interest(daemon->changes, &interest);
 }

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/daemon.h"
 #include "daemon/vf/job.h"
+#include "daemon/vf/vf-private.h"
 #include "util/job.h"
 
 int us_vf_open_sriov(const struct us_reserved *reserved, const uint8_t mac[US_MAC_BYTES],
@@ -106,7 +106,7 @@ static void run(void *userdata)
 		break;
 	case US_VF_JOB_OPEN_GROUP:
 		job->r = us_reserved_open_group(job->request.sysfs, &job->reserved, &job->wait,
-					  &job->group_fd, &job->reason);
+						&job->group_fd, &job->reason);
 		break;
 	case US_VF_JOB_RETURN:
 		job->r =
@@ -117,28 +117,30 @@ static void run(void *userdata)
 
 /* ---- In the loop ---- */
 
-static void begin_next(struct us_daemon *daemon, const char *pair);
+static void begin_next(struct us_vfs *vfs, const char *pair);
 
 static void end(void *userdata)
 {
 	struct us_vf_job *job = userdata;
-	struct us_daemon *daemon = job->daemon;
+	struct us_vfs *vfs = job->vfs;
 	char pair[sizeof(job->pair)];
 
 	memcpy(pair, job->pair, sizeof(pair));
 	us_list_remove(&job->link);
+	if (job->r < 0)
+		us_refuse(&job->reason, "%s", us_strerror(job->r));
 	job->done(job);
-	begin_next(daemon, pair);
+	begin_next(vfs, pair);
 }
 
-struct us_vf_job *us_vf_job_new(enum us_vf_job_type type, struct us_daemon *daemon)
+struct us_vf_job *us_vf_job_new(enum us_vf_job_type type, struct us_vfs *vfs)
 {
 	struct us_vf_job *job = calloc(1, sizeof(*job));
 
 	if (!job)
 		return NULL;
 	job->type = type;
-	job->daemon = daemon;
+	job->vfs = vfs;
 	job->request.sysfs = "/sys";
 	job->request.directory = US_RESERVED_DIRECTORY;
 	job->request.restore = put_back;
@@ -150,7 +152,7 @@ struct us_vf_job *us_vf_job_new(enum us_vf_job_type type, struct us_daemon *daem
 
 static void begin(struct us_vf_job *job)
 {
-	int r = us_job_start(job->daemon->loop, run, end, job);
+	int r = us_job_start(job->vfs->config.loop, run, end, job);
 
 	job->is_running = true;
 	if (r < 0) {
@@ -160,19 +162,19 @@ static void begin(struct us_vf_job *job)
 }
 
 /* The first of a pair's jobs, unless it is running; NULL: it has none. */
-static struct us_vf_job *first_of(const struct us_daemon *daemon, const char *pair)
+static struct us_vf_job *first_of(const struct us_vfs *vfs, const char *pair)
 {
 	struct us_vf_job *job;
 
-	us_list_for_each (job, &daemon->vf_jobs, link)
+	us_list_for_each (job, &vfs->jobs, link)
 		if (strcmp(job->pair, pair) == 0)
 			return job;
 	return NULL;
 }
 
-static void begin_next(struct us_daemon *daemon, const char *pair)
+static void begin_next(struct us_vfs *vfs, const char *pair)
 {
-	struct us_vf_job *job = first_of(daemon, pair);
+	struct us_vf_job *job = first_of(vfs, pair);
 
 	if (job && !job->is_running)
 		begin(job);
@@ -186,24 +188,24 @@ void us_vf_job_start(struct us_vf_job *job, void (*done)(struct us_vf_job *job),
 	job->userdata = userdata;
 	if (job->type != US_VF_JOB_RESERVE)
 		memcpy(job->pair, job->reserved.pair, sizeof(job->pair));
-	us_list_for_each (other, &job->daemon->vf_jobs, link)
+	us_list_for_each (other, &job->vfs->jobs, link)
 		if (strcmp(other->pair, job->pair) == 0)
 			us_reserve_wait_end(&other->wait);
-	us_list_append(&job->daemon->vf_jobs, &job->link);
-	begin_next(job->daemon, job->pair);
+	us_list_append(&job->vfs->jobs, &job->link);
+	begin_next(job->vfs, job->pair);
 }
 
-bool us_vf_job_is_due(const struct us_daemon *daemon, const char *pair)
+bool us_vf_job_is_due(const struct us_vfs *vfs, const char *pair)
 {
-	return first_of(daemon, pair);
+	return first_of(vfs, pair);
 }
 
-bool us_vf_job_stop_return(struct us_daemon *daemon, const char *address)
+bool us_vf_job_stop_return(struct us_vfs *vfs, const char *address)
 {
 	struct us_vf_job *job;
 	bool in_time = true;
 
-	us_list_for_each (job, &daemon->vf_jobs, link)
+	us_list_for_each (job, &vfs->jobs, link)
 		if (job->type == US_VF_JOB_RETURN && strcmp(job->reserved.address, address) == 0)
 			in_time &= us_reserve_wait_end(&job->wait);
 	return in_time;

@@ -5,14 +5,20 @@
  * of pairs with a VF are left to the steering of those.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
-#include "daemon/daemon.h"
+#include "daemon/vf/vf-private.h"
+#include "net/vf/neighbours.h"
 #include "util/clock.h"
 #include "util/file.h"
+#include "util/log.h"
+#include "util/optional-string.h"
 
 enum {
 	SOON_USEC = 50 * 1000,
@@ -28,30 +34,30 @@ struct us_neighbourhood {
 	char *told; /* the last refusal, said once */
 };
 
-static struct us_neighbourhood *find(struct us_daemon *daemon, const char *pf)
+static struct us_neighbourhood *find(struct us_vfs *vfs, const char *pf)
 {
 	struct us_neighbourhood *one;
 
-	us_list_for_each (one, &daemon->neighbourhoods, link)
+	us_list_for_each (one, &vfs->neighbourhoods, link)
 		if (strcmp(us_neighbours_pf(one->neighbours), pf) == 0)
 			return one;
 	return NULL;
 }
 
-static void begin(struct us_daemon *daemon, const char *pf)
+static void begin(struct us_vfs *vfs, const char *pf)
 {
 	struct us_neighbourhood *one;
 	char record[PATH_MAX];
 
-	if (find(daemon, pf))
+	if (find(vfs, pf))
 		return;
 	one = calloc(1, sizeof(*one));
-	snprintf(record, sizeof(record), "%s/" RECORD "%s", daemon->state_dir, pf);
+	snprintf(record, sizeof(record), "%s/" RECORD "%s", vfs->config.state_dir, pf);
 	if (!one || us_neighbours_new(&one->neighbours, pf, record) < 0) {
 		free(one);
 		return; /* it is tried again at the next look */
 	}
-	us_list_append(&daemon->neighbourhoods, &one->link);
+	us_list_append(&vfs->neighbourhoods, &one->link);
 }
 
 static void end(struct us_neighbourhood *one)
@@ -61,45 +67,44 @@ static void end(struct us_neighbourhood *one)
 	free(one);
 }
 
-static bool is_of_vf(const struct us_host_pair *pair, const char *pf)
+/* Whether a pair has a VF of @pf, or of any PF if @pf is NULL. */
+static bool has_vf(const struct us_vfs *vfs, const char *pf)
 {
-	const char *own = us_host_vf_pf(pair);
+	const struct us_host_vf *vf;
 
-	return own && (!pf || strcmp(own, pf) == 0);
+	us_list_for_each (vf, &vfs->vfs, link) {
+		const char *own = us_host_vf_pf(vf);
+
+		if (own && (!pf || strcmp(own, pf) == 0))
+			return true;
+	}
+	return false;
 }
 
-/* The pair that @is_wanted(pair, @what) is true of, or NULL. */
-static const struct us_host_pair *
-any_pair(struct us_daemon *daemon,
-	 bool (*is_wanted)(const struct us_host_pair *pair, const void *what), const void *what)
+/* Whether one is a VF of @pf without a representor: a guest may still use it. */
+static bool has_orphan(const struct us_vfs *vfs, const char *pf)
 {
-	struct us_host_vm *vm;
-	struct us_host_pair *pair;
+	const struct us_orphan *orphan;
 
-	us_list_for_each (vm, &daemon->vms, link)
-		us_list_for_each (pair, &vm->pairs, link)
-			if (is_wanted(pair, what))
-				return pair;
-	return NULL;
-}
-
-static bool uses(const struct us_host_pair *pair, const void *pf)
-{
-	return is_of_vf(pair, pf);
-}
-
-static bool steers(const struct us_host_pair *pair, const void *mac)
-{
-	return is_of_vf(pair, NULL) && memcmp(pair->spec.mac, mac, US_MAC_BYTES) == 0;
+	us_list_for_each (orphan, &vfs->orphans, link)
+		if (!orphan->reserved.representor[0] && strcmp(orphan->reserved.port, pf) == 0)
+			return true;
+	return false;
 }
 
 static bool is_steered(void *userdata, const uint8_t mac[US_MAC_BYTES])
 {
-	return any_pair(userdata, steers, mac);
+	const struct us_vfs *vfs = userdata;
+	const struct us_host_vf *vf;
+
+	us_list_for_each (vf, &vfs->vfs, link)
+		if (us_host_vf_pf(vf) && memcmp(vf->config.mac, mac, US_MAC_BYTES) == 0)
+			return true;
+	return false;
 }
 
 /* What is learned at those that were declared is of interest. */
-static void follow_ports(struct us_daemon *daemon, const struct us_pools *pools)
+static void follow_ports(struct us_vfs *vfs, const struct us_pools *pools)
 {
 	int ports[US_POOL_NEIGHBOURS_MAX];
 	size_t count = 0;
@@ -108,25 +113,25 @@ static void follow_ports(struct us_daemon *daemon, const struct us_pools *pools)
 		ports[count] = if_nametoindex(pools->neighbours[i]);
 		count += ports[count] != 0;
 	}
-	if (count == daemon->neighbour_port_count &&
-	    memcmp(ports, daemon->neighbour_ports, count * sizeof(*ports)) == 0)
+	if (count == vfs->neighbour_port_count &&
+	    memcmp(ports, vfs->neighbour_ports, count * sizeof(*ports)) == 0)
 		return;
-	memcpy(daemon->neighbour_ports, ports, count * sizeof(*ports));
-	daemon->neighbour_port_count = count;
-	us_recheck_update_interest(daemon);
+	memcpy(vfs->neighbour_ports, ports, count * sizeof(*ports));
+	vfs->neighbour_port_count = count;
+	vfs->handler->ports_changed(vfs->userdata);
 }
 
-static void follow(struct us_daemon *daemon, struct us_neighbourhood *one)
+static void update(struct us_vfs *vfs, struct us_neighbourhood *one)
 {
-	struct us_neighbours_rules rules = { .is_others = is_steered, .userdata = daemon };
+	struct us_neighbours_rules rules = { .is_others = is_steered, .userdata = vfs };
 	struct us_reason reason = { .text = "" };
 	struct us_pools pools;
-	int r = us_pools_read(daemon->pools_path, &pools, &reason);
+	int r = us_pools_read(vfs->config.pools_path, &pools, &reason);
 
 	/* A file with a mistake declares no port. */
 	rules.ports = (const char(*)[IF_NAMESIZE])pools.neighbours;
 	rules.port_count = pools.neighbour_count;
-	follow_ports(daemon, &pools);
+	follow_ports(vfs, &pools);
 	if (r == 0)
 		r = us_neighbours_update(one->neighbours, &rules, &reason);
 	else
@@ -135,8 +140,8 @@ static void follow(struct us_daemon *daemon, struct us_neighbourhood *one)
 	if (r < 0)
 		us_refuse(&reason, "interface %s: its neighbours: %s",
 			  us_neighbours_pf(one->neighbours), us_strerror(r));
-	if (r != 0 && !us_timer_is_set(&daemon->neighbouring))
-		us_timer_set(&daemon->neighbouring, us_now_usec() + REFUSED_USEC);
+	if (r != 0 && !us_timer_is_set(&vfs->neighbours_timer))
+		us_timer_set(&vfs->neighbours_timer, us_now_usec() + REFUSED_USEC);
 	if (r != 0 && strcmp(us_optional_text(one->told), reason.text) != 0)
 		us_log(LOG_WARNING, "%s", reason.text);
 	us_optional_set(&one->told, reason.text);
@@ -144,20 +149,18 @@ static void follow(struct us_daemon *daemon, struct us_neighbourhood *one)
 
 static void on_due(void *userdata)
 {
-	struct us_daemon *daemon = userdata;
+	struct us_vfs *vfs = userdata;
 	struct us_neighbourhood *one;
-	struct us_host_vm *vm;
-	struct us_host_pair *pair;
+	const struct us_host_vf *vf;
 
-	daemon->neighbours_usec = us_now_usec();
-	us_list_for_each (vm, &daemon->vms, link)
-		us_list_for_each (pair, &vm->pairs, link)
-			if (is_of_vf(pair, NULL))
-				begin(daemon, us_host_vf_pf(pair));
-	us_list_for_each (one, &daemon->neighbourhoods, link) {
-		if (any_pair(daemon, uses, us_neighbours_pf(one->neighbours)) ||
-		    us_orphans_have_behind(daemon, us_neighbours_pf(one->neighbours))) {
-			follow(daemon, one);
+	vfs->neighbours_usec = us_now_usec();
+	us_list_for_each (vf, &vfs->vfs, link)
+		if (us_host_vf_pf(vf))
+			begin(vfs, us_host_vf_pf(vf));
+	us_list_for_each (one, &vfs->neighbourhoods, link) {
+		if (has_vf(vfs, us_neighbours_pf(one->neighbours)) ||
+		    has_orphan(vfs, us_neighbours_pf(one->neighbours))) {
+			update(vfs, one);
 		} else {
 			us_neighbours_free(one->neighbours);
 			end(one);
@@ -165,51 +168,56 @@ static void on_due(void *userdata)
 	}
 }
 
-void us_neighbourhood_changed(struct us_daemon *daemon)
+void us_neighbourhood_changed(struct us_vfs *vfs)
 {
 	uint64_t soon_usec = us_now_usec() + SOON_USEC;
-	uint64_t again_usec = daemon->neighbours_usec + AGAIN_USEC;
+	uint64_t again_usec = vfs->neighbours_usec + AGAIN_USEC;
 	uint64_t due_usec = again_usec > soon_usec ? again_usec : soon_usec;
-	const struct us_timer *timer = &daemon->neighbouring;
+	const struct us_timer *timer = &vfs->neighbours_timer;
 
 	if ((us_timer_is_set(timer) && timer->due_usec <= due_usec) ||
-	    (us_list_is_empty(&daemon->neighbourhoods) && !any_pair(daemon, uses, NULL)))
+	    (us_list_is_empty(&vfs->neighbourhoods) && !has_vf(vfs, NULL)))
 		return;
-	us_timer_set(&daemon->neighbouring, due_usec);
+	us_timer_set(&vfs->neighbours_timer, due_usec);
+}
+
+const int *us_vfs_neighbour_ports(const struct us_vfs *vfs, size_t *ret_count)
+{
+	*ret_count = vfs->neighbour_port_count;
+	return vfs->neighbour_ports;
 }
 
 /* What an earlier daemon has left is looked at as well: nobody may have a VF there any more. */
-static void find_records(struct us_daemon *daemon)
+static void find_records(struct us_vfs *vfs)
 {
-	US_CLEANUP(closedirp) DIR *directory = opendir(daemon->state_dir);
+	US_CLEANUP(closedirp) DIR *directory = opendir(vfs->config.state_dir);
 	const struct dirent *entry;
 
 	while (directory && (entry = readdir(directory)))
 		if (strncmp(entry->d_name, RECORD, strlen(RECORD)) == 0)
-			begin(daemon, entry->d_name + strlen(RECORD));
+			begin(vfs, entry->d_name + strlen(RECORD));
 }
 
-int us_neighbourhood_init(struct us_daemon *daemon)
+int us_neighbourhood_init(struct us_vfs *vfs)
 {
-	int r = us_timer_init(&daemon->neighbouring, daemon->loop, on_due, daemon);
+	int r = us_timer_init(&vfs->neighbours_timer, vfs->config.loop, on_due, vfs);
 
-	us_list_init(&daemon->neighbourhoods);
 	if (r < 0)
 		return r;
-	if (daemon->state_dir)
-		find_records(daemon);
-	if (!us_list_is_empty(&daemon->neighbourhoods)) /* pairs come from the state file first */
-		us_timer_set(&daemon->neighbouring, us_now_usec() + AGAIN_USEC);
+	if (vfs->config.state_dir)
+		find_records(vfs);
+	if (!us_list_is_empty(&vfs->neighbourhoods)) /* pairs come from the state file first */
+		us_timer_set(&vfs->neighbours_timer, us_now_usec() + AGAIN_USEC);
 	return 0;
 }
 
-void us_neighbourhood_deinit(struct us_daemon *daemon)
+void us_neighbourhood_deinit(struct us_vfs *vfs)
 {
 	struct us_neighbourhood *one;
 
-	us_list_for_each (one, &daemon->neighbourhoods, link) {
+	us_list_for_each (one, &vfs->neighbourhoods, link) {
 		us_neighbours_abandon(one->neighbours);
 		end(one);
 	}
-	us_timer_deinit(&daemon->neighbouring);
+	us_timer_deinit(&vfs->neighbours_timer);
 }

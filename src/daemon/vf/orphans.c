@@ -8,97 +8,84 @@
  * ask why.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
-#include "daemon/doctor/doctor.h"
 #include "daemon/vf/job.h"
+#include "daemon/vf/vf-private.h"
 #include "util/clock.h"
+#include "util/log.h"
+#include "util/optional-string.h"
 
 enum {
 	AGAIN_USEC = 10 * 1000 * 1000,
 };
 
-struct us_orphan {
-	struct us_list link;
-	struct us_reserved reserved;
-	char *told; /* why it could not be given back, said once; NULL: not tried yet */
-};
-
-static struct us_orphan *find(const struct us_daemon *daemon, const char *address)
+static struct us_orphan *find(const struct us_vfs *vfs, const char *address)
 {
-	struct us_orphan *kept;
+	struct us_orphan *orphan;
 
-	us_list_for_each (kept, &daemon->orphans, link)
-		if (strcmp(kept->reserved.address, address) == 0)
-			return kept;
+	us_list_for_each (orphan, &vfs->orphans, link)
+		if (strcmp(orphan->reserved.address, address) == 0)
+			return orphan;
 	return NULL;
 }
 
-static void kept_free(struct us_orphan *kept)
+static void orphan_free(struct us_orphan *orphan)
 {
-	us_list_remove(&kept->link);
-	free(kept->told);
-	free(kept);
+	us_list_remove(&orphan->link);
+	free(orphan->reason);
+	free(orphan);
 }
 
-static struct us_orphan *keep(struct us_daemon *daemon, const struct us_reserved *reserved)
+static struct us_orphan *keep(struct us_vfs *vfs, const struct us_reserved *reserved)
 {
-	struct us_orphan *kept = find(daemon, reserved->address);
+	struct us_orphan *orphan = find(vfs, reserved->address);
 
-	if (kept)
-		return kept;
-	kept = calloc(1, sizeof(*kept));
-	if (!kept)
+	if (orphan)
+		return orphan;
+	orphan = calloc(1, sizeof(*orphan));
+	if (!orphan)
 		return NULL;
-	kept->reserved = *reserved;
-	us_list_append(&daemon->orphans, &kept->link);
-	return kept;
+	orphan->reserved = *reserved;
+	us_list_append(&vfs->orphans, &orphan->link);
+	return orphan;
 }
 
-static void try_again_later(struct us_daemon *daemon)
+static void try_again_later(struct us_vfs *vfs)
 {
-	if (!us_timer_is_set(&daemon->returning))
-		us_timer_set(&daemon->returning, us_now_usec() + AGAIN_USEC);
+	if (!us_timer_is_set(&vfs->return_timer))
+		us_timer_set(&vfs->return_timer, us_now_usec() + AGAIN_USEC);
 }
 
-/* The pair that had it, if it has none now: its status tells why. */
-static void tell_pair(struct us_daemon *daemon, const char *name, const char *words)
+static bool is_wanted(const struct us_vfs *vfs, const struct us_reserved *reserved)
 {
-	struct us_host_pair *pair = us_daemon_pair(daemon, name);
-
-	if (pair && !pair->vf)
-		us_optional_set(&pair->detail, words);
+	return vfs->handler->is_wanted(vfs->userdata, reserved);
 }
 
-static bool has_it(const struct us_host_pair *pair, const struct us_reserved *reserved)
+static void not_returned(struct us_vfs *vfs, const struct us_reserved *reserved, const char *reason)
 {
-	return pair && us_host_pair_has_primary(pair) &&
-	       strcmp(pair->spec.primary.host, reserved->address) == 0;
-}
+	struct us_orphan *orphan;
 
-static void stays(struct us_vf_job *job, const char *words)
-{
-	struct us_orphan *kept;
-
-	if (has_it(us_daemon_pair(job->daemon, job->reserved.pair), &job->reserved))
-		return; /* it was added again meanwhile */
-	kept = keep(job->daemon, &job->reserved);
-	try_again_later(job->daemon);
-	if (!kept || strcmp(us_optional_text(kept->told), words) == 0)
+	if (is_wanted(vfs, reserved))
+		return; /* the pair was added again meanwhile */
+	orphan = keep(vfs, reserved);
+	try_again_later(vfs);
+	if (!orphan || strcmp(us_optional_text(orphan->reason), reason) == 0)
 		return;
-	us_log(LOG_WARNING, "vfio %s: stays reserved for pair %s, as it is: %s",
-	       job->reserved.address, job->reserved.pair, words);
-	us_optional_set(&kept->told, words);
-	tell_pair(job->daemon, job->reserved.pair, words);
+	us_log(LOG_WARNING, "vfio %s: stays reserved for pair %s, as it is: %s", reserved->address,
+	       reserved->pair, reason);
+	us_optional_set(&orphan->reason, reason);
+	vfs->handler->not_returned(vfs->userdata, reserved->pair, reason);
 }
 
 static void is_back(struct us_vf_job *job)
 {
-	struct us_orphan *kept = find(job->daemon, job->reserved.address);
+	struct us_orphan *orphan = find(job->vfs, job->reserved.address);
 
-	if (kept)
-		kept_free(kept);
+	if (orphan)
+		orphan_free(orphan);
 	if (job->r == US_RESERVED_UNRESTORED)
 		us_log(LOG_WARNING, "vfio %s: given back, but not as it was found: %s",
 		       job->reserved.address, job->reason.text);
@@ -112,21 +99,21 @@ static void on_returned(struct us_vf_job *job)
 	if (job->r == 0 || job->r == US_RESERVED_UNRESTORED)
 		is_back(job);
 	else if (job->r == -ECANCELED) /* its pair wants it; if it comes to nothing, it is found */
-		try_again_later(job->daemon);
+		try_again_later(job->vfs);
 	else
-		stays(job, job->r < 0 ? us_strerror(job->r) : job->reason.text);
-	us_neighbourhood_changed(job->daemon);
+		not_returned(job->vfs, &job->reserved, job->reason.text);
+	us_neighbourhood_changed(job->vfs);
 	us_vf_job_free(job);
 }
 
-static void give_back(struct us_daemon *daemon, const struct us_reserved *reserved, uint64_t usec)
+static void give_back(struct us_vfs *vfs, const struct us_reserved *reserved, uint64_t usec)
 {
-	struct us_vf_job *job = us_vf_job_new(US_VF_JOB_RETURN, daemon);
+	struct us_vf_job *job = us_vf_job_new(US_VF_JOB_RETURN, vfs);
 
-	if (!job || !keep(daemon, reserved)) {
+	if (!job || !keep(vfs, reserved)) {
 		if (job)
 			us_vf_job_free(job);
-		try_again_later(daemon);
+		try_again_later(vfs);
 		return;
 	}
 	job->reserved = *reserved;
@@ -134,33 +121,23 @@ static void give_back(struct us_daemon *daemon, const struct us_reserved *reserv
 	us_vf_job_start(job, on_returned, NULL);
 }
 
-void us_orphans_give_back(struct us_daemon *daemon, const struct us_reserved *reserved)
+void us_orphans_give_back(struct us_vfs *vfs, const struct us_reserved *reserved)
 {
-	give_back(daemon, reserved, US_RESERVE_WAIT_USEC);
+	give_back(vfs, reserved, US_RESERVE_WAIT_USEC);
 }
 
-bool us_orphans_take(struct us_daemon *daemon, const char *address)
+bool us_orphans_take(struct us_vfs *vfs, const char *address)
 {
-	struct us_orphan *kept = find(daemon, address);
+	struct us_orphan *orphan = find(vfs, address);
 
-	if (kept)
-		kept_free(kept);
-	return us_vf_job_stop_return(daemon, address);
+	if (orphan)
+		orphan_free(orphan);
+	return us_vf_job_stop_return(vfs, address);
 }
 
-bool us_orphans_have(const struct us_daemon *daemon, const char *address)
+bool us_orphans_have(const struct us_vfs *vfs, const char *address)
 {
-	return find(daemon, address);
-}
-
-bool us_orphans_have_behind(const struct us_daemon *daemon, const char *pf)
-{
-	const struct us_orphan *kept;
-
-	us_list_for_each (kept, &daemon->orphans, link)
-		if (!kept->reserved.representor[0] && strcmp(kept->reserved.port, pf) == 0)
-			return true;
-	return false;
+	return find(vfs, address);
 }
 
 /* ---- Records of nobody ---- */
@@ -168,70 +145,67 @@ bool us_orphans_have_behind(const struct us_daemon *daemon, const char *pf)
 /* A pair with a job under way may be about to have it: it is looked at again. */
 static int return_leak(const struct us_reserved *reserved, void *userdata)
 {
-	struct us_daemon *daemon = userdata;
+	struct us_vfs *vfs = userdata;
 
-	if (us_vf_job_is_due(daemon, reserved->pair)) {
-		try_again_later(daemon);
+	if (us_vf_job_is_due(vfs, reserved->pair)) {
+		try_again_later(vfs);
 		return 0;
 	}
-	if (has_it(us_daemon_pair(daemon, reserved->pair), reserved))
+	if (is_wanted(vfs, reserved))
 		return 0;
-	if (!find(daemon, reserved->address))
+	if (!find(vfs, reserved->address))
 		us_log(LOG_WARNING, "vfio %s: was left reserved for pair %s", reserved->address,
 		       reserved->pair);
-	give_back(daemon, reserved, 0);
+	give_back(vfs, reserved, 0);
 	return 0;
 }
 
-void us_orphans_find(struct us_daemon *daemon)
+void us_orphans_find(struct us_vfs *vfs)
 {
-	us_reserved_each(US_RESERVED_DIRECTORY, daemon->state_dir, return_leak, daemon);
+	us_reserved_each(US_RESERVED_DIRECTORY, vfs->config.state_dir, return_leak, vfs);
 }
 
 /* Records that somebody removed meanwhile are not found any more: their jobs tell. */
 static void on_due(void *userdata)
 {
-	struct us_daemon *daemon = userdata;
-	struct us_orphan *kept;
+	struct us_vfs *vfs = userdata;
+	struct us_orphan *orphan;
 
-	us_list_for_each (kept, &daemon->orphans, link)
-		if (!us_vf_job_is_due(daemon, kept->reserved.pair))
-			give_back(daemon, &kept->reserved, 0);
-	us_orphans_find(daemon);
+	us_list_for_each (orphan, &vfs->orphans, link)
+		if (!us_vf_job_is_due(vfs, orphan->reserved.pair))
+			give_back(vfs, &orphan->reserved, 0);
+	us_orphans_find(vfs);
 }
 
-void us_orphans_find_later(struct us_daemon *daemon)
+void us_orphans_find_later(struct us_vfs *vfs)
 {
-	try_again_later(daemon);
+	try_again_later(vfs);
 }
 
 /* ---- Life, and what is told ---- */
 
-int us_orphans_init(struct us_daemon *daemon)
+int us_orphans_init(struct us_vfs *vfs)
 {
-	us_list_init(&daemon->vf_jobs);
-	us_list_init(&daemon->orphans);
-	return us_timer_init(&daemon->returning, daemon->loop, on_due, daemon);
+	return us_timer_init(&vfs->return_timer, vfs->config.loop, on_due, vfs);
 }
 
-void us_orphans_deinit(struct us_daemon *daemon)
+void us_orphans_deinit(struct us_vfs *vfs)
 {
-	struct us_orphan *kept;
+	struct us_orphan *orphan;
 
-	us_list_for_each (kept, &daemon->orphans, link)
-		kept_free(kept);
-	us_timer_deinit(&daemon->returning);
+	us_list_for_each (orphan, &vfs->orphans, link)
+		orphan_free(orphan);
+	us_timer_deinit(&vfs->return_timer);
 }
 
-void us_orphans_diagnose(const struct us_daemon *daemon, json_t *findings)
+void us_orphans_each(const struct us_vfs *vfs,
+		     void (*each)(void *userdata, const struct us_reserved *reserved,
+				  const char *reason),
+		     void *userdata)
 {
-	const struct us_orphan *kept;
+	const struct us_orphan *orphan;
 
-	us_list_for_each (kept, &daemon->orphans, link)
-		if (kept->told)
-			us_finding_add(findings, US_LEVEL_WARNING, "host",
-				       "end its VM, or attach that and add the pair again; "
-				       "understudyd goes on trying",
-				       "vfio %s: stays reserved for pair %s, as it is: %s",
-				       kept->reserved.address, kept->reserved.pair, kept->told);
+	us_list_for_each (orphan, &vfs->orphans, link)
+		if (orphan->reason)
+			each(userdata, &orphan->reserved, orphan->reason);
 }

@@ -1,100 +1,184 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A primary that is a VF, or another VFIO device: reserved, held while it is hidden, let go for the
- * VMM to open it, and given back. What the kernel can take seconds for is done in threads.
+ * The VFs, and other VFIO devices, of this host's pairs: struct us_vfs has all of them, struct
+ * us_host_vf is the one of a pair.
+ *
+ * A record of the file system reserves a device for a pair (pci/reserve.h). While the primary is
+ * hidden, the daemon keeps the IOMMU group of the device open: no other process can open it then.
+ * Whatever the kernel can take seconds for runs in a thread (job.h).
+ *
+ * This room knows no pair: it reads the pair's engine, and tells the pair through a handler.
  */
 #pragma once
 
-#include <jansson.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
 
 #include "pci/reserve.h"
 #include "util/error.h"
+#include "util/mac.h"
 
-struct us_daemon;
-struct us_host_pair;
 struct us_host_vf;
+struct us_pair;
 struct us_sriov;
+struct us_vfs;
 
-/* Where the records of all daemons of this host are. */
+/* The records of all daemons of this host. */
 #define US_RESERVED_DIRECTORY "/run/understudy/reserved"
 
+/* ---- vfs.c: all of them ---- */
+
+struct us_vfs_config {
+	sd_event *loop;
+	const char *state_dir;	/* identifies this daemon in the records; NULL: it has no records */
+	const char *pools_path; /* understudy-pools.conf(5) */
+};
+
+/* Implemented by the room of the pairs. */
+struct us_vfs_handler {
+	/* Whether the pair that the record names still wants that device. */
+	bool (*is_wanted)(void *userdata, const struct us_reserved *reserved);
+	/* The device that @pair had cannot be given back yet. */
+	void (*not_returned)(void *userdata, const char *pair, const char *reason);
+	/* us_vfs_neighbour_ports() has changed. */
+	void (*ports_changed)(void *userdata);
+};
+
+/* Borrows everything in @config. Returns 0 or -errno. */
+int us_vfs_new(struct us_vfs **ret_vfs, const struct us_vfs_config *config);
+/* Before any device is reserved or looked for. */
+void us_vfs_set_handler(struct us_vfs *vfs, const struct us_vfs_handler *handler, void *userdata);
 /*
- * Asks for what the pair's SPEC names; us_host_pair_vf_reserved() gets the answer, from the loop. The guest
- * has @memory_bytes, 0 if that is not known.
+ * After all struct us_host_vf are gone. Jobs under way go on in their threads; the next daemon
+ * finds from the records what they have not done.
  */
-void us_host_vf_reserve(struct us_host_pair *pair, uint64_t memory_bytes);
-/* host-pair.c: its spec's `host` and `port` are filled in if @r is 0. */
-void us_host_pair_vf_reserved(struct us_host_pair *pair, int r, const char *why);
+void us_vfs_free(struct us_vfs *vfs);
 
-/* Gives back what the pair has, or is about to get. */
-void us_host_vf_release(struct us_host_pair *pair);
+/* Whether the pools file has the pool @name now: 0, US_REFUSED or -errno. */
+int us_vfs_check_pool(const struct us_vfs *vfs, const char *name, struct us_reason *reason);
+
+/* ---- vf.c, view.c: the one of a pair ---- */
+
+struct us_host_vf_handler {
+	/* Answers us_host_vf_reserve(), from the loop. @reason is set unless @r is 0. */
+	void (*reserved)(void *userdata, int r, const struct us_reason *reason);
+	/* us_host_vf_prepare_plug() can be called again. */
+	void (*retry_plug)(void *userdata);
+	/* The primary is hidden, and another process has its group open. */
+	void (*group_in_use)(void *userdata, const char *reason);
+};
+
+/* All of it is borrowed, as long as the VF lives. */
+struct us_host_vf_config {
+	const char *pair; /* its name */
+	const uint8_t *mac;
+	const struct us_pair *engine; /* read, never changed */
+	const struct us_host_vf_handler *handler;
+	void *userdata;
+};
+
+struct us_host_vf_request {
+	const char *pool;      /* "": the device at @address */
+	const char *address;   /* PCI address */
+	pid_t vmm;	       /* that will open it */
+	uint64_t memory_bytes; /* of the guest; 0: not known */
+};
+
+/* Without a device: us_host_vf_reserve() comes next. 0 or -ENOMEM. */
+int us_host_vf_new(struct us_host_vf **ret_vf, struct us_vfs *vfs,
+		   const struct us_host_vf_config *config);
+/*
+ * With the device that a record reserves for the pair, of before a restart, if that is of @pool,
+ * or at @address if @pool is "". Returns 0, or -errno if there is none.
+ */
+int us_host_vf_adopt(struct us_host_vf **ret_vf, struct us_vfs *vfs,
+		     const struct us_host_vf_config *config, const char *pool, const char *address);
 
 /*
- * Makes way for the VMM: assigns the MAC, lets the group go. Returns 0, US_REFUSED with the
- * reason, or US_HOST_VF_LATER: us_host_vf_prepare_plug() is called when the way is free.
+ * Looks for a device and reserves it. The handler's `reserved` gets the answer if this returns 0;
+ * otherwise US_REFUSED or -errno. Replaces a request that was not answered in time.
+ */
+int us_host_vf_reserve(struct us_host_vf *vf, const struct us_host_vf_request *request,
+		       struct us_reason *reason);
+
+/* Gives the device back, and frees @vf; NULL is allowed. */
+void us_host_vf_release(struct us_host_vf *vf);
+/* Frees @vf, and leaves the device reserved for the next daemon; NULL is allowed. */
+void us_host_vf_detach(struct us_host_vf *vf);
+
+/* What is reserved: `address` is "" before that. Valid until it is released. */
+const struct us_reserved *us_host_vf_reserved(const struct us_host_vf *vf);
+
+/*
+ * Makes way for the VMM to open the device: assigns the guest's MAC address, closes the group.
+ * Returns 0, US_REFUSED, -errno, or US_HOST_VF_LATER: the handler's `retry_plug` follows.
  */
 enum {
 	US_HOST_VF_LATER = US_REFUSED + 1,
 };
-int us_host_vf_prepare_plug(struct us_host_pair *pair, struct us_reason *reason);
+int us_host_vf_prepare_plug(struct us_host_vf *vf, struct us_reason *reason);
 /*
- * The VMM refused the plug. True if it is to be tried again at once, by us_host_pair_retry_plug(): somebody
- * opened the group in the moment between our letting go and the VMM, which nobody can be kept from.
+ * The VMM refused the plug with @why. True: because another process opened the group between our
+ * closing it and the VMM's opening it, which nothing can prevent; `retry_plug` follows.
  */
-bool us_host_vf_group_was_busy(struct us_host_pair *pair, const char *why);
-/* host-pair.c: try the plug again. */
-void us_host_pair_retry_plug(struct us_host_pair *pair);
+bool us_host_vf_group_was_busy(struct us_host_vf *vf, const char *why);
+/* The plug is not wanted any more. Returns whether `retry_plug` was to follow, and does not. */
+bool us_host_vf_cancel_plug(struct us_host_vf *vf);
 
-/* Its share of the card's switch; NULL: none, or not reserved. Borrowed until it is released. */
-struct us_sriov *us_host_vf_sriov(const struct us_host_pair *pair);
-
-/* The PF of a pair whose VF has no port of its own on the host: who counts its frames, and knows
- * whom it reaches, is the card. NULL: there is none. */
-const char *us_host_vf_pf(const struct us_host_pair *pair);
-
-/* Whether the guest's driver has started the pair's VF, as its configuration space shows: no frame
- * can feign that. True of what is no VF behind a PF. */
-bool us_host_vf_is_started(const struct us_host_pair *pair);
-
-/* Hidden, and another process has its group open: a VMM may not have let go although it said so. */
-bool us_host_vf_group_is_in_use(const struct us_host_pair *pair);
-
-/* Whether there is such a pool now. */
-int us_vfs_check_pool(const struct us_daemon *daemon, const char *name, struct us_reason *reason);
-
-/* Before its card is told anything: whether the guest has it decides what can be done to it.
- * Whether that is new. */
-bool us_host_vf_sync_visibility(struct us_host_pair *pair);
-
-/* After each step of the pair: a hidden primary is held, so that nobody else can take it. */
-void us_host_vf_follow(struct us_host_pair *pair);
-
-/* A pair from before a restart knows its VF by the record. */
-void us_host_vf_adopt(struct us_host_pair *pair);
-
-/* The pair ends. What it has stays reserved if the daemon is stopping, else it is given back. */
-void us_host_vf_forget(struct us_host_pair *pair);
-
-/* ---- vf-return.c: what no pair has any more ---- */
-
-int us_orphans_init(struct us_daemon *daemon);
-/* What is under way goes on, and is found again by the next daemon if it is not done. */
-void us_orphans_deinit(struct us_daemon *daemon);
+/* After each step of the engine: a hidden primary's group is opened, and kept open. */
+void us_host_vf_keep_group(struct us_host_vf *vf);
 
 /*
- * Gives a device back as soon as nobody has it open; until then nothing of it is changed. Tried
- * again every ten seconds, which the log, its pair's status and the doctor tell.
+ * Tells the NIC whether the guest has the VF now, which decides what can be configured. To be
+ * called before anything else is configured. Returns whether that has changed. @vf may be NULL.
  */
-void us_orphans_give_back(struct us_daemon *daemon, const struct us_reserved *reserved);
-/* It is a pair's again. False: too late, it is being given back. */
-bool us_orphans_take(struct us_daemon *daemon, const char *address);
+bool us_host_vf_sync_visibility(struct us_host_vf *vf);
 
-/* Gives back what is reserved in our name for pairs that we do not have any more. */
-void us_orphans_find(struct us_daemon *daemon);
-void us_orphans_find_later(struct us_daemon *daemon);
+/* The VF's share of its NIC's switch; NULL: it has none, or is not reserved. Borrowed until it is
+ * released. */
+struct us_sriov *us_host_vf_sriov(const struct us_host_vf *vf);
 
-/* Whether it is kept although no pair has it. */
-bool us_orphans_have(const struct us_daemon *daemon, const char *address);
-/* Whether a VF of @pf is kept although no pair has it: its guest may be there. */
-bool us_orphans_have_behind(const struct us_daemon *daemon, const char *pf);
-void us_orphans_diagnose(const struct us_daemon *daemon, json_t *findings);
+/*
+ * The PF of a VF without a representor: only the NIC counts the VF's frames and knows what the VF
+ * reaches. NULL: the VF has a representor, or is none.
+ */
+const char *us_host_vf_pf(const struct us_host_vf *vf);
+
+/*
+ * Whether the guest's driver has started the VF, by its configuration space, which no frame can
+ * feign. True of a device that is no VF without a representor.
+ */
+bool us_host_vf_is_started(const struct us_host_vf *vf);
+
+/* Whether the primary is hidden, and another process has its group open: a VMM may not have closed
+ * it although it said so. */
+bool us_host_vf_group_is_in_use(const struct us_host_vf *vf);
+
+/* ---- orphans.c: devices that no pair has any more ---- */
+
+/*
+ * Gives a device back as soon as no process has it open, and does not change it before. Tries
+ * again every ten seconds; the log, the status of its former pair and the doctor tell.
+ */
+void us_orphans_give_back(struct us_vfs *vfs, const struct us_reserved *reserved);
+/* A pair has it again. False: too late, it is being given back. */
+bool us_orphans_take(struct us_vfs *vfs, const char *address);
+
+/* Gives back what records reserve in this daemon's name for pairs that it does not have. */
+void us_orphans_find(struct us_vfs *vfs);
+/* The same, within ten seconds. */
+void us_orphans_find_later(struct us_vfs *vfs);
+
+bool us_orphans_have(const struct us_vfs *vfs, const char *address);
+/* Each that could not be given back yet, and why. */
+void us_orphans_each(const struct us_vfs *vfs,
+		     void (*each)(void *userdata, const struct us_reserved *reserved,
+				  const char *reason),
+		     void *userdata);
+
+/* ---- neighbourhood.c: which hosts VFs have to reach behind their PF's bridge ---- */
+
+/* The FDB of a bridge has changed, or which VFs there are. */
+void us_neighbourhood_changed(struct us_vfs *vfs);
+/* The indices of the interfaces whose FDB entries matter to VFs; valid until they change. */
+const int *us_vfs_neighbour_ports(const struct us_vfs *vfs, size_t *ret_count);
