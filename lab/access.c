@@ -45,9 +45,11 @@ static int shell_guest(const struct us_lab *lab, struct us_reason *reason)
 		snprintf(connect, sizeof(connect), "UNIX-CONNECT:%s", path);
 		printf("The guest's console; Ctrl-] leaves it.\n");
 		execlp("socat", "socat", "STDIO,raw,echo=0,escape=0x1d", connect, (char *)NULL);
-		return us_refuse(reason, "needs socat: install Debian's package socat");
+		us_refuse(reason, "needs socat");
+		return us_advise(reason, "install Debian's package socat");
 	}
-	return us_refuse(reason, "no guest runs: raise the lab with understudy-lab up");
+	us_refuse(reason, "no guest runs");
+	return us_advise(reason, "raise the lab with understudy-lab up");
 }
 
 int us_lab_enter(const struct us_lab *lab, const char *place, struct us_reason *reason)
@@ -56,15 +58,18 @@ int us_lab_enter(const struct us_lab *lab, const char *place, struct us_reason *
 	char netns[64], prompt[100], path[200];
 	sigset_t none;
 
-	if (!us_lab_net_is_up(lab))
-		return us_refuse(reason, "%s is not up: understudy-lab up", lab->options.name);
+	if (!us_lab_net_is_up(lab)) {
+		us_refuse(reason, "%s is not up", lab->options.name);
+		return us_advise(reason, "run understudy-lab up");
+	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (!strcmp(place, "guest"))
 		return shell_guest(lab, reason);
-	if (strcmp(place, "host-a") && strcmp(place, "host-b") && strcmp(place, "client"))
-		return us_refuse(reason, "no place %s: choose host-a, host-b, client or guest",
-				 place);
+	if (strcmp(place, "host-a") && strcmp(place, "host-b") && strcmp(place, "client")) {
+		us_refuse(reason, "no place %s", place);
+		return us_advise(reason, "choose host-a, host-b, client or guest");
+	}
 	if (us_lab_is_machine(lab, place)) {
 		us_lab_machine_connection_path(lab, place, path);
 		execlp("ssh", "ssh", "-F/dev/null", "-qS", path, "-oProxyCommand=false", "machine",

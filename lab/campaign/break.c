@@ -113,9 +113,10 @@ static int check(const struct us_campaign *campaign, bool *migrates, struct us_r
 		const struct us_scenario *scenario =
 			us_campaign_find(campaign->options.scenarios[i], reason);
 
-		if (!scenario || !us_fault_of(scenario))
-			return us_refuse(reason, "no fault %s: see understudy-lab faults",
-					 campaign->options.scenarios[i]);
+		if (!scenario || !us_fault_of(scenario)) {
+			us_refuse(reason, "no fault %s", campaign->options.scenarios[i]);
+			return us_advise(reason, "see understudy-lab faults");
+		}
 		*migrates |= scenario->migrates;
 	}
 	return us_campaign_check_fault(campaign, reason);

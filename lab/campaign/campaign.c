@@ -45,52 +45,55 @@ const struct us_scenario *us_campaign_find(const char *name, struct us_reason *r
 	for (const struct us_fault *fault = us_faults; fault->scenario.name; fault++)
 		if (!strcmp(fault->scenario.name, name))
 			return &fault->scenario;
-	us_refuse(reason, "no scenario %s: see understudy-lab list", name);
+	us_refuse(reason, "no scenario %s", name);
+	us_advise(reason, "see understudy-lab list");
 	return NULL;
 }
 
 int us_campaign_check_fault(const struct us_campaign *campaign, struct us_reason *reason)
 {
-	if (campaign->lab->options.manager != US_LAB_MANAGER_UNDERSTUDY)
-		return us_refuse(reason,
-				 "faults are injected into Understudy: leave out --manager");
-	if (!campaign->lab->programs.daemon_crash[0])
-		return us_refuse(reason,
-				 "understudyd-crash is missing: run understudy-lab in a build tree "
-				 "with -Dtests=true");
-	if (us_lab_has_machines(campaign->lab))
-		return us_refuse(reason,
-				 "faults are injected in namespaces only: leave out --hosts");
-	if (us_lab_is_up(campaign->lab))
-		return us_refuse(reason,
-				 "a fault raises a lab of its own, and %s is up: "
-				 "understudy-lab down, or choose another --name",
-				 campaign->lab->options.name);
+	if (campaign->lab->options.manager != US_LAB_MANAGER_UNDERSTUDY) {
+		us_refuse(reason, "faults are injected into Understudy");
+		return us_advise(reason, "leave out --manager");
+	}
+	if (!campaign->lab->programs.daemon_crash[0]) {
+		us_refuse(reason, "understudyd-crash is missing");
+		return us_advise(reason, "run understudy-lab in a build tree with -Dtests=true");
+	}
+	if (us_lab_has_machines(campaign->lab)) {
+		us_refuse(reason, "faults are injected in namespaces only");
+		return us_advise(reason, "leave out --hosts");
+	}
+	if (us_lab_is_up(campaign->lab)) {
+		us_refuse(reason, "a fault raises a lab of its own, and %s is up",
+			  campaign->lab->options.name);
+		return us_advise(reason, "run understudy-lab down, or choose another --name");
+	}
 	return 0;
 }
 
 int us_campaign_check_qemu(const struct us_campaign *campaign, const struct us_scenario *scenario,
 			   struct us_reason *reason)
 {
-	if (!scenario->run_qemu)
-		return us_refuse(reason,
-				 "%s: not possible with QEMU's own failover: choose expose, "
-				 "hide, migrate or migrate-fail",
-				 scenario->name);
-	if (strcmp(campaign->lab->options.machine->name, "q35"))
-		return us_refuse(reason, "QEMU's own failover accepts PCIe primaries only: choose "
-					 "--machine q35");
+	if (!scenario->run_qemu) {
+		us_refuse(reason, "%s: not possible with QEMU's own failover", scenario->name);
+		return us_advise(reason, "choose expose, hide, migrate or migrate-fail");
+	}
+	if (strcmp(campaign->lab->options.machine->name, "q35")) {
+		us_refuse(reason, "QEMU's own failover accepts PCIe primaries only");
+		return us_advise(reason, "choose --machine q35");
+	}
 	return 0;
 }
 
 int us_campaign_check_both(const struct us_campaign *campaign, const struct us_scenario *scenario,
 			   struct us_reason *reason)
 {
-	if (us_lab_is_up(campaign->lab))
-		return us_refuse(reason,
-				 "a comparison raises labs of its own, and %s is up: "
-				 "understudy-lab down, or choose another --name",
-				 campaign->lab->options.name);
+	if (us_lab_is_up(campaign->lab)) {
+		us_refuse(reason, "a comparison raises labs of its own, and %s is up",
+			  campaign->lab->options.name);
+		return us_advise(reason, "run understudy-lab down, or choose another --name");
+	}
 	return us_campaign_check_qemu(campaign, scenario, reason);
 }
 
@@ -138,12 +141,13 @@ int us_campaign_run_once(struct us_campaign *campaign, const struct us_scenario 
 	}
 	if (!r)
 		r = play(campaign, scenario, ret_report);
-	if (*ret_report && r > 0)
-		us_refuse(reason, "%s %s: logs are in %s", scenario->name,
+	if (*ret_report && r > 0) {
+		us_refuse(reason, "%s %s", scenario->name,
 			  r == US_RUN_INVALID
 				  ? "is invalid, because of its guest, QEMU or host machine"
-				  : "failed",
-			  lab->dir);
+				  : "failed");
+		us_advise(reason, "see the logs in %s", lab->dir);
+	}
 	if (lab->is_transient)
 		us_lab_end_run(lab);
 	return r;

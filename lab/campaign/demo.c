@@ -69,9 +69,10 @@ static int open_log(struct demo *demo, struct us_reason *reason)
 	if (!path)
 		unlink(demo->log_path);
 	demo->log = fopen(demo->log_path, "ae");
-	if (!demo->log)
-		return us_refuse(reason, "%s: %s: choose another --log", demo->log_path,
-				 us_strerror(errno));
+	if (!demo->log) {
+		us_refuse(reason, "%s: %s", demo->log_path, us_strerror(errno));
+		return us_advise(reason, "choose another --log");
+	}
 	setvbuf(demo->log, NULL, _IOLBF, 0);
 	return 0;
 }
@@ -151,11 +152,12 @@ static int run(struct demo *demo, enum us_lab_manager manager, json_t *reports,
 				 reason);
 	if (report)
 		json_array_append_new(reports, report);
-	if (r > 0)
-		us_refuse(reason, "%s: %s: the logs of daemons and QEMU are in %s", texts[manager],
+	if (r > 0) {
+		us_refuse(reason, "%s: %s", texts[manager],
 			  r == US_RUN_INVALID ? "the run is invalid, because of its guest or QEMU"
-					      : "the run failed",
-			  lab->dir);
+					      : "the run failed");
+		us_advise(reason, "see the logs of daemons and QEMU in %s", lab->dir);
+	}
 	return r;
 }
 

@@ -80,8 +80,10 @@ int us_campaign_run(struct us_campaign *campaign, char *const names[], unsigned 
 	int r = 0;
 
 	if (!strcmp(campaign->lab->options.machine->name, "pc") &&
-	    strcmp(campaign->lab->options.hotplug, "acpi"))
-		r = us_refuse(reason, "a pc has ACPI hot-plug only: choose --machine q35");
+	    strcmp(campaign->lab->options.hotplug, "acpi")) {
+		us_refuse(reason, "a pc has ACPI hot-plug only");
+		r = us_advise(reason, "choose --machine q35");
+	}
 	for (unsigned i = 0; !r && i < count; i++) {
 		r = check(campaign, names[i], reason);
 		migrates |= !r && us_campaign_find(names[i], reason)->migrates;

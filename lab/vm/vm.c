@@ -112,8 +112,8 @@ static int refuse_start(const struct us_lab_vm *vm, int r, struct us_reason *rea
 {
 	const char *host = us_lab_host_name(vm->options.host);
 
-	return us_refuse(reason, "QEMU did not start on %s: %s: see %s/%s-qemu.log", host,
-			 us_strerror(r), vm->lab->dir, host);
+	us_refuse(reason, "QEMU did not start on %s: %s", host, us_strerror(r));
+	return us_advise(reason, "see %s/%s-qemu.log", vm->lab->dir, host);
 }
 
 static int greet(struct us_lab_vm *vm, struct us_reason *reason)

@@ -119,8 +119,9 @@ int us_lab_daemon_start(struct us_lab *lab, enum us_lab_host host, struct us_rea
 	if (r >= 0)
 		r = us_lab_poll(lab, is_ready_or_gone, &starting, READY_TIMEOUT_USEC);
 	sd_event_source_disable_unref(source);
-	if (r || !starting.is_ready)
-		return us_refuse(reason, "understudyd on %s did not get ready: see %s/%s.log",
-				 us_lab_host_name(host), lab->dir, record);
+	if (r || !starting.is_ready) {
+		us_refuse(reason, "understudyd on %s did not get ready", us_lab_host_name(host));
+		return us_advise(reason, "see %s/%s.log", lab->dir, record);
+	}
 	return 0;
 }

@@ -29,11 +29,10 @@ static int read_version(const struct us_lab *lab, const char *qemu, char ret_ver
 	US_CLEANUP(us_freep) char *text = us_lab_process_read(lab, NULL, argv);
 
 	*ret_major = text ? us_lab_emulator_parse_version(text, ret_version) : -ENOENT;
-	if (*ret_major < 0)
-		return us_refuse(reason,
-				 "%s --version gives no version of QEMU: install it, or choose "
-				 "another --qemu",
-				 qemu);
+	if (*ret_major < 0) {
+		us_refuse(reason, "%s --version gives no version of QEMU", qemu);
+		return us_advise(reason, "install it, or choose another --qemu");
+	}
 	return 0;
 }
 
@@ -58,13 +57,16 @@ static int prepare(struct us_lab *lab, const char *host_version, struct us_reaso
 	snprintf(script, sizeof(script), "%s/make-qemu", lab->programs.guest_data);
 	path = us_lab_process_read_line(
 		lab, NULL, (const char *const[]){ script, SOUND_RELEASE, program, NULL });
-	if (!path || !strchr(path, '/'))
-		return us_refuse(
+	if (!path || !strchr(path, '/')) {
+		us_refuse(reason,
+			  "QEMU %s migrates emulated guests wrongly, and another one cannot be "
+			  "prepared",
+			  host_version);
+		return us_advise(
 			reason,
-			"QEMU %s migrates emulated guests wrongly, and another one cannot "
-			"be prepared: see what make-qemu said above, or choose a --qemu of "
-			"%d.0 or later",
-			host_version, SOUND_SINCE);
+			"see the messages of make-qemu above, or choose a --qemu of %d.0 or later",
+			SOUND_SINCE);
+	}
 	snprintf(lab->emulator.program, sizeof(lab->emulator.program), "%.255s", path);
 	r = read_version(lab, lab->emulator.program, version, &major, reason);
 	if (r)
@@ -78,11 +80,10 @@ static int prepare(struct us_lab *lab, const char *host_version, struct us_reaso
 
 static int refuse_unsound(const char *qemu, const char *version, struct us_reason *reason)
 {
-	return us_refuse(reason,
-			 "%s is QEMU %s, which migrates emulated guests wrongly (fixed in %d.0): "
-			 "leave --qemu out, choose a later one, or give --allow-unsound, which "
-			 "makes the result invalid",
-			 qemu, version, SOUND_SINCE);
+	us_refuse(reason, "%s is QEMU %s, which migrates emulated guests wrongly (fixed in %d.0)",
+		  qemu, version, SOUND_SINCE);
+	return us_advise(reason, "leave --qemu out, choose a later one, or give --allow-unsound, "
+				 "which makes the result invalid");
 }
 
 int us_lab_emulator_choose(struct us_lab *lab, bool migrates, struct us_reason *reason)

@@ -24,9 +24,10 @@ int us_lab_image_prepare(struct us_lab *lab, struct us_reason *reason)
 		lab, NULL,
 		(const char *const[]){ script, lab->programs.beacon, lab->image.initrd,
 				       lab->options.guest, lab->options.machine->arch, NULL });
-	if (!image || !strchr(image, '/'))
-		return us_refuse(
-			reason, "the guest's image cannot be made: see what make-image said above");
+	if (!image || !strchr(image, '/')) {
+		us_refuse(reason, "the guest's image cannot be made");
+		return us_advise(reason, "see the messages of make-image above");
+	}
 	snprintf(lab->image.kernel, sizeof(lab->image.kernel), "%.200s/vmlinux", image);
 	snprintf(lab->image.kernel_packed, sizeof(lab->image.kernel_packed), "%.200s/vmlinuz",
 		 image);

@@ -95,9 +95,10 @@ int us_lab_lock(const struct us_lab *lab, struct us_reason *reason)
 	char path[160];
 	int fd, r;
 
-	if (geteuid())
-		return us_refuse(reason,
-				 "the lab makes network namespaces and taps: run it as root");
+	if (geteuid()) {
+		us_refuse(reason, "the lab makes network namespaces and taps");
+		return us_advise(reason, "run it as root");
+	}
 	r = us_lab_directories(lab);
 	if (r)
 		return r;
@@ -105,11 +106,10 @@ int us_lab_lock(const struct us_lab *lab, struct us_reason *reason)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB))
-		return us_refuse(reason,
-				 "lab %s is in use by another understudy-lab: wait for it, "
-				 "or choose another --name",
-				 lab->options.name);
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		us_refuse(reason, "lab %s is in use by another understudy-lab", lab->options.name);
+		return us_advise(reason, "wait for it, or choose another --name");
+	}
 	return 0;
 }
 

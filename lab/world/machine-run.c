@@ -89,9 +89,9 @@ int us_lab_machine_reset(struct us_lab *lab, struct us_reason *reason)
 
 		if (!vf) {
 			us_lab_machine_show_console(lab, host);
-			return us_refuse(reason,
-					 "%s: understudy-host-begin failed: see its messages above",
-					 us_lab_host_name(host));
+			us_refuse(reason, "%s: understudy-host-begin failed",
+				  us_lab_host_name(host));
+			return us_advise(reason, "see its messages above");
 		}
 		snprintf(lab->machines.vf, sizeof(lab->machines.vf), "%s", vf);
 	}

@@ -235,10 +235,9 @@ static int wait_for(struct us_lab *lab, struct booting *booting, bool (*is_done)
 		return 0;
 	ask_why(lab, booting->host);
 	us_lab_machine_show_console(lab, booting->host);
-	return us_refuse(reason,
-			 "%s did not boot (%s): see its console above, and "
-			 "%s/%s-machine.log, %s-ssh.log",
-			 host, why, lab->dir, host, host);
+	us_refuse(reason, "%s did not boot (%s)", host, why);
+	return us_advise(reason, "see its console above, and %s/%s-machine.log, %s-ssh.log",
+			 lab->dir, host, host);
 }
 
 /* Both at once, because each uses one processor. */
@@ -264,11 +263,10 @@ static int make(struct us_lab *lab, const char *const argv[], const char *what, 
 {
 	US_CLEANUP(us_freep) char *path = us_lab_process_read_line(lab, NULL, argv);
 
-	if (!path || !*path)
-		return us_refuse(reason,
-				 "the %s of the host machines cannot be made: see what "
-				 "%s said above",
-				 what, strrchr(argv[0], '/') + 1);
+	if (!path || !*path) {
+		us_refuse(reason, "the %s of the host machines cannot be made", what);
+		return us_advise(reason, "see the messages of %s above", strrchr(argv[0], '/') + 1);
+	}
 	snprintf(ret_path, 256, "%.250s", path);
 	return 0;
 }

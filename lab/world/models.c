@@ -35,9 +35,10 @@ static int check_model(const char *qemu, const char *model, struct us_reason *re
 	char list[400] = "", name[64], *line, *state, *section;
 
 	section = help ? strstr(help, "Network devices:") : NULL;
-	if (!section)
-		return us_refuse(reason, "%s -device help lists no network devices: is it QEMU?",
-				 qemu);
+	if (!section) {
+		us_refuse(reason, "%s -device help lists no network devices", qemu);
+		return us_advise(reason, "choose another --qemu");
+	}
 	strtok_r(section, "\n", &state);
 	while ((line = strtok_r(NULL, "\n", &state)) && !strncmp(line, "name ", 5)) {
 		if (!is_primary(line, name))
@@ -48,8 +49,8 @@ static int check_model(const char *qemu, const char *model, struct us_reason *re
 	}
 	if (!*list)
 		return us_refuse(reason, "%s emulates no NIC that can be a primary", qemu);
-	return us_refuse(reason, "%s cannot be a primary in this QEMU: choose one of%s", model,
-			 list);
+	us_refuse(reason, "%s cannot be a primary in this QEMU", model);
+	return us_advise(reason, "choose one of%s", list);
 }
 
 const char *us_lab_model_spec(const struct us_lab *lab, unsigned nic, char buffer[100])
@@ -70,7 +71,10 @@ int us_lab_model_check(const struct us_lab *lab, const char *model, struct us_re
 		return check_model(lab->emulator.program, model, reason);
 	if (is_vf && us_lab_has_machines(lab))
 		return 0;
-	return us_refuse(reason,
-			 is_vf ? "only host machines have VFs: choose --hosts vm"
-			       : "the primary of host machines is a VF: choose --primary vfio");
+	if (is_vf) {
+		us_refuse(reason, "only host machines have VFs");
+		return us_advise(reason, "choose --hosts vm");
+	}
+	us_refuse(reason, "the primary of host machines is a VF");
+	return us_advise(reason, "choose --primary vfio");
 }

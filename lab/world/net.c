@@ -160,8 +160,10 @@ int us_lab_net_up(struct us_lab *lab, struct us_reason *reason)
 		r = host_up(lab, host);
 	if (!r)
 		r = client_up(lab);
-	return r ? us_refuse(reason, "the lab's network cannot be made: see what ip said above")
-		 : 0;
+	if (!r)
+		return 0;
+	us_refuse(reason, "the lab's network cannot be made");
+	return us_advise(reason, "see the messages of ip above");
 }
 
 static int switch_entry(struct us_lab *lab, const char *port, const char *kind, const char *flag)
