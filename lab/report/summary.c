@@ -168,7 +168,7 @@ void us_summary_print(FILE *out, const json_t *reports)
 		"A VM with a passed-through network card (here %s) %s migrated from\n"
 		"host-a to host-b, once with Understudy and once with QEMU's own failover. "
 		"Meanwhile\n"
-		"%s frames a second were sent to it, and up to 1,000 by it. QEMU is %s.\n\n",
+		"%s frames per second were sent to it, and up to 1,000 by it. QEMU is %s.\n\n",
 		us_summary_card(any, card),
 		json_array_size(reports) < US_ARRAY_LENGTH(columns) ? "was to be" : "was",
 		us_summary_count(json_integer_value(json_object_get(any, "rate")), rate),
@@ -176,7 +176,8 @@ void us_summary_print(FILE *out, const json_t *reports)
 	print_table(out, reports);
 	fprintf(out,
 		"\nCounted from the command to migrate until the guest used the card on host-b.\n"
-		"A pause is a time in which no frame arrived. Understudy holds the frames to the\n"
+		"A pause is a time in which no frame arrived. Understudy buffers the frames to "
+		"the\n"
 		"guest during a pause and delivers them after it.\n");
 	for (size_t c = 0; c < US_ARRAY_LENGTH(columns); c++)
 		print_verdict(out, report_of(reports, columns[c].manager), columns[c].title);

@@ -98,7 +98,7 @@ uint64_t us_run_monotonic(const struct us_run *run, uint64_t time_usec)
 	return run->begin_usec + time_usec - run->begin_realtime_usec;
 }
 
-static void phase(struct us_run *run, const char *name, struct us_run_phase phase)
+static void begin_phase(struct us_run *run, const char *name, struct us_run_phase phase)
 {
 	if (us_run_has_failed(run) || run->phases_count == US_RUN_PHASES)
 		return;
@@ -116,18 +116,20 @@ static void phase(struct us_run *run, const char *name, struct us_run_phase phas
 
 void us_run_begin_phase(struct us_run *run, const char *name)
 {
-	phase(run, name, (struct us_run_phase){});
+	begin_phase(run, name, (struct us_run_phase){});
 }
 
 void us_run_begin_steady(struct us_run *run, const char *name)
 {
-	phase(run, name, (struct us_run_phase){ .is_steady = true, .loss = US_RUN_LOSS_NONE });
+	begin_phase(run, name,
+		    (struct us_run_phase){ .is_steady = true, .loss = US_RUN_LOSS_NONE });
 }
 
 void us_run_begin_transition(struct us_run *run, const char *name, const char *transition)
 {
-	phase(run, name,
-	      (struct us_run_phase){ .transition = transition, .loss = US_RUN_LOSS_FROM_GUEST });
+	begin_phase(
+		run, name,
+		(struct us_run_phase){ .transition = transition, .loss = US_RUN_LOSS_FROM_GUEST });
 }
 
 void us_run_allow_loss(struct us_run *run)

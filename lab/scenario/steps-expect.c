@@ -169,24 +169,24 @@ void us_expect_status(struct us_run *run, enum us_lab_host host, const char *pai
 	uint64_t end = us_now_usec() + LIMIT_USEC;
 	struct us_reason reason = { .text = "" };
 	json_t *status = NULL, *entry;
-	bool is_so = false;
+	bool is_met = false;
 
-	while (!us_run_has_failed(run) && !is_so) {
+	while (!us_run_has_failed(run) && !is_met) {
 		struct awaited awaited = { run, run->stage->changes };
 
 		entry = status_of(run, host, pair, &status, &reason);
-		is_so = entry && !strcmp(status_text(json_object_get(entry, key)), value);
-		if (!is_so && (!entry || us_now_usec() > end || run->lab->is_interrupted))
+		is_met = entry && !strcmp(status_text(json_object_get(entry, key)), value);
+		if (!is_met && (!entry || us_now_usec() > end || run->lab->is_interrupted))
 			us_run_fail(
 				run, "%s %s: %s is %s, not %s: %s", us_lab_host_name(host), pair,
 				key, entry ? status_text(json_object_get(entry, key)) : "unknown",
 				value,
 				entry ? status_text(json_object_get(entry, "why")) : reason.text);
 		json_decref(status);
-		if (!is_so)
+		if (!is_met)
 			us_lab_wait(run->lab, has_changed, &awaited, 500 * US_USEC_PER_MSEC);
 	}
-	if (is_so)
+	if (is_met)
 		us_run_say(run, "%s %s: %s is %s", us_lab_host_name(host), pair, key, value);
 }
 

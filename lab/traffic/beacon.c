@@ -67,7 +67,7 @@ static void run_begin(struct us_lab_probe_report *report, const struct us_lab_pr
 	};
 }
 
-static void arrived(struct beacon *beacon, const struct us_lab_probe_frame *frame)
+static void record_arrival(struct beacon *beacon, const struct us_lab_probe_frame *frame)
 {
 	struct us_lab_probe_report *report = &beacon->report;
 
@@ -93,8 +93,8 @@ static void arrived(struct beacon *beacon, const struct us_lab_probe_frame *fram
 	}
 }
 
-static void take(struct beacon *beacon, struct us_lab_probe_frame *frame,
-		 const struct sockaddr_in *from)
+static void receive_frame(struct beacon *beacon, struct us_lab_probe_frame *frame,
+			  const struct sockaddr_in *from)
 {
 	frame->magic = le32toh(frame->magic);
 	frame->run = le32toh(frame->run);
@@ -103,7 +103,7 @@ static void take(struct beacon *beacon, struct us_lab_probe_frame *frame,
 	if (frame->magic != US_LAB_PROBE_MAGIC || frame->seq == 0 || !frame->report_interval_usec)
 		return;
 	beacon->client = *from;
-	arrived(beacon, frame);
+	record_arrival(beacon, frame);
 }
 
 /* In batches, because a system call is expensive on an emulated CPU. */
@@ -125,7 +125,7 @@ static void receive(struct beacon *beacon)
 	n = recvmmsg(beacon->socket, messages, BATCH, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < n; i++)
 		if (messages[i].msg_len == sizeof(frames[i]))
-			take(beacon, &frames[i], &from[i]);
+			receive_frame(beacon, &frames[i], &from[i]);
 }
 
 /* A report that cannot be sent counts as lost; it is not sent again. */

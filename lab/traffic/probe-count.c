@@ -20,15 +20,15 @@ uint64_t us_lab_probe_heard(const struct us_lab_probe *probe)
 	return atomic_load(&probe->arrivals_count);
 }
 
-static bool holds(const struct interval *interval, uint64_t time_usec)
+static bool contains(const struct interval *interval, uint64_t time_usec)
 {
 	return time_usec >= interval->from_usec && time_usec < interval->until_usec;
 }
 
-static void gap(struct us_lab_probe_count *count, const struct interval *interval,
-		uint64_t begin_usec, uint64_t end_usec)
+static void record_gap(struct us_lab_probe_count *count, const struct interval *interval,
+		       uint64_t begin_usec, uint64_t end_usec)
 {
-	if (begin_usec && holds(interval, begin_usec) && end_usec > begin_usec &&
+	if (begin_usec && contains(interval, begin_usec) && end_usec > begin_usec &&
 	    end_usec - begin_usec > count->longest_gap_usec)
 		count->longest_gap_usec = end_usec - begin_usec;
 }
@@ -39,13 +39,13 @@ static void count_boot(const struct us_lab_probe *probe, uint64_t first, uint64_
 	uint64_t arrived_usec = 0;
 
 	for (uint64_t seq = first; seq <= last; seq++) {
-		if (holds(interval, probe->sent_usec[seq])) {
+		if (contains(interval, probe->sent_usec[seq])) {
 			count->sent++;
 			count->lost += !probe->arrived[seq];
 		}
 		if (!probe->arrived[seq] && seq < last)
 			continue;
-		gap(count, interval, arrived_usec, probe->sent_usec[seq]);
+		record_gap(count, interval, arrived_usec, probe->sent_usec[seq]);
 		arrived_usec = probe->sent_usec[seq];
 	}
 }
@@ -64,7 +64,7 @@ void us_lab_probe_count_to_guest(const struct us_lab_probe *probe, uint64_t from
 			   &interval, ret_count);
 	}
 	for (unsigned i = 0; i < probe->odd_count; i++)
-		if (holds(&interval, probe->sent_usec[probe->odd[i].seq])) {
+		if (contains(&interval, probe->sent_usec[probe->odd[i].seq])) {
 			ret_count->duplicated += probe->odd[i].duplicated;
 			ret_count->reordered += probe->odd[i].reordered;
 		}
@@ -81,7 +81,7 @@ static void count_missing(const struct us_lab_probe *probe,
 	for (uint32_t seq = before->seq + 1; seq < now->seq; seq++) {
 		if (time_usec + probe->report_interval_usec < now->time_usec)
 			time_usec += probe->report_interval_usec;
-		if (!seen[seq] && holds(interval, time_usec)) {
+		if (!seen[seq] && contains(interval, time_usec)) {
 			count->sent++;
 			count->lost++;
 		}
@@ -100,7 +100,7 @@ static void count_session(const struct us_lab_probe *probe, unsigned session, ui
 
 		if (arrival->session != session || arrival->seq >= US_LAB_PROBE_RECORDS)
 			continue;
-		if (holds(interval, arrival->time_usec)) {
+		if (contains(interval, arrival->time_usec)) {
 			count->duplicated += seen[arrival->seq];
 			count->reordered +=
 				!seen[arrival->seq] && newest && arrival->seq < newest->seq;
@@ -108,7 +108,7 @@ static void count_session(const struct us_lab_probe *probe, unsigned session, ui
 		}
 		seen[arrival->seq] = 1;
 		if (before)
-			gap(count, interval, before->time_usec, arrival->time_usec);
+			record_gap(count, interval, before->time_usec, arrival->time_usec);
 		before = arrival;
 		if (!newest || arrival->seq > newest->seq)
 			newest = arrival;
@@ -125,7 +125,7 @@ static void count_session(const struct us_lab_probe *probe, unsigned session, ui
 		newest = arrival;
 	}
 	if (newest && session + 1 == probe->sessions_count)
-		gap(count, interval, newest->time_usec, probe->sent_usec[probe->sent]);
+		record_gap(count, interval, newest->time_usec, probe->sent_usec[probe->sent]);
 }
 
 void us_lab_probe_count_from_guest(const struct us_lab_probe *probe, uint64_t from_usec,
