@@ -80,18 +80,14 @@ static int spawn(struct us_lab *lab, enum us_lab_host host, const char *record, 
 		"--migration-address", address,	   NULL
 	};
 	const char *const installed[] = { "understudyd", "--migration-address", address, NULL };
-	struct us_lab_process_spec spec = { .argv = us_lab_has_machines(lab) ? installed : here,
-					    .place = us_lab_host_name(host),
-					    .record = record,
-					    .stdout_fd = -1,
-					    .extra_fd = -1 };
 
 	snprintf(address, sizeof(address), "10.83.0.%d", host + 1);
 	us_lab_host_path(lab, host, US_LAB_SOCKET_DAEMON, socket);
 	us_lab_host_path(lab, host, "state", state);
 	if (!us_lab_has_machines(lab))
 		mkdir(state, 0755);
-	return us_lab_process_spawn(lab, &spec, ret_pid);
+	return us_lab_process_start(lab, us_lab_host_name(host), record,
+				    us_lab_has_machines(lab) ? installed : here, ret_pid);
 }
 
 int us_lab_daemon_start(struct us_lab *lab, enum us_lab_host host, struct us_reason *reason)

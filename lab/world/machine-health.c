@@ -93,38 +93,21 @@ static int on_beat(sd_event_source *source, int fd, uint32_t revents, void *user
 	return 0;
 }
 
-static int start_beats(struct us_lab_machine_health *health)
-{
-	static const char *const argv[] = { "sh", "-c", "while echo; do sleep 1; done", NULL };
-	char name[40];
-	struct us_lab_process_spec spec = { .argv = argv,
-					    .place = us_lab_host_name(health->host),
-					    .record =
-						    us_lab_host_record(health->host, "beats", name),
-					    .extra_fd = -1 };
-	int pipes[2], r;
-	pid_t pid;
-
-	if (pipe2(pipes, O_CLOEXEC))
-		return -errno;
-	health->beats = pipes[0];
-	spec.stdout_fd = pipes[1];
-	r = us_lab_process_spawn(health->lab, &spec, &pid);
-	close(pipes[1]);
-	return r;
-}
-
 static int start(struct us_lab_machine_health *health)
 {
+	static const char *const argv[] = { "sh", "-c", "while echo; do sleep 1; done", NULL };
 	sd_event *loop = health->lab->loop;
-	char path[200];
+	char path[US_LAB_PATH], name[40];
+	pid_t pid;
 	int r;
 
 	us_lab_machine_console_path(health->lab, health->host, path);
 	health->console = open(path, O_RDONLY | O_CLOEXEC);
 	if (health->console < 0 || lseek(health->console, 0, SEEK_END) < 0)
 		return -errno;
-	r = start_beats(health);
+	r = us_lab_process_pipe(health->lab, us_lab_host_name(health->host),
+				us_lab_host_record(health->host, "beats", name), argv, &pid,
+				&health->beats);
 	if (r)
 		return r;
 	r = sd_event_add_io(loop, &health->beat_source, health->beats, EPOLLIN, on_beat, health);

@@ -36,24 +36,18 @@ static int read_clock(struct us_lab *lab, enum us_lab_host host)
 	static const char *const argv[] = {
 		"bash", "-c", "for i in {1..10}; do echo $EPOCHREALTIME; sleep 0.05; done", NULL
 	};
-	struct us_lab_process_spec spec = { .argv = argv,
-					    .place = us_lab_host_name(host),
-					    .extra_fd = -1 };
-	int pipes[2], r;
 	FILE *stream;
 	pid_t pid;
+	int fd, r;
 
-	if (pipe2(pipes, O_CLOEXEC))
-		return -errno;
-	spec.stdout_fd = pipes[1];
-	r = us_lab_process_spawn(lab, &spec, &pid);
-	close(pipes[1]);
-	stream = fdopen(pipes[0], "r");
+	r = us_lab_process_pipe(lab, us_lab_host_name(host), NULL, argv, &pid, &fd);
+	if (r)
+		return r;
+	stream = fdopen(fd, "r");
 	lab->machines.ahead_usec[host] = read_ahead(stream);
 	fclose(stream);
-	if (!r)
-		waitpid(pid, NULL, 0);
-	return r;
+	waitpid(pid, NULL, 0);
+	return 0;
 }
 
 uint64_t us_lab_machine_to_our_time(const struct us_lab *lab, enum us_lab_host host,

@@ -25,8 +25,7 @@
  */
 #define QEMU_RELEASE "forky"
 #define BOOT_TIMEOUT_USEC (300 * US_USEC_PER_SEC)
-#define SILENCE_USEC                                                                               \
-	(120 * US_USEC_PER_SEC) /* of a booting kernel: longer than any pause in its output */
+#define SILENCE_USEC (120 * US_USEC_PER_SEC) /* longer than any pause in a boot's output */
 #define ANSWER_USEC (5 * US_USEC_PER_SEC)
 
 struct booting {
@@ -95,12 +94,10 @@ static bool is_connected(void *userdata)
 static int start(struct booting *booting, const char *what, const char *const argv[])
 {
 	char record[40];
-	struct us_lab_process_spec spec = {
-		.argv = argv, .place = "switch", .record = record, .stdout_fd = -1, .extra_fd = -1
-	};
 
-	snprintf(record, sizeof(record), "%s-%s", us_lab_host_name(booting->host), what);
-	return us_lab_process_spawn(booting->lab, &spec, &booting->pid);
+	return us_lab_process_start(booting->lab, "switch",
+				    us_lab_host_record(booting->host, what, record), argv,
+				    &booting->pid);
 }
 
 #ifdef __x86_64__

@@ -33,21 +33,12 @@ static int write_file(const char *path, const char *format, ...)
 	return fclose(file) ? -errno : 0;
 }
 
-static int spawn(struct us_lab *lab, const char *record, const char *const argv[])
-{
-	struct us_lab_process_spec spec = {
-		.argv = argv, .place = "client", .record = record, .stdout_fd = -1, .extra_fd = -1
-	};
-	pid_t pid;
-
-	return us_lab_process_spawn(lab, &spec, &pid);
-}
-
 int us_lab_netboot_start(struct us_lab *lab, const char *script)
 {
 	char www[200], path[300], leases[300];
 	const char *const httpd[] = { "busybox", "httpd", "-f", "-p", "80", "-h", www, NULL };
 	const char *const udhcpd[] = { "busybox", "udhcpd", "-f", path, NULL };
+	pid_t pid;
 	int r;
 
 	snprintf(www, sizeof(www), "%s/www", lab->dir);
@@ -60,7 +51,7 @@ int us_lab_netboot_start(struct us_lab *lab, const char *script)
 	if (!r)
 		r = write_file(path, "#!ipxe\n%s", script);
 	if (!r)
-		r = spawn(lab, "client-httpd", httpd);
+		r = us_lab_process_start(lab, "client", "client-httpd", httpd, &pid);
 
 	snprintf(path, sizeof(path), "%s/udhcpd.conf", lab->dir);
 	snprintf(leases, sizeof(leases), "%s/udhcpd.leases", lab->dir);
@@ -72,5 +63,5 @@ int us_lab_netboot_start(struct us_lab *lab, const char *script)
 			"interface uplink\nstart %s\nend %s\nlease_file %s\npidfile %s.pid\n"
 			"boot_file " US_LAB_NETBOOT_URL "/boot.ipxe\noption subnet 255.255.255.0\n",
 			us_lab_net_nics[0].address, us_lab_net_nics[0].address, leases, leases);
-	return r ? r : spawn(lab, "client-udhcpd", udhcpd);
+	return r ? r : us_lab_process_start(lab, "client", "client-udhcpd", udhcpd, &pid);
 }

@@ -177,6 +177,36 @@ int us_lab_process_spawn(const struct us_lab *lab, const struct us_lab_process_s
 	return 0;
 }
 
+int us_lab_process_start(const struct us_lab *lab, const char *place, const char *record,
+			 const char *const argv[], pid_t *ret_pid)
+{
+	const struct us_lab_process_spec spec = {
+		.argv = argv, .place = place, .record = record, .stdout_fd = -1, .extra_fd = -1
+	};
+
+	return us_lab_process_spawn(lab, &spec, ret_pid);
+}
+
+int us_lab_process_pipe(const struct us_lab *lab, const char *place, const char *record,
+			const char *const argv[], pid_t *ret_pid, int *ret_fd)
+{
+	struct us_lab_process_spec spec = {
+		.argv = argv, .place = place, .record = record, .extra_fd = -1
+	};
+	int pipes[2], r;
+
+	if (pipe2(pipes, O_CLOEXEC))
+		return -errno;
+	spec.stdout_fd = pipes[1];
+	r = us_lab_process_spawn(lab, &spec, ret_pid);
+	close(pipes[1]);
+	if (r)
+		close(pipes[0]);
+	else
+		*ret_fd = pipes[0];
+	return r;
+}
+
 bool us_lab_process_has_ended(pid_t pid)
 {
 	siginfo_t info = {};
@@ -197,34 +227,27 @@ static int wait_status(pid_t pid)
 
 int us_lab_process_run(const struct us_lab *lab, const char *place, const char *const argv[])
 {
-	struct us_lab_process_spec spec = {
-		.argv = argv, .place = place, .stdout_fd = -1, .extra_fd = -1
-	};
 	pid_t pid = -1;
-	int r = us_lab_process_spawn(lab, &spec, &pid);
+	int r = us_lab_process_start(lab, place, NULL, argv, &pid);
 
 	return r ? r : wait_status(pid);
 }
 
 char *us_lab_process_read(const struct us_lab *lab, const char *place, const char *const argv[])
 {
-	struct us_lab_process_spec spec = { .argv = argv, .place = place, .extra_fd = -1 };
 	US_CLEANUP(us_freep) char *text = NULL;
 	size_t size = 0;
 	FILE *stream;
-	int pipes[2];
-	pid_t pid = -1;
+	pid_t pid;
+	int fd;
 
-	if (pipe2(pipes, O_CLOEXEC))
+	if (us_lab_process_pipe(lab, place, NULL, argv, &pid, &fd))
 		return NULL;
-	spec.stdout_fd = pipes[1];
-	us_lab_process_spawn(lab, &spec, &pid);
-	close(pipes[1]);
-	stream = fdopen(pipes[0], "r");
+	stream = fdopen(fd, "r");
 	if (getdelim(&text, &size, 0, stream) < 0 && text)
 		*text = 0;
 	fclose(stream);
-	return pid > 0 && wait_status(pid) == 0 ? US_STEAL(text) : NULL;
+	return wait_status(pid) == 0 ? US_STEAL(text) : NULL;
 }
 
 char *us_lab_process_read_line(const struct us_lab *lab, const char *place,

@@ -30,6 +30,13 @@ void us_lab_process_raise_priority(void);
 int us_lab_process_spawn(const struct us_lab *lab, const struct us_lab_process_spec *spec,
 			 pid_t *ret_pid);
 
+/* The same for a process without other descriptors; @record may be NULL. */
+int us_lab_process_start(const struct us_lab *lab, const char *place, const char *record,
+			 const char *const argv[], pid_t *ret_pid);
+/* The same; *@ret_fd reads the standard output of the process. */
+int us_lab_process_pipe(const struct us_lab *lab, const char *place, const char *record,
+			const char *const argv[], pid_t *ret_pid, int *ret_fd);
+
 /* Whether @pid, a child of ours that was not waited for yet, has ended. */
 bool us_lab_process_has_ended(pid_t pid);
 
