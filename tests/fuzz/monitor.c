@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A QEMU that answers anything: the client of its monitor, adoption, and all that is asked of it.
+ * A QEMU that answers anything: tests the QMP client, adoption, and all requests of vmm.h.
  *
- * An input is lines. Each command is answered by the next: the value that it returns, behind '!'
- * its error; behind '#', and the next counts as well, something that is said by itself. One that
- * begins with a '+' is of a QEMU whose registers are read.
+ * An input consists of lines. The next line answers a command: with a returned value, or after '!'
+ * with an error. A line after '#' is sent before the answer, as an event. An input that begins with
+ * '+' comes from a QEMU whose registers are read.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +70,7 @@ static void answer(json_int_t id)
 
 	while ((there = next_line(line)) && line[0] == '#')
 		say(line + 1);
-	if (!there) /* what is not answered comes to its end all the same */
+	if (!there) /* the command ends without an answer */
 		return;
 	if (line[0] == '!')
 		snprintf(text, sizeof(text), "{\"error\": %s, \"id\": %lld}", line + 1,
@@ -96,7 +96,7 @@ static void on_peer_closed(void *userdata, int error)
 	us_stream_free(US_STEAL(peer));
 }
 
-/* ---- All that is asked ---- */
+/* ---- All requests ---- */
 
 static void on_done(void *userdata, int r, const struct us_reason *reason)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Whatever a monitor sends: a line is taken apart, and every decoder looks at what it holds. */
+/* A line of a monitor: it is read, and every decoder gets its value. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ static void decode_settings(const json_t *value)
 	assert((r == 0) == (capabilities != NULL) && (r == 0) == (parameters != NULL));
 	json_decref(capabilities);
 	json_decref(parameters);
-	/* The peer's own words as settings. */
+	/* The peer's value as settings. */
 	if (us_qemu_decode_settings(value, value, value, &capabilities, &parameters, &reason) ==
 	    0) {
 		json_decref(capabilities);

@@ -22,7 +22,7 @@ static const json_t *find_capability(const json_t *known, const char *name)
 	return NULL;
 }
 
-/* NULL for a word that is no truth value. */
+/* NULL if @text is no truth value. */
 static json_t *decode_boolean(const char *text)
 {
 	static const char *const yes[] = { "on", "true", "yes", "1" };
@@ -37,7 +37,7 @@ static json_t *decode_boolean(const char *text)
 	return NULL;
 }
 
-/* A whole number, with K, M, G or T for powers of 1024; NULL for anything else. */
+/* A whole number, with K, M, G or T for powers of 1024; NULL if @text is no such number. */
 static json_t *decode_size(const char *text)
 {
 	static const char units[] = { 'K', 'M', 'G', 'T' };
@@ -60,7 +60,7 @@ static json_t *decode_size(const char *text)
 	return json_integer((json_int_t)(value << shift));
 }
 
-/* @text as a value of @like's type; NULL if it cannot be one. */
+/* Converts @text to the type of @like; NULL if it cannot be converted. */
 static json_t *decode_like(const json_t *like, const char *text)
 {
 	if (json_is_boolean(like))
@@ -72,7 +72,19 @@ static json_t *decode_like(const json_t *like, const char *text)
 	return NULL;
 }
 
-/* Adds one pair to the one list or the other. */
+static int refuse_value(const json_t *like, const char *name, const char *text,
+			struct us_reason *reason)
+{
+	us_refuse(reason, "migration setting %s: \"%s\" is no %s", name, text ? text : "(none)",
+		  json_is_boolean(like)	 ? "truth value"
+		  : json_is_number(like) ? "number"
+					 : "value that can be set this way");
+	if (json_is_boolean(like))
+		return us_advise(reason, "say on or off");
+	return json_is_number(like) ? us_advise(reason, "digits, then K, M, G or T") : US_REFUSED;
+}
+
+/* Adds one pair to @capabilities or to @parameters. */
 static int decode_setting(const char *name, const char *text, const json_t *known_capabilities,
 			  const json_t *known_parameters, json_t *capabilities, json_t *parameters,
 			  struct us_reason *reason)
@@ -88,11 +100,7 @@ static int decode_setting(const char *name, const char *text, const json_t *know
 				 name);
 	value = text ? decode_like(like, text) : NULL;
 	if (!value)
-		return us_refuse(reason, "migration setting %s: \"%s\" is no %s", name,
-				 text ? text : "(none)",
-				 json_is_boolean(like)	? "truth value: say on or off"
-				 : json_is_number(like) ? "number: digits, then K, M, G or T"
-							: "value that can be set this way");
+		return refuse_value(like, name, text, reason);
 	if (!is_capability)
 		return json_object_set_new(parameters, name, value) < 0 ? -ENOMEM : 0;
 	r = json_array_append_new(capabilities,
@@ -112,7 +120,7 @@ int us_qemu_decode_settings(const json_t *settings, const json_t *known_capabili
 
 	*ret_capabilities = *ret_parameters = NULL;
 	json_object_foreach ((json_t *)settings, name, value) {
-		/* Without it nobody would be told how the migration goes. */
+		/* `events` stays on, or the progress of the migration would be unknown. */
 		if (r || strcmp(name, "events") == 0)
 			continue;
 		r = decode_setting(name, json_string_value(value), known_capabilities,
@@ -128,8 +136,9 @@ int us_qemu_decode_settings(const json_t *settings, const json_t *known_capabili
 	return 0;
 }
 
-/* What a VMM does not tell cannot be put back; nor what is no plain value, which may be of any
- * depth.
+/*
+ * A value that QEMU does not tell cannot be put back. A list or an object, which may be of any
+ * depth, is not put back either.
  */
 static int remember(json_t *object, const char *name, json_t *value)
 {
@@ -152,7 +161,7 @@ json_t *us_qemu_decode_before(const json_t *known_capabilities, const json_t *kn
 
 		name = json_string_value(json_object_get(entry, "capability"));
 		known = find_capability(known_capabilities, name);
-		/* It is on for as long as we are there. */
+		/* `events` stays on while Understudy is there. */
 		if (known && strcmp(name, "events") != 0)
 			r |= remember(states, name, json_object_get(known, "state"));
 	}

@@ -12,7 +12,7 @@ static bool starts_with(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* QEMU words a bit as "NAME: what it means"; the name counts. */
+/* QEMU shows a bit as "NAME: description"; only the name is compared. */
 static bool lists(const json_t *list, const char *name)
 {
 	size_t length = strlen(name), i;
@@ -27,7 +27,7 @@ static bool lists(const json_t *list, const char *name)
 	return false;
 }
 
-/* A QEMU whose table lacks the bit shows it among the unknown ones. */
+/* A QEMU whose table of names lacks the bit shows it among the unknown ones. */
 static bool has_standby(const json_t *features)
 {
 	uint64_t unknown = us_json_uint64(json_object_get(features, "unknown-dev-features"));
@@ -44,7 +44,7 @@ void us_qemu_decode_virtio_status(const json_t *answer, struct us_virtio_status 
 	*ret_status = (struct us_virtio_status){
 		.offers_standby = has_standby(json_object_get(answer, "host-features")),
 	};
-	/* A driver that gave up negotiates nothing; a legacy one never sets FEATURES_OK. */
+	/* A driver that failed has negotiated nothing. A legacy driver never sets FEATURES_OK. */
 	if (lists(statuses, "VIRTIO_CONFIG_S_FAILED"))
 		return;
 	if (!driver_ok && !lists(statuses, "VIRTIO_CONFIG_S_FEATURES_OK"))
@@ -55,7 +55,7 @@ void us_qemu_decode_virtio_status(const json_t *answer, struct us_virtio_status 
 				    : US_GUEST_LEGACY;
 }
 
-/* "…,ifname=tap0,…" of one line */
+/* Finds "…,ifname=tap0,…" in one line. */
 static void decode_interface(const char *line, size_t length, char ret_interface[IF_NAMESIZE])
 {
 	const char *name = memmem(line, length, ",ifname=", strlen(",ifname="));
@@ -80,20 +80,20 @@ void us_qemu_decode_network(const char *text, const char *device, uint16_t *ret_
 			    char ret_interface[IF_NAMESIZE])
 {
 	size_t device_length = strlen(device), length;
-	bool ours = false;
+	bool is_ours = false;
 
 	*ret_queue_pairs = 0;
 	ret_interface[0] = '\0';
 	for (const char *line = text; *line; line += length + (line[length] == '\n')) {
 		length = strcspn(line, "\n");
 		if (starts_with(line, " \\ ")) {
-			if (ours && !ret_interface[0])
+			if (is_ours && !ret_interface[0])
 				decode_interface(line, length, ret_interface);
 			continue;
 		}
-		ours = length > device_length + 1 && starts_with(line, device) &&
-		       starts_with(line + device_length, ": index=");
-		if (ours && *ret_queue_pairs < UINT16_MAX)
+		is_ours = length > device_length + 1 && starts_with(line, device) &&
+			  starts_with(line + device_length, ": index=");
+		if (is_ours && *ret_queue_pairs < UINT16_MAX)
 			++*ret_queue_pairs;
 	}
 	if (*ret_queue_pairs == 0)

@@ -15,7 +15,7 @@ enum us_vm_state us_qemu_decode_run_state(const json_t *status, enum us_transfer
 		return US_VM_INCOMING;
 	if (strcmp(name, "postmigrate") == 0)
 		return US_VM_MOVED;
-	/* QEMU announces the completed migration a moment before it sets `postmigrate`. */
+	/* QEMU reports the migration as completed shortly before it sets `postmigrate`. */
 	if (strcmp(name, "finish-migrate") == 0 && transfer == US_TRANSFER_COMPLETED)
 		return US_VM_MOVED;
 	return US_VM_RUNNING;
@@ -30,14 +30,11 @@ enum us_transfer us_qemu_decode_transfer(const json_t *status)
 {
 	const char *name = json_string_value(status);
 
-	if (!name || strcmp(name, "none") == 0)
+	if (!name)
 		return US_TRANSFER_NONE;
-	if (strcmp(name, "completed") == 0)
-		return US_TRANSFER_COMPLETED;
-	if (strcmp(name, "failed") == 0)
-		return US_TRANSFER_FAILED;
-	if (strcmp(name, "cancelled") == 0)
-		return US_TRANSFER_CANCELLED;
+	for (enum us_transfer transfer = 0; transfer < US_TRANSFER_N; transfer++)
+		if (strcmp(name, us_transfer_name(transfer)) == 0)
+			return transfer;
 	return US_TRANSFER_ACTIVE;
 }
 

@@ -16,7 +16,7 @@
 struct inspection {
 	struct us_qemu_request *request;
 	struct us_vmm *vmm;
-	unsigned waiting;
+	unsigned unanswered;
 	int r;
 	struct us_reason reason;
 	struct us_vmm_standby standby;
@@ -38,7 +38,7 @@ static void answered(struct inspection *inspection)
 	struct us_qemu_request *request = inspection->request;
 	int r = inspection->r;
 
-	if (--inspection->waiting > 0)
+	if (--inspection->unanswered > 0)
 		return;
 	if (r < 0 && !inspection->reason.text[0])
 		us_refuse(&inspection->reason, "%s", us_strerror(r));
@@ -140,7 +140,7 @@ static void count_sent(struct inspection *inspection, int r)
 	if (r < 0)
 		inspection->r = r;
 	else
-		inspection->waiting++;
+		inspection->unanswered++;
 }
 
 static void ask_property(struct inspection *inspection, us_qmp_answer_fn answer,
@@ -215,7 +215,7 @@ int us_vmm_inspect(struct us_vmm *vmm, const char *device, us_vmm_standby_fn don
 	ask_property(inspection, on_mtu, "host_mtu");
 	ask_property(inspection, on_bus, "parent_bus");
 	ask(inspection, on_network, "human-monitor-command", "command-line", "info network");
-	if (inspection->waiting > 0)
+	if (inspection->unanswered > 0)
 		return 0;
 	r = inspection->r;
 	free(inspection);

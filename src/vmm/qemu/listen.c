@@ -16,12 +16,12 @@
 
 #define FD_NAME "understudy-migration"
 
-/* A request that is not answered yet. */
+/* A request under way. */
 struct listening {
 	struct us_vmm *vmm;
 	struct us_qemu_request *request;
 	char address[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];
-	bool was_told; /* QEMU, to listen itself */
+	bool qemu_listens; /* it was asked to listen itself */
 };
 
 static void finish(struct listening *listening, int r, const struct us_reason *reason,
@@ -35,7 +35,7 @@ static void finish(struct listening *listening, int r, const struct us_reason *r
 	free(listening);
 }
 
-/* @reason may be NULL; the words for @r are then the reason. */
+/* If @reason is NULL, the words for @r are the reason. */
 static void fail(struct listening *listening, int r, const struct us_reason *reason)
 {
 	struct us_reason words;
@@ -44,14 +44,15 @@ static void fail(struct listening *listening, int r, const struct us_reason *rea
 	finish(listening, r, reason ? reason : &words, NULL);
 }
 
-/* ---- One connection: ours ---- */
+/* ---- One connection: Understudy listens ---- */
 
+/* A connection that is being given to QEMU. */
 struct giving {
 	struct us_vmm *vmm;
-	unsigned closings; /* of its listener, then */
+	unsigned closings; /* how often the listener had been closed when it came */
 };
 
-/* The migration that it was for may have been given up since, and another one be under way. */
+/* Whether its migration was given up since; another one may be under way. */
 static bool is_called_off(const struct giving *giving)
 {
 	return giving->closings != giving->vmm->closings;
@@ -64,14 +65,14 @@ static void incoming_failed(const struct giving *giving, const struct us_reason 
 								 .reason = reason });
 }
 
-static void on_taken_back(void *userdata, const struct us_qmp_answer *answer)
+static void ignore_answer(void *userdata, const struct us_qmp_answer *answer)
 {
 }
 
-/* The source must see that nobody reads what it sends. */
+/* The source must see that its connection is closed. */
 static void take_back(struct us_vmm *vmm)
 {
-	us_qmp_call(vmm->qmp, on_taken_back, vmm, "closefd", "{s:s}", "fdname", FD_NAME);
+	us_qmp_call(vmm->qmp, ignore_answer, vmm, "closefd", "{s:s}", "fdname", FD_NAME);
 }
 
 static void end(struct giving *giving, int r, const struct us_reason *reason)
@@ -79,7 +80,7 @@ static void end(struct giving *giving, int r, const struct us_reason *reason)
 	struct us_vmm *vmm = giving->vmm;
 
 	us_qemu_ref(vmm);
-	/* -ECONNRESET: the VM is lost, which is told. */
+	/* -ECONNRESET: US_VMM_LOST reports it. */
 	if (r != 0 && r != -ECONNRESET)
 		incoming_failed(giving, reason);
 	free(giving);
@@ -137,7 +138,7 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
 	struct us_vmm *vmm = userdata;
 	US_CLEANUP(us_closep) int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 
-	if (connection < 0) /* it hung up before it was let in */
+	if (connection < 0) /* the peer closed it already */
 		return 0;
 	us_qemu_ref(vmm);
 	us_qemu_listener_close(vmm);
@@ -175,7 +176,7 @@ static int open_socket(const char *address, int *ret_fd)
 	return 0;
 }
 
-/* "tcp:127.0.0.1:49152" */
+/* The address of a listening socket: "tcp:127.0.0.1:49152" */
 static int uri_of(int fd, char *ret_uri, size_t size)
 {
 	struct sockaddr_storage address;
@@ -192,7 +193,7 @@ static int uri_of(int fd, char *ret_uri, size_t size)
 	return n > 0 && (size_t)n < size ? 0 : -ENOBUFS;
 }
 
-static void listen_here(struct listening *listening)
+static void listen_for_qemu(struct listening *listening)
 {
 	struct us_vmm *vmm = listening->vmm;
 	struct us_reason reason;
@@ -215,7 +216,7 @@ static void listen_here(struct listening *listening)
 	finish(listening, 0, NULL, uri);
 }
 
-/* ---- Several connections: QEMU's own ---- */
+/* ---- Several connections: QEMU listens ---- */
 
 static int ask_where(struct listening *listening);
 
@@ -228,13 +229,13 @@ static void on_incoming(void *userdata, const struct us_qmp_answer *answer)
 		fail(listening, r, answer->reason);
 }
 
-static int listen_there(struct listening *listening)
+static int make_qemu_listen(struct listening *listening)
 {
 	char uri[sizeof(listening->address) + 16];
 
 	snprintf(uri, sizeof(uri), strchr(listening->address, ':') ? "tcp:[%s]:0" : "tcp:%s:0",
 		 listening->address);
-	listening->was_told = true;
+	listening->qemu_listens = true;
 	return us_qmp_call(listening->vmm->qmp, on_incoming, listening, "migrate-incoming", "{s:s}",
 			   "uri", uri);
 }
@@ -245,11 +246,11 @@ static void on_capabilities(void *userdata, const struct us_qmp_answer *answer)
 	int r = answer->r;
 
 	if (r == 0 && !us_qemu_decode_needs_connections(answer->value)) {
-		listen_here(listening);
+		listen_for_qemu(listening);
 		return;
 	}
 	if (r == 0)
-		r = listen_there(listening);
+		r = make_qemu_listen(listening);
 	if (r)
 		fail(listening, r, answer->reason);
 }
@@ -266,9 +267,9 @@ static void on_address(void *userdata, const struct us_qmp_answer *answer)
 		return;
 	}
 	r = us_qemu_decode_listen_uri(answer->value, uri, sizeof(uri));
-	if (listening->was_told && r == 0) {
+	if (listening->qemu_listens && r == 0) {
 		finish(listening, 0, NULL, uri);
-	} else if (listening->was_told) {
+	} else if (listening->qemu_listens) {
 		us_refuse(&reason, "QEMU does not tell where it listens for a migration");
 		fail(listening, r, &reason);
 	} else if (r == 0) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How much memory a guest has: so much is locked for its VFIO devices. */
+/* The size of the guest's memory, all of which is locked for a VFIO device. */
 #include "vmm/qemu/qemu-private.h"
 #include "vmm/qemu/request.h"
 
@@ -17,11 +17,6 @@ static void on_memory(void *userdata, const struct us_qmp_answer *answer)
 
 int us_vmm_query_memory(struct us_vmm *vmm, us_vmm_memory_fn done, void *userdata)
 {
-	struct us_qemu_request *request;
-	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
-
-	if (r < 0)
-		return r;
-	return us_qemu_request_made(request, us_qmp_call(vmm->qmp, on_memory, request,
-							 "query-memory-size-summary", NULL));
+	return us_qemu_request_send(vmm, done, userdata, on_memory, "query-memory-size-summary",
+				    NULL, NULL);
 }

@@ -16,44 +16,49 @@ enum {
 };
 
 struct plug {
-	struct us_list link; /* of those under way */
+	struct us_list link; /* among those under way */
 	struct us_vmm *vmm;
 	struct us_qemu_request *request;
-	unsigned waiting; /* answers, and whoever is still asking */
-	bool adding;	  /* looked, and found good */
-	bool is_port;
-	int r;
+	unsigned unanswered; /* questions; 1 more while questions are being sent */
+	bool is_adding;	     /* the second step has begun */
+	int r;		     /* of the first failure, which causes the later ones */
 	struct us_reason reason;
-	char *id, *model, *host, *interface; /* as in struct us_plug */
-	char *bus;			     /* where, once it is known */
-	char mac[US_MAC_TEXT_SIZE];
+	json_t *device;	  /* the arguments of device_add */
+	json_t *back_end; /* the arguments of netdev_add; NULL for a VFIO device */
 };
+
+static const char *id_of(const struct plug *plug)
+{
+	return json_string_value(json_object_get(plug->device, "id"));
+}
+
+/* NULL: any slot, and none is chosen yet. */
+static const char *bus_of(const struct plug *plug)
+{
+	return json_string_value(json_object_get(plug->device, "bus"));
+}
 
 static void free_plug(struct plug *plug)
 {
 	us_list_remove(&plug->link);
-	free(plug->id);
-	free(plug->model);
-	free(plug->host);
-	free(plug->interface);
-	free(plug->bus);
+	json_decref(plug->device);
+	json_decref(plug->back_end);
 	free(plug);
 }
 
 static void finish_plug(struct plug *plug)
 {
 	us_list_remove(&plug->link);
-	/* After a time-out the device may yet come. */
-	if (plug->r == US_REFUSED && plug->adding && plug->interface)
-		us_qemu_back_end_delete(plug->vmm, plug->id);
-	if (plug->bus)
-		us_qemu_slot_unclaim(plug->vmm, plug->bus);
+	/* After a time-out the device may still come, and then it needs its back end. */
+	if (plug->r == US_REFUSED && plug->is_adding && plug->back_end)
+		us_qemu_back_end_delete(plug->vmm, id_of(plug));
+	if (bus_of(plug))
+		us_qemu_slot_unclaim(plug->vmm, bus_of(plug));
 	us_qemu_request_finish(plug->request, plug->r, &plug->reason);
 	free_plug(plug);
 }
 
-/* The first trouble is the cause of the later ones. */
-static void note_trouble(struct plug *plug, int r, const struct us_reason *reason)
+static void note_refusal(struct plug *plug, int r, const struct us_reason *reason)
 {
 	if (r == 0 || plug->r)
 		return;
@@ -66,14 +71,14 @@ static void note_failure(struct plug *plug, int r, const char *text)
 	struct us_reason reason;
 
 	us_refuse(&reason, "%s", text);
-	note_trouble(plug, r, &reason);
+	note_refusal(plug, r, &reason);
 }
 
 /* Counts a question that was sent, or notes why it was not. */
 static void note_sent(struct plug *plug, int r)
 {
 	if (r == 0)
-		plug->waiting++;
+		plug->unanswered++;
 	else
 		note_failure(plug, r, us_strerror(r));
 }
@@ -82,72 +87,61 @@ static void add_device(struct plug *plug);
 
 static void answered(struct plug *plug)
 {
-	if (--plug->waiting > 0)
+	if (--plug->unanswered > 0)
 		return;
 	if (plug->vmm->freed)
 		note_failure(plug, -ECONNRESET, "the VM was detached");
-	if (plug->adding || plug->r)
+	if (plug->is_adding || plug->r)
 		finish_plug(plug);
 	else
 		add_device(plug);
 }
 
+/* ---- Second step: make the back end and the device ---- */
+
 static void on_added(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct plug *plug = userdata;
 
-	note_trouble(plug, answer->r, answer->reason);
+	note_refusal(plug, answer->r, answer->reason);
 	answered(plug);
 }
 
 static int add_back_end(struct plug *plug)
 {
-	char id[US_QEMU_BACK_END_SIZE];
-	int r = us_qemu_primary_add(plug->vmm, plug->id);
+	int r = us_qemu_primary_add(plug->vmm, id_of(plug));
 
 	if (r < 0)
 		return r;
-	us_qemu_back_end_delete(plug->vmm, plug->id);
-	return us_qmp_call(plug->vmm->qmp, on_added, plug, "netdev_add",
-			   "{s:s, s:s, s:s, s:s, s:s}", "type", "tap", "id",
-			   us_qemu_back_end_id(id, plug->id), "ifname", plug->interface, "script",
-			   "no", "downscript", "no");
+	us_qemu_back_end_delete(plug->vmm, id_of(plug));
+	return us_qmp_call(plug->vmm->qmp, on_added, plug, "netdev_add", "O", plug->back_end);
 }
 
-/* The commands follow each other without waiting: if the first fails, so does the second. */
+/* Both commands are sent at once: if the first fails, so does the second. */
 static void add_device(struct plug *plug)
 {
-	char netdev[US_QEMU_BACK_END_SIZE];
-	bool emulated = plug->interface;
-
-	plug->adding = true;
-	plug->waiting++;
-	if (emulated)
+	plug->is_adding = true;
+	plug->unanswered++;
+	if (plug->back_end)
 		note_sent(plug, add_back_end(plug));
-	/* A ROM's memory would break an incoming migration: an emulated one has none. */
 	if (plug->r == 0)
-		note_sent(plug,
-			  us_qmp_call_with(
-				  plug->vmm->qmp, PLUG_USEC, -1, on_added, plug, "device_add",
-				  "{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*}", "driver",
-				  plug->model, "id", plug->id, "bus", plug->bus, "addr",
-				  plug->is_port ? "0" : NULL, "host", plug->host, "netdev",
-				  emulated ? us_qemu_back_end_id(netdev, plug->id) : NULL, "mac",
-				  emulated ? plug->mac : NULL, "romfile", emulated ? "" : NULL));
+		note_sent(plug, us_qmp_call_with(plug->vmm->qmp, PLUG_USEC, -1, on_added, plug,
+						 "device_add", "O", plug->device));
 	answered(plug);
 }
+
+/* ---- First step: is the id free, and which slot is? ---- */
 
 static void on_slot(void *userdata, int r, const struct us_reason *reason,
 		    const struct us_qemu_slot *slot)
 {
 	struct plug *plug = userdata;
 
-	note_trouble(plug, r, reason);
-	if (r == 0 && !plug->bus)
-		plug->bus = strdup(slot->bus);
-	if (r == 0 && !plug->bus)
+	note_refusal(plug, r, reason);
+	if (r == 0 &&
+	    (json_object_set_new(plug->device, "bus", json_string(slot->bus)) < 0 ||
+	     (slot->is_port && json_object_set_new(plug->device, "addr", json_string("0")) < 0)))
 		note_failure(plug, -ENOMEM, us_strerror(ENOMEM));
-	plug->is_port = slot && slot->is_port;
 	answered(plug);
 }
 
@@ -157,43 +151,38 @@ static void on_id_looked_up(void *userdata, const struct us_qmp_answer *answer)
 	struct us_reason reason;
 
 	if (answer->r == 0) {
-		us_refuse(&reason, "the VM has a device \"%s\" already", plug->id);
+		us_refuse(&reason, "the VM has a device \"%s\" already", id_of(plug));
 		us_advise(&reason, "choose another id");
-		note_trouble(plug, US_REFUSED, &reason);
+		note_refusal(plug, US_REFUSED, &reason);
 	} else if (!answer->not_found) {
-		note_trouble(plug, answer->r, answer->reason);
+		note_refusal(plug, answer->r, answer->reason);
 	}
 	answered(plug);
-}
-
-/* A copy that is NULL where the original is; counts what could not be copied. */
-static char *copy(const char *text, unsigned *missing)
-{
-	char *copied = text ? strdup(text) : NULL;
-
-	if (text && !copied)
-		++*missing;
-	return copied;
 }
 
 static struct plug *plug_new(struct us_vmm *vmm, const struct us_plug *wanted)
 {
 	struct plug *plug = calloc(1, sizeof(*plug));
-	const uint8_t *mac = wanted->mac;
-	unsigned missing = 0;
+	char netdev[US_QEMU_BACK_END_SIZE], mac[US_MAC_TEXT_SIZE];
+	bool is_emulated = wanted->interface;
 
 	if (!plug)
 		return NULL;
-	us_list_append(&vmm->plugs, &plug->link);
 	plug->vmm = vmm;
-	plug->id = copy(wanted->id, &missing);
-	plug->model = copy(wanted->model, &missing);
-	plug->host = copy(wanted->host, &missing);
-	plug->interface = copy(wanted->interface, &missing);
-	plug->bus = copy(wanted->bus, &missing);
-	if (mac)
-		us_mac_text(mac, plug->mac);
-	if (!missing)
+	us_list_append(&vmm->plugs, &plug->link);
+	us_qemu_back_end_id(netdev, wanted->id);
+	if (is_emulated) {
+		us_mac_text(wanted->mac, mac);
+		plug->back_end =
+			json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "tap", "id", netdev,
+				  "ifname", wanted->interface, "script", "no", "downscript", "no");
+	}
+	/* An emulated device gets no ROM: its memory would break an incoming migration. */
+	plug->device = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*}", "driver",
+				 wanted->model, "id", wanted->id, "bus", wanted->bus, "host",
+				 wanted->host, "netdev", is_emulated ? netdev : NULL, "mac",
+				 is_emulated ? mac : NULL, "romfile", is_emulated ? "" : NULL);
+	if (plug->device && (plug->back_end || !is_emulated))
 		return plug;
 	free_plug(plug);
 	return NULL;
@@ -214,10 +203,10 @@ int us_vmm_plug(struct us_vmm *vmm, const struct us_plug *wanted, us_vmm_done_fn
 	if (!plug)
 		return us_qemu_request_made(request, -ENOMEM);
 	plug->request = request;
-	plug->waiting = 1;
-	note_sent(plug, us_qemu_get_property(vmm, plug->id, "type", on_id_looked_up, plug));
-	note_sent(plug, us_qemu_slot_find(vmm, plug->bus, on_slot, plug));
-	if (--plug->waiting > 0)
+	plug->unanswered = 1;
+	note_sent(plug, us_qemu_get_property(vmm, id_of(plug), "type", on_id_looked_up, plug));
+	note_sent(plug, us_qemu_slot_find(vmm, bus_of(plug), on_slot, plug));
+	if (--plug->unanswered > 0)
 		return 0;
 	r = plug->r;
 	free_plug(plug);
@@ -229,8 +218,8 @@ bool us_qemu_plug_cancel(struct us_vmm *vmm, const char *id)
 	struct plug *plug;
 
 	us_list_for_each (plug, &vmm->plugs, link)
-		if (!plug->adding && strcmp(plug->id, id) == 0) {
-			note_failure(plug, US_REFUSED, "it was called off before it was plugged");
+		if (!plug->is_adding && strcmp(id_of(plug), id) == 0) {
+			note_failure(plug, US_REFUSED, "it was cancelled before it was plugged");
 			return true;
 		}
 	return false;

@@ -59,7 +59,7 @@ const char *us_qemu_back_end_id(char buffer[US_QEMU_BACK_END_SIZE], const char *
 	return buffer;
 }
 
-/* Usually there is none, which is as good. */
+/* A refusal means that there is none, which is as good. */
 static void ignore_answer(void *userdata, const struct us_qmp_answer *answer)
 {
 }

@@ -77,6 +77,19 @@ int us_qemu_request_made(struct us_qemu_request *request, int r)
 	return r;
 }
 
+int us_qemu_request_send(struct us_vmm *vmm, union us_qemu_done done, void *userdata,
+			 us_qmp_answer_fn answer, const char *command, const char *name,
+			 const char *text)
+{
+	struct us_qemu_request *request;
+	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
+
+	if (r < 0)
+		return r;
+	return us_qemu_request_made(request, us_qmp_call(vmm->qmp, answer, request, command,
+							 name ? "{s:s}" : NULL, name, text));
+}
+
 void us_qemu_request_finish(struct us_qemu_request *request, int r, const struct us_reason *reason)
 {
 	struct us_reason words;

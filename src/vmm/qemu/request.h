@@ -20,7 +20,7 @@ void us_qemu_unref(struct us_vmm *vmm);
 /* Calls the handler, unless the VM was freed. Fills in `state` and `transfer`. */
 void us_qemu_emit(struct us_vmm *vmm, struct us_vmm_event event);
 
-/* The callback of a request; the question decides which member it is. */
+/* The callback of a request. Which member it is depends on the question. */
 union us_qemu_done {
 	us_vmm_done_fn plain;
 	us_vmm_standby_fn standby;
@@ -32,7 +32,7 @@ union us_qemu_done {
 	us_vmm_last_frame_fn last_frame;
 } __attribute__((transparent_union));
 
-/* Asks for a property of a device, by its id. Returns as us_qmp_call(). */
+/* Asks for a property of a device, by the device's id. Returns as us_qmp_call(). */
 int us_qemu_get_property(struct us_vmm *vmm, const char *device, const char *property,
 			 us_qmp_answer_fn answer, void *userdata);
 
@@ -56,17 +56,26 @@ bool us_qemu_is_device_id(const char *id);
 /* Whether the callback is still to be called: it is not once the VM was freed. */
 bool us_qemu_request_is_wanted(const struct us_qemu_request *request);
 
-/* Frees a request. Its callback was called, or must not be. */
+/* Frees a request whose callback was called, or must not be. */
 void us_qemu_request_free(struct us_qemu_request *request);
 
-/* Ends what a function that makes a request returns: frees the request if @r is an error. */
+/* Returns @r from a function that makes a request, and frees the request if @r is an error. */
 int us_qemu_request_made(struct us_qemu_request *request, int r);
 
 /*
- * Answers a request that has a plain callback, and frees it. @reason may be NULL; the words for @r
- * are then the reason.
+ * A whole request of one command: begins it and sends @command, with one text as its argument if
+ * @name is not NULL. @answer ends the request, which is its userdata. Returns as
+ * us_qemu_request_begin().
+ */
+int us_qemu_request_send(struct us_vmm *vmm, union us_qemu_done done, void *userdata,
+			 us_qmp_answer_fn answer, const char *command, const char *name,
+			 const char *text);
+
+/*
+ * Calls the plain callback of a request and frees the request. If @reason is NULL, the words for @r
+ * are the reason.
  */
 void us_qemu_request_finish(struct us_qemu_request *request, int r, const struct us_reason *reason);
 
-/* The us_qmp_answer_fn that does so; its userdata is the request. */
+/* The same as a us_qmp_answer_fn; its userdata is the request. */
 void us_qemu_request_answer(void *userdata, const struct us_qmp_answer *answer);

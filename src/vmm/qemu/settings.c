@@ -15,10 +15,10 @@ struct configuration {
 	struct us_qemu_request *request;
 	us_vmm_settings_fn before;
 	json_t *settings, *known_capabilities;
-	json_t *parameters; /* to be set last; NULL if there are none */
+	json_t *parameters; /* to be set after the capabilities; NULL until they are known */
 };
 
-/* @reason may be NULL. */
+/* @reason is as for us_qemu_request_finish(). */
 static void finish_configuration(struct configuration *configuration, int r,
 				 const struct us_reason *reason)
 {
@@ -54,9 +54,9 @@ static void on_capabilities_set(void *userdata, const struct us_qmp_answer *answ
 		finish_configuration(configuration, r, NULL);
 }
 
-/* Nothing was set yet: whoever remembers what it was does so in time. */
-static int tell_before(struct configuration *configuration, const json_t *known_parameters,
-		       const json_t *capabilities)
+/* Called before anything is set, so that the present values can be saved in time. */
+static int report_before(struct configuration *configuration, const json_t *known_parameters,
+			 const json_t *capabilities)
 {
 	struct us_qemu_request *request = configuration->request;
 	US_CLEANUP(json_decrefp)
@@ -87,7 +87,7 @@ static void on_parameters_known(void *userdata, const struct us_qmp_answer *answ
 				    answer->value, &capabilities, &configuration->parameters,
 				    &reason);
 	if (r == 0)
-		r = tell_before(configuration, answer->value, capabilities);
+		r = report_before(configuration, answer->value, capabilities);
 	if (r != 0)
 		json_decref(capabilities);
 	else
@@ -139,12 +139,12 @@ int us_vmm_configure_transfer(struct us_vmm *vmm, const json_t *settings, us_vmm
 	return us_qemu_request_made(request, r);
 }
 
-/* Both commands at once: the one does not depend on the other. The last answer is told. */
+/* Both commands are sent at once, because neither depends on the other. */
 struct restoring {
 	struct us_qemu_request *request;
 	unsigned unanswered;
-	struct us_reason reason; /* the first refusal's, if there was one */
-	int r;
+	int r; /* of the first failure */
+	struct us_reason reason;
 };
 
 static void on_restored(void *userdata, const struct us_qmp_answer *answer)
@@ -190,7 +190,7 @@ static int send_restore(struct us_vmm *vmm, const json_t *before, struct restori
 				parameters);
 	if (r == 0)
 		restoring->unanswered += json_object_size(parameters) > 0;
-	else if (restoring->unanswered > 0) /* the answer to the one tells of the other */
+	else if (restoring->unanswered > 0) /* the answer to the first command will report it */
 		restoring->r = r;
 	return restoring->unanswered > 0 ? 0 : r;
 }

@@ -10,9 +10,9 @@
 #include "vmm/qemu/slot.h"
 
 enum {
-	/* A slot handed out is not handed out again until it was used, or for so long. */
+	/* For so long a slot is not handed out again, unless it is given back or used. */
 	CLAIM_USEC = 30 * 1000 * 1000,
-	/* Each is asked about; a machine has as many buses at the most. */
+	/* QEMU is asked about each port. A machine has at most so many PCI buses. */
 	PORTS_MAX = 256,
 };
 
@@ -26,26 +26,26 @@ struct port {
 	struct us_list link;
 	struct survey *survey;
 	bool is_hot_pluggable, is_taken;
-	char *bus;  /* NULL until it is known */
-	char *path; /* of the port, then of its bus */
+	char *bus;  /* its name; NULL until it is known */
+	char *path; /* of the port, in QEMU's object tree */
 };
 
-/* One search: first the ports' names, then for each whether it is free. */
+/* One search: asks for the names of the ports, then for each port whether it is free. */
 struct survey {
 	struct us_vmm *vmm;
-	char *wanted; /* a bus by name, or NULL for any */
+	char *wanted; /* the name of a bus; NULL: any */
 	us_qemu_slot_fn found;
 	void *userdata;
-	unsigned waiting;
+	unsigned unanswered;
 	int r;
 	struct us_reason reason;
 	struct us_list ports;
 	unsigned port_count;
-	bool has_root_bus;  /* one that devices are plugged into directly, hot-pluggable … */
-	bool has_free_slot; /* … and with a slot free */
+	bool has_root_bus;  /* a root bus supports hot-plug */
+	bool has_free_slot; /* on that bus */
 };
 
-/* The `pc` machine's and the s390x one's: they have no ports. */
+/* The root buses of machines without ports: `pc` and s390x */
 #define ROOT_BUS "pci.0"
 static const char *const root_buses[] = { "/machine/i440fx/" ROOT_BUS,
 					  "/machine/s390-pcihost/" ROOT_BUS };
@@ -117,7 +117,7 @@ static void free_survey(struct survey *survey)
 	free(survey);
 }
 
-/* The bus that was asked for by name: refused only if it surely will not do. */
+/* Refuses the bus that was named only if it certainly cannot take a device. */
 static int choose_wanted(struct survey *survey, struct us_qemu_slot *ret_slot)
 {
 	struct port *port;
@@ -164,7 +164,7 @@ static void answered(struct survey *survey)
 	struct us_qemu_slot slot = { 0 };
 	int r = survey->r;
 
-	if (--survey->waiting > 0)
+	if (--survey->unanswered > 0)
 		return;
 	us_qemu_ref(vmm);
 	if (r == 0)
@@ -187,10 +187,10 @@ static void ask(struct survey *survey, us_qmp_answer_fn answer, void *userdata, 
 	if (r < 0)
 		survey->r = r;
 	else
-		survey->waiting++;
+		survey->unanswered++;
 }
 
-/* The connection's trouble ends a survey; that an object is not there does not. */
+/* A failure of the connection ends the survey; a missing object does not. */
 static void note(struct survey *survey, const struct us_qmp_answer *answer)
 {
 	if (answer->r >= 0 || survey->r)
@@ -331,7 +331,7 @@ static void ask_root_bus(struct survey *survey)
 	for (size_t i = 0; i < US_ARRAY_LENGTH(root_buses); i++)
 		ask(survey, on_root_handler, survey, "qom-get", root_buses[i], "hotplug-handler");
 	if (us_qmp_call(survey->vmm->qmp, on_pci, survey, "query-pci", NULL) == 0)
-		survey->waiting++;
+		survey->unanswered++;
 }
 
 int us_qemu_slot_find(struct us_vmm *vmm, const char *bus, us_qemu_slot_fn found, void *userdata)
@@ -352,7 +352,7 @@ int us_qemu_slot_find(struct us_vmm *vmm, const char *bus, us_qemu_slot_fn found
 	ask(survey, on_anonymous, survey, "qom-list", "/machine/peripheral-anon", NULL);
 	if (!bus)
 		ask_root_bus(survey);
-	if (survey->waiting > 0)
+	if (survey->unanswered > 0)
 		return 0;
 	r = survey->r;
 	free_survey(survey);

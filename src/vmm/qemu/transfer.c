@@ -18,33 +18,17 @@ static void on_progress(void *userdata, const struct us_qmp_answer *answer)
 
 int us_vmm_query_transfer(struct us_vmm *vmm, us_vmm_progress_fn done, void *userdata)
 {
-	struct us_qemu_request *request;
-	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
-
-	if (r < 0)
-		return r;
-	return us_qemu_request_made(
-		request, us_qmp_call(vmm->qmp, on_progress, request, "query-migrate", NULL));
+	return us_qemu_request_send(vmm, done, userdata, on_progress, "query-migrate", NULL, NULL);
 }
 
 int us_vmm_start_transfer(struct us_vmm *vmm, const char *uri, us_vmm_done_fn done, void *userdata)
 {
-	struct us_qemu_request *request;
-	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
-
-	if (r < 0)
-		return r;
-	return us_qemu_request_made(request, us_qmp_call(vmm->qmp, us_qemu_request_answer, request,
-							 "migrate", "{s:s}", "uri", uri));
+	return us_qemu_request_send(vmm, done, userdata, us_qemu_request_answer, "migrate", "uri",
+				    uri);
 }
 
 int us_vmm_cancel_transfer(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata)
 {
-	struct us_qemu_request *request;
-	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
-
-	if (r < 0)
-		return r;
-	return us_qemu_request_made(request, us_qmp_call(vmm->qmp, us_qemu_request_answer, request,
-							 "migrate_cancel", NULL));
+	return us_qemu_request_send(vmm, done, userdata, us_qemu_request_answer, "migrate_cancel",
+				    NULL, NULL);
 }

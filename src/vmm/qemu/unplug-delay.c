@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How a device is unplugged: by whom its bus has hot-plug handled. That is the port itself, or what
- * stands for ACPI.
+ * The unplug delay of a device, by the hot-plug handler of its bus: the port itself means native
+ * PCIe hot-plug, any other object ACPI hot-plug.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,13 +12,13 @@
 #include "vmm/qemu/request.h"
 
 enum {
-	/* Linux's pciehp waits 5 s after the button; QEMU presses it a moment after it was told. */
+	/* Linux's pciehp waits 5 s after the attention button, which QEMU presses with a delay. */
 	NATIVE_USEC = 4800 * 1000,
 };
 
 struct question {
 	struct us_qemu_request *request;
-	char bus[]; /* its path */
+	char bus[]; /* the bus, as a path in QEMU's object tree */
 };
 
 static void finish(struct us_qemu_request *request, int r, const struct us_reason *reason,
@@ -43,7 +43,7 @@ static void on_handler(void *userdata, const struct us_qmp_answer *answer)
 	const char *handler = json_string_value(answer->value);
 	const char *slash = strrchr(question->bus, '/');
 	size_t port = slash - question->bus;
-	/* The host bridge of an s390x handles its own bus too, and lets a device go at once. */
+	/* The host bridge of an s390x also handles its own bus, but releases a device at once. */
 	bool is_native = handler && strlen(handler) == port &&
 			 strncmp(handler, question->bus, port) == 0 &&
 			 strncmp(handler, "/machine/peripheral", 19) == 0;
@@ -65,7 +65,7 @@ static void on_bus(void *userdata, const struct us_qmp_answer *answer)
 		return;
 	}
 	if (!bus || !strchr(bus, '/')) {
-		fail(request, US_REFUSED, "QEMU tells no bus of it");
+		fail(request, US_REFUSED, "QEMU does not tell its bus");
 		return;
 	}
 	question = malloc(sizeof(*question) + strlen(bus) + 1);

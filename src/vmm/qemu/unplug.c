@@ -12,11 +12,11 @@
 struct unplug {
 	struct us_qemu_request *request;
 	struct us_vmm *vmm;
-	bool is_early; /* the device was still to be made: now it will not be */
+	bool is_early; /* it cancelled the plug, so there is no device */
 	char device[];
 };
 
-/* QEMU's words for a request that the guest has not answered yet: ACPI's, and native PCIe's. */
+/* QEMU's words while an earlier request is pending: with ACPI hot-plug, and with native PCIe's. */
 static bool is_pending(const struct us_qmp_answer *answer)
 {
 	return answer->r == US_REFUSED && (strstr(answer->words, "in the process of unplug") ||
@@ -24,16 +24,16 @@ static bool is_pending(const struct us_qmp_answer *answer)
 }
 
 /*
- * A device that QEMU does not find any more may still be on its way out (measured: DEVICE_DELETED
- * comes up to 90 ms after a reset took it off the bus), and hold its VF until then: only if no
- * event is to come do we tell in its place.
+ * QEMU may no longer find a device that it is still removing, and that still holds its VF: after a
+ * reset took the device off the bus, DEVICE_DELETED was measured to come up to 90 ms later. Only if
+ * no event will come, US_VMM_DELETED is reported here.
  */
 static void on_device_del(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct unplug *unplug = userdata;
 	struct us_vmm *vmm = unplug->vmm;
 	struct us_qemu_primary *primary = us_qemu_primary_find(vmm, unplug->device);
-	bool is_coming = primary && primary->is_unplugging;
+	bool will_be_deleted = primary && primary->is_unplugging;
 	bool is_taken = answer->r == 0 || is_pending(answer);
 
 	if (primary && is_taken)
@@ -43,7 +43,7 @@ static void on_device_del(void *userdata, const struct us_qmp_answer *answer)
 		us_qemu_request_finish(unplug->request, 0, NULL);
 	else
 		us_qemu_request_finish(unplug->request, answer->r, answer->reason);
-	if (answer->not_found && !is_coming && !unplug->is_early && !vmm->freed)
+	if (answer->not_found && !will_be_deleted && !unplug->is_early && !vmm->freed)
 		us_qemu_primary_deleted(vmm, unplug->device);
 	free(unplug);
 	us_qemu_unref(vmm);
@@ -57,7 +57,7 @@ int us_vmm_unplug(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void 
 
 	if (r < 0)
 		return r;
-	/* It may have a back end from before we were started. */
+	/* It may have a back end that an earlier life of the daemon made. */
 	r = us_qemu_primary_add(vmm, id);
 	unplug = r == 0 ? malloc(sizeof(*unplug) + strlen(id) + 1) : NULL;
 	if (!unplug)
@@ -74,11 +74,6 @@ int us_vmm_unplug(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void 
 
 int us_vmm_reset(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata)
 {
-	struct us_qemu_request *request;
-	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
-
-	if (r < 0)
-		return r;
-	return us_qemu_request_made(request, us_qmp_call(vmm->qmp, us_qemu_request_answer, request,
-							 "system_reset", NULL));
+	return us_qemu_request_send(vmm, done, userdata, us_qemu_request_answer, "system_reset",
+				    NULL, NULL);
 }

@@ -10,7 +10,7 @@ uint64_t us_json_uint64(const json_t *value)
 
 	if (json_is_integer(value))
 		return json_integer_value(value) > 0 ? (uint64_t)json_integer_value(value) : 0;
-	/* 2^64 as a double: casting it, or more, is undefined. */
+	/* 2^64 as a double. Casting it or a larger one is undefined. */
 	return real > 0 && real < 18446744073709551616.0 ? (uint64_t)real : 0;
 }
 
@@ -19,7 +19,7 @@ static json_t *parse(const char *text, size_t length)
 	json_error_t error;
 	json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
 
-	/* jansson's integers are signed; QMP has unsigned ones, such as feature words. */
+	/* jansson's integers are signed, but QMP has unsigned ones, such as feature words. */
 	if (!root && json_error_code(&error) == json_error_numeric_overflow)
 		root = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL,
 				  &error);

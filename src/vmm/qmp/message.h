@@ -20,18 +20,18 @@ enum us_qmp_kind {
 
 struct us_qmp_message {
 	enum us_qmp_kind kind;
-	json_t *root; /* owned: us_qmp_message_deinit(); what follows lies within */
+	json_t *root; /* owned; the pointers below point into it */
 
 	bool has_id; /* RETURN, ERROR: an integer id */
 	int64_t id;
-	const json_t *value;	      /* RETURN: what was returned. EVENT: data, or NULL */
+	const json_t *value;	      /* RETURN: the value. EVENT: its data, or NULL */
 	const char *class, *words;    /* ERROR */
 	const char *name;	      /* EVENT */
-	uint64_t sent_usec;	      /* EVENT: CLOCK_REALTIME; 0 if it is not told */
+	uint64_t sent_usec;	      /* EVENT: CLOCK_REALTIME; 0 if unknown */
 	unsigned major, minor, micro; /* GREETING */
 };
 
-/* Takes a line apart; what it cannot make sense of becomes US_QMP_INVALID. */
+/* Reads a line. Anything that is no QMP message becomes US_QMP_INVALID. */
 void us_qmp_message_init(struct us_qmp_message *message, const char *text, size_t length);
 void us_qmp_message_deinit(struct us_qmp_message *message);
 
@@ -54,7 +54,7 @@ int us_qmp_message_make(char **ret_text, int64_t id, const char *command, const 
 			va_list arguments);
 
 /*
- * A number of the peer's as an integer: 0 for what is none, is negative or does not fit.
- * (Numbers beyond INT64_MAX are legal in QMP, and are read as reals.)
+ * A number of the peer's as an integer; 0 if it is no number, is negative or does not fit. (QMP has
+ * numbers beyond INT64_MAX, which jansson reads as reals.)
  */
 uint64_t us_json_uint64(const json_t *value);

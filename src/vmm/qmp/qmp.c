@@ -11,7 +11,7 @@
 #include "vmm/qmp/qmp.h"
 
 enum {
-	/* A stopped peer reads nothing; what we may owe it is bounded all the same. */
+	/* The commands that may wait for a peer that does not read, because it is stopped */
 	BACKLOG_BYTES = 1024 * 1024,
 };
 
@@ -21,7 +21,7 @@ struct command {
 	uint64_t deadline_usec;
 	us_qmp_answer_fn answer;
 	void *userdata;
-	char name[]; /* for words */
+	char name[]; /* for reasons */
 };
 
 enum phase {
@@ -33,28 +33,28 @@ enum phase {
 
 struct us_qmp {
 	struct us_stream *stream;
-	struct us_timer timer; /* set while anything has a deadline */
+	struct us_timer timer; /* for the earliest deadline */
 	struct us_list commands;
 	struct us_qmp_polls polls;
-	int64_t last_id; /* given to a command */
+	int64_t last_id; /* of a command */
 	enum phase phase;
-	unsigned callbacks; /* on the stack: freed when the last returns */
-	bool freed;
+	unsigned references; /* of callbacks that run */
+	bool freed;	     /* by the owner; the memory goes with the last reference */
 	struct us_qmp_version version;
 	const struct us_qmp_handler *handler;
 	void *userdata;
 };
 
-/* ---- Life: whoever calls back holds the client, so that a callback may free it ---- */
+/* ---- Life: a reference is held during a callback, because it may free the client ---- */
 
-static void hold(struct us_qmp *qmp)
+static void ref(struct us_qmp *qmp)
 {
-	qmp->callbacks++;
+	qmp->references++;
 }
 
-static void release(struct us_qmp *qmp)
+static void unref(struct us_qmp *qmp)
 {
-	if (--qmp->callbacks == 0 && qmp->freed)
+	if (--qmp->references == 0 && qmp->freed)
 		free(qmp);
 }
 
@@ -65,7 +65,7 @@ static void answer_command(struct command *command, const struct us_qmp_answer *
 	free(command);
 }
 
-/* Nothing will be answered any more. */
+/* The peer will answer no more. */
 static void answer_all(struct us_qmp *qmp, const struct us_reason *reason)
 {
 	const struct us_qmp_answer answer = { .r = -ECONNRESET, .reason = reason };
@@ -84,11 +84,11 @@ static void end(struct us_qmp *qmp, int error, const struct us_reason *reason)
 	us_stream_free(US_STEAL(qmp->stream));
 	us_timer_deinit(&qmp->timer);
 
-	hold(qmp);
+	ref(qmp);
 	answer_all(qmp, reason);
 	if (!qmp->freed)
 		qmp->handler->closed(qmp->userdata, error, reason);
-	release(qmp);
+	unref(qmp);
 }
 
 static void end_because(struct us_qmp *qmp, int error, const char *text)
@@ -149,13 +149,13 @@ static void on_timer(void *userdata)
 		end_because(qmp, -ETIMEDOUT, "no greeting");
 		return;
 	}
-	hold(qmp);
-	/* An answer may end, free or add commands: look from the start each time. */
+	ref(qmp);
+	/* A callback may end, free or add commands, so search from the start each time. */
 	while ((command = find_overdue(qmp, us_now_usec(), &next)))
 		time_out(command);
 	if (qmp->phase != PHASE_OVER && next != UINT64_MAX)
 		set_timer(qmp, next);
-	release(qmp);
+	unref(qmp);
 }
 
 /* ---- Messages ---- */
@@ -193,7 +193,7 @@ static void handle_answer(struct us_qmp *qmp, const struct us_qmp_message *messa
 		   message->id < qmp->polls.lowest_id) {
 		end_because(qmp, -EPROTO, "QEMU answered what was never asked");
 	}
-	/* Else it comes after its deadline. */
+	/* Otherwise it came after its deadline. */
 }
 
 static void handle_event(struct us_qmp *qmp, const struct us_qmp_message *message)
@@ -261,11 +261,11 @@ static void on_message(void *userdata, char *text, size_t length)
 
 	if (us_qmp_polls_match(&qmp->polls, text, length, &hash))
 		return;
-	hold(qmp);
+	ref(qmp);
 	us_qmp_message_init(&message, text, length);
 	handle_message(qmp, &message, hash);
 	us_qmp_message_deinit(&message);
-	release(qmp);
+	unref(qmp);
 }
 
 static void on_closed(void *userdata, int error)
@@ -296,7 +296,7 @@ static int send_command(struct us_qmp *qmp, struct command *command, const char 
 		r = us_stream_send_fd(qmp->stream, text, strlen(text), fd);
 	else
 		us_stream_send(qmp->stream, text, strlen(text));
-	/* Should it fail otherwise, the stream ends, and it is answered with the others. */
+	/* On any other failure the stream ends, and the command is answered with the others. */
 	if (r != -EAGAIN)
 		return 0;
 	us_list_remove(&command->link);
@@ -378,7 +378,7 @@ void us_qmp_free(struct us_qmp *qmp)
 	if (!qmp || qmp->freed)
 		return;
 	qmp->freed = true;
-	hold(qmp);
+	ref(qmp);
 	end_because(qmp, -ECONNRESET, "the monitor was detached");
-	release(qmp);
+	unref(qmp);
 }

@@ -2,11 +2,11 @@
 /*
  * A QMP client over one connection: greeting, capabilities, commands by id, deadlines, events.
  *
- * Owns the connection and the commands under way; knows the protocol (docs/interop/qmp-spec of
- * QEMU) and no command's meaning. Never blocks, never reconnects: a connection that ends stays
- * ended. A peer that breaks the protocol (no JSON, no object, an id that was never asked, over
- * 1 MiB) has its connection ended with the reason. An answer that comes after its deadline is
- * dropped; the peer may have been stopped for a while.
+ * It owns the connection and the commands under way. It knows the protocol (QEMU's
+ * docs/interop/qmp-spec) and the meaning of no command. It never blocks and never reconnects. A
+ * peer that breaks the protocol (no JSON, no object, an id that was never sent, a line over 1 MiB)
+ * loses its connection, with the reason. An answer after its deadline is dropped, because the peer
+ * may just have been stopped for a while.
  */
 #pragma once
 
@@ -40,12 +40,12 @@ struct us_qmp_event {
 };
 
 struct us_qmp_handler {
-	/* Greeted and out of negotiation: commands may be sent from now on. */
+	/* The capabilities are negotiated: commands may be sent from now on. */
 	void (*ready)(void *userdata, const struct us_qmp_version *version);
 	void (*event)(void *userdata, const struct us_qmp_event *event);
-	/* The connection ended, last; commands under way were answered before. @error: 0 the peer
-	 * closed, -ETIMEDOUT it did not greet, -EPROTO it broke the protocol, else what the
-	 * socket said. */
+	/* The connection ended. Last call; commands under way were answered before. @error is 0 if
+	 * the peer closed, -ETIMEDOUT if it did not greet, -EPROTO if it broke the protocol, or
+	 * the socket's error. */
 	void (*closed)(void *userdata, int error, const struct us_reason *reason);
 };
 
@@ -57,8 +57,8 @@ int us_qmp_new(struct us_qmp **ret_qmp, sd_event *loop, int fd,
 	       const struct us_qmp_handler *handler, void *userdata);
 
 /*
- * May be called from inside a callback. Commands under way are answered with -ECONNRESET before
- * this returns; the handler is not called any more. NULL is fine.
+ * Answers the commands under way with -ECONNRESET. The handler is not called any more. May be
+ * called from inside a callback. @qmp may be NULL.
  */
 void us_qmp_free(struct us_qmp *qmp);
 US_DEFINE_CLEANUP(struct us_qmp *, us_qmp_free)

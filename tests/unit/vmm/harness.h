@@ -15,35 +15,35 @@
 #include "vmm/vmm.h"
 
 enum {
-	/* Nothing here waits so long unless it is broken. */
+	/* Only a broken test waits so long. */
 	PATIENCE_USEC = 30 * 1000 * 1000,
 };
 
 struct answer {
 	bool done;
 	int r;
-	char why[400];	/* the reason */
+	char reason[400];
 	char text[400]; /* a slot's bus, or a URI */
 	uint64_t number;
 	struct us_vmm_standby standby;
 	struct us_transfer_progress progress;
 };
 
-struct watched {
+struct observed {
 	sd_event *loop;
 	struct us_vmm *vm;
 	char log[8192];	  /* one line an event */
 	char reason[400]; /* of the last REFUSED or LOST */
 };
 
-__attribute__((format(printf, 2, 3))) static inline void record(struct watched *watched,
+__attribute__((format(printf, 2, 3))) static inline void record(struct observed *observed,
 								const char *format, ...)
 {
-	size_t used = strlen(watched->log);
+	size_t used = strlen(observed->log);
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(watched->log + used, sizeof(watched->log) - used, format, arguments);
+	vsnprintf(observed->log + used, sizeof(observed->log) - used, format, arguments);
 	va_end(arguments);
 }
 
@@ -51,43 +51,43 @@ static inline void on_vm_event(void *userdata, const struct us_vmm_event *event)
 {
 	static const char *const states[] = { "unknown", "running", "incoming", "moved", "gone" };
 	static const char *const guests[] = { "none", "legacy", "capable" };
-	struct watched *watched = userdata;
+	struct observed *observed = userdata;
 
 	switch (event->type) {
 	case US_VMM_ADOPTED:
-		record(watched, "adopted %s\n", states[event->state]);
+		record(observed, "adopted %s\n", states[event->state]);
 		break;
 	case US_VMM_REFUSED:
-		record(watched, "refused\n");
+		record(observed, "refused\n");
 		break;
 	case US_VMM_LOST:
-		record(watched, "lost%s\n", event->exited ? " exited" : "");
+		record(observed, "lost%s\n", event->exited ? " exited" : "");
 		break;
 	case US_VMM_STATE:
-		record(watched, "state %s\n", states[event->state]);
+		record(observed, "state %s\n", states[event->state]);
 		break;
 	case US_VMM_RESET:
-		record(watched, "reset by %s\n", event->by_guest ? "guest" : "host");
+		record(observed, "reset by %s\n", event->by_guest ? "guest" : "host");
 		break;
 	case US_VMM_GUEST:
-		record(watched, "guest %s %s%s\n", event->device, guests[event->guest],
+		record(observed, "guest %s %s%s\n", event->device, guests[event->guest],
 		       event->driver_ok ? " ok" : "");
 		break;
 	case US_VMM_DELETED:
-		record(watched, "deleted %s\n", event->device);
+		record(observed, "deleted %s\n", event->device);
 		break;
 	case US_VMM_INCOMING_FAILED:
-		record(watched, "incoming failed\n");
+		record(observed, "incoming failed\n");
 		break;
 	case US_VMM_TRANSFER:
-		record(watched, "transfer %s\n", us_transfer_name(event->transfer));
+		record(observed, "transfer %s\n", us_transfer_name(event->transfer));
 		break;
 	case US_VMM_TRACE:
-		record(watched, "trace %s\n", event->name);
+		record(observed, "trace %s\n", event->name);
 		break;
 	}
 	if (event->reason)
-		snprintf(watched->reason, sizeof(watched->reason), "%s", event->reason->text);
+		snprintf(observed->reason, sizeof(observed->reason), "%s", event->reason->text);
 }
 
 static const struct us_vmm_handler vm_handler __attribute__((unused)) = { .event = on_vm_event };
@@ -100,7 +100,7 @@ static inline void on_done(void *userdata, int r, const struct us_reason *reason
 	assert_int_equal(r == 0, reason == NULL);
 	answer->done = true;
 	answer->r = r;
-	snprintf(answer->why, sizeof(answer->why), "%s", reason ? reason->text : "");
+	snprintf(answer->reason, sizeof(answer->reason), "%s", reason ? reason->text : "");
 }
 
 static inline void on_number(void *userdata, int r, const struct us_reason *reason, uint64_t value)
@@ -153,11 +153,11 @@ static inline void on_transfer_progress(void *userdata, int r, const struct us_r
 	} while (0)
 
 /* Makes a request (an expression that names @into) and waits for its answer. */
-#define ASK(watched, into, request)                                                                \
+#define ASK(observed, into, request)                                                               \
 	do {                                                                                       \
 		memset(&(into), 0, sizeof(into));                                                  \
 		assert_int_equal(request, 0);                                                      \
-		WAIT_FOR((watched)->loop, (into).done);                                            \
+		WAIT_FOR((observed)->loop, (into).done);                                           \
 	} while (0)
 
 #define assert_contains(text, part)                                                                \

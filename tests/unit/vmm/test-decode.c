@@ -32,7 +32,7 @@ static const json_t *load(const char *name)
 	return message.value;
 }
 
-/* JSON as one writes it in C: single quotes. */
+/* JSON with single quotes, as is convenient in C. */
 static json_t *parse(const char *text)
 {
 	char *copy = strdup(text);
@@ -63,7 +63,7 @@ static void test_message(void **state)
 		{ "{\"return\": {}, \"id\": -3}", US_QMP_RETURN, true, -3 },
 		{ "{\"return\": {}, \"id\": \"7\"}", US_QMP_RETURN, false, 0 },
 		{ "{\"return\": {}, \"id\": 1e300}", US_QMP_RETURN, false, 0 },
-		/* A number that jansson's integers do not hold changes nothing else. */
+		/* A number that exceeds jansson's integers does not affect the rest. */
 		{ "{\"return\": 18446744073709551615, \"id\": 7}", US_QMP_RETURN, true, 7 },
 		{ "{\"error\": {\"class\": \"C\", \"desc\": \"D\"}, \"id\": 1}", US_QMP_ERROR, true,
 		  1 },
@@ -172,7 +172,7 @@ static void test_virtio_odd(void **state)
 		{ "{" STATUS("'VIRTIO_CONFIG_S_DRIVER_OK: y'") ", " FEATURES(
 			  "'unknown-dev-features': 9223372036854775808.0") "}",
 		  US_GUEST_LEGACY, true },
-		/* a driver that gave up */
+		/* a driver that failed */
 		{ "{" STATUS("'VIRTIO_CONFIG_S_FAILED: f', 'VIRTIO_CONFIG_S_FEATURES_OK: y'") "}",
 		  US_GUEST_NONE, false },
 	};
@@ -448,7 +448,7 @@ static void test_before(void **state)
 		  true },
 		{ "[]", "{'tls-creds':''}", "{'capabilities':{},'parameters':{'tls-creds':''}}",
 		  false },
-		/* Of what QEMU does not tell nothing is remembered. */
+		/* A value that QEMU does not tell is not remembered. */
 		{ "[{'capability':'odd','state':true},{'capability':'warp','state':true}]",
 		  "{'warp':1}", "{'capabilities':{},'parameters':{}}", false },
 	};
@@ -496,7 +496,7 @@ static void test_memory(void **state)
 	assert_true(us_qemu_decode_memory(NULL, bytes, 1) < 0);
 }
 
-/* Whatever is odd is nowhere. */
+/* An odd answer means that the registers are nowhere. */
 static void test_registers_place(void **state)
 {
 	static const char *const odd[] = {
@@ -536,13 +536,13 @@ static void test_registers(void **state)
 	} rows[] = {
 		{ { 1, 0x40000001, 0x0f }, false, true, US_GUEST_CAPABLE, true },
 		{ { 1, 0x40000001, 0x0b }, false, true, US_GUEST_CAPABLE, false },
-		/* The event is of another driver then. */
+		/* The event told of another driver. */
 		{ { 1, 0x00000001, 0x0f }, true, true, US_GUEST_LEGACY, true },
-		/* Of 128 bits the last are shown, or none were written since the first half. */
+		/* Of 128 bits the last are shown. Or only the first half was written. */
 		{ { 3, 0, 0x0f }, true, false, US_GUEST_CAPABLE, true },
 		{ { 3, 0, 0x0f }, false, false, US_GUEST_LEGACY, true },
 		{ { 0, 0x40000001, 0x0f }, false, false, US_GUEST_LEGACY, true },
-		/* The old interface, after a driver of the new one. */
+		/* The legacy interface, after a driver of the modern one. */
 		{ { 1, 0x40000001, 0x07 }, true, true, US_GUEST_LEGACY, true },
 		{ { 1, 0x40000001, 0x03 }, true, true, US_GUEST_NONE, false },
 		{ { 1, 0x40000001, 0x00 }, true, true, US_GUEST_NONE, false },

@@ -21,7 +21,7 @@ static char directory[] = "/tmp/understudy-vmm-XXXXXX";
 static sd_event *loop;
 
 struct machine {
-	struct watched watched;
+	struct observed observed;
 	pid_t pid;
 	char path[64];
 };
@@ -45,7 +45,7 @@ static void start_qemu(struct machine *machine, const char *name, const char *co
 	if (machine->pid > 0)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* It warns of unconnected devices. */
+	/* QEMU warns of unconnected devices. */
 	null = open("/dev/null", O_RDWR);
 	dup2(null, STDERR_FILENO);
 	execvp(QEMU, (char *const *)arguments);
@@ -63,18 +63,18 @@ static void stop_qemu(struct machine *machine)
 
 static void attach(struct machine *machine)
 {
-	machine->watched.loop = loop;
+	machine->observed.loop = loop;
 	while (access(machine->path, F_OK) < 0)
 		assert_true(sd_event_run(loop, 10 * 1000) >= 0);
-	assert_int_equal(us_vmm_new(&machine->watched.vm, loop, machine->path, &vm_handler,
-				    &machine->watched),
+	assert_int_equal(us_vmm_new(&machine->observed.vm, loop, machine->path, &vm_handler,
+				    &machine->observed),
 			 0);
-	/* The socket is there a moment before anyone listens. */
+	/* The socket exists a moment before QEMU listens. */
 	do {
-		machine->watched.log[0] = '\0';
-		us_vmm_connect(machine->watched.vm);
-		WAIT_FOR(loop, machine->watched.log[0]);
-	} while (strstr(machine->watched.log, "refused"));
+		machine->observed.log[0] = '\0';
+		us_vmm_connect(machine->observed.vm);
+		WAIT_FOR(loop, machine->observed.log[0]);
+	} while (strstr(machine->observed.log, "refused"));
 }
 
 static void start(struct machine *machine, const char *name, const char *const *extra)
@@ -86,13 +86,13 @@ static void start(struct machine *machine, const char *name, const char *const *
 
 static void stop(struct machine *machine)
 {
-	us_vmm_free(machine->watched.vm);
-	machine->watched.vm = NULL;
+	us_vmm_free(machine->observed.vm);
+	machine->observed.vm = NULL;
 	stop_qemu(machine);
 	unlink(machine->path);
 }
 
-/* The machine that most tests look at: every kind of port, and two standbys. */
+/* The machine of most tests: every kind of port, and two standbys. */
 static const char *const q35[] = {
 	"-machine",
 	"q35",
@@ -126,11 +126,11 @@ static void test_adopt(void **state)
 	struct machine machine;
 
 	start(&machine, "adopt", q35);
-	assert_string_equal(machine.watched.log, "adopted running\n");
-	assert_true(us_vmm_is_adopted(machine.watched.vm));
-	assert_int_equal(us_vmm_state(machine.watched.vm), US_VM_RUNNING);
-	assert_true(strtod(us_vmm_version(machine.watched.vm), NULL) >= 7.2);
-	assert_int_equal(us_vmm_pid(machine.watched.vm), machine.pid);
+	assert_string_equal(machine.observed.log, "adopted running\n");
+	assert_true(us_vmm_is_adopted(machine.observed.vm));
+	assert_int_equal(us_vmm_state(machine.observed.vm), US_VM_RUNNING);
+	assert_true(strtod(us_vmm_version(machine.observed.vm), NULL) >= 7.2);
+	assert_int_equal(us_vmm_pid(machine.observed.vm), machine.pid);
 	stop(&machine);
 }
 
@@ -140,7 +140,7 @@ static void test_inspect(void **state)
 	struct answer a;
 
 	start(&machine, "inspect", q35);
-	ASK(&machine.watched, a, us_vmm_inspect(machine.watched.vm, "net0", on_standby, &a));
+	ASK(&machine.observed, a, us_vmm_inspect(machine.observed.vm, "net0", on_standby, &a));
 	assert_int_equal(a.r, 0);
 	assert_memory_equal(a.standby.mac, mac, sizeof(mac));
 	assert_int_equal(a.standby.queue_pairs, 4);
@@ -151,7 +151,7 @@ static void test_inspect(void **state)
 	assert_string_equal(a.standby.interface, "vm-standby");
 	assert_string_equal(a.standby.bus, "rp1");
 
-	ASK(&machine.watched, a, us_vmm_inspect(machine.watched.vm, "net1", on_standby, &a));
+	ASK(&machine.observed, a, us_vmm_inspect(machine.observed.vm, "net1", on_standby, &a));
 	assert_int_equal(a.r, 0);
 	assert_int_equal(a.standby.queue_pairs, 1);
 	assert_int_equal(a.standby.mtu, 0);
@@ -159,30 +159,30 @@ static void test_inspect(void **state)
 	assert_string_equal(a.standby.interface, "");
 	assert_string_equal(a.standby.bus, "pcie.0");
 
-	ASK(&machine.watched, a, us_vmm_inspect(machine.watched.vm, "nobody", on_standby, &a));
+	ASK(&machine.observed, a, us_vmm_inspect(machine.observed.vm, "nobody", on_standby, &a));
 	assert_int_equal(a.r, US_REFUSED);
-	assert_contains(a.why, "no device \"nobody\"");
-	ASK(&machine.watched, a, us_vmm_inspect(machine.watched.vm, "rp1", on_standby, &a));
+	assert_contains(a.reason, "no device \"nobody\"");
+	ASK(&machine.observed, a, us_vmm_inspect(machine.observed.vm, "rp1", on_standby, &a));
 	assert_int_equal(a.r, US_REFUSED);
-	assert_contains(a.why, "is a pcie-root-port");
-	assert_int_equal(us_vmm_inspect(machine.watched.vm, "../x", on_standby, &a), -EINVAL);
+	assert_contains(a.reason, "is a pcie-root-port");
+	assert_int_equal(us_vmm_inspect(machine.observed.vm, "../x", on_standby, &a), -EINVAL);
 	stop(&machine);
 }
 
-static void test_watch(void **state)
+static void test_track(void **state)
 {
 	struct machine machine;
 	struct answer a;
 
 	start(&machine, "watch", q35);
-	assert_int_equal(us_vmm_track_guest(machine.watched.vm, "net0"), 0);
-	WAIT_FOR(loop, strstr(machine.watched.log, "guest net0 none\n"));
-	machine.watched.log[0] = '\0';
-	ASK(&machine.watched, a, us_vmm_reset(machine.watched.vm, on_done, &a));
+	assert_int_equal(us_vmm_track_guest(machine.observed.vm, "net0"), 0);
+	WAIT_FOR(loop, strstr(machine.observed.log, "guest net0 none\n"));
+	machine.observed.log[0] = '\0';
+	ASK(&machine.observed, a, us_vmm_reset(machine.observed.vm, on_done, &a));
 	assert_int_equal(a.r, 0);
-	WAIT_FOR(loop, strstr(machine.watched.log, "reset by host\n"));
-	assert_string_equal(machine.watched.log, "trace RESET\nreset by host\n");
-	us_vmm_untrack_guest(machine.watched.vm, "net0");
+	WAIT_FOR(loop, strstr(machine.observed.log, "reset by host\n"));
+	assert_string_equal(machine.observed.log, "trace RESET\nreset by host\n");
+	us_vmm_untrack_guest(machine.observed.vm, "net0");
 	stop(&machine);
 }
 
@@ -194,37 +194,37 @@ static void test_find_slot(void **state)
 	/* Both are handed out once: rp2 is not hot-pluggable, rp1 has the standby, the first
 	 * anonymous port cannot be addressed. */
 	start(&machine, "slot", q35);
-	ASK(&machine.watched, a, us_vmm_find_slot(machine.watched.vm, on_text, &a));
-	ASK(&machine.watched, b, us_vmm_find_slot(machine.watched.vm, on_text, &b));
-	ASK(&machine.watched, c, us_vmm_find_slot(machine.watched.vm, on_text, &c));
+	ASK(&machine.observed, a, us_vmm_find_slot(machine.observed.vm, on_text, &a));
+	ASK(&machine.observed, b, us_vmm_find_slot(machine.observed.vm, on_text, &b));
+	ASK(&machine.observed, c, us_vmm_find_slot(machine.observed.vm, on_text, &c));
 	assert_int_equal(a.r, 0);
 	assert_int_equal(b.r, 0);
 	assert_string_equal(a.text, "rp5");
 	assert_string_equal(b.text, "pcie.1");
 	assert_int_equal(c.r, US_REFUSED);
-	assert_contains(c.why, "no free hot-pluggable PCIe port: start the VM with one more");
+	assert_contains(c.reason, "no free hot-pluggable PCIe port: start the VM with one more");
 	stop(&machine);
 
 	start(&machine, "slot-pc", pc);
-	ASK(&machine.watched, a, us_vmm_find_slot(machine.watched.vm, on_text, &a));
+	ASK(&machine.observed, a, us_vmm_find_slot(machine.observed.vm, on_text, &a));
 	assert_int_equal(a.r, 0);
 	assert_string_equal(a.text, "pci.0");
 	stop(&machine);
 }
 
-/* Unplugs, resets to have it completed (nobody is there to acknowledge), waits for the event. */
+/* Unplugs, resets to complete the unplug (no guest acknowledges it), waits for the event. */
 static void remove_device(struct machine *machine, const char *id)
 {
 	struct answer a;
 
-	machine->watched.log[0] = '\0';
-	ASK(&machine->watched, a, us_vmm_unplug(machine->watched.vm, id, on_done, &a));
+	machine->observed.log[0] = '\0';
+	ASK(&machine->observed, a, us_vmm_unplug(machine->observed.vm, id, on_done, &a));
 	assert_int_equal(a.r, 0);
-	ASK(&machine->watched, a, us_vmm_unplug(machine->watched.vm, id, on_done, &a));
+	ASK(&machine->observed, a, us_vmm_unplug(machine->observed.vm, id, on_done, &a));
 	assert_int_equal(a.r, 0);
-	ASK(&machine->watched, a, us_vmm_reset(machine->watched.vm, on_done, &a));
-	WAIT_FOR(loop, strstr(machine->watched.log, "deleted "));
-	ASK(&machine->watched, a, us_vmm_has_device(machine->watched.vm, id, on_done, &a));
+	ASK(&machine->observed, a, us_vmm_reset(machine->observed.vm, on_done, &a));
+	WAIT_FOR(loop, strstr(machine->observed.log, "deleted "));
+	ASK(&machine->observed, a, us_vmm_has_device(machine->observed.vm, id, on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
 }
 
@@ -239,50 +239,51 @@ static void test_plug(void **state)
 
 	start(&machine, "plug", q35);
 	for (int i = 0; i < 2; i++) {
-		/* The second time proves that the tap and the slot came back. */
-		ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &good, on_done, &a));
-		assert_string_equal(a.why, "");
-		ASK(&machine.watched, a, us_vmm_has_device(machine.watched.vm, "p0", on_done, &a));
+		/* The second time shows that the tap and the slot are free again. */
+		ASK(&machine.observed, a, us_vmm_plug(machine.observed.vm, &good, on_done, &a));
+		assert_string_equal(a.reason, "");
+		ASK(&machine.observed, a,
+		    us_vmm_has_device(machine.observed.vm, "p0", on_done, &a));
 		assert_int_equal(a.r, 0);
-		ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &good, on_done, &a));
+		ASK(&machine.observed, a, us_vmm_plug(machine.observed.vm, &good, on_done, &a));
 		assert_int_equal(a.r, US_REFUSED);
-		assert_contains(a.why, "\"p0\" already");
+		assert_contains(a.reason, "\"p0\" already");
 		remove_device(&machine, "p0");
 	}
 
 	bad = good;
 	bad.model = "no-such-model";
-	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &bad, on_done, &a));
+	ASK(&machine.observed, a, us_vmm_plug(machine.observed.vm, &bad, on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
-	assert_contains(a.why, "QEMU refused device_add: \"'no-such-model'");
+	assert_contains(a.reason, "QEMU refused device_add: \"'no-such-model'");
 	bad = good;
 	bad.bus = "rp1";
-	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &bad, on_done, &a));
+	ASK(&machine.observed, a, us_vmm_plug(machine.observed.vm, &bad, on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
-	assert_contains(a.why, "bus rp1 has a device already");
+	assert_contains(a.reason, "bus rp1 has a device already");
 	bad.bus = "rp2";
-	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &bad, on_done, &a));
+	ASK(&machine.observed, a, us_vmm_plug(machine.observed.vm, &bad, on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
-	assert_contains(a.why, "does not support hot-plug");
+	assert_contains(a.reason, "does not support hot-plug");
 	bad.bus = "nowhere";
-	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &bad, on_done, &a));
+	ASK(&machine.observed, a, us_vmm_plug(machine.observed.vm, &bad, on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
-	assert_contains(a.why, "'nowhere' not found");
+	assert_contains(a.reason, "'nowhere' not found");
 	bad = good;
 	bad.interface = "vm-standby";
-	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &bad, on_done, &a));
+	ASK(&machine.observed, a, us_vmm_plug(machine.observed.vm, &bad, on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
-	assert_contains(a.why, "QEMU refused netdev_add");
+	assert_contains(a.reason, "QEMU refused netdev_add");
 	bad = (struct us_plug){ .id = "p0", .model = "vfio-pci", .host = "ffff:ff:1f.7" };
-	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &bad, on_done, &a));
+	ASK(&machine.observed, a, us_vmm_plug(machine.observed.vm, &bad, on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
-	assert_contains(a.why, "vfio");
+	assert_contains(a.reason, "vfio");
 
-	/* After all these refusals nothing is left in the way. */
+	/* These refusals left nothing behind. */
 	bad = good;
 	bad.bus = "rp5";
-	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &bad, on_done, &a));
-	assert_string_equal(a.why, "");
+	ASK(&machine.observed, a, us_vmm_plug(machine.observed.vm, &bad, on_done, &a));
+	assert_string_equal(a.reason, "");
 	stop(&machine);
 }
 
@@ -293,13 +294,13 @@ static void expect_unplug_delay(struct machine *machine, uint64_t delay_usec)
 	};
 	struct answer a;
 
-	ASK(&machine->watched, a,
-	    us_vmm_query_unplug_delay(machine->watched.vm, "p0", on_number, &a));
+	ASK(&machine->observed, a,
+	    us_vmm_query_unplug_delay(machine->observed.vm, "p0", on_number, &a));
 	assert_int_equal(a.r, US_REFUSED);
-	ASK(&machine->watched, a, us_vmm_plug(machine->watched.vm, &plug, on_done, &a));
-	assert_string_equal(a.why, "");
-	ASK(&machine->watched, a,
-	    us_vmm_query_unplug_delay(machine->watched.vm, "p0", on_number, &a));
+	ASK(&machine->observed, a, us_vmm_plug(machine->observed.vm, &plug, on_done, &a));
+	assert_string_equal(a.reason, "");
+	ASK(&machine->observed, a,
+	    us_vmm_query_unplug_delay(machine->observed.vm, "p0", on_number, &a));
 	assert_int_equal(a.r, 0);
 	assert_int_equal(a.number, delay_usec);
 	stop(machine);
@@ -325,7 +326,7 @@ static void test_unplug_delay(void **state)
 	expect_unplug_delay(&machine, 0);
 }
 
-/* An unplug that overtakes its plug ends it: the device does not come after all. */
+/* An unplug that overtakes its plug cancels it: no device comes. */
 static void test_plug_called_off(void **state)
 {
 	const struct us_plug plug = {
@@ -335,22 +336,22 @@ static void test_plug_called_off(void **state)
 	struct machine machine;
 
 	start(&machine, "called-off", q35);
-	assert_int_equal(us_vmm_plug(machine.watched.vm, &plug, on_done, &plugged), 0);
-	assert_int_equal(us_vmm_unplug(machine.watched.vm, "p0", on_done, &unplugged), 0);
+	assert_int_equal(us_vmm_plug(machine.observed.vm, &plug, on_done, &plugged), 0);
+	assert_int_equal(us_vmm_unplug(machine.observed.vm, "p0", on_done, &unplugged), 0);
 	WAIT_FOR(loop, plugged.done && unplugged.done);
 	assert_int_equal(unplugged.r, 0);
 	assert_int_equal(plugged.r, US_REFUSED);
-	assert_contains(plugged.why, "called off");
-	ASK(&machine.watched, a, us_vmm_has_device(machine.watched.vm, "p0", on_done, &a));
+	assert_contains(plugged.reason, "cancelled");
+	ASK(&machine.observed, a, us_vmm_has_device(machine.observed.vm, "p0", on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
-	/* Or the next plug could be taken for this one. */
-	assert_null(strstr(machine.watched.log, "deleted"));
-	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &plug, on_done, &a));
-	assert_string_equal(a.why, "");
+	/* Otherwise the next plug could be taken for this one. */
+	assert_null(strstr(machine.observed.log, "deleted"));
+	ASK(&machine.observed, a, us_vmm_plug(machine.observed.vm, &plug, on_done, &a));
+	assert_string_equal(a.reason, "");
 	stop(&machine);
 }
 
-/* Two at once, asked for in one breath, get a slot each. */
+/* Two plugs that are requested at once get a slot each. */
 static void test_plug_two(void **state)
 {
 	struct us_plug plug = { .id = "p0", .model = "vmxnet3", .interface = "vm-p0", .mac = mac };
@@ -358,13 +359,13 @@ static void test_plug_two(void **state)
 	struct machine machine;
 
 	start(&machine, "two", q35);
-	assert_int_equal(us_vmm_plug(machine.watched.vm, &plug, on_done, &a), 0);
+	assert_int_equal(us_vmm_plug(machine.observed.vm, &plug, on_done, &a), 0);
 	plug.id = "p1";
 	plug.interface = "vm-p1";
-	assert_int_equal(us_vmm_plug(machine.watched.vm, &plug, on_done, &b), 0);
+	assert_int_equal(us_vmm_plug(machine.observed.vm, &plug, on_done, &b), 0);
 	WAIT_FOR(loop, a.done && b.done);
-	assert_string_equal(a.why, "");
-	assert_string_equal(b.why, "");
+	assert_string_equal(a.reason, "");
+	assert_string_equal(b.reason, "");
 	stop(&machine);
 }
 
@@ -377,8 +378,8 @@ static void test_plug_pc(void **state)
 	struct answer a;
 
 	start(&machine, "plug-pc", pc);
-	ASK(&machine.watched, a, us_vmm_plug(machine.watched.vm, &plug, on_done, &a));
-	assert_string_equal(a.why, "");
+	ASK(&machine.observed, a, us_vmm_plug(machine.observed.vm, &plug, on_done, &a));
+	assert_string_equal(a.reason, "");
 	remove_device(&machine, "p0");
 	stop(&machine);
 }
@@ -389,9 +390,9 @@ static void test_unplug_missing(void **state)
 	struct answer a;
 
 	start(&machine, "missing", pc);
-	ASK(&machine.watched, a, us_vmm_unplug(machine.watched.vm, "ghost", on_done, &a));
+	ASK(&machine.observed, a, us_vmm_unplug(machine.observed.vm, "ghost", on_done, &a));
 	assert_int_equal(a.r, 0);
-	WAIT_FOR(loop, strstr(machine.watched.log, "deleted ghost\n"));
+	WAIT_FOR(loop, strstr(machine.observed.log, "deleted ghost\n"));
 	stop(&machine);
 }
 
@@ -400,8 +401,8 @@ static void configure(struct machine *machine, struct answer *a, const char *nam
 {
 	json_t *settings = json_pack("{s:s}", name, value);
 
-	ASK(&machine->watched, *a,
-	    us_vmm_configure_transfer(machine->watched.vm, settings, NULL, on_done, a));
+	ASK(&machine->observed, *a,
+	    us_vmm_configure_transfer(machine->observed.vm, settings, NULL, on_done, a));
 	json_decref(settings);
 }
 
@@ -412,20 +413,20 @@ static void test_configure(void **state)
 
 	start(&machine, "configure", pc);
 	configure(&machine, &a, "max-bandwidth", "64M");
-	assert_string_equal(a.why, "");
+	assert_string_equal(a.reason, "");
 	configure(&machine, &a, "multifd", "on");
-	assert_string_equal(a.why, "");
+	assert_string_equal(a.reason, "");
 	configure(&machine, &a, "multifd-compression", "zlib");
-	assert_string_equal(a.why, "");
+	assert_string_equal(a.reason, "");
 	configure(&machine, &a, "multifd-compression", "magic");
 	assert_int_equal(a.r, US_REFUSED);
-	assert_contains(a.why, "QEMU refused migrate-set-parameters");
+	assert_contains(a.reason, "QEMU refused migrate-set-parameters");
 	configure(&machine, &a, "warp", "9");
 	assert_int_equal(a.r, US_REFUSED);
-	assert_contains(a.why, "named \"warp\"");
+	assert_contains(a.reason, "named \"warp\"");
 	configure(&machine, &a, "max-bandwidth", "fast");
 	assert_int_equal(a.r, US_REFUSED);
-	assert_contains(a.why, "\"fast\" is no number");
+	assert_contains(a.reason, "\"fast\" is no number");
 	configure(&machine, &a, "multifd", "perhaps");
 	assert_int_equal(a.r, US_REFUSED);
 	stop(&machine);
@@ -456,30 +457,30 @@ static void test_migrate(void **state)
 
 		start(&source, "source", pc);
 		start(&destination, "destination", pc_incoming);
-		assert_string_equal(destination.watched.log, "adopted incoming\n");
+		assert_string_equal(destination.observed.log, "adopted incoming\n");
 		configure(&source, &a, "max-bandwidth", "1G");
 		configure(&destination, &a, "max-bandwidth", "1G");
-		ASK(&destination.watched, a,
-		    us_vmm_listen_transfer(destination.watched.vm, addresses[i], on_text, &a));
+		ASK(&destination.observed, a,
+		    us_vmm_listen_transfer(destination.observed.vm, addresses[i], on_text, &a));
 		assert_int_equal(a.r, 0);
 		assert_int_equal(strncmp(a.text, prefixes[i], strlen(prefixes[i])), 0);
-		/* The first source gave up: for the next one, QEMU is as it was. */
+		/* The first source gave up. The next one finds QEMU unchanged. */
 		assert_true(is_open(a.text));
-		us_vmm_stop_listening(destination.watched.vm);
+		us_vmm_stop_listening(destination.observed.vm);
 		assert_false(is_open(a.text));
-		ASK(&destination.watched, again,
-		    us_vmm_listen_transfer(destination.watched.vm, addresses[i], on_text, &again));
+		ASK(&destination.observed, again,
+		    us_vmm_listen_transfer(destination.observed.vm, addresses[i], on_text, &again));
 		assert_int_equal(again.r, 0);
 		a = again;
-		assert_int_equal(us_vmm_start_transfer(source.watched.vm, a.text, on_done,
+		assert_int_equal(us_vmm_start_transfer(source.observed.vm, a.text, on_done,
 						       &(struct answer){ 0 }),
 				 0);
-		WAIT_FOR(loop, strstr(source.watched.log, "transfer completed\n"));
-		WAIT_FOR(loop, us_vmm_state(source.watched.vm) == US_VM_MOVED);
-		WAIT_FOR(loop, us_vmm_state(destination.watched.vm) == US_VM_RUNNING);
-		assert_contains(source.watched.log, "transfer active\n");
-		ASK(&source.watched, a,
-		    us_vmm_query_transfer(source.watched.vm, on_transfer_progress, &a));
+		WAIT_FOR(loop, strstr(source.observed.log, "transfer completed\n"));
+		WAIT_FOR(loop, us_vmm_state(source.observed.vm) == US_VM_MOVED);
+		WAIT_FOR(loop, us_vmm_state(destination.observed.vm) == US_VM_RUNNING);
+		assert_contains(source.observed.log, "transfer active\n");
+		ASK(&source.observed, a,
+		    us_vmm_query_transfer(source.observed.vm, on_transfer_progress, &a));
 		assert_int_equal(a.progress.transfer, US_TRANSFER_COMPLETED);
 		assert_true(a.progress.transferred_bytes > 0);
 		assert_int_equal(a.progress.remaining_bytes, 0);
@@ -489,7 +490,7 @@ static void test_migrate(void **state)
 	}
 }
 
-/* What QEMU listens for itself cannot be called off, and so not be listened for again. */
+/* If QEMU itself listens, that cannot be stopped, and a second request is refused. */
 static void test_listens_itself(void **state)
 {
 	struct machine destination;
@@ -497,20 +498,20 @@ static void test_listens_itself(void **state)
 
 	start(&destination, "itself", pc_incoming);
 	configure(&destination, &a, "multifd", "on");
-	ASK(&destination.watched, a,
-	    us_vmm_listen_transfer(destination.watched.vm, "::1", on_text, &a));
+	ASK(&destination.observed, a,
+	    us_vmm_listen_transfer(destination.observed.vm, "::1", on_text, &a));
 	assert_int_equal(a.r, 0);
 	assert_contains(a.text, "tcp:[::1]:");
-	us_vmm_stop_listening(destination.watched.vm);
+	us_vmm_stop_listening(destination.observed.vm);
 	assert_true(is_open(a.text));
-	ASK(&destination.watched, a,
-	    us_vmm_listen_transfer(destination.watched.vm, "::1", on_text, &a));
+	ASK(&destination.observed, a,
+	    us_vmm_listen_transfer(destination.observed.vm, "::1", on_text, &a));
 	assert_int_equal(a.r, US_REFUSED);
-	assert_contains(a.why, "listens at tcp:[::1]:");
+	assert_contains(a.reason, "listens at tcp:[::1]:");
 	stop(&destination);
 }
 
-/* Several connections: the whole of it. */
+/* A migration with several connections. */
 static void test_multifd(void **state)
 {
 	struct machine source, destination;
@@ -520,14 +521,14 @@ static void test_multifd(void **state)
 	start(&destination, "destination", pc_incoming);
 	configure(&source, &a, "multifd", "on");
 	configure(&destination, &a, "multifd", "on");
-	ASK(&destination.watched, a,
-	    us_vmm_listen_transfer(destination.watched.vm, "127.0.0.1", on_text, &a));
+	ASK(&destination.observed, a,
+	    us_vmm_listen_transfer(destination.observed.vm, "127.0.0.1", on_text, &a));
 	assert_int_equal(a.r, 0);
 	assert_int_equal(
-		us_vmm_start_transfer(source.watched.vm, a.text, on_done, &(struct answer){ 0 }),
+		us_vmm_start_transfer(source.observed.vm, a.text, on_done, &(struct answer){ 0 }),
 		0);
-	WAIT_FOR(loop, us_vmm_state(source.watched.vm) == US_VM_MOVED);
-	WAIT_FOR(loop, us_vmm_state(destination.watched.vm) == US_VM_RUNNING);
+	WAIT_FOR(loop, us_vmm_state(source.observed.vm) == US_VM_MOVED);
+	WAIT_FOR(loop, us_vmm_state(destination.observed.vm) == US_VM_RUNNING);
 	assert_false(is_open(a.text));
 	stop(&source);
 	stop(&destination);
@@ -542,15 +543,15 @@ static void test_listens_nowhere(void **state)
 
 	start(&destination, "nowhere", pc_incoming);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(addresses); i++) {
-		ASK(&destination.watched, a,
-		    us_vmm_listen_transfer(destination.watched.vm, addresses[i], on_text, &a));
+		ASK(&destination.observed, a,
+		    us_vmm_listen_transfer(destination.observed.vm, addresses[i], on_text, &a));
 		assert_int_equal(a.r, US_REFUSED);
-		assert_contains(a.why, "cannot listen at ");
+		assert_contains(a.reason, "cannot listen at ");
 	}
 	stop(&destination);
 }
 
-/* One that does not migrate: QEMU reads what it is not, and gives up. */
+/* The peer sends something else than a migration: QEMU exits. */
 static void test_stranger_connects(void **state)
 {
 	struct machine destination;
@@ -558,17 +559,17 @@ static void test_stranger_connects(void **state)
 	struct answer a;
 
 	start(&destination, "stranger", pc_incoming);
-	ASK(&destination.watched, a,
-	    us_vmm_listen_transfer(destination.watched.vm, "127.0.0.1", on_text, &a));
+	ASK(&destination.observed, a,
+	    us_vmm_listen_transfer(destination.observed.vm, "127.0.0.1", on_text, &a));
 	snprintf(command, sizeof(command), "bash -c 'echo hello >/dev/tcp/127.0.0.1/%s'",
 		 strrchr(a.text, ':') + 1);
 	assert_int_equal(system(command), 0);
-	WAIT_FOR(loop, strstr(destination.watched.log, "lost exited\n"));
+	WAIT_FOR(loop, strstr(destination.observed.log, "lost exited\n"));
 	assert_false(is_open(a.text));
 	stop(&destination);
 }
 
-/* A machine that waits for nobody: who connects is not kept waiting. */
+/* A machine without -incoming: the connection is closed. */
 static void test_not_incoming(void **state)
 {
 	struct machine machine;
@@ -576,15 +577,15 @@ static void test_not_incoming(void **state)
 	struct answer a;
 
 	start(&machine, "running", pc);
-	ASK(&machine.watched, a,
-	    us_vmm_listen_transfer(machine.watched.vm, "127.0.0.1", on_text, &a));
+	ASK(&machine.observed, a,
+	    us_vmm_listen_transfer(machine.observed.vm, "127.0.0.1", on_text, &a));
 	assert_int_equal(a.r, 0);
 	snprintf(command, sizeof(command),
 		 "bash -c 'exec 3<>/dev/tcp/127.0.0.1/%s; cat <&3 >%s.end' &",
 		 strrchr(a.text, ':') + 1, machine.path);
 	assert_int_equal(system(command), 0);
-	WAIT_FOR(loop, strstr(machine.watched.log, "incoming failed\n"));
-	assert_contains(machine.watched.reason, "QEMU refused migrate-incoming");
+	WAIT_FOR(loop, strstr(machine.observed.log, "incoming failed\n"));
+	assert_contains(machine.observed.reason, "QEMU refused migrate-incoming");
 	snprintf(command, sizeof(command), "%s.end", machine.path);
 	unlink(command);
 	stop(&machine);
@@ -600,7 +601,7 @@ static void on_before(void *userdata, const json_t *before, bool is_encrypted)
 	free(text);
 }
 
-/* What was set for one migration is put back, and the next one finds what the first one found. */
+/* The settings of one migration are put back, so the next one finds the same values. */
 static void test_restore(void **state)
 {
 	json_t *settings = json_pack("{s:s, s:s, s:s, s:s}", "max-bandwidth", "4000000", "multifd",
@@ -614,7 +615,7 @@ static void test_restore(void **state)
 		struct answer said = { 0 };
 
 		memset(&a, 0, sizeof(a));
-		assert_int_equal(us_vmm_configure_transfer(machine.watched.vm, settings, on_before,
+		assert_int_equal(us_vmm_configure_transfer(machine.observed.vm, settings, on_before,
 							   on_done, &said),
 				 0);
 		while (!said.text[0])
@@ -625,8 +626,8 @@ static void test_restore(void **state)
 		WAIT_FOR(loop, said.done);
 		assert_int_equal(said.r, 0);
 		before = json_loads(first.text, 0, NULL);
-		ASK(&machine.watched, a,
-		    us_vmm_restore_transfer(machine.watched.vm, before, on_done, &a));
+		ASK(&machine.observed, a,
+		    us_vmm_restore_transfer(machine.observed.vm, before, on_done, &a));
 		assert_int_equal(a.r, 0);
 		json_decref(before);
 	}
@@ -644,19 +645,19 @@ static void test_cancel(void **state)
 
 	start(&source, "source", pc);
 	start(&destination, "destination", pc_incoming);
-	/* So slow that even a machine full of zeros takes minutes. */
+	/* So slow that even a machine full of zeros would take minutes. */
 	configure(&source, &a, "max-bandwidth", "1");
-	ASK(&destination.watched, a,
-	    us_vmm_listen_transfer(destination.watched.vm, "127.0.0.1", on_text, &a));
-	assert_int_equal(us_vmm_start_transfer(source.watched.vm, a.text, on_done, &started), 0);
-	WAIT_FOR(loop, strstr(source.watched.log, "transfer active\n"));
-	ASK(&source.watched, a, us_vmm_cancel_transfer(source.watched.vm, on_done, &a));
+	ASK(&destination.observed, a,
+	    us_vmm_listen_transfer(destination.observed.vm, "127.0.0.1", on_text, &a));
+	assert_int_equal(us_vmm_start_transfer(source.observed.vm, a.text, on_done, &started), 0);
+	WAIT_FOR(loop, strstr(source.observed.log, "transfer active\n"));
+	ASK(&source.observed, a, us_vmm_cancel_transfer(source.observed.vm, on_done, &a));
 	assert_int_equal(a.r, 0);
-	WAIT_FOR(loop, strstr(source.watched.log, "transfer cancelled\n"));
-	assert_int_equal(us_vmm_state(source.watched.vm), US_VM_RUNNING);
-	/* The destination's QEMU gives up. */
-	WAIT_FOR(loop, strstr(destination.watched.log, "lost exited\n"));
-	assert_int_equal(us_vmm_state(destination.watched.vm), US_VM_GONE);
+	WAIT_FOR(loop, strstr(source.observed.log, "transfer cancelled\n"));
+	assert_int_equal(us_vmm_state(source.observed.vm), US_VM_RUNNING);
+	/* The destination's QEMU exits. */
+	WAIT_FOR(loop, strstr(destination.observed.log, "lost exited\n"));
+	assert_int_equal(us_vmm_state(destination.observed.vm), US_VM_GONE);
 	stop(&source);
 	stop(&destination);
 }
@@ -667,20 +668,20 @@ static void test_start_refused(void **state)
 	struct answer a;
 
 	start(&machine, "nowhere", pc);
-	ASK(&machine.watched, a,
-	    us_vmm_start_transfer(machine.watched.vm, "bogus:uri", on_done, &a));
+	ASK(&machine.observed, a,
+	    us_vmm_start_transfer(machine.observed.vm, "bogus:uri", on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
-	assert_contains(a.why, "QEMU refused migrate");
-	/* One that nobody listens to fails later, and the VM stays ours. */
+	assert_contains(a.reason, "QEMU refused migrate");
+	/* A migration to a closed port fails later, and the VM stays adopted. */
 	configure(&machine, &a, "max-bandwidth", "1G");
-	ASK(&machine.watched, a,
-	    us_vmm_start_transfer(machine.watched.vm, "tcp:127.0.0.1:1", on_done, &a));
-	WAIT_FOR(loop, strstr(machine.watched.log, "transfer failed\n"));
-	assert_int_equal(us_vmm_state(machine.watched.vm), US_VM_RUNNING);
+	ASK(&machine.observed, a,
+	    us_vmm_start_transfer(machine.observed.vm, "tcp:127.0.0.1:1", on_done, &a));
+	WAIT_FOR(loop, strstr(machine.observed.log, "transfer failed\n"));
+	assert_int_equal(us_vmm_state(machine.observed.vm), US_VM_RUNNING);
 	stop(&machine);
 }
 
-/* A QEMU that is killed, and another that comes at the same path. */
+/* A QEMU is killed, and another one starts at the same path. */
 static void test_death(void **state)
 {
 	struct machine machine;
@@ -688,19 +689,19 @@ static void test_death(void **state)
 
 	start(&machine, "death", pc);
 	kill(machine.pid, SIGSTOP);
-	assert_int_equal(us_vmm_has_device(machine.watched.vm, "x", on_done, &a), 0);
+	assert_int_equal(us_vmm_has_device(machine.observed.vm, "x", on_done, &a), 0);
 	stop_qemu(&machine);
-	WAIT_FOR(loop, strstr(machine.watched.log, "lost exited\n"));
+	WAIT_FOR(loop, strstr(machine.observed.log, "lost exited\n"));
 	assert_int_equal(a.r, -ECONNRESET);
-	assert_int_equal(us_vmm_has_device(machine.watched.vm, "x", on_done, &a), -ENOTCONN);
-	machine.watched.log[0] = '\0';
+	assert_int_equal(us_vmm_has_device(machine.observed.vm, "x", on_done, &a), -ENOTCONN);
+	machine.observed.log[0] = '\0';
 	unlink(machine.path);
 	start_qemu(&machine, "death", pc);
-	WAIT_FOR(loop, strstr(machine.watched.log, "adopted running\n"));
+	WAIT_FOR(loop, strstr(machine.observed.log, "adopted running\n"));
 	stop(&machine);
 }
 
-/* The next QEMU listens before the first one is missed: it is another one all the same. */
+/* The next QEMU listens before the end of the first one is noticed. It is still another one. */
 static void test_replaced(void **state)
 {
 	struct machine machine, next = { 0 };
@@ -711,16 +712,16 @@ static void test_replaced(void **state)
 		assert_true(sd_event_run(loop, 10 * 1000) >= 0);
 	assert_int_equal(rename(next.path, machine.path), 0);
 	stop_qemu(&machine);
-	WAIT_FOR(loop, strstr(machine.watched.log, "lost\nlost exited\nadopted running\n"));
-	assert_int_equal(us_vmm_pid(machine.watched.vm), next.pid);
+	WAIT_FOR(loop, strstr(machine.observed.log, "lost\nlost exited\nadopted running\n"));
+	assert_int_equal(us_vmm_pid(machine.observed.vm), next.pid);
 	stop(&machine);
 	stop_qemu(&next);
 }
 
-/* QEMU serves one client per monitor; the next is left waiting. */
+/* QEMU serves one client per monitor; the next one gets no greeting. */
 static void test_held(void **state)
 {
-	struct watched second = { .loop = loop };
+	struct observed second = { .loop = loop };
 	struct machine machine;
 
 	start(&machine, "held", pc);
@@ -747,7 +748,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_adopt),
 		cmocka_unit_test(test_inspect),
-		cmocka_unit_test(test_watch),
+		cmocka_unit_test(test_track),
 		cmocka_unit_test(test_find_slot),
 		cmocka_unit_test(test_plug),
 		cmocka_unit_test(test_plug_two),

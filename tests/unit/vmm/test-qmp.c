@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The QMP client and the VM above it against a scripted peer: for what a real QEMU does not do on
- * demand, such as lying, stalling, or being too old.
+ * The QMP client and the VM above it against a scripted peer: for behaviour that a real QEMU
+ * does not show on demand: lies, stalls, an old version.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -112,7 +112,7 @@ struct client {
 	struct us_qmp *qmp;
 	unsigned ready, closed, events;
 	int error;
-	char why[400];
+	char reason[400];
 	struct us_qmp_version version;
 	bool free_when_called;
 };
@@ -140,7 +140,7 @@ static void on_closed(void *userdata, int error, const struct us_reason *reason)
 
 	client->closed++;
 	client->error = error;
-	snprintf(client->why, sizeof(client->why), "%s", reason->text);
+	snprintf(client->reason, sizeof(client->reason), "%s", reason->text);
 }
 
 static const struct us_qmp_handler client_handler = { on_ready, on_event, on_closed };
@@ -205,7 +205,7 @@ static void test_negotiate(void **state)
 	assert_int_equal(client.closed, 0);
 }
 
-/* Requests leave at once and in order; answers find theirs in any. */
+/* Commands leave at once and in order; their answers may come in any order. */
 static void test_pipeline(void **state)
 {
 	struct told told[3] = { 0 };
@@ -251,13 +251,13 @@ static void test_refused(void **state)
 	assert_int_equal(told.r, US_REFUSED);
 	assert_true(told.not_found);
 	assert_string_equal(told.text, "QEMU refused device_del: \"no such\"");
-	/* What cannot be said in JSON is not said at all. */
+	/* A string that is no JSON is not sent. */
 	assert_int_equal(us_qmp_call(client.qmp, on_answer, &told, "x", "{s:s}", "a", "\xff"),
 			 -EINVAL);
 	client_deinit(&client, &peer);
 }
 
-/* A stopped peer: its answer comes after the deadline, and harms nobody. */
+/* A stopped peer answers after the deadline. The answer is dropped. */
 static void test_late(void **state)
 {
 	struct told late = { 0 }, next = { 0 };
@@ -293,12 +293,12 @@ static void test_events(void **state)
 	client_deinit(&client, &peer);
 }
 
-/* A peer that breaks the protocol loses its connection; who waits is told first. */
+/* A peer that breaks the protocol loses its connection; commands under way are answered first. */
 static void test_broken(void **state)
 {
 	static const struct {
 		const char *text;
-		const char *why;
+		const char *reason;
 	} rows[] = {
 		{ "garbage\n", "does not speak QMP" },
 		{ "[]\n", "does not speak QMP" },
@@ -323,7 +323,7 @@ static void test_broken(void **state)
 		peer_say(&peer, rows[i].text);
 		WAIT_FOR(loop, client.closed);
 		assert_int_equal(client.error, -EPROTO);
-		assert_contains(client.why, rows[i].why);
+		assert_contains(client.reason, rows[i].reason);
 		assert_int_equal(told.count, 1);
 		assert_int_equal(told.r, -ECONNRESET);
 		assert_int_equal(us_qmp_call(client.qmp, on_answer, &told, "x", NULL), -ENOTCONN);
@@ -369,7 +369,7 @@ static void test_no_greeting(void **state)
 	struct client client;
 	struct peer peer;
 
-	/* Neither before nor in the middle of negotiation may it stall. */
+	/* A peer may stall neither before the negotiation nor during it. */
 	client_init(&client, &peer);
 	WAIT_FOR(loop, client.closed);
 	assert_int_equal(client.error, -ETIMEDOUT);
@@ -392,7 +392,7 @@ static void test_poll(void **state)
 	WAIT_FOR(loop, told.count == 1);
 	assert_string_equal(told.text, "1");
 
-	/* The same again: not told. A command in between shows that it was handled. */
+	/* An unchanged answer is not reported. A command shows that it was handled. */
 	us_qmp_poll_ask(client.qmp, &poll);
 	us_qmp_call(client.qmp, on_answer, &other, "other", NULL);
 	peer_serve(&peer, "ask", "1");
@@ -412,7 +412,7 @@ static void test_poll(void **state)
 	peer_answer(&peer, "error", "{\"class\": \"GenericError\", \"desc\": \"gone\"}");
 	WAIT_FOR(loop, told.count == 3);
 
-	/* Taken away while an answer is on its way: as good as a late one. */
+	/* Freed while its answer is under way, which is then like a late one. */
 	us_qmp_poll_ask(client.qmp, &poll);
 	us_qmp_poll_deinit(&poll);
 	peer_serve(&peer, "ask", "4");
@@ -450,18 +450,18 @@ static void test_free_inside(void **state)
 
 /* ---- The VM ---- */
 
-static void listen_as(struct peer *peer, struct watched *watched, const char *name)
+static void listen_as(struct peer *peer, struct observed *observed, const char *name)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	*peer = (struct peer){ .fd = -1 };
-	*watched = (struct watched){ .loop = loop };
+	*observed = (struct observed){ .loop = loop };
 	snprintf(peer->path, sizeof(peer->path), "%s/%s", directory, name);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", peer->path);
 	peer->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	assert_int_equal(bind(peer->listener, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(peer->listener, 5), 0);
-	assert_int_equal(us_vmm_new(&watched->vm, loop, peer->path, &vm_handler, watched), 0);
+	assert_int_equal(us_vmm_new(&observed->vm, loop, peer->path, &vm_handler, observed), 0);
 }
 
 static void accept_vm(struct peer *peer)
@@ -486,18 +486,18 @@ static void adopt(struct peer *peer, const char *status)
 	adopt_version(peer, GREETING, status);
 }
 
-static void start_vm(struct peer *peer, struct watched *watched, const char *name)
+static void start_vm(struct peer *peer, struct observed *observed, const char *name)
 {
-	listen_as(peer, watched, name);
+	listen_as(peer, observed, name);
 	adopt(peer, "{\"status\": \"running\", \"running\": true}");
-	WAIT_FOR(loop, watched->log[0]);
-	assert_string_equal(watched->log, "adopted running\n");
-	watched->log[0] = '\0';
+	WAIT_FOR(loop, observed->log[0]);
+	assert_string_equal(observed->log, "adopted running\n");
+	observed->log[0] = '\0';
 }
 
-static void stop_vm(struct peer *peer, struct watched *watched)
+static void stop_vm(struct peer *peer, struct observed *observed)
 {
-	us_vmm_free(watched->vm);
+	us_vmm_free(observed->vm);
 	peer_deinit(peer);
 }
 
@@ -511,28 +511,28 @@ static void stop_vm(struct peer *peer, struct watched *watched)
 	"{\"QMP\": {\"version\": {\"qemu\": {\"micro\": " #micro ", \"minor\": " #minor            \
 	", \"major\": " #major "}}}}\n"
 
-static void refused_version(const char *version, const char *why)
+static void refused_version(const char *version, const char *reason)
 {
-	struct watched watched;
+	struct observed observed;
 	struct peer peer;
 
-	listen_as(&peer, &watched, "version");
+	listen_as(&peer, &observed, "version");
 	accept_vm(&peer);
 	peer_say(&peer, version);
 	peer_serve(&peer, "qmp_capabilities", "{}");
-	WAIT_FOR(loop, watched.log[0]);
-	assert_string_equal(watched.log, "refused\n");
-	assert_contains(watched.reason, why);
-	stop_vm(&peer, &watched);
+	WAIT_FOR(loop, observed.log[0]);
+	assert_string_equal(observed.log, "refused\n");
+	assert_contains(observed.reason, reason);
+	stop_vm(&peer, &observed);
 }
 
-/* It is asked nothing else. */
+/* A QEMU that is too old is asked nothing else. */
 static void test_version(void **state)
 {
 	refused_version(VERSION(7, 1, 4), "QEMU 7.1.4 is too old: version 7.2 or later");
 }
 
-/* ---- One that must not be asked by x-query-virtio-status ---- */
+/* ---- A QEMU that must not be asked x-query-virtio-status ---- */
 
 #define PLACE(address)                                                                             \
 	"[{\"devices\": [{\"qdev_id\": \"net0\", \"regions\": [{\"bar\": 4, \"type\": "            \
@@ -548,16 +548,16 @@ static void test_version(void **state)
 #define NO_DRIVER REGISTERS("0x03", "0x00", "0x00")
 #define NEGOTIATED "{\"event\": \"FAILOVER_NEGOTIATED\", \"data\": {\"device-id\": \"net0\"}}\n"
 
-static void start_newer(struct peer *peer, struct watched *watched, const char *name)
+static void start_newer(struct peer *peer, struct observed *observed, const char *name)
 {
-	listen_as(peer, watched, name);
+	listen_as(peer, observed, name);
 	adopt_version(peer, VERSION(11, 1, 3), "{\"status\": \"running\", \"running\": true}");
-	WAIT_FOR(loop, watched->log[0]);
-	watched->log[0] = '\0';
-	assert_int_equal(us_vmm_track_guest(watched->vm, "net0"), 0);
+	WAIT_FOR(loop, observed->log[0]);
+	observed->log[0] = '\0';
+	assert_int_equal(us_vmm_track_guest(observed->vm, "net0"), 0);
 }
 
-/* Serves a look: the registers, and what confirms that they were this device's. */
+/* Serves a recheck: the registers, and the confirmation of their place. */
 static void serve_registers(struct peer *peer, const char *registers)
 {
 	peer_serve(peer, "human-monitor-command", registers);
@@ -566,152 +566,152 @@ static void serve_registers(struct peer *peer, const char *registers)
 
 static void test_registers(void **state)
 {
-	struct watched watched;
+	struct observed observed;
 	struct peer peer;
 
-	start_newer(&peer, &watched, "registers");
+	start_newer(&peer, &observed, "registers");
 	peer_serve(&peer, "query-pci", PLACE("-1"));
-	WAIT_FOR(loop, watched.log[0]);
-	assert_string_equal(watched.log, "guest net0 none\n");
-	watched.log[0] = '\0';
+	WAIT_FOR(loop, observed.log[0]);
+	assert_string_equal(observed.log, "guest net0 none\n");
+	observed.log[0] = '\0';
 	peer_serve(&peer, "query-pci", PLACE("4096"));
 	serve_registers(&peer, OK_CAPABLE);
-	WAIT_FOR(loop, watched.log[0]);
-	assert_string_equal(watched.log, "guest net0 capable ok\n");
-	watched.log[0] = '\0';
+	WAIT_FOR(loop, observed.log[0]);
+	assert_string_equal(observed.log, "guest net0 capable ok\n");
+	observed.log[0] = '\0';
 
-	/* The guest moved it before that was read: something else was. */
+	/* The guest moved the BAR before the read, so other memory was read. */
 	peer_serve(&peer, "human-monitor-command", NO_DRIVER);
 	peer_serve(&peer, "query-pci", PLACE("8192"));
 	peer_serve(&peer, "human-monitor-command", OK_LEGACY);
 	peer_serve(&peer, "query-pci", PLACE("8192"));
-	WAIT_FOR(loop, watched.log[0]);
-	assert_string_equal(watched.log, "guest net0 legacy ok\n");
-	stop_vm(&peer, &watched);
+	WAIT_FOR(loop, observed.log[0]);
+	assert_string_equal(observed.log, "guest net0 legacy ok\n");
+	stop_vm(&peer, &observed);
 }
 
-/* A driver that writes 128 bits of features hides those that count: the event has to be heard. */
+/* A driver that writes 128 bits of features hides STANDBY: only the event tells it. */
 static void test_registers_extended(void **state)
 {
-	struct watched watched;
+	struct observed observed;
 	struct peer peer;
 
-	start_newer(&peer, &watched, "extended");
+	start_newer(&peer, &observed, "extended");
 	peer_serve(&peer, "query-pci", PLACE("4096"));
 	serve_registers(&peer, OK_EXTENDED);
-	/* Nobody listened when it negotiated. */
+	/* Nobody listened when the driver negotiated. */
 	peer_serve(&peer, "human-monitor-command", OK_EXTENDED);
-	assert_string_equal(watched.log, "");
+	assert_string_equal(observed.log, "");
 	serve_registers(&peer, NO_DRIVER);
-	WAIT_FOR(loop, watched.log[0]);
-	assert_string_equal(watched.log, "guest net0 none\n");
-	watched.log[0] = '\0';
+	WAIT_FOR(loop, observed.log[0]);
+	assert_string_equal(observed.log, "guest net0 none\n");
+	observed.log[0] = '\0';
 
 	peer_say(&peer, NEGOTIATED);
 	serve_registers(&peer, NEGOTIATING);
 	serve_registers(&peer, OK_EXTENDED);
-	WAIT_FOR(loop, strstr(watched.log, "guest"));
-	assert_string_equal(watched.log, "trace FAILOVER_NEGOTIATED\nguest net0 capable ok\n");
-	watched.log[0] = '\0';
-	/* The next one did not say so. */
+	WAIT_FOR(loop, strstr(observed.log, "guest"));
+	assert_string_equal(observed.log, "trace FAILOVER_NEGOTIATED\nguest net0 capable ok\n");
+	observed.log[0] = '\0';
+	/* The next driver did not negotiate STANDBY. */
 	serve_registers(&peer, NEGOTIATING);
 	serve_registers(&peer, OK_EXTENDED);
-	WAIT_FOR(loop, strstr(watched.log, "legacy"));
-	assert_string_equal(watched.log, "guest net0 none\nguest net0 legacy ok\n");
-	stop_vm(&peer, &watched);
+	WAIT_FOR(loop, strstr(observed.log, "legacy"));
+	assert_string_equal(observed.log, "guest net0 none\nguest net0 legacy ok\n");
+	stop_vm(&peer, &observed);
 }
 
 static void test_no_socket(void **state)
 {
-	struct watched watched = { .loop = loop };
+	struct observed observed = { .loop = loop };
 
-	assert_int_equal(us_vmm_new(&watched.vm, loop, "/nonexistent/qmp", &vm_handler, &watched),
+	assert_int_equal(us_vmm_new(&observed.vm, loop, "/nonexistent/qmp", &vm_handler, &observed),
 			 0);
-	assert_string_equal(watched.log, ""); /* never from inside the call */
-	WAIT_FOR(loop, watched.log[0]);
-	assert_string_equal(watched.log, "refused\n");
-	assert_contains(watched.reason, "/nonexistent/qmp: no such socket: start QEMU with");
-	us_vmm_free(watched.vm);
+	assert_string_equal(observed.log, ""); /* never from inside the call */
+	WAIT_FOR(loop, observed.log[0]);
+	assert_string_equal(observed.log, "refused\n");
+	assert_contains(observed.reason, "/nonexistent/qmp: no such socket: start QEMU with");
+	us_vmm_free(observed.vm);
 }
 
-/* Garbage costs the connection; it is told once, and tried again until it works. */
+/* Garbage ends the connection. That is reported once; connecting is tried until it works. */
 static void test_reconnect(void **state)
 {
-	struct watched watched;
+	struct observed observed;
 	struct peer peer;
 
-	listen_as(&peer, &watched, "garbage");
+	listen_as(&peer, &observed, "garbage");
 	for (int i = 0; i < 3; i++) {
 		accept_vm(&peer);
 		peer_say(&peer, "SSH-2.0-OpenSSH\n");
 	}
 	adopt(&peer, "{\"status\": \"inmigrate\", \"running\": false}");
-	WAIT_FOR(loop, strstr(watched.log, "adopted"));
-	assert_string_equal(watched.log, "lost\nadopted incoming\n");
-	assert_contains(watched.reason, "does not speak QMP");
-	stop_vm(&peer, &watched);
+	WAIT_FOR(loop, strstr(observed.log, "adopted"));
+	assert_string_equal(observed.log, "lost\nadopted incoming\n");
+	assert_contains(observed.reason, "does not speak QMP");
+	stop_vm(&peer, &observed);
 }
 
 static void test_lost(void **state)
 {
 	struct answer a = { 0 };
-	struct watched watched;
+	struct observed observed;
 	struct peer peer;
 
-	start_vm(&peer, &watched, "lost");
-	assert_int_equal(us_vmm_reset(watched.vm, on_done, &a), 0);
+	start_vm(&peer, &observed, "lost");
+	assert_int_equal(us_vmm_reset(observed.vm, on_done, &a), 0);
 	peer_expect(&peer, "system_reset");
 	peer.fd = us_close(peer.fd);
-	WAIT_FOR(loop, watched.log[0]);
+	WAIT_FOR(loop, observed.log[0]);
 	assert_int_equal(a.r, -ECONNRESET);
-	assert_string_equal(watched.log, "lost\n");
-	assert_int_equal(us_vmm_state(watched.vm), US_VM_UNKNOWN);
-	assert_int_equal(us_vmm_reset(watched.vm, on_done, &a), -ENOTCONN);
+	assert_string_equal(observed.log, "lost\n");
+	assert_int_equal(us_vmm_state(observed.vm), US_VM_UNKNOWN);
+	assert_int_equal(us_vmm_reset(observed.vm, on_done, &a), -ENOTCONN);
 	adopt(&peer, "{\"status\": \"running\", \"running\": true}");
-	WAIT_FOR(loop, strstr(watched.log, "adopted"));
-	/* And when nobody listens any more: */
+	WAIT_FOR(loop, strstr(observed.log, "adopted"));
+	/* When nobody listens any more: */
 	peer.listener = us_close(peer.listener);
 	peer.fd = us_close(peer.fd);
-	WAIT_FOR(loop, strstr(watched.log, "lost exited"));
-	assert_int_equal(us_vmm_state(watched.vm), US_VM_GONE);
-	stop_vm(&peer, &watched);
+	WAIT_FOR(loop, strstr(observed.log, "lost exited"));
+	assert_int_equal(us_vmm_state(observed.vm), US_VM_GONE);
+	stop_vm(&peer, &observed);
 }
 
 static void test_reset_order(void **state)
 {
 	char event[200];
-	struct watched watched;
+	struct observed observed;
 	struct peer peer;
 
-	start_vm(&peer, &watched, "reset");
-	assert_int_equal(us_vmm_track_guest(watched.vm, "net0"), 0);
+	start_vm(&peer, &observed, "reset");
+	assert_int_equal(us_vmm_track_guest(observed.vm, "net0"), 0);
 	peer_serve(&peer, "x-query-virtio-status", VIRTIO(DRIVER_OK, CAPABLE));
-	WAIT_FOR(loop, strstr(watched.log, "guest net0 capable ok\n"));
-	watched.log[0] = '\0';
+	WAIT_FOR(loop, strstr(observed.log, "guest net0 capable ok\n"));
+	observed.log[0] = '\0';
 	snprintf(event, sizeof(event),
 		 "{\"event\": \"RESET\", \"data\": {\"guest\": true}, "
 		 "\"timestamp\": {\"seconds\": %llu, \"microseconds\": 0}}\n",
 		 (unsigned long long)(us_clock_usec(CLOCK_REALTIME) / US_USEC_PER_SEC));
 	peer_say(&peer, event);
-	WAIT_FOR(loop, strstr(watched.log, "guest"));
-	assert_string_equal(watched.log, "trace RESET\nreset by guest\nguest net0 none\n");
-	/* Looked at at once; the same answer as before the reset is news again. */
+	WAIT_FOR(loop, strstr(observed.log, "guest"));
+	assert_string_equal(observed.log, "trace RESET\nreset by guest\nguest net0 none\n");
+	/* Asked at once; the same answer as before the reset is reported again. */
 	peer_serve(&peer, "x-query-virtio-status", VIRTIO(DRIVER_OK, CAPABLE));
-	WAIT_FOR(loop, strstr(watched.log, "guest net0 capable ok\n"));
-	stop_vm(&peer, &watched);
+	WAIT_FOR(loop, strstr(observed.log, "guest net0 capable ok\n"));
+	stop_vm(&peer, &observed);
 }
 
-/* From the negotiation on DRIVER_OK is looked for closely; a removed driver is found by itself. */
-static void test_watch(void **state)
+/* After the negotiation rechecks are frequent. A removed driver is found without an event. */
+static void test_track(void **state)
 {
-	struct watched watched;
+	struct observed observed;
 	struct peer peer;
 	uint64_t started;
 
-	start_vm(&peer, &watched, "watch");
-	assert_int_equal(us_vmm_track_guest(watched.vm, "net0"), 0);
+	start_vm(&peer, &observed, "watch");
+	assert_int_equal(us_vmm_track_guest(observed.vm, "net0"), 0);
 	peer_serve(&peer, "x-query-virtio-status", VIRTIO("", ""));
-	WAIT_FOR(loop, strstr(watched.log, "guest net0 none\n"));
+	WAIT_FOR(loop, strstr(observed.log, "guest net0 none\n"));
 	peer_say(&peer, "{\"event\": \"FAILOVER_NEGOTIATED\", \"data\": {\"device-id\": "
 			"\"net0\"}}\n");
 	started = us_now_usec();
@@ -720,19 +720,19 @@ static void test_watch(void **state)
 			   VIRTIO("\"VIRTIO_CONFIG_S_FEATURES_OK: f\"", CAPABLE));
 	assert_true(us_now_usec() - started < US_USEC_PER_SEC);
 	peer_serve(&peer, "x-query-virtio-status", VIRTIO(DRIVER_OK, CAPABLE));
-	WAIT_FOR(loop, strstr(watched.log, "capable ok\n"));
-	assert_string_equal(watched.log, "guest net0 none\ntrace FAILOVER_NEGOTIATED\n"
-					 "guest net0 capable\nguest net0 capable ok\n");
-	watched.log[0] = '\0';
+	WAIT_FOR(loop, strstr(observed.log, "capable ok\n"));
+	assert_string_equal(observed.log, "guest net0 none\ntrace FAILOVER_NEGOTIATED\n"
+					  "guest net0 capable\nguest net0 capable ok\n");
+	observed.log[0] = '\0';
 	peer_serve(&peer, "x-query-virtio-status", VIRTIO("", ""));
-	WAIT_FOR(loop, watched.log[0]);
-	assert_string_equal(watched.log, "guest net0 none\n");
-	stop_vm(&peer, &watched);
+	WAIT_FOR(loop, observed.log[0]);
+	assert_string_equal(observed.log, "guest net0 none\n");
+	stop_vm(&peer, &observed);
 }
 
 #define NOT_FOUND "{\"class\": \"DeviceNotFound\", \"desc\": \"Device 'p0' not found\"}"
 
-/* Of a device that is on its way out the event tells, not its absence. */
+/* While a device is being removed, the event counts and not that QEMU no longer finds it. */
 static void test_unplug(void **state)
 {
 	static const char *const pending[] = {
@@ -742,47 +742,47 @@ static void test_unplug(void **state)
 		"indicator blinking)\"}",
 		NOT_FOUND,
 	};
-	struct watched watched;
+	struct observed observed;
 	struct answer a = { 0 };
 	struct peer peer;
 
-	start_vm(&peer, &watched, "unplug");
-	assert_int_equal(us_vmm_unplug(watched.vm, "p0", on_done, &a), 0);
+	start_vm(&peer, &observed, "unplug");
+	assert_int_equal(us_vmm_unplug(observed.vm, "p0", on_done, &a), 0);
 	peer_serve(&peer, "device_del", "{}");
 	WAIT_FOR(loop, a.done);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(pending); i++) {
 		a = (struct answer){ 0 };
-		assert_int_equal(us_vmm_unplug(watched.vm, "p0", on_done, &a), 0);
+		assert_int_equal(us_vmm_unplug(observed.vm, "p0", on_done, &a), 0);
 		peer_expect(&peer, "device_del");
 		peer_answer(&peer, "error", pending[i]);
 		WAIT_FOR(loop, a.done);
 		assert_int_equal(a.r, 0);
 	}
-	assert_string_equal(watched.log, "");
-	/* The virtio-like second event without an id means nothing. */
+	assert_string_equal(observed.log, "");
+	/* A second event, without an id as for a part of a device, means nothing. */
 	peer_say(&peer, "{\"event\": \"DEVICE_DELETED\", \"data\": {\"path\": \"/x\"}}\n"
 			"{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"p0\"}}\n");
 	peer_serve(&peer, "netdev_del", "{}");
-	assert_string_equal(watched.log,
+	assert_string_equal(observed.log,
 			    "trace DEVICE_DELETED\ntrace DEVICE_DELETED\ndeleted p0\n");
 
-	watched.log[0] = '\0';
+	observed.log[0] = '\0';
 	a = (struct answer){ 0 };
-	assert_int_equal(us_vmm_unplug(watched.vm, "p0", on_done, &a), 0);
+	assert_int_equal(us_vmm_unplug(observed.vm, "p0", on_done, &a), 0);
 	peer_expect(&peer, "device_del");
 	peer_answer(&peer, "error", NOT_FOUND);
 	WAIT_FOR(loop, a.done);
-	assert_string_equal(watched.log, "deleted p0\n");
-	stop_vm(&peer, &watched);
+	assert_string_equal(observed.log, "deleted p0\n");
+	stop_vm(&peer, &observed);
 }
 
-/* Adopted in the middle of a migration that others run without telling events: it is looked at. */
+/* Adopted during a migration of others, without MIGRATION events: QEMU is asked instead. */
 static void test_adopt_migrating(void **state)
 {
-	struct watched watched;
+	struct observed observed;
 	struct peer peer;
 
-	listen_as(&peer, &watched, "migrating");
+	listen_as(&peer, &observed, "migrating");
 	accept_vm(&peer);
 	peer_say(&peer, GREETING);
 	peer_serve(&peer, "qmp_capabilities", "{}");
@@ -795,50 +795,50 @@ static void test_adopt_migrating(void **state)
 	peer_serve(&peer, "query-status", "{\"status\": \"finish-migrate\", \"running\": false}");
 	peer_serve(&peer, "query-migrate", "{\"status\": \"completed\"}");
 	peer_serve(&peer, "query-status", "{\"status\": \"postmigrate\", \"running\": false}");
-	WAIT_FOR(loop, us_vmm_state(watched.vm) == US_VM_MOVED);
-	/* Not to be taken for a guest that has its migration behind it and is still here. */
-	assert_string_equal(watched.log, "adopted running\ntrace STOP\nstate moved\n"
-					 "transfer completed\n");
-	stop_vm(&peer, &watched);
+	WAIT_FOR(loop, us_vmm_state(observed.vm) == US_VM_MOVED);
+	/* The run state comes first: the guest must not seem to be still here. */
+	assert_string_equal(observed.log, "adopted running\ntrace STOP\nstate moved\n"
+					  "transfer completed\n");
+	stop_vm(&peer, &observed);
 }
 
 static void free_vm(void *userdata, const struct us_vmm_event *event)
 {
-	struct watched *watched = userdata;
+	struct observed *observed = userdata;
 
-	watched->log[0]++;
-	us_vmm_free(US_STEAL(watched->vm));
+	observed->log[0]++;
+	us_vmm_free(US_STEAL(observed->vm));
 }
 
 static void free_when_done(void *userdata, int r, const struct us_reason *reason)
 {
-	struct watched *watched = userdata;
+	struct observed *observed = userdata;
 
-	us_vmm_free(US_STEAL(watched->vm));
+	us_vmm_free(US_STEAL(observed->vm));
 }
 
 static void test_free_vm_inside(void **state)
 {
 	static const struct us_vmm_handler handler = { free_vm };
-	struct watched watched;
+	struct observed observed;
 	struct answer a = { 0 };
 	struct peer peer;
 
-	listen_as(&peer, &watched, "free");
-	us_vmm_free(watched.vm);
-	assert_int_equal(us_vmm_new(&watched.vm, loop, peer.path, &handler, &watched), 0);
-	us_vmm_track_guest(watched.vm, "net0");
+	listen_as(&peer, &observed, "free");
+	us_vmm_free(observed.vm);
+	assert_int_equal(us_vmm_new(&observed.vm, loop, peer.path, &handler, &observed), 0);
+	us_vmm_track_guest(observed.vm, "net0");
 	adopt(&peer, "{\"status\": \"running\", \"running\": true}");
-	WAIT_FOR(loop, !watched.vm);
-	assert_int_equal(watched.log[0], 1);
+	WAIT_FOR(loop, !observed.vm);
+	assert_int_equal(observed.log[0], 1);
 	peer_deinit(&peer);
 
-	start_vm(&peer, &watched, "free");
-	assert_int_equal(us_vmm_reset(watched.vm, free_when_done, &watched), 0);
-	assert_int_equal(us_vmm_find_slot(watched.vm, on_text, &a), 0);
-	assert_int_equal(us_vmm_has_device(watched.vm, "x", on_done, &a), 0);
+	start_vm(&peer, &observed, "free");
+	assert_int_equal(us_vmm_reset(observed.vm, free_when_done, &observed), 0);
+	assert_int_equal(us_vmm_find_slot(observed.vm, on_text, &a), 0);
+	assert_int_equal(us_vmm_has_device(observed.vm, "x", on_done, &a), 0);
 	peer_serve(&peer, "system_reset", "{}");
-	WAIT_FOR(loop, !watched.vm);
+	WAIT_FOR(loop, !observed.vm);
 	assert_false(a.done); /* a freed VM calls nobody back */
 	peer_deinit(&peer);
 }
@@ -875,7 +875,7 @@ int main(void)
 		cmocka_unit_test(test_reconnect),
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_reset_order),
-		cmocka_unit_test(test_watch),
+		cmocka_unit_test(test_track),
 		cmocka_unit_test(test_unplug),
 		cmocka_unit_test(test_adopt_migrating),
 		cmocka_unit_test(test_free_vm_inside),
