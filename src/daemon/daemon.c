@@ -65,9 +65,37 @@ static const struct us_vfs_handler vfs_handler = {
 	.ports_changed = on_ports_changed,
 };
 
+/* ---- Migrations ---- */
+
+static void on_stage(void *userdata, struct us_host_vm *vm, const char *stage, const char *line)
+{
+	us_publish_stage(vm, stage, line);
+}
+
+static void save_vm(void *userdata, struct us_host_vm *vm)
+{
+	us_state_save_vm(vm);
+}
+
+static void save_vm_soon(void *userdata, struct us_host_vm *vm)
+{
+	us_state_save_soon(vm);
+}
+
+static const struct us_migration_handler migration_handler = {
+	.stage = on_stage,
+	.save = save_vm,
+	.save_soon = save_vm_soon,
+};
+
+/* ---- Life ---- */
+
 int us_daemon_init(struct us_daemon *daemon)
 {
 	int r;
+
+	daemon->migrations.handler = &migration_handler;
+	daemon->migrations.userdata = daemon;
 
 	us_list_init(&daemon->vms);
 	us_list_init(&daemon->monitors);

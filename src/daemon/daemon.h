@@ -15,6 +15,7 @@
 #include "api/server.h"
 #include "core/migration-plan.h"
 #include "daemon/metrics/metrics.h"
+#include "daemon/migration/migration.h"
 #include "daemon/pair/inside.h"
 #include "daemon/vf/vf.h"
 #include "daemon/vm/inside.h"
@@ -48,9 +49,7 @@ struct us_daemon {
 	bool is_stopping;	       /* what is reserved stays so */
 	const char *pools_path;	       /* understudy-pools.conf(5) */
 	const char *config_path;       /* understudyd.conf(5): allow.h */
-	const char *migration_address; /* where an incoming migration listens; NULL: where its
-					* source reached this host */
-	bool trusts_network;	       /* of migrations: they may be unencrypted */
+	struct us_migrations migrations;
 	uint64_t started_usec;	       /* CLOCK_REALTIME */
 	sd_event_source *saving;       /* armed when the state file is older than the state */
 	sd_event_source *settling;     /* armed when those who wait are to be asked */

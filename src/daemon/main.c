@@ -102,10 +102,10 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 					reason.text);
 				return 1 + 2;
 			}
-			daemon->migration_address = optarg;
+			daemon->migrations.address = optarg;
 			break;
 		case 't':
-			daemon->trusts_network = true;
+			daemon->migrations.trusts_network = true;
 			break;
 		case 'M':
 			*ret_metrics = optarg;

@@ -72,7 +72,7 @@ static void begin(void)
 	us_scene_must(us_host_vm_new(&vm, &the_daemon, "web", "/run/none") == 0);
 	pair = us_scene_add_pair(vm, "web0", 0);
 	us_scene_must(pair->steer && us_steer_to(pair->steer, US_PATH_PARKED, &reason) == 0);
-	us_scene_must(us_admission_grant(&vm->migration->admission) == 0);
+	us_scene_must(us_admission_grant(&us_migration_of_vm(vm)->admission) == 0);
 	connect_client();
 }
 
@@ -178,7 +178,7 @@ static const char *token_for(uint8_t flags)
 {
 	static char token[US_ADMISSION_TEXT];
 
-	memcpy(token, vm->migration->admission.token, sizeof(token));
+	memcpy(token, us_migration_of_vm(vm)->admission.token, sizeof(token));
 	if (flags & 4)
 		token[flags >> 4] ^= 1;
 	if (flags & 8)

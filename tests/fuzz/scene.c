@@ -65,7 +65,7 @@ void us_scene_init(struct us_daemon *daemon)
 	*daemon = (struct us_daemon){
 		.socket_path = "/run/control",
 		.state_dir = "/run/state",
-		.migration_address = "127.0.0.1",
+		.migrations.address = "127.0.0.1",
 	};
 	us_scene_must(mkdir(daemon->state_dir, 0700) == 0);
 	us_scene_must(us_daemon_init(daemon) == 0);

@@ -128,7 +128,7 @@ void sim_check_line(int host, const char *line)
 		const struct us_host_pair *pair = sim_pair(1 - host, index);
 
 		/* Who died meanwhile took its word back, and that is on its way. */
-		if (pair && pair->vm->migration->destination && us_pair_is_assigned(&pair->engine) &&
+		if (pair && us_migration_of_vm(pair->vm)->destination && us_pair_is_assigned(&pair->engine) &&
 		    !us_pair_is_reserved(&pair->engine))
 			sim_break("7: a destination is reserved before the source hides",
 				  "web%u on %s is not", index, sim.hosts[1 - host].name);

@@ -147,7 +147,7 @@ void sim_daemon_start(int index)
 	host->is_up = true;
 	memset(host->was_reserved, 0, sizeof(host->was_reserved));
 	host->daemon =
-		(struct us_daemon){ .state_dir = host->name, .migration_address = host->name };
+		(struct us_daemon){ .state_dir = host->name, .migrations.address = host->name };
 	us_daemon_init(&host->daemon);
 	us_state_load(&host->daemon);
 	sim.host = -1;

@@ -4,19 +4,23 @@
 #include "daemon/migration/arrival.h"
 #include "daemon/migration/migration-private.h"
 #include "net/presence/announce.h"
+#include "util/log.h"
 
 static void announce(struct us_host_pair *pair)
 {
-	const char *primary = pair->spec.primary.port[0] ? pair->spec.primary.port : NULL;
-	struct us_pair_migration *migration = pair->migration;
+	const char *primary = us_host_pair_spec(pair)->primary.port[0]
+				      ? us_host_pair_spec(pair)->primary.port
+				      : NULL;
+	struct us_pair_migration *migration = us_migration_of_pair(pair);
 	struct us_reason reason = { .text = "" };
 	int r;
 
 	us_announce_free(US_STEAL(migration->announce));
-	r = us_announce_new(&migration->announce, pair->vm->daemon->loop, pair->spec.mac,
-			    pair->spec.port, primary, &reason);
+	r = us_announce_new(&migration->announce, us_host_vm_loop(us_host_vm_of(pair)),
+			    us_host_pair_spec(pair)->mac, us_host_pair_spec(pair)->port, primary,
+			    &reason);
 	if (r != 0)
-		us_log(LOG_WARNING, "%s: its arrival is not announced: %s", pair->spec.name,
+		us_log(LOG_WARNING, "%s: its arrival is not announced: %s", us_host_pair_name(pair),
 		       r < 0 ? us_strerror(r) : reason.text);
 }
 
@@ -24,8 +28,7 @@ void us_arrival_announce(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
-	us_list_for_each (pair, &vm->pairs, link)
-		announce(pair);
+	us_host_vm_for_each_pair(pair, vm) announce(pair);
 }
 
 void us_arrival_announce_addresses(struct us_host_pair *pair, const json_t *addresses)
@@ -35,8 +38,8 @@ void us_arrival_announce_addresses(struct us_host_pair *pair, const json_t *addr
 
 	json_array_foreach (addresses, i, address)
 		/* Each one costs a look-up among this host's own. */
-		if (pair->migration->announce && i < US_ADDRESSES_MAX)
-			us_announce_add_address(pair->migration->announce,
+		if (us_migration_of_pair(pair)->announce && i < US_ADDRESSES_MAX)
+			us_announce_add_address(us_migration_of_pair(pair)->announce,
 						json_string_value(address));
 }
 
@@ -44,6 +47,6 @@ void us_arrival_stop_announcing(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
-	us_list_for_each (pair, &vm->pairs, link)
-		us_announce_free(US_STEAL(pair->migration->announce));
+	us_host_vm_for_each_pair(pair, vm)
+		us_announce_free(US_STEAL(us_migration_of_pair(pair)->announce));
 }

@@ -11,13 +11,13 @@
 #include <stdlib.h>
 
 #include "api/server.h"
+#include "daemon/daemon.h"
 #include "daemon/migration/destination.h"
 #include "daemon/migration/migration-private.h"
 #include "daemon/migration/peer.h"
 #include "daemon/migration/settings.h"
 #include "util/clock.h"
 #include "util/crash-point.h"
-#include "util/optional-string.h"
 
 enum {
 	/* The call lasts that long after the arrival; longer than the rest of the source's plan. */
@@ -39,8 +39,8 @@ struct us_destination {
 /* From now on nobody can connect or hand off frames. */
 static void close_doors(struct us_destination *destination)
 {
-	us_vmm_stop_listening(destination->vm->vmm);
-	us_admission_revoke(&destination->vm->migration->admission);
+	us_vmm_stop_listening(us_host_vm_vmm(destination->vm));
+	us_admission_revoke(&us_migration_of_vm(destination->vm)->admission);
 }
 
 static void destination_free(struct us_destination *destination)
@@ -51,7 +51,7 @@ static void destination_free(struct us_destination *destination)
 		us_list_remove(&destination->deferred.link);
 	close_doors(destination);
 	us_timer_deinit(&destination->ending);
-	vm->migration->destination = NULL;
+	us_migration_of_vm(vm)->destination = NULL;
 	json_decref(destination->settings);
 	/* At the arrival they were restored; those of now may be the next migration's. */
 	if (!destination->has_arrived)
@@ -66,7 +66,7 @@ void us_destination_fail(struct us_destination *destination, const struct us_rea
 	if (destination->call) {
 		struct us_reason failure;
 
-		us_refuse_because(&failure, reason, "vm %s", destination->vm->name);
+		us_refuse_because(&failure, reason, "vm %s", us_host_vm_name(destination->vm));
 		us_call_fail_with(US_STEAL(destination->call), "Failed", US_REFUSED, &failure);
 	}
 	destination_free(destination);
@@ -84,10 +84,10 @@ void us_destination_guest_arrived(struct us_destination *destination)
 	if (destination->has_arrived)
 		return;
 	destination->has_arrived = true;
-	us_vmm_stop_listening(vm->vmm);
+	us_vmm_stop_listening(us_host_vm_vmm(vm));
 	us_migration_settings_restore(vm); /* now: the next migration may begin at once */
 	us_crash_point("receive", "arrived", NULL);
-	us_publish_stage(vm, "arrived", "the guest arrived");
+	us_migration_report(vm, "arrived", "the guest arrived");
 	us_timer_set(&destination->ending, us_now_usec() + HANDOFF_USEC);
 	if (destination->call)
 		us_call_continue(destination->call, arrived_json());
@@ -117,7 +117,7 @@ static void on_gone(void *userdata, struct us_call *call)
 	bool has_arrived = destination->has_arrived;
 
 	if (!has_arrived)
-		us_publish_stage(vm, "abandoned", "the source gave the migration up");
+		us_migration_report(vm, "abandoned", "the source gave the migration up");
 	give_up(destination);
 	/* The guest stays at the source: frames for it are not parked here any more. */
 	if (!has_arrived)
@@ -132,7 +132,7 @@ static void on_gone(void *userdata, struct us_call *call)
  */
 static struct us_destination *answered(struct us_host_vm *vm, const struct us_reason *refusal)
 {
-	struct us_destination *destination = vm->migration->destination;
+	struct us_destination *destination = us_migration_of_vm(vm)->destination;
 
 	destination->is_requesting = false;
 	if (!refusal && destination->call)
@@ -162,7 +162,7 @@ static void on_listening(void *userdata, int r, const struct us_reason *reason, 
 	us_crash_point("receive", "listening", NULL);
 	us_call_continue(destination->call,
 			 json_pack("{s:s, s:b, s:s}", "uri", uri, "arrived", false, "token",
-				   destination->vm->migration->admission.token));
+				   us_migration_of_vm(destination->vm)->admission.token));
 }
 
 static void on_configured(void *userdata, int r, const struct us_reason *reason)
@@ -170,9 +170,9 @@ static void on_configured(void *userdata, int r, const struct us_reason *reason)
 	struct us_destination *destination = answered(userdata, reason);
 
 	if (destination)
-		requested(destination,
-			  us_vmm_listen_transfer(destination->vm->vmm, destination->address,
-						 on_listening, destination->vm));
+		requested(destination, us_vmm_listen_transfer(us_host_vm_vmm(destination->vm),
+							      destination->address, on_listening,
+							      destination->vm));
 }
 
 static void on_settings(void *userdata, const json_t *before, bool is_encrypted)
@@ -187,15 +187,16 @@ static int check_reserved(const struct us_host_vm *vm, bool *ret_done, struct us
 	const struct us_host_pair *pair;
 
 	*ret_done = true;
-	us_list_for_each (pair, &vm->pairs, link) {
-		const struct us_pair *engine = &pair->engine;
+	us_host_vm_for_each_pair(pair, vm)
+	{
+		const struct us_pair *engine = us_host_pair_engine(pair);
 
 		if (!us_pair_is_assigned(engine))
 			continue;
 		if (us_pair_is_reserve_refused(engine))
-			return us_refuse(reason, "pair %s: %s: %s", pair->spec.name,
+			return us_refuse(reason, "pair %s: %s: %s", us_host_pair_name(pair),
 					 us_cause_text(us_pair_cause(engine)),
-					 us_optional_text(pair->detail));
+					 us_host_pair_detail(pair));
 		*ret_done &= us_pair_is_reserved(engine);
 	}
 	return 0;
@@ -218,7 +219,7 @@ static bool recheck(struct us_deferred *deferred)
 		return false;
 	us_list_remove(&deferred->link);
 	destination->is_waiting = false;
-	requested(destination, us_vmm_configure_transfer(vm->vmm, destination->settings,
+	requested(destination, us_vmm_configure_transfer(us_host_vm_vmm(vm), destination->settings,
 							 on_settings, on_configured, vm));
 	return true;
 }
@@ -237,53 +238,56 @@ static void on_vm_gone(struct us_deferred *deferred)
 
 static int check(struct us_host_vm *vm, const json_t *parameters, struct us_reason *reason)
 {
-	struct us_destination *other = vm->migration->destination;
+	struct us_destination *other = us_migration_of_vm(vm)->destination;
 	/* First: another version may mean something else by the rest. */
 	int r = us_peer_check_protocol(parameters, "source", reason);
 
 	if (r != 0)
 		return r;
-	if (!us_vmm_is_adopted(vm->vmm))
-		return us_refuse(reason, "vm %s cannot be asked now: %s", vm->name,
-				 us_optional_text(vm->problem));
-	if (vm->state != US_VM_INCOMING) {
-		us_refuse(reason, "vm %s is %s, not waiting for a guest", vm->name,
-			  us_vm_state_name(vm->state));
+	if (!us_vmm_is_adopted(us_host_vm_vmm(vm)))
+		return us_refuse(reason, "vm %s cannot be asked now: %s", us_host_vm_name(vm),
+				 us_host_vm_problem(vm));
+	if (us_host_vm_state(vm) != US_VM_INCOMING) {
+		us_refuse(reason, "vm %s is %s, not waiting for a guest", us_host_vm_name(vm),
+			  us_vm_state_name(us_host_vm_state(vm)));
 		return us_advise(reason, "start it with -incoming defer");
 	}
 	if (other && other->call)
-		return us_refuse(reason, "vm %s: a migration to it is under way", vm->name);
+		return us_refuse(reason, "vm %s: a migration to it is under way",
+				 us_host_vm_name(vm));
 	if (other) {
-		us_refuse(reason, "vm %s: a migration to it is being given up", vm->name);
+		us_refuse(reason, "vm %s: a migration to it is being given up",
+			  us_host_vm_name(vm));
 		return us_advise(reason, "try again in a moment");
 	}
 	return us_peer_check_pairs(vm, json_object_get(parameters, "pairs"), reason);
 }
 
 /* As configured, else where the source reached this host. A source on this host needs no other. */
-static const char *address_for(const struct us_daemon *daemon, const struct us_call *call)
+static const char *address_for(const struct us_migrations *common, const struct us_call *call)
 {
 	const char *reached = us_call_address(call);
 
-	if (daemon->migration_address)
-		return daemon->migration_address;
+	if (common->address)
+		return common->address;
 	return reached ? reached : "127.0.0.1";
 }
 
 static int destination_new(struct us_destination **ret_destination, struct us_host_vm *vm)
 {
 	struct us_destination *destination = calloc(1, sizeof(*destination));
-	int r = destination ? us_admission_grant(&vm->migration->admission) : -ENOMEM;
+	int r = destination ? us_admission_grant(&us_migration_of_vm(vm)->admission) : -ENOMEM;
 
 	if (r == 0)
-		r = us_timer_init(&destination->ending, vm->daemon->loop, on_ending, destination);
+		r = us_timer_init(&destination->ending, us_host_vm_loop(vm), on_ending,
+				  destination);
 	if (r < 0) {
-		us_admission_revoke(&vm->migration->admission);
+		us_admission_revoke(&us_migration_of_vm(vm)->admission);
 		free(destination);
 		return r;
 	}
 	destination->vm = vm;
-	*ret_destination = vm->migration->destination = destination;
+	*ret_destination = us_migration_of_vm(vm)->destination = destination;
 	return 0;
 }
 
@@ -301,7 +305,7 @@ int us_destination_new(struct us_host_vm *vm, struct us_call *call, const json_t
 	destination->call = call;
 	destination->settings = json_is_object(settings) ? json_incref(settings) : json_object();
 	snprintf(destination->address, sizeof(destination->address), "%s",
-		 address_for(vm->daemon, call));
+		 address_for(us_migration_of_vm(vm)->common, call));
 	destination->deferred.check = recheck;
 	destination->deferred.vm_gone = on_vm_gone;
 	destination->is_waiting = true;

@@ -6,45 +6,48 @@
 #include "daemon/migration/guest-stop.h"
 #include "daemon/migration/migration-private.h"
 #include "daemon/migration/stop-frames.h"
+#include "daemon/migration/stop-method.h"
 #include "net/presence/claims.h"
+#include "net/steer/steer.h"
 #include "net/undelivered/drain.h"
+#include "understudy/client.h"
 #include "util/clock.h"
+#include "util/log.h"
 
 /* ---- Before the stop ---- */
 
 static void prepare(struct us_host_pair *pair)
 {
-	struct us_pair_migration *migration = pair->migration;
+	struct us_pair_migration *migration = us_migration_of_pair(pair);
 	struct us_reason reason = { .text = "" };
-	int r = us_steer_make_park(pair->steer, &reason);
+	int r = us_steer_make_park(us_host_pair_steer(pair), &reason);
 
 	if (r == 0 && !migration->frames)
 		r = us_stop_frames_new(&migration->frames, pair, &reason);
 	if (r != 0)
-		us_log(LOG_WARNING, "%s: frames between the hosts may be lost: %s", pair->spec.name,
-		       r < 0 ? us_strerror(r) : reason.text);
+		us_log(LOG_WARNING, "%s: frames between the hosts may be lost: %s",
+		       us_host_pair_name(pair), r < 0 ? us_strerror(r) : reason.text);
 	us_stop_method_settle(pair);
 	if (migration->claims)
 		return;
-	r = us_claims_new(&migration->claims, pair->vm->daemon->loop, pair->spec.port,
-			  pair->spec.mac, &reason);
+	r = us_claims_new(&migration->claims, us_host_vm_loop(us_host_vm_of(pair)),
+			  us_host_pair_spec(pair)->port, us_host_pair_spec(pair)->mac, &reason);
 	if (r != 0)
 		us_log(LOG_WARNING, "%s: no address of its guest will be announced: %s",
-		       pair->spec.name, r < 0 ? us_strerror(r) : reason.text);
+		       us_host_pair_name(pair), r < 0 ? us_strerror(r) : reason.text);
 }
 
 void us_guest_stop_prepare(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
-	us_list_for_each (pair, &vm->pairs, link)
-		if (pair->steer && pair->engine.config.can_park)
-			prepare(pair);
+	us_host_vm_for_each_pair(pair, vm) if (us_host_pair_steer(pair) &&
+					       us_migration_is_lossless(pair)) prepare(pair);
 }
 
 void us_guest_stop_expect(struct us_host_vm *vm, bool is_near)
 {
-	struct us_vm_migration *migration = vm->migration;
+	struct us_vm_migration *migration = us_migration_of_vm(vm);
 
 	if (is_near == (migration->stop_expected_usec > 0))
 		return;
@@ -71,15 +74,12 @@ void us_guest_stop_begin(struct us_host_vm *vm, const struct us_handoff_peer *pe
 	struct us_host_pair *pair;
 
 	/* First: QEMU holds its lock, and cannot read more, until the device's state is saved. */
-	us_list_for_each (pair, &vm->pairs, link)
-		if (pair->migration->frames)
-			us_stop_frames_note_stop(pair->migration->frames);
-	vm->migration->stopped_usec = us_clock_usec(CLOCK_REALTIME) - age_usec;
-	us_list_for_each (pair, &vm->pairs, link)
-		if (pair->engine.config.can_park)
-			us_client_call(peer->client, "Handoff",
-				       us_handoff_message(pair, peer, "stopped", json_array()),
-				       false, on_parking, NULL);
+	us_host_vm_for_each_pair(pair, vm) if (us_migration_of_pair(pair)->frames)
+		us_stop_frames_note_stop(us_migration_of_pair(pair)->frames);
+	us_migration_of_vm(vm)->stopped_usec = us_clock_usec(CLOCK_REALTIME) - age_usec;
+	us_host_vm_for_each_pair(pair, vm) if (us_migration_is_lossless(pair)) us_client_call(
+		peer->client, "Handoff", us_handoff_message(pair, peer, "stopped", json_array()),
+		false, on_parking, NULL);
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED, .on = true });
 }
 
@@ -88,11 +88,10 @@ void us_guest_stop_undo(struct us_host_vm *vm, const struct us_handoff_peer *pee
 	struct us_host_pair *pair;
 
 	us_arrival_announce(vm);
-	vm->migration->stop_expected_usec = 0;
-	us_list_for_each (pair, &vm->pairs, link)
-		us_client_call(peer->client, "Handoff",
-			       us_handoff_message(pair, peer, "late", json_array()), false,
-			       on_resumption, NULL);
+	us_migration_of_vm(vm)->stop_expected_usec = 0;
+	us_host_vm_for_each_pair(pair, vm) us_client_call(
+		peer->client, "Handoff", us_handoff_message(pair, peer, "late", json_array()),
+		false, on_resumption, NULL);
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED });
 }
 
@@ -105,25 +104,25 @@ void us_guest_stop_undo(struct us_host_vm *vm, const struct us_handoff_peer *pee
  */
 static bool may_collect(const struct us_host_pair *pair)
 {
-	return pair->migration->frames && us_host_pair_park(pair);
+	return us_migration_of_pair(pair)->frames && us_host_pair_park(pair);
 }
 
 /* Whether parking began early enough for QEMU to deliver all that came before. */
 static bool was_predicted(const struct us_host_pair *pair)
 {
-	const struct us_vm_migration *vm = pair->vm->migration;
+	const struct us_vm_migration *vm = us_migration_of_vm(us_host_vm_of(pair));
 
-	if (pair->migration->method == US_STOP_METHOD_DRAIN || !vm->stop_expected_usec ||
+	if (us_migration_of_pair(pair)->method == US_STOP_METHOD_DRAIN || !vm->stop_expected_usec ||
 	    vm->stop_expected_usec >= vm->stopped_usec)
 		return false;
 	us_log(LOG_INFO, "%s: parked %" PRIu64 " ms before its guest stopped, as predicted",
-	       pair->spec.name, (vm->stopped_usec - vm->stop_expected_usec) / 1000);
+	       us_host_pair_name(pair), (vm->stopped_usec - vm->stop_expected_usec) / 1000);
 	return true;
 }
 
 static void take(struct us_host_pair *pair)
 {
-	bool drains = pair->migration->method == US_STOP_METHOD_DRAIN;
+	bool drains = us_migration_of_pair(pair)->method == US_STOP_METHOD_DRAIN;
 	struct us_reason reason = { .text = "" };
 	size_t read, taken;
 
@@ -131,17 +130,17 @@ static void take(struct us_host_pair *pair)
 		return;
 	if (!drains)
 		us_refuse(&reason, "it stopped sooner than predicted, some may be lost");
-	taken = us_stop_frames_take(pair->migration->frames, drains, &read, &reason);
+	taken = us_stop_frames_take(us_migration_of_pair(pair)->frames, drains, &read, &reason);
 	us_log(reason.text[0] ? LOG_WARNING : LOG_INFO,
 	       "%s: %zu frames taken that its guest had not got, %zu of them read by QEMU%s%s",
-	       pair->spec.name, taken, read, reason.text[0] ? ": " : "", reason.text);
+	       us_host_pair_name(pair), taken, read, reason.text[0] ? ": " : "", reason.text);
 }
 
 /* ---- Reading the queues ---- */
 
 static void taken(struct us_host_vm *vm)
 {
-	struct us_stop_collection *collection = &vm->migration->collection;
+	struct us_stop_collection *collection = &us_migration_of_vm(vm)->collection;
 
 	if (--collection->pending == 0)
 		collection->done(collection->userdata);
@@ -152,18 +151,18 @@ static void on_drained(void *userdata, int r, const struct us_reason *reason)
 	struct us_host_pair *pair = userdata;
 
 	if (r != 0)
-		us_log(LOG_WARNING, "%s: QEMU's queues cannot be read: %s", pair->spec.name,
+		us_log(LOG_WARNING, "%s: QEMU's queues cannot be read: %s", us_host_pair_name(pair),
 		       reason->text);
 	if (may_collect(pair))
 		take(pair);
-	taken(pair->vm);
+	taken(us_host_vm_of(pair));
 }
 
 static void drain(struct us_host_pair *pair)
 {
-	struct us_pair_migration *migration = pair->migration;
+	struct us_pair_migration *migration = us_migration_of_pair(pair);
 
-	pair->vm->migration->collection.pending++;
+	us_migration_of_vm(us_host_vm_of(pair))->collection.pending++;
 	if (migration->method != US_STOP_METHOD_DRAIN || !migration->drain ||
 	    us_drain_read(migration->drain, on_drained, pair) < 0)
 		on_drained(pair, 0, NULL);
@@ -173,35 +172,33 @@ static void drain(struct us_host_pair *pair)
 
 static void queried(struct us_host_vm *vm)
 {
-	struct us_stop_collection *collection = &vm->migration->collection;
+	struct us_stop_collection *collection = &us_migration_of_vm(vm)->collection;
 	struct us_host_pair *pair;
 
 	if (--collection->pending > 0)
 		return;
 	collection->pending = 1; /* until the loop has begun all of them */
-	us_list_for_each (pair, &vm->pairs, link)
-		if (may_collect(pair))
-			drain(pair);
+	us_host_vm_for_each_pair(pair, vm) if (may_collect(pair)) drain(pair);
 	taken(vm);
 }
 
 static void on_queried(void *userdata)
 {
-	queried(((struct us_host_pair *)userdata)->vm);
+	queried(us_host_vm_of(userdata));
 }
 
 void us_guest_stop_collect(struct us_host_vm *vm, void (*done)(void *userdata), void *userdata)
 {
-	struct us_stop_collection *collection = &vm->migration->collection;
+	struct us_stop_collection *collection = &us_migration_of_vm(vm)->collection;
 	struct us_host_pair *pair;
 
 	*collection =
 		(struct us_stop_collection){ .pending = 1, .done = done, .userdata = userdata };
-	us_list_for_each (pair, &vm->pairs, link)
-		if (may_collect(pair)) {
-			collection->pending++;
-			us_stop_frames_query(pair->migration->frames, on_queried);
-		}
+	us_host_vm_for_each_pair(pair, vm) if (may_collect(pair))
+	{
+		collection->pending++;
+		us_stop_frames_query(us_migration_of_pair(pair)->frames, on_queried);
+	}
 	queried(vm);
 }
 
@@ -209,14 +206,15 @@ void us_guest_stop_forget(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
-	us_list_for_each (pair, &vm->pairs, link) {
-		struct us_pair_migration *migration = pair->migration;
+	us_host_vm_for_each_pair(pair, vm)
+	{
+		struct us_pair_migration *migration = us_migration_of_pair(pair);
 
 		us_stop_frames_free(US_STEAL(migration->frames));
 		us_drain_free(US_STEAL(migration->drain));
 		us_claims_free(US_STEAL(migration->claims));
-		if (pair->steer)
-			us_steer_drop_park(pair->steer);
+		if (us_host_pair_steer(pair))
+			us_steer_drop_park(us_host_pair_steer(pair));
 	}
-	vm->migration->stop_expected_usec = 0;
+	us_migration_of_vm(vm)->stop_expected_usec = 0;
 }

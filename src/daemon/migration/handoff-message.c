@@ -22,10 +22,12 @@ static json_t *addresses_json(struct us_claims *claims)
 json_t *us_handoff_message(const struct us_host_pair *pair, const struct us_handoff_peer *peer,
 			   const char *state, json_t *frames)
 {
-	return json_pack("{s:s, s:s, s:s, s:s*, s:s, s:o, s:o}", "vm", pair->vm->name, "token",
-			 peer->token, "pair", pair->spec.name, "group",
-			 pair->spec.group[0] ? pair->spec.group : NULL, "state", state, "frames",
-			 frames, "addresses", addresses_json(pair->migration->claims));
+	return json_pack("{s:s, s:s, s:s, s:s*, s:s, s:o, s:o}", "vm",
+			 us_host_vm_name(us_host_vm_of(pair)), "token", peer->token, "pair",
+			 us_host_pair_name(pair), "group",
+			 us_host_pair_spec(pair)->group[0] ? us_host_pair_spec(pair)->group : NULL,
+			 "state", state, "frames", frames, "addresses",
+			 addresses_json(us_migration_of_pair(pair)->claims));
 }
 
 bool us_handoff_encode(const struct us_frame *frame, char ret_text[US_HANDOFF_TEXT_BYTES])
@@ -55,9 +57,9 @@ int us_handoff_decode(const struct us_host_pair *pair, const char *text, struct 
 
 	if (us_base64_decode(text, bytes, sizeof(bytes), &length) < 0 ||
 	    length < US_HANDOFF_HEADER_BYTES ||
-	    !us_frame_is_to(frame, length - US_HANDOFF_HEADER_BYTES, pair->spec.mac))
+	    !us_frame_is_to(frame, length - US_HANDOFF_HEADER_BYTES, us_host_pair_spec(pair)->mac))
 		return us_refuse(reason, "pair %s: this is not a frame for its MAC address",
-				 pair->spec.name);
+				 us_host_pair_name(pair));
 	memcpy(words, bytes + 2, sizeof(words));
 	ret_frame->header = (struct virtio_net_hdr){
 		.flags = bytes[0],
@@ -71,6 +73,6 @@ int us_handoff_decode(const struct us_host_pair *pair, const char *text, struct 
 	ret_frame->length = length - US_HANDOFF_HEADER_BYTES;
 	if (!us_offload_is_valid(&ret_frame->header, ret_frame->length))
 		return us_refuse(reason, "pair %s: the offload metadata does not fit its frame",
-				 pair->spec.name);
+				 us_host_pair_name(pair));
 	return 0;
 }

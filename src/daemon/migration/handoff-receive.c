@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <string.h>
 
-#include "util/crash-point.h"
+#include "api/server.h"
 #include "daemon/migration/arrival.h"
 #include "daemon/migration/handoff.h"
 #include "daemon/migration/migration-private.h"
 #include "daemon/migration/peer.h"
+#include "net/steer/steer.h"
+#include "util/crash-point.h"
 
 /* After Prepare or the start of a migration, only this host's QEMU knows when the guest stops. */
 static void feed_stopped(struct us_host_pair *pair, bool on)
 {
-	if (!us_pair_is_prepared(&pair->engine))
+	if (!us_pair_is_prepared(us_host_pair_engine(pair)))
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_STOPPED, .on = on });
 }
 
@@ -18,8 +20,7 @@ void us_handoff_receive_end(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
-	us_list_for_each (pair, &vm->pairs, link)
-		feed_stopped(pair, false);
+	us_host_vm_for_each_pair(pair, vm) feed_stopped(pair, false);
 }
 
 /* Checks all frames before the first is delivered: a refused call changes nothing. */
@@ -46,7 +47,7 @@ static int deliver_frames(struct us_host_pair *pair, const json_t *frames, struc
 	json_array_foreach (frames, i, frame) {
 		r = us_handoff_decode(pair, json_string_value(frame), &decoded, reason);
 		if (r == 0)
-			r = us_steer_deliver(pair->steer, &decoded, reason);
+			r = us_steer_deliver(us_host_pair_steer(pair), &decoded, reason);
 		if (r != 0)
 			return r;
 	}
@@ -78,14 +79,15 @@ void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_
 	struct us_reason reason = { .text = "" };
 	int r;
 
-	if (!us_admission_is_granted(&vm->migration->admission, token)) {
+	if (!us_admission_is_granted(&us_migration_of_vm(vm)->admission, token)) {
 		us_call_fail(call, "Refused",
 			     "vm %s: that is no token of a migration to it that is under way",
-			     vm->name);
+			     us_host_vm_name(vm));
 		return;
 	}
-	if (!pair || !pair->steer) {
-		us_call_fail(call, "NoSuchPair", "vm %s has no pair %s here", vm->name, name);
+	if (!pair || !us_host_pair_steer(pair)) {
+		us_call_fail(call, "NoSuchPair", "vm %s has no pair %s here", us_host_vm_name(vm),
+			     name);
 		return;
 	}
 	r = receive(pair, parameters, &reason);

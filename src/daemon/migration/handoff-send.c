@@ -6,6 +6,7 @@
 #include "daemon/migration/handoff.h"
 #include "daemon/migration/migration-private.h"
 #include "daemon/migration/peer.h"
+#include "understudy/client.h"
 #include "util/clock.h"
 #include "util/priority.h"
 
@@ -111,7 +112,7 @@ static bool send_some(struct us_handoff *handoff, struct us_host_pair *pair)
 
 	handoff->pair = pair;
 	/* Frames being released already stay: nobody would hear of the end of their release. */
-	if (park && !us_pair_is_steering(&pair->engine))
+	if (park && !us_pair_is_steering(us_host_pair_engine(pair)))
 		is_all = us_park_take(park, append_frame, handoff);
 	send_batch(handoff);
 	return is_all;
@@ -123,7 +124,8 @@ static void send_late(struct us_handoff *handoff)
 	struct us_host_pair *pair;
 
 	handoff->is_late = true;
-	us_list_for_each (pair, &handoff->vm->pairs, link) {
+	us_host_vm_for_each_pair(pair, handoff->vm)
+	{
 		handoff->pair = pair;
 		handoff->batch = json_array();
 		send_batch(handoff);
@@ -136,8 +138,7 @@ static int on_poll(sd_event_source *timer, uint64_t usec, void *userdata)
 	struct us_host_pair *pair;
 	bool is_all = true;
 
-	us_list_for_each (pair, &handoff->vm->pairs, link)
-		is_all &= send_some(handoff, pair);
+	us_host_vm_for_each_pair(pair, handoff->vm) is_all &= send_some(handoff, pair);
 	/* Frames that arrive faster than they are sent count as late, too. */
 	if (!handoff->is_late && (is_all || ++handoff->turns == TURNS_MAX))
 		send_late(handoff);
@@ -163,7 +164,7 @@ int us_handoff_new(struct us_handoff **ret_handoff, struct us_host_vm *vm,
 	handoff->last_frame_usec = us_now_usec();
 	handoff->done = done;
 	handoff->userdata = userdata;
-	r = sd_event_add_time_relative(vm->daemon->loop, &handoff->timer, CLOCK_MONOTONIC, 0, 0,
+	r = sd_event_add_time_relative(us_host_vm_loop(vm), &handoff->timer, CLOCK_MONOTONIC, 0, 0,
 				       on_poll, handoff);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(handoff->timer, SD_EVENT_ON);

@@ -8,9 +8,9 @@
 
 #include <jansson.h>
 
-#include "daemon/daemon.h"
 #include "daemon/migration/admission.h"
-#include "daemon/migration/stop-method.h"
+#include "daemon/migration/migration.h"
+#include "daemon/vm/vm.h"
 #include "util/timer.h"
 
 struct us_announce;
@@ -20,6 +20,15 @@ struct us_destination;
 struct us_source;
 struct us_stop_frames;
 
+/* How a migration saves the frames that QEMU has not delivered when it stops a pair's guest. */
+enum us_stop_method {
+	US_STOP_METHOD_NONE,	/* not at all, or QEMU's process is not known yet */
+	US_STOP_METHOD_DRAIN,	/* after the stop they are read from the queues of QEMU's tap */
+	US_STOP_METHOD_PREDICT, /* draining is not permitted: parking begins before the predicted
+				 * stop, so that QEMU delivers all that came earlier */
+	US_STOP_METHOD_N
+};
+
 /* The collection of undelivered frames that is under way: guest-stop.c. */
 struct us_stop_collection {
 	unsigned pending; /* pairs that have not answered, and the loop that asks them */
@@ -28,6 +37,7 @@ struct us_stop_collection {
 };
 
 struct us_vm_migration {
+	const struct us_migrations *common;
 	struct us_source *source;	    /* a migration from here; NULL: none is under way */
 	struct us_destination *destination; /* a migration to here; NULL: the same */
 	struct us_admission admission;	    /* of the destination's source */
@@ -48,3 +58,27 @@ struct us_pair_migration {
 	/* Since the guest arrived here: */
 	struct us_announce *announce;
 };
+
+static inline struct us_vm_migration *us_migration_of_vm(const struct us_host_vm *vm)
+{
+	return us_host_vm_slots((struct us_host_vm *)vm)->migration;
+}
+
+static inline struct us_pair_migration *us_migration_of_pair(const struct us_host_pair *pair)
+{
+	return us_host_pair_slots((struct us_host_pair *)pair)->migration;
+}
+
+/* Whether frames for @pair are parked when they cannot be delivered. */
+static inline bool us_migration_is_lossless(const struct us_host_pair *pair)
+{
+	return us_host_pair_spec(pair)->options.handover == US_HANDOVER_LOSSLESS;
+}
+
+/* Reports a stage: us_migration_handler. */
+static inline void us_migration_report(struct us_host_vm *vm, const char *stage, const char *line)
+{
+	const struct us_migrations *common = us_migration_of_vm(vm)->common;
+
+	common->handler->stage(common->userdata, vm, stage, line);
+}

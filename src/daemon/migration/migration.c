@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "api/server.h"
 #include "daemon/migration/arrival.h"
 #include "daemon/migration/destination.h"
 #include "daemon/migration/handoff.h"
@@ -11,6 +12,7 @@
 #include "daemon/migration/source-private.h"
 #include "daemon/migration/source.h"
 #include "daemon/migration/stop-frames.h"
+#include "daemon/migration/stop-method.h"
 #include "net/presence/announce.h"
 #include "net/presence/claims.h"
 #include "net/undelivered/drain.h"
@@ -27,23 +29,25 @@ static void on_arriving(void *userdata)
 	us_handoff_receive_end(userdata);
 }
 
-int us_migration_vm_added(struct us_host_vm *vm)
+int us_migration_vm_added(struct us_host_vm *vm, const struct us_migrations *common)
 {
 	struct us_vm_migration *migration = calloc(1, sizeof(*migration));
-	int r = migration ? us_timer_init(&migration->arriving, vm->daemon->loop, on_arriving, vm)
-			  : -ENOMEM;
+	int r = migration
+			? us_timer_init(&migration->arriving, us_host_vm_loop(vm), on_arriving, vm)
+			: -ENOMEM;
 
 	if (r < 0) {
 		free(migration);
 		return r;
 	}
-	vm->migration = migration;
+	migration->common = common;
+	us_host_vm_slots(vm)->migration = migration;
 	return 0;
 }
 
 void us_migration_vm_removed(struct us_host_vm *vm)
 {
-	struct us_vm_migration *migration = vm->migration;
+	struct us_vm_migration *migration = us_migration_of_vm(vm);
 	struct us_reason reason;
 
 	if (!migration)
@@ -53,21 +57,21 @@ void us_migration_vm_removed(struct us_host_vm *vm)
 	us_destination_fail(migration->destination, &reason);
 	us_timer_deinit(&migration->arriving);
 	json_decref(migration->settings_before);
-	free(US_STEAL(vm->migration));
+	free(US_STEAL(us_host_vm_slots(vm)->migration));
 }
 
 /* Settings that a daemon which died, or a lost connection, left changed. */
 static void restore_settings(struct us_host_vm *vm)
 {
-	if (!vm->migration->source && !vm->migration->destination &&
-	    vm->transfer != US_TRANSFER_ACTIVE)
+	if (!us_migration_of_vm(vm)->source && !us_migration_of_vm(vm)->destination &&
+	    us_host_vm_transfer(vm) != US_TRANSFER_ACTIVE)
 		us_migration_settings_restore(vm);
 }
 
 void us_migration_transfer_changed(struct us_host_vm *vm)
 {
-	if (vm->migration->source)
-		us_source_transfer_changed(vm->migration->source, vm->transfer);
+	if (us_migration_of_vm(vm)->source)
+		us_source_transfer_changed(us_migration_of_vm(vm)->source, us_host_vm_transfer(vm));
 	restore_settings(vm);
 }
 
@@ -80,54 +84,56 @@ void us_migration_vm_lost(struct us_host_vm *vm, bool has_ended, const struct us
 {
 	if (has_ended)
 		us_migration_settings_forget(vm);
-	if (vm->migration->source)
-		us_source_vm_lost(vm->migration->source, reason);
-	us_destination_fail(vm->migration->destination, reason);
+	if (us_migration_of_vm(vm)->source)
+		us_source_vm_lost(us_migration_of_vm(vm)->source, reason);
+	us_destination_fail(us_migration_of_vm(vm)->destination, reason);
 }
 
 void us_migration_state_changed(struct us_host_vm *vm, bool has_arrived)
 {
-	if (vm->state == US_VM_MOVED || vm->state == US_VM_GONE)
+	if (us_host_vm_state(vm) == US_VM_MOVED || us_host_vm_state(vm) == US_VM_GONE)
 		us_arrival_stop_announcing(vm);
 	if (!has_arrived)
 		return;
-	us_timer_set(&vm->migration->arriving, us_now_usec() + ARRIVING_USEC);
+	us_timer_set(&us_migration_of_vm(vm)->arriving, us_now_usec() + ARRIVING_USEC);
 	us_arrival_announce(vm);
-	if (vm->migration->destination)
-		us_destination_guest_arrived(vm->migration->destination);
+	if (us_migration_of_vm(vm)->destination)
+		us_destination_guest_arrived(us_migration_of_vm(vm)->destination);
 }
 
 void us_migration_guest_stopped(struct us_host_vm *vm, uint64_t age_usec)
 {
-	if (vm->migration->source)
-		us_source_guest_stopped(vm->migration->source, age_usec);
+	if (us_migration_of_vm(vm)->source)
+		us_source_guest_stopped(us_migration_of_vm(vm)->source, age_usec);
 	/* Whoever migrates it: from now on its next host may announce it. */
-	if (vm->transfer == US_TRANSFER_ACTIVE)
+	if (us_host_vm_transfer(vm) == US_TRANSFER_ACTIVE)
 		us_arrival_stop_announcing(vm);
 }
 
 void us_migration_guest_resumed(struct us_host_vm *vm)
 {
-	if (vm->migration->source)
-		us_source_guest_resumed(vm->migration->source);
+	if (us_migration_of_vm(vm)->source)
+		us_source_guest_resumed(us_migration_of_vm(vm)->source);
 }
 
 void us_migration_incoming_failed(struct us_host_vm *vm, const struct us_reason *reason)
 {
-	us_destination_fail(vm->migration->destination, reason);
+	us_destination_fail(us_migration_of_vm(vm)->destination, reason);
 }
 
 /* ---- Pairs ---- */
 
 int us_migration_pair_added(struct us_host_pair *pair)
 {
-	pair->migration = calloc(1, sizeof(*pair->migration));
-	return pair->migration ? 0 : -ENOMEM;
+	struct us_pair_migration *migration = calloc(1, sizeof(*migration));
+
+	us_host_pair_slots(pair)->migration = migration;
+	return migration ? 0 : -ENOMEM;
 }
 
 void us_migration_pair_removed(struct us_host_pair *pair)
 {
-	struct us_pair_migration *migration = pair->migration;
+	struct us_pair_migration *migration = us_migration_of_pair(pair);
 
 	if (!migration)
 		return;
@@ -135,7 +141,7 @@ void us_migration_pair_removed(struct us_host_pair *pair)
 	us_drain_free(migration->drain);
 	us_claims_free(migration->claims);
 	us_announce_free(migration->announce);
-	free(US_STEAL(pair->migration));
+	free(US_STEAL(us_host_pair_slots(pair)->migration));
 }
 
 void us_migration_pair_adopted(struct us_host_pair *pair)
@@ -182,25 +188,25 @@ void us_migration_handoff(struct us_host_vm *vm, struct us_call *call, const jso
 
 bool us_migration_is_source(const struct us_host_vm *vm)
 {
-	return vm->migration->source != NULL;
+	return us_migration_of_vm(vm)->source != NULL;
 }
 
 const char *us_migration_stop_method(const struct us_host_pair *pair)
 {
-	return us_stop_method_name(pair->migration->method);
+	return us_stop_method_name(us_migration_of_pair(pair)->method);
 }
 
 /* ---- The state file ---- */
 
 json_t *us_migration_saved(const struct us_host_vm *vm)
 {
-	return vm->migration ? vm->migration->settings_before : NULL;
+	return us_migration_of_vm(vm) ? us_migration_of_vm(vm)->settings_before : NULL;
 }
 
 int us_migration_load(struct us_host_vm *vm, json_t *saved)
 {
 	if (saved && !us_migration_settings_are_valid(saved))
 		return -EBADMSG;
-	vm->migration->settings_before = json_incref(saved);
+	us_migration_of_vm(vm)->settings_before = json_incref(saved);
 	return 0;
 }

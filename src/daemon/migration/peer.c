@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <string.h>
 
-#include "daemon/daemon.h"
 #include "daemon/migration/peer.h"
+#include "daemon/vm/vm.h"
 
 int us_peer_check_protocol(const json_t *object, const char *name, struct us_reason *reason)
 {
@@ -37,15 +37,19 @@ json_t *us_peer_pairs_json(const struct us_host_vm *vm)
 	json_t *pairs = json_array();
 	const struct us_host_pair *pair;
 
-	us_list_for_each (pair, &vm->pairs, link) {
+	us_host_vm_for_each_pair(pair, vm)
+	{
 		char mac[US_MAC_TEXT_SIZE];
 
-		us_mac_text(pair->spec.mac, mac);
-		json_array_append_new(
-			pairs,
-			json_pack("{s:s, s:s*, s:s, s:i, s:i}", "name", pair->spec.name, "group",
-				  pair->spec.group[0] ? pair->spec.group : NULL, "mac", mac, "mtu",
-				  pair->spec.mtu, "queues", pair->spec.queue_pairs));
+		us_mac_text(us_host_pair_spec(pair)->mac, mac);
+		json_array_append_new(pairs,
+				      json_pack("{s:s, s:s*, s:s, s:i, s:i}", "name",
+						us_host_pair_name(pair), "group",
+						us_host_pair_spec(pair)->group[0]
+							? us_host_pair_spec(pair)->group
+							: NULL,
+						"mac", mac, "mtu", us_host_pair_spec(pair)->mtu,
+						"queues", us_host_pair_spec(pair)->queue_pairs));
 	}
 	return pairs;
 }
@@ -54,10 +58,10 @@ struct us_host_pair *us_peer_find_pair(struct us_host_vm *vm, const char *name, 
 {
 	struct us_host_pair *pair;
 
-	us_list_for_each (pair, &vm->pairs, link)
-		if (group && pair->spec.group[0] ? strcmp(pair->spec.group, group) == 0
-						 : strcmp(pair->spec.name, name) == 0)
-			return pair;
+	us_host_vm_for_each_pair(
+		pair, vm) if (group && us_host_pair_spec(pair)->group[0]
+				      ? strcmp(us_host_pair_spec(pair)->group, group) == 0
+				      : strcmp(us_host_pair_name(pair), name) == 0) return pair;
 	return NULL;
 }
 
@@ -72,20 +76,22 @@ static int check_pair(struct us_host_vm *vm, const json_t *theirs, struct us_rea
 	char here[US_MAC_TEXT_SIZE];
 
 	if (!pair) {
-		us_refuse(reason, "vm %s has no pair %s at the destination", vm->name, name);
+		us_refuse(reason, "vm %s has no pair %s at the destination", us_host_vm_name(vm),
+			  name);
 		return us_advise(reason, "add it there");
 	}
-	us_mac_text(pair->spec.mac, here);
+	us_mac_text(us_host_pair_spec(pair)->mac, here);
 	if (strcmp(here, mac) != 0)
 		us_refuse(reason, "pair %s: its MAC is %s here and %s at the source",
-			  pair->spec.name, here, mac);
-	else if (pair->spec.mtu != mtu || pair->spec.queue_pairs != queues)
+			  us_host_pair_name(pair), here, mac);
+	else if (us_host_pair_spec(pair)->mtu != mtu ||
+		 us_host_pair_spec(pair)->queue_pairs != queues)
 		us_refuse(
 			reason,
 			"pair %s: host_mtu %u and %u queue pairs here, %d and %d at the source (0: "
 			"not set)",
-			pair->spec.name, pair->spec.mtu, pair->spec.queue_pairs, (int)mtu,
-			(int)queues);
+			us_host_pair_name(pair), us_host_pair_spec(pair)->mtu,
+			us_host_pair_spec(pair)->queue_pairs, (int)mtu, (int)queues);
 	else
 		return 0;
 	return us_advise(reason, "start the destination's VM with the same");

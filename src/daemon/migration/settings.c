@@ -4,6 +4,7 @@
 
 #include "daemon/migration/migration-private.h"
 #include "daemon/migration/settings.h"
+#include "util/log.h"
 
 static bool is_empty(const json_t *before)
 {
@@ -14,7 +15,7 @@ static bool is_empty(const json_t *before)
 void us_migration_settings_remember(struct us_host_vm *vm, const json_t *before)
 {
 	static const char *const kinds[] = { "capabilities", "parameters" };
-	struct us_vm_migration *migration = vm->migration;
+	struct us_vm_migration *migration = us_migration_of_vm(vm);
 
 	if (is_empty(before))
 		return;
@@ -24,7 +25,7 @@ void us_migration_settings_remember(struct us_host_vm *vm, const json_t *before)
 	for (size_t i = 0; i < US_ARRAY_LENGTH(kinds); i++)
 		json_object_update_missing(json_object_get(migration->settings_before, kinds[i]),
 					   json_object_get(before, kinds[i]));
-	us_state_save_vm(vm);
+	migration->common->handler->save(migration->common->userdata, vm);
 }
 
 bool us_migration_settings_are_valid(const json_t *before)
@@ -35,10 +36,12 @@ bool us_migration_settings_are_valid(const json_t *before)
 
 void us_migration_settings_forget(struct us_host_vm *vm)
 {
-	if (!vm->migration->settings_before)
+	struct us_vm_migration *migration = us_migration_of_vm(vm);
+
+	if (!migration->settings_before)
 		return;
-	json_decref(US_STEAL(vm->migration->settings_before));
-	us_state_save_soon(vm);
+	json_decref(US_STEAL(migration->settings_before));
+	migration->common->handler->save_soon(migration->common->userdata, vm);
 }
 
 static void on_restored(void *userdata, int r, const struct us_reason *reason)
@@ -51,19 +54,19 @@ static void on_restored(void *userdata, int r, const struct us_reason *reason)
 		us_log(LOG_WARNING,
 		       "vm %s: the migration's settings stay: %s: the next one has them too, "
 		       "unless it has others",
-		       vm->name, reason->text);
+		       us_host_vm_name(vm), reason->text);
 	us_migration_settings_forget(vm);
 }
 
 void us_migration_settings_restore(struct us_host_vm *vm)
 {
-	json_t *before = vm->migration->settings_before;
+	json_t *before = us_migration_of_vm(vm)->settings_before;
 	int r;
 
-	if (!before || !us_vmm_is_adopted(vm->vmm))
+	if (!before || !us_vmm_is_adopted(us_host_vm_vmm(vm)))
 		return;
-	r = us_vmm_restore_transfer(vm->vmm, before, on_restored, vm);
+	r = us_vmm_restore_transfer(us_host_vm_vmm(vm), before, on_restored, vm);
 	if (r < 0 && r != -ENOTCONN) /* not connected: the next adoption restores them */
-		us_log(LOG_WARNING, "vm %s: the migration's settings stay for now: %s", vm->name,
-		       us_strerror(r));
+		us_log(LOG_WARNING, "vm %s: the migration's settings stay for now: %s",
+		       us_host_vm_name(vm), us_strerror(r));
 }

@@ -11,6 +11,7 @@
 
 #include "core/migration-plan.h"
 #include "core/stop-prediction.h"
+#include "daemon/daemon.h"
 #include "daemon/migration/handoff.h"
 #include "daemon/migration/migration-private.h"
 

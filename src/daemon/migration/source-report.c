@@ -2,7 +2,10 @@
 #include <syslog.h>
 
 #include "api/codec.h"
+#include "api/server.h"
 #include "daemon/migration/source-private.h"
+#include "daemon/migration/stop-method.h"
+#include "util/log.h"
 
 /* ---- For the client ---- */
 
@@ -86,9 +89,9 @@ void us_source_fail(struct us_source *source, const struct us_reason *reason)
 	bool is_remote = is_at_destination(stage);
 
 	if (!source->reason.text[0])
-		us_refuse_because(&source->reason, reason, "vm %s: %s%s%s", source->vm->name,
-				  us_stage_name(stage), is_remote ? " at " : "",
-				  is_remote ? source->destination : "");
+		us_refuse_because(&source->reason, reason, "vm %s: %s%s%s",
+				  us_host_vm_name(source->vm), us_stage_name(stage),
+				  is_remote ? " at " : "", is_remote ? source->destination : "");
 	if (us_stage_is_past_return(stage))
 		us_source_warn(source, &source->reason);
 	us_source_post(source, US_PLAN_FAILED);

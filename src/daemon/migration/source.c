@@ -8,15 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/server.h"
 #include "api/uri.h"
 #include "daemon/migration/guest-stop.h"
 #include "daemon/migration/handoff.h"
 #include "daemon/migration/settings.h"
 #include "daemon/migration/source-private.h"
 #include "daemon/migration/source.h"
+#include "daemon/migration/stop-method.h"
+#include "understudy/client.h"
 #include "util/clock.h"
 #include "util/crash-point.h"
-#include "util/optional-string.h"
 
 enum {
 	DEADLINE_MAX_SEC = 366 * 24 * 3600,
@@ -26,12 +28,12 @@ enum {
 
 static void answer(struct us_source *source, bool is_done)
 {
-	const char *name = source->vm->name;
+	const char *name = us_host_vm_name(source->vm);
 	char line[256];
 
 	snprintf(line, sizeof(line), "vm %s: migrated to %s", name, source->destination);
-	us_publish_stage(source->vm, is_done ? "done" : "failed",
-			 is_done ? line : source->reason.text);
+	us_migration_report(source->vm, is_done ? "done" : "failed",
+			    is_done ? line : source->reason.text);
 	if (source->call && is_done)
 		us_call_reply(US_STEAL(source->call), us_source_progress_json(source, line, true));
 	else if (source->call)
@@ -53,7 +55,7 @@ static void end(struct us_source *source, bool is_done)
 static void on_last_progress(void *userdata, int r, const struct us_reason *reason,
 			     const struct us_transfer_progress *progress)
 {
-	struct us_source *source = ((struct us_host_vm *)userdata)->migration->source;
+	struct us_source *source = us_migration_of_vm(userdata)->source;
 
 	if (!source)
 		return;
@@ -65,7 +67,7 @@ static void on_last_progress(void *userdata, int r, const struct us_reason *reas
 /* Only now QEMU knows how long the guest stood still. */
 static void succeed(struct us_source *source)
 {
-	if (us_vmm_query_transfer(source->vm->vmm, on_last_progress, source->vm) < 0)
+	if (us_vmm_query_transfer(us_host_vm_vmm(source->vm), on_last_progress, source->vm) < 0)
 		end(source, true);
 }
 
@@ -77,7 +79,7 @@ void us_source_free(struct us_source *source)
 		return;
 	vm = source->vm;
 	if (source->call || source->abort_call) {
-		us_refuse(&source->reason, "vm %s: it was detached", vm->name);
+		us_refuse(&source->reason, "vm %s: it was detached", us_host_vm_name(vm));
 		answer(source, false);
 	}
 	us_source_stop_waiting(source);
@@ -92,7 +94,7 @@ void us_source_free(struct us_source *source)
 	free(source->destination);
 	free(source->uri);
 	free(source);
-	vm->migration->source = NULL;
+	us_migration_of_vm(vm)->source = NULL;
 	us_migration_settings_restore(vm);
 }
 
@@ -105,10 +107,11 @@ static void report_stage(struct us_source *source)
 	bool is_transfer = us_source_is_doing(source, US_STAGE_TRANSFER) && method;
 	char line[256];
 
-	snprintf(line, sizeof(line), "vm %s: migration to %s: %s%s%s%s", source->vm->name,
-		 source->destination, source->plan.is_undoing ? "undo " : "", stage,
+	snprintf(line, sizeof(line), "vm %s: migration to %s: %s%s%s%s",
+		 us_host_vm_name(source->vm), source->destination,
+		 source->plan.is_undoing ? "undo " : "", stage,
 		 is_transfer ? ", frames at the stop: " : "", is_transfer ? method : "");
-	us_publish_stage(source->vm, stage, line);
+	us_migration_report(source->vm, stage, line);
 	us_source_report_progress(source, line);
 }
 
@@ -176,8 +179,8 @@ static int on_deadline(sd_event_source *timer, uint64_t usec, void *userdata)
 	struct us_source *source = userdata;
 
 	if (!source->reason.text[0])
-		us_refuse(&source->reason, "vm %s: %s did not end in time", source->vm->name,
-			  us_stage_name(source->plan.stage));
+		us_refuse(&source->reason, "vm %s: %s did not end in time",
+			  us_host_vm_name(source->vm), us_stage_name(source->plan.stage));
 	step(source, US_PLAN_TICK);
 	return 0;
 }
@@ -197,16 +200,16 @@ static void on_abort_gone(void *userdata, struct us_call *call)
 
 void us_source_abort(struct us_host_vm *vm, struct us_call *call)
 {
-	struct us_source *source = vm->migration->source;
+	struct us_source *source = us_migration_of_vm(vm)->source;
 
 	if (!source || source->abort_call || !us_plan_can_abort(&source->plan)) {
-		us_call_fail(call, "Refused", "vm %s: %s", vm->name,
+		us_call_fail(call, "Refused", "vm %s: %s", us_host_vm_name(vm),
 			     !source ? "no migration is under way: there is nothing to abort"
 			     : source->abort_call ? "its migration is being aborted"
 						  : "too late: it runs at the destination");
 		return;
 	}
-	us_refuse(&source->reason, "vm %s: the migration was aborted", vm->name);
+	us_refuse(&source->reason, "vm %s: the migration was aborted", us_host_vm_name(vm));
 	source->abort_call = call;
 	us_call_on_gone(call, on_abort_gone, source);
 	us_source_post(source, US_PLAN_ABORT);
@@ -226,12 +229,13 @@ static int check_modes(const struct us_host_vm *vm, struct us_reason *reason)
 {
 	struct us_host_pair *pair;
 
-	us_list_for_each (pair, &vm->pairs, link) {
-		enum us_mode mode = pair->engine.config.mode;
+	us_host_vm_for_each_pair(pair, vm)
+	{
+		enum us_mode mode = us_host_pair_spec(pair)->mode;
 
 		if (mode == US_MODE_COMBINED)
 			continue;
-		us_refuse(reason, "pair %s is %s", pair->spec.name, us_mode_name(mode));
+		us_refuse(reason, "pair %s is %s", us_host_pair_name(pair), us_mode_name(mode));
 		return us_advise(reason, "the upper layer runs the migration (understudy prepare, "
 					 "finish)");
 	}
@@ -240,15 +244,16 @@ static int check_modes(const struct us_host_vm *vm, struct us_reason *reason)
 
 static int check_vm(const struct us_host_vm *vm, struct us_reason *reason)
 {
-	if (!us_vmm_is_adopted(vm->vmm))
-		return us_refuse(reason, "vm %s cannot be asked now: %s", vm->name,
-				 us_optional_text(vm->problem));
-	if (vm->state != US_VM_RUNNING)
+	if (!us_vmm_is_adopted(us_host_vm_vmm(vm)))
+		return us_refuse(reason, "vm %s cannot be asked now: %s", us_host_vm_name(vm),
+				 us_host_vm_problem(vm));
+	if (us_host_vm_state(vm) != US_VM_RUNNING)
 		return us_refuse(reason, "vm %s is %s here: only a running one can be migrated",
-				 vm->name, us_vm_state_name(vm->state));
-	if (vm->migration->source || vm->transfer == US_TRANSFER_ACTIVE) {
-		us_refuse(reason, "vm %s: a migration is under way", vm->name);
-		return us_advise(reason, "understudy migrate %s --abort ends it", vm->name);
+				 us_host_vm_name(vm), us_vm_state_name(us_host_vm_state(vm)));
+	if (us_migration_of_vm(vm)->source || us_host_vm_transfer(vm) == US_TRANSFER_ACTIVE) {
+		us_refuse(reason, "vm %s: a migration is under way", us_host_vm_name(vm));
+		return us_advise(reason, "understudy migrate %s --abort ends it",
+				 us_host_vm_name(vm));
 	}
 	return check_modes(vm, reason);
 }
@@ -270,7 +275,7 @@ static int check(const struct us_host_vm *vm, const json_t *parameters, struct u
 static int add_timer(struct us_source *source, sd_event_source **ret_timer, uint64_t accuracy_usec,
 		     sd_event_time_handler_t handler)
 {
-	int r = sd_event_add_time(source->vm->daemon->loop, ret_timer, CLOCK_MONOTONIC, 0,
+	int r = sd_event_add_time(us_host_vm_loop(source->vm), ret_timer, CLOCK_MONOTONIC, 0,
 				  accuracy_usec, handler, source);
 
 	return r < 0 ? r : sd_event_source_set_enabled(*ret_timer, SD_EVENT_OFF);
@@ -288,7 +293,7 @@ static int init(struct us_source *source, const json_t *parameters)
 		return -ENOMEM;
 	us_plan_init(&source->plan,
 		     deadline_sec > 0 ? (uint64_t)deadline_sec * US_USEC_PER_SEC : 0);
-	r = sd_event_add_defer(source->vm->daemon->loop, &source->posted, on_posted, source);
+	r = sd_event_add_defer(us_host_vm_loop(source->vm), &source->posted, on_posted, source);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(source->posted, SD_EVENT_OFF);
 	if (r >= 0)
@@ -315,7 +320,7 @@ int us_source_new(struct us_host_vm *vm, struct us_call *call, const json_t *par
 	if (!source)
 		return -ENOMEM;
 	source->vm = vm;
-	vm->migration->source = source;
+	us_migration_of_vm(vm)->source = source;
 	r = init(source, parameters);
 	if (r < 0) {
 		us_source_free(source);

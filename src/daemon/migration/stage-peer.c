@@ -11,6 +11,8 @@
 #include "daemon/migration/peer.h"
 #include "daemon/migration/source-private.h"
 #include "daemon/migration/stop-method.h"
+#include "daemon/vm/vm.h"
+#include "understudy/client.h"
 
 enum {
 	ANSWER_BYTES_MAX = 1024 * 1024, /* far more than a daemon sends */
@@ -43,7 +45,7 @@ static void on_status(void *userdata, const char *error, const json_t *parameter
 
 static int connect_to_destination(struct us_source *source)
 {
-	sd_event *loop = source->vm->daemon->loop;
+	sd_event *loop = us_host_vm_loop(source->vm);
 	int r = us_client_new_limited(&source->client, loop, source->destination, ANSWER_BYTES_MAX);
 
 	if (r == 0)
@@ -60,8 +62,7 @@ void us_source_check(struct us_source *source)
 	struct us_reason reason;
 	int r;
 
-	us_list_for_each (pair, &source->vm->pairs, link)
-		us_stop_method_prepare(pair);
+	us_host_vm_for_each_pair(pair, source->vm) us_stop_method_prepare(pair);
 	r = connect_to_destination(source);
 	if (r == 0)
 		return;
@@ -120,9 +121,9 @@ static void on_receive(void *userdata, const char *error, const json_t *paramete
 
 void us_source_reserve(struct us_source *source)
 {
-	json_t *parameters = json_pack("{s:s, s:o, s:O, s:i}", "vm", source->vm->name, "pairs",
-				       us_peer_pairs_json(source->vm), "settings", source->settings,
-				       "protocol", US_PEER_PROTOCOL);
+	json_t *parameters = json_pack("{s:s, s:o, s:O, s:i}", "vm", us_host_vm_name(source->vm),
+				       "pairs", us_peer_pairs_json(source->vm), "settings",
+				       source->settings, "protocol", US_PEER_PROTOCOL);
 	int r = us_client_call(source->client, "Receive", parameters, true, on_receive, source);
 
 	if (r < 0)

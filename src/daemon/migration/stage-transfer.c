@@ -9,6 +9,7 @@
 #include "daemon/migration/guest-stop.h"
 #include "daemon/migration/settings.h"
 #include "daemon/migration/source-private.h"
+#include "daemon/migration/stop-method.h"
 #include "util/clock.h"
 #include "util/crash-point.h"
 
@@ -20,7 +21,7 @@ enum {
 /* The migration that QEMU's answer is for; NULL: it is over. */
 static struct us_source *source_of(const struct us_host_vm *vm)
 {
-	return vm->migration->source;
+	return us_migration_of_vm(vm)->source;
 }
 
 /* ---- Progress, and the prediction of the stop ---- */
@@ -72,7 +73,7 @@ int us_source_on_tick(sd_event_source *timer, uint64_t usec, void *userdata)
 {
 	struct us_source *source = userdata;
 
-	us_vmm_query_transfer(source->vm->vmm, on_progress, source->vm);
+	us_vmm_query_transfer(us_host_vm_vmm(source->vm), on_progress, source->vm);
 	sd_event_source_set_time_relative(timer, PROGRESS_USEC);
 	return 0;
 }
@@ -105,7 +106,7 @@ static void start(struct us_source *source)
 	}
 	source->start_requested = true;
 	us_guest_stop_prepare(vm);
-	r = us_vmm_start_transfer(vm->vmm, source->uri, on_started, vm);
+	r = us_vmm_start_transfer(us_host_vm_vmm(vm), source->uri, on_started, vm);
 	if (r != 0)
 		us_source_fail_errno(source, r);
 }
@@ -130,10 +131,11 @@ static void warn_unencrypted(struct us_source *source)
 {
 	struct us_reason warning;
 
-	if (source->vm->daemon->trusts_network || strncmp(source->destination, "unix:", 5) == 0)
+	if (us_migration_of_vm(source->vm)->common->trusts_network ||
+	    strncmp(source->destination, "unix:", 5) == 0)
 		return;
-	us_refuse(&warning, "vm %s: the migration to %s is not encrypted", source->vm->name,
-		  source->destination);
+	us_refuse(&warning, "vm %s: the migration to %s is not encrypted",
+		  us_host_vm_name(source->vm), source->destination);
 	us_advise(&warning, "--set tls-creds=ID encrypts it (understudy(1)); understudyd "
 			    "--trust-migration-network says that it need not be");
 	us_source_warn(source, &warning);
@@ -153,8 +155,8 @@ void us_source_transfer(struct us_source *source)
 	int r;
 
 	us_stop_prediction_init(&source->stop, downtime_usec(source));
-	r = us_vmm_configure_transfer(source->vm->vmm, source->settings, on_settings, on_configured,
-				      source->vm);
+	r = us_vmm_configure_transfer(us_host_vm_vmm(source->vm), source->settings, on_settings,
+				      on_configured, source->vm);
 	if (r < 0) {
 		us_source_fail_errno(source, r);
 		return;
@@ -173,7 +175,7 @@ static void on_cancelled(void *userdata, int r, const struct us_reason *reason)
 	struct us_source *source = source_of(vm);
 
 	if (source && source->plan.stage == US_STAGE_TRANSFER && source->plan.is_undoing &&
-	    vm->transfer != US_TRANSFER_ACTIVE)
+	    us_host_vm_transfer(vm) != US_TRANSFER_ACTIVE)
 		us_source_post(source, US_PLAN_DONE);
 }
 
@@ -184,7 +186,7 @@ void us_source_cancel_transfer(struct us_source *source)
 		return;
 	if (!source->start_requested)
 		us_source_post(source, US_PLAN_DONE);
-	else if (us_vmm_cancel_transfer(source->vm->vmm, on_cancelled, source->vm) < 0)
+	else if (us_vmm_cancel_transfer(us_host_vm_vmm(source->vm), on_cancelled, source->vm) < 0)
 		us_source_post(source, US_PLAN_FAILED);
 }
 
@@ -222,7 +224,7 @@ void us_source_transfer_changed(struct us_source *source, enum us_transfer trans
 	else if (source->plan.is_undoing)
 		us_source_post(source, US_PLAN_DONE);
 	else
-		us_vmm_query_transfer(source->vm->vmm, on_failed_progress, source->vm);
+		us_vmm_query_transfer(us_host_vm_vmm(source->vm), on_failed_progress, source->vm);
 }
 
 void us_source_guest_stopped(struct us_source *source, uint64_t age_usec)

@@ -6,7 +6,7 @@
 #include "daemon/migration/guest-stop.h"
 #include "daemon/migration/handoff.h"
 #include "daemon/migration/source-private.h"
-#include "util/optional-string.h"
+#include "util/log.h"
 
 /* ---- hide ---- */
 
@@ -19,9 +19,9 @@ void us_source_stop_waiting(struct us_source *source)
 
 static int refuse_overdue(const struct us_host_pair *pair, struct us_reason *reason)
 {
-	us_refuse(reason, "pair %s: %s%s%s", pair->spec.name,
-		  us_cause_text(us_pair_cause(&pair->engine)), pair->detail ? ": " : "",
-		  us_optional_text(pair->detail));
+	us_refuse(reason, "pair %s: %s%s%s", us_host_pair_name(pair),
+		  us_cause_text(us_pair_cause(us_host_pair_engine(pair))),
+		  us_host_pair_detail(pair)[0] ? ": " : "", us_host_pair_detail(pair));
 	return us_advise(reason, "see the guest's log");
 }
 
@@ -31,13 +31,14 @@ static int check_pairs(const struct us_source *source, bool *ret_done, struct us
 	struct us_host_pair *pair;
 
 	*ret_done = true;
-	us_list_for_each (pair, &source->vm->pairs, link) {
+	us_host_vm_for_each_pair(pair, source->vm)
+	{
 		if (source->plan.is_undoing)
-			*ret_done &= us_pair_is_settled(&pair->engine);
+			*ret_done &= us_pair_is_settled(us_host_pair_engine(pair));
 		else if (us_host_pair_is_overdue(pair))
 			return refuse_overdue(pair, reason);
 		else
-			*ret_done &= us_pair_may_migrate(&pair->engine);
+			*ret_done &= us_pair_may_migrate(us_host_pair_engine(pair));
 	}
 	return 0;
 }
@@ -92,7 +93,7 @@ static void on_handed_off(void *userdata, const struct us_reason *reason)
 
 	if (!us_source_is_doing(source, US_STAGE_HANDOFF))
 		return;
-	us_log(LOG_INFO, "vm %s: %zu frames handed off", source->vm->name,
+	us_log(LOG_INFO, "vm %s: %zu frames handed off", us_host_vm_name(source->vm),
 	       us_handoff_frames(source->handoff));
 	if (reason)
 		us_source_fail(source, reason);
@@ -103,7 +104,7 @@ static void on_handed_off(void *userdata, const struct us_reason *reason)
 /* The source whose handoff @vm waits for; NULL: that stage is over, or the handoff has begun. */
 static struct us_source *waiting_source(const struct us_host_vm *vm)
 {
-	struct us_source *source = vm->migration->source;
+	struct us_source *source = us_migration_of_vm(vm)->source;
 	bool is_waiting =
 		source && us_source_is_doing(source, US_STAGE_HANDOFF) && !source->handoff;
 
@@ -140,7 +141,7 @@ static void on_progress(void *userdata, int r, const struct us_reason *reason,
 
 static void handoff(struct us_source *source)
 {
-	if (us_vmm_query_transfer(source->vm->vmm, on_progress, source->vm) < 0)
+	if (us_vmm_query_transfer(us_host_vm_vmm(source->vm), on_progress, source->vm) < 0)
 		on_progress(source->vm, -ENOTCONN, NULL, NULL);
 }
 

@@ -20,6 +20,7 @@
 #include "daemon/migration/stop-frames.h"
 #include "net/frame/frame.h"
 #include "net/netlink/link.h"
+#include "net/steer/steer.h"
 #include "net/undelivered/capture.h"
 #include "net/undelivered/drain.h"
 #include "net/undelivered/ring-offset.h"
@@ -73,7 +74,7 @@ static uint64_t read_count(const struct us_host_pair *pair)
 	struct us_link_traffic traffic = { 0 };
 	struct us_link link;
 
-	if (us_link_get(pair->spec.port, &link, NULL) == 0)
+	if (us_link_get(us_host_pair_spec(pair)->port, &link, NULL) == 0)
 		us_link_get_traffic(link.index, &traffic);
 	return traffic.sent;
 }
@@ -95,10 +96,10 @@ static void sample(struct queue *queue)
 static void on_last_frame(void *userdata, const struct us_last_frame *last)
 {
 	struct us_host_pair *pair = userdata;
-	struct us_stop_frames *frames = pair->migration->frames;
+	struct us_stop_frames *frames = us_migration_of_pair(pair)->frames;
 	struct queue *queue;
 
-	pair->requests--;
+	us_host_pair_end_request(pair);
 	if (!frames || frames->query == QUERY_NONE)
 		return;
 	queue = &frames->queues[frames->queried++];
@@ -136,10 +137,11 @@ static void query_next(struct us_stop_frames *frames)
 	int r = -ENOENT;
 
 	if (frames->queried < frames->queue_count)
-		r = us_vmm_query_last_frame(pair->vm->vmm, pair->spec.standby, frames->queried,
+		r = us_vmm_query_last_frame(us_host_vm_vmm(us_host_vm_of(pair)),
+					    us_host_pair_spec(pair)->standby, frames->queried,
 					    on_last_frame, pair);
 	if (r == 0)
-		pair->requests++;
+		us_host_pair_begin_request(pair);
 	else
 		end_query(frames);
 }
@@ -176,25 +178,27 @@ void us_stop_frames_query(struct us_stop_frames *frames, void (*done)(void *pair
 static int init(struct us_stop_frames *frames, struct us_reason *reason)
 {
 	struct us_host_pair *pair = frames->pair;
-	sd_event *loop = pair->vm->daemon->loop;
+	sd_event *loop = us_host_vm_loop(us_host_vm_of(pair));
 	int r = us_timer_init(&frames->sampling, loop, on_sampling, frames);
 
 	for (size_t i = 0; i < frames->queue_count && r == 0; i++)
-		r = us_capture_new(&frames->queues[i].capture, loop, pair->spec.port,
-				   pair->spec.mac, frames->queue_count > 1 ? (int)i : -1, reason);
+		r = us_capture_new(&frames->queues[i].capture, loop, us_host_pair_spec(pair)->port,
+				   us_host_pair_spec(pair)->mac,
+				   frames->queue_count > 1 ? (int)i : -1, reason);
 	return r;
 }
 
 int us_stop_frames_new(struct us_stop_frames **ret_frames, struct us_host_pair *pair,
 		       struct us_reason *reason)
 {
-	size_t count = pair->spec.queue_pairs > 1 ? pair->spec.queue_pairs : 1;
+	size_t count =
+		us_host_pair_spec(pair)->queue_pairs > 1 ? us_host_pair_spec(pair)->queue_pairs : 1;
 	struct us_stop_frames *frames;
 	int r;
 
 	if (count > QUEUES_MAX)
 		return us_refuse(reason, "%s has %zu queue pairs: more than %d are not watched",
-				 pair->spec.standby, count, QUEUES_MAX);
+				 us_host_pair_spec(pair)->standby, count, QUEUES_MAX);
 	frames = calloc(1, sizeof(*frames) + count * sizeof(*frames->queues));
 	if (!frames)
 		return -ENOMEM;
@@ -231,7 +235,7 @@ void us_stop_frames_note_stop(struct us_stop_frames *frames)
 static void put(struct us_stop_frames *frames, const struct us_frame *frame, bool is_consumed)
 {
 	/* The bridge sent broadcast and multicast frames to the destination, too. */
-	if (!us_frame_is_to(frame->bytes, frame->length, frames->pair->spec.mac) ||
+	if (!us_frame_is_to(frame->bytes, frame->length, us_host_pair_spec(frames->pair)->mac) ||
 	    !us_park_put(frames->park, frame, true))
 		return;
 	frames->taken++;
@@ -299,13 +303,13 @@ size_t us_stop_frames_take(struct us_stop_frames *frames, bool drains, size_t *r
 {
 	struct us_host_pair *pair = frames->pair;
 
-	frames->park = us_steer_park(pair->steer);
+	frames->park = us_steer_park(us_host_pair_steer(pair));
 	frames->draining = -1;
 	frames->taken = frames->taken_consumed = 0;
-	if (drains && pair->migration->drain)
-		us_drain_each(pair->migration->drain, put_drained, frames);
+	if (drains && us_migration_of_pair(pair)->drain)
+		us_drain_each(us_migration_of_pair(pair)->drain, put_drained, frames);
 	else if (drains)
-		us_refuse(reason, "the queues of %s were not found", pair->spec.port);
+		us_refuse(reason, "the queues of %s were not found", us_host_pair_spec(pair)->port);
 	for (size_t i = 0; i < frames->queue_count; i++)
 		if (!frames->queues[i].is_taken)
 			take_consumed(frames, &frames->queues[i], NULL);

@@ -4,6 +4,7 @@
 #include "daemon/migration/migration-private.h"
 #include "daemon/migration/stop-method.h"
 #include "net/undelivered/drain.h"
+#include "util/log.h"
 
 static const char *const method_names[] = {
 	[US_STOP_METHOD_NONE] = NULL,
@@ -20,25 +21,25 @@ const char *us_stop_method_name(enum us_stop_method method)
 static void predict(struct us_host_pair *pair, enum us_stop_method before,
 		    const struct us_reason *reason)
 {
-	pair->migration->method = US_STOP_METHOD_PREDICT;
+	us_migration_of_pair(pair)->method = US_STOP_METHOD_PREDICT;
 	if (before != US_STOP_METHOD_PREDICT)
 		us_log(LOG_WARNING,
 		       "%s: at a migration frames will be parked before the stop, as "
 		       "predicted, and not drained after it: %s",
-		       pair->spec.name, reason->text);
+		       us_host_pair_name(pair), reason->text);
 }
 
 void us_stop_method_choose(struct us_host_pair *pair)
 {
-	struct us_drain_process process = us_host_vm_process(pair->vm);
-	enum us_stop_method before = pair->migration->method;
+	struct us_drain_process process = us_host_vm_process(us_host_vm_of(pair));
+	enum us_stop_method before = us_migration_of_pair(pair)->method;
 	struct us_reason reason = { .text = "" };
 
-	pair->migration->method = US_STOP_METHOD_NONE;
-	if (process.pid <= 0 || !pair->engine.config.can_park)
+	us_migration_of_pair(pair)->method = US_STOP_METHOD_NONE;
+	if (process.pid <= 0 || !us_migration_is_lossless(pair))
 		return;
 	if (us_drain_check(&process, &reason) == 0)
-		pair->migration->method = US_STOP_METHOD_DRAIN;
+		us_migration_of_pair(pair)->method = US_STOP_METHOD_DRAIN;
 	else
 		predict(pair, before, &reason);
 }
@@ -48,21 +49,21 @@ static void on_queues(void *userdata, int r, const struct us_reason *reason)
 	struct us_host_pair *pair = userdata;
 
 	if (r != 0)
-		predict(pair, pair->migration->method, reason);
+		predict(pair, us_migration_of_pair(pair)->method, reason);
 }
 
 void us_stop_method_prepare(struct us_host_pair *pair)
 {
-	struct us_pair_migration *migration = pair->migration;
-	struct us_drain_process process = us_host_vm_process(pair->vm);
+	struct us_pair_migration *migration = us_migration_of_pair(pair);
+	struct us_drain_process process = us_host_vm_process(us_host_vm_of(pair));
 	struct us_reason reason = { .text = "" };
 	int r;
 
 	us_stop_method_choose(pair);
 	if (migration->method != US_STOP_METHOD_DRAIN || migration->drain)
 		return;
-	r = us_drain_new(&migration->drain, pair->vm->daemon->loop, &process, pair->spec.port,
-			 on_queues, pair, &reason);
+	r = us_drain_new(&migration->drain, us_host_vm_loop(us_host_vm_of(pair)), &process,
+			 us_host_pair_spec(pair)->port, on_queues, pair, &reason);
 	if (r < 0)
 		us_refuse(&reason, "%s", us_strerror(r));
 	if (r != 0)
@@ -71,7 +72,7 @@ void us_stop_method_prepare(struct us_host_pair *pair)
 
 void us_stop_method_settle(struct us_host_pair *pair)
 {
-	struct us_pair_migration *migration = pair->migration;
+	struct us_pair_migration *migration = us_migration_of_pair(pair);
 	struct us_reason reason;
 
 	if (migration->method != US_STOP_METHOD_DRAIN ||
@@ -83,7 +84,7 @@ void us_stop_method_settle(struct us_host_pair *pair)
 
 enum us_stop_method us_stop_method_of_pair(const struct us_host_pair *pair)
 {
-	return pair->migration->method;
+	return us_migration_of_pair(pair)->method;
 }
 
 enum us_stop_method us_stop_method_of_vm(const struct us_host_vm *vm)
@@ -91,8 +92,7 @@ enum us_stop_method us_stop_method_of_vm(const struct us_host_vm *vm)
 	enum us_stop_method method = US_STOP_METHOD_NONE;
 	const struct us_host_pair *pair;
 
-	us_list_for_each (pair, &vm->pairs, link)
-		if (pair->migration->method > method)
-			method = pair->migration->method;
+	us_host_vm_for_each_pair(pair, vm) if (us_migration_of_pair(pair)->method > method) method =
+		us_migration_of_pair(pair)->method;
 	return method;
 }

@@ -2,16 +2,7 @@
 /* How a migration saves the frames that QEMU has not delivered when it stops a pair's guest. */
 #pragma once
 
-struct us_host_pair;
-struct us_host_vm;
-
-enum us_stop_method {
-	US_STOP_METHOD_NONE,	/* not at all, or QEMU's process is not known yet */
-	US_STOP_METHOD_DRAIN,	/* after the stop they are read from the queues of QEMU's tap */
-	US_STOP_METHOD_PREDICT, /* draining is not permitted: parking begins before the predicted
-				 * stop, so that QEMU delivers all that came earlier */
-	US_STOP_METHOD_N
-};
+#include "daemon/migration/migration-private.h"
 
 /* "drain", "predict", or NULL for none. */
 const char *us_stop_method_name(enum us_stop_method method);

@@ -40,7 +40,6 @@ struct us_host_pair {
 	struct us_watch *watch;
 	struct us_watch
 		*unplug_watch; /* of its standby, while the guest takes its time to let go */
-	struct us_pair_migration *migration; /* of migration/ */
 	struct us_timer timer;
 	struct us_timer idle_timer; /* set while it is looked whether the primary is used */
 	uint64_t standby_frames,

@@ -15,11 +15,10 @@ struct us_host_vm {
 	char name[US_NAME_MAX];
 	char *monitor_path;
 	struct us_vmm *vmm;
-	struct us_list pairs;		   /* struct us_host_pair */
-	struct us_list adds;		   /* struct us_pair_request, requests under way */
-	struct us_list diagnoses;	   /* struct us_diagnosis, likewise */
-	struct us_call *attaching;	   /* answered at the first adoption */
-	struct us_vm_migration *migration; /* of migration/ */
+	struct us_list pairs;	   /* struct us_host_pair */
+	struct us_list adds;	   /* struct us_pair_request, requests under way */
+	struct us_list diagnoses;  /* struct us_diagnosis, likewise */
+	struct us_call *attaching; /* answered at the first adoption */
 	enum us_vm_state state;
 	enum us_transfer transfer;
 	struct us_timer reconnect_timer; /* set to connect again after a refusal */

@@ -208,7 +208,7 @@ int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const c
 	if (r >= 0)
 		r = us_timer_init(&vm->reconnect_timer, daemon->loop, on_again, vm);
 	if (r >= 0)
-		r = us_migration_vm_added(vm);
+		r = us_migration_vm_added(vm, &daemon->migrations);
 	if (r < 0) {
 		us_timer_deinit(&vm->reconnect_timer);
 		us_vmm_free(vm->vmm);
