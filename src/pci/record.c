@@ -43,7 +43,7 @@ static void list_fields(struct us_reserved *reserved, struct field ret_fields[FI
 		{ "former", reserved->former, sizeof(reserved->former) },
 		{ "port", reserved->port, sizeof(reserved->port) },
 		{ "representor", reserved->representor, sizeof(reserved->representor) },
-		{ "found", reserved->found, sizeof(reserved->found) },
+		{ "found", reserved->original, sizeof(reserved->original) },
 	};
 
 	memcpy(ret_fields, fields, sizeof(fields));

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "pci/record.h"
+#include "pci/reserve.h"
 #include "util/clock.h"
 
 enum {
@@ -103,7 +103,8 @@ static int wait_for(open_fn open_group, const char *sysfs, const char *address,
 }
 
 int us_reserved_open_group(const char *sysfs, const struct us_reserved *reserved,
-		     struct us_reserve_wait *wait, int *ret_group_fd, struct us_reason *reason)
+			   struct us_reserve_wait *wait, int *ret_group_fd,
+			   struct us_reason *reason)
 {
 	return wait_for(us_vfio_open_group, sysfs, reserved->address, wait, ret_group_fd, reason);
 }

@@ -9,34 +9,13 @@
  */
 #pragma once
 
-#include <net/if.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "pci/pools.h"
+#include "pci/record.h"
 #include "pci/vfio.h"
-
-enum {
-	US_RESERVED_NAME_SIZE = 32,
-	US_RESERVED_OWNER_SIZE = 256,
-	US_RESERVED_ORIGINAL_SIZE = 128,
-};
-
-/* What a record says. */
-struct us_reserved {
-	char address[US_PCI_ADDRESS_SIZE];
-	char owner[US_RESERVED_OWNER_SIZE]; /* the daemon, by its state directory */
-	char pair[US_RESERVED_NAME_SIZE];
-	char pool[US_POOL_NAME_SIZE];	    /* "": it was named by its address */
-	char former[US_PCI_DRIVER_SIZE];    /* the driver that gets it back */
-	char port[IF_NAMESIZE];		    /* of the PF */
-	char representor[IF_NAMESIZE];	    /* the VF's own port on the host; "": it has none */
-	int index;			    /* among the PF's VFs */
-	char found[US_RESERVED_ORIGINAL_SIZE]; /* what the PF had for it, us_sriov_save(); "" not yet
-					     */
-	int64_t node_owner; /* user that the group's node belonged to; -1: not known yet */
-};
 
 /*
  * Waiting for a VMM to close a group. Another thread may end the wait; whether it came in time is
@@ -99,7 +78,8 @@ int us_reserved_return(const struct us_reserve_request *request, const struct us
  * us_reserved_return().
  */
 int us_reserved_open_group(const char *sysfs, const struct us_reserved *reserved,
-		     struct us_reserve_wait *wait, int *ret_group_fd, struct us_reason *reason);
+			   struct us_reserve_wait *wait, int *ret_group_fd,
+			   struct us_reason *reason);
 
 /* The record of a pair of this owner. 0, -ENOENT, or another negative errno. */
 int us_reserved_find(const char *directory, const char *owner, const char *pair,

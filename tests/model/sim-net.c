@@ -14,6 +14,7 @@
 #include "net/netlink/fdb.h"
 #include "net/netlink/link.h"
 #include "net/undelivered/capture.h"
+#include "net/steer/bridge.h"
 #include "pci/vfio.h"
 #include "sim.h"
 

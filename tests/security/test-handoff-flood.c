@@ -14,6 +14,7 @@
 #include "daemon/daemon.h"
 #include "daemon/migration/handoff.h"
 #include "daemon/migration/migration-private.h"
+#include "net/steer/bridge.h"
 #include "testbed.h"
 #include "util/priority.h"
 

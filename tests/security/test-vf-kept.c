@@ -44,7 +44,7 @@ static char restored_as[US_RESERVED_ORIGINAL_SIZE];
 static int restore(const struct us_reserved *reserved, struct us_reason *reason)
 {
 	restores++;
-	snprintf(restored_as, sizeof(restored_as), "%s", reserved->found);
+	snprintf(restored_as, sizeof(restored_as), "%s", reserved->original);
 	return 0;
 }
 
@@ -96,7 +96,7 @@ static struct us_reserved reserve(pid_t vmm)
 	if (us_reserve(&request, &reserved, &fd, &reason) != 0)
 		fail_msg("%s", reason.text);
 	us_close(fd);
-	strcpy(reserved.found, "vlan 100");
+	strcpy(reserved.original, "vlan 100");
 	assert_int_equal(us_reserved_update(records(), &reserved), 0);
 	assert_int_equal(us_reserved_find(records(), "/run/one", "a", &reserved), 0);
 	return reserved;

@@ -18,6 +18,7 @@
 #include "daemon/migration/migration.h"
 #include "net/undelivered/drain.h"
 #include "net/netlink/link.h"
+#include "net/steer/bridge.h"
 #include "util/clock.h"
 
 enum {

@@ -12,6 +12,7 @@
 #include "daemon/rpc/permissions.h"
 #include "net/netlink/fdb.h"
 #include "net/netlink/link.h"
+#include "net/steer/bridge.h"
 
 struct us_pair_request {
 	struct us_list link;

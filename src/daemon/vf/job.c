@@ -25,7 +25,7 @@ int us_vf_open_sriov(const struct us_reserved *reserved, const uint8_t mac[US_MA
 	if (reserved->index < 0 || !reserved->port[0])
 		return 0;
 	memcpy(config.mac, mac, sizeof(config.mac));
-	return us_sriov_new(ret_sriov, &config, reserved->found, reason);
+	return us_sriov_new(ret_sriov, &config, reserved->original, reason);
 }
 
 /* ---- In the thread ---- */
@@ -53,7 +53,7 @@ static int prepare(struct us_vf_job *job)
 
 	if (r != 0 || !job->sriov)
 		return r;
-	r = us_sriov_save(job->sriov, reserved->found, sizeof(reserved->found));
+	r = us_sriov_save(job->sriov, reserved->original, sizeof(reserved->original));
 	if (r == 0)
 		r = us_reserved_update(job->request.directory, reserved);
 	if (r == 0)
@@ -68,7 +68,7 @@ static int put_back(const struct us_reserved *reserved, struct us_reason *reason
 	US_CLEANUP(us_sriov_freep) struct us_sriov *sriov = NULL;
 	int r = 0;
 
-	if (reserved->found[0])
+	if (reserved->original[0])
 		r = us_vf_open_sriov(reserved, nobody, &sriov, reason);
 	if (r == 0 && sriov)
 		r = us_sriov_put_back(sriov, reason);

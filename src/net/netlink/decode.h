@@ -3,19 +3,8 @@
 #pragma once
 
 #include <libmnl/libmnl.h>
-#include <stdbool.h>
-#include <stdint.h>
 
-#include "net/netlink/link.h"
-
-/* One entry of a bridge's forwarding database. */
-struct us_fdb_entry {
-	uint8_t mac[6];
-	int port;	/* index of the interface the frames go to */
-	uint16_t vlan;	/* 0: the entry for frames without a VLAN */
-	uint16_t state; /* NUD_PERMANENT: the host's own, NUD_NOARP: static, else learned */
-	uint8_t flags;	/* NTF_STICKY and others */
-};
+#include "net/netlink/types.h"
 
 /*
  * Whether @left bytes hold all of @message, and what it is padded with, as the kernel does. In

@@ -5,6 +5,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "net/netlink/decode.h"
 #include "net/netlink/fdb.h"
 
 enum {

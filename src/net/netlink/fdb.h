@@ -2,9 +2,7 @@
 /* The forwarding database of Linux bridges (bridge(8), "fdb … master"), through rtnetlink. */
 #pragma once
 
-#include <stdbool.h>
-
-#include "net/netlink/decode.h"
+#include "net/netlink/types.h"
 #include "net/netlink/rtnl.h"
 
 /*

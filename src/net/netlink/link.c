@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "net/netlink/decode.h"
+#include "net/netlink/link.h"
 #include "net/netlink/rtnl.h"
 
 enum {
@@ -66,6 +67,16 @@ int us_link_get(const char *name, struct us_link *ret_link, struct us_reason *re
 		return us_refuse(reason, "interface %s: the kernel does not show it: %s", name,
 				 words.text);
 	return 0;
+}
+
+int us_link_get_bridge_port(const char *name, struct us_link *ret_link, struct us_reason *reason)
+{
+	int r = us_link_get(name, ret_link, reason);
+
+	if (r != 0 || ret_link->master_is_bridge)
+		return r;
+	us_refuse(reason, "interface %s: is not a bridge port", name);
+	return us_advise(reason, "add it to a bridge");
 }
 
 int us_link_filters_vlans(int index, bool *ret_filters)

@@ -2,28 +2,17 @@
 /* Network interfaces of this host, as rtnetlink shows them (RTM_GETLINK). */
 #pragma once
 
-#include <net/if.h>
-#include <stdbool.h>
-#include <stdint.h>
-
+#include "net/netlink/types.h"
 #include "util/error.h"
-
-struct us_link {
-	int index;
-	int master; /* index of the bridge it is a port of, 0 if of none */
-	bool master_is_bridge;
-	bool is_up;
-	bool is_tun; /* a tap: it counts a frame as sent when the VM has read it */
-	uint32_t mtu;
-	uint8_t mac[6];
-	char name[IF_NAMESIZE];
-};
 
 /*
  * By name (an alternative name will do). Refused, in words, when there is none; a negative errno
  * when the kernel could not be asked.
  */
 int us_link_get(const char *name, struct us_link *ret_link, struct us_reason *reason);
+
+/* As us_link_get(). Refuses an interface that is no bridge port, too. */
+int us_link_get_bridge_port(const char *name, struct us_link *ret_link, struct us_reason *reason);
 
 /* Whether the bridge with this index looks at VLANs at all. 0 or a negative errno. */
 int us_link_filters_vlans(int index, bool *ret_filters);
@@ -35,10 +24,6 @@ enum {
 /* Calls @each for every port of the bridge with this index. 0 or a negative errno. */
 int us_link_each_port(int bridge, void (*each)(void *userdata, const struct us_link *port),
 		      void *userdata);
-
-struct us_link_traffic {
-	uint64_t sent, dropped, received; /* frames, since the interface was made */
-};
 
 /* What it has sent and received (RTM_GETSTATS). 0 or a negative errno. */
 int us_link_get_traffic(int index, struct us_link_traffic *ret_traffic);

@@ -92,12 +92,10 @@ static int find_ports(struct us_announce *announce, const char *standby, const c
 {
 	bool filters_vlans = false;
 	struct us_link link;
-	int r = us_link_get(standby, &link, reason);
+	int r = us_link_get_bridge_port(standby, &link, reason);
 
 	if (r != 0)
 		return r;
-	if (!link.master_is_bridge)
-		return us_refuse(reason, "interface %s: is a port of no bridge", standby);
 	r = us_link_filters_vlans(link.master, &filters_vlans);
 	if (r == 0 && filters_vlans)
 		return us_refuse(reason, "interface %s: its bridge filters VLANs", standby);

@@ -144,12 +144,10 @@ static void add_port(void *userdata, const struct us_link *port)
 static int open_all(struct us_claims *claims, const char *port, struct us_reason *reason)
 {
 	struct us_link link;
-	int r = us_link_get(port, &link, reason);
+	int r = us_link_get_bridge_port(port, &link, reason);
 
 	if (r != 0)
 		return r;
-	if (!link.master_is_bridge)
-		return us_refuse(reason, "interface %s: is a port of no bridge", port);
 	claims->own = link.index;
 	r = us_link_each_port(link.master, add_port, claims);
 	if (r == 0)

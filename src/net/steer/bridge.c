@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "net/netlink/fdb.h"
+#include "net/steer/bridge.h"
 #include "net/steer/park-tap.h"
 #include "net/steer/switch.h"
 #include "util/mac.h"
@@ -60,12 +61,7 @@ static void bridge_free(struct us_steer_switch *base)
 static int find_port(const struct us_steer_switch *base, const char *name, struct us_link *ret_port,
 		     struct us_reason *reason)
 {
-	int r = us_link_get(name, ret_port, reason);
-
-	if (r != 0 || ret_port->master_is_bridge)
-		return r;
-	us_refuse(reason, "interface %s: is not a bridge port", name);
-	return us_advise(reason, "add it to a bridge");
+	return us_link_get_bridge_port(name, ret_port, reason);
 }
 
 static int check_ports(const struct us_steer_switch *base, const struct us_link *standby,

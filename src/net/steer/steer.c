@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/steer/steer.h"
 #include "net/steer/switch.h"
 #include "net/vf/sriov.h"
 #include "util/clock.h"

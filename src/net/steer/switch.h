@@ -10,7 +10,7 @@
 #pragma once
 
 #include "net/netlink/link.h"
-#include "net/steer/steer.h"
+#include "understudy/pair.h"
 
 struct us_steer_ops;
 
@@ -71,7 +71,3 @@ struct us_steer_ops {
 	int (*save)(const struct us_steer_switch *this, char *ret_text, size_t size);
 	int (*restore)(struct us_steer_switch *this, const char *text);
 };
-
-/* The rest of a back end's constructor. Takes @back_end, also if it fails. */
-int us_steer_new(struct us_steer **ret_steer, const struct us_steer_config *config,
-		 struct us_steer_switch *back_end, struct us_reason *reason);

@@ -23,7 +23,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#include "net/steer/park.h"
+#include "net/frame/frame.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "net/netlink/fdb.h"
+#include "net/netlink/link.h"
 #include "net/vf/neighbours.h"
 #include "util/clock.h"
 #include "util/file.h"
@@ -355,12 +356,10 @@ int us_neighbours_update(struct us_neighbours *neighbours, const struct us_neigh
 	struct us_rtnl_error words = { "" };
 	struct us_link pf;
 	struct search search = { .neighbours = neighbours, .rules = rules, .pf = &pf };
-	int r = us_link_get(neighbours->pf, &pf, reason);
+	int r = us_link_get_bridge_port(neighbours->pf, &pf, reason);
 
 	if (r != 0)
 		return r;
-	if (!pf.master_is_bridge)
-		return us_refuse(reason, "interface %s: is a port of no bridge", pf.name);
 	r = find_all(&search, reason);
 	if (r > 0)
 		return r;

@@ -179,7 +179,7 @@ static void test_refused(void **state)
 	assert_non_null(strstr(reason.text, "none"));
 	assert_int_equal(us_announce_new(&announce, bed->loop, guest_mac, "outside", NULL, &reason),
 			 US_REFUSED);
-	assert_non_null(strstr(reason.text, "no bridge"));
+	assert_non_null(strstr(reason.text, "not a bridge port"));
 	assert_null(announce);
 }
 

@@ -118,7 +118,7 @@ static void test_refused(void **state)
 
 	testbed_run("ip link set pf nomaster");
 	assert_int_equal(follow(state, &reason), US_REFUSED);
-	assert_string_equal(reason.text, "interface pf: is a port of no bridge");
+	assert_string_equal(reason.text, "interface pf: is not a bridge port: add it to a bridge");
 }
 
 #define WITH_BED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

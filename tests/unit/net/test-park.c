@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "net/steer/steer.h"
+#include "net/steer/bridge.h"
 #include "testbed.h"
 #include "util/clock.h"
 

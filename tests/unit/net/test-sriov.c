@@ -11,7 +11,7 @@
 
 #include "net/vf/sriov-state.h"
 #include "net/vf/sriov.h"
-#include "net/steer/steer.h"
+#include "net/steer/bridge.h"
 #include "testbed.h"
 
 /* What the played driver has of the VF, and how often it still says to try again. */

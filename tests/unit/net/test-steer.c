@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "net/netlink/link.h"
-#include "net/steer/steer.h"
+#include "net/steer/bridge.h"
 #include "testbed.h"
 
 struct bed {

@@ -118,11 +118,11 @@ static void test_return(void **state)
 
 	assert_reserved("a", "0000:5e:00.1");
 	assert_int_equal(us_reserved_find(records(), "/run/one", "a", &found), 0);
-	snprintf(found.found, sizeof(found.found), "some words of the PF");
+	snprintf(found.original, sizeof(found.original), "some words of the PF");
 	assert_int_equal(us_reserved_update(records(), &found), 0);
 	memset(&found, 0, sizeof(found));
 	assert_int_equal(us_reserved_find(records(), "/run/one", "a", &found), 0);
-	assert_string_equal(found.found, "some words of the PF");
+	assert_string_equal(found.original, "some words of the PF");
 
 	assert_int_equal(us_reserved_return(&request, &found, &wait, &reason), 0);
 	assert_int_equal(us_reserved_find(records(), "/run/one", "a", &found), -ENOENT);
