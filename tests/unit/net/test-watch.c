@@ -513,12 +513,12 @@ static void test_answers_go_to_nobody_else(void **state)
 		assert_false(memcmp(frame + 6, guest_mac, 6) == 0 && !(frame[0] & 1));
 	us_watch_free(watch);
 	/* It takes what it added away again. */
-	testbed_read(left, sizeof(left), "bridge fdb show br br0 | grep permanent");
+	testbed_read(left, sizeof(left), "bridge fdb show br br0 | grep 'master br0 permanent'");
 	watch = card_watch_new(bed, &handler);
-	testbed_read(entries, sizeof(entries), "bridge fdb show br br0 | grep permanent");
+	testbed_read(entries, sizeof(entries), "bridge fdb show br br0 | grep 'master br0 permanent'");
 	assert_string_not_equal(entries, left);
 	us_watch_free(watch);
-	testbed_read(entries, sizeof(entries), "bridge fdb show br br0 | grep permanent");
+	testbed_read(entries, sizeof(entries), "bridge fdb show br br0 | grep 'master br0 permanent'");
 	assert_string_equal(entries, left);
 }
 
