@@ -232,44 +232,44 @@ bool us_park_take(struct us_park *park, us_park_frame_fn each, void *userdata)
 	return true;
 }
 
-int us_capture_new(struct us_capture **ret_mirror, sd_event *event, const char *port,
+int us_capture_new(struct us_capture **ret_capture, sd_event *event, const char *port,
 		   const uint8_t mac[6], int queue, struct us_reason *reason)
 {
-	*ret_mirror = sim_keep(1);
+	*ret_capture = sim_keep(1);
 	return 0;
 }
 
-void us_capture_free(struct us_capture *mirror)
+void us_capture_free(struct us_capture *capture)
 {
 }
 
-bool us_capture_has(struct us_capture *mirror, const struct us_frame *frame)
+bool us_capture_has(struct us_capture *capture, const struct us_frame *frame)
 {
 	return false;
 }
 
-const struct us_frame *us_capture_before(struct us_capture *mirror, const struct us_frame *next)
+const struct us_frame *us_capture_before(struct us_capture *capture, const struct us_frame *next)
 {
 	return NULL;
 }
 
-uint64_t us_capture_newest(struct us_capture *mirror, const struct us_frame *next)
+uint64_t us_capture_newest(struct us_capture *capture, const struct us_frame *next)
 {
 	return 0;
 }
 
-uint64_t us_capture_number(struct us_capture *mirror, const uint8_t *start, size_t length,
+uint64_t us_capture_number(struct us_capture *capture, const uint8_t *start, size_t length,
 			   const struct us_frame *next)
 {
 	return 0;
 }
 
-bool us_capture_took_one_buffer_each(struct us_capture *mirror, uint64_t number, uint64_t last)
+bool us_capture_took_one_buffer_each(struct us_capture *capture, uint64_t number, uint64_t last)
 {
 	return false;
 }
 
-int us_capture_after(struct us_capture *mirror, uint64_t number, const struct us_frame *next,
+int us_capture_after(struct us_capture *capture, uint64_t number, const struct us_frame *next,
 		     const struct us_frame **ret_frames, size_t max)
 {
 	return 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Looks a process's descriptors up by name, borrows those that are queues of the tap, and reads
- * them empty. Their flags and settings are the VMM's too: none is changed.
+ * Copies the descriptors of a process that are queues of the tap, and empties these. Changes no
+ * flag and no setting of a descriptor, because the VMM shares them.
  *
- * While a thread is out, all that it works on is its own. Who does not wait for it any more leaves
- * that to be freed when it is back, if it ever is.
+ * While a thread runs, it alone uses the drain. An abandoned drain is freed when its thread ends,
+ * if it ever does.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -31,11 +31,11 @@
 
 enum {
 	FRAME_BYTES = 65536 + 64, /* the largest GSO frame and its header */
-	FRAMES_MAX = 16384,	  /* of all queues: a tap's longest queue is far shorter */
+	FRAMES_MAX = 16384,	  /* of all queues: a tap's queue is far shorter */
 	BYTES_MAX = 32 * 1024 * 1024,
 	QUEUES_MAX = 64,
-	DESCRIPTORS_MAX = 16384, /* that are looked at: those that were opened first, mostly */
-	LINES_MAX = 16,		 /* of what /proc says of one */
+	DESCRIPTORS_MAX = 16384, /* looked at: mostly those that were opened first */
+	LINES_MAX = 16,		 /* of a descriptor's fdinfo */
 	TUN_MAJOR = 10,		 /* /dev/net/tun */
 	TUN_MINOR = 200,
 };
@@ -48,9 +48,9 @@ struct waiting {
 };
 
 struct us_drain {
-	struct us_list link; /* among those that a thread works on */
+	struct us_list link; /* in running, while a thread works on it */
 	sd_event *loop;
-	struct us_drain_process process; /* its descriptor is ours */
+	struct us_drain_process process; /* owns a copy of the pidfd */
 	char interface[IF_NAMESIZE];
 	int fds[QUEUES_MAX];
 	size_t count;
@@ -58,14 +58,14 @@ struct us_drain {
 	size_t frame_count, bytes;
 	int r;
 	struct us_reason reason;
-	bool is_out, is_abandoned;
+	bool is_running, is_abandoned;
 	us_drain_done_fn done;
 	void *userdata;
 };
 
-static struct us_list out = { &out, &out };
+static struct us_list running = { &running, &running };
 
-/* ---- In a thread ---- */
+/* ---- In the thread ---- */
 
 static int pidfd_getfd(int pidfd, int fd)
 {
@@ -87,7 +87,7 @@ static int refuse_process(const struct us_drain_process *process, int error,
 	return advise(error, reason);
 }
 
-/* Its number may be another's by now; as long as it has not ended it is not. */
+/* As long as the process has not ended, its number is not reused. */
 static bool has_ended(const struct us_drain_process *process)
 {
 	struct pollfd ended = { .fd = process->pidfd, .events = POLLIN };
@@ -95,7 +95,8 @@ static bool has_ended(const struct us_drain_process *process)
 	return poll(&ended, 1, 0) != 0;
 }
 
-/* What is opened in it is of the same process, whoever has its number then. */
+/* Files that are opened in the directory belong to the same process, even if its number is reused.
+ */
 static int open_process(const struct us_drain_process *process, const char *name,
 			struct us_reason *reason)
 {
@@ -112,8 +113,8 @@ static int open_process(const struct us_drain_process *process, const char *name
 }
 
 /*
- * Whether descriptor @fd of the process claims to be a queue of the tap: fdinfo says "iff:\tNAME".
- * That is /proc's own word, the file is not touched. A negative errno if that may not be read.
+ * Whether descriptor @fd of the process claims to be a queue of the tap: its fdinfo says
+ * "iff:\tNAME". Reading fdinfo does not touch the file itself. A negative errno: no permission.
  */
 static int claims_queue(int directory, const char *fd, const char *interface)
 {
@@ -129,7 +130,7 @@ static int claims_queue(int directory, const char *fd, const char *interface)
 	return 0;
 }
 
-/* The number may mean another file by now. Nothing else is done to one that is not the tap. */
+/* The number may stand for another file by now. Nothing else is done to a file that is no tap. */
 static bool is_queue(int fd, const char *interface)
 {
 	struct ifreq request = { 0 };
@@ -141,8 +142,8 @@ static bool is_queue(int fd, const char *interface)
 	       strncmp(request.ifr_name, interface, IF_NAMESIZE) == 0;
 }
 
-/* Borrows one that is a queue. A negative errno if it may not be. */
-static int borrow(struct us_drain *drain, int directory, const char *number)
+/* Copies the descriptor if it is a queue. A negative errno: no permission. */
+static int copy(struct us_drain *drain, int directory, const char *number)
 {
 	int fd, r = claims_queue(directory, number, drain->interface);
 
@@ -169,7 +170,7 @@ static int find_queues(struct us_drain *drain, DIR *directory)
 			continue;
 		if (seen++ == DESCRIPTORS_MAX)
 			break;
-		r = borrow(drain, dirfd(directory), entry->d_name);
+		r = copy(drain, dirfd(directory), entry->d_name);
 	}
 	if (drain->count > 0)
 		return 0;
@@ -182,7 +183,7 @@ static int find_queues(struct us_drain *drain, DIR *directory)
 			 (int)drain->process.pid, drain->interface,
 			 seen > DESCRIPTORS_MAX ? " among its first 16384 descriptors" : "");
 }
-_Static_assert(DESCRIPTORS_MAX == 16384, "as in the words");
+_Static_assert(DESCRIPTORS_MAX == 16384, "as in the refusal");
 
 static void search(void *userdata)
 {
@@ -193,7 +194,7 @@ static void search(void *userdata)
 	drain->r = directory ? find_queues(drain, directory) : US_REFUSED;
 }
 
-/* Bytes of virtio-net header before each frame; the VMM chose them. 0: none. */
+/* Bytes of virtio-net header before each frame, as the VMM has set them. 0: none. */
 static size_t header_bytes(int tap)
 {
 	struct ifreq request = { 0 };
@@ -206,7 +207,7 @@ static size_t header_bytes(int tap)
 	return bytes;
 }
 
-/* The descriptor's flags are the VMM's too, so it may be a blocking one. */
+/* The descriptor may be a blocking one: the VMM has set its flags. */
 static ssize_t read_frame(int tap, uint8_t *bytes)
 {
 	const struct iovec part = { .iov_base = bytes, .iov_len = FRAME_BYTES };
@@ -215,7 +216,7 @@ static ssize_t read_frame(int tap, uint8_t *bytes)
 
 	if (n >= 0 || errno != EOPNOTSUPP)
 		return n;
-	/* Older kernels: ask before. A VMM that reads in between blocks this thread, no other. */
+	/* Older kernels: poll first. A VMM that reads in between blocks this thread only. */
 	if (poll(&poll_tap, 1, 0) != 1 || !(poll_tap.revents & POLLIN))
 		return -1;
 	return read(tap, bytes, FRAME_BYTES);
@@ -286,8 +287,8 @@ static void close_queues(void *userdata)
 }
 
 /*
- * If the VMM has ended, these are the last descriptors of its tap, and the kernel takes a while for
- * each to take a queue down: in a thread, as all that is done with them.
+ * If the VMM has ended, these are the last descriptors of its tap. The kernel needs a while to
+ * remove a queue, so a thread closes them.
  */
 static void destroy(struct us_drain *drain)
 {
@@ -299,46 +300,46 @@ static void destroy(struct us_drain *drain)
 	free(drain);
 }
 
-static void on_back(void *userdata)
+static void on_ended(void *userdata)
 {
 	struct us_drain *drain = userdata;
-	struct us_reason reason = drain->reason; /* it may be freed from there */
+	struct us_reason reason = drain->reason; /* done() may free the drain */
 
 	us_list_remove(&drain->link);
-	drain->is_out = false;
+	drain->is_running = false;
 	if (drain->is_abandoned)
 		destroy(drain);
 	else
 		drain->done(drain->userdata, drain->r, &reason);
 }
 
-static int send_out(struct us_drain *drain, us_job_fn run, us_drain_done_fn done, void *userdata)
+static int start(struct us_drain *drain, us_job_fn run, us_drain_done_fn done, void *userdata)
 {
 	int r;
 
 	drain->done = done;
 	drain->userdata = userdata;
 	drain->reason = (struct us_reason){ .text = "" };
-	r = us_job_start(drain->loop, run, on_back, drain);
+	r = us_job_start(drain->loop, run, on_ended, drain);
 	if (r < 0)
 		return r;
-	drain->is_out = true;
-	us_list_append(&out, &drain->link);
+	drain->is_running = true;
+	us_list_append(&running, &drain->link);
 	return 0;
 }
 
-/* Who hangs one thread is not given another. */
-static bool is_held_up(pid_t pid)
+/* A process that blocks one thread is not given another one. */
+static bool is_blocked(pid_t pid)
 {
 	const struct us_drain *drain;
 
-	us_list_for_each (drain, &out, link)
+	us_list_for_each (drain, &running, link)
 		if (drain->is_abandoned && drain->process.pid == pid)
 			return true;
 	return false;
 }
 
-/* Permission is looked at first, and no process can have this descriptor. */
+/* The kernel checks the permission first. No process can have the descriptor INT_MAX. */
 int us_drain_check(const struct us_drain_process *process, struct us_reason *reason)
 {
 	US_CLEANUP(us_closep) int directory = -1;
@@ -360,12 +361,11 @@ int us_drain_new(struct us_drain **ret_drain, sd_event *loop,
 
 	if (r != 0)
 		return r;
-	if (is_held_up(process->pid))
-		return us_refuse(
-			reason,
-			"process %d: an earlier look at its descriptors has not ended: one "
-			"of them blocks whoever touches it",
-			(int)process->pid);
+	if (is_blocked(process->pid))
+		return us_refuse(reason,
+				 "process %d: one of its descriptors blocks: an earlier look-up "
+				 "has not ended",
+				 (int)process->pid);
 	drain = calloc(1, sizeof(*drain));
 	if (!drain)
 		return -ENOMEM;
@@ -375,7 +375,7 @@ int us_drain_new(struct us_drain **ret_drain, sd_event *loop,
 	snprintf(drain->interface, sizeof(drain->interface), "%s", interface);
 	drain->process.pid = process->pid;
 	drain->process.pidfd = fcntl(process->pidfd, F_DUPFD_CLOEXEC, 0);
-	r = drain->process.pidfd < 0 ? -errno : send_out(drain, search, done, userdata);
+	r = drain->process.pidfd < 0 ? -errno : start(drain, search, done, userdata);
 	if (r < 0) {
 		destroy(drain);
 		return r;
@@ -389,25 +389,25 @@ void us_drain_free(struct us_drain *drain)
 	if (!drain)
 		return;
 	drain->is_abandoned = true;
-	if (!drain->is_out)
+	if (!drain->is_running)
 		destroy(drain);
 }
 
 bool us_drain_is_ready(const struct us_drain *drain)
 {
-	return !drain->is_out && drain->count > 0;
+	return !drain->is_running && drain->count > 0;
 }
 
 int us_drain_read(struct us_drain *drain, us_drain_done_fn done, void *userdata)
 {
-	return us_drain_is_ready(drain) ? send_out(drain, read_all, done, userdata) : -EBUSY;
+	return us_drain_is_ready(drain) ? start(drain, read_all, done, userdata) : -EBUSY;
 }
 
 void us_drain_each(struct us_drain *drain, us_drain_fn each, void *userdata)
 {
 	struct waiting *waiting;
 
-	if (drain->is_out)
+	if (drain->is_running)
 		return;
 	us_list_for_each (waiting, &drain->frames, link)
 		each(userdata, waiting->queue, &waiting->frame);

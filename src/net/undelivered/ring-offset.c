@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Samples that agree. Pure. */
+/* The last sample, and how many samples before it agree. */
 #include "net/undelivered/ring-offset.h"
 
 enum {
-	ENOUGH = 2, /* samples that agree */
+	AGREEING_MIN = 2,
 };
 
-void us_ring_offset_sample(struct us_ring_offset *delivered, uint64_t number, uint16_t index)
+void us_ring_offset_sample(struct us_ring_offset *offset, uint64_t number, uint16_t index)
 {
-	uint16_t buffers = index - delivered->index;
+	uint16_t buffers = index - offset->index;
 
-	if (delivered->agreeing > 0 && buffers == 0 && number == delivered->number)
-		return; /* the same said again proves nothing */
-	if (number != delivered->number + buffers)
-		delivered->agreeing = 0;
-	delivered->number = number;
-	delivered->index = index;
-	delivered->agreeing++;
+	if (offset->agreeing > 0 && buffers == 0 && number == offset->number)
+		return; /* the same sample again proves nothing */
+	if (number != offset->number + buffers)
+		offset->agreeing = 0;
+	offset->number = number;
+	offset->index = index;
+	offset->agreeing++;
 }
 
-uint64_t us_ring_offset_number(const struct us_ring_offset *delivered, uint16_t index)
+uint64_t us_ring_offset_number(const struct us_ring_offset *offset, uint16_t index)
 {
-	uint16_t buffers = index - delivered->index;
+	uint16_t buffers = index - offset->index;
 
-	return delivered->agreeing < ENOUGH ? 0 : delivered->number + buffers;
+	return offset->agreeing < AGREEING_MIN ? 0 : offset->number + buffers;
 }

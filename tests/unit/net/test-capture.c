@@ -119,49 +119,49 @@ static bool take_from(int queue)
 	return false;
 }
 
-static struct us_capture *mirror_new(struct bed *bed, int queue)
+static struct us_capture *capture_new(struct bed *bed, int queue)
 {
 	struct us_reason reason = { .text = "" };
-	struct us_capture *mirror = NULL;
+	struct us_capture *capture = NULL;
 
-	if (us_capture_new(&mirror, bed->loop, "tap", guest_mac, queue, &reason) != 0)
+	if (us_capture_new(&capture, bed->loop, "tap", guest_mac, queue, &reason) != 0)
 		fail_msg("%s", reason.text);
-	return mirror;
+	return capture;
 }
 
 static void test_between(void **state)
 {
 	struct bed *bed = *state;
-	struct us_capture *mirror = mirror_new(bed, -1);
+	struct us_capture *capture = capture_new(bed, -1);
 	const struct us_frame *frames[2];
 	struct us_frame one, other;
-	uint64_t first = us_capture_newest(mirror, NULL);
+	uint64_t first = us_capture_newest(capture, NULL);
 
 	for (uint8_t i = 1; i <= 5; i++)
 		go_out(bed, 1, i);
 	one = frame_of(1, 2);
 	other = frame_of(1, 5);
-	assert_int_equal(us_capture_number(mirror, one.bytes, 55, &other), 2 + first);
-	assert_int_equal(us_capture_newest(mirror, &other), 4 + first);
-	assert_int_equal(us_capture_after(mirror, 2 + first, &other, frames, 2), 2);
+	assert_int_equal(us_capture_number(capture, one.bytes, 55, &other), 2 + first);
+	assert_int_equal(us_capture_newest(capture, &other), 4 + first);
+	assert_int_equal(us_capture_after(capture, 2 + first, &other, frames, 2), 2);
 	assert_int_equal(frames[0]->bytes[50], 3);
 	assert_int_equal(frames[1]->bytes[50], 4);
-	assert_int_equal(us_capture_before(mirror, &other)->bytes[50], 4);
-	assert_int_equal(us_capture_before(mirror, NULL)->bytes[50], 5);
+	assert_int_equal(us_capture_before(capture, &other)->bytes[50], 4);
+	assert_int_equal(us_capture_before(capture, NULL)->bytes[50], 5);
 	/* More than are asked for, and none. */
-	assert_int_equal(us_capture_after(mirror, 2 + first, NULL, frames, 2), -2);
-	assert_int_equal(us_capture_after(mirror, 5 + first, NULL, frames, 2), 0);
-	assert_int_equal(us_capture_after(mirror, 6 + first, NULL, frames, 2), -2);
-	assert_int_equal(us_capture_after(mirror, 0, NULL, frames, 2), -2);
+	assert_int_equal(us_capture_after(capture, 2 + first, NULL, frames, 2), -2);
+	assert_int_equal(us_capture_after(capture, 5 + first, NULL, frames, 2), 0);
+	assert_int_equal(us_capture_after(capture, 6 + first, NULL, frames, 2), -2);
+	assert_int_equal(us_capture_after(capture, 0, NULL, frames, 2), -2);
 	/* It went out, but not before that one. */
-	assert_int_equal(us_capture_number(mirror, other.bytes, 55, &one), 0);
+	assert_int_equal(us_capture_number(capture, other.bytes, 55, &one), 0);
 	other = frame_of(1, 9);
-	assert_false(us_capture_has(mirror, &other));
-	assert_null(us_capture_before(mirror, &other));
-	assert_int_equal(us_capture_newest(mirror, &other), 0);
-	assert_int_equal(us_capture_number(mirror, one.bytes, 55, &other), 0);
-	assert_int_equal(us_capture_after(mirror, 2 + first, &other, frames, 2), -2);
-	us_capture_free(mirror);
+	assert_false(us_capture_has(capture, &other));
+	assert_null(us_capture_before(capture, &other));
+	assert_int_equal(us_capture_newest(capture, &other), 0);
+	assert_int_equal(us_capture_number(capture, one.bytes, 55, &other), 0);
+	assert_int_equal(us_capture_after(capture, 2 + first, &other, frames, 2), -2);
+	us_capture_free(capture);
 }
 
 /* A group's frame may be received or not: it is no frame in vain, and ends a count. */
@@ -169,47 +169,47 @@ static void test_to_others(void **state)
 {
 	static const uint8_t group[6] = { 0x01, 0x00, 0x5e, 1, 2, 3 };
 	struct bed *bed = *state;
-	struct us_capture *mirror = mirror_new(bed, -1);
-	uint64_t first = us_capture_newest(mirror, NULL);
+	struct us_capture *capture = capture_new(bed, -1);
+	uint64_t first = us_capture_newest(capture, NULL);
 	const struct us_frame *frames[2];
 
 	for (uint8_t i = 1; i <= 2; i++)
 		go_out(bed, 1, i);
-	assert_int_equal(us_capture_newest(mirror, NULL), first + 2);
-	assert_true(us_capture_took_one_buffer_each(mirror, first, first + 2));
-	assert_false(us_capture_took_one_buffer_each(mirror, first, first + 3)); /* not out yet */
+	assert_int_equal(us_capture_newest(capture, NULL), first + 2);
+	assert_true(us_capture_took_one_buffer_each(capture, first, first + 2));
+	assert_false(us_capture_took_one_buffer_each(capture, first, first + 3)); /* not out yet */
 	for (uint8_t i = 0; i < 3; i++)
 		go_out_to(bed, group, 1, i);
 	go_out(bed, 1, 3);
-	assert_int_equal(us_capture_after(mirror, first + 1, NULL, frames, 2), 2);
+	assert_int_equal(us_capture_after(capture, first + 1, NULL, frames, 2), 2);
 	assert_int_equal(frames[0]->bytes[50], 2);
 	assert_int_equal(frames[1]->bytes[50], 3);
 	go_out_to(bed, (uint8_t[]){ 255, 255, 255, 255, 255, 255 }, 1, 4);
-	assert_int_equal(us_capture_newest(mirror, NULL), first + 7);
-	assert_true(us_capture_took_one_buffer_each(mirror, first, first + 2));
-	assert_false(us_capture_took_one_buffer_each(mirror, first, first + 3));
-	assert_false(us_capture_took_one_buffer_each(mirror, first + 4, first + 6));
-	assert_true(us_capture_took_one_buffer_each(mirror, first + 5, first + 7));
+	assert_int_equal(us_capture_newest(capture, NULL), first + 7);
+	assert_true(us_capture_took_one_buffer_each(capture, first, first + 2));
+	assert_false(us_capture_took_one_buffer_each(capture, first, first + 3));
+	assert_false(us_capture_took_one_buffer_each(capture, first + 4, first + 6));
+	assert_true(us_capture_took_one_buffer_each(capture, first + 5, first + 7));
 	/* It is remembered when it is not kept any more. */
 	for (unsigned i = 0; i < 1500; i++) {
 		go_out(bed, 1, i);
-		us_capture_newest(mirror, NULL);
+		us_capture_newest(capture, NULL);
 	}
-	assert_true(us_capture_took_one_buffer_each(mirror, first + 5, first + 1507));
-	assert_false(us_capture_took_one_buffer_each(mirror, first + 4, first + 1507));
-	us_capture_free(mirror);
+	assert_true(us_capture_took_one_buffer_each(capture, first + 5, first + 1507));
+	assert_false(us_capture_took_one_buffer_each(capture, first + 4, first + 1507));
+	us_capture_free(capture);
 }
 
 static void test_one_queue(void **state)
 {
 	struct bed *bed = *state;
-	struct us_capture *mirrors[] = { mirror_new(bed, 0), mirror_new(bed, 1) };
+	struct us_capture *captures[] = { capture_new(bed, 0), capture_new(bed, 1) };
 	unsigned int seen[2] = { 0 };
 
 	for (uint8_t flow = 1; flow <= 32; flow++) {
 		go_out(bed, flow, flow);
 		for (int queue = 0; queue < 2; queue++) {
-			const struct us_frame *last = us_capture_before(mirrors[queue], NULL);
+			const struct us_frame *last = us_capture_before(captures[queue], NULL);
 			bool is_there = take_from(queue ? bed->other_queue : bed->tap);
 
 			assert_true(is_there == (last && last->bytes[50] == flow));
@@ -218,8 +218,8 @@ static void test_one_queue(void **state)
 	}
 	assert_int_equal(seen[0] + seen[1], 32);
 	assert_true(seen[0] > 0 && seen[1] > 0);
-	us_capture_free(mirrors[0]);
-	us_capture_free(mirrors[1]);
+	us_capture_free(captures[0]);
+	us_capture_free(captures[1]);
 }
 
 int main(void)

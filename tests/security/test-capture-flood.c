@@ -51,34 +51,35 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
 	return __real_recvmsg(fd, message, flags);
 }
 
-static struct us_capture *mirror_new(void)
+static struct us_capture *capture_new(void)
 {
-	struct us_capture *mirror = NULL;
+	struct us_capture *capture = NULL;
 	struct us_reason reason = { .text = "" };
 
-	if (us_capture_new(&mirror, loop, "tap", guest_mac, -1, &reason) != 0)
+	if (us_capture_new(&capture, loop, "tap", guest_mac, -1, &reason) != 0)
 		fail_msg("%s", reason.text);
-	return mirror;
+	return capture;
 }
 
 static void test_what_is_asked_is_answered(void **state)
 {
-	struct us_capture *mirror = mirror_new();
+	struct us_capture *capture = capture_new();
 	const struct us_frame *frames[2];
 	uint64_t first;
 
 	go_out(0);
-	first = us_capture_newest(mirror, NULL);
+	first = us_capture_newest(capture, NULL);
 	go_out(1);
-	assert_int_equal(us_capture_after(mirror, first, NULL, frames, 2), 1);
+	assert_int_equal(us_capture_after(capture, first, NULL, frames, 2), 1);
 	is_flooding = true;
-	assert_null(us_capture_before(mirror, NULL)); /* more have gone out since */
+	assert_null(us_capture_before(capture, NULL)); /* more have gone out since */
 	is_flooding = false;
 	go_out(2);
-	assert_int_equal(us_capture_before(mirror, NULL)->bytes[50], 2);
-	assert_int_equal(us_capture_after(mirror, first, NULL, frames, 2), -2);
-	assert_false(us_capture_took_one_buffer_each(mirror, first, us_capture_newest(mirror, NULL)));
-	us_capture_free(mirror);
+	assert_int_equal(us_capture_before(capture, NULL)->bytes[50], 2);
+	assert_int_equal(us_capture_after(capture, first, NULL, frames, 2), -2);
+	assert_false(
+		us_capture_took_one_buffer_each(capture, first, us_capture_newest(capture, NULL)));
+	us_capture_free(capture);
 }
 
 static int on_client(sd_event_source *source, void *userdata)
@@ -89,7 +90,7 @@ static int on_client(sd_event_source *source, void *userdata)
 
 static void test_clients_are_served(void **state)
 {
-	struct us_capture *mirror = mirror_new();
+	struct us_capture *capture = capture_new();
 	sd_event_source *client = NULL;
 	bool is_served = false;
 
@@ -106,7 +107,7 @@ static void test_clients_are_served(void **state)
 	assert_true(is_served);
 	assert_true(reads > 0);
 	sd_event_source_disable_unref(client);
-	us_capture_free(mirror);
+	us_capture_free(capture);
 }
 
 int main(void)
@@ -125,7 +126,7 @@ int main(void)
 					&port),
 			 0);
 	assert_true(sd_event_new(&loop) >= 0);
-	result = cmocka_run_group_tests_name("mirror-flood", tests, NULL, NULL);
+	result = cmocka_run_group_tests_name("capture-flood", tests, NULL, NULL);
 	sd_event_unref(loop);
 	close(port);
 	close(tap);
