@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whether a VMM could use a device, judged from outside as the kernel will judge it: open the
- * group's node as its user, and have all of its guest's memory locked on its account.
+ * Whether a VMM could use a device, by the kernel's rules: its user may open the group's node, and
+ * it may lock all of its guest's memory.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 
 #include "pci/vfio.h"
 
-/* Beside the guest's memory: the memory of other devices that is mapped for this one. */
+/* Besides the guest's memory: memory of other devices, which is mapped for this one. */
 #define LOCKED_BESIDE_BYTES (UINT64_C(1) << 30)
 
 struct process {
@@ -89,11 +89,12 @@ static int admit_to_node(const char *path, const struct process *process, const 
 		return 0;
 	if ((node.st_mode & 0600) == 0600 && chown(path, process->uid, -1) == 0)
 		return 0;
-	return us_refuse(reason, "vfio %s: the VMM, user %u, may not open %s: chown %u %s", address,
-			 (unsigned)process->uid, path, (unsigned)process->uid, path);
+	us_refuse(reason, "vfio %s: the VMM, user %u, may not open %s", address,
+		  (unsigned)process->uid, path);
+	return us_advise(reason, "chown %u %s", (unsigned)process->uid, path);
 }
 
-/* A VMM that says more than the host has could lock all of it. */
+/* A VMM that claims more than the host has could lock all of the host's memory. */
 static int check_memory(uint64_t bytes, const char *address, struct us_reason *reason)
 {
 	uint64_t host_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
@@ -101,8 +102,8 @@ static int check_memory(uint64_t bytes, const char *address, struct us_reason *r
 	if (bytes <= host_bytes && bytes <= UINT64_MAX - LOCKED_BESIDE_BYTES)
 		return 0;
 	return us_refuse(reason,
-			 "vfio %s: the VMM says that its guest has %" PRIu64
-			 " MiB, this host has %" PRIu64 " MiB: all of them cannot be locked",
+			 "vfio %s: the VMM claims that its guest has %" PRIu64
+			 " MiB, this host has %" PRIu64 " MiB: cannot lock that much",
 			 address, bytes >> 20, host_bytes >> 20);
 }
 
@@ -125,10 +126,10 @@ static int admit_to_lock(pid_t pid, const struct process *process, uint64_t byte
 		raised.rlim_max = limit.rlim_max;
 	if (prlimit(pid, RLIMIT_MEMLOCK, &raised, NULL) == 0)
 		return 0;
-	return us_refuse(reason,
-			 "vfio %s: the VMM may lock %" PRIu64 " MiB, its guest has %" PRIu64
-			 " MiB: prlimit --pid %d --memlock=%" PRIu64,
-			 address, (uint64_t)limit.rlim_cur >> 20, bytes >> 20, (int)pid,
+	us_refuse(reason,
+		  "vfio %s: the VMM may lock %" PRIu64 " MiB, its guest has %" PRIu64 " MiB",
+		  address, (uint64_t)limit.rlim_cur >> 20, bytes >> 20);
+	return us_advise(reason, "prlimit --pid %d --memlock=%" PRIu64, (int)pid,
 			 (uint64_t)raised.rlim_cur);
 }
 
@@ -154,7 +155,7 @@ int us_vfio_node_owner(const char *sysfs, const char *address, uid_t *ret_owner,
 	return 0;
 }
 
-/* A node that is gone has no owner to be restored: the next one is made anew. */
+/* A node that is gone has no owner to restore; the kernel makes the next one anew. */
 int us_vfio_node_restore(const char *sysfs, const char *address, uid_t owner,
 			 struct us_reason *reason)
 {
@@ -164,8 +165,9 @@ int us_vfio_node_restore(const char *sysfs, const char *address, uid_t owner,
 	find_node(sysfs, address, path);
 	if (stat(path, &node) < 0 || node.st_uid == owner || chown(path, owner, -1) == 0)
 		return 0;
-	return us_refuse(reason, "vfio %s: %s stays the VMM's: %s: chown %u %s", address, path,
-			 us_strerror(errno), (unsigned)owner, path);
+	us_refuse(reason, "vfio %s: %s still belongs to the VMM: %s", address, path,
+		  us_strerror(errno));
+	return us_advise(reason, "chown %u %s", (unsigned)owner, path);
 }
 
 int us_vfio_admit(const char *sysfs, const char *address, pid_t pid, uint64_t memory_bytes,

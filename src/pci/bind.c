@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Binding a device to vfio-pci and back, by way of driver_override: that names one device and no
- * other of its kind. Only what is idle is taken from its driver.
+ * Binds a device to vfio-pci and back, through driver_override, which concerns one device and no
+ * other one of its kind. Takes only an unused device from its driver.
  */
 #include <errno.h>
 #include <ifaddrs.h>
@@ -15,7 +15,7 @@
 
 #define OVERRIDE "vfio-pci"
 
-/* ---- Whether somebody uses it ---- */
+/* ---- Whether the device is in use ---- */
 
 static bool has_address(const char *interface)
 {
@@ -31,7 +31,7 @@ static bool has_address(const char *interface)
 	return found;
 }
 
-/* In a bridge, a bond or a team; or below a VLAN or macvlan interface. */
+/* It is in a bridge, a bond or a team, or below a VLAN or macvlan interface. */
 static bool is_enslaved(const char *directory)
 {
 	US_CLEANUP(closedirp) DIR *entries = opendir(directory);
@@ -50,23 +50,22 @@ static int check_interface(const char *address, const char *directory, const cha
 	char flags[32];
 
 	us_sysfs_read(directory, "flags", flags, sizeof(flags));
-	if (strtoul(flags, NULL, 16) & IFF_UP)
-		return us_refuse(reason, "vfio %s: its interface %s is up: ip link set %s down",
-				 address, name, name);
-	if (is_enslaved(directory))
-		return us_refuse(reason,
-				 "vfio %s: its interface %s belongs to another: "
-				 "ip link set %s nomaster",
-				 address, name, name);
-	if (has_address(name))
-		return us_refuse(reason,
-				 "vfio %s: its interface %s has an address: ip addr flush "
-				 "dev %s",
-				 address, name, name);
+	if (strtoul(flags, NULL, 16) & IFF_UP) {
+		us_refuse(reason, "vfio %s: its interface %s is up", address, name);
+		return us_advise(reason, "ip link set %s down", name);
+	}
+	if (is_enslaved(directory)) {
+		us_refuse(reason, "vfio %s: its interface %s belongs to another", address, name);
+		return us_advise(reason, "ip link set %s nomaster", name);
+	}
+	if (has_address(name)) {
+		us_refuse(reason, "vfio %s: its interface %s has an address", address, name);
+		return us_advise(reason, "ip addr flush dev %s", name);
+	}
 	return 0;
 }
 
-/* An interface in another namespace is not shown to us: it is somebody's. */
+/* An interface in another namespace is invisible here: somebody uses the device. */
 static int check_idle(const char *device, const char *address, const char *driver,
 		      struct us_reason *reason)
 {
@@ -85,12 +84,11 @@ static int check_idle(const char *device, const char *address, const char *drive
 		snprintf(directory, sizeof(directory), "%.3800s/%s", path, entry->d_name);
 		r = check_interface(address, directory, entry->d_name, reason);
 	}
-	if (r == 0 && !found)
-		return us_refuse(reason,
-				 "vfio %s: bound to %s without an interface here: somebody uses "
-				 "it, bind it to vfio-pci if nobody does",
-				 address, driver);
-	return r;
+	if (r != 0 || found)
+		return r;
+	us_refuse(reason, "vfio %s: is bound to %s without an interface here: may be in use",
+		  address, driver);
+	return us_advise(reason, "if nobody uses it, bind it to vfio-pci");
 }
 
 static int check_override(const char *device, const char *address, struct us_reason *reason)
@@ -102,13 +100,13 @@ static int check_override(const char *device, const char *address, struct us_rea
 		return us_refuse(reason, "vfio %s: driver_override: %s", address, us_strerror(r));
 	if (!text[0] || strcmp(text, "(null)") == 0 || us_pci_is_vfio_driver(text))
 		return 0;
-	return us_refuse(reason, "vfio %s: is meant for %s (driver_override): name another",
-			 address, text);
+	us_refuse(reason, "vfio %s: is meant for %s (driver_override)", address, text);
+	return us_advise(reason, "name another device");
 }
 
 /* ---- Changing its driver ---- */
 
-/* What it is bound to afterwards is looked at, not what the writes answered. */
+/* The caller checks which driver the device has afterwards; the writes' results say less. */
 static void change_driver(const char *sysfs, const char *device, const char *address,
 			  const char *override, const char *driver)
 {
@@ -129,8 +127,10 @@ int us_vfio_bind(const char *sysfs, const char *address, char ret_former[US_PCI_
 	int r = 0;
 
 	us_pci_directory(sysfs, address, device);
-	if (access(device, F_OK) < 0)
-		return us_refuse(reason, "vfio %s: there is no such device: see lspci -D", address);
+	if (access(device, F_OK) < 0) {
+		us_refuse(reason, "vfio %s: the device does not exist", address);
+		return us_advise(reason, "see lspci -D");
+	}
 	us_sysfs_link(device, "driver", ret_former, US_PCI_DRIVER_SIZE);
 	if (us_pci_is_vfio_driver(ret_former))
 		return 0;
@@ -145,10 +145,8 @@ int us_vfio_bind(const char *sysfs, const char *address, char ret_former[US_PCI_
 	if (us_pci_is_vfio_driver(driver))
 		return 0;
 	change_driver(sysfs, device, address, "\n", ret_former);
-	return us_refuse(reason,
-			 "vfio %s: vfio-pci does not take it: is the module loaded "
-			 "(modprobe vfio-pci), and the IOMMU on?",
-			 address);
+	us_refuse(reason, "vfio %s: vfio-pci does not bind it", address);
+	return us_advise(reason, "modprobe vfio-pci, and switch the IOMMU on");
 }
 
 int us_vfio_unbind(const char *sysfs, const char *address, const char *former,
@@ -167,7 +165,6 @@ int us_vfio_unbind(const char *sysfs, const char *address, const char *former,
 	if (strcmp(driver, former) == 0)
 		return 0;
 	return us_refuse(reason,
-			 "vfio %s: is bound to %s, its former driver %s does not take it "
-			 "back",
+			 "vfio %s: is bound to %s: its former driver %s does not bind it again",
 			 address, driver[0] ? driver : "no driver", former[0] ? former : "(none)");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The pools' file: line by line, all of it or nothing. */
+/* Reads the file of pools, line by line, all of it or nothing. */
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -33,10 +33,11 @@ static const struct {
 };
 _Static_assert(US_ARRAY_LENGTH(settings) == US_POOL_SETTINGS, "a word for each setting");
 
-/* "path:line: words: next step" */
+/* "PATH:LINE: PROBLEM", and a next step */
 #define REFUSE(reading, format, ...)                                                               \
 	us_refuse((reading)->reason, "%s:%u: " format, (reading)->path, (reading)->line,           \
 		  ##__VA_ARGS__)
+#define ADVISE(reading, ...) us_advise((reading)->reason, __VA_ARGS__)
 
 static bool is_pool_name(const char *text)
 {
@@ -55,8 +56,10 @@ static int add_pool(struct reading *reading, const char *name)
 			      "pool %.40s: a name has up to %d letters, digits, '.', '_' "
 			      "and '-'",
 			      name, US_POOL_NAME_SIZE - 1);
-	if (us_pools_find(pools, name))
-		return REFUSE(reading, "pool %s: there is one already: name another", name);
+	if (us_pools_find(pools, name)) {
+		REFUSE(reading, "pool %s: exists already", name);
+		return ADVISE(reading, "choose another name");
+	}
 	if (pools->count == US_POOLS_MAX)
 		return REFUSE(reading, "pool %s: more than %d pools", name, US_POOLS_MAX);
 	list = reallocarray(pools->list, pools->count + 1, sizeof(*list));
@@ -75,17 +78,19 @@ static int add_source(struct reading *reading, struct us_pool *pool, enum us_poo
 {
 	struct us_pool_source *source = &pool->sources[pool->count];
 
-	if (type == US_POOL_VF && !us_pci_is_address(value))
-		return REFUSE(reading, "vf %.40s: is no PCI address: write it like 0000:5e:00.2",
-			      value);
+	if (type == US_POOL_VF && !us_pci_is_address(value)) {
+		REFUSE(reading, "vf %.40s: is no PCI address", value);
+		return ADVISE(reading, "write it like 0000:5e:00.2");
+	}
 	if (type == US_POOL_PF && strlen(value) >= IF_NAMESIZE)
-		return REFUSE(reading, "pf %.40s: no interface can have this name", value);
+		return REFUSE(reading, "pf %.40s: is no valid name of an interface", value);
 	if (strlen(value) >= sizeof(source->value) || strchr(value, '/'))
 		return REFUSE(reading, "%s %.40s: up to %zu characters, and no '/'",
 			      source_words[type], value, sizeof(source->value) - 1);
-	if (pool->count == US_POOL_SOURCES_MAX)
-		return REFUSE(reading, "pool %s: more than %d sources: make two pools of it",
-			      pool->name, US_POOL_SOURCES_MAX);
+	if (pool->count == US_POOL_SOURCES_MAX) {
+		REFUSE(reading, "pool %s: more than %d sources", pool->name, US_POOL_SOURCES_MAX);
+		return ADVISE(reading, "make two pools of it");
+	}
 	source->type = type;
 	strcpy(source->value, value);
 	pool->count++;
@@ -134,12 +139,12 @@ static int add_neighbours(struct reading *reading, const char *port)
 {
 	struct us_pools *pools = reading->pools;
 
-	if (pools->count > 0)
-		return REFUSE(reading,
-			      "neighbours %.40s: is not of a pool: write it before the first pool",
-			      port);
+	if (pools->count > 0) {
+		REFUSE(reading, "neighbours %.40s: does not belong to a pool", port);
+		return ADVISE(reading, "write it before the first pool");
+	}
 	if (strlen(port) >= IF_NAMESIZE)
-		return REFUSE(reading, "neighbours %.40s: no interface can have this name", port);
+		return REFUSE(reading, "neighbours %.40s: is no valid name of an interface", port);
 	if (pools->neighbour_count == US_POOL_NEIGHBOURS_MAX)
 		return REFUSE(reading, "neighbours %s: more than %d ports", port,
 			      US_POOL_NEIGHBOURS_MAX);
@@ -156,8 +161,10 @@ static int take_words(struct reading *reading, const char *word, const char *val
 		return add_pool(reading, value);
 	if (strcmp(word, "neighbours") == 0)
 		return add_neighbours(reading, value);
-	if (!pool)
-		return REFUSE(reading, "%.40s: belongs to a pool: begin with \"pool NAME\"", word);
+	if (!pool) {
+		REFUSE(reading, "%.40s: belongs to a pool", word);
+		return ADVISE(reading, "begin with \"pool NAME\"");
+	}
 	if (strcmp(word, "create") == 0)
 		return set_create(reading, pool, value);
 	for (int type = 0; type < US_POOL_SOURCES; type++)
@@ -167,7 +174,7 @@ static int take_words(struct reading *reading, const char *word, const char *val
 		if (strcmp(word, settings[setting].word) == 0)
 			return set_setting(reading, pool, setting, value);
 	return REFUSE(reading,
-		      "%.40s: means nothing here: neighbours, pool, pf, vf, network, create, "
+		      "%.40s: is not a known word: neighbours, pool, pf, vf, network, create, "
 		      "vlan, qos, min-rate, max-rate, spoof-check or trust",
 		      word);
 }
@@ -180,7 +187,7 @@ static int on_line(void *userdata, const struct us_config_line *line, struct us_
 	return take_words(reading, line->word, line->value);
 }
 
-/* A pool without VFs, and a number of VFs that are named one by one, are mistakes. */
+/* A pool without sources is a mistake, and so is "create" with VFs that are named one by one. */
 static int check_pools(struct reading *reading)
 {
 	for (size_t i = 0; i < reading->pools->count; i++) {
@@ -194,8 +201,8 @@ static int check_pools(struct reading *reading)
 					 reading->path, pool->name);
 		if (pool->create && !has_pf)
 			return us_refuse(reading->reason,
-					 "%s: pool %s: create: has no pf or network to create VFs "
-					 "of",
+					 "%s: pool %s: create: has no pf or network to create "
+					 "VFs of",
 					 reading->path, pool->name);
 	}
 	return 0;

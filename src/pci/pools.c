@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The VFs that a pool has now. Creates them where that was asked for and the PF has none: a PF that
- * has some keeps their number, because the kernel changes it only by way of none at all.
+ * The present VFs of a pool. Creates VFs where the pool says so and a PF has none. A PF with VFs
+ * keeps their number, because the kernel can change it only after removing all of them.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -26,7 +26,7 @@ static unsigned read_number(const char *device, const char *name)
 	return us_sysfs_read(device, name, text, sizeof(text)) == 0 ? strtoul(text, NULL, 10) : 0;
 }
 
-/* The host's own driver is not to take the new VFs, each for an instant. */
+/* Without autoprobe, so that the host's own driver does not bind each new VF for an instant. */
 static int create(const char *device, unsigned number)
 {
 	char before[8], text[16];
@@ -47,16 +47,19 @@ static int create_where_none(const struct visit *visit, const char *pf, const ch
 	unsigned total = read_number(device, "sriov_totalvfs"), wanted = visit->pool->create;
 	int r;
 
-	if (total == 0)
-		return us_refuse(visit->reason, "pool %s: %s: cannot have VFs: name another PF",
-				 pool, pf);
+	if (total == 0) {
+		us_refuse(visit->reason, "pool %s: %s: cannot have VFs", pool, pf);
+		return us_advise(visit->reason, "name another PF");
+	}
 	if (read_number(device, "sriov_numvfs") > 0)
 		return 0;
-	if (wanted == 0)
-		return us_refuse(visit->reason,
-				 "pool %s: %s: has no VFs: \"create N\" in the pool, or echo N "
+	if (wanted == 0) {
+		us_refuse(visit->reason, "pool %s: %s: has no VFs", pool, pf);
+		return us_advise(visit->reason,
+				 "\"create N\" in the pool, or echo N "
 				 ">/sys/class/net/%s/device/sriov_numvfs",
-				 pool, pf, pf);
+				 pf);
+	}
 	if (wanted > total)
 		return us_refuse(visit->reason, "pool %s: create %u: %s can have %u VFs", pool,
 				 wanted, pf, total);
@@ -73,7 +76,7 @@ static int visit_pf(const struct visit *visit, const char *pf)
 
 	snprintf(device, sizeof(device), "%s/class/net/%s/device", visit->sysfs, pf);
 	if (access(device, F_OK) < 0)
-		return us_refuse(visit->reason, "pool %s: %s: is no interface of a PCI device",
+		return us_refuse(visit->reason, "pool %s: %s: is not an interface of a PCI device",
 				 visit->pool->name, pf);
 	r = create_where_none(visit, pf, device);
 	for (unsigned i = 0; r == 0; i++) {
@@ -95,7 +98,7 @@ static bool has_alias(const char *sysfs, const char *interface, const char *labe
 	       strcmp(alias, label) == 0;
 }
 
-/* VFs may have inherited the alias: only what can have VFs is a PF. */
+/* VFs may have inherited the alias. Only a PF can have VFs. */
 static bool is_pf(const char *sysfs, const char *interface)
 {
 	char path[PATH_MAX];
@@ -122,11 +125,10 @@ static int visit_network(const struct visit *visit, const char *label)
 		found = true;
 		r = visit_pf(visit, entry->d_name);
 	}
-	if (r == 0 && !found)
-		return us_refuse(visit->reason,
-				 "pool %s: no PF is on network %s: ip link set PF alias %s",
-				 visit->pool->name, label, label);
-	return r;
+	if (r != 0 || found)
+		return r;
+	us_refuse(visit->reason, "pool %s: no PF is on network %s", visit->pool->name, label);
+	return us_advise(visit->reason, "ip link set PF alias %s", label);
 }
 
 int us_pool_each(const char *sysfs, const struct us_pool *pool, us_pool_vf_fn each, void *userdata,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Pools of VFs, as the administrator declares them in understudy-pools.conf(5). A line is a
- * word and its value; "#" begins a comment:
+ * Pools of VFs, as the administrator declares them in understudy-pools.conf(5). A line is a word
+ * and its value; "#" begins a comment:
  *
- *     neighbours veth0        not of a pool, before the first: a port of a PF's bridge
+ *     neighbours veth0        before the first pool: a port of a PF's bridge
  *     pool fast
  *         pf enp94s0f0        its VFs; also: vf ADDRESS, network LABEL (PFs with that alias)
- *         create 8            where its PFs have none
+ *         create 8            where a PF has none
  *         vlan 100            also: qos, min-rate, max-rate, spoof-check, trust
  */
 #pragma once
@@ -39,7 +39,7 @@ struct us_pool_source {
 	char value[US_POOL_VALUE_SIZE];
 };
 
-/* What each VF of a pool is to have on its PF; US_POOL_UNCHANGED: as it is. */
+/* The settings of each VF of a pool on its PF. */
 enum us_pool_setting {
 	US_POOL_VLAN,	  /* 0: none, to 4094 */
 	US_POOL_QOS,	  /* priority of the VLAN, 0 to 7 */
@@ -56,8 +56,8 @@ enum {
 
 struct us_pool {
 	char name[US_POOL_NAME_SIZE];
-	unsigned create; /* so many VFs of each PF that has none; 0: as found */
-	int settings[US_POOL_SETTINGS];
+	unsigned create;		/* VFs to be created on each PF that has none; 0: none */
+	int settings[US_POOL_SETTINGS]; /* a value, or US_POOL_UNCHANGED */
 	size_t count;
 	struct us_pool_source sources[US_POOL_SOURCES_MAX];
 };
@@ -65,12 +65,13 @@ struct us_pool {
 struct us_pools {
 	size_t count;
 	struct us_pool *list;
-	/* Ports behind which VFs have to reach whom the bridge has learned (net/vf/neighbours.h). */
+	/* Ports with neighbours of the PF behind them (net/vf/neighbours.h). */
 	size_t neighbour_count;
 	char neighbours[US_POOL_NEIGHBOURS_MAX][IF_NAMESIZE];
 };
 
-/* Reads the file; no file is no pools. Refused, in words with the line's number. */
+/* Reads the file, all of it or nothing. A missing file has no pools. Refused with the line number.
+ */
 int us_pools_read(const char *path, struct us_pools *ret_pools, struct us_reason *reason);
 void us_pools_free(struct us_pools *pools);
 
@@ -80,9 +81,9 @@ const struct us_pool *us_pools_find(const struct us_pools *pools, const char *na
 typedef int (*us_pool_vf_fn)(const char *address, void *userdata);
 
 /*
- * Calls @each for every VF of the pool that there is, in its order, until it returns other than 0,
- * and returns that; VFs are created first where that was asked for and there are none, which can
- * take many seconds. Refused, in words: no such PF, one that cannot have VFs, or has none.
+ * Calls @each for every VF of the pool, in the order of its sources, until it returns other than 0,
+ * and returns that. First creates VFs, where the pool says so and a PF has none: that can take many
+ * seconds. Refused: no such PF, a PF without SR-IOV, or a PF without VFs.
  */
 int us_pool_each(const char *sysfs, const struct us_pool *pool, us_pool_vf_fn each, void *userdata,
 		 struct us_reason *reason);

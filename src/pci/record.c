@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One file for each reserved device, named by its address: a line for each thing, a word and its
- * value. It appears whole, by link(2), which fails if it is there, or by rename(2).
+ * A record is a file with the name of the device's address. Each line is a word and its value. It
+ * appears whole: by link(2), which fails if there is one, or by rename(2).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -84,8 +84,7 @@ static void read_line(const char *line, struct us_reserved *reserved)
 
 /* ---- Its file ---- */
 
-/* A file with no name of a record; ended daemons leave none, because it is removed by who made it.
- */
+/* A file with a name that is no address. Its creator removes it again. */
 static int write_fresh(const char *directory, const struct us_reserved *reserved,
 		       char ret_path[PATH_MAX])
 {

@@ -21,14 +21,14 @@ struct us_reserved {
 	char address[US_PCI_ADDRESS_SIZE];
 	char owner[US_RESERVED_OWNER_SIZE]; /* the daemon, by its state directory */
 	char pair[US_RESERVED_NAME_SIZE];
-	char pool[US_POOL_NAME_SIZE];	 /* "": it was named by its address */
-	char former[US_PCI_DRIVER_SIZE]; /* the driver that gets it back */
+	char pool[US_POOL_NAME_SIZE];	 /* "": the device was named by its address */
+	char former[US_PCI_DRIVER_SIZE]; /* the driver before vfio-pci */
 	char port[IF_NAMESIZE];		 /* of the PF */
 	char representor[IF_NAMESIZE];	 /* the VF's own port on the host; "": it has none */
 	int index;			 /* among the PF's VFs */
 	/* What the PF had for the VF: us_sriov_save(); "": not known yet. */
 	char original[US_RESERVED_ORIGINAL_SIZE];
-	int64_t node_owner; /* user that the group's node belonged to; -1: not known yet */
+	int64_t node_owner; /* user that owned the group's node; -1: not known yet */
 };
 
 /* Makes a record, whole or not at all. -EEXIST: there is one. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The record comes first and goes last: between the two the device is this pair's, and whatever
- * ends the daemon in the middle leaves a record that its next start goes on from.
+ * The record is made first and removed last. In between the device belongs to the pair. If the
+ * daemon dies in the middle, the record tells the next one where to go on.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,14 +12,14 @@
 #include "util/clock.h"
 
 enum {
-	OURS = US_REFUSED + 1, /* the search is over */
+	RESERVED = US_REFUSED + 1, /* ends the search */
 };
 
-/* Stages of a wait: from WAITING it goes to one of the others, once. */
+/* Stages of a wait. It leaves WAITING once. */
 enum {
 	WAITING,
 	ENDED,	  /* by us_reserve_wait_end() */
-	CHANGING, /* nobody has the device, and it is being changed */
+	CHANGING, /* the device is unused and is being changed */
 };
 
 /* ---- Records ---- */
@@ -68,7 +68,7 @@ int us_reserved_find(const char *directory, const char *owner, const char *pair,
 	return us_reserved_each(directory, owner, is_of_pair, &search) ? 0 : -ENOENT;
 }
 
-/* ---- Waiting for a VMM to let go ---- */
+/* ---- Waiting for a VMM to close the group ---- */
 
 static bool leave_waiting(struct us_reserve_wait *wait, int stage)
 {
@@ -85,7 +85,7 @@ bool us_reserve_wait_end(struct us_reserve_wait *wait)
 typedef int (*open_fn)(const char *sysfs, const char *address, int *ret_fd,
 		       struct us_reason *reason);
 
-/* Nothing tells when a group is closed: it is tried, until it can be opened. */
+/* No event reports that a group is closed, so this polls. */
 static int wait_for(open_fn open_group, const char *sysfs, const char *address,
 		    struct us_reserve_wait *wait, int *ret_fd, struct us_reason *reason)
 {
@@ -109,7 +109,7 @@ int us_reserved_open_group(const char *sysfs, const struct us_reserved *reserved
 	return wait_for(us_vfio_open_group, sysfs, reserved->address, wait, ret_group_fd, reason);
 }
 
-/* ---- Giving back ---- */
+/* ---- Returning ---- */
 
 static bool exists(const char *sysfs, const char *address)
 {
@@ -119,7 +119,7 @@ static bool exists(const char *sysfs, const char *address)
 	return access(device, F_OK) == 0;
 }
 
-/* What cannot be restored is told, and keeps nothing else from being so. */
+/* A setting that cannot be restored is reported, and the others are restored. */
 static int restore(const struct us_reserve_request *request, const struct us_reserved *reserved,
 		   struct us_reason *reason)
 {
@@ -135,7 +135,7 @@ static int restore(const struct us_reserve_request *request, const struct us_res
 	return node || rest ? US_RESERVED_UNRESTORED : 0;
 }
 
-/* The group is ours to the end: whoever has it open, the device would wait for him. */
+/* Keeps the group open to the end: the kernel would wait for any other process that opens it. */
 int us_reserved_return(const struct us_reserve_request *request, const struct us_reserved *reserved,
 		       struct us_reserve_wait *wait, struct us_reason *reason)
 {
@@ -156,7 +156,7 @@ int us_reserved_return(const struct us_reserve_request *request, const struct us
 	r = us_vfio_unbind(request->sysfs, now.address, now.former, restored ? NULL : reason);
 	if (r != 0)
 		return r;
-	fd = us_close(fd); /* whoever gets the record next has to be able to open it */
+	fd = us_close(fd); /* the next owner of a record must be able to open it */
 	r = us_record_remove(request->directory, now.address);
 	return r < 0 && r != -ENOENT ? r : restored;
 }
@@ -168,22 +168,24 @@ struct attempt {
 	struct us_reserved *reserved;
 	int *group_fd;
 	unsigned tried;
-	struct us_reason *reason; /* why the last one was not to be had */
+	struct us_reason *reason; /* why the last VF was not available */
 };
 
 static int refuse_taken(const struct attempt *attempt, const char *address)
 {
 	struct us_reserved other;
 
-	if (us_record_read(attempt->request->directory, address, &other) != 0)
-		return us_refuse(attempt->reason, "vfio %s: its record makes no sense: remove it",
-				 address);
-	return us_refuse(attempt->reason, "vfio %s: is reserved for pair %s of %s: name another",
-			 address, other.pair, other.owner);
+	if (us_record_read(attempt->request->directory, address, &other) != 0) {
+		us_refuse(attempt->reason, "vfio %s: its record is malformed", address);
+		return us_advise(attempt->reason, "remove the record");
+	}
+	us_refuse(attempt->reason, "vfio %s: is reserved for pair %s of %s", address, other.pair,
+		  other.owner);
+	return us_advise(attempt->reason, "name another device");
 }
 
-/* What is found is on record before it is changed, and stays there as it was first found. */
-static int take_down(struct attempt *attempt, const struct us_vfio *vfio)
+/* Records original settings before they are changed; keeps those that are recorded already. */
+static int record_settings(struct attempt *attempt, const struct us_vfio *vfio)
 {
 	const struct us_reserve_request *request = attempt->request;
 	struct us_reserved *reserved = attempt->reserved;
@@ -203,7 +205,7 @@ static int take_down(struct attempt *attempt, const struct us_vfio *vfio)
 	return r < 0 ? us_refuse(attempt->reason, "%s: %s", request->directory, us_strerror(r)) : 0;
 }
 
-/* From here on the record is ours, and says which driver had it before. */
+/* The record is ours, and has the driver before vfio-pci. */
 static int make_ready(struct attempt *attempt)
 {
 	const struct us_reserve_request *request = attempt->request;
@@ -220,15 +222,14 @@ static int make_ready(struct attempt *attempt)
 	if (r == 0)
 		r = us_vfio_open_group(request->sysfs, address, attempt->group_fd, attempt->reason);
 	if (r == 0)
-		r = take_down(attempt, &vfio);
+		r = record_settings(attempt, &vfio);
 	if (r == 0 && request->vmm)
 		r = us_vfio_admit(request->sysfs, address, request->vmm, request->memory_bytes,
 				  attempt->reason);
 	return r;
 }
 
-/* A device that was in use before is not ours to be kept; one that we bound is, until it is free.
- */
+/* A device that was bound to a VFIO driver before is left alone, unless its group is ours. */
 static void undo(struct attempt *attempt)
 {
 	const struct us_reserve_request *request = attempt->request;
@@ -242,7 +243,7 @@ static void undo(struct attempt *attempt)
 		us_record_remove(request->directory, attempt->reserved->address);
 }
 
-/* The driver is written down before it loses the device. */
+/* The record has the driver before the driver loses the device. */
 static void describe(const struct attempt *attempt, const char *address)
 {
 	const struct us_reserve_request *request = attempt->request;
@@ -259,7 +260,7 @@ static void describe(const struct attempt *attempt, const char *address)
 	us_sysfs_link(device, "driver", reserved->former, sizeof(reserved->former));
 }
 
-/* OURS; 0: the next one, please; or a negative errno. */
+/* RESERVED; 0: try the next one; or a negative errno. */
 static int try_address(const char *address, void *userdata)
 {
 	struct attempt *attempt = userdata;
@@ -279,12 +280,12 @@ static int try_address(const char *address, void *userdata)
 	}
 	r = make_ready(attempt);
 	if (r == 0)
-		return OURS;
+		return RESERVED;
 	undo(attempt);
 	return r < 0 ? r : 0;
 }
 
-/* The pair's own record, from before a restart, if it is of what is wanted now. */
+/* The pair's record from before a restart, if it fits the request. */
 static int try_again(struct attempt *attempt)
 {
 	const struct us_reserve_request *request = attempt->request;
@@ -298,9 +299,9 @@ static int try_again(struct attempt *attempt)
 	fits = request->pool ? strcmp(reserved->pool, request->pool->name) == 0
 			     : strcmp(reserved->address, request->address) == 0;
 	if (fits && make_ready(attempt) == 0)
-		return OURS;
+		return RESERVED;
 	*attempt->group_fd = us_close(*attempt->group_fd);
-	/* Its VM may have it after all: then the record stays, and so does the refusal. */
+	/* If its VM still has the device, the record and the refusal stay. */
 	r = us_reserved_return(request, reserved, &wait, attempt->reason);
 	return r == US_RESERVED_UNRESTORED ? US_REFUSED : r;
 }
@@ -317,12 +318,13 @@ int us_reserve(const struct us_reserve_request *request, struct us_reserved *ret
 		r = us_pool_each(request->sysfs, request->pool, try_address, &attempt, reason);
 	else if (r == 0)
 		r = try_address(request->address, &attempt);
-	if (r == OURS)
+	if (r == RESERVED)
 		return 0;
 	if (r != 0)
 		return r;
+	*reason = last;
 	if (!request->pool)
-		return us_refuse(reason, "%s", last.text);
-	return us_refuse(reason, "pool %s: none of its %u VFs is free; the last: %s",
-			 request->pool->name, attempt.tried, last.text);
+		return US_REFUSED;
+	return us_refuse_because(reason, &last, "pool %s: none of its %u VFs is free; the last",
+				 request->pool->name, attempt.tried);
 }

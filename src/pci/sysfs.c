@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Files of sysfs, read and written whole. Asks each time: nothing is kept. */
+/* Files of sysfs, read and written whole. Caches nothing. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ void us_pci_directory(const char *sysfs, const char *address, char ret_path[PATH
 	snprintf(ret_path, PATH_MAX, "%s/bus/pci/devices/%s", sysfs, address);
 }
 
-/* A path that does not fit is one that is not there. */
+/* A path that does not fit counts as missing. */
 static bool join(char path[PATH_MAX], const char *directory, const char *name)
 {
 	return snprintf(path, PATH_MAX, "%s/%s", directory, name) < PATH_MAX;

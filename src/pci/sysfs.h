@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * PCI devices as sysfs shows them (Documentation/ABI/testing/sysfs-bus-pci). @sysfs is "/sys",
- * another root in tests.
+ * PCI devices in sysfs (Documentation/ABI/testing/sysfs-bus-pci). @sysfs is "/sys", or another root
+ * in tests.
  */
 #pragma once
 
@@ -16,20 +16,20 @@ enum {
 	US_PCI_DRIVER_SIZE = 64,
 };
 
-/* "0000:5e:00.2", and nothing that could lead elsewhere as a path. */
+/* Whether it is a full PCI address, like "0000:5e:00.2". So it is safe as a component of a path. */
 bool us_pci_is_address(const char *text);
 
-/* Its directory, @sysfs/bus/pci/devices/@address. */
+/* The device's directory, @sysfs/bus/pci/devices/@address. */
 void us_pci_directory(const char *sysfs, const char *address, char ret_path[PATH_MAX]);
 
-/* The last component of what the symbolic link @name in @directory points to, "" for none. */
+/* The last component of the target of the symbolic link @name in @directory; "" for none. */
 void us_sysfs_link(const char *directory, const char *name, char *ret_name, size_t size);
 
-/* The first line of a file, without its end. 0, or a negative errno and "". */
+/* The first line of a file, without its newline. 0, or a negative errno and "". */
 int us_sysfs_read(const char *directory, const char *name, char *ret_text, size_t size);
 
-/* Writes a file in one go, as sysfs wants it. May take seconds. 0 or a negative errno. */
+/* Writes a file with one write(2), as sysfs needs it. May take seconds. 0 or a negative errno. */
 int us_sysfs_write(const char *directory, const char *name, const char *text);
 
-/* vfio-pci and its variants for one vendor's devices (mlx5_vfio_pci, …). */
+/* vfio-pci, or a variant of it for one vendor's devices (mlx5_vfio_pci, ...). */
 bool us_pci_is_vfio_driver(const char *driver);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whether a PCI device can be handed to a VM through VFIO, from what sysfs shows.
+ * Whether a PCI device can be given to a VM through VFIO, from sysfs. Changes nothing.
  *
- * The rule is the kernel's: a group is viable when no device in it is driven by something that
- * may do DMA on the host's behalf. So every other member must be bound to a VFIO driver, to
- * pci-stub, to nothing, or be a bridge. Changes nothing. A group can be
- * opened once at a time: opening it shows whether someone else has it, and keeps others out.
+ * The kernel's rule: a group is viable if no driver of the host may do DMA with a device in it. So
+ * every other member must be a bridge, be bound to a VFIO driver or pci-stub, or have no driver.
+ * Only one process can have a group open: opening it shows whether it is in use, and keeps others
+ * out.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,10 +40,9 @@ static int check_member(const char *devices, const char *member, const char *gro
 	if (!driver[0] || us_pci_is_vfio_driver(driver) || strcmp(driver, "pci-stub") == 0 ||
 	    is_bridge(directory))
 		return 0;
-	return us_refuse(reason,
-			 "vfio %s: group %s is not viable: %s in it is bound to %s: bind all of "
-			 "group %s to vfio-pci",
-			 address, group, member, driver, group);
+	us_refuse(reason, "vfio %s: group %s is not viable: %s in it is bound to %s", address,
+		  group, member, driver);
+	return us_advise(reason, "bind all of group %s to vfio-pci", group);
 }
 
 static int check_group(const char *directory, const char *group, const char *address,
@@ -65,7 +64,7 @@ static int check_group(const char *directory, const char *group, const char *add
 	return r;
 }
 
-/* Tells the group's name; 0, or the negative errno of open(2). */
+/* 0 with the group's name, or the negative errno of open(2). */
 static int open_group(const char *sysfs, const char *address, int *ret_fd, char ret_group[32])
 {
 	char path[PATH_MAX];
@@ -79,14 +78,12 @@ static int open_group(const char *sysfs, const char *address, int *ret_fd, char 
 
 static int refuse_group(int r, const char *address, const char *group, struct us_reason *reason)
 {
-	if (r == -EBUSY)
-		return us_refuse(reason,
-				 "vfio %s: group %s is in use by another process: take it from "
-				 "that VM, or name another device",
-				 address, group);
-	return us_refuse(reason,
-			 "vfio %s: /dev/vfio/%s: %s: is vfio-pci loaded, and may we open it?",
-			 address, group, us_strerror(r));
+	if (r == -EBUSY) {
+		us_refuse(reason, "vfio %s: group %s is in use by another process", address, group);
+		return us_advise(reason, "take it from that VM, or name another device");
+	}
+	us_refuse(reason, "vfio %s: /dev/vfio/%s: %s", address, group, us_strerror(r));
+	return us_advise(reason, "load vfio-pci, and let understudyd open the file");
 }
 
 int us_vfio_open_group(const char *sysfs, const char *address, int *ret_fd,
@@ -99,9 +96,9 @@ int us_vfio_open_group(const char *sysfs, const char *address, int *ret_fd,
 }
 
 /*
- * The node is asked first, whatever the driver: the kernel takes the driver's link away before it
- * waits for whoever has the device. A node that is not there proves something only if no VFIO
- * driver could have made one.
+ * Opens the node first, whatever the driver: when a driver is unbound, the kernel removes the
+ * driver's link before it waits for the process that has the device. A missing node proves that
+ * the device is unused only if the device has no VFIO driver.
  */
 int us_vfio_prove_free(const char *sysfs, const char *address, int *ret_fd,
 		       struct us_reason *reason)
@@ -122,7 +119,7 @@ int us_vfio_prove_free(const char *sysfs, const char *address, int *ret_fd,
 	return refuse_group(r, address, group, reason);
 }
 
-/* The PF's interface; one with several has one per port of the card, the first will do. */
+/* The PF's interface. A PF with several ports has several; this takes the first. */
 static void find_physical_port(const char *directory, char *ret_name, size_t size)
 {
 	char path[PATH_MAX];
@@ -137,7 +134,7 @@ static void find_physical_port(const char *directory, char *ret_name, size_t siz
 			strcpy(ret_name, entry->d_name);
 }
 
-/* Its number among the PF's VFs, or -1. */
+/* The device's number among the PF's VFs, or -1. */
 static int find_index(const char *directory, const char *address)
 {
 	char physical[PATH_MAX], name[32], found[US_PCI_ADDRESS_SIZE];
@@ -153,8 +150,8 @@ static int find_index(const char *directory, const char *address)
 }
 
 /*
- * In switchdev mode the interface that stands for the VF on the host: of the PF's switch
- * (phys_switch_id), and named pfPvfV by it (phys_port_name; devlink-port(7), "Port flavours").
+ * In switchdev mode, the interface that stands for the VF on the host: it has the PF's
+ * phys_switch_id, and the phys_port_name pfPvfV (devlink-port(7), "Port flavours").
  */
 static void find_representor(const char *sysfs, const struct us_vfio *vfio, char *ret_name,
 			     size_t size)
@@ -182,27 +179,32 @@ static void find_representor(const char *sysfs, const struct us_vfio *vfio, char
 }
 
 int us_vfio_describe(const char *sysfs, const char *address, struct us_vfio *ret_vfio,
-		 struct us_reason *reason)
+		     struct us_reason *reason)
 {
 	char directory[PATH_MAX], driver[US_PCI_DRIVER_SIZE], group[32];
 	int r;
 
-	if (!us_pci_is_address(address))
-		return us_refuse(reason,
-				 "vfio \"%.40s\": is no PCI address: write it like 0000:5e:00.2",
-				 address);
+	if (!us_pci_is_address(address)) {
+		us_refuse(reason, "vfio \"%.40s\": is no PCI address", address);
+		return us_advise(reason, "write it like 0000:5e:00.2");
+	}
 	us_pci_directory(sysfs, address, directory);
-	if (access(directory, F_OK) < 0)
-		return us_refuse(reason, "vfio %s: there is no such device: see lspci -D", address);
+	if (access(directory, F_OK) < 0) {
+		us_refuse(reason, "vfio %s: the device does not exist", address);
+		return us_advise(reason, "see lspci -D");
+	}
 
 	us_sysfs_link(directory, "driver", driver, sizeof(driver));
-	if (!us_pci_is_vfio_driver(driver))
-		return us_refuse(reason, "vfio %s: is bound to %s: bind it to vfio-pci", address,
-				 driver[0] ? driver : "no driver");
+	if (!us_pci_is_vfio_driver(driver)) {
+		us_refuse(reason, "vfio %s: is bound to %s", address,
+			  driver[0] ? driver : "no driver");
+		return us_advise(reason, "bind it to vfio-pci");
+	}
 	us_sysfs_link(directory, "iommu_group", group, sizeof(group));
-	if (!group[0])
-		return us_refuse(reason, "vfio %s: is in no IOMMU group: switch the IOMMU on",
-				 address);
+	if (!group[0]) {
+		us_refuse(reason, "vfio %s: is in no IOMMU group", address);
+		return us_advise(reason, "switch the IOMMU on");
+	}
 	r = check_group(directory, group, address, reason);
 	if (r != 0)
 		return r;

@@ -124,8 +124,9 @@ static void test_a_flood_at_a_declared_port(void **state)
 		send_from(bed->tap, 1, i);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(follow(bed, &reason), US_REFUSED);
-		assert_string_equal(reason.text, "interface pf: more than 16 were learned at tap: "
-						 "VFs do not reach all of them");
+		assert_string_equal(reason.text,
+				    "interface pf: more than 16 learned neighbours at tap: "
+				    "VFs do not reach all of them");
 		assert_int_equal(count_listened("02:00:00:00:01"), US_NEIGHBOURS_PER_PORT_MAX);
 		assert_int_equal(count_listened("02:00:00:00:02:01"), 1);
 		assert_int_equal(count_listened(MAC("10")), 1);

@@ -380,7 +380,7 @@ static void test_locked_memory_is_what_the_guest_has(void **state)
 	for (size_t i = 0; i < US_ARRAY_LENGTH(lies); i++) {
 		assert_int_equal(us_vfio_admit(tree_sysfs(), "0000:5e:00.1", vmm, lies[i], &reason),
 				 US_REFUSED);
-		assert_non_null(strstr(reason.text, "the VMM says that its guest has"));
+		assert_non_null(strstr(reason.text, "the VMM claims that its guest has"));
 		assert_int_equal(limit_of(vmm), 4 * mib);
 	}
 	if (has_capability(CAP_SYS_RESOURCE)) { /* or nobody can raise it */

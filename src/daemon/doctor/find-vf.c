@@ -16,7 +16,7 @@ void us_doctor_find_vf(const struct us_host_pair *pair, json_t *findings)
 
 	if (!pf)
 		return;
-	r = us_sriov_status(us_host_vf_sriov(us_host_pair_vf(pair)), &look, &reason);
+	r = us_sriov_get_status(us_host_vf_sriov(us_host_pair_vf(pair)), &look, &reason);
 	if (r != 0) {
 		us_finding_add_reason(findings, US_LEVEL_ERROR, pair->spec.name, r, reason.text);
 		return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The addresses that a MAC was seen to use. */
+/* Two small tables, one for each address family. */
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "net/frame/addresses.h"
 #include "net/frame/frame.h"
 
-/* Either family's part. */
+/* The table of one family. */
 struct table {
 	uint8_t *bytes; /* of all addresses, @size each */
 	bool *is_certain;
@@ -28,7 +28,7 @@ static struct table ipv6_table(struct us_addresses *addresses)
 			       sizeof(*addresses->ipv6), US_ADDRESSES_IPV6_MAX };
 }
 
-/* Certain addresses stay, and displace others; of the others the last ones stay. */
+/* A certain address replaces a hint; a hint replaces at most the oldest hint. */
 static size_t find_slot(const struct table *table, bool is_certain)
 {
 	if (*table->count < table->max)
@@ -38,13 +38,13 @@ static size_t find_slot(const struct table *table, bool is_certain)
 
 		if (!table->is_certain[slot])
 			return slot;
-		if (!is_certain) /* a hint is not worth a search */
+		if (!is_certain) /* a hint tries one slot only */
 			break;
 	}
 	return table->max;
 }
 
-/* False: there is no room for it. */
+/* False: there is no room. */
 static bool add(struct table table, const uint8_t *address, bool is_certain)
 {
 	size_t slot;
@@ -86,7 +86,7 @@ bool us_addresses_is_of_host(int family, const uint8_t *address)
 	bool found = false;
 
 	if (getifaddrs(&all) < 0)
-		return true; /* that cannot be told: rather not announced */
+		return true; /* unknown: better not announce it */
 	for (one = all; one && !found; one = one->ifa_next) {
 		if (!one->ifa_addr || one->ifa_addr->sa_family != family)
 			continue;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The addresses that a MAC was seen to use, a few of them: learned from frames from and to it.
- *
- * What the MAC says of itself is certain. What others say of it is a hint: it takes the place of
- * another hint, never of a certain address.
+ * A few IP addresses of one MAC address, learned from its frames. An address in the MAC address's
+ * own ARP or IPv6 is certain. Any other is a hint: it may replace a hint, never a certain address.
  */
 #pragma once
 
@@ -28,16 +26,16 @@ struct us_addresses {
 	size_t ipv6_count, ipv6_next;
 };
 
-/* Learns from a frame; any bytes may come in, frames of others say nothing. */
+/* Learns from a frame. Any bytes may come in; frames of other MAC addresses teach nothing. */
 void us_addresses_learn(struct us_addresses *addresses, const uint8_t *frame, size_t length);
 
 /*
- * Adds one that is certain, as text. False if it cannot be a guest's (no address of one host, not
- * link-local, or this host's own), or there is no room.
+ * Adds an address, as text, as certain. False: there is no room, or it cannot be a guest's: not an
+ * IPv4 address of one host, not a link-local IPv6 address, or an address of this host.
  */
 bool us_addresses_add(struct us_addresses *addresses, const char *text);
 
-/* Adds a link-local address that was not seen, and counts as certain. */
+/* Adds a link-local address as certain. */
 void us_addresses_add_ipv6(struct us_addresses *addresses, const uint8_t ipv6[16]);
 
 /* Whether an interface of this host has the address of @family: AF_INET or AF_INET6. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One short thread for each descriptor, with nothing shared: they are few, at transitions. */
+/* One short thread for each descriptor, without shared data: there are few, at transitions. */
 #include <pthread.h>
 #include <stdint.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Closing what the kernel is slow to close, beside the loop. */
+/* Closes descriptors beside the loop, because the kernel is slow to close them. */
 #pragma once
 
 /*
- * Closes a descriptor without waiting: for a tap, or a packet socket, the kernel lets everybody
- * finish first who may be sending, and that takes 5 to 30 ms. Returns -1.
+ * Takes and closes @fd without waiting. For a tap or a packet socket, the kernel first waits for
+ * all current senders, which takes 5 to 30 ms. Returns -1.
  */
 int us_close_async(int fd);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Ethernet frames that make a guest answer or tell where it is, and what others teach. */
+/* ARP, IPv6 neighbour discovery and ICMPv6 in Ethernet frames. */
 #include <string.h>
 
 #include "net/frame/frame.h"
@@ -67,8 +67,8 @@ static bool learn_ipv4(const uint8_t *ipv4, bool is_certain, struct us_frame_add
 }
 
 /*
- * ARP for IPv4 over Ethernet; both ends of it are described by MAC and address. Anybody can name
- * the MAC as the target, or as a sender: only what it says of itself is certain.
+ * ARP for IPv4 over Ethernet has the MAC and IPv4 addresses of both ends. Anybody can name the MAC
+ * address as the target, so only an address in the MAC address's own frames is certain.
  */
 static bool learn_arp(const uint8_t *arp, size_t length, const uint8_t mac[6], bool is_from,
 		      struct us_frame_address *ret_address)
@@ -148,7 +148,7 @@ static uint8_t *put_ethernet(uint8_t *frame, const uint8_t source[6], const uint
 	return frame + ETHERNET_SIZE;
 }
 
-/* The sender's and the target's address may be left to be filled in. */
+/* The caller fills in the IPv4 addresses, if there are any. */
 static uint8_t *put_arp(uint8_t *frame, const uint8_t source[6], const uint8_t target[6],
 			uint16_t type, uint8_t operation)
 {
@@ -212,7 +212,7 @@ size_t us_frame_arp_announcement(uint8_t ret_frame[US_FRAME_MAX], const uint8_t 
 	return ETHERNET_SIZE + ARP_SIZE;
 }
 
-/* RFC 8200, section 8.1: over addresses, length, next header and the message. */
+/* RFC 8200, section 8.1: over the addresses, length, next header and message. */
 static uint16_t icmpv6_checksum(const uint8_t *ipv6, size_t length)
 {
 	uint32_t sum = NEXT_HEADER_ICMPV6 + length;
@@ -224,7 +224,7 @@ static uint16_t icmpv6_checksum(const uint8_t *ipv6, size_t length)
 	return ~sum;
 }
 
-/* Completes a frame whose ICMPv6 message of @length bytes (an even number) is in place. */
+/* Completes a frame with an ICMPv6 message of @length bytes (an even number) in place. */
 static size_t put_ipv6(uint8_t *ipv6, const uint8_t source[16], const uint8_t target[16],
 		       size_t length)
 {
@@ -238,7 +238,7 @@ static size_t put_ipv6(uint8_t *ipv6, const uint8_t source[16], const uint8_t ta
 	return ETHERNET_SIZE + IPV6_SIZE + length;
 }
 
-/* A message about @ipv6, with the link-layer address that belongs to it or asks for it. */
+/* A message about @ipv6, with the target's or the sender's link-layer address. */
 static void put_neighbour(uint8_t *message, uint8_t type, const uint8_t ipv6[16], uint8_t option,
 			  const uint8_t mac[6])
 {
@@ -255,7 +255,7 @@ size_t us_frame_solicitation(uint8_t ret_frame[US_FRAME_MAX], const uint8_t sour
 {
 	uint8_t *packet = put_ethernet(ret_frame, source, target, TYPE_IPV6);
 
-	/* With our MAC, so that the answer needs no question. */
+	/* Carries our MAC address, so the guest need not ask for it. */
 	put_neighbour(packet + IPV6_SIZE, ICMPV6_SOLICITATION, ipv6, OPTION_SOURCE, source);
 	return put_ipv6(packet, asker, ipv6, 32);
 }

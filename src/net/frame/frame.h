@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Ethernet frames that make a guest answer or tell where it is, and what can be learned from those
- * it exchanges. Pure: bytes in, bytes out; any bytes may come in.
+ * Ethernet frames: builds probes, which make a guest answer, and announcements, which say where it
+ * is; recognizes answers; learns addresses. Pure: any bytes may come in.
  *
- * None of the probes changes how the guest, or anyone else, sees the network: the sender of an
- * ARP probe has no IPv4 address (RFC 5227, section 1.1), so no cache can learn it. A neighbour
- * solicitation leaves one stale neighbour in the guest, the link-local address that asked.
+ * No probe changes how the guest, or anybody else, sees the network: the sender of an ARP probe has
+ * no IPv4 address (RFC 5227, section 1.1), so no cache can learn it. A neighbour solicitation
+ * leaves one stale neighbour in the guest: the link-local address that asked.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 enum {
-	US_FRAME_MAX = 96, /* bytes of our longest frame, and of a frame that are looked at */
+	US_FRAME_MAX = 96, /* bytes of the longest frame that is built here */
 };
 
 /* A frame with its offload metadata, in the host's byte order (virtio 1.2, section 5.1.6). */
@@ -25,50 +25,52 @@ struct us_frame {
 	size_t length;
 };
 
-/* What one frame says about the addresses of a MAC. */
+/* What one frame says about the IP addresses of a MAC address. */
 struct us_frame_address {
 	bool has_ipv4, has_ipv6;
-	bool is_certain; /* the MAC says so of itself: by ARP (an IPv4 packet may be routed), or as
-			  * the link-local source of IPv6 */
+	/* The frame comes from the MAC address itself: ARP (an IPv4 packet may be routed), or IPv6
+	 * with a link-local source. */
+	bool is_certain;
 	uint8_t ipv4[4];
 	uint8_t ipv6[16]; /* link-local */
 };
 
-/* Looks at a frame from or to @mac. False when it says nothing. */
+/* Learns from a frame from or to @mac. False: nothing. */
 bool us_frame_learn(const uint8_t *frame, size_t length, const uint8_t mac[6],
 		    struct us_frame_address *ret_address);
 
-/* Whether it can be the address of one host: not in 0.0.0.0/8 or 127.0.0.0/8, no group. */
+/* Whether it can be the address of one host: not in 0.0.0.0/8 or 127.0.0.0/8, not multicast. */
 bool us_frame_is_host_ipv4(const uint8_t ipv4[4]);
+
 /* Whether it is the link-local address of an interface (RFC 4291, section 2.5.6). */
 bool us_frame_is_link_local(const uint8_t ipv6[16]);
 
 /* Whether it is an Ethernet frame to @mac. */
 bool us_frame_is_to(const uint8_t *frame, size_t length, const uint8_t mac[6]);
 
-/* The link-local address that a MAC stands for (RFC 4291, appendix A). */
+/* The link-local address that is derived from a MAC address (RFC 4291, appendix A). */
 void us_frame_link_local(const uint8_t mac[6], uint8_t ret_address[16]);
 
-/* Each writes one frame from @source to @target, unicast, and returns its length. */
+/* Probes: each function writes one unicast frame from @source to @target, returns its length. */
 
-/* An ARP request for @ipv4 from nobody, to be answered to the MAC @asker. */
+/* An ARP probe for @ipv4 (RFC 5227), to be answered to the MAC address @asker. */
 size_t us_frame_arp_probe(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
 			  const uint8_t target[6], const uint8_t asker[6], const uint8_t ipv4[4]);
 
-/* Whether it is such a request: nobody else asks so, and to one MAC only. */
+/* Whether it is such a probe. Nobody else sends ARP probes to one MAC address only. */
 bool us_frame_is_arp_probe(const uint8_t *frame, size_t length);
 
-/* Whether it is @source's answer to one that @target sent. */
+/* Whether it is @source's answer to an ARP probe with @target as the asker. */
 bool us_frame_is_arp_answer(const uint8_t *frame, size_t length, const uint8_t source[6],
 			    const uint8_t target[6]);
 
 /* A neighbour solicitation for @ipv6 (RFC 4861, section 4.3), to be answered to the address @asker
- * and to @source. */
+ * at the MAC address @source. */
 size_t us_frame_solicitation(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
 			     const uint8_t target[6], const uint8_t asker[16],
 			     const uint8_t ipv6[16]);
 
-/* Whether it is @source's answer to one from the address @asker. */
+/* Whether it is @source's advertisement to the address @asker. */
 bool us_frame_is_advertisement_to(const uint8_t *frame, size_t length, const uint8_t source[6],
 				  const uint8_t asker[16]);
 
@@ -76,9 +78,9 @@ bool us_frame_is_advertisement_to(const uint8_t *frame, size_t length, const uin
 size_t us_frame_echo(uint8_t ret_frame[US_FRAME_MAX], const uint8_t source[6],
 		     const uint8_t target[6]);
 
-/* Each writes one frame from @mac to everybody, that says where @mac is, and returns its length. */
+/* Announcements: each function writes one frame from @mac to everybody, returns its length. */
 
-/* A reverse ARP request for its own address (RFC 903), which nobody has to answer. */
+/* A reverse ARP request for its own address (RFC 903), which needs no answer. */
 size_t us_frame_rarp(uint8_t ret_frame[US_FRAME_MAX], const uint8_t mac[6]);
 
 /* An ARP announcement (RFC 5227, section 3). */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The rules of struct virtio_net_hdr, one by one. */
 #include <net/ethernet.h>
 
 #include "net/frame/offload.h"
@@ -8,7 +9,8 @@ enum {
 	GSO_UDP_L4 = 5, /* VIRTIO_NET_HDR_GSO_UDP_L4 of newer headers */
 };
 
-/* The checksum's field is in the frame, and what it covers begins behind the Ethernet header. */
+/* The checksum's field is in the frame, and the bytes that it covers begin after the Ethernet
+ * header. */
 static bool is_checksum_inside(const struct virtio_net_hdr *header, size_t length)
 {
 	return header->csum_start >= sizeof(struct ether_header) &&

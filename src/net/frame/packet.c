@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Packet sockets at one port. The kernel filters: what is not wanted never wakes us. */
+/* Packet sockets and their filters: unwanted frames never wake the daemon. */
 #include <endian.h>
 #include <errno.h>
 #include <linux/filter.h>
@@ -13,7 +13,7 @@
 #include "util/cleanup.h"
 
 enum {
-	WHOLE = 0x40000, /* more than any frame has */
+	WHOLE = 0x40000, /* longer than any frame */
 	MAC_OFFSET_TARGET = 0,
 	MAC_OFFSET_SOURCE = 6,
 	TYPE_OFFSET = 12,
@@ -88,12 +88,12 @@ static int attach_outgoing(int fd, const struct us_packet_config *config)
 		TAKE(WHOLE),	DROP,
 	};
 
-	if (!config->has_queue) /* any will do */
+	if (!config->has_queue) /* any queue */
 		filter[QUEUE_TEST].jf = 0;
 	return attach(fd, filter, US_ARRAY_LENGTH(filter));
 }
 
-/* Those with a VLAN tag are about another network; the kernel takes the tag out of the frame. */
+/* A VLAN tag, which the kernel takes out of the frame, stands for another network. */
 static int attach_claims(int fd, const uint8_t *mac, bool is_outgoing)
 {
 	struct sock_filter filter[] = {
@@ -114,7 +114,7 @@ static int attach_claims(int fd, const uint8_t *mac, bool is_outgoing)
 		DROP,
 	};
 
-	if (!is_outgoing) { /* the other way round */
+	if (!is_outgoing) { /* inverts the test */
 		filter[1].jt = filter[1].jf;
 		filter[1].jf = 0;
 	}
@@ -170,7 +170,7 @@ int us_packet_open(const struct us_packet_config *config, int *ret_fd)
 	r = set_up(fd, config);
 	if (r < 0)
 		return r;
-	/* Last: no frame gets in before there is a filter. */
+	/* Last: no frame is received before the filter is attached. */
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
 	*ret_fd = fd;

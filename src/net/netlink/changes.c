@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One socket, read a little at a time: a storm of changes must not keep the loop from others. */
+/* One socket, read a little at a time: a storm of changes must not block the loop. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_bridge.h>
@@ -18,11 +18,11 @@
 enum {
 	READS_PER_WAKEUP = 16,
 	BUFFER_BYTES = 16384,
-	RECEIVE_BYTES = 4 * 1024 * 1024, /* held by the kernel for us: some thousand changes */
+	RECEIVE_BYTES = 4 * 1024 * 1024, /* queued by the kernel: some thousand changes */
 };
 
 _Static_assert(US_CHANGES_MACS_MAX * 5 + 2 * US_CHANGES_PORTS_MAX + 32 < BPF_MAXINSNS,
-	       "a filter has room for all");
+	       "all tests fit into one filter");
 
 struct us_changes {
 	struct mnl_socket *socket;
@@ -31,7 +31,7 @@ struct us_changes {
 	void *userdata;
 };
 
-/* ---- What wakes us ---- */
+/* ---- The filter in the kernel ---- */
 
 struct program {
 	struct sock_filter lines[BPF_MAXINSNS];
@@ -47,10 +47,10 @@ static void put(struct program *program, struct sock_filter line)
 #define DROP(program) put(program, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0))
 #define LOAD(program, size, mode, k)                                                               \
 	put(program, (struct sock_filter)BPF_STMT(BPF_LD | (size) | (mode), k))
-/* The next statement only if the accumulator is @k, or has bits of it. */
+/* Runs the next statement only if the accumulator equals @k, or has bits of it. */
 #define IF(program, test, k) put(program, (struct sock_filter)BPF_JUMP(BPF_JMP | (test), k, 0, 1))
 
-/* A filter loads in network order what is there in the host's. */
+/* Netlink messages are in host byte order, but a filter loads in network byte order. */
 static void put_kind(struct program *program)
 {
 	enum {
@@ -81,7 +81,7 @@ static void put_ports(struct program *program, const struct us_changes_interest 
 	}
 }
 
-/* The last four bytes first: they tell most of them apart. */
+/* Compares the last four bytes first, because they differ most often. */
 static void put_macs(struct program *program, const struct us_changes_interest *interest)
 {
 	enum {
@@ -121,8 +121,8 @@ static int attach(int fd, const struct program *program)
 }
 
 /*
- * What guests can cause without end stays in the kernel: entries that a bridge learns. Neighbours
- * of IP are a busy host's business, and none of ours.
+ * Guests can make a bridge learn entries without limit, so the kernel filters these. It drops IP
+ * neighbours as well: a busy host has many, and they do not matter here.
  */
 static int attach_filter(int fd, const struct us_changes_interest *interest)
 {
@@ -135,7 +135,7 @@ static int attach_filter(int fd, const struct us_changes_interest *interest)
 	if (interest->mac_count <= US_CHANGES_MACS_MAX) {
 		put_macs(&program, interest);
 		r = attach(fd, &program);
-		/* The kernel counts both, the old one and the new one, against one limit. */
+		/* The old filter and the new one count against the same limit. */
 		if (r == -ENOMEM &&
 		    setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none)) == 0)
 			r = attach(fd, &program);
@@ -153,7 +153,7 @@ int us_changes_set_interest(struct us_changes *changes, const struct us_changes_
 	return attach_filter(mnl_socket_get_fd(changes->socket), interest);
 }
 
-/* ---- What is told ---- */
+/* ---- Reports ---- */
 
 static void take(struct us_changes *changes, const struct nlmsghdr *message)
 {
@@ -202,7 +202,7 @@ int us_changes_new(struct us_changes **ret_changes, sd_event *loop,
 	if (!changes->socket)
 		return -errno;
 	r = us_changes_set_interest(changes, &nothing);
-	/* If it may not be so large, some of it is lost earlier, and that is told. */
+	/* Optional: with a smaller buffer, changes are lost earlier, and that is reported. */
 	setsockopt(mnl_socket_get_fd(changes->socket), SOL_SOCKET, SO_RCVBUFFORCE, &bytes,
 		   sizeof(bytes));
 	if (r < 0)
@@ -211,8 +211,8 @@ int us_changes_new(struct us_changes **ret_changes, sd_event *loop,
 		return -errno;
 	r = sd_event_add_io(loop, &changes->io, mnl_socket_get_fd(changes->socket), EPOLLIN,
 			    on_readable, changes);
-	/* Who can move an address of interest to and fro causes them without limit; meanwhile they
-	 * can wait in the socket, and nobody waits for them. */
+	/* Whoever moves an address of interest to and fro causes changes without limit. They can
+	 * wait in the socket. */
 	if (r >= 0)
 		r = sd_event_source_set_priority(changes->io, US_PRIORITY_CHANGING);
 	if (r < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rtnetlink messages to our own types. Every length is checked here and nowhere else. */
+/* Rtnetlink messages to the types of net/netlink/types.h. */
 #include <errno.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
@@ -13,7 +13,7 @@
 
 bool us_decode_is_whole(const struct nlmsghdr *message, int left)
 {
-	/* The last attribute is looked for up to the next multiple of four. */
+	/* libmnl reads the last attribute up to the next multiple of four. */
 	return left >= (int)sizeof(*message) && message->nlmsg_len >= sizeof(*message) &&
 	       message->nlmsg_len <= (unsigned int)left &&
 	       MNL_ALIGN(message->nlmsg_len) <= (unsigned int)left;
@@ -53,8 +53,8 @@ static void copy_text(char *buffer, size_t size, const struct nlattr *attribute)
 	snprintf(buffer, size, "%.*s", length, (const char *)mnl_attr_get_payload(attribute));
 }
 
-/* The attributes stand behind the request's header (NETLINK_CAP_ACK) or the whole of it. */
-static void decode_words(const struct nlmsghdr *message, char *ret_words, size_t size)
+/* The attributes follow the request's header (NETLINK_CAP_ACK) or the whole request. */
+static void decode_text(const struct nlmsghdr *message, char *ret_text, size_t size)
 {
 	const struct nlattr *attributes[NLMSGERR_ATTR_MAX + 1] = { NULL };
 	struct table table = { attributes, NLMSGERR_ATTR_MAX };
@@ -73,23 +73,23 @@ static void decode_words(const struct nlmsghdr *message, char *ret_words, size_t
 		return;
 	mnl_attr_parse(message, offset, collect, &table);
 	if (attributes[NLMSGERR_ATTR_MSG])
-		copy_text(ret_words, size, attributes[NLMSGERR_ATTR_MSG]);
+		copy_text(ret_text, size, attributes[NLMSGERR_ATTR_MSG]);
 }
 
-int us_decode_error(const struct nlmsghdr *message, char *ret_words, size_t size)
+int us_decode_error(const struct nlmsghdr *message, char *ret_text, size_t size)
 {
 	const int *error = mnl_nlmsg_get_payload(message);
 	size_t length = mnl_nlmsg_get_payload_len(message);
 
-	ret_words[0] = '\0';
+	ret_text[0] = '\0';
 	if (message->nlmsg_type == NLMSG_ERROR && length >= sizeof(struct nlmsgerr))
-		decode_words(message, ret_words, size);
+		decode_text(message, ret_text, size);
 	else if (message->nlmsg_type == NLMSG_ERROR || length < sizeof(*error))
 		return -EBADMSG;
 	return *error > 0 || *error < -4095 ? -EBADMSG : *error;
 }
 
-/* IFLA_LINKINFO: what it is, and what it is a port of. */
+/* IFLA_LINKINFO: the kind of interface, and of its master. */
 static void decode_info(const struct nlattr *info, struct us_link *ret_link,
 			bool *ret_filters_vlans)
 {
@@ -147,7 +147,7 @@ bool us_decode_traffic(const struct nlmsghdr *message, struct us_link_traffic *r
 	    mnl_nlmsg_get_payload_len(message) < sizeof(struct if_stats_msg))
 		return false;
 	mnl_attr_parse(message, sizeof(struct if_stats_msg), collect, &table);
-	/* Newer kernels tell more. */
+	/* Newer kernels send a longer struct. */
 	if (!has(attributes[IFLA_STATS_LINK_64], offsetof(struct rtnl_link_stats64, multicast)))
 		return false;
 	memcpy(&stats, mnl_attr_get_payload(attributes[IFLA_STATS_LINK_64]),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The forwarding database of Linux bridges: requests and what they answer. */
+/* The forwarding database of Linux bridges: requests and their answers. */
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -9,8 +9,9 @@
 #include "net/netlink/fdb.h"
 
 enum {
-	FIND_TRIES = 3, /* a dump that a change overtook is asked for again */
-	/* A guest can have a bridge learn a million, which take the kernel half a minute. */
+	FIND_TRIES = 3, /* of a dump that a change overtakes */
+	/* A guest can make a bridge learn a million entries; a dump of these takes half a minute.
+	 */
 	EACH_MAX = 32768,
 };
 
@@ -32,7 +33,7 @@ static struct nlmsghdr *request_new(char *buffer, uint16_t type, const struct nd
 	return request;
 }
 
-int us_fdb_put(const struct us_fdb_entry *entry, struct us_rtnl_error *ret_words)
+int us_fdb_put(const struct us_fdb_entry *entry, struct us_rtnl_error *ret_error)
 {
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct ndmsg head = { .ndm_family = AF_BRIDGE,
@@ -44,7 +45,7 @@ int us_fdb_put(const struct us_fdb_entry *entry, struct us_rtnl_error *ret_words
 	request->nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
 	if (entry->vlan)
 		mnl_attr_put_u16(request, NDA_VLAN, entry->vlan);
-	return us_rtnl_exchange(request, NULL, NULL, ret_words);
+	return us_rtnl_exchange(request, NULL, NULL, ret_error);
 }
 
 int us_fdb_delete(const uint8_t mac[6], int port, uint16_t vlan)
@@ -60,7 +61,7 @@ int us_fdb_delete(const uint8_t mac[6], int port, uint16_t vlan)
 	return us_rtnl_exchange(request, NULL, NULL, NULL);
 }
 
-int us_fdb_listen(const uint8_t mac[6], int port, bool on, struct us_rtnl_error *ret_words)
+int us_fdb_listen(const uint8_t mac[6], int port, bool on, struct us_rtnl_error *ret_error)
 {
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct ndmsg head = { .ndm_family = AF_BRIDGE,
@@ -72,7 +73,7 @@ int us_fdb_listen(const uint8_t mac[6], int port, bool on, struct us_rtnl_error 
 	int r;
 
 	request->nlmsg_flags = on ? NLM_F_CREATE : 0;
-	r = us_rtnl_exchange(request, NULL, NULL, ret_words);
+	r = us_rtnl_exchange(request, NULL, NULL, ret_error);
 	return (on && r == -EEXIST) || (!on && r == -ENOENT) ? 0 : r;
 }
 
@@ -127,7 +128,7 @@ int us_fdb_each(int bridge, void (*each)(void *userdata, const struct us_fdb_ent
 }
 
 int us_fdb_get(const uint8_t mac[6], int bridge, struct us_fdb_entry *ret_entry,
-	       struct us_rtnl_error *ret_words)
+	       struct us_rtnl_error *ret_error)
 {
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct ndmsg head = { .ndm_family = AF_BRIDGE, .ndm_flags = NTF_MASTER };
@@ -136,7 +137,7 @@ int us_fdb_get(const uint8_t mac[6], int bridge, struct us_fdb_entry *ret_entry,
 	int r;
 
 	mnl_attr_put_u32(request, NDA_MASTER, bridge);
-	r = us_rtnl_exchange(request, on_entry, &search, ret_words);
+	r = us_rtnl_exchange(request, on_entry, &search, ret_error);
 	return r < 0 ? r : search.count ? 0 : -ENOENT;
 }
 

@@ -1,46 +1,45 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The forwarding database of Linux bridges (bridge(8), "fdb … master"), through rtnetlink. */
+/* The forwarding database (FDB) of Linux bridges, through rtnetlink (bridge(8), "fdb"). */
 #pragma once
 
-#include "net/netlink/types.h"
 #include "net/netlink/rtnl.h"
+#include "net/netlink/types.h"
 
 /*
- * Adds or replaces an entry: @entry's MAC goes to its port, with its VLAN, state and flags.
- * VLAN 0 lets the kernel add one entry for each VLAN of the port as well.
- * Returns 0 or a negative errno with @ret_words (may be NULL) filled.
+ * Adds or replaces an entry. For VLAN 0 the kernel also adds one entry for each VLAN of the port.
+ * Returns 0 or a negative errno with @ret_error (may be NULL) filled.
  */
-int us_fdb_put(const struct us_fdb_entry *entry, struct us_rtnl_error *ret_words);
+int us_fdb_put(const struct us_fdb_entry *entry, struct us_rtnl_error *ret_error);
 
 /*
- * Deletes what there is for the MAC at the port: for @vlan 0, in all VLANs of the port. What
- * points to another port stays. 0, -ENOENT when there was nothing, or another negative errno.
+ * Deletes the entries for the MAC address at this port: with @vlan 0, in all VLANs. Entries at
+ * other ports stay. 0, -ENOENT, or another negative errno.
  */
 int us_fdb_delete(const uint8_t mac[6], int port, uint16_t vlan);
 
 /*
- * Has the card behind @port give it what is for the MAC as well, or not any more (bridge(8), "fdb …
- * self"). Done already is no error. 0 or a negative errno: -EOPNOTSUPP, it cannot; -ENOMEM or
- * -ENOSPC, not one more.
+ * Adds the MAC address to the unicast filter of the card behind @port, or removes it (bridge(8),
+ * "fdb ... self"): the card gives the port frames for this address, too. Succeeds if nothing is to
+ * be changed. 0 or a negative errno: -EOPNOTSUPP: the card has no such filter; -ENOMEM or -ENOSPC:
+ * the filter is full.
  */
-int us_fdb_listen(const uint8_t mac[6], int port, bool on, struct us_rtnl_error *ret_words);
+int us_fdb_listen(const uint8_t mac[6], int port, bool on, struct us_rtnl_error *ret_error);
 
 /* The entry for frames without a VLAN. 0, -ENOENT, or another negative errno. */
 int us_fdb_get(const uint8_t mac[6], int bridge, struct us_fdb_entry *ret_entry,
-	       struct us_rtnl_error *ret_words);
+	       struct us_rtnl_error *ret_error);
 
 /*
- * All entries for the MAC, in all VLANs. Goes through the whole table (Linux has no other way):
- * some milliseconds on a large bridge. 0, -ENOSPC when there are more than @max, or another
- * negative errno.
+ * All entries for the MAC address, in all VLANs. Reads the whole table, because Linux has no other
+ * way: some milliseconds for a large bridge. 0, -ENOSPC: more than @max, or another negative errno.
  */
 int us_fdb_find(const uint8_t mac[6], int bridge, struct us_fdb_entry *ret_entries, size_t max,
 		size_t *ret_count);
 
 /*
- * Calls @each for every entry of the bridge with this index, 0: of every bridge. An entry that
- * moves meanwhile may be missed or come twice. 0 or a negative errno: -E2BIG, there are more than
- * 32,768, and the rest was not looked at.
+ * Calls @each for every entry of the bridge with this index; 0: of every bridge. An entry that
+ * moves meanwhile may be missed or come twice. 0 or a negative errno: -E2BIG: there are more than
+ * 32,768 entries, and the rest was not read.
  */
 int us_fdb_each(int bridge, void (*each)(void *userdata, const struct us_fdb_entry *entry),
 		void *userdata);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Interfaces of this host. Asks each time: indices change when taps are made anew. */
+/* Interfaces of this host. Caches nothing: indices change when taps are made anew. */
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -28,8 +28,8 @@ static int on_link(const struct nlmsghdr *message, void *userdata)
 	return MNL_CB_OK;
 }
 
-/* @name or, if that is NULL, @index. */
-static int ask(const char *name, int index, struct answer *answer, struct us_rtnl_error *words)
+/* Asks for @name, NULL: for @index. */
+static int ask(const char *name, int index, struct answer *answer, struct us_rtnl_error *error)
 {
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
@@ -43,29 +43,29 @@ static int ask(const char *name, int index, struct answer *answer, struct us_rtn
 		mnl_attr_put_strz(request,
 				  strlen(name) < IF_NAMESIZE ? IFLA_IFNAME : IFLA_ALT_IFNAME, name);
 	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	r = us_rtnl_exchange(request, on_link, answer, words);
+	r = us_rtnl_exchange(request, on_link, answer, error);
 	return r < 0 ? r : answer->found ? 0 : -ENODEV;
 }
 
 int us_link_get(const char *name, struct us_link *ret_link, struct us_reason *reason)
 {
 	struct answer answer = { .link = ret_link };
-	struct us_rtnl_error words = { "" };
+	struct us_rtnl_error error = { "" };
 	int r;
 
 	if (!name[0] || strlen(name) >= ALT_IFNAME_SIZE)
-		return us_refuse(reason, "interface \"%.40s\": no interface can have this name",
-				 name);
-	r = ask(name, 0, &answer, &words);
-	if (r == -ENODEV)
-		return us_refuse(reason, "interface %s: there is none: create it, or name another",
-				 name);
-	/* That says nothing of the interface. */
+		return us_refuse(reason, "interface \"%.40s\": is no valid name", name);
+	r = ask(name, 0, &answer, &error);
+	if (r == -ENODEV) {
+		us_refuse(reason, "interface %s: does not exist", name);
+		return us_advise(reason, "create it, or name another one");
+	}
+	/* These say nothing about the interface. */
 	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS || r == -ETIMEDOUT)
 		return r;
 	if (r < 0)
-		return us_refuse(reason, "interface %s: the kernel does not show it: %s", name,
-				 words.text);
+		return us_refuse(reason, "interface %s: the kernel does not describe it: %s", name,
+				 error.text);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * TCP has no credentials. But the other end of a connection over the loopback is a socket of this
- * host, which the kernel finds by its two addresses, and tells its owner.
+ * host. The kernel finds it by its two addresses, and knows its owner.
  */
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -16,7 +16,7 @@
 
 US_DEFINE_CLEANUP(struct mnl_socket *, mnl_socket_close)
 
-/* Writes an address and returns its port, in network byte order as all of it. */
+/* Writes an address and returns its port, both in network byte order. */
 static uint16_t put_address(const struct sockaddr_storage *address, __be32 ret_words[4])
 {
 	const struct sockaddr_in *v4 = (const void *)address;
@@ -30,7 +30,7 @@ static uint16_t put_address(const struct sockaddr_storage *address, __be32 ret_w
 	return v6->sin6_port;
 }
 
-/* As the other end has it: our peer's address is its own. */
+/* Asks for the other end: our peer's address is its local one. */
 static int put_request(struct nlmsghdr *header, int fd)
 {
 	struct inet_diag_req_v2 *request =

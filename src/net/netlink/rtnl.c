@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One exchange with rtnetlink. The kernel answers within the sending, of a dump each part within
- * the receiving of the one before; if others hold its lock it waits there, for as long as they do,
- * and nobody can hurry it. So what has a deadline is an answer that is not there afterwards.
+ * One exchange with rtnetlink. The kernel answers while sendto(2) runs, and makes each part of a
+ * dump while the part before is received. If others hold its lock, these calls wait for them, and
+ * no timeout applies. Afterwards the answer is there; the deadline is for an answer that is not.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ struct exchange {
 	unsigned int sequence;
 	mnl_cb_t each;
 	void *userdata;
-	struct us_rtnl_error words;
+	struct us_rtnl_error error;
 	bool done;
 };
 
@@ -43,7 +43,7 @@ static int open_socket(struct mnl_socket **ret_socket)
 	    setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &timeout,
 		       sizeof(timeout)) < 0)
 		return -errno;
-	/* These better the answers; a kernel without them still answers. */
+	/* Optional: they make the answers more precise. */
 	mnl_socket_setsockopt(socket, NETLINK_EXT_ACK, &one, sizeof(one));
 	mnl_socket_setsockopt(socket, NETLINK_CAP_ACK, &one, sizeof(one));
 	mnl_socket_setsockopt(socket, NETLINK_GET_STRICT_CHK, &one, sizeof(one));
@@ -51,14 +51,14 @@ static int open_socket(struct mnl_socket **ret_socket)
 	return 0;
 }
 
-/* One message of the answer: 0 or a negative errno; the last one sets `done`. */
+/* Handles one message of the answer: 0 or a negative errno. The last message sets `done`. */
 static int on_message(struct exchange *exchange, const struct nlmsghdr *message)
 {
 	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
 		return -EINTR;
 	if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE) {
 		exchange->done = true;
-		return us_decode_error(message, exchange->words.text, sizeof(exchange->words.text));
+		return us_decode_error(message, exchange->error.text, sizeof(exchange->error.text));
 	}
 	if (message->nlmsg_type >= NLMSG_MIN_TYPE && exchange->each &&
 	    exchange->each(message, exchange->userdata) != MNL_CB_OK)
@@ -69,7 +69,7 @@ static int on_message(struct exchange *exchange, const struct nlmsghdr *message)
 static int receive(struct exchange *exchange)
 {
 	unsigned int port = mnl_socket_get_portid(exchange->socket);
-	/* An interface with 256 VFs says so much of them in one message. */
+	/* One message describes all VFs of an interface, up to 256. */
 	char buffer[65536 + 4096] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct nlmsghdr *message = (const void *)buffer;
 	ssize_t length;
@@ -109,7 +109,7 @@ static int talk(struct exchange *exchange, struct nlmsghdr *request)
 }
 
 int us_rtnl_exchange(struct nlmsghdr *request, mnl_cb_t each, void *userdata,
-		     struct us_rtnl_error *ret_words)
+		     struct us_rtnl_error *ret_error)
 {
 	US_CLEANUP(closep) struct mnl_socket *socket = NULL;
 	struct exchange exchange = { .each = each, .userdata = userdata };
@@ -120,11 +120,11 @@ int us_rtnl_exchange(struct nlmsghdr *request, mnl_cb_t each, void *userdata,
 		exchange.socket = socket;
 		r = talk(&exchange, request);
 	}
-	if (r < 0 && ret_words) {
-		if (!exchange.words.text[0])
-			snprintf(exchange.words.text, sizeof(exchange.words.text), "%s",
+	if (r < 0 && ret_error) {
+		if (!exchange.error.text[0])
+			snprintf(exchange.error.text, sizeof(exchange.error.text), "%s",
 				 us_strerror(r));
-		*ret_words = exchange.words;
+		*ret_error = exchange.error;
 	}
 	return r;
 }

@@ -2,8 +2,8 @@
 /*
  * One exchange with rtnetlink (rtnetlink(7)): a request, its answers, its acknowledgement.
  *
- * Each exchange has a socket of its own, so that nothing is left over from the one before: no
- * late answer, no overrun, no descriptor between two calls. That costs a few microseconds.
+ * Each exchange has its own socket, so nothing is left over from the one before: no late answer, no
+ * overrun, no open descriptor between two calls. This costs a few microseconds.
  */
 #pragma once
 
@@ -13,20 +13,20 @@ enum {
 	US_RTNL_REQUEST_MAX = 256, /* bytes; enough for every request of ours */
 };
 
-/* What the kernel says about a refusal (NLMSGERR_ATTR_MSG), or the words for the errno. */
+/* The kernel's text of an error (NLMSGERR_ATTR_MSG), or the text for the errno. */
 struct us_rtnl_error {
 	char text[160];
 };
 
 /*
- * Sends @request (its flags get NLM_F_REQUEST, its sequence number is set here; NLM_F_ACK is
- * added unless it asks for data with NLM_F_DUMP) and calls @each, which may be NULL, for every
- * message of the answer: MNL_CB_OK to go on. Waits for an answer for a second, and before that for
- * as long as others hold the kernel's lock.
+ * Sends @request and calls @each (may be NULL) for every message of the answer; it returns
+ * MNL_CB_OK to go on. Sets the request's sequence number and NLM_F_REQUEST, and NLM_F_ACK unless
+ * the request has NLM_F_DUMP. Waits a second for an answer, and before that as long as others hold
+ * the kernel's rtnetlink lock.
  *
- * Returns 0 or a negative errno: the kernel's, with @ret_words (may be NULL) filled; -ETIMEDOUT
- * when no answer came; -EINTR when a dump was overtaken by a change, -ENOBUFS when one did not
- * fit: ask again.
+ * Returns 0 or a negative errno with @ret_error (may be NULL) filled: the kernel's errno;
+ * -ETIMEDOUT: no answer; -EINTR: a change overtook the dump, or -ENOBUFS: it did not fit: ask
+ * again.
  */
 int us_rtnl_exchange(struct nlmsghdr *request, mnl_cb_t each, void *userdata,
-		     struct us_rtnl_error *ret_words);
+		     struct us_rtnl_error *ret_error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Announcements. Nothing waits for them, and one that is lost is followed by the next. */
+/* Rounds of announcements. Nobody waits for them, and a lost one is followed by the next. */
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
@@ -31,7 +31,7 @@ struct us_announce {
 };
 
 struct packet {
-	struct virtio_net_hdr header; /* which says nothing */
+	struct virtio_net_hdr header; /* no offload */
 	uint8_t frame[US_FRAME_MAX];
 };
 
@@ -98,7 +98,8 @@ static int find_ports(struct us_announce *announce, const char *standby, const c
 		return r;
 	r = us_link_filters_vlans(link.master, &filters_vlans);
 	if (r == 0 && filters_vlans)
-		return us_refuse(reason, "interface %s: its bridge filters VLANs", standby);
+		return us_refuse(reason, "interface %s: its bridge filters VLANs: cannot announce",
+				 standby);
 	if (r < 0)
 		return r;
 	announce->own[0] = link.index;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Packet sockets at the guest's port and at those that lead away, read by a timer: no frame ever
- * wakes us. The guest's port is read first: what left had come in before.
+ * Packet sockets at the guest's port and at the ports that lead away. A timer reads them, so no
+ * frame wakes the daemon. It reads the guest's port first: a frame that has left came in before.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,31 +18,31 @@
 
 enum {
 	PORTS_MAX = 16, /* that lead away */
-	LOOK_USEC = 100 * 1000,
-	FRAMES_MAX = 64,       /* read at one look, per socket */
-	RECEIVE_BYTES = 65536, /* held by the kernel, per socket */
+	TICK_USEC = 100 * 1000,
+	FRAMES_MAX = 64,       /* read at one tick, per socket */
+	RECEIVE_BYTES = 65536, /* buffer in the kernel, per socket */
 };
 
 enum verdict {
-	UNSEEN, /* beyond the bridge */
+	UNSEEN, /* has not left the bridge */
 	ACCEPTED,
-	REFUSED, /* it is one of this host */
+	REFUSED, /* an address of this host */
 };
 
 struct us_claims {
 	sd_event_source *timer;
-	struct us_addresses sent; /* by the guest; certain ones only */
+	struct us_addresses sent; /* claimed at the guest's port; certain ones only */
 	enum verdict ipv4[US_ADDRESSES_IPV4_MAX], ipv6[US_ADDRESSES_IPV6_MAX];
 	int own; /* index of the guest's port */
-	int fd;	 /* at that */
+	int fd;	 /* socket at this port */
 	size_t port_count;
 	int ports[PORTS_MAX];
 	int fds[PORTS_MAX];
 };
 
-/* ---- What the frames say ---- */
+/* ---- Frames ---- */
 
-/* Calls @each for every frame that came to a socket. */
+/* Calls @each for every frame in a socket. */
 static void drain(struct us_claims *claims, int fd,
 		  void (*each)(struct us_claims *claims, const uint8_t *frame, size_t length))
 {
@@ -93,7 +93,7 @@ static void on_left(struct us_claims *claims, const uint8_t *frame, size_t lengt
 			accept_address(&claims->ipv6[i], AF_INET6, address.ipv6);
 }
 
-static void look(struct us_claims *claims)
+static void read_all(struct us_claims *claims)
 {
 	drain(claims, claims->fd, on_sent);
 	for (size_t i = 0; i < claims->port_count; i++)
@@ -104,7 +104,7 @@ bool us_claims_address(struct us_claims *claims, size_t i, char ret_text[US_ADDR
 {
 	const struct us_addresses *sent = &claims->sent;
 
-	look(claims);
+	read_all(claims);
 	for (size_t k = 0; k < sent->ipv4_count; k++)
 		if (claims->ipv4[k] == ACCEPTED && i-- == 0)
 			return inet_ntop(AF_INET, sent->ipv4[k], ret_text, US_ADDRESS_TEXT_MAX);
@@ -118,8 +118,8 @@ bool us_claims_address(struct us_claims *claims, size_t i, char ret_text[US_ADDR
 
 static int on_time(sd_event_source *timer, uint64_t due_usec, void *userdata)
 {
-	look(userdata);
-	sd_event_source_set_time(timer, us_now_usec() + LOOK_USEC);
+	read_all(userdata);
+	sd_event_source_set_time(timer, us_now_usec() + TICK_USEC);
 	return 0;
 }
 
@@ -172,7 +172,7 @@ int us_claims_new(struct us_claims **ret_claims, sd_event *loop, const char *por
 	r = open_all(claims, port, reason);
 	if (r != 0)
 		return r;
-	r = sd_event_add_time_relative(loop, &claims->timer, CLOCK_MONOTONIC, LOOK_USEC, 0, on_time,
+	r = sd_event_add_time_relative(loop, &claims->timer, CLOCK_MONOTONIC, TICK_USEC, 0, on_time,
 				       claims);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(claims->timer, SD_EVENT_ON);

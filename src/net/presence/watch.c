@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Readiness of a primary, from the frames that come in through its port.
+ * One timer drives the watch: each tick empties the sockets, judges the frames, and sends the next
+ * probes. No frame wakes the daemon, so a guest at full rate costs no more than an idle one: the
+ * sockets hold a few frames, and the kernel drops the rest.
  *
- * One timer drives everything: at each tick the sockets are emptied, what came is judged, and
- * the next probes are sent. No frame ever wakes us, so a guest at full rate costs no more than an
- * idle one: the sockets hold a few frames and the kernel drops the rest.
- *
- * The probes' sender is the MAC of the port itself: the answer ends at this host, is not passed
- * on by the bridge, and nobody learns anything new from it. They leave through a packet socket
- * at the port, so they go to the guest and nowhere else.
+ * The source of a probe is the MAC address of the port itself. So an answer ends at this host, the
+ * bridge does not forward it, and nobody learns anything new. A probe leaves through a packet
+ * socket at the port, so only the guest gets it.
  */
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -28,30 +26,30 @@
 #include "util/clock.h"
 
 enum {
-	SILENT_PROBES = 5,    /* so many without a frame are silence: an answer can be late */
+	SILENT_PROBES = 5,    /* without a frame are silence: an answer can be late */
 	DRAIN_MAX = 64,	      /* frames read at one tick, per socket */
-	RECEIVE_BYTES = 8192, /* held by the kernel, per socket */
+	RECEIVE_BYTES = 8192, /* buffer in the kernel, per socket */
 };
 
 struct us_watch {
-	struct us_watch_config config; /* its strings are not ours, nor used after the start */
+	struct us_watch_config config; /* its strings are valid during the start only */
 	const struct us_watch_handler *handler;
 	void *userdata;
 	sd_event_source *timer;
 	int standby_fd, primary_fd;
 	int primary_index, vm_index;
 	uint8_t sender[6];
-	uint8_t asker_mac[6], asker_ipv6[16]; /* whom the guest answers: the nonce, or the sender */
+	uint8_t asker_mac[6], asker_ipv6[16]; /* where answers go: the nonce, or the sender */
 
-	uint64_t since_usec; /* frames have kept coming since then; 0: silence */
+	uint64_t since_usec; /* frames keep coming since then; 0: silence */
 	uint64_t seen_usec;  /* the last tick with a frame */
-	uint64_t spoke_usec; /* the last tick with any from the primary, to groups as well */
-	uint64_t heard_usec; /* the last tick with one that came in at the standby's port */
+	uint64_t spoke_usec; /* the last tick with any frame from the primary, multicast included */
+	uint64_t heard_usec; /* the last tick with a frame that came in at the standby's port */
 
-	struct us_addresses addresses; /* the first IPv6 one is a guess, from the MAC */
+	struct us_addresses addresses; /* the first IPv6 one is derived from the MAC address */
 };
 
-/* ---- What the frames say ---- */
+/* ---- Frames ---- */
 
 void us_watch_learn(struct us_watch *watch, const uint8_t *frame, size_t length)
 {
@@ -59,8 +57,8 @@ void us_watch_learn(struct us_watch *watch, const uint8_t *frame, size_t length)
 }
 
 struct drained {
-	bool came;     /* frames came in there (not: went out) */
-	bool answered; /* … to one of our probes */
+	bool came;     /* a frame came in there */
+	bool answered; /* … which answers one of our probes */
 };
 
 static bool is_answer(const struct us_watch *watch, const uint8_t *frame, size_t length)
@@ -69,7 +67,7 @@ static bool is_answer(const struct us_watch *watch, const uint8_t *frame, size_t
 	       us_frame_is_advertisement_to(frame, length, watch->config.mac, watch->asker_ipv6);
 }
 
-/* Empties a socket, and learns. */
+/* Empties a socket, and learns from its frames. */
 static struct drained drain(struct us_watch *watch, int fd)
 {
 	struct drained drained = { false };
@@ -98,7 +96,7 @@ static void set_since(struct us_watch *watch, uint64_t since_usec)
 	watch->since_usec = since_usec;
 }
 
-/* Whether frames have kept coming for long enough. */
+/* Whether frames keep coming for long enough. */
 static bool is_stable(struct us_watch *watch, bool seen, uint64_t now_usec)
 {
 	const struct us_watch_config *config = &watch->config;
@@ -113,7 +111,7 @@ static bool is_stable(struct us_watch *watch, bool seen, uint64_t now_usec)
 	return seen && now_usec - watch->since_usec >= config->stable_usec;
 }
 
-/* Whether it spoke from the primary, then nowhere, and there is nothing it could be asked. */
+/* Whether the guest sent from the primary, then nowhere, and no address of it can be probed. */
 static bool is_quiet(const struct us_watch *watch, uint64_t now_usec)
 {
 	return watch->spoke_usec && watch->spoke_usec > watch->heard_usec &&
@@ -124,7 +122,7 @@ static bool is_quiet(const struct us_watch *watch, uint64_t now_usec)
 
 /* ---- Probes ---- */
 
-/* Lost probes do not matter, the next ones follow; an interface that is gone does. */
+/* A lost probe does not matter, because the next one follows. */
 static int send_probe(struct us_watch *watch, const uint8_t *frame, size_t length)
 {
 	const struct sockaddr_ll port = { .sll_family = AF_PACKET,
@@ -137,7 +135,7 @@ static int send_probe(struct us_watch *watch, const uint8_t *frame, size_t lengt
 	return 0;
 }
 
-/* The echo request is for a guest whose addresses are unknown: its answer names one. */
+/* The echo request is for a guest with unknown addresses: the answer has one. */
 static int send_probes(struct us_watch *watch)
 {
 	const struct us_addresses *known = &watch->addresses;
@@ -153,7 +151,7 @@ static int send_probes(struct us_watch *watch)
 		r = send_probe(watch, frame,
 			       us_frame_solicitation(frame, watch->sender, mac, watch->asker_ipv6,
 						     known->ipv6[i]));
-	/* What others say of it does not end the search, the guess and what it says itself do. */
+	/* Hints do not end the search; only certain addresses do. */
 	if (r == 0 && !known->ipv6_is_certain[US_ADDRESSES_IPV6_MAX - 1])
 		r = send_probe(watch, frame, us_frame_echo(frame, watch->sender, mac));
 	return r;
@@ -173,7 +171,7 @@ static int draw_nonce(struct us_watch *watch)
 	return 0;
 }
 
-/* A port that cannot listen for one more does without: then only solicitations are answered. */
+/* If the port's filter is full, only the answers to solicitations arrive. */
 static void receive_answers(struct us_watch *watch)
 {
 	struct packet_mreq membership = { .mr_ifindex = watch->primary_index,
@@ -199,10 +197,10 @@ static void stop(struct us_watch *watch)
 	watch->primary_fd = us_close_async(watch->primary_fd);
 }
 
-static void finish(struct us_watch *watch, bool ready, const struct us_reason *reason)
+static void finish(struct us_watch *watch, bool is_ready, const struct us_reason *reason)
 {
 	stop(watch);
-	watch->handler->traffic(watch->userdata, ready, reason);
+	watch->handler->traffic(watch->userdata, is_ready, reason);
 }
 
 static int on_tick(sd_event_source *timer, uint64_t due_usec, void *userdata)
@@ -288,10 +286,11 @@ int us_watch_new(struct us_watch **ret_watch, sd_event *loop, const struct us_wa
 	us_addresses_add_ipv6(&watch->addresses, guess);
 
 	r = start(watch, loop, standby.index);
-	if (r == -EPERM || r == -EACCES)
-		return us_refuse(reason,
-				 "interface %s: cannot be watched: %s: CAP_NET_RAW is needed",
-				 primary.name, us_strerror(r));
+	if (r == -EPERM || r == -EACCES) {
+		us_refuse(reason, "interface %s: its traffic cannot be watched: %s", primary.name,
+			  us_strerror(r));
+		return us_advise(reason, "give understudyd CAP_NET_RAW");
+	}
 	if (r == 0)
 		*ret_watch = US_STEAL(watch);
 	return r;

@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Readiness of a primary: frames really seen on its side.
+ * Watches a guest's traffic, to see when it uses its primary.
  *
- * A guest that has registered the primary already discards what arrives on the standby, even
- * before the primary has a link. So readiness is shown by frames with the guest's source MAC that
- * come in through the primary's port, again and again over a while (some drivers bounce their
- * link after the first reply). They are provoked by unicast probes sent out of that port to the
- * guest's MAC: ARP requests (RFC 826) for the IPv4 addresses that the guest was seen to use, and
- * ICMPv6 echo requests (RFC 4443) to the link-local all-nodes group. Addresses are learned from
- * frames to and from the MAC on the standby's port, only while a watch runs, and from those
- * that us_watch_learn() is given: parked ones do not pass there.
+ * A guest that has registered the primary discards frames on the standby, even before the primary
+ * has a link. The proof that it receives on the primary is a frame with its source MAC address that
+ * comes in through the primary's port, repeatedly over some time, because some drivers take
+ * their link down after the first reply. The watch provokes such frames with unicast probes
+ * through that port: ARP requests (RFC 826) for the guest's known IPv4 addresses, and ICMPv6 echo
+ * requests (RFC 4443) to the link-local all-nodes group. It learns addresses from the guest's
+ * frames on the standby's port while it runs, and from frames that us_watch_learn() gets: parked
+ * frames do not pass that port.
  *
- * The answer to a probe may also come in at the standby's port: the guest listens on its primary
- * then, and does not send on it yet.
+ * The answer to a probe may also come in at the standby's port: the guest receives on its primary
+ * then, but does not send on it yet.
  *
- * A guest may have nothing to say and nobody who speaks to it: no address of it is known, nothing
- * that is sent to it waits. Then one frame from the primary (a driver says something when its link
- * comes up) has to do, if for a while none follows from the standby's side.
+ * A silent guest sends nothing, and nobody sends to it, so no address is known. Then one frame
+ * from the primary (a driver sends something when its link comes up) is enough, if no frame from
+ * the standby's side follows for some time.
  *
- * A tap has nobody behind it but its VM, so that its source address shows who sent a frame. Behind
- * a PF are all of its network and its card's other VFs, and each of them can send in the guest's
- * name. There only answers count that were told a *nonce*, drawn anew by each watch: ARP probes
- * ask for the answer to be sent to a made-up MAC address, solicitations come from a made-up
- * link-local address. Nobody but the guest gets the probes, and its answers go no further than
- * here: the port listens for that MAC address, and the bridge has it for the host's own.
+ * Only the VM is behind a tap, so a source address there proves the sender. Behind a PF are its
+ * network and the card's other VFs, and each of them can forge the address. There only answers
+ * count that repeat a *nonce*, a random number of each watch: an ARP probe asks for the answer to
+ * be sent to a random MAC address, a solicitation comes from a random link-local address. Only the
+ * guest gets the probes. Its answers end at this host: the port listens for the random MAC address,
+ * and the bridge has it as the host's own.
  *
- * Costs nothing outside of a watch: no socket is open then.
+ * A socket is open only while a watch runs.
  */
 #pragma once
 
@@ -43,25 +43,25 @@ struct us_watch_config {
 	uint8_t mac[6];
 	const char *standby_port;
 	const char *primary_port;
-	/* Only answers to probes count, with the nonce: others than the guest can send there, and
-	 * a card may bring back what this host sends to a group in the guest's name. */
+	/* Only answers with the nonce count: others can send there in the guest's name, and a card
+	 * may bring this host's multicast in the guest's name back. */
 	bool answers_only;
-	const char *vm_port;  /* that of both which is a tap: it goes with the VM */
+	const char *vm_port;  /* the one of both ports that is a tap and belongs to the VM */
 	uint64_t probe_usec;  /* between probes: 20 ms */
-	uint64_t stable_usec; /* frames have to keep coming for so long: 300 ms */
-	uint64_t quiet_usec;  /* … or, from a silent guest, one, and then none for so long: 2 s */
+	uint64_t stable_usec; /* frames must keep coming for this time: 300 ms */
+	uint64_t quiet_usec;  /* a silent guest: no frame from the standby for this time: 2 s */
 };
 
 struct us_watch_handler {
-	/* It began to answer on the primary, or ceased to. NULL: nobody wants to know. */
+	/* The guest begins, or ceases, to answer on the primary. May be NULL. */
 	void (*answering)(void *userdata, bool is_answering);
-	/* Whether the guest's driver has the primary started, as others cannot make it seem: asked
-	 * for a silent guest, whose one frame may be another's. NULL: the frame will do. */
+	/* Whether the guest's driver has started the primary, by a source that others cannot forge.
+	 * Asked for a silent guest, whose one frame may be forged. NULL: the frame is enough. */
 	bool (*is_started)(void *userdata);
-	/* Once: @ready when the guest stably sends from the primary; false when it cannot be
-	 * watched any more (@reason; else it is NULL). The watch is idle afterwards; it may be
-	 * freed from here. */
-	void (*traffic)(void *userdata, bool ready, const struct us_reason *reason);
+	/* Once: @is_ready: the guest sends from the primary stably. Otherwise the interface is
+	 * gone, with the @reason, which is NULL else. The watch is over; it may be freed from here.
+	 */
+	void (*traffic)(void *userdata, bool is_ready, const struct us_reason *reason);
 };
 
 /* Starts to watch and to probe. Borrows @loop, @handler and @userdata. */

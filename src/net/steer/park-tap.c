@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A tap of our own as a quiet port of a bridge. */
+/* Makes a tap, then a quiet bridge port of it, before any frame can reach it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_bridge.h>
@@ -52,9 +52,9 @@ static struct nlmsghdr *request_new(char *buffer, int family, int index, bool up
 	return request;
 }
 
-/* A bridge takes the lowest MAC and the least MTU of its ports for its own: be neither. */
+/* A bridge takes the lowest MAC address and the least MTU of its ports for its own. */
 static int enslave(const struct us_link *tap, const struct us_link *peer, uint32_t queue_frames,
-		   struct us_rtnl_error *words)
+		   struct us_rtnl_error *error)
 {
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct nlmsghdr *request = request_new(buffer, AF_UNSPEC, tap->index, false);
@@ -72,11 +72,11 @@ static int enslave(const struct us_link *tap, const struct us_link *peer, uint32
 	mnl_attr_put_u8(request, IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_MODE_NONE);
 	mnl_attr_nest_end(request, inet6);
 	mnl_attr_nest_end(request, families);
-	return us_rtnl_exchange(request, NULL, NULL, words);
+	return us_rtnl_exchange(request, NULL, NULL, error);
 }
 
-/* Before it is up: no frame is flooded to it in between. */
-static int make_quiet(const struct us_link *tap, struct us_rtnl_error *words)
+/* Before the port is up, so that no frame is flooded to it. */
+static int make_quiet(const struct us_link *tap, struct us_rtnl_error *error)
 {
 	static const uint16_t off[] = { IFLA_BRPORT_LEARNING, IFLA_BRPORT_UNICAST_FLOOD,
 					IFLA_BRPORT_MCAST_FLOOD, IFLA_BRPORT_BCAST_FLOOD };
@@ -87,16 +87,16 @@ static int make_quiet(const struct us_link *tap, struct us_rtnl_error *words)
 	for (size_t i = 0; i < US_ARRAY_LENGTH(off); i++)
 		mnl_attr_put_u8(request, off[i], 0);
 	mnl_attr_nest_end(request, port);
-	return us_rtnl_exchange(request, NULL, NULL, words);
+	return us_rtnl_exchange(request, NULL, NULL, error);
 }
 
-/* The kernel lets a port forward as soon as it has noticed its link, from a work queue. */
-static int make_forward(const struct us_link *tap, struct us_rtnl_error *words)
+/* The kernel makes a port forward when a work queue has noticed its link. This does not wait. */
+static int make_forward(const struct us_link *tap, struct us_rtnl_error *error)
 {
 	const struct timespec moment = { .tv_nsec = 500 * 1000 };
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct nlmsghdr *request = request_new(buffer, AF_UNSPEC, tap->index, true);
-	int r = us_rtnl_exchange(request, NULL, NULL, words);
+	int r = us_rtnl_exchange(request, NULL, NULL, error);
 
 	for (int i = 0; r == 0 && i < FORWARDING_TRIES; i++) {
 		struct nlattr *port;
@@ -105,7 +105,7 @@ static int make_forward(const struct us_link *tap, struct us_rtnl_error *words)
 		port = mnl_attr_nest_start(request, IFLA_PROTINFO | NLA_F_NESTED);
 		mnl_attr_put_u8(request, IFLA_BRPORT_STATE, FORWARDING);
 		mnl_attr_nest_end(request, port);
-		r = us_rtnl_exchange(request, NULL, NULL, words);
+		r = us_rtnl_exchange(request, NULL, NULL, error);
 		if (r != -ENETDOWN)
 			break;
 		r = 0;
@@ -118,24 +118,23 @@ int us_park_tap_new(const struct us_link *peer, uint32_t queue_frames, int *ret_
 		    struct us_link *ret_link, struct us_reason *reason)
 {
 	US_CLEANUP(us_closep) int fd = -1;
-	struct us_rtnl_error words = { "" };
+	struct us_rtnl_error error = { "" };
 	char name[IF_NAMESIZE];
 	int r = open_tap(&fd, name);
 
 	if (r < 0)
-		return us_refuse(reason, "a tap to park frames in cannot be made: %s",
-				 us_strerror(r));
+		return us_refuse(reason, "the park tap cannot be made: %s", us_strerror(r));
 	r = us_link_get(name, ret_link, reason);
 	if (r != 0)
 		return r;
-	r = enslave(ret_link, peer, queue_frames, &words);
+	r = enslave(ret_link, peer, queue_frames, &error);
 	if (r == 0)
-		r = make_quiet(ret_link, &words);
+		r = make_quiet(ret_link, &error);
 	if (r == 0)
-		r = make_forward(ret_link, &words);
+		r = make_forward(ret_link, &error);
 	if (r < 0)
-		return us_refuse(reason, "interface %s: cannot be a port of %s's bridge: %s", name,
-				 peer->name, words.text);
+		return us_refuse(reason, "interface %s: cannot become a port of %s's bridge: %s",
+				 name, peer->name, error.text);
 	r = us_link_get(name, ret_link, reason);
 	if (r != 0)
 		return r;

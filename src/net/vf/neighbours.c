@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Sets of a few MAC addresses: the one that the bridge shows, and the one that the PF was told. */
+/* Compares two sets of MAC addresses: the neighbours in the FDB, and those the PF listens for. */
 #include <errno.h>
 #include <limits.h>
 #include <linux/neighbour.h>
@@ -17,31 +17,31 @@
 #include "util/mac.h"
 
 enum {
-	LINE_BYTES = US_MAC_TEXT_SIZE, /* of the record: an address and its end */
+	LINE_BYTES = US_MAC_TEXT_SIZE, /* of the record: an address and its newline */
 	BEYOND_ROWS = 512,
 	BEYOND_PER_ROW = 8,
 	LEARNED_MAX = 8 * US_NEIGHBOURS_MAX,
 };
 
-#define RECENT_USEC (300 * US_USEC_PER_SEC) /* as long as a bridge itself remembers */
+#define RECENT_USEC (300 * US_USEC_PER_SEC) /* ageing time of a bridge */
 
 struct set {
 	uint8_t macs[US_NEIGHBOURS_MAX][6];
 	size_t count;
-	bool is_full; /* and there was one more */
+	bool is_full; /* one more was refused */
 };
 
-/* One whose frames came in through the PF: a few thousand, in rows by their hash. */
+/* A station whose frames came in through the PF. A few thousand of these, in rows by their hash. */
 struct beyond {
 	uint8_t mac[6];
-	bool is_there;	    /* at the last look */
+	bool is_there;	    /* at the last update */
 	uint64_t seen_usec; /* 0: none */
 };
 
 struct us_neighbours {
 	char pf[IF_NAMESIZE], record[PATH_MAX];
-	struct set told;
-	uint64_t seed; /* of the hash, which nobody can choose addresses for */
+	struct set listening; /* the PF listens for these */
+	uint64_t seed;	      /* of the hash, so that nobody can choose addresses for one row */
 	struct beyond beyond[BEYOND_ROWS][BEYOND_PER_ROW];
 };
 
@@ -68,7 +68,7 @@ static void drop(struct set *set, size_t i)
 	memcpy(set->macs[i], set->macs[--set->count], 6);
 }
 
-/* Those of @set that are not in @other. */
+/* The addresses in @set that are not in @other. */
 static void without(const struct set *set, const struct set *other, struct set *ret_rest)
 {
 	ret_rest->count = 0;
@@ -86,7 +86,7 @@ static void read_record(struct us_neighbours *neighbours)
 	uint8_t mac[US_MAC_BYTES];
 
 	while (file && fscanf(file, "%17s", text) == 1 && us_mac_parse(text, mac) == 0)
-		add(&neighbours->told, mac);
+		add(&neighbours->listening, mac);
 }
 
 static size_t put_macs(char *text, const struct set *set)
@@ -101,18 +101,18 @@ static size_t put_macs(char *text, const struct set *set)
 	return used;
 }
 
-/* All that is told now and all that is to be. */
+/* All addresses that the PF listens for, and those that it will. */
 static int write_record(const struct us_neighbours *neighbours, const struct set *news)
 {
 	char text[2 * US_NEIGHBOURS_MAX * LINE_BYTES + 1];
 	struct iovec part = { .iov_base = text };
 
-	part.iov_len = put_macs(text, &neighbours->told);
+	part.iov_len = put_macs(text, &neighbours->listening);
 	part.iov_len += put_macs(text + part.iov_len, news);
 	return us_file_replace(neighbours->record, &part, 1);
 }
 
-/* ---- Who is beyond the PF ---- */
+/* ---- Stations beyond the PF ---- */
 
 static size_t hash(const struct us_neighbours *neighbours, const uint8_t mac[6])
 {
@@ -123,7 +123,7 @@ static size_t hash(const struct us_neighbours *neighbours, const uint8_t mac[6])
 	return (word >> 32) % BEYOND_ROWS;
 }
 
-/* Its entry; else the row's oldest, which is to be its own. */
+/* The address's entry; otherwise the oldest of its row, which it may replace. */
 static struct beyond *beyond_of(struct us_neighbours *neighbours, const uint8_t mac[6])
 {
 	struct beyond *row = neighbours->beyond[hash(neighbours, mac)], *oldest = row;
@@ -146,7 +146,7 @@ static void note_beyond(struct us_neighbours *neighbours, const uint8_t mac[6], 
 	beyond->is_there = true;
 }
 
-/* Who was there at the last look was so until now, or the bridge would have told. */
+/* A station of the last update was there until now: the bridge reports changes. */
 static void renew_beyond(struct us_neighbours *neighbours, uint64_t now_usec)
 {
 	for (size_t i = 0; i < BEYOND_ROWS; i++) {
@@ -168,27 +168,27 @@ static bool is_beyond(struct us_neighbours *neighbours, const uint8_t mac[6], ui
 	       now_usec - beyond->seen_usec < RECENT_USEC;
 }
 
-/* ---- What there is ---- */
+/* ---- Neighbours in the FDB ---- */
 
 struct port {
 	int index;
-	size_t news, count; /* of those that were learned, and that are wanted there */
+	size_t news, count; /* learned addresses there: new ones, and those that are wanted */
 };
 
 struct search {
 	struct us_neighbours *neighbours;
 	const struct us_neighbours_rules *rules;
 	const struct us_link *pf;
-	struct port ports[US_NEIGHBOURS_MAX]; /* that were declared */
+	struct port ports[US_NEIGHBOURS_MAX]; /* the declared ones */
 	size_t port_count;
-	/* Those with a static entry: who is told already, who cannot be moved, who can. */
+	/* Addresses with a static entry: the PF listens already; cannot move; can move. */
 	struct set kept, sticky, movable;
 	struct learned {
 		uint8_t mac[6];
 		size_t port;
 	} learned[LEARNED_MAX];
 	size_t learned_count;
-	const char *full_port; /* more were learned there than it may have */
+	const char *full_port; /* had more learned addresses than allowed */
 	struct set wanted;
 };
 
@@ -198,10 +198,10 @@ static bool is_candidate(const struct search *search, const uint8_t mac[6])
 	       !search->rules->is_others(search->rules->userdata, mac);
 }
 
-/* Those that are told do not count among the news that a port may have. */
+/* The limit of a port applies to new addresses only. */
 static void note_learned(struct search *search, const struct us_fdb_entry *entry)
 {
-	bool is_told = has(&search->neighbours->told, entry->mac);
+	bool is_listening = has(&search->neighbours->listening, entry->mac);
 	struct learned *learned = &search->learned[search->learned_count];
 	size_t port = 0;
 
@@ -209,7 +209,7 @@ static void note_learned(struct search *search, const struct us_fdb_entry *entry
 		port++;
 	if (port == search->port_count || !is_candidate(search, entry->mac))
 		return;
-	if (!is_told && search->ports[port].news == US_NEIGHBOURS_PER_PORT_MAX) {
+	if (!is_listening && search->ports[port].news == US_NEIGHBOURS_PER_PORT_MAX) {
 		search->full_port = search->rules->ports[port];
 		return;
 	}
@@ -218,13 +218,13 @@ static void note_learned(struct search *search, const struct us_fdb_entry *entry
 			return; /* in another VLAN */
 	if (search->learned_count == LEARNED_MAX)
 		return;
-	search->ports[port].news += !is_told;
+	search->ports[port].news += !is_listening;
 	memcpy(learned->mac, entry->mac, sizeof(learned->mac));
 	learned->port = port;
 	search->learned_count++;
 }
 
-/* The addresses of the ports themselves are nobody's. */
+/* The address of a port itself is no neighbour. */
 static void on_entry(void *userdata, const struct us_fdb_entry *entry)
 {
 	struct search *search = userdata;
@@ -236,9 +236,9 @@ static void on_entry(void *userdata, const struct us_fdb_entry *entry)
 	else if (!(entry->state & NUD_NOARP))
 		note_learned(search, entry);
 	else if (is_candidate(search, entry->mac))
-		add(has(&search->neighbours->told, entry->mac) ? &search->kept
-		    : entry->flags & NTF_STICKY		       ? &search->sticky
-							       : &search->movable,
+		add(has(&search->neighbours->listening, entry->mac) ? &search->kept
+		    : entry->flags & NTF_STICKY			    ? &search->sticky
+								    : &search->movable,
 		    entry->mac);
 }
 
@@ -252,7 +252,7 @@ static void want_each(struct search *search, const struct set *set, bool checks_
 	search->wanted.is_full |= set->is_full;
 }
 
-static void want_learned(struct search *search, bool is_told)
+static void want_learned(struct search *search, bool is_listening)
 {
 	uint64_t now_usec = us_now_usec();
 
@@ -260,8 +260,8 @@ static void want_learned(struct search *search, bool is_told)
 		const struct learned *learned = &search->learned[i];
 		struct port *port = &search->ports[learned->port];
 
-		if (has(&search->neighbours->told, learned->mac) != is_told ||
-		    (!is_told && is_beyond(search->neighbours, learned->mac, now_usec)))
+		if (has(&search->neighbours->listening, learned->mac) != is_listening ||
+		    (!is_listening && is_beyond(search->neighbours, learned->mac, now_usec)))
 			continue;
 		if (port->count++ < US_NEIGHBOURS_PER_PORT_MAX)
 			add(&search->wanted, learned->mac);
@@ -270,7 +270,7 @@ static void want_learned(struct search *search, bool is_told)
 	}
 }
 
-/* First those that are told already; then those that the operator named. */
+/* First those that are listening already; then those that the operator named. */
 static void choose(struct search *search)
 {
 	want_each(search, &search->kept, false);
@@ -300,8 +300,8 @@ static int find_all(struct search *search, struct us_reason *reason)
 	r = us_fdb_each(bridge.index, on_entry, search);
 	if (r == -E2BIG)
 		return us_refuse(reason,
-				 "interface %s: its bridge has too many entries to look at: whom "
-				 "VFs reach behind it stays as it is",
+				 "interface %s: its bridge has too many FDB entries: the PF keeps "
+				 "listening for its present neighbours",
 				 search->pf->name);
 	if (r != 0)
 		return r;
@@ -309,51 +309,52 @@ static int find_all(struct search *search, struct us_reason *reason)
 	return 0;
 }
 
-/* ---- What the PF is told ---- */
+/* ---- Listening ---- */
 
-/* One that is others' now is for them to take back. NULL for the rules: all of them go. */
-static void take_back(struct set *told, int pf, const struct set *wanted,
-		      const struct us_neighbours_rules *rules)
+/* An address that is a pair's now is the pair's to remove. Without @rules, all are removed. */
+static void stop_listening(struct set *listening, int pf, const struct set *wanted,
+			   const struct us_neighbours_rules *rules)
 {
-	for (size_t i = told->count; i-- > 0;)
-		if (!has(wanted, told->macs[i]) &&
-		    ((rules && rules->is_others(rules->userdata, told->macs[i])) ||
-		     us_fdb_listen(told->macs[i], pf, false, NULL) == 0))
-			drop(told, i);
+	for (size_t i = listening->count; i-- > 0;)
+		if (!has(wanted, listening->macs[i]) &&
+		    ((rules && rules->is_others(rules->userdata, listening->macs[i])) ||
+		     us_fdb_listen(listening->macs[i], pf, false, NULL) == 0))
+			drop(listening, i);
 }
 
-static int tell(struct set *told, int pf, const struct set *news, struct us_rtnl_error *words)
+static int start_listening(struct set *listening, int pf, const struct set *news,
+			   struct us_rtnl_error *error)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < news->count && r == 0; i++) {
-		r = us_fdb_listen(news->macs[i], pf, true, words);
+		r = us_fdb_listen(news->macs[i], pf, true, error);
 		if (r == 0)
-			add(told, news->macs[i]);
+			add(listening, news->macs[i]);
 	}
 	return r;
 }
 
-/* What is told is on record before it is. */
+/* Records new addresses before the PF listens for them. */
 static int change(struct us_neighbours *neighbours, const struct search *search,
-		  struct us_rtnl_error *words)
+		  struct us_rtnl_error *error)
 {
 	struct set news;
 	int r = 0;
 
-	without(&search->wanted, &neighbours->told, &news);
+	without(&search->wanted, &neighbours->listening, &news);
 	if (news.count > 0)
 		r = write_record(neighbours, &news);
 	if (r < 0)
 		return r;
-	take_back(&neighbours->told, search->pf->index, &search->wanted, search->rules);
-	return tell(&neighbours->told, search->pf->index, &news, words);
+	stop_listening(&neighbours->listening, search->pf->index, &search->wanted, search->rules);
+	return start_listening(&neighbours->listening, search->pf->index, &news, error);
 }
 
 int us_neighbours_update(struct us_neighbours *neighbours, const struct us_neighbours_rules *rules,
 			 struct us_reason *reason)
 {
-	struct us_rtnl_error words = { "" };
+	struct us_rtnl_error error = { "" };
 	struct us_link pf;
 	struct search search = { .neighbours = neighbours, .rules = rules, .pf = &pf };
 	int r = us_link_get_bridge_port(neighbours->pf, &pf, reason);
@@ -364,20 +365,21 @@ int us_neighbours_update(struct us_neighbours *neighbours, const struct us_neigh
 	if (r > 0)
 		return r;
 	if (r == 0)
-		r = change(neighbours, &search, &words);
+		r = change(neighbours, &search, &error);
 	if (r != 0)
-		return us_refuse(reason,
-				 "interface %s: cannot listen for all behind its bridge: %s",
-				 pf.name, words.text[0] ? words.text : us_strerror(r));
+		return us_refuse(
+			reason,
+			"interface %s: cannot listen for all neighbours behind its bridge: %s",
+			pf.name, error.text[0] ? error.text : us_strerror(r));
 	if (search.wanted.is_full)
 		return us_refuse(reason,
-				 "interface %s: more than %d are behind its bridge: VFs do not "
-				 "reach all of them",
+				 "interface %s: more than %d neighbours behind its bridge: VFs do "
+				 "not reach all of them",
 				 pf.name, US_NEIGHBOURS_MAX);
 	if (search.full_port)
 		return us_refuse(reason,
-				 "interface %s: more than %d were learned at %s: VFs do not reach "
-				 "all of them",
+				 "interface %s: more than %d learned neighbours at %s: VFs do not "
+				 "reach all of them",
 				 pf.name, US_NEIGHBOURS_PER_PORT_MAX, search.full_port);
 	return 0;
 }
@@ -412,7 +414,7 @@ void us_neighbours_free(struct us_neighbours *neighbours)
 	if (!neighbours)
 		return;
 	if (us_link_get(neighbours->pf, &pf, NULL) == 0)
-		take_back(&neighbours->told, pf.index, &nobody, NULL);
+		stop_listening(&neighbours->listening, pf.index, &nobody, NULL);
 	unlink(neighbours->record);
 	free(neighbours);
 }

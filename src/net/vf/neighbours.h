@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A PF's neighbours: who is behind its bridge and not behind the card, such as other guests' taps
- * and the host itself. The switch in the card does not know them, so a VF's frames to them would
- * leave for the wire; and with some cards even what comes from there gets lost while VFs are in use
- * (an igb that QEMU emulates gives a VF what it knows nobody for). So the PF is told to listen for
- * each of them ("bridge fdb add MAC dev PF self").
+ * The neighbours of a PF: stations behind its bridge and not behind its card, such as other guests'
+ * taps and the host itself. The switch in the card does not know them, so it sends a VF's frames
+ * for them to the wire. With some cards even frames from the wire for them are lost while VFs are
+ * in use (the igb that QEMU emulates gives a VF frames for unknown addresses). Therefore the PF
+ * listens for each neighbour ("bridge fdb add MAC dev PF self").
  *
- * Who listens for a MAC gets what VFs send to it, and a bridge learns whatever anyone behind a port
- * claims. So neighbours are the host itself, those that the operator named by a static entry, and
- * those learned at the ports that he declared, a few of each. A MAC that was lately seen beyond
- * the PF is none, unless its entry is sticky and so cannot have been moved. Those there are stay
- * when there is no room for more.
+ * Whoever listens for a MAC address gets what VFs send to it, and a bridge learns any address that
+ * anybody behind a port claims. So neighbours are only: the host itself; addresses with a static
+ * entry, which the operator made; and a few learned addresses for each port that the operator
+ * declared. An address that was recently seen beyond the PF is no neighbour, unless its entry is
+ * sticky and so cannot have moved. If there is no room for more, the present neighbours stay.
  *
- * What it was told is written down before, so that the next process takes it back.
+ * Addresses are recorded in a file before the PF listens for them, so the next process removes
+ * them.
  */
 #pragma once
 
@@ -27,37 +28,37 @@
 struct us_neighbours;
 
 enum {
-	US_NEIGHBOURS_MAX = 64,		 /* cards have few filters */
-	US_NEIGHBOURS_PER_PORT_MAX = 16, /* that were learned */
+	US_NEIGHBOURS_MAX = 64,		 /* the filters of cards are small */
+	US_NEIGHBOURS_PER_PORT_MAX = 16, /* learned ones */
 };
 
 struct us_neighbours_rules {
-	/* The MACs that others see to. */
+	/* Whether the MAC address is a pair's, which net/vf/sriov.h takes care of. */
 	bool (*is_others)(void *userdata, const uint8_t mac[6]);
 	void *userdata;
-	/* The ports behind which those that the bridge has learned are neighbours. Borrowed. */
+	/* The declared ports: addresses that the bridge learned there are neighbours. Borrowed. */
 	const char (*ports)[IF_NAMESIZE];
 	size_t port_count;
 };
 
 /*
- * Of the PF with this interface. @record is the path of a file of ours: what an earlier process
- * wrote there counts as ours. Both are copied. 0 or a negative errno.
+ * @pf is the interface of the PF, @record the path of the file: addresses that an earlier process
+ * recorded count as ours. Copies both. 0 or a negative errno.
  */
 int us_neighbours_new(struct us_neighbours **ret_neighbours, const char *pf, const char *record);
 
 /*
- * Looks at the bridge, and has the PF listen for those there are now. Refused, in words: no such
- * PF, in no bridge, more than there is room for (then so many are listened for), or the card takes
- * no more.
+ * Reads the bridge's FDB, and makes the PF listen for the present neighbours only. Refused: no such
+ * PF, or in no bridge; more neighbours than there is room for (the PF listens for the rest); or the
+ * card's filter is full.
  */
 int us_neighbours_update(struct us_neighbours *neighbours, const struct us_neighbours_rules *rules,
 			 struct us_reason *reason);
 
 const char *us_neighbours_pf(const struct us_neighbours *neighbours);
 
-/* The PF does not listen for any of them any more; NULL is fine. */
+/* The PF stops to listen for all of them. NULL is fine. */
 void us_neighbours_free(struct us_neighbours *neighbours);
 US_DEFINE_CLEANUP(struct us_neighbours *, us_neighbours_free)
-/* All stays as it is, for the next process. */
+/* Frees it; the PF goes on listening, for the next process. */
 void us_neighbours_abandon(struct us_neighbours *neighbours);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* VFs in rtnetlink's words. */
+/* Attributes of VFs in rtnetlink messages. */
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/if_link.h>
@@ -10,7 +10,7 @@
 #include "net/vf/sriov-state.h"
 #include "util/mac.h"
 
-/* The struct in an attribute, if all of it is there; each begins with the VF's index. */
+/* Copies the struct out of an attribute, if it is whole. */
 static bool take(const struct nlattr *attribute, void *ret_value, size_t size)
 {
 	if (mnl_attr_get_payload_len(attribute) < size)
@@ -63,7 +63,7 @@ static void take_attribute(const struct nlattr *attribute, struct us_sriov_state
 	}
 }
 
-/* One IFLA_VF_INFO; the MAC comes first in it and says whose it is. */
+/* One IFLA_VF_INFO. Its MAC attribute has the VF's index. */
 static bool take_vf(const struct nlattr *info, unsigned index, struct us_sriov_state *ret_state)
 {
 	struct us_sriov_state state = { .spoof_check = US_SRIOV_UNKNOWN,
@@ -130,7 +130,7 @@ static struct nlmsghdr *put_head(char *buffer, uint16_t type, int port)
 }
 
 int us_sriov_get(int port, unsigned index, struct us_sriov_state *ret_state,
-		 struct us_rtnl_error *ret_words)
+		 struct us_rtnl_error *ret_error)
 {
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct nlmsghdr *request = put_head(buffer, RTM_GETLINK, port);
@@ -138,17 +138,17 @@ int us_sriov_get(int port, unsigned index, struct us_sriov_state *ret_state,
 	int r;
 
 	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS);
-	r = us_rtnl_exchange(request, on_link, &answer, ret_words);
+	r = us_rtnl_exchange(request, on_link, &answer, ret_error);
 	if (r == 0 && !answer.found) {
 		r = -ENODEV;
-		if (ret_words)
-			snprintf(ret_words->text, sizeof(ret_words->text), "there is no such VF");
+		if (ret_error)
+			snprintf(ret_error->text, sizeof(ret_error->text), "the VF does not exist");
 	}
 	return r;
 }
 
 int us_sriov_set(int port, unsigned short attribute, const void *value, size_t size,
-		 struct us_rtnl_error *ret_words)
+		 struct us_rtnl_error *ret_error)
 {
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct nlmsghdr *request = put_head(buffer, RTM_SETLINK, port);
@@ -159,7 +159,7 @@ int us_sriov_set(int port, unsigned short attribute, const void *value, size_t s
 	mnl_attr_put(request, attribute, size, value);
 	mnl_attr_nest_end(request, info);
 	mnl_attr_nest_end(request, list);
-	return us_rtnl_exchange(request, NULL, NULL, ret_words);
+	return us_rtnl_exchange(request, NULL, NULL, ret_error);
 }
 
 int us_sriov_state_format(const struct us_sriov_state *state, char *ret_text, size_t size)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a PF has for one of its VFs (IFLA_VFINFO_LIST of RTM_GETLINK), and as text. */
+/* The settings of one VF on its PF (IFLA_VFINFO_LIST of RTM_GETLINK): decoded, set, and as text. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,29 +9,29 @@
 #include "net/netlink/rtnl.h"
 
 enum {
-	US_SRIOV_UNKNOWN = UINT32_MAX, /* the driver does not say */
+	US_SRIOV_UNKNOWN = UINT32_MAX, /* the driver does not report it */
 	US_SRIOV_TEXT_SIZE = 96,
 };
 
 struct us_sriov_state {
 	uint8_t mac[6];
-	uint32_t vlan, qos, vlan_protocol; /* the last as on the wire */
+	uint32_t vlan, qos, vlan_protocol; /* the last in network byte order */
 	uint32_t min_rate, max_rate;	   /* Mbit/s, 0: no limit */
 	uint32_t spoof_check, trust;	   /* 0, 1 or US_SRIOV_UNKNOWN */
 };
 
-/* From an RTM_NEWLINK; any bytes may come in. False if nothing of the VF is in it. */
+/* Decodes an RTM_NEWLINK; any bytes may come in. False: it has nothing about the VF. */
 bool us_sriov_state_decode(const struct nlmsghdr *message, unsigned index,
 			   struct us_sriov_state *ret_state);
 
-/* 0, -ENODEV (no such VF), or another negative errno. */
+/* @port is the index of the PF's interface. 0, -ENODEV: no such VF, or another negative errno. */
 int us_sriov_get(int port, unsigned index, struct us_sriov_state *ret_state,
-		 struct us_rtnl_error *ret_words);
+		 struct us_rtnl_error *ret_error);
 
-/* One thing about a VF: @attribute, an IFLA_VF_…, with its struct, which begins with the index. */
+/* Sets @attribute, an IFLA_VF_..., to its struct, which begins with the VF's index. */
 int us_sriov_set(int port, unsigned short attribute, const void *value, size_t size,
-		 struct us_rtnl_error *ret_words);
+		 struct us_rtnl_error *ret_error);
 
-/* US_SRIOV_TEXT_SIZE bytes are enough. -ENOBUFS, -EBADMSG: no such text. */
+/* -ENOBUFS: @size is too small; US_SRIOV_TEXT_SIZE is enough. -EBADMSG: the text is malformed. */
 int us_sriov_state_format(const struct us_sriov_state *state, char *ret_text, size_t size);
 int us_sriov_state_parse(const char *text, struct us_sriov_state *ret_state);

@@ -78,7 +78,7 @@ static void test_refused(void **state)
 
 	assert_int_equal(us_link_get("not-here", &link, &reason), US_REFUSED);
 	assert_string_equal(reason.text,
-			    "interface not-here: there is none: create it, or name another");
+			    "interface not-here: does not exist: create it, or name another one");
 }
 
 int main(void)

@@ -265,7 +265,7 @@ static void test_port_made_anew(void **state)
 	assert_path(steer, US_PATH_NONE);
 	assert_int_equal(us_steer_to(steer, US_PATH_PRIMARY, &reason), US_REFUSED);
 	assert_string_equal(reason.text,
-			    "interface primary: there is none: create it, or name another");
+			    "interface primary: does not exist: create it, or name another one");
 	steer_to(steer, US_PATH_STANDBY);
 	assert_goes_to(bed, bed->standby);
 	bed->primary = testbed_tap("primary", "br0");
@@ -297,12 +297,12 @@ static void test_refused(void **state)
 	other = testbed_tap("other", "br1");
 	assert_true(other >= 0);
 	assert_refused("standby", "nothing",
-		       "interface nothing: there is none: create it, or name another");
+		       "interface nothing: does not exist: create it, or name another one");
 	assert_refused("lone", NULL, "interface lone: is not a bridge port: add it to a bridge");
 	assert_refused("standby", "other",
 		       "interfaces standby and other: are ports of different bridges: "
 		       "add both to the same bridge");
-	assert_refused("", NULL, "interface \"\": no interface can have this name");
+	assert_refused("", NULL, "interface \"\": is no valid name");
 
 	assert_int_equal(us_steer_set_primary(steer, "other", &reason), US_REFUSED);
 	assert_int_equal(us_steer_set_primary(steer, NULL, &reason), 0);

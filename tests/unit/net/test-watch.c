@@ -345,7 +345,7 @@ static void test_refused(void **state)
 			 US_REFUSED);
 	assert_null(watch);
 	assert_string_equal(reason.text,
-			    "interface nothing: there is none: create it, or name another");
+			    "interface nothing: does not exist: create it, or name another one");
 }
 
 /* Linux itself as the guest; its MAC is the pair's, its namespace ends with the test. */
@@ -515,10 +515,12 @@ static void test_answers_go_to_nobody_else(void **state)
 	/* It takes what it added away again. */
 	testbed_read(left, sizeof(left), "bridge fdb show br br0 | grep 'master br0 permanent'");
 	watch = card_watch_new(bed, &handler);
-	testbed_read(entries, sizeof(entries), "bridge fdb show br br0 | grep 'master br0 permanent'");
+	testbed_read(entries, sizeof(entries),
+		     "bridge fdb show br br0 | grep 'master br0 permanent'");
 	assert_string_not_equal(entries, left);
 	us_watch_free(watch);
-	testbed_read(entries, sizeof(entries), "bridge fdb show br br0 | grep 'master br0 permanent'");
+	testbed_read(entries, sizeof(entries),
+		     "bridge fdb show br br0 | grep 'master br0 permanent'");
 	assert_string_equal(entries, left);
 }
 

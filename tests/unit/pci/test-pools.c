@@ -82,20 +82,20 @@ static void test_mistakes(void **state)
 		{ "pool a\n\npf\n", ":3: pf: its value is missing" },
 		{ "pool a\npf eth0 eth1\n", ":2: pf eth0: one value a line" },
 		{ "pool a\nqf eth0\n",
-		  ":2: qf: means nothing here: neighbours, pool, pf, vf, network, create, "
+		  ":2: qf: is not a known word: neighbours, pool, pf, vf, network, create, "
 		  "vlan, qos, min-rate, max-rate, spoof-check or trust" },
 		{ "pool a\npf x\nneighbours y\n",
-		  ":3: neighbours y: is not of a pool: write it before the first pool" },
+		  ":3: neighbours y: does not belong to a pool: write it before the first pool" },
 		{ "neighbours abcdefghijklmnop\n",
-		  ":1: neighbours abcdefghijklmnop: no interface can have this name" },
+		  ":1: neighbours abcdefghijklmnop: is no valid name of an interface" },
 		{ "pool a/b\n",
 		  ":1: pool a/b: a name has up to 31 letters, digits, '.', '_' and '-'" },
-		{ "pool a\npf x\npool a\n", ":3: pool a: there is one already: name another" },
+		{ "pool a\npf x\npool a\n", ":3: pool a: exists already: choose another name" },
 		{ "pool a\nvf 5e:00.2\n",
 		  ":2: vf 5e:00.2: is no PCI address: write it like 0000:5e:00.2" },
 		{ "pool a\npf ../../etc\n", ":2: pf ../../etc: up to 63 characters, and no '/'" },
 		{ "pool a\npf abcdefghijklmnopq\n",
-		  ":2: pf abcdefghijklmnopq: no interface can have this name" },
+		  ":2: pf abcdefghijklmnopq: is no valid name of an interface" },
 		{ "pool a\ncreate 0\n", ":2: create 0: a number from 1 to 256" },
 		{ "pool a\ncreate -1\n", ":2: create -1: a number from 1 to 256" },
 		{ "pool a\ncreate 8x\n", ":2: create 8x: a number from 1 to 256" },
@@ -201,7 +201,7 @@ static void test_no_vfs(void **state)
 	char text[256];
 
 	assert_int_equal(find(&pool, text, &reason), US_REFUSED);
-	assert_string_equal(reason.text, "pool a: eth8: is no interface of a PCI device");
+	assert_string_equal(reason.text, "pool a: eth8: is not an interface of a PCI device");
 
 	tree_add_pf("eth8", 0, "none");
 	assert_int_equal(find(&pool, text, &reason), US_REFUSED);

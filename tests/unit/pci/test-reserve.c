@@ -90,7 +90,7 @@ static void test_each_has_one(void **state)
 	assert_reserved("c", "0000:5e:00.3");
 	assert_reserved("d", "0000:5e:00.4");
 	assert_refused("e", "pool fast: none of its 4 VFs is free; the last: vfio 0000:5e:00.4: is "
-			    "reserved for pair d of /run/one: name another");
+			    "reserved for pair d of /run/one: name another device");
 }
 
 /* After a restart the pair has the same one. */
@@ -147,13 +147,13 @@ static void test_in_use(void **state)
 		       "interface v4 belongs to another: ip link set v4 nomaster");
 	tree_sh("rm -r sys/devices/0000:5e:00.4/net/v4");
 	assert_refused("a",
-		       "pool fast: none of its 4 VFs is free; the last: vfio 0000:5e:00.4: bound "
-		       "to ixgbevf without an interface here: somebody uses it, bind it to "
-		       "vfio-pci if nobody does");
+		       "pool fast: none of its 4 VFs is free; the last: vfio 0000:5e:00.4: is "
+		       "bound to ixgbevf without an interface here: may be in use: if nobody uses "
+		       "it, bind it to vfio-pci");
 	tree_sh("rm sys/devices/0000:5e:00.4/driver; echo uio_pci_generic "
 		">sys/devices/0000:5e:00.4/driver_override");
 	assert_refused("a", "pool fast: none of its 4 VFs is free; the last: vfio 0000:5e:00.4: is "
-			    "meant for uio_pci_generic (driver_override): name another");
+			    "meant for uio_pci_generic (driver_override): name another device");
 }
 
 /* What was refused leaves nothing behind: neither a record nor an override. */
@@ -161,8 +161,7 @@ static void test_refused_leaves_nothing(void **state)
 {
 	tree_sh("rm sys/devices/0000:5e:00.*/driver");
 	assert_refused("a", "pool fast: none of its 4 VFs is free; the last: vfio 0000:5e:00.4: "
-			    "vfio-pci does not take it: is the module loaded (modprobe vfio-pci), "
-			    "and the IOMMU on?");
+			    "vfio-pci does not bind it: modprobe vfio-pci, and switch the IOMMU on");
 	tree_sh("test -z \"$(ls -A reserved)\"; for n in 1 2 3 4; do "
 		"test -z \"$(head -n 1 sys/devices/0000:5e:00.$n/driver_override)\"; done");
 }
@@ -179,7 +178,7 @@ static void test_record_of_nobody(void **state)
 	tree_sh("mkdir reserved; for n in 1 2 3 4; do echo nonsense >reserved/0000:5e:00.$n; done");
 	assert_refused("a",
 		       "pool fast: none of its 4 VFs is free; the last: vfio 0000:5e:00.4: its "
-		       "record makes no sense: remove it");
+		       "record is malformed: remove the record");
 }
 
 /* ---- Many at once ---- */

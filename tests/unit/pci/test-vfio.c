@@ -108,7 +108,7 @@ static void test_no_address(void **state)
 
 static void test_not_bound(void **state)
 {
-	assert_refused("0000:5e:00.4", "vfio 0000:5e:00.4: there is no such device: see lspci -D");
+	assert_refused("0000:5e:00.4", "vfio 0000:5e:00.4: the device does not exist: see lspci -D");
 	assert_refused("0000:5e:00.3",
 		       "vfio 0000:5e:00.3: is bound to no driver: bind it to vfio-pci");
 	sh("ln -sfn ../../drivers/ixgbevf sys/devices/0000:5e:00.2/driver");
@@ -128,8 +128,8 @@ static void test_no_group(void **state)
 {
 	sh("rm dev/vfio/12");
 	assert_refused("0000:5e:00.2",
-		       "vfio 0000:5e:00.2: /dev/vfio/12: No such file or directory: is vfio-pci "
-		       "loaded, and may we open it?");
+		       "vfio 0000:5e:00.2: /dev/vfio/12: No such file or directory: load vfio-pci, "
+		       "and let understudyd open the file");
 	sh("rm sys/devices/0000:5e:00.2/iommu_group");
 	assert_refused("0000:5e:00.2",
 		       "vfio 0000:5e:00.2: is in no IOMMU group: switch the IOMMU on");
