@@ -49,32 +49,29 @@ static void answered(struct inspection *inspection)
 	free(inspection);
 }
 
-static int refuse_missing(struct inspection *inspection)
+static int refuse_type(struct inspection *inspection, const char *type)
 {
-	us_refuse(&inspection->reason, "the VM has no device \"%s\"", inspection->device);
-	return us_advise(&inspection->reason, "name the virtio-net device by its id=");
-}
-
-static int refuse_type(struct inspection *inspection, const char *type, const char *rule)
-{
-	return us_refuse(&inspection->reason, "device \"%s\" is a %s: %s", inspection->device, type,
-			 rule);
+	us_refuse(&inspection->reason, "device \"%s\" is a %s", inspection->device, type);
+	return us_advise(&inspection->reason, inspection->vmm->may_ask_status
+						      ? "a standby is a virtio-net device"
+						      : "with this QEMU a standby is a "
+							"virtio-net-pci");
 }
 
 static void on_type(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct inspection *inspection = userdata;
 	const char *type = json_string_value(answer->value);
+	/* Only on PCI the registers are where they are read. */
+	const char *needed = inspection->vmm->may_ask_status ? "virtio-net" : "virtio-net-pci";
 
-	if (answer->not_found)
-		inspection->r = refuse_missing(inspection);
-	else if (need(inspection, answer) && (!type || strncmp(type, "virtio-net", 10)))
-		inspection->r = refuse_type(inspection, type ? type : "mystery",
-					    "a standby is a virtio-net device");
-	else if (!inspection->r && !inspection->vmm->may_ask_status &&
-		 strncmp(type, "virtio-net-pci", 14) != 0)
-		inspection->r = refuse_type(inspection, type,
-					    "with this QEMU a standby is a virtio-net-pci");
+	if (answer->not_found) {
+		us_refuse(&inspection->reason, "the VM has no device \"%s\"", inspection->device);
+		inspection->r =
+			us_advise(&inspection->reason, "name the virtio-net device by its id=");
+	} else if (need(inspection, answer) && (!type || strncmp(type, needed, strlen(needed)))) {
+		inspection->r = refuse_type(inspection, type ? type : "device of unknown type");
+	}
 	answered(inspection);
 }
 
@@ -98,9 +95,9 @@ static void on_mac(void *userdata, const struct us_qmp_answer *answer)
 
 	if (need(inspection, answer) &&
 	    us_qemu_decode_mac(answer->value, inspection->standby.mac) != 0)
-		inspection->r =
-			us_refuse(&inspection->reason, "QEMU tells no MAC address of device \"%s\"",
-				  inspection->device);
+		inspection->r = us_refuse(&inspection->reason,
+					  "QEMU does not tell the MAC address of device \"%s\"",
+					  inspection->device);
 	answered(inspection);
 }
 

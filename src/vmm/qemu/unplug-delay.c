@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The unplug delay of a device, by the hot-plug handler of its bus: the port itself means native
- * PCIe hot-plug, any other object ACPI hot-plug.
+ * The unplug delay of a device, by the hot-plug handler of its bus. If that is the port itself, the
+ * guest does native PCIe hot-plug. Any other handler stands for ACPI, or is the host bridge of an
+ * s390x; with both the guest releases a device at once.
  */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/qemu/qemu-private.h"
@@ -16,11 +14,6 @@ enum {
 	NATIVE_USEC = 4800 * 1000,
 };
 
-struct question {
-	struct us_qemu_request *request;
-	char bus[]; /* the bus, as a path in QEMU's object tree */
-};
-
 static void finish(struct us_qemu_request *request, int r, const struct us_reason *reason,
 		   uint64_t delay_usec)
 {
@@ -29,58 +22,32 @@ static void finish(struct us_qemu_request *request, int r, const struct us_reaso
 	us_qemu_request_free(request);
 }
 
-static void fail(struct us_qemu_request *request, int r, const char *text)
-{
-	struct us_reason reason;
-
-	us_refuse(&reason, "%s", text);
-	finish(request, r, &reason, 0);
-}
-
 static void on_handler(void *userdata, const struct us_qmp_answer *answer)
 {
-	struct question *question = userdata;
 	const char *handler = json_string_value(answer->value);
-	const char *slash = strrchr(question->bus, '/');
-	size_t port = slash - question->bus;
-	/* The host bridge of an s390x also handles its own bus, but releases a device at once. */
-	bool is_native = handler && strlen(handler) == port &&
-			 strncmp(handler, question->bus, port) == 0 &&
-			 strncmp(handler, "/machine/peripheral", 19) == 0;
+	/* Of all handlers only ports are added by the user and have such a path. */
+	bool is_port = handler && strncmp(handler, "/machine/peripheral", 19) == 0;
 
-	finish(question->request, answer->r, answer->reason,
-	       answer->r == 0 && is_native ? NATIVE_USEC : 0);
-	free(question);
+	finish(userdata, answer->r, answer->reason, is_port ? NATIVE_USEC : 0);
 }
 
 static void on_bus(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct us_qemu_request *request = userdata;
 	const char *bus = json_string_value(answer->value);
-	struct question *question;
-	int r;
+	struct us_reason reason;
+	int r = answer->r;
 
-	if (answer->r) {
-		finish(request, answer->r, answer->reason, 0);
-		return;
-	}
-	if (!bus || !strchr(bus, '/')) {
-		fail(request, US_REFUSED, "QEMU does not tell its bus");
-		return;
-	}
-	question = malloc(sizeof(*question) + strlen(bus) + 1);
-	if (!question) {
-		fail(request, -ENOMEM, us_strerror(ENOMEM));
-		return;
-	}
-	question->request = request;
-	strcpy(question->bus, bus);
-	r = us_qmp_call(request->vmm->qmp, on_handler, question, "qom-get", "{s:s, s:s}", "path",
-			bus, "property", "hotplug-handler");
-	if (r == 0)
-		return;
-	free(question);
-	fail(request, r, us_strerror(r));
+	us_refuse(&reason, "QEMU does not tell its bus");
+	if (r == 0 && (!bus || !strchr(bus, '/')))
+		r = US_REFUSED;
+	else if (r == 0)
+		r = us_qmp_call(request->vmm->qmp, on_handler, request, "qom-get", "{s:s, s:s}",
+				"path", bus, "property", "hotplug-handler");
+	if (r < 0 && answer->r == 0)
+		us_refuse(&reason, "%s", us_strerror(r));
+	if (r != 0)
+		finish(request, r, answer->r ? answer->reason : &reason, 0);
 }
 
 int us_vmm_query_unplug_delay(struct us_vmm *vmm, const char *id, us_vmm_unplug_delay_fn done,
