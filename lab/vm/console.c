@@ -8,6 +8,7 @@
 
 #include "lab/vm/vm-private.h"
 #include "util/clock.h"
+#include "util/unix-socket.h"
 
 static void forget(struct us_lab_vm *vm, size_t size)
 {

@@ -16,7 +16,7 @@
 #include "lab/world/process.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
-#include "util/stream.h"
+#include "util/unix-socket.h"
 
 /*
  * The Debian release of the emulator. QEMU 10.0 (Debian 13) reads its table of devices while

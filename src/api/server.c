@@ -16,8 +16,8 @@
 
 #include "api/server-private.h"
 #include "util/clock.h"
-#include "util/listen.h"
 #include "util/priority.h"
+#include "util/unix-socket.h"
 
 enum {
 	CLIENTS_MAX = 512,

@@ -11,7 +11,7 @@
 #include "api/transport.h"
 #include "api/uri.h"
 #include "util/cleanup.h"
-#include "util/stream.h"
+#include "util/unix-socket.h"
 
 /* What the far shell, ssh and `understudy proxy` mean by their exit status. */
 enum {

@@ -21,7 +21,7 @@
 
 #include "cli/cli.h"
 #include "util/cleanup.h"
-#include "util/stream.h"
+#include "util/unix-socket.h"
 
 static int write_all(int fd, const char *data, size_t length)
 {

@@ -47,5 +47,4 @@ static inline void us_closep(int *fd)
 }
 
 #define US_ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-#define US_CONTAINER_OF(pointer, type, member)                                                     \
-	((type *)((char *)(pointer) - offsetof(type, member)))
+#define US_CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))

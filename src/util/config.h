@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Files of words and values, as an administrator writes them: each line is a word and its value, "#"
- * begins a comment, blanks do not matter.
+ * Files of words and values, as an administrator writes them: each line is a word and its value,
+ * "#" begins a comment, blanks do not matter.
  */
 #pragma once
 

@@ -39,11 +39,11 @@ static inline void us_list_remove(struct us_list *node)
 
 /* The body may remove and free @variable itself, not its successor. */
 #define us_list_for_each(variable, head, member)                                                   \
-	for (__typeof__(variable) us_next_##variable,                                                \
-	     us_unused_##variable __attribute__((unused)) =                                          \
+	for (__typeof__(variable) us_next_##variable,                                              \
+	     us_unused_##variable __attribute__((unused)) =                                        \
 		     (variable = us_list_entry((head)->next, __typeof__(*variable), member));      \
 	     &variable->member != (head) &&                                                        \
-	     (us_next_##variable =                                                                   \
+	     (us_next_##variable =                                                                 \
 		      us_list_entry(variable->member.next, __typeof__(*variable), member),         \
 	     1);                                                                                   \
 	     variable = us_next_##variable)

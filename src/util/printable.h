@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Text that others chose, made safe for a log and for a terminal: one line, and nothing in it that a
- * reader cannot see.
+ * Text that others chose, made safe for a log and for a terminal: one line, and nothing in it that
+ * a reader cannot see.
  */
 #pragma once
 

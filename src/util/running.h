@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the loop runs just now, for those who look for what takes too long (daemon/loop.h). Written
- * where many things share one source of the loop, which would tell nothing; read in test builds only.
+ * where many things share one source of the loop, which would tell nothing; read in test builds
+ * only.
  */
 #pragma once
 

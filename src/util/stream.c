@@ -10,22 +10,17 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 
 #include "util/clock.h"
 #include "util/priority.h"
 #include "util/running.h"
 #include "util/stream.h"
+#include "util/time-share.h"
 
 enum {
 	READ_BYTES = 16 * 1024,
 	/* A peer that never stops talking must not keep the loop from the others. */
 	READS_PER_WAKEUP = 4,
-	/* … nor keep clients from being heard at all; nor may several of them. */
-	WINDOW_USEC = 100 * 1000,
-	BUDGET_USEC = 20 * 1000,
-	TOGETHER_USEC = 50 * 1000,
-	SHARE_USEC = 1000, /* when they have used that up */
 };
 
 /* Bytes in order; memory is held only while there are any. */
@@ -36,12 +31,10 @@ struct buffer {
 
 struct us_stream {
 	sd_event_source *io;
-	sd_event_source *again;	     /* is_client: there while whole messages wait in `in` */
-	sd_event_source *window_end; /* armed while is_late */
+	sd_event_source *again; /* is_client: there while whole messages wait in `in` */
 	int64_t priority;
-	uint32_t wanted;		 /* of `io` */
-	uint64_t window_usec, used_usec; /* US_PRIORITY_HOST: since when, and how much of the
-					    processor since then */
+	struct us_time_share share; /* of a peer with US_PRIORITY_HOST */
+	uint32_t wanted;	    /* of `io` */
 	int fd;
 	char delimiter;
 	bool dispatching : 1; /* a handler is on the stack */
@@ -51,19 +44,12 @@ struct us_stream {
 	bool over : 1; /* the end is decided; `closed` is or will be called */
 	bool is_client : 1;
 	bool has_more : 1; /* is_client: a whole message waits in `in` */
-	bool is_late : 1;  /* it used more than its budget */
 	int error;
 	struct us_stream_limits limits;
 	struct buffer in, out;
 	const struct us_stream_handler *handler;
 	void *userdata;
 };
-
-/* All that have US_PRIORITY_HOST, since clients last had a turn. */
-static struct {
-	uint64_t used_usec;
-	sd_event_source *turn; /* it waits for one, among clients; NULL: not yet needed */
-} together;
 
 static void buffer_clear(struct buffer *buffer)
 {
@@ -101,7 +87,7 @@ static void destroy(struct us_stream *stream)
 {
 	sd_event_source_disable_unref(stream->io);
 	sd_event_source_disable_unref(stream->again);
-	sd_event_source_disable_unref(stream->window_end);
+	us_time_share_deinit(&stream->share);
 	us_close(stream->fd);
 	buffer_clear(&stream->in);
 	buffer_clear(&stream->out);
@@ -139,11 +125,13 @@ static bool is_waiting(const struct us_stream *stream)
 
 static int64_t priority_of(const struct us_stream *stream)
 {
-	return stream->is_late ? US_PRIORITY_READING : stream->priority;
+	return stream->share.is_late ? US_PRIORITY_READING : stream->priority;
 }
 
-static void apply_priority(struct us_stream *stream)
+static void apply_priority(void *userdata)
 {
+	struct us_stream *stream = userdata;
+
 	sd_event_source_set_priority(stream->io, priority_of(stream));
 	if (stream->again)
 		sd_event_source_set_priority(stream->again, priority_of(stream));
@@ -309,80 +297,6 @@ static void read_socket(struct us_stream *stream)
 	}
 }
 
-static int on_turn(sd_event_source *source, void *userdata)
-{
-	together.turn = sd_event_source_disable_unref(together.turn);
-	together.used_usec = 0;
-	return 0;
-}
-
-/* Half of it is used before it is waited for a turn, so that mostly nobody has to. */
-static void use_together(struct us_stream *stream, uint64_t used_usec)
-{
-	sd_event *loop = sd_event_source_get_event(stream->io);
-
-	together.used_usec += used_usec;
-	if (together.used_usec < TOGETHER_USEC / 2)
-		return;
-	if (together.turn && sd_event_source_get_event(together.turn) != loop)
-		on_turn(together.turn, NULL); /* of a loop before this one */
-	if (!together.turn && sd_event_add_defer(loop, &together.turn, on_turn, NULL) >= 0)
-		sd_event_source_set_priority(together.turn, US_PRIORITY_CHANGING);
-}
-
-static bool are_waited_for(void)
-{
-	return together.turn && together.used_usec > TOGETHER_USEC;
-}
-
-static int arm_window_end(struct us_stream *stream, uint64_t usec);
-
-static int on_window_end(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	struct us_stream *stream = userdata;
-	uint64_t now = us_now_usec();
-
-	if (are_waited_for() && arm_window_end(stream, now + WINDOW_USEC) >= 0)
-		return 0;
-	stream->is_late = false;
-	stream->window_usec = now;
-	stream->used_usec = 0;
-	apply_priority(stream);
-	return 0;
-}
-
-static int arm_window_end(struct us_stream *stream, uint64_t usec)
-{
-	int r = 0;
-
-	if (!stream->window_end)
-		r = sd_event_add_time(sd_event_source_get_event(stream->io), &stream->window_end,
-				      CLOCK_MONOTONIC, usec, 1, on_window_end, stream);
-	if (r >= 0)
-		r = sd_event_source_set_time(stream->window_end, usec);
-	return r < 0 ? r : sd_event_source_set_enabled(stream->window_end, SD_EVENT_ONESHOT);
-}
-
-/* A peer that never stops talking has what clients have, until its window ends. */
-static void account(struct us_stream *stream, uint64_t used_usec)
-{
-	uint64_t now = us_now_usec();
-
-	if (stream->is_late)
-		return;
-	if (now - stream->window_usec >= WINDOW_USEC) {
-		stream->window_usec = now;
-		stream->used_usec = 0;
-	}
-	stream->used_usec += used_usec;
-	use_together(stream, used_usec);
-	if (stream->used_usec <= (are_waited_for() ? SHARE_USEC : BUDGET_USEC) ||
-	    arm_window_end(stream, stream->window_usec + WINDOW_USEC) < 0)
-		return;
-	stream->is_late = true;
-	apply_priority(stream);
-}
-
 /* One turn of the loop; frees what was freed meanwhile. */
 static void take_turn(struct us_stream *stream, bool can_write)
 {
@@ -408,7 +322,8 @@ static void take_turn(struct us_stream *stream, bool can_write)
 	}
 	want(stream);
 	if (stream->priority == US_PRIORITY_HOST)
-		account(stream, us_clock_usec(CLOCK_THREAD_CPUTIME_ID) - since);
+		us_time_share_account(&stream->share, sd_event_source_get_event(stream->io),
+				      us_clock_usec(CLOCK_THREAD_CPUTIME_ID) - since);
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -442,6 +357,7 @@ int us_stream_new(struct us_stream **ret_stream, sd_event *loop, int fd, char de
 		.handler = handler,
 		.userdata = userdata,
 	};
+	us_time_share_init(&stream->share, apply_priority, stream);
 	stream->wanted = EPOLLIN;
 	r = sd_event_add_io(loop, &stream->io, fd, EPOLLIN, on_io, stream);
 	if (r < 0) {
@@ -552,23 +468,4 @@ void us_stream_finish(struct us_stream *stream)
 int us_stream_fd(const struct us_stream *stream)
 {
 	return stream->fd;
-}
-
-int us_connect_unix(const char *path, int *ret_fd)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	US_CLEANUP(us_closep) int fd = -1;
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path) + 1);
-
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	*ret_fd = fd;
-	fd = -1;
-	return 0;
 }

@@ -43,8 +43,8 @@ int us_stream_new(struct us_stream **ret_stream, sd_event *loop, int fd, char de
 /*
  * Makes the peer a client, whose messages come at @priority (util/priority.h): one in each turn of
  * the loop, and none as long as something waits for it to read; meanwhile they wait in the socket.
- * The messages of other peers come as fast as they are sent. At US_PRIORITY_HOST, as every stream is
- * that is not told otherwise, a peer has a fifth of the time; one that needs more goes on at
+ * The messages of other peers come as fast as they are sent. At US_PRIORITY_HOST, as every stream
+ * is that is not told otherwise, a peer has a fifth of the time; one that needs more goes on at
  * US_PRIORITY_READING. So do those that need most, if all of them together leave clients none.
  */
 void us_stream_set_client(struct us_stream *stream, int64_t priority);
@@ -74,6 +74,3 @@ void us_stream_finish(struct us_stream *stream);
 
 /* The socket, borrowed: for SO_PEERCRED and the like. */
 int us_stream_fd(const struct us_stream *stream);
-
-/* Connects to a Unix stream socket without blocking; *@ret_fd is the caller's. */
-int us_connect_unix(const char *path, int *ret_fd);

@@ -15,6 +15,7 @@
 #include "api/codec.h"
 #include "fuzz/scene.h"
 #include "util/stream.h"
+#include "util/unix-socket.h"
 
 enum {
 	LINE_MAX_BYTES = 2000,

@@ -15,6 +15,7 @@
 #include "fuzz/scene.h"
 #include "util/base64.h"
 #include "util/stream.h"
+#include "util/unix-socket.h"
 
 enum {
 	FRAMES_MAX = 64,

@@ -17,8 +17,8 @@
 #include "daemon/daemon.h"
 #include "net/netlink/peer-owner.h"
 #include "util/clock.h"
-#include "util/listen.h"
 #include "util/priority.h"
+#include "util/unix-socket.h"
 
 enum {
 	CLIENTS_MAX = 8,

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "util/stream.h"
+#include "util/unix-socket.h"
 #include "vmm/qemu/connection.h"
 #include "vmm/qemu/listen.h"
 #include "vmm/qemu/qemu-private.h"

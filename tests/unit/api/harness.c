@@ -17,7 +17,8 @@
 
 #include "harness.h"
 #include "util/clock.h"
-#include "util/stream.h"
+#include "util/cleanup.h"
+#include "util/unix-socket.h"
 
 int place_setup(void **state)
 {

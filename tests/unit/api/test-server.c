@@ -19,7 +19,7 @@
 #include "api/peer.h"
 #include "api/server.h"
 #include "harness.h"
-#include "util/stream.h"
+#include "util/unix-socket.h"
 
 #define CONTROL "org.understudy.Control."
 #define SERVICE "org.varlink.service."

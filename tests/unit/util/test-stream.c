@@ -13,6 +13,7 @@
 
 #include "util/priority.h"
 #include "util/stream.h"
+#include "util/unix-socket.h"
 
 enum {
 	MESSAGE_BYTES = 100,
