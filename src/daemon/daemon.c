@@ -1,144 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Its life on a loop, finding things by name, waiting for them, and the log. */
-#include <malloc.h>
-#include <stdio.h>
+/*
+ * The composition: makes the parts of the daemon and connects them. A part that is below another
+ * one reaches it through a handler struct; all of these are here, and each function only passes on.
+ */
 #include <string.h>
-#include <syslog.h>
-#include <systemd/sd-daemon.h>
 
 #include "daemon/daemon.h"
-
-/* ---- Life ---- */
-
-static int on_saving(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	us_state_save(userdata);
-	/* The text of all VMs took several KiB for each: not to be kept for the next time. */
-	malloc_trim(0);
-	return 0;
-}
-
-/* A waiter that is done may have ended others' pairs or waits: begin anew after each. */
-static int on_settling(sd_event_source *source, void *userdata)
-{
-	struct us_daemon *daemon = userdata;
-	struct us_deferred *waiter;
-	bool again = true;
-
-	while (again) {
-		again = false;
-		us_list_for_each (waiter, &daemon->waiters, link) {
-			if (waiter->check(waiter)) {
-				again = true;
-				break;
-			}
-		}
-	}
-	return 0;
-}
-
-static bool is_wanted(void *userdata, const struct us_reserved *reserved)
-{
-	const struct us_host_pair *pair = us_daemon_pair(userdata, reserved->pair);
-
-	return pair && us_host_pair_has_primary(pair) &&
-	       strcmp(pair->spec.primary.host, reserved->address) == 0;
-}
-
-/* The status of the pair that had it tells why, unless it has another device now. */
-static void on_not_returned(void *userdata, const char *name, const char *reason)
-{
-	struct us_host_pair *pair = us_daemon_pair(userdata, name);
-
-	if (pair && !pair->vf)
-		us_optional_set(&pair->detail, reason);
-}
-
-static void on_ports_changed(void *userdata)
-{
-	us_recheck_update_interest(userdata);
-}
-
-static const struct us_vfs_handler vfs_handler = {
-	.is_wanted = is_wanted,
-	.not_returned = on_not_returned,
-	.ports_changed = on_ports_changed,
-};
-
-/* ---- Migrations ---- */
-
-static void on_stage(void *userdata, struct us_host_vm *vm, const char *stage, const char *line)
-{
-	us_publish_stage(vm, stage, line);
-}
-
-static void save_vm(void *userdata, struct us_host_vm *vm)
-{
-	us_state_save_vm(vm);
-}
-
-static void save_vm_soon(void *userdata, struct us_host_vm *vm)
-{
-	us_state_save_soon(vm);
-}
-
-static const struct us_migration_handler migration_handler = {
-	.stage = on_stage,
-	.save = save_vm,
-	.save_soon = save_vm_soon,
-};
-
-/* ---- Life ---- */
-
-int us_daemon_init(struct us_daemon *daemon)
-{
-	int r;
-
-	daemon->migrations.handler = &migration_handler;
-	daemon->migrations.userdata = daemon;
-
-	us_list_init(&daemon->vms);
-	us_list_init(&daemon->monitors);
-	us_list_init(&daemon->waiters);
-	us_list_init(&daemon->metrics);
-	if (!daemon->parked.limit)
-		daemon->parked.limit = US_PARK_HOST_BYTES;
-	r = sd_event_default(&daemon->loop);
-	if (r >= 0)
-		r = sd_event_add_time(daemon->loop, &daemon->saving, CLOCK_MONOTONIC, 0, 1,
-				      on_saving, daemon);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(daemon->saving, SD_EVENT_OFF);
-	if (r >= 0)
-		r = sd_event_add_defer(daemon->loop, &daemon->settling, on_settling, daemon);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(daemon->settling, SD_EVENT_OFF);
-	if (r >= 0)
-		r = us_recheck_init(daemon);
-	if (r >= 0)
-		r = us_vfs_new(&daemon->vfs,
-			       &(struct us_vfs_config){ .loop = daemon->loop,
-							.state_dir = daemon->state_dir,
-							.pools_path = daemon->pools_path });
-	if (r < 0)
-		return r;
-	us_vfs_set_handler(daemon->vfs, &vfs_handler, daemon);
-	return 0;
-}
-
-void us_daemon_deinit(struct us_daemon *daemon)
-{
-	struct us_host_vm *vm;
-
-	daemon->is_stopping = true;
-	us_list_for_each (vm, &daemon->vms, link)
-		us_host_vm_free(vm);
-	us_vfs_free(US_STEAL(daemon->vfs));
-	us_recheck_deinit(daemon);
-	daemon->saving = sd_event_source_disable_unref(daemon->saving);
-	daemon->settling = sd_event_source_disable_unref(daemon->settling);
-	daemon->loop = sd_event_unref(daemon->loop);
-}
+#include "daemon/doctor/doctor.h"
+#include "daemon/metrics/metrics.h"
+#include "daemon/migration/migration.h"
+#include "daemon/rpc/rpc.h"
+#include "daemon/state/state.h"
 
 /* ---- Names ---- */
 
@@ -164,15 +36,335 @@ struct us_host_pair *us_daemon_pair(struct us_daemon *daemon, const char *name)
 	return NULL;
 }
 
-void us_deferred_add(struct us_host_vm *vm, struct us_deferred *waiter)
+/* ---- What happens to VFs ---- */
+
+static bool is_wanted(void *userdata, const struct us_reserved *reserved)
 {
-	waiter->vm = vm;
-	us_list_append(&vm->daemon->waiters, &waiter->link);
-	us_deferred_recheck_soon(vm->daemon);
+	const struct us_host_pair *pair = us_daemon_pair(userdata, reserved->pair);
+
+	return pair && us_host_pair_has_primary(pair) &&
+	       strcmp(us_host_pair_spec(pair)->primary.host, reserved->address) == 0;
 }
 
-void us_deferred_recheck_soon(struct us_daemon *daemon)
+/* The status of the pair that had it tells why, unless it has another device now. */
+static void on_not_returned(void *userdata, const char *name, const char *reason)
 {
-	if (!us_list_is_empty(&daemon->waiters))
-		sd_event_source_set_enabled(daemon->settling, SD_EVENT_ONESHOT);
+	struct us_host_pair *pair = us_daemon_pair(userdata, name);
+
+	if (pair && !pair->vf)
+		us_optional_set(&pair->detail, reason);
+}
+
+static void on_ports_changed(void *userdata)
+{
+	us_recheck_update_interest(userdata);
+}
+
+static const struct us_vfs_handler vfs_handler = {
+	.is_wanted = is_wanted,
+	.not_returned = on_not_returned,
+	.ports_changed = on_ports_changed,
+};
+
+/* ---- What happens to pairs ---- */
+
+static int on_pair_made(void *userdata, struct us_host_pair *pair)
+{
+	return us_migration_pair_added(pair);
+}
+
+static void on_pair_freed(void *userdata, struct us_host_pair *pair)
+{
+	us_metrics_forget_pair(pair);
+	us_migration_pair_removed(pair);
+}
+
+static void on_pair_stepped(void *userdata, struct us_host_pair *pair, const struct us_pair *before,
+			    const struct us_event *event)
+{
+	const struct us_daemon *daemon = userdata;
+
+	us_metrics_count_step(daemon->metrics, pair, before, event);
+}
+
+static void on_pair_moved(void *userdata, struct us_host_pair *pair, enum us_primary from,
+			  bool moved)
+{
+	const struct us_daemon *daemon = userdata;
+
+	us_rpc_publish_move(daemon->rpc, pair, from, moved);
+}
+
+static void on_pair_save(void *userdata, struct us_host_pair *pair)
+{
+	const struct us_daemon *daemon = userdata;
+
+	us_state_save_vm(daemon->state, us_host_vm_of(pair));
+}
+
+static void on_pair_inspected(void *userdata, struct us_host_pair *pair)
+{
+	us_migration_pair_adopted(pair);
+}
+
+static void on_pair_settled(void *userdata)
+{
+	const struct us_daemon *daemon = userdata;
+
+	us_deferreds_recheck_soon(daemon->deferreds);
+}
+
+static const struct us_pairs_handler pairs_handler = {
+	.made = on_pair_made,
+	.freed = on_pair_freed,
+	.stepped = on_pair_stepped,
+	.moved = on_pair_moved,
+	.save = on_pair_save,
+	.inspected = on_pair_inspected,
+	.settled = on_pair_settled,
+};
+
+/* ---- What happens to VMs ---- */
+
+static int on_vm_made(void *userdata, struct us_host_vm *vm)
+{
+	const struct us_daemon *daemon = userdata;
+
+	return us_migration_vm_added(vm, &daemon->migrations);
+}
+
+static void on_vm_freed(void *userdata, struct us_host_vm *vm)
+{
+	const struct us_daemon *daemon = userdata;
+
+	us_migration_vm_removed(vm);
+	us_rpc_forget_vm(daemon->rpc, vm);
+	us_doctor_forget_vm(daemon->doctor, vm);
+	us_deferreds_forget_vm(daemon->deferreds, vm);
+	us_state_forget_text(vm);
+}
+
+static void on_vm_adopted(void *userdata, struct us_host_vm *vm)
+{
+	const struct us_daemon *daemon = userdata;
+
+	us_migration_vm_adopted(vm);
+	us_rpc_vm_adopted(daemon->rpc, vm);
+	us_rpc_publish_vm(daemon->rpc, vm, "adopted");
+}
+
+static bool on_vm_refused(void *userdata, struct us_host_vm *vm, const struct us_reason *reason)
+{
+	const struct us_daemon *daemon = userdata;
+
+	return us_rpc_vm_refused(daemon->rpc, vm, reason);
+}
+
+static void on_vm_lost(void *userdata, struct us_host_vm *vm, bool has_ended,
+		       const struct us_reason *reason)
+{
+	const struct us_daemon *daemon = userdata;
+
+	us_migration_vm_lost(vm, has_ended, reason);
+	us_rpc_publish_vm(daemon->rpc, vm, has_ended ? "gone" : "lost");
+}
+
+static void on_vm_state(void *userdata, struct us_host_vm *vm, bool has_arrived)
+{
+	us_migration_state_changed(vm, has_arrived);
+}
+
+static void on_vm_transfer(void *userdata, struct us_host_vm *vm)
+{
+	us_migration_transfer_changed(vm);
+}
+
+static void on_incoming_failed(void *userdata, struct us_host_vm *vm,
+			       const struct us_reason *reason)
+{
+	us_migration_incoming_failed(vm, reason);
+}
+
+static void on_vm_traced(void *userdata, struct us_host_vm *vm, const char *name, uint64_t age_usec)
+{
+	const struct us_daemon *daemon = userdata;
+
+	/* The migration first: from now on, every frame belongs to the guest's next host. */
+	if (strcmp(name, "STOP") == 0)
+		us_migration_guest_stopped(vm, age_usec);
+	else if (strcmp(name, "RESUME") == 0)
+		us_migration_guest_resumed(vm);
+	us_rpc_publish_vm(daemon->rpc, vm, name);
+}
+
+static void on_vm_changed(void *userdata, struct us_host_vm *vm)
+{
+	const struct us_daemon *daemon = userdata;
+
+	us_state_save_soon(daemon->state, vm);
+}
+
+static const struct us_vms_handler vms_handler = {
+	.made = on_vm_made,
+	.freed = on_vm_freed,
+	.adopted = on_vm_adopted,
+	.refused = on_vm_refused,
+	.lost = on_vm_lost,
+	.state_changed = on_vm_state,
+	.transfer_changed = on_vm_transfer,
+	.incoming_failed = on_incoming_failed,
+	.traced = on_vm_traced,
+	.changed = on_vm_changed,
+};
+
+/* ---- What happens to migrations ---- */
+
+static void on_stage(void *userdata, struct us_host_vm *vm, const char *stage, const char *line)
+{
+	us_rpc_publish_stage(((const struct us_daemon *)userdata)->rpc, vm, stage, line);
+}
+
+static void on_migration_save(void *userdata, struct us_host_vm *vm)
+{
+	us_state_save_vm(((const struct us_daemon *)userdata)->state, vm);
+}
+
+static const struct us_migration_handler migration_handler = {
+	.stage = on_stage,
+	.save = on_migration_save,
+	.save_soon = on_vm_changed,
+};
+
+/* ---- What the doctor asks ---- */
+
+static const char *unsaved(void *userdata)
+{
+	return us_state_unsaved(((const struct us_daemon *)userdata)->state);
+}
+
+static bool is_migrating(void *userdata, const struct us_host_vm *vm)
+{
+	return us_migration_is_source(vm);
+}
+
+static void count_failures(void *userdata, struct us_host_pair *pair, unsigned *ret_unplug_timeouts,
+			   unsigned *ret_backoffs)
+{
+	const struct us_transition_counts *counts = us_metrics_of_pair(pair);
+
+	*ret_unplug_timeouts = counts->unplug_timeouts;
+	*ret_backoffs = counts->backoffs;
+}
+
+static const struct us_doctor_handler doctor_handler = {
+	.unsaved = unsaved,
+	.is_migrating = is_migrating,
+	.failures = count_failures,
+};
+
+/* ---- What the metrics ask ---- */
+
+static void read_daemon(void *userdata, struct us_metrics_daemon *ret_daemon)
+{
+	const struct us_daemon *daemon = userdata;
+	const struct us_server *server = us_rpc_server(daemon->rpc);
+
+	ret_daemon->started_usec = daemon->started_usec;
+	ret_daemon->clients = us_server_clients(server);
+	us_server_counts(server, &ret_daemon->server);
+	ret_daemon->dropped_events = us_rpc_dropped_events(daemon->rpc);
+	ret_daemon->parked = daemon->parked;
+}
+
+/* ---- What the state file asks ---- */
+
+static bool is_attaching(void *userdata, const struct us_host_vm *vm)
+{
+	return us_rpc_is_attaching(((const struct us_daemon *)userdata)->rpc, vm);
+}
+
+static json_t *settings(void *userdata, const struct us_host_vm *vm)
+{
+	return us_migration_saved(vm);
+}
+
+static int load_settings(void *userdata, struct us_host_vm *vm, json_t *saved)
+{
+	return us_migration_load(vm, saved);
+}
+
+static const struct us_state_handler state_handler = {
+	.is_attaching = is_attaching,
+	.settings = settings,
+	.load_settings = load_settings,
+};
+
+/* ---- Life ---- */
+
+static int make_rpc(struct us_daemon *daemon)
+{
+	const struct us_rpc_config config = {
+		.daemon = daemon,
+		.state = daemon->state,
+		.metrics = daemon->metrics,
+		.doctor = daemon->doctor,
+		.config_path = daemon->config_path,
+		.state_dir = daemon->state_dir,
+		.started_usec = daemon->started_usec,
+	};
+
+	return us_rpc_new(&daemon->rpc, &config);
+}
+
+int us_daemon_init(struct us_daemon *daemon)
+{
+	int r;
+
+	us_list_init(&daemon->vms);
+	daemon->pairs_handler = &pairs_handler;
+	daemon->vms_handler = &vms_handler;
+	daemon->migrations.handler = &migration_handler;
+	daemon->migrations.userdata = daemon;
+	if (!daemon->parked.limit)
+		daemon->parked.limit = US_PARK_HOST_BYTES;
+	r = sd_event_default(&daemon->loop);
+	if (r >= 0)
+		r = us_deferreds_new(&daemon->deferreds, daemon->loop);
+	if (r >= 0)
+		r = us_state_new(&daemon->state, daemon, daemon->loop, daemon->state_dir,
+				 &state_handler, daemon);
+	if (r >= 0)
+		r = us_metrics_new(&daemon->metrics, daemon, daemon->loop, read_daemon, daemon);
+	if (r >= 0)
+		r = us_doctor_new(&daemon->doctor, daemon, &doctor_handler, daemon);
+	if (r >= 0)
+		r = make_rpc(daemon);
+	if (r >= 0)
+		r = us_recheck_init(daemon);
+	if (r >= 0)
+		r = us_vfs_new(&daemon->vfs,
+			       &(struct us_vfs_config){ .loop = daemon->loop,
+							.state_dir = daemon->state_dir,
+							.pools_path = daemon->pools_path });
+	if (r < 0)
+		return r;
+	us_vfs_set_handler(daemon->vfs, &vfs_handler, daemon);
+	return 0;
+}
+
+void us_daemon_deinit(struct us_daemon *daemon)
+{
+	struct us_host_vm *vm;
+
+	daemon->is_stopping = true;
+	us_list_for_each (vm, &daemon->vms, link)
+		us_host_vm_free(vm);
+	us_vfs_free(US_STEAL(daemon->vfs));
+	us_recheck_deinit(daemon);
+	us_rpc_free(US_STEAL(daemon->rpc));
+	us_doctor_free(US_STEAL(daemon->doctor));
+	us_metrics_free(US_STEAL(daemon->metrics));
+	us_state_free(US_STEAL(daemon->state));
+	us_deferreds_free(US_STEAL(daemon->deferreds));
+	daemon->loop = sd_event_unref(daemon->loop);
 }

@@ -18,6 +18,9 @@
 #include "daemon/migration/address.h"
 #include "daemon/rpc/permissions.h"
 #include "daemon/daemon.h"
+#include "daemon/metrics/metrics.h"
+#include "daemon/rpc/rpc.h"
+#include "daemon/state/state.h"
 #include "daemon/loop.h"
 #include "util/clock.h"
 
@@ -142,31 +145,6 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 	return 0;
 }
 
-enum {
-	DROPS_USEC = 10 * 1000 * 1000,
-	DROPS_TOLD = 20, /* each in that time; of the others their number */
-};
-
-static void on_dropped(void *userdata, pid_t pid, uid_t uid, const char *why)
-{
-	static uint64_t since_usec;
-	static unsigned count;
-	uint64_t now = us_now_usec();
-
-	if (now - since_usec >= DROPS_USEC) {
-		if (count > DROPS_TOLD)
-			us_log(LOG_WARNING, "%u more clients were dropped", count - DROPS_TOLD);
-		since_usec = now;
-		count = 0;
-	}
-	if (++count > DROPS_TOLD)
-		return;
-	if (pid == 0)
-		us_log(LOG_WARNING, "a client waits: %s: raise LimitNOFILE", why);
-	else
-		us_log(LOG_WARNING, "client %d (uid %u) dropped: %s", (int)pid, (unsigned)uid, why);
-}
-
 static int make_directory(const char *path)
 {
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)
@@ -236,16 +214,12 @@ static int serve(struct us_daemon *daemon, const char *metrics, struct us_reason
 	int control_fd, metrics_fd, r;
 
 	take_sockets(&control_fd, &metrics_fd);
-	r = us_server_new(&daemon->server, daemon->loop, daemon->socket_path, control_fd,
-			  us_rpc_methods, daemon, reason);
-	if (r != 0)
+	r = us_rpc_serve(daemon->rpc, daemon->loop, daemon->socket_path, control_fd, reason);
+	if (r != 0 || (!metrics && metrics_fd < 0))
 		return r;
-	us_server_on_drop(daemon->server, on_dropped);
-	if (!metrics && metrics_fd < 0)
-		return 0;
 	if (metrics)
 		metrics_fd = us_close(metrics_fd);
-	return us_metrics_server_new(&daemon->scrape, daemon, metrics, metrics_fd, reason);
+	return us_metrics_serve(daemon->metrics, metrics, metrics_fd, reason);
 }
 
 static int start(struct us_daemon *daemon, const char *metrics, struct us_reason *reason)
@@ -271,7 +245,7 @@ static int start(struct us_daemon *daemon, const char *metrics, struct us_reason
 		return r;
 
 	/* The VMs first: whoever can connect finds them all. */
-	r = us_state_load(daemon);
+	r = us_state_load(daemon->state);
 	if (r < 0)
 		return r;
 	us_orphans_find(daemon->vfs);
@@ -285,9 +259,8 @@ static int start(struct us_daemon *daemon, const char *metrics, struct us_reason
 /* VMs, pairs and the switch stay as they are; the next start takes them over. */
 static void stop(struct us_daemon *daemon)
 {
-	us_metrics_server_free(US_STEAL(daemon->scrape));
-	us_server_free(US_STEAL(daemon->server));
-	us_state_save(daemon);
+	us_rpc_stop_serving(daemon->rpc);
+	us_state_save(daemon->state);
 	us_daemon_deinit(daemon);
 }
 

@@ -13,6 +13,8 @@
 #include <sys/un.h>
 
 #include "api/codec.h"
+#include "daemon/rpc/rpc.h"
+#include "daemon/state/state.h"
 #include "fuzz/scene.h"
 #include "util/stream.h"
 #include "util/unix-socket.h"
@@ -204,8 +206,7 @@ static void begin(void)
 	struct us_reason reason;
 
 	us_scene_init(&the_daemon);
-	us_scene_must(us_server_new(&the_daemon.server, the_daemon.loop, the_daemon.socket_path, -1,
-				    us_rpc_methods, &the_daemon, &reason) == 0);
+	us_scene_must(us_rpc_serve(the_daemon.rpc, the_daemon.loop, the_daemon.socket_path, -1, &reason) == 0);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(monitors); i++)
 		listen_at(&monitors[i]);
 }
@@ -263,7 +264,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		us_scene_settle(&the_daemon);
 		line = stop + 1;
 	}
-	us_scene_must(us_state_save(&the_daemon) == 0);
+	us_scene_must(us_state_save(the_daemon.state) == 0);
 	us_stream_free(US_STEAL(client));
 	us_scene_settle(&the_daemon);
 	us_scene_clear(&the_daemon);

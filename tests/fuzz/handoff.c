@@ -12,6 +12,8 @@
 
 #include "api/codec.h"
 #include "daemon/migration/migration-private.h"
+#include "daemon/rpc/rpc.h"
+#include "daemon/state/state.h"
 #include "fuzz/scene.h"
 #include "util/base64.h"
 #include "util/stream.h"
@@ -67,8 +69,7 @@ static void begin(void)
 	struct us_reason reason;
 
 	us_scene_init(&the_daemon);
-	us_scene_must(us_server_new(&the_daemon.server, the_daemon.loop, the_daemon.socket_path, -1,
-				    us_rpc_methods, &the_daemon, &reason) == 0);
+	us_scene_must(us_rpc_serve(the_daemon.rpc, the_daemon.loop, the_daemon.socket_path, -1, &reason) == 0);
 	/* Nobody is there to be asked: its path changes by no hand but ours. */
 	us_scene_must(us_host_vm_new(&vm, &the_daemon, "web", "/run/none") == 0);
 	pair = us_scene_add_pair(vm, "web0", 0);

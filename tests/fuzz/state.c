@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/rpc/rpc.h"
+#include "daemon/state/state.h"
 #include "fuzz/scene.h"
 
 #define STATE "/run/state/state.json"
@@ -30,9 +32,9 @@ static json_t *start_and_stop(void)
 	json_t *saved;
 	int r;
 
-	r = us_state_load(&the_daemon);
+	r = us_state_load(the_daemon.state);
 	us_scene_must(r == 0);
-	r = us_state_save(&the_daemon);
+	r = us_state_save(the_daemon.state);
 	us_scene_must(r == 0);
 	saved = json_load_file(STATE, JSON_REJECT_DUPLICATES, NULL);
 	us_scene_must(saved);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/state/state-private.h"
 #include "sim.h"
 #include "util/crash-point.h"
 #include "util/file.h"
@@ -81,13 +82,14 @@ static json_t **file_of(const char *path)
 /* What is kept of a VM is what would be written anew. */
 static void check_kept(struct us_daemon *daemon)
 {
-	const struct us_host_vm *vm;
+	struct us_host_vm *vm;
 
 	us_list_for_each (vm, &daemon->vms, link) {
-		char *fresh = us_state_vm_text(vm);
+		char *fresh = us_state_vm_text(daemon->state, vm);
+		const char *kept = us_state_kept_text(vm);
 
-		if (vm->saved && strcmp(vm->saved, fresh) != 0)
-			sim_break("what is saved is what is", "%s, not %s", vm->saved, fresh);
+		if (kept && strcmp(kept, fresh) != 0)
+			sim_break("what is saved is what is", "%s, not %s", kept, fresh);
 		free(fresh);
 	}
 }
@@ -149,7 +151,7 @@ void sim_daemon_start(int index)
 	host->daemon =
 		(struct us_daemon){ .state_dir = host->name, .migrations.address = host->name };
 	us_daemon_init(&host->daemon);
-	us_state_load(&host->daemon);
+	us_state_load(host->daemon.state);
 	sim.host = -1;
 	if (host->is_dying)
 		sim_daemon_kill(index);

@@ -10,6 +10,7 @@
 
 #include "api/client.h"
 #include "api/uri.h"
+#include "daemon/rpc/rpc.h"
 #include "sim.h"
 
 enum {
@@ -135,7 +136,7 @@ void sim_wire_cut(int host)
 static void on_call(void *object, unsigned argument)
 {
 	struct us_call *call = object;
-	struct us_daemon *daemon = &sim.hosts[call->client->to].daemon;
+	struct us_rpc *rpc = sim.hosts[call->client->to].daemon.rpc;
 	json_t *parameters = US_STEAL(call->parameters);
 
 	if (call->is_over || call->client->is_cut) {
@@ -144,7 +145,7 @@ static void on_call(void *object, unsigned argument)
 	}
 	for (const struct us_method *method = us_rpc_methods; method->name; method++)
 		if (strcmp(method->name, call->method) == 0)
-			method->handle(daemon, call, parameters);
+			method->handle(rpc, call, parameters);
 	json_decref(parameters);
 }
 

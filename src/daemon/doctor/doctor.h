@@ -1,42 +1,33 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the daemon finds when it looks at its host, or at a VM, for what could keep a primary from
- * being shown or hidden: findings, each with the next step. Changes nothing.
+ * Diagnose: what could prevent a primary of this host, or of a VM, from being shown or hidden. The
+ * doctor looks at the daemon, the host, the VM and its pairs, and changes nothing.
  */
 #pragma once
 
-#include "daemon/daemon.h"
+#include "api/server.h"
+#include "daemon/vm/vm.h"
 
-enum us_level {
-	US_LEVEL_OK,
-	US_LEVEL_WARNING, /* it works, but not as it could */
-	US_LEVEL_ERROR,
-	US_LEVEL_N
+struct us_daemon;
+struct us_doctor;
+
+/* What the other parts of the daemon know. */
+struct us_doctor_handler {
+	/* The state directory if the state file cannot be written; else NULL. */
+	const char *(*unsaved)(void *userdata);
+	bool (*is_migrating)(void *userdata, const struct us_host_vm *vm);
+	/* How often the guest did not release the primary in time, and how often the next expose
+	 * was delayed. */
+	void (*failures)(void *userdata, struct us_host_pair *pair, unsigned *ret_unplug_timeouts,
+			 unsigned *ret_backoffs);
 };
 
-/*
- * Appends a Finding to @findings. @about is "host", a VM's or a pair's name. @next is the next
- * step; "" where there is nothing to do, or where the text ends with it, as refusals do.
- */
-void us_finding_add(json_t *findings, enum us_level level, const char *about, const char *next,
-		    const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* Borrows all. Returns 0 or -errno. */
+int us_doctor_new(struct us_doctor **ret_doctor, struct us_daemon *daemon,
+		  const struct us_doctor_handler *handler, void *userdata);
+void us_doctor_free(struct us_doctor *doctor);
 
-/* The same for the words of a refusal, which end with the next step. */
-void us_finding_add_reason(json_t *findings, enum us_level level, const char *about, int r,
-			   const char *words);
-
-/* diagnose-host.c, diagnose-pair.c, diagnose-vf.c: what can be seen at once. */
-void us_doctor_find_host(const struct us_daemon *daemon, json_t *findings);
-void us_doctor_find_pair(const struct us_host_pair *pair, json_t *findings);
-void us_doctor_find_vf(const struct us_host_pair *pair, json_t *findings);
-/* Whether what QEMU has not read at a stop can be had; @r and @reason as of us_drain_new().
- */
-void us_doctor_find_stop_frames(const struct us_host_pair *pair, json_t *findings, int r,
-				const struct us_reason *reason);
-/* … and when QEMU has answered about the standby; @refusal is NULL if it told what it is. */
-void us_doctor_find_standby(const struct us_host_pair *pair, json_t *findings,
-			    const struct us_reason *refusal, const struct us_vmm_standby *standby);
-
-/* diagnose.c: answers Diagnose. */
-void us_doctor_diagnose(struct us_daemon *daemon, struct us_host_vm *vm, struct us_call *call);
-void us_doctor_cancel_all(struct us_host_vm *vm);
+/* Answers Diagnose, now or when the VMM has answered. @vm: NULL for the host alone. */
+void us_doctor_diagnose(struct us_doctor *doctor, struct us_host_vm *vm, struct us_call *call);
+/* @vm is being detached: answers its diagnoses with the findings so far. */
+void us_doctor_forget_vm(struct us_doctor *doctor, const struct us_host_vm *vm);

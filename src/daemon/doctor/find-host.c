@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 
-#include "daemon/doctor/doctor.h"
+#include "daemon/doctor/doctor-private.h"
 #include "net/netlink/fdb.h"
 #include "net/steer/park-tap.h"
 
@@ -24,20 +24,20 @@ enum {
 static const struct {
 	unsigned bit;
 	const char *name;
-	enum us_level level;
+	enum us_finding_level level;
 	const char *without;
 } capabilities[] = {
-	{ CAP_NET_ADMIN, "CAP_NET_ADMIN", US_LEVEL_ERROR, "the switch cannot be steered" },
-	{ CAP_NET_RAW, "CAP_NET_RAW", US_LEVEL_ERROR,
+	{ CAP_NET_ADMIN, "CAP_NET_ADMIN", US_FINDING_ERROR, "the switch cannot be steered" },
+	{ CAP_NET_RAW, "CAP_NET_RAW", US_FINDING_ERROR,
 	  "it cannot be seen whether a guest uses its primary, so none stays shown" },
-	{ CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE", US_LEVEL_WARNING,
+	{ CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE", US_FINDING_WARNING,
 	  "monitors of VMs that belong to other users cannot be opened" },
-	{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", US_LEVEL_WARNING,
+	{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", US_FINDING_WARNING,
 	  "at a migration frames are parked before the guest stops (predict), and not drained "
 	  "after it" },
 };
 
-static void find_capabilities(json_t *findings)
+static void find_capabilities(struct us_list *findings)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
@@ -57,11 +57,11 @@ static void find_capabilities(json_t *findings)
 			       capabilities[i].without);
 	}
 	if (has_all)
-		us_finding_add(findings, US_LEVEL_OK, "host", "",
+		us_finding_add(findings, US_FINDING_OK, "host", "",
 			       "understudyd may do what it has to, draining included");
 }
 
-static void find_kernel(json_t *findings)
+static void find_kernel(struct us_list *findings)
 {
 	US_CLEANUP(us_closep) int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 	int error = errno;
@@ -71,11 +71,11 @@ static void find_kernel(json_t *findings)
 	uname(&system);
 	sscanf(system.release, "%u.%u", &major, &minor);
 	if (major < 5 || (major == 5 && minor < 10))
-		us_finding_add(findings, US_LEVEL_ERROR, "host", "boot Linux 5.10 or later",
+		us_finding_add(findings, US_FINDING_ERROR, "host", "boot Linux 5.10 or later",
 			       "Linux %s is too old for what is done to the bridge",
 			       system.release);
 	if (fd < 0)
-		us_finding_add(findings, US_LEVEL_ERROR, "host",
+		us_finding_add(findings, US_FINDING_ERROR, "host",
 			       error == ENOENT
 				       ? "modprobe tun"
 				       : "let the unit have it: DeviceAllow=/dev/net/tun rw",
@@ -83,44 +83,46 @@ static void find_kernel(json_t *findings)
 			       "transition",
 			       us_strerror(error));
 	else if (major > 5 || minor >= 10)
-		us_finding_add(findings, US_LEVEL_OK, "host", "",
+		us_finding_add(findings, US_FINDING_OK, "host", "",
 			       "Linux %s: frames can be parked, entries stay where they are set",
 			       system.release);
 }
 
-static void find_files(const struct us_daemon *daemon, json_t *findings)
+static void find_files(const struct us_doctor *doctor, struct us_list *findings)
 {
 	struct rlimit limit = { 0 };
 	const struct us_host_vm *vm;
 	unsigned vms = 0;
+	const char *unsaved = doctor->handler->unsaved(doctor->userdata);
 	char next[300];
 
-	us_list_for_each (vm, &daemon->vms, link)
+	us_list_for_each (vm, &doctor->daemon->vms, link)
 		vms++;
 	getrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur < 64 + FILES_PER_VM * (rlim_t)vms)
-		us_finding_add(findings, US_LEVEL_WARNING, "host", "raise LimitNOFILE= of the unit",
+		us_finding_add(findings, US_FINDING_WARNING, "host",
+			       "raise LimitNOFILE= of the unit",
 			       "understudyd may open %lu files: few for %u VMs",
 			       (unsigned long)limit.rlim_cur, vms);
-	snprintf(next, sizeof(next), "make room in %.200s", daemon->state_dir);
-	if (daemon->is_unsaved)
-		us_finding_add(findings, US_LEVEL_ERROR, "host", next,
+	snprintf(next, sizeof(next), "make room in %.200s", us_optional_text(unsaved));
+	if (unsaved)
+		us_finding_add(findings, US_FINDING_ERROR, "host", next,
 			       "the state cannot be written: a restart would forget VMs and pairs");
 }
 
-static void find_parked(const struct us_daemon *daemon, json_t *findings)
+static void find_parked(const struct us_daemon *daemon, struct us_list *findings)
 {
 	const struct us_park_budget *parked = &daemon->parked;
 	char next[160];
 
 	snprintf(next, sizeof(next), "--park-memory of understudyd(8) bounds it");
 	if (parked->overflowed > 0)
-		us_finding_add(findings, US_LEVEL_WARNING, "host", next,
+		us_finding_add(findings, US_FINDING_WARNING, "host", next,
 			       "%" PRIu64 " frames were lost because those of all pairs that were "
 			       "parked had %" PRIu64 " MiB",
 			       parked->overflowed, parked->limit >> 20);
 	else
-		us_finding_add(findings, US_LEVEL_OK, "host", "",
+		us_finding_add(findings, US_FINDING_OK, "host", "",
 			       "parked frames may have %" PRIu64 " MiB together, they had %" PRIu64
 			       " at the most",
 			       parked->limit >> 20, (parked->used_max + (1 << 20) - 1) >> 20);
@@ -130,7 +132,7 @@ static void find_parked(const struct us_daemon *daemon, json_t *findings)
 
 struct strays {
 	const struct us_daemon *daemon;
-	json_t *findings;
+	struct us_list *findings;
 	size_t count;
 };
 
@@ -159,7 +161,7 @@ static void find_stray(void *userdata, const struct us_fdb_entry *entry)
 	snprintf(next, sizeof(next),
 		 "bridge fdb del %s dev %s master, or attach its VM and add its pair again", mac,
 		 port);
-	us_finding_add(strays->findings, US_LEVEL_WARNING, "host", next,
+	us_finding_add(strays->findings, US_FINDING_WARNING, "host", next,
 		       "frames for %s are steered to %s, and no pair here has that address: left "
 		       "by an understudyd that forgot its pairs, unless somebody made it by hand",
 		       mac, port);
@@ -178,7 +180,7 @@ static bool is_our_park(const struct us_daemon *daemon, unsigned index)
 	return false;
 }
 
-static void find_strays(const struct us_daemon *daemon, json_t *findings)
+static void find_strays(const struct us_daemon *daemon, struct us_list *findings)
 {
 	struct strays strays = { .daemon = daemon, .findings = findings };
 	struct if_nameindex *names = if_nameindex();
@@ -189,37 +191,37 @@ static void find_strays(const struct us_daemon *daemon, json_t *findings)
 		    is_our_park(daemon, each->if_index))
 			continue;
 		strays.count++;
-		us_finding_add(findings, US_LEVEL_WARNING, "host",
+		us_finding_add(findings, US_FINDING_WARNING, "host",
 			       "fuser -v /dev/net/tun shows whose: end a second understudyd",
 			       "%s is a parking lot, and not ours", each->if_name);
 	}
 	if_freenameindex(names);
 	if (strays.count > STRAYS_MAX)
-		us_finding_add(findings, US_LEVEL_WARNING, "host", "", "… %zu strays in all",
+		us_finding_add(findings, US_FINDING_WARNING, "host", "", "… %zu strays in all",
 			       strays.count);
 	if (r < 0)
-		us_finding_add(findings, US_LEVEL_WARNING, "host", "ask again",
+		us_finding_add(findings, US_FINDING_WARNING, "host", "ask again",
 			       "the bridges do not show their entries: %s", us_strerror(r));
 	else if (!strays.count)
-		us_finding_add(findings, US_LEVEL_OK, "host", "",
+		us_finding_add(findings, US_FINDING_OK, "host", "",
 			       "nothing was left behind on the bridges");
 }
 
 static void find_orphan(void *userdata, const struct us_reserved *reserved, const char *reason)
 {
-	us_finding_add(userdata, US_LEVEL_WARNING, "host",
+	us_finding_add(userdata, US_FINDING_WARNING, "host",
 		       "end its VM, or attach that and add the pair again; understudyd goes on "
 		       "trying",
 		       "vfio %s: stays reserved for pair %s, as it is: %s", reserved->address,
 		       reserved->pair, reason);
 }
 
-void us_doctor_find_host(const struct us_daemon *daemon, json_t *findings)
+void us_doctor_find_host(const struct us_doctor *doctor, struct us_list *findings)
 {
 	find_capabilities(findings);
 	find_kernel(findings);
-	find_files(daemon, findings);
-	us_orphans_each(daemon->vfs, find_orphan, findings);
-	find_parked(daemon, findings);
-	find_strays(daemon, findings);
+	find_files(doctor, findings);
+	us_orphans_each(doctor->daemon->vfs, find_orphan, findings);
+	find_parked(doctor->daemon, findings);
+	find_strays(doctor->daemon, findings);
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/doctor/doctor.h"
+#include "daemon/doctor/doctor-private.h"
 #include "net/netlink/link.h"
 #include "pci/vfio.h"
 #include "util/clock.h"
@@ -18,7 +18,7 @@ enum {
 };
 
 #define ADD(level, next, ...)                                                                      \
-	us_finding_add(findings, US_LEVEL_##level, pair->spec.name, next, __VA_ARGS__)
+	us_finding_add(findings, US_FINDING_##level, us_host_pair_name(pair), next, __VA_ARGS__)
 
 /* How many queues of the VM's are served by the kernel, as its first descriptors show; -1 if its
  * process cannot be looked at. */
@@ -44,10 +44,10 @@ static int count_vhost(pid_t pid)
 }
 
 static void find_bridge(const struct us_host_pair *pair, const struct us_link *port,
-			json_t *findings)
+			struct us_list *findings)
 {
-	bool is_lossless = pair->spec.options.handover == US_HANDOVER_LOSSLESS;
-	int vhost = count_vhost(us_vmm_pid(pair->vm->vmm));
+	bool is_lossless = us_host_pair_spec(pair)->options.handover == US_HANDOVER_LOSSLESS;
+	int vhost = count_vhost(us_vmm_pid(us_host_vm_vmm(us_host_vm_of(pair))));
 	bool filters_vlans = false;
 	char bridge[IF_NAMESIZE] = "?", next[160];
 
@@ -70,15 +70,16 @@ static void find_bridge(const struct us_host_pair *pair, const struct us_link *p
 			      : ", without vhost");
 }
 
-static void find_port(const struct us_host_pair *pair, json_t *findings)
+static void find_port(const struct us_host_pair *pair, struct us_list *findings)
 {
 	struct us_reason reason = { .text = "" };
 	struct us_link port;
 	char next[80];
-	int r = us_link_get(pair->spec.port, &port, &reason);
+	int r = us_link_get(us_host_pair_spec(pair)->port, &port, &reason);
 
 	if (r != 0) {
-		us_finding_add_reason(findings, US_LEVEL_ERROR, pair->spec.name, r, reason.text);
+		us_finding_add_reason(findings, US_FINDING_ERROR, us_host_pair_name(pair), r,
+				      &reason);
 		return;
 	}
 	snprintf(next, sizeof(next), "ip link set %s master BRIDGE", port.name);
@@ -93,10 +94,10 @@ static void find_port(const struct us_host_pair *pair, json_t *findings)
 	find_bridge(pair, &port, findings);
 }
 
-void us_doctor_find_stop_frames(const struct us_host_pair *pair, json_t *findings, int r,
+void us_doctor_find_stop_frames(const struct us_host_pair *pair, struct us_list *findings,
 				const struct us_reason *reason)
 {
-	if (r == 0)
+	if (!reason)
 		ADD(OK, "",
 		    "at a migration's stop: drain, what QEMU has not read is taken from it");
 	else
@@ -110,37 +111,41 @@ void us_doctor_find_stop_frames(const struct us_host_pair *pair, json_t *finding
  * Whether the switch does what it was told. An entry that someone else changes is set again within
  * milliseconds, so a recent change is told as well as one that is not mended yet.
  */
-static void find_path(const struct us_host_pair *pair, json_t *findings)
+static void find_path(const struct us_host_pair *pair, struct us_list *findings)
 {
 	static const char next[] = "bridge monitor fdb shows who changes it";
-	const struct us_pair *engine = &pair->engine;
-	uint64_t age_usec = us_now_usec() - pair->changed_usec;
+	const struct us_pair *engine = us_host_pair_engine(pair);
+	struct us_steer *steer = us_host_pair_steer(pair);
+	uint64_t changed_usec = us_host_pair_changed_usec(pair);
+	uint64_t age_usec = us_now_usec() - changed_usec;
 	enum us_path path;
 
-	if (!pair->steer || us_pair_is_steering(engine) ||
-	    engine->config.mode == US_MODE_SEPARATE || us_steer_path(pair->steer, &path) != 0)
+	if (!steer || us_pair_is_steering(engine) || engine->config.mode == US_MODE_SEPARATE ||
+	    us_steer_path(steer, &path) != 0)
 		return;
 	if (path != us_pair_path(engine))
 		ADD(ERROR, next,
 		    "someone else changed the entry in the switch: it sends to path %s, not %s",
 		    us_path_name(path), us_path_name(us_pair_path(engine)));
-	else if (pair->changed_usec && age_usec < RECENT_USEC)
+	else if (changed_usec && age_usec < RECENT_USEC)
 		ADD(WARNING, next,
 		    "someone else changed the entry in the switch %" PRIu64
 		    " s ago: it was set to path %s again",
 		    age_usec / US_USEC_PER_SEC, us_path_name(path));
 }
 
-static void find_primary(const struct us_host_pair *pair, json_t *findings)
+static void find_primary(const struct us_doctor *doctor, const struct us_host_pair *pair,
+			 struct us_list *findings)
 {
-	const struct us_pair *engine = &pair->engine;
-	struct us_primary_spec spec = pair->spec.primary;
+	const struct us_pair *engine = us_host_pair_engine(pair);
+	struct us_primary_spec spec = us_host_pair_spec(pair)->primary;
 	struct us_reason reason = { .text = "" };
 	struct us_vfio vfio;
 	char next[160];
 	int r;
 
-	snprintf(next, sizeof(next), "understudy pair assign %s --primary SPEC", pair->spec.name);
+	snprintf(next, sizeof(next), "understudy pair assign %s --primary SPEC",
+		 us_host_pair_name(pair));
 	if (!us_host_pair_has_primary(pair)) {
 		ADD(WARNING, next, "no primary is assigned: the guest stays on the standby");
 		return;
@@ -149,78 +154,91 @@ static void find_primary(const struct us_host_pair *pair, json_t *findings)
 	if (us_pair_is_reserved(engine) && spec.host[0])
 		r = us_vfio_describe("/sys", spec.host, &vfio, &reason);
 	else
-		r = us_primary_spec_check(pair->vm->daemon, pair, &spec, pair->spec.port, &reason);
+		r = us_primary_spec_check(doctor->daemon, pair, &spec,
+					  us_host_pair_spec(pair)->port, &reason);
 	if (r != 0)
-		us_finding_add_reason(findings, US_LEVEL_ERROR, pair->spec.name, r, reason.text);
+		us_finding_add_reason(findings, US_FINDING_ERROR, us_host_pair_name(pair), r,
+				      &reason);
 	else
 		ADD(OK, "", "the primary %s is usable", spec.text);
 }
 
-static void find_waits(const struct us_host_pair *pair, json_t *findings)
+static void find_waits(const struct us_doctor *doctor, struct us_host_pair *pair,
+		       struct us_list *findings)
 {
-	const struct us_pair *engine = &pair->engine;
-	const struct us_pair_counts *counts = &pair->counts;
+	const struct us_pair *engine = us_host_pair_engine(pair);
+	const char *detail = us_host_pair_detail(pair);
 	struct us_park_counts parked = { 0 };
+	struct us_steer *steer = us_host_pair_steer(pair);
+	unsigned unplug_timeouts, backoffs;
 	uint64_t now = us_now_usec();
 
+	doctor->handler->failures(doctor->userdata, pair, &unplug_timeouts, &backoffs);
 	if (us_host_pair_is_overdue(pair))
 		ADD(ERROR, "see the guest's log; a reset of the guest ends it",
 		    "the guest has not let the primary go (%u time-outs so far): its VM cannot be "
 		    "migrated",
-		    counts->unplug_timeouts);
+		    unplug_timeouts);
 	if (us_pair_plug_after(engine) > now)
 		ADD(WARNING, "the guest's console shows why it resets or changes its driver",
 		    "in a back-off: the next try to show it is in %" PRIu64
 		    " s (%u back-offs so far)",
-		    (us_pair_plug_after(engine) - now) / US_USEC_PER_SEC + 1, counts->backoffs);
+		    (us_pair_plug_after(engine) - now) / US_USEC_PER_SEC + 1, backoffs);
 	if (us_pair_failure(engine) != US_CAUSE_READY)
 		ADD(WARNING, "", "the last try to show the primary failed: %s%s%s",
-		    us_cause_text(us_pair_failure(engine)), pair->detail ? ": " : "",
-		    us_optional_text(pair->detail));
-	if (pair->steer)
-		us_steer_counts(pair->steer, &parked);
+		    us_cause_text(us_pair_failure(engine)), detail[0] ? ": " : "", detail);
+	if (steer)
+		us_steer_counts(steer, &parked);
 	if (parked.overflowed || parked.undelivered)
 		ADD(WARNING, "--park-frames, --park-bytes and --park-time bound what is held",
 		    "%" PRIu64 " of %" PRIu64 " parked frames were lost so far",
 		    parked.overflowed + parked.undelivered, parked.parked + parked.overflowed);
 }
 
-void us_doctor_find_pair(const struct us_host_pair *pair, json_t *findings)
+void us_doctor_find_pair(const struct us_doctor *doctor, struct us_host_pair *pair,
+			 struct us_list *findings)
 {
 	find_port(pair, findings);
 	find_path(pair, findings);
-	find_primary(pair, findings);
+	find_primary(doctor, pair, findings);
 	us_doctor_find_vf(pair, findings);
-	find_waits(pair, findings);
+	find_waits(doctor, pair, findings);
 }
 
-void us_doctor_find_standby(const struct us_host_pair *pair, json_t *findings,
+void us_doctor_find_standby(const struct us_host_pair *pair, struct us_list *findings,
 			    const struct us_reason *refusal, const struct us_vmm_standby *standby)
 {
 	struct us_link port = { 0 };
 	char mac[US_MAC_TEXT_SIZE], next[80];
 
 	if (refusal) {
-		ADD(ERROR, "", "the standby %s: %s", pair->spec.standby, refusal->text);
+		ADD(ERROR, us_reason_next(refusal), "the standby %s: %.*s",
+		    us_host_pair_spec(pair)->standby, (int)us_reason_problem_length(refusal),
+		    refusal->text);
 		return;
 	}
-	us_link_get(pair->spec.port, &port, NULL);
+	us_link_get(us_host_pair_spec(pair)->port, &port, NULL);
 	us_mac_text(standby->mac, mac);
-	snprintf(next, sizeof(next), "ip link set %s mtu %u", pair->spec.port, standby->mtu);
+	snprintf(next, sizeof(next), "ip link set %s mtu %u", us_host_pair_spec(pair)->port,
+		 standby->mtu);
 	if (!standby->offers_standby)
 		ADD(ERROR, "start the VM with failover=on for it",
-		    "the standby %s does not offer VIRTIO_NET_F_STANDBY", pair->spec.standby);
-	else if (standby->interface[0] && strcmp(standby->interface, pair->spec.port) != 0)
+		    "the standby %s does not offer VIRTIO_NET_F_STANDBY",
+		    us_host_pair_spec(pair)->standby);
+	else if (standby->interface[0] &&
+		 strcmp(standby->interface, us_host_pair_spec(pair)->port) != 0)
 		ADD(ERROR, "remove the pair and add it again with the right --port",
-		    "the standby %s is behind %s, not %s", pair->spec.standby, standby->interface,
-		    pair->spec.port);
-	else if (memcmp(standby->mac, pair->spec.mac, US_MAC_BYTES) != 0)
+		    "the standby %s is behind %s, not %s", us_host_pair_spec(pair)->standby,
+		    standby->interface, us_host_pair_spec(pair)->port);
+	else if (memcmp(standby->mac, us_host_pair_spec(pair)->mac, US_MAC_BYTES) != 0)
 		ADD(ERROR, "remove the pair and add it again",
-		    "the standby %s has another MAC address now: %s", pair->spec.standby, mac);
+		    "the standby %s has another MAC address now: %s",
+		    us_host_pair_spec(pair)->standby, mac);
 	else if (standby->mtu && port.index && standby->mtu != port.mtu)
-		ADD(ERROR, next, "the standby %s announces MTU %u, %s has %u", pair->spec.standby,
-		    standby->mtu, pair->spec.port, port.mtu);
+		ADD(ERROR, next, "the standby %s announces MTU %u, %s has %u",
+		    us_host_pair_spec(pair)->standby, standby->mtu, us_host_pair_spec(pair)->port,
+		    port.mtu);
 	else
-		ADD(OK, "", "the standby %s offers STANDBY, MAC address %s", pair->spec.standby,
-		    mac);
+		ADD(OK, "", "the standby %s offers STANDBY, MAC address %s",
+		    us_host_pair_spec(pair)->standby, mac);
 }

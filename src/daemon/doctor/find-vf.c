@@ -1,45 +1,47 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Findings about a pair's VF: whether its card does what it was told, and what it cannot do. */
-#include "daemon/doctor/doctor.h"
+#include "daemon/doctor/doctor-private.h"
 #include "net/vf/sriov.h"
 
 #define ADD(level, next, ...)                                                                      \
-	us_finding_add(findings, US_LEVEL_##level, pair->spec.name, next, __VA_ARGS__)
+	us_finding_add(findings, US_FINDING_##level, us_host_pair_name(pair), next, __VA_ARGS__)
 
-void us_doctor_find_vf(const struct us_host_pair *pair, json_t *findings)
+void us_doctor_find_vf(const struct us_host_pair *pair, struct us_list *findings)
 {
 	const char *pf = us_host_vf_pf(us_host_pair_vf(pair));
 	struct us_reason reason = { .text = "" };
-	struct us_sriov_status look;
+	struct us_sriov_status status;
 	char mac[US_MAC_TEXT_SIZE];
 	int r;
 
 	if (!pf)
 		return;
-	r = us_sriov_get_status(us_host_vf_sriov(us_host_pair_vf(pair)), &look, &reason);
+	r = us_sriov_get_status(us_host_vf_sriov(us_host_pair_vf(pair)), &status, &reason);
 	if (r != 0) {
-		us_finding_add_reason(findings, US_LEVEL_ERROR, pair->spec.name, r, reason.text);
+		us_finding_add_reason(findings, US_FINDING_ERROR, us_host_pair_name(pair), r,
+				      &reason);
 		return;
 	}
-	us_mac_text(look.mac, mac);
+	us_mac_text(status.mac, mac);
 	if (us_host_vf_group_is_in_use(us_host_pair_vf(pair)))
 		ADD(WARNING, "fuser -v /dev/vfio/* shows whose it is: end it",
 		    "VF %u of %s is hidden, but another process has it open: a VM may go on to use "
 		    "it",
-		    look.index, pf);
-	if (!look.is_as_set)
+		    status.index, pf);
+	if (!status.is_as_set)
 		ADD(ERROR, "see who else sets it; understudy hide and expose set it anew",
-		    "VF %u of %s has the MAC address %s: someone else set it", look.index, pf, mac);
-	else if (look.cannot_listen)
+		    "VF %u of %s has the MAC address %s: someone else set it", status.index, pf,
+		    mac);
+	else if (status.cannot_listen)
 		ADD(WARNING,
 		    "see whether the PF's list of addresses is full: bridge fdb show dev PF",
 		    "VF %u of %s: the PF cannot listen for the guest's MAC address: frames are "
 		    "lost "
 		    "while the guest's driver starts and stops",
-		    look.index, pf);
+		    status.index, pf);
 	else
 		ADD(OK, "",
 		    "VF %u of %s has the MAC address %s; that the guest uses it is seen by its "
 		    "answers to probes",
-		    look.index, pf, mac);
+		    status.index, pf, mac);
 }

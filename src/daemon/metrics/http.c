@@ -14,7 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "daemon/daemon.h"
+#include "daemon/metrics/metrics-private.h"
 #include "net/netlink/peer-owner.h"
 #include "util/clock.h"
 #include "util/priority.h"
@@ -31,7 +31,7 @@ enum {
 #define METRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 struct us_metrics_server {
-	struct us_daemon *daemon;
+	struct us_metrics *metrics;
 	int fd;
 	char *path; /* NULL unless the socket is ours to remove */
 	sd_event_source *listening;
@@ -47,8 +47,8 @@ struct scraper {
 	uid_t uid;
 	sd_event_source *io;
 	struct us_timer deadline;
-	struct us_metrics_reader *metrics; /* NULL: nothing more is to be told */
-	bool is_answering, is_over; /* told all: waits for the client to close */
+	struct us_metrics_reader *reader; /* NULL: nothing more is to be told */
+	bool is_answering, is_over;	  /* told all: waits for the client to close */
 	size_t length, sent;
 	char bytes[US_METRICS_PIECE_BYTES]; /* the request's head, then the answer */
 };
@@ -58,7 +58,7 @@ static void drop(struct scraper *scraper)
 	us_list_remove(&scraper->link);
 	scraper->scrape->count--;
 	us_timer_deinit(&scraper->deadline);
-	us_metrics_reader_free(scraper->metrics);
+	us_metrics_reader_free(scraper->reader);
 	sd_event_source_disable_unref(scraper->io);
 	us_close(scraper->fd);
 	free(scraper);
@@ -82,7 +82,8 @@ static void answer(struct scraper *scraper, const char *status, const char *type
 
 static void answer_metrics(struct scraper *scraper, bool with_body)
 {
-	int r = with_body ? us_metrics_reader_new(&scraper->metrics, scraper->scrape->daemon, scraper->uid)
+	int r = with_body ? us_metrics_reader_new(&scraper->reader, scraper->scrape->metrics,
+						  scraper->uid)
 			  : 0;
 
 	if (r < 0)
@@ -143,9 +144,9 @@ static bool write_answer(struct scraper *scraper)
 
 	if (scraper->sent == scraper->length) {
 		scraper->sent = 0;
-		scraper->length = scraper->metrics
-					  ? us_metrics_reader_read(scraper->metrics, scraper->bytes,
-							    sizeof(scraper->bytes))
+		scraper->length = scraper->reader
+					  ? us_metrics_reader_read(scraper->reader, scraper->bytes,
+								   sizeof(scraper->bytes))
 					  : 0;
 	}
 	if (scraper->length == 0) {
@@ -211,7 +212,7 @@ static bool has_place(const struct us_metrics_server *scrape, uid_t uid)
 static void welcome(struct us_metrics_server *scrape, int fd)
 {
 	struct scraper *scraper = NULL;
-	sd_event *loop = scrape->daemon->loop;
+	sd_event *loop = scrape->metrics->loop;
 	uid_t uid = find_user(fd);
 
 	if (has_place(scrape, uid))
@@ -321,7 +322,8 @@ static int listen_inet(struct us_metrics_server *scrape, const char *text)
 	return 0;
 }
 
-static int open_address(struct us_metrics_server *scrape, const char *address, struct us_reason *reason)
+static int open_address(struct us_metrics_server *scrape, const char *address,
+			struct us_reason *reason)
 {
 	int r;
 
@@ -355,24 +357,25 @@ static int open_fd(struct us_metrics_server *scrape, struct us_reason *reason)
 	return is_local(&address) ? 0 : refuse_address("(the socket unit's address)", reason);
 }
 
-int us_metrics_server_new(struct us_metrics_server **ret_scrape, struct us_daemon *daemon, const char *address,
-		  int fd, struct us_reason *reason)
+int us_metrics_server_new(struct us_metrics_server **ret_scrape, struct us_metrics *metrics,
+			  const char *address, int fd, struct us_reason *reason)
 {
-	US_CLEANUP(us_metrics_server_freep) struct us_metrics_server *scrape = calloc(1, sizeof(*scrape));
+	US_CLEANUP(us_metrics_server_freep)
+	struct us_metrics_server *scrape = calloc(1, sizeof(*scrape));
 	int r;
 
 	if (!scrape) {
 		us_close(fd);
 		return -ENOMEM;
 	}
-	scrape->daemon = daemon;
+	scrape->metrics = metrics;
 	scrape->fd = fd;
 	us_list_init(&scrape->clients);
 	r = address ? open_address(scrape, address, reason) : open_fd(scrape, reason);
 	if (r == 0)
-		r = us_timer_init(&scrape->resting, daemon->loop, on_rested, scrape);
+		r = us_timer_init(&scrape->resting, metrics->loop, on_rested, scrape);
 	if (r == 0)
-		r = sd_event_add_io(daemon->loop, &scrape->listening, scrape->fd, EPOLLIN,
+		r = sd_event_add_io(metrics->loop, &scrape->listening, scrape->fd, EPOLLIN,
 				    on_connect, scrape);
 	if (r != 0)
 		return r;

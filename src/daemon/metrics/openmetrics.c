@@ -132,7 +132,7 @@ static void print_results(struct text *text, const char *name, const char *who, 
 
 static void print_took(struct text *text, const char *name, const char *who, const void *row)
 {
-	const struct us_pair_counts *counts = &((const struct pair_row *)row)->counts;
+	const struct us_transition_counts *counts = &((const struct pair_row *)row)->counts;
 
 	for (int i = 0; i < US_TRANSITION_N; i++)
 		put(text, "%s_count{%s,kind=\"%s\"} %u\n%s_sum{%s,kind=\"%s\"} %.6f\n", name, who,
@@ -195,7 +195,7 @@ static void print_migrations(struct text *text, const char *name, const char *wh
 static const struct family families[] = {
 	{ "understudy_build", "", INFO, OF_DAEMON, "The running understudyd.",
 	  .print = print_build },
-	DAEMON(GAUGE, "process_start_time_seconds", "seconds", started_usec, 1000000,
+	DAEMON(GAUGE, "process_start_time_seconds", "seconds", other.started_usec, 1000000,
 	       "When understudyd was started, since the epoch."),
 	DAEMON(COUNTER, "process_cpu_seconds", "seconds", cpu_usec, 1000000,
 	       "Processor time that understudyd has used."),
@@ -203,23 +203,23 @@ static const struct family families[] = {
 	       "Memory that understudyd has."),
 	DAEMON(GAUGE, "understudy_vms", "", vms, 1, "VMs that are attached."),
 	DAEMON(GAUGE, "understudy_pairs", "", pairs, 1, "Pairs that there are."),
-	DAEMON(GAUGE, "understudy_clients", "", clients, 1,
+	DAEMON(GAUGE, "understudy_clients", "", other.clients, 1,
 	       "Clients connected to the control socket."),
-	DAEMON(COUNTER, "understudy_clients_accepted", "", server.accepted, 1,
+	DAEMON(COUNTER, "understudy_clients_accepted", "", other.server.accepted, 1,
 	       "Clients that connected."),
-	DAEMON(COUNTER, "understudy_clients_refused", "", server.refused, 1,
+	DAEMON(COUNTER, "understudy_clients_refused", "", other.server.refused, 1,
 	       "Clients that there was no place for."),
-	DAEMON(COUNTER, "understudy_clients_dropped", "", server.dropped, 1,
+	DAEMON(COUNTER, "understudy_clients_dropped", "", other.server.dropped, 1,
 	       "Clients that lost their connection for what they sent or did not read."),
-	DAEMON(COUNTER, "understudy_calls", "", server.calls, 1,
+	DAEMON(COUNTER, "understudy_calls", "", other.server.calls, 1,
 	       "Calls of clients, refused ones included."),
-	DAEMON(GAUGE, "understudy_park_limit_bytes", "bytes", parked.limit, 1,
+	DAEMON(GAUGE, "understudy_park_limit_bytes", "bytes", other.parked.limit, 1,
 	       "Memory that the frames of all pairs that are parked may have."),
-	DAEMON(GAUGE, "understudy_park_used_bytes", "bytes", parked.used, 1,
+	DAEMON(GAUGE, "understudy_park_used_bytes", "bytes", other.parked.used, 1,
 	       "Memory that they have now."),
-	DAEMON(COUNTER, "understudy_park_overflowed_frames", "frames", parked.overflowed, 1,
+	DAEMON(COUNTER, "understudy_park_overflowed_frames", "frames", other.parked.overflowed, 1,
 	       "Frames lost: beyond that memory. The pairs count them as well."),
-	DAEMON(COUNTER, "understudy_events_dropped", "", dropped_events, 1,
+	DAEMON(COUNTER, "understudy_events_dropped", "", other.dropped_events, 1,
 	       "Events that a monitoring client was too slow for."),
 	{ "understudy_transition_duration_seconds", "seconds", HISTOGRAM, OF_DAEMON,
 	  "Time to expose (from the plug to a visible primary) and to hide (from the unplug to its "
@@ -311,18 +311,18 @@ static void put_number(struct text *text, const struct family *family, const cha
 		put(text, " %.6f\n", (double)value / family->per);
 }
 
-static void put_row(struct text *text, const struct us_metrics_reader *metrics)
+static void put_row(struct text *text, const struct us_metrics_reader *reader)
 {
-	const struct family *family = &families[metrics->family];
-	const void *row = &metrics->of_daemon;
+	const struct family *family = &families[reader->family];
+	const void *row = &reader->of_daemon;
 	char who[US_NAME_MAX + sizeof("pair=\"\"")] = "";
 
 	if (family->scope == OF_VM) {
-		row = &metrics->vms[metrics->row];
-		snprintf(who, sizeof(who), "vm=\"%s\"", metrics->vms[metrics->row].name);
+		row = &reader->vms[reader->row];
+		snprintf(who, sizeof(who), "vm=\"%s\"", reader->vms[reader->row].name);
 	} else if (family->scope == OF_PAIR) {
-		row = &metrics->pairs[metrics->row];
-		snprintf(who, sizeof(who), "pair=\"%s\"", metrics->pairs[metrics->row].name);
+		row = &reader->pairs[reader->row];
+		snprintf(who, sizeof(who), "pair=\"%s\"", reader->pairs[reader->row].name);
 	}
 	if (family->print)
 		family->print(text, family->name, who, row);
@@ -332,27 +332,27 @@ static void put_row(struct text *text, const struct us_metrics_reader *metrics)
 		put_number(text, family, who, row);
 }
 
-size_t us_metrics_reader_read(struct us_metrics_reader *metrics, char *bytes, size_t size)
+size_t us_metrics_reader_read(struct us_metrics_reader *reader, char *bytes, size_t size)
 {
 	const uint64_t rows[] = { [OF_DAEMON] = 1,
-				  [OF_VM] = metrics->of_daemon.vms,
-				  [OF_PAIR] = metrics->of_daemon.pairs };
+				  [OF_VM] = reader->of_daemon.vms,
+				  [OF_PAIR] = reader->of_daemon.pairs };
 	struct text text = { .bytes = bytes, .size = size };
 
-	while (!metrics->is_over && text.length + ROW_BYTES <= size) {
-		const struct family *family = &families[metrics->family];
+	while (!reader->is_over && text.length + ROW_BYTES <= size) {
+		const struct family *family = &families[reader->family];
 
-		if (metrics->row == 0)
+		if (reader->row == 0)
 			put_header(&text, family);
-		if (metrics->row < rows[family->scope])
-			put_row(&text, metrics);
-		if (++metrics->row < rows[family->scope])
+		if (reader->row < rows[family->scope])
+			put_row(&text, reader);
+		if (++reader->row < rows[family->scope])
 			continue;
-		metrics->row = 0;
-		if (++metrics->family < US_ARRAY_LENGTH(families))
+		reader->row = 0;
+		if (++reader->family < US_ARRAY_LENGTH(families))
 			continue;
 		put(&text, "# EOF\n");
-		metrics->is_over = true;
+		reader->is_over = true;
 	}
 	return text.length;
 }

@@ -4,18 +4,19 @@
 #include <string.h>
 
 #include "api/codec.h"
-#include "daemon/daemon.h"
+#include "daemon/metrics/metrics-private.h"
 #include "util/clock.h"
 #include "util/priority.h"
 
 enum {
-	BACKLOG_BYTES = 8 * US_METRICS_PIECE_BYTES, /* unread by the client before it is waited for */
+	BACKLOG_BYTES =
+		8 * US_METRICS_PIECE_BYTES, /* unread by the client before it is waited for */
 	WAIT_USEC = 5 * 1000,
 };
 
 struct telling {
 	struct us_call *call;
-	struct us_metrics_reader *metrics;
+	struct us_metrics_reader *reader;
 	sd_event_source
 		*next; /* not a timer, which would go before what clients have to wait for */
 	uint64_t give_up_usec;
@@ -24,7 +25,7 @@ struct telling {
 static void telling_free(struct telling *telling)
 {
 	sd_event_source_disable_unref(telling->next);
-	us_metrics_reader_free(telling->metrics);
+	us_metrics_reader_free(telling->reader);
 	free(telling);
 }
 
@@ -51,7 +52,8 @@ static int tell(sd_event_source *source, uint64_t usec, void *userdata)
 		go_on_in(telling, WAIT_USEC);
 		return 0;
 	} else {
-		size_t length = us_metrics_reader_read(telling->metrics, text, US_METRICS_PIECE_BYTES);
+		size_t length =
+			us_metrics_reader_read(telling->reader, text, US_METRICS_PIECE_BYTES);
 
 		text[length] = '\0';
 		if (length > 0) {
@@ -66,7 +68,7 @@ static int tell(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-void us_metrics_answer(struct us_daemon *daemon, struct us_call *call)
+void us_metrics_answer(struct us_metrics *metrics, struct us_call *call)
 {
 	struct telling *telling;
 	int r = -ENOMEM;
@@ -77,9 +79,9 @@ void us_metrics_answer(struct us_daemon *daemon, struct us_call *call)
 	}
 	telling = calloc(1, sizeof(*telling));
 	if (telling)
-		r = us_metrics_reader_new(&telling->metrics, daemon, us_call_uid(call));
+		r = us_metrics_reader_new(&telling->reader, metrics, us_call_uid(call));
 	if (r == 0)
-		r = sd_event_add_time_relative(daemon->loop, &telling->next, CLOCK_MONOTONIC, 0, 1,
+		r = sd_event_add_time_relative(metrics->loop, &telling->next, CLOCK_MONOTONIC, 0, 1,
 					       tell, telling);
 	if (r < 0) {
 		us_call_fail(call, "Refused", "metrics: %s",

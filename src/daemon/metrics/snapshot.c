@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Takes the metrics' numbers down: what is true of the daemon, its VMs and pairs at one moment. */
+/* Copies the values of one moment for a reader: of the daemon, its VMs and its pairs. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,46 +19,44 @@ static uint64_t resident_bytes(void)
 	return (uint64_t)pages * sysconf(_SC_PAGESIZE);
 }
 
-static void take_daemon(struct daemon_row *row, const struct us_daemon *daemon)
+static void copy_daemon(struct daemon_row *row, const struct us_metrics *metrics)
 {
-	struct us_host_vm *vm;
-	struct us_host_pair *pair;
+	const struct us_host_vm *vm;
+	const struct us_host_pair *pair;
 
-	us_list_for_each (vm, &daemon->vms, link) {
+	us_list_for_each (vm, &metrics->daemon->vms, link) {
 		row->vms++;
-		us_list_for_each (pair, &vm->pairs, link)
-			row->pairs++;
+		us_host_vm_for_each_pair(pair, vm) row->pairs++;
 	}
-	row->started_usec = daemon->started_usec;
 	row->cpu_usec = us_clock_usec(CLOCK_PROCESS_CPUTIME_ID);
 	row->resident_bytes = resident_bytes();
-	row->clients = us_server_clients(daemon->server);
-	us_server_counts(daemon->server, &row->server);
-	row->dropped_events = daemon->dropped_events;
-	row->parked = daemon->parked;
-	memcpy(row->durations, daemon->durations, sizeof(row->durations));
+	metrics->read_daemon(metrics->userdata, &row->other);
+	memcpy(row->durations, metrics->durations, sizeof(row->durations));
 }
 
-static void take_vm(struct vm_row *row, const struct us_host_vm *vm)
+static void copy_vm(struct vm_row *row, const struct us_host_vm *vm)
 {
-	memcpy(row->name, vm->name, sizeof(row->name));
-	row->state = us_vm_state_name(vm->state);
-	row->is_connected = us_vmm_is_adopted(vm->vmm);
-	row->is_prepared = vm->prepared;
-	row->counts = vm->counts;
+	strcpy(row->name, us_host_vm_name(vm));
+	row->state = us_vm_state_name(us_host_vm_state(vm));
+	row->is_connected = us_vmm_is_adopted(us_host_vm_vmm(vm));
+	row->is_prepared = us_host_vm_is_prepared(vm);
+	row->counts = *us_host_vm_counts(vm);
 }
 
-static void take_pair(struct pair_row *row, const struct us_host_pair *pair, uint64_t now)
+static void copy_pair(struct pair_row *row, struct us_host_pair *pair, uint64_t now)
 {
-	const struct us_pair *engine = &pair->engine;
+	const struct us_pair *engine = us_host_pair_engine(pair);
+	const struct us_pair_spec *spec = us_host_pair_spec(pair);
+	struct us_steer *steer = us_host_pair_steer(pair);
+	uint64_t plug_after = us_pair_plug_after(engine);
 	struct us_park_counts parked = { 0 };
 
-	if (pair->steer)
-		us_steer_counts(pair->steer, &parked);
-	memcpy(row->name, pair->spec.name, sizeof(row->name));
-	memcpy(row->vm, pair->vm->name, sizeof(row->vm));
-	memcpy(row->standby, pair->spec.standby, sizeof(row->standby));
-	memcpy(row->port, pair->spec.port, sizeof(row->port));
+	if (steer)
+		us_steer_counts(steer, &parked);
+	memcpy(row->name, spec->name, sizeof(row->name));
+	strcpy(row->vm, us_host_vm_name(us_host_vm_of(pair)));
+	memcpy(row->standby, spec->standby, sizeof(row->standby));
+	memcpy(row->port, spec->port, sizeof(row->port));
 	row->mode = us_mode_name(engine->config.mode);
 	row->primary = us_pair_primary_name(engine);
 	row->path = us_path_name(us_pair_path(engine));
@@ -66,66 +64,65 @@ static void take_pair(struct pair_row *row, const struct us_host_pair *pair, uin
 	row->driver_ok = us_pair_has_driver_ok(engine);
 	row->hold = us_pair_is_on_hold(engine);
 	row->is_overdue = us_host_pair_is_overdue(pair);
-	row->backoff_usec = us_pair_plug_after(engine) > now ? us_pair_plug_after(engine) - now : 0;
+	row->backoff_usec = plug_after > now ? plug_after - now : 0;
 	row->held = parked.parked;
 	row->held_bytes = parked.parked_bytes;
 	row->released = parked.released;
 	row->overflowed = parked.overflowed;
 	row->undelivered = parked.undelivered;
 	row->held_now = parked.frames;
-	row->counts = pair->counts;
+	row->counts = *us_metrics_of_pair(pair);
 }
 
-static bool has_place(const struct us_daemon *daemon, uid_t uid)
+static bool has_place(const struct us_metrics *metrics, uid_t uid)
 {
-	const struct us_metrics_reader *metrics;
+	const struct us_metrics_reader *reader;
 	unsigned all = 0, same = 0;
 
-	us_list_for_each (metrics, &daemon->metrics, link) {
+	us_list_for_each (reader, &metrics->readers, link) {
 		all++;
-		same += metrics->uid == uid;
+		same += reader->uid == uid;
 	}
 	return all < US_METRICS_READERS && (uid == 0 || same < US_METRICS_READERS_OF_USER);
 }
 
-int us_metrics_reader_new(struct us_metrics_reader **ret_metrics, struct us_daemon *daemon,
+int us_metrics_reader_new(struct us_metrics_reader **ret_reader, struct us_metrics *metrics,
 			  uid_t uid)
 {
-	struct us_metrics_reader *metrics;
+	struct us_metrics_reader *reader;
 	struct us_host_vm *vm;
 	struct us_host_pair *pair;
 	size_t vms = 0, pairs = 0;
 	uint64_t now = us_now_usec();
 
-	if (!has_place(daemon, uid))
+	if (!has_place(metrics, uid))
 		return -EBUSY;
-	metrics = calloc(1, sizeof(*metrics));
-	if (!metrics)
+	reader = calloc(1, sizeof(*reader));
+	if (!reader)
 		return -ENOMEM;
-	us_list_append(&daemon->metrics, &metrics->link);
-	metrics->uid = uid;
-	take_daemon(&metrics->of_daemon, daemon);
-	metrics->vms = calloc(metrics->of_daemon.vms + 1, sizeof(*metrics->vms));
-	metrics->pairs = calloc(metrics->of_daemon.pairs + 1, sizeof(*metrics->pairs));
-	if (!metrics->vms || !metrics->pairs) {
-		us_metrics_reader_free(metrics);
+	us_list_append(&metrics->readers, &reader->link);
+	reader->uid = uid;
+	copy_daemon(&reader->of_daemon, metrics);
+	reader->vms = calloc(reader->of_daemon.vms + 1, sizeof(*reader->vms));
+	reader->pairs = calloc(reader->of_daemon.pairs + 1, sizeof(*reader->pairs));
+	if (!reader->vms || !reader->pairs) {
+		us_metrics_reader_free(reader);
 		return -ENOMEM;
 	}
-	us_list_for_each (vm, &daemon->vms, link) {
-		take_vm(&metrics->vms[vms++], vm);
-		us_list_for_each (pair, &vm->pairs, link)
-			take_pair(&metrics->pairs[pairs++], pair, now);
+	us_list_for_each (vm, &metrics->daemon->vms, link) {
+		copy_vm(&reader->vms[vms++], vm);
+		us_host_vm_for_each_pair(pair, vm) copy_pair(&reader->pairs[pairs++], pair, now);
 	}
-	*ret_metrics = metrics;
+	*ret_reader = reader;
 	return 0;
 }
 
-void us_metrics_reader_free(struct us_metrics_reader *metrics)
+void us_metrics_reader_free(struct us_metrics_reader *reader)
 {
-	if (!metrics)
+	if (!reader)
 		return;
-	us_list_remove(&metrics->link);
-	free(metrics->vms);
-	free(metrics->pairs);
-	free(metrics);
+	us_list_remove(&reader->link);
+	free(reader->vms);
+	free(reader->pairs);
+	free(reader);
 }

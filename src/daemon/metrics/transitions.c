@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Counts what the engine's steps come to. Decides nothing, and nobody decides by it. */
-#include "daemon/daemon.h"
+#include "daemon/metrics/transitions.h"
+#include "util/cleanup.h"
 
 #define MSEC UINT64_C(1000)
 
@@ -63,44 +63,52 @@ static enum us_transition_result result_of_hide(const struct us_pair *after)
 	return us_pair_is_plugged(after) ? US_RESULT_WITHDRAWN : US_RESULT_DONE;
 }
 
-static void end(struct us_host_pair *pair, enum us_transition transition,
-		enum us_transition_result result, uint64_t now)
+/* Where a step is counted. */
+struct place {
+	struct us_transition_counts *counts;
+	struct us_transition_durations *durations;
+	uint64_t now_usec;
+};
+
+static void end(const struct place *place, enum us_transition transition,
+		enum us_transition_result result)
 {
-	struct us_transition_durations *durations = &pair->vm->daemon->durations[transition];
-	uint64_t took = now - pair->counts.since_usec;
+	struct us_transition_durations *durations = &place->durations[transition];
+	uint64_t took_usec = place->now_usec - place->counts->since_usec;
 	unsigned i = 0;
 
-	pair->counts.results[transition][result]++;
+	place->counts->results[transition][result]++;
 	if (result != US_RESULT_DONE)
 		return;
-	pair->counts.done_usec[transition] += took;
-	while (i < US_TRANSITION_BUCKETS - 1 && took > us_transition_bucket_usec[i])
+	place->counts->done_usec[transition] += took_usec;
+	while (i < US_TRANSITION_BUCKETS - 1 && took_usec > us_transition_bucket_usec[i])
 		i++;
 	durations->buckets[i]++;
-	durations->usec += took;
+	durations->usec += took_usec;
 }
 
-void us_metrics_count_step(struct us_host_pair *pair, const struct us_pair *before,
-			   const struct us_event *event)
+void us_transitions_count(struct us_transition_counts *counts,
+			  struct us_transition_durations durations[US_TRANSITION_N],
+			  const struct us_pair *before, const struct us_pair *after,
+			  const struct us_event *event)
 {
-	const struct us_pair *after = &pair->engine;
+	const struct place place = { counts, durations, event->now_usec };
 	enum us_primary was = us_pair_primary(before), is = us_pair_primary(after);
-	bool was_hiding = was == US_PRIMARY_HIDING;
 	bool is_late = event->type != US_EVENT_UNPLUG_REFUSED; /* for no other reason */
 	bool is_overdue = us_pair_is_unplug_overdue(after) && !us_pair_is_unplug_overdue(before);
 	bool is_kept = us_pair_is_plugged(after); /* … and wanted visible again */
 	uint64_t plug_after = us_pair_plug_after(after);
 
 	if (plug_after > event->now_usec && plug_after != us_pair_plug_after(before))
-		pair->counts.backoffs++;
-	if (was_hiding && is_late && (is_overdue || is_kept))
-		pair->counts.unplug_timeouts++;
+		counts->backoffs++;
+	if (was == US_PRIMARY_HIDING && is_late && (is_overdue || is_kept))
+		counts->unplug_timeouts++;
 	if (is == was)
 		return;
 	if (was == US_PRIMARY_EXPOSING)
-		end(pair, US_TRANSITION_EXPOSE, result_of_expose(after), event->now_usec);
-	else if (was_hiding)
-		end(pair, US_TRANSITION_HIDE, result_of_hide(after), event->now_usec);
+		end(&place, US_TRANSITION_EXPOSE, result_of_expose(after));
+	else if (was == US_PRIMARY_HIDING)
+		end(&place, US_TRANSITION_HIDE, result_of_hide(after));
 	if (is == US_PRIMARY_EXPOSING || is == US_PRIMARY_HIDING)
-		pair->counts.since_usec = event->now_usec;
+		counts->since_usec = event->now_usec;
 }

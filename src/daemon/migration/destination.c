@@ -310,7 +310,7 @@ int us_destination_new(struct us_host_vm *vm, struct us_call *call, const json_t
 	destination->deferred.vm_gone = on_vm_gone;
 	destination->is_waiting = true;
 	us_call_on_gone(call, on_gone, destination);
-	us_deferred_add(vm, &destination->deferred);
+	us_host_vm_defer(vm, &destination->deferred);
 	us_crash_point("receive", "asked", NULL);
 	return 0;
 }

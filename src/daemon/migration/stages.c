@@ -72,7 +72,7 @@ static void wait_for_pairs(struct us_source *source, enum us_event_type wish)
 	source->is_waiting = true;
 	source->deferred.check = recheck;
 	source->deferred.vm_gone = on_vm_gone;
-	us_deferred_add(source->vm, &source->deferred);
+	us_host_vm_defer(source->vm, &source->deferred);
 }
 
 static void hide(struct us_source *source)

@@ -42,7 +42,7 @@ static void look_later(struct us_host_pair *pair)
 static void tell(struct us_host_pair *pair, const char *words)
 {
 	us_optional_set(&pair->detail, words);
-	us_publish_move(pair, us_pair_primary(&pair->engine), true);
+	us_host_pair_tell_move(pair, us_pair_primary(&pair->engine), true);
 }
 
 void us_idle_primary_check(void *userdata)

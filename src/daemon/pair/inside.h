@@ -2,7 +2,6 @@
 /* The inside of a pair, for the files of this room. */
 #pragma once
 
-#include "daemon/metrics/metrics.h"
 #include "daemon/pair/pair.h"
 #include "net/presence/watch.h"
 #include "net/steer/steer.h"
@@ -51,10 +50,14 @@ struct us_host_pair {
 	char original_entry[256]; /* what the switch had before us, us_steer_save() */
 	char *detail;		  /* what the host or the VMM said last, if it refused */
 	struct us_park_counts logged; /* of the frames that were held, what was last logged */
-	struct us_pair_counts counts;
 
 	struct us_event_queue *queue; /* while it is being stepped */
 };
+
+/* ---- pair.c ---- */
+
+/* us_pairs_handler.moved */
+void us_host_pair_tell_move(struct us_host_pair *pair, enum us_primary from, bool moved);
 
 /* ---- idle-primary.c: whether the guest uses its visible primary ---- */
 

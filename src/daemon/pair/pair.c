@@ -12,10 +12,8 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "api/codec.h"
 #include "util/crash-point.h"
 #include "daemon/daemon.h"
-#include "daemon/migration/migration.h"
 #include "net/undelivered/drain.h"
 #include "net/netlink/link.h"
 #include "net/steer/bridge.h"
@@ -27,6 +25,21 @@ enum {
 	LEFT_USEC = 100 * 1000,
 	QUIET_USEC = 2 * 1000 * 1000,
 };
+
+/* What waits for pairs is to be checked. */
+static void call_settled(struct us_host_pair *pair)
+{
+	struct us_daemon *daemon = pair->vm->daemon;
+
+	daemon->pairs_handler->settled(daemon);
+}
+
+void us_host_pair_tell_move(struct us_host_pair *pair, enum us_primary from, bool moved)
+{
+	struct us_daemon *daemon = pair->vm->daemon;
+
+	daemon->pairs_handler->moved(daemon, pair, from, moved);
+}
 
 /* ---- Answers ---- */
 
@@ -48,7 +61,7 @@ static int asked(struct us_host_pair *pair, int r)
 static void answered(struct us_host_pair *pair)
 {
 	pair->requests--;
-	us_deferred_recheck_soon(pair->vm->daemon); /* a removed pair may go now */
+	call_settled(pair); /* a removed pair may go now */
 }
 
 static void follow_leaving(struct us_host_pair *pair);
@@ -357,7 +370,7 @@ static int find_switch(struct us_host_pair *pair, struct us_reason *reason)
 		   0) {
 		/* On disk before the first change, or a crash would take our entry for found. */
 		pair->has_original_entry = true;
-		us_state_save_vm(pair->vm);
+		pair->vm->daemon->pairs_handler->save(pair->vm->daemon, pair);
 	}
 	return 0;
 }
@@ -485,7 +498,7 @@ static void publish(struct us_host_pair *pair, const struct us_effect *effect)
 {
 	if (us_pair_primary(&pair->engine) == US_PRIMARY_VISIBLE && !pair->is_idle)
 		us_optional_set(&pair->detail, "");
-	us_publish_move(pair, effect->from, effect->moved);
+	us_host_pair_tell_move(pair, effect->from, effect->moved);
 }
 
 static void perform(struct us_host_pair *pair, const struct us_effect *effect)
@@ -599,7 +612,7 @@ void us_host_pair_feed(struct us_host_pair *pair, struct us_event event)
 		event.now_usec = us_now_usec();
 		before = pair->engine;
 		us_pair_step(&pair->engine, &event, &effects);
-		us_metrics_count_step(pair, &before, &event);
+		pair->vm->daemon->pairs_handler->stepped(pair->vm->daemon, pair, &before, &event);
 		for (size_t i = 0; i < effects.count; i++)
 			perform(pair, &effects.list[i]);
 	}
@@ -610,7 +623,7 @@ void us_host_pair_feed(struct us_host_pair *pair, struct us_event event)
 	follow_leaving(pair);
 	assign_next(pair);
 	follow_vf(pair);
-	us_deferred_recheck_soon(pair->vm->daemon);
+	call_settled(pair);
 }
 
 /* ---- Life ---- */
@@ -685,7 +698,7 @@ static void observe_vm(struct us_host_pair *pair)
 					     .on = pair->vm->transfer == US_TRANSFER_ACTIVE });
 	if (!us_vmm_is_adopted(pair->vm->vmm) || pair->is_mismatched)
 		return;
-	us_migration_pair_adopted(pair);
+	pair->vm->daemon->pairs_handler->inspected(pair->vm->daemon, pair);
 	ask_for_device(pair);
 }
 
@@ -791,13 +804,13 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 	if (r >= 0)
 		r = us_timer_init(&pair->idle_timer, vm->daemon->loop, us_idle_primary_check, pair);
 	if (r >= 0)
-		r = us_migration_pair_added(pair);
+		r = vm->daemon->pairs_handler->made(vm->daemon, pair);
 	if (r >= 0)
 		r = us_vmm_track_guest(vm->vmm, pair->spec.standby);
 	if (r < 0) {
 		us_timer_deinit(&pair->timer);
 		us_timer_deinit(&pair->idle_timer);
-		us_migration_pair_removed(pair);
+		vm->daemon->pairs_handler->freed(vm->daemon, pair);
 		free(pair);
 		return r;
 	}
@@ -830,7 +843,7 @@ void us_host_pair_free(struct us_host_pair *pair)
 	us_vmm_untrack_guest(pair->vm->vmm, pair->spec.standby);
 	us_watch_free(pair->unplug_watch);
 	unwatch(pair); /* before the lot is looked through once more: it tells the watch */
-	us_migration_pair_removed(pair);
+	pair->vm->daemon->pairs_handler->freed(pair->vm->daemon, pair);
 	/* A removed pair has put the switch back already; any other leaves it as it is. */
 	if (pair->steer)
 		us_steer_abandon(pair->steer);
@@ -923,60 +936,4 @@ bool us_host_pair_has_requests(const struct us_host_pair *pair)
 bool us_host_pair_is_overdue(const struct us_host_pair *pair)
 {
 	return us_pair_is_unplug_overdue(&pair->engine);
-}
-
-static const char *migration_name(const struct us_host_pair *pair)
-{
-	if (us_pair_vm(&pair->engine) == US_VM_INCOMING || us_pair_vm(&pair->engine) == US_VM_MOVED)
-		return us_vm_state_name(us_pair_vm(&pair->engine));
-	return us_phase_name(us_pair_phase(&pair->engine));
-}
-
-/* NULL while none ever was. */
-static json_t *parked_json(const struct us_host_pair *pair)
-{
-	struct us_park_counts counts = { 0 };
-
-	if (pair->steer)
-		us_steer_counts(pair->steer, &counts);
-	if (!counts.parked && !counts.overflowed)
-		return NULL;
-	return json_pack("{s:I, s:I, s:I, s:I}", "held", (json_int_t)counts.parked, "released",
-			 (json_int_t)counts.released, "overflowed", (json_int_t)counts.overflowed,
-			 "undelivered", (json_int_t)counts.undelivered);
-}
-
-/* The device that is reserved, by its PCI address; NULL: none, or one that QEMU makes. */
-static const char *primary_device(const struct us_host_pair *pair)
-{
-	return us_pair_is_reserved(&pair->engine) && pair->spec.primary.host[0]
-		       ? pair->spec.primary.host
-		       : NULL;
-}
-
-json_t *us_host_pair_json(const struct us_host_pair *pair)
-{
-	const struct us_pair *engine = &pair->engine;
-	json_t *object;
-	char mac[US_MAC_TEXT_SIZE];
-
-	us_mac_text(pair->spec.mac, mac);
-	object = json_pack(
-		"{s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s, s:b, s:s, s:s, s:s, "
-		"s:b, "
-		"s:s, s:o*, s:o*, s:s*}",
-		"name", pair->spec.name, "vm", pair->vm->name, "group",
-		pair->spec.group[0] ? pair->spec.group : NULL, "mac", mac, "mode",
-		us_mode_name(engine->config.mode), "standby", pair->spec.standby, "port",
-		pair->spec.port, "primary_spec",
-		us_host_pair_has_primary(pair) ? pair->spec.primary.text : NULL, "primary_device",
-		primary_device(pair), "bus", pair->spec.bus[0] ? pair->spec.bus : NULL, "guest",
-		us_pair_guest_name(engine), "driver_ok", us_pair_has_driver_ok(engine), "primary",
-		us_pair_primary_name(engine), "path", us_path_name(us_pair_path(engine)),
-		"migration", migration_name(pair), "hold", us_pair_is_on_hold(engine), "why",
-		us_cause_text(us_pair_cause(engine)), "detail",
-		pair->detail ? us_wire_string(pair->detail) : NULL, "parked", parked_json(pair),
-		"at_stop", us_migration_stop_method(pair));
-	us_pair_options_write(&pair->spec.options, object);
-	return object;
 }

@@ -46,6 +46,25 @@ struct us_pair_slots {
 	struct us_pair_metrics *metrics;
 };
 
+/* What the rooms above do when something happens to a pair. */
+struct us_pairs_handler {
+	/* It is being made: sets up its slots. 0 or -errno, which undoes the pair. */
+	int (*made)(void *userdata, struct us_host_pair *pair);
+	/* It is being freed: frees its slots. Also for one that was not made. */
+	void (*freed)(void *userdata, struct us_host_pair *pair);
+	/* The engine made a step for @event; it was @before. */
+	void (*stepped)(void *userdata, struct us_host_pair *pair, const struct us_pair *before,
+			const struct us_event *event);
+	/* The primary has moved from @from; unless @moved, only its path or its detail changed. */
+	void (*moved)(void *userdata, struct us_host_pair *pair, enum us_primary from, bool moved);
+	/* The original entry is known: saves it before the switch is changed. */
+	void (*save)(void *userdata, struct us_host_pair *pair);
+	/* The VMM has the standby that the pair was made with. */
+	void (*inspected)(void *userdata, struct us_host_pair *pair);
+	/* A step or a request is over: what waits for pairs is to be checked. */
+	void (*settled)(void *userdata);
+};
+
 /* The rest is copied. The pair begins with what it finds on the host. 0 or -errno. */
 int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 		     const struct us_pair_spec *spec, const struct us_pair_start *start);
@@ -67,7 +86,6 @@ void us_host_pair_observe(struct us_host_pair *pair);
 bool us_host_pair_recheck(struct us_host_pair *pair);
 /* Another primary, or none for NULL; the present one is hidden and given back first. */
 void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec *spec);
-json_t *us_host_pair_json(const struct us_host_pair *pair);
 
 /* ---- What others see; all of it is borrowed ---- */
 

@@ -1,186 +1,240 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* SetHold, Prepare and RemovePair: a wish is told to the engine, the answer waits for the pairs. */
-#include <string.h>
+/*
+ * The replies of SetHold, Prepare and RemovePair. The engines get the wish at once; the reply waits
+ * until the pairs have followed it, or until a reason for a delay is known.
+ */
+#include <stdlib.h>
 
-#include "daemon/daemon.h"
 #include "daemon/migration/migration.h"
+#include "daemon/rpc/rpc-private.h"
+#include "daemon/state/state.h"
+#include "util/cleanup.h"
 
-struct wait {
-	struct us_deferred waiter;
+struct reply {
+	struct us_deferred deferred;
+	struct us_rpc *rpc;
 	struct us_call *call; /* NULL once answered or gone */
 	struct us_host_pair *pair;
 };
 
-static void wait_free(struct wait *wait)
+static struct reply *reply_of(struct us_deferred *deferred)
 {
-	us_list_remove(&wait->waiter.link);
-	free(wait);
+	return US_CONTAINER_OF(deferred, struct reply, deferred);
+}
+
+static void reply_free(struct reply *reply)
+{
+	us_list_remove(&reply->deferred.link);
+	free(reply);
+}
+
+/* Steals @parameters. */
+static void succeed(struct reply *reply, json_t *parameters)
+{
+	if (reply->call)
+		us_call_reply(US_STEAL(reply->call), parameters);
+	else
+		json_decref(parameters);
+}
+
+static void fail(struct reply *reply, const struct us_reason *reason)
+{
+	if (reply->call)
+		us_call_fail_with(US_STEAL(reply->call), "Failed", US_REFUSED, reason);
 }
 
 static void on_gone(void *userdata, struct us_call *call)
 {
-	((struct wait *)userdata)->call = NULL;
+	((struct reply *)userdata)->call = NULL;
 }
 
-static void on_vm_gone(struct us_deferred *waiter)
+static void on_vm_gone(struct us_deferred *deferred)
 {
-	struct wait *wait = US_CONTAINER_OF(waiter, struct wait, waiter);
+	struct reply *reply = reply_of(deferred);
+	struct us_reason reason;
 
-	if (wait->call)
-		us_call_fail(US_STEAL(wait->call), "Failed", "vm %s was detached",
-			     waiter->vm->name);
-	wait_free(wait);
+	us_refuse(&reason, "vm %s was detached", us_host_vm_name(deferred->vm));
+	fail(reply, &reason);
+	reply_free(reply);
 }
 
-static void start(struct us_host_vm *vm, struct us_host_pair *pair, struct us_call *call,
-		  bool (*check)(struct us_deferred *waiter))
+static void start(struct us_rpc *rpc, struct us_host_vm *vm, struct us_host_pair *pair,
+		  struct us_call *call, bool (*check)(struct us_deferred *deferred))
 {
-	struct wait *wait = calloc(1, sizeof(*wait));
+	struct reply *reply = calloc(1, sizeof(*reply));
 
-	if (!wait) {
+	if (!reply) {
 		us_call_fail(call, "Failed", "out of memory");
 		return;
 	}
-	wait->call = call;
-	wait->pair = pair;
-	wait->waiter.check = check;
-	wait->waiter.vm_gone = on_vm_gone;
-	us_call_on_gone(call, on_gone, wait);
-	us_deferred_add(vm, &wait->waiter);
+	reply->rpc = rpc;
+	reply->call = call;
+	reply->pair = pair;
+	reply->deferred.check = check;
+	reply->deferred.vm_gone = on_vm_gone;
+	us_call_on_gone(call, on_gone, reply);
+	us_host_vm_defer(vm, &reply->deferred);
 }
 
 /* ---- SetHold ---- */
 
-static bool check_hold(struct us_deferred *waiter)
+static bool check_hold(struct us_deferred *deferred)
 {
-	struct wait *wait = US_CONTAINER_OF(waiter, struct wait, waiter);
+	struct reply *reply = reply_of(deferred);
 
-	if (!us_pair_is_settled(&wait->pair->engine) && !us_host_pair_is_overdue(wait->pair))
+	if (!us_pair_is_settled(us_host_pair_engine(reply->pair)) &&
+	    !us_host_pair_is_overdue(reply->pair))
 		return false;
-	if (wait->call)
-		us_call_reply(US_STEAL(wait->call),
-			      json_pack("{s:o}", "pair", us_host_pair_json(wait->pair)));
-	wait_free(wait);
+	succeed(reply, json_pack("{s:o}", "pair", us_rpc_pair_json(reply->pair)));
+	reply_free(reply);
 	return true;
 }
 
-void us_rpc_set_hold(struct us_host_pair *pair, bool hold, struct us_call *call)
+void us_rpc_set_hold(struct us_rpc *rpc, struct us_host_pair *pair, bool hold, struct us_call *call)
 {
-	if (pair->engine.config.mode == US_MODE_SEPARATE) {
+	const struct us_pair *engine = us_host_pair_engine(pair);
+	struct us_host_vm *vm = us_host_vm_of(pair);
+
+	if (engine->config.mode == US_MODE_SEPARATE) {
 		us_call_fail(call, "Refused",
-			     "pair %s is separate: the upper layer plugs and unplugs "
-			     "its primary",
-			     pair->spec.name);
+			     "pair %s is separate: the upper layer plugs and unplugs its primary",
+			     us_host_pair_name(pair));
 		return;
 	}
-	if (us_pair_is_removing(&pair->engine)) { /* nobody waits for a pair that may go first */
-		us_call_fail(call, "Refused", "pair %s: it is being removed", pair->spec.name);
+	if (us_pair_is_removing(engine)) { /* no reply waits for a pair that may go first */
+		us_call_fail(call, "Refused", "pair %s: it is being removed",
+			     us_host_pair_name(pair));
 		return;
 	}
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_HOLD, .on = hold });
-	us_state_save_vm(pair->vm); /* before it is answered */
-	start(pair->vm, pair, call, check_hold);
+	us_state_save_vm(rpc->config.state, vm); /* before it is answered */
+	start(rpc, vm, pair, call, check_hold);
 }
 
 /* ---- Prepare ---- */
 
-static bool check_prepared(struct us_deferred *waiter)
+/* The guest of @pair does not release its primary: the VM is not prepared. */
+static void fail_prepare(struct reply *reply, struct us_host_vm *vm,
+			 const struct us_host_pair *pair)
 {
-	struct wait *wait = US_CONTAINER_OF(waiter, struct wait, waiter);
-	struct us_host_vm *vm = waiter->vm;
+	struct us_reason reason;
+
+	us_host_vm_set_prepared(vm, false);
+	us_state_save_soon(reply->rpc->config.state, vm);
+	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_FINISH });
+	us_refuse(&reason, "pair %s: %s: the VM is not prepared, and as before",
+		  us_host_pair_name(pair), us_cause_text(US_CAUSE_UNPLUG_OVERDUE));
+	us_advise(&reason, "see the guest's log");
+	fail(reply, &reason);
+	reply_free(reply);
+}
+
+static bool check_prepared(struct us_deferred *deferred)
+{
+	struct reply *reply = reply_of(deferred);
+	struct us_host_vm *vm = deferred->vm;
 	struct us_host_pair *pair;
 
-	us_list_for_each (pair, &vm->pairs, link) {
-		if (!us_host_pair_is_overdue(pair))
-			continue;
-		vm->prepared = false;
-		us_state_save_soon(vm);
-		us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_FINISH });
-		if (wait->call)
-			us_call_fail(US_STEAL(wait->call), "Failed",
-				     "pair %s: %s: the VM is not "
-				     "prepared, and as before: see the guest's log",
-				     pair->spec.name, us_cause_text(US_CAUSE_UNPLUG_OVERDUE));
-		wait_free(wait);
-		return true;
+	us_host_vm_for_each_pair(pair, vm)
+	{
+		if (us_host_pair_is_overdue(pair)) {
+			fail_prepare(reply, vm, pair);
+			return true;
+		}
 	}
 	if (!us_host_vm_may_migrate(vm))
 		return false;
-	if (wait->call)
-		us_call_reply(US_STEAL(wait->call), NULL);
-	wait_free(wait);
+	succeed(reply, NULL);
+	reply_free(reply);
 	return true;
 }
 
-void us_rpc_prepare(struct us_host_vm *vm, struct us_call *call)
+static int check_may_prepare(const struct us_host_vm *vm, struct us_reason *reason)
 {
-	struct us_host_pair *pair;
+	const struct us_host_pair *pair;
+
+	us_host_vm_for_each_pair(pair, vm)
+	{
+		const struct us_pair *engine = us_host_pair_engine(pair);
+
+		if (engine->config.mode == US_MODE_SEPARATE && !us_pair_may_migrate(engine))
+			return us_refuse(reason,
+					 "pair %s is separate and its primary is %s: the "
+					 "upper layer has to unplug it",
+					 us_host_pair_name(pair), us_pair_primary_name(engine));
+	}
+	if (us_migration_is_source(vm))
+		return us_refuse(reason, "vm %s is being migrated", us_host_vm_name(vm));
+	if (!us_vmm_is_adopted(us_host_vm_vmm(vm)))
+		return us_refuse(reason, "vm %s %s", us_host_vm_name(vm), us_host_vm_problem(vm));
+	return 0;
+}
+
+void us_rpc_prepare(struct us_rpc *rpc, struct us_host_vm *vm, struct us_call *call)
+{
+	struct us_reason reason;
 	int r;
 
-	us_list_for_each (pair, &vm->pairs, link) {
-		if (pair->engine.config.mode == US_MODE_SEPARATE &&
-		    !us_pair_may_migrate(&pair->engine)) {
-			us_call_fail(call, "Refused",
-				     "pair %s is separate and its primary is %s: the "
-				     "upper layer has to unplug it",
-				     pair->spec.name, us_pair_primary_name(&pair->engine));
-			return;
-		}
-	}
-	if (us_migration_is_source(vm) || !us_vmm_is_adopted(vm->vmm)) {
-		us_call_fail(call, "Refused", "vm %s %s", vm->name,
-			     us_migration_is_source(vm) ? "is being migrated"
-							: us_optional_text(vm->problem));
+	if (check_may_prepare(vm, &reason) != 0) {
+		us_call_fail_with(call, "Refused", US_REFUSED, &reason);
 		return;
 	}
-	vm->prepared = true;
-	r = us_state_save_vm(vm); /* or a crash could show a primary under somebody's migration */
+	us_host_vm_set_prepared(vm, true);
+	/* Saved first: after a crash, no primary is shown during somebody's migration. */
+	r = us_state_save_vm(rpc->config.state, vm);
 	if (r < 0) {
-		vm->prepared = false;
+		us_host_vm_set_prepared(vm, false);
 		us_state_forget_text(vm);
-		us_call_fail(call, "Failed",
-			     "vm %s: %s/state.json cannot be written: %s: make room there",
-			     vm->name, vm->daemon->state_dir, us_strerror(r));
+		us_refuse(&reason, "vm %s: %s/state.json cannot be written: %s",
+			  us_host_vm_name(vm), rpc->config.state_dir, us_strerror(r));
+		us_advise(&reason, "make room there");
+		us_call_fail_with(call, "Failed", US_REFUSED, &reason);
 		return;
 	}
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_PREPARE });
-	start(vm, NULL, call, check_prepared);
+	start(rpc, vm, NULL, call, check_prepared);
 }
 
 /* ---- RemovePair ---- */
 
-static bool check_removed(struct us_deferred *waiter)
+static bool check_removed(struct us_deferred *deferred)
 {
-	struct wait *wait = US_CONTAINER_OF(waiter, struct wait, waiter);
-	struct us_host_pair *pair = wait->pair;
+	struct reply *reply = reply_of(deferred);
+	struct us_host_pair *pair = reply->pair;
+	struct us_reason reason;
 
-	if (!us_pair_is_idle(&pair->engine) || pair->requests > 0) {
-		if (us_host_pair_is_overdue(pair) && wait->call)
-			us_call_fail(US_STEAL(wait->call), "Failed",
-				     "pair %s: %s: it is removed as "
-				     "soon as it does",
-				     pair->spec.name, us_cause_text(US_CAUSE_UNPLUG_OVERDUE));
+	if (!us_pair_is_idle(us_host_pair_engine(pair)) || us_host_pair_has_requests(pair)) {
+		us_refuse(&reason, "pair %s: %s: it is removed as soon as it does",
+			  us_host_pair_name(pair), us_cause_text(US_CAUSE_UNPLUG_OVERDUE));
+		if (us_host_pair_is_overdue(pair))
+			fail(reply, &reason);
 		return false;
 	}
-	us_state_save_vm(pair->vm); /* before it is answered */
-	if (wait->call)
-		us_call_reply(US_STEAL(wait->call), NULL);
-	wait_free(wait);
+	us_state_save_vm(reply->rpc->config.state, deferred->vm); /* before it is answered */
+	succeed(reply, NULL);
+	reply_free(reply);
 	us_host_pair_free(pair);
 	return true;
 }
 
-void us_rpc_remove_pair(struct us_host_pair *pair, struct us_call *call)
+void us_rpc_remove_pair(struct us_rpc *rpc, struct us_host_pair *pair, struct us_call *call)
 {
-	if (us_pair_is_removing(&pair->engine) ||
-	    us_pair_primary(&pair->engine) == US_PRIMARY_UNKNOWN) {
-		us_call_fail(call, "Refused", "pair %s: %s", pair->spec.name,
-			     us_pair_is_removing(&pair->engine)
-				     ? "it is being removed"
-				     : "its VM cannot be asked: vm detach forgets it");
+	const struct us_pair *engine = us_host_pair_engine(pair);
+	struct us_host_vm *vm = us_host_vm_of(pair);
+	struct us_reason reason;
+
+	if (us_pair_is_removing(engine)) {
+		us_call_fail(call, "Refused", "pair %s: it is being removed",
+			     us_host_pair_name(pair));
 		return;
 	}
-	us_state_forget_text(pair->vm);
+	if (us_pair_primary(engine) == US_PRIMARY_UNKNOWN) {
+		us_refuse(&reason, "pair %s: its VM cannot be asked", us_host_pair_name(pair));
+		us_advise(&reason, "vm detach forgets it");
+		us_call_fail_with(call, "Refused", US_REFUSED, &reason);
+		return;
+	}
+	us_state_forget_text(vm);
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_REMOVE });
-	start(pair->vm, pair, call, check_removed);
+	start(rpc, vm, pair, call, check_removed);
 }

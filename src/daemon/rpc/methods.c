@@ -1,143 +1,92 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The methods of org.understudy.Control. The server has checked the parameters' types. */
+/* The methods of org.understudy.Control. The server has checked the types of the parameters. */
 #include <string.h>
 
-#include "daemon/migration/address.h"
-#include "daemon/rpc/permissions.h"
 #include "daemon/doctor/doctor.h"
+#include "daemon/metrics/metrics.h"
+#include "daemon/migration/address.h"
 #include "daemon/migration/migration.h"
 #include "daemon/migration/peer.h"
+#include "daemon/rpc/permissions.h"
+#include "daemon/rpc/rpc-private.h"
+#include "daemon/state/state.h"
 
 static const char *text(const json_t *parameters, const char *name)
 {
 	return json_string_value(json_object_get(parameters, name));
 }
 
-static struct us_host_vm *find_vm(struct us_daemon *daemon, struct us_call *call,
+/* NULL: there is none, and @call has been answered. */
+static struct us_host_vm *find_vm(const struct us_rpc *rpc, struct us_call *call,
 				  const json_t *parameters, const char *member)
 {
 	const char *name = text(parameters, member);
-	struct us_host_vm *vm = us_daemon_vm(daemon, name);
+	struct us_host_vm *vm = us_daemon_vm(rpc->config.daemon, name);
+	struct us_reason reason;
 
-	if (!vm)
-		us_call_fail(call, "NoSuchVm",
-			     "vm %s: not attached: understudy vm list shows those "
-			     "that are",
-			     name);
-	return vm;
+	if (vm)
+		return vm;
+	us_refuse(&reason, "vm %s: not attached", name);
+	us_advise(&reason, "understudy vm list shows those that are");
+	us_call_fail_with(call, "NoSuchVm", US_REFUSED, &reason);
+	return NULL;
 }
 
-static struct us_host_pair *find_pair(struct us_daemon *daemon, struct us_call *call,
+/* The same. */
+static struct us_host_pair *find_pair(const struct us_rpc *rpc, struct us_call *call,
 				      const char *name)
 {
-	struct us_host_pair *pair = us_daemon_pair(daemon, name);
+	struct us_host_pair *pair = us_daemon_pair(rpc->config.daemon, name);
+	struct us_reason reason;
 
-	if (!pair)
-		us_call_fail(call, "NoSuchPair",
-			     "pair %s: there is none: understudy status shows "
-			     "those there are",
-			     name);
-	return pair;
+	if (pair)
+		return pair;
+	us_refuse(&reason, "pair %s: there is none", name);
+	us_advise(&reason, "understudy status shows those there are");
+	us_call_fail_with(call, "NoSuchPair", US_REFUSED, &reason);
+	return NULL;
 }
 
 static void get_status(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	struct us_daemon *daemon = userdata;
-	struct us_host_vm *vm;
-	struct us_host_pair *pair;
+	const struct us_rpc *rpc = userdata;
+	const struct us_host_vm *vm;
+	const struct us_host_pair *pair;
 	int vms = 0, pairs = 0;
 
-	us_list_for_each (vm, &daemon->vms, link) {
+	us_list_for_each (vm, &rpc->config.daemon->vms, link) {
 		vms++;
-		us_list_for_each (pair, &vm->pairs, link)
-			pairs++;
+		us_host_vm_for_each_pair(pair, vm) pairs++;
 	}
 	us_call_reply(call,
 		      json_pack("{s:s, s:i, s:i, s:I, s:i}", "version", US_VERSION, "vms", vms,
-				"pairs", pairs, "since_usec", (json_int_t)daemon->started_usec,
+				"pairs", pairs, "since_usec", (json_int_t)rpc->config.started_usec,
 				"protocol", US_PEER_PROTOCOL));
 }
 
 /* ---- VMs ---- */
 
-/* Whoever wanted it does not any more. */
-static void on_attach_gone(void *userdata, struct us_call *call)
-{
-	us_host_vm_free(userdata);
-}
-
 static void attach_vm(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	struct us_daemon *daemon = userdata;
-	const char *name = text(parameters, "name");
-	struct us_reason reason;
-	char path[PATH_MAX];
-	struct us_host_vm *vm;
-	int r;
-
-	if (!us_name_is_valid(name)) {
-		us_call_fail(call, "Refused",
-			     "vm \"%.40s\": a name starts with a letter, has letters, "
-			     "digits, '.', '_' and '-', and less than %d of them",
-			     name, US_NAME_MAX);
-		return;
-	}
-	r = us_allow_monitor(daemon->config_path, us_call_uid(call), text(parameters, "qmp"), path,
-			     &reason);
-	if (r != 0) {
-		us_call_fail(call, "Refused", "vm %s: %s", name,
-			     r < 0 ? us_strerror(r) : reason.text);
-		return;
-	}
-	us_list_for_each (vm, &daemon->vms, link) {
-		if (strcmp(vm->name, name) && strcmp(vm->monitor_path, path))
-			continue;
-		us_call_fail(call, "AlreadyExists",
-			     "vm %s is attached already, through %s: understudy vm detach %s, "
-			     "or name another",
-			     vm->name, vm->monitor_path, vm->name);
-		return;
-	}
-	r = us_host_vm_new(&vm, daemon, name, path);
-	if (r < 0) {
-		us_call_fail(call, "Failed", "vm %s: %s", name, us_strerror(r));
-		return;
-	}
-	vm->attaching = call;
-	us_call_on_gone(call, on_attach_gone, vm);
+	us_rpc_attach_vm(userdata, call, parameters);
 }
 
 static void detach_vm(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	struct us_daemon *daemon = userdata;
-	struct us_host_vm *vm = find_vm(daemon, call, parameters, "name");
-	struct us_host_pair *pair;
+	struct us_host_vm *vm = find_vm(userdata, call, parameters, "name");
 
-	if (!vm)
-		return;
-	if (us_migration_is_source(vm)) {
-		us_call_fail(call, "Refused",
-			     "vm %s is being migrated: understudy migrate %s --abort", vm->name,
-			     vm->name);
-		return;
-	}
-	if (vm->attaching)
-		us_call_fail(US_STEAL(vm->attaching), "Failed", "vm %s was detached", vm->name);
-	us_list_for_each (pair, &vm->pairs, link)
-		us_host_pair_detach(pair);
-	us_host_vm_free(vm);
-	us_state_save(daemon); /* before it is answered */
-	us_call_reply(call, NULL);
+	if (vm)
+		us_rpc_detach_vm(userdata, vm, call);
 }
 
 static void list_vms(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	struct us_daemon *daemon = userdata;
+	const struct us_rpc *rpc = userdata;
 	json_t *vms = json_array();
-	struct us_host_vm *vm;
+	const struct us_host_vm *vm;
 
-	us_list_for_each (vm, &daemon->vms, link)
-		json_array_append_new(vms, us_host_vm_json(vm));
+	us_list_for_each (vm, &rpc->config.daemon->vms, link)
+		json_array_append_new(vms, us_rpc_vm_json(vm));
 	us_call_reply(call, json_pack("{s:o}", "vms", vms));
 }
 
@@ -153,73 +102,99 @@ static void remove_pair(void *userdata, struct us_call *call, const json_t *para
 	struct us_host_pair *pair = find_pair(userdata, call, text(parameters, "name"));
 
 	if (pair)
-		us_rpc_remove_pair(pair, call);
+		us_rpc_remove_pair(userdata, pair, call);
+}
+
+/* Whether the user of @call may assign the primary of @text to @pair, and whether that is possible.
+ */
+static int check_primary(const struct us_rpc *rpc, const struct us_call *call,
+			 const struct us_host_pair *pair, const char *text,
+			 struct us_primary_spec *ret_spec, struct us_reason *reason)
+{
+	const struct us_pair_spec *spec = us_host_pair_spec(pair);
+	int r = us_primary_spec_parse(text, ret_spec, reason);
+
+	if (r == 0)
+		r = us_allow_primary(rpc->config.config_path, us_call_uid(call), ret_spec, reason);
+	if (r == 0)
+		r = us_primary_spec_check(rpc->config.daemon, pair, ret_spec, spec->port, reason);
+	if (r == 0 && us_host_pair_has_primary(pair)) {
+		us_refuse(reason, "pair %s has a primary", spec->name);
+		r = us_advise(reason, "understudy pair assign %s --primary none, first",
+			      spec->name);
+	}
+	if (r == 0)
+		r = us_primary_spec_check_mac(ret_spec, spec->name, spec->mac, reason);
+	return r;
 }
 
 static void assign_primary(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	struct us_daemon *daemon = userdata;
-	struct us_host_pair *pair = find_pair(daemon, call, text(parameters, "name"));
+	const struct us_rpc *rpc = userdata;
+	struct us_host_pair *pair = find_pair(rpc, call, text(parameters, "name"));
 	const char *wanted = text(parameters, "primary");
 	struct us_primary_spec spec;
 	struct us_reason reason = { .text = "" };
-	int r = 0;
+	int r;
 
 	if (!pair)
 		return;
-	if (wanted)
-		r = us_primary_spec_parse(wanted, &spec, &reason);
-	if (r == 0 && wanted)
-		r = us_allow_primary(daemon->config_path, us_call_uid(call), &spec, &reason);
-	if (r == 0 && wanted)
-		r = us_primary_spec_check(daemon, pair, &spec, pair->spec.port, &reason);
-	if (r == 0 && wanted && us_host_pair_has_primary(pair))
-		r = us_refuse(&reason,
-			      "pair %s has a primary: understudy pair assign %s --primary "
-			      "none, first",
-			      pair->spec.name, pair->spec.name);
-	if (r == 0 && wanted)
-		r = us_primary_spec_check_mac(&spec, pair->spec.name, pair->spec.mac, &reason);
+	r = wanted ? check_primary(rpc, call, pair, wanted, &spec, &reason) : 0;
 	if (r != 0) {
-		us_call_fail(call, "Refused", "%s", r < 0 ? us_strerror(r) : reason.text);
+		us_call_fail_with(call, "Refused", r, &reason);
 		return;
 	}
 	us_host_pair_assign(pair, wanted ? &spec : NULL);
-	us_state_save_vm(pair->vm); /* before it is answered */
+	us_state_save_vm(rpc->config.state, us_host_vm_of(pair)); /* before it is answered */
 	us_call_reply(call, NULL);
+}
+
+static json_t *all_pairs_json(const struct us_rpc *rpc)
+{
+	json_t *pairs = json_array();
+	const struct us_host_vm *vm;
+	const struct us_host_pair *pair;
+
+	us_list_for_each (vm, &rpc->config.daemon->vms, link)
+		us_host_vm_for_each_pair(pair, vm)
+			json_array_append_new(pairs, us_rpc_pair_json(pair));
+	return pairs;
+}
+
+/* NULL: one of them does not exist, and @call has been answered. */
+static json_t *named_pairs_json(const struct us_rpc *rpc, struct us_call *call, const json_t *names)
+{
+	US_CLEANUP(json_decrefp) json_t *pairs = json_array();
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach (names, i, name) {
+		const struct us_host_pair *pair = find_pair(rpc, call, json_string_value(name));
+
+		if (!pair)
+			return NULL;
+		json_array_append_new(pairs, us_rpc_pair_json(pair));
+	}
+	return US_STEAL(pairs);
 }
 
 static void list_pairs(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	struct us_daemon *daemon = userdata;
-	const json_t *names = json_object_get(parameters, "names"), *name;
-	json_t *pairs = json_array();
-	struct us_host_vm *vm;
-	struct us_host_pair *pair;
-	size_t i;
+	const json_t *names = json_object_get(parameters, "names");
+	json_t *pairs = json_is_array(names) ? named_pairs_json(userdata, call, names)
+					     : all_pairs_json(userdata);
 
-	if (!json_is_array(names)) {
-		us_list_for_each (vm, &daemon->vms, link)
-			us_list_for_each (pair, &vm->pairs, link)
-				json_array_append_new(pairs, us_host_pair_json(pair));
-	}
-	json_array_foreach (names, i, name) {
-		pair = find_pair(daemon, call, json_string_value(name));
-		if (!pair) {
-			json_decref(pairs);
-			return;
-		}
-		json_array_append_new(pairs, us_host_pair_json(pair));
-	}
-	us_call_reply(call, json_pack("{s:o}", "pairs", pairs));
+	if (pairs)
+		us_call_reply(call, json_pack("{s:o}", "pairs", pairs));
 }
 
 static void set_hold(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	struct us_host_pair *pair = find_pair(userdata, call, text(parameters, "name"));
+	bool hold = json_is_true(json_object_get(parameters, "hold"));
 
 	if (pair)
-		us_rpc_set_hold(pair, json_is_true(json_object_get(parameters, "hold")), call);
+		us_rpc_set_hold(userdata, pair, hold, call);
 }
 
 /* ---- Migration ---- */
@@ -229,40 +204,41 @@ static void prepare(void *userdata, struct us_call *call, const json_t *paramete
 	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
 
 	if (vm)
-		us_rpc_prepare(vm, call);
+		us_rpc_prepare(userdata, vm, call);
 }
 
 static void finish(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	struct us_daemon *daemon = userdata;
-	struct us_host_vm *vm = find_vm(daemon, call, parameters, "vm");
+	const struct us_rpc *rpc = userdata;
+	struct us_host_vm *vm = find_vm(rpc, call, parameters, "vm");
+	struct us_reason reason;
 
 	if (!vm)
 		return;
 	if (us_migration_is_source(vm)) {
-		us_call_fail(call, "Refused",
-			     "vm %s is being migrated: understudy migrate %s --abort "
-			     "ends that",
-			     vm->name, vm->name);
+		us_refuse(&reason, "vm %s is being migrated", us_host_vm_name(vm));
+		us_advise(&reason, "understudy migrate %s --abort ends that", us_host_vm_name(vm));
+		us_call_fail_with(call, "Refused", US_REFUSED, &reason);
 		return;
 	}
-	/* Where nothing was prepared, as at the destination, there is nothing to give back. */
-	vm->prepared = false;
-	us_state_save_vm(vm); /* or a crash could hide a primary for a migration that is over */
+	/* A VM that is not prepared, as at the destination, has nothing to show again. */
+	us_host_vm_set_prepared(vm, false);
+	/* Saved first: after a crash, no primary stays hidden for a migration that is over. */
+	us_state_save_vm(rpc->config.state, vm);
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_FINISH });
 	us_call_reply(call, NULL);
 }
 
 static void migrate(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	struct us_daemon *daemon = userdata;
-	struct us_host_vm *vm = find_vm(daemon, call, parameters, "vm");
+	const struct us_rpc *rpc = userdata;
+	struct us_host_vm *vm = find_vm(rpc, call, parameters, "vm");
 	struct us_reason reason;
 	int r;
 
 	if (!vm)
 		return;
-	r = us_allow(daemon->config_path, us_call_uid(call), US_ALLOW_DESTINATION,
+	r = us_allow(rpc->config.config_path, us_call_uid(call), US_ALLOW_DESTINATION,
 		     text(parameters, "destination"), &reason);
 	if (r != 0)
 		us_call_fail_with(call, "Refused", r, &reason);
@@ -284,7 +260,7 @@ static void set_address(void *userdata, struct us_call *call, const json_t *para
 	struct us_reason reason;
 
 	if (us_migration_address_check(address, &reason) != 0) {
-		us_call_fail(call, "Refused", "%s", reason.text);
+		us_call_fail_with(call, "Refused", US_REFUSED, &reason);
 		return;
 	}
 	us_call_set_address(call, address);
@@ -313,26 +289,29 @@ static void become_peer(void *userdata, struct us_call *call, const json_t *para
 	us_call_reply(call, NULL);
 }
 
+/* ---- Observation ---- */
+
 static void monitor(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	us_subscribe(userdata, call);
+	us_rpc_subscribe(userdata, call);
 }
 
 static void get_metrics(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	us_metrics_answer(userdata, call);
+	us_metrics_answer(((struct us_rpc *)userdata)->config.metrics, call);
 }
 
 static void diagnose(void *userdata, struct us_call *call, const json_t *parameters)
 {
+	const struct us_rpc *rpc = userdata;
 	struct us_host_vm *vm = NULL;
 
 	if (text(parameters, "vm")) {
-		vm = find_vm(userdata, call, parameters, "vm");
+		vm = find_vm(rpc, call, parameters, "vm");
 		if (!vm)
 			return;
 	}
-	us_doctor_diagnose(userdata, vm, call);
+	us_doctor_diagnose(rpc->config.doctor, vm, call);
 }
 
 enum {

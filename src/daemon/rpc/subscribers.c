@@ -1,56 +1,58 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What people see: one line of log per move, and the events that monitors get. A monitor that
- * reads too slowly misses events, is told so, and never holds up anyone.
+ * The events: one line of log for each move, and the same for the subscribers (Monitor). A
+ * subscriber that reads too slowly misses events, is told so, and delays nobody.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
 #include "api/codec.h"
-#include "daemon/daemon.h"
+#include "daemon/rpc/rpc-private.h"
 #include "util/clock.h"
+#include "util/log.h"
 #include "util/printable.h"
 
 enum {
-	MOVE_BYTES = 128,	    /* a pair's name, two states and the longest reason */
-	BACKLOG_BYTES = 256 * 1024, /* unread by one monitor before it misses events */
+	MOVE_BYTES = 128,	    /* a pair's name, two states and the longest cause */
+	BACKLOG_BYTES = 256 * 1024, /* not read by a subscriber, before it misses events */
 };
 
-struct monitor {
+struct subscriber {
 	struct us_list link;
 	struct us_call *call;
 	bool has_missed;
 };
 
-static void send_event(struct monitor *monitor, json_t *event)
+static void send_event(struct subscriber *subscriber, json_t *event)
 {
-	us_call_continue(monitor->call, json_pack("{s:O}", "event", event));
+	us_call_continue(subscriber->call, json_pack("{s:O}", "event", event));
 }
 
-static void send_or_drop(struct us_daemon *daemon, struct monitor *monitor, json_t *event)
+static void send_or_drop(struct us_rpc *rpc, struct subscriber *subscriber, json_t *event)
 {
-	if (us_call_backlog(monitor->call) > BACKLOG_BYTES) {
-		monitor->has_missed = true;
-		daemon->dropped_events++;
+	if (us_call_backlog(subscriber->call) > BACKLOG_BYTES) {
+		subscriber->has_missed = true;
+		rpc->dropped_events++;
 		return;
 	}
-	if (monitor->has_missed) {
+	if (subscriber->has_missed) {
 		json_t *dropped = json_pack("{s:s, s:I, s:s}", "event", "dropped", "time_usec",
 					    (json_int_t)us_clock_usec(CLOCK_REALTIME), "line",
 					    "events were dropped: the reader is too slow");
 
-		monitor->has_missed = false;
-		send_event(monitor, dropped);
+		subscriber->has_missed = false;
+		send_event(subscriber, dropped);
 		json_decref(dropped);
 	}
-	send_event(monitor, event);
+	send_event(subscriber, event);
 }
 
-/* Takes @event and sends it, with its kind and time, to all who monitor. */
-static void publish(struct us_daemon *daemon, const char *kind, const char *text, json_t *event)
+/* Sends @event (stolen), with its kind and time, to all subscribers. */
+static void publish(struct us_rpc *rpc, const char *kind, const char *text, json_t *event)
 {
-	struct monitor *monitor;
+	struct subscriber *subscriber;
 	char line[1024]; /* as the log shows it */
 
 	snprintf(line, sizeof(line), "%s", text);
@@ -59,74 +61,80 @@ static void publish(struct us_daemon *daemon, const char *kind, const char *text
 	json_object_set_new(event, "time_usec",
 			    json_integer((json_int_t)us_clock_usec(CLOCK_REALTIME)));
 	json_object_set_new(event, "line", us_wire_string(line));
-	us_list_for_each (monitor, &daemon->monitors, link)
-		send_or_drop(daemon, monitor, event);
+	us_list_for_each (subscriber, &rpc->subscribers, link)
+		send_or_drop(rpc, subscriber, event);
 	json_decref(event);
 }
 
-void us_publish_move(struct us_host_pair *pair, enum us_primary from, bool moved)
+void us_rpc_publish_move(struct us_rpc *rpc, const struct us_host_pair *pair, enum us_primary from,
+			 bool moved)
 {
-	struct us_daemon *daemon = pair->vm->daemon;
+	const struct us_pair *engine = us_host_pair_engine(pair);
+	const char *name = us_host_pair_name(pair), *detail = us_host_pair_detail(pair);
 	char move[MOVE_BYTES], line[MOVE_BYTES + sizeof(struct us_reason) + 8];
 
-	us_pair_move_line(move, sizeof(move), pair->spec.name, from, &pair->engine);
-	snprintf(line, sizeof(line), "%s%s%s", move, pair->detail ? ": " : "",
-		 us_optional_text(pair->detail));
+	us_pair_move_line(move, sizeof(move), name, from, engine);
+	snprintf(line, sizeof(line), "%s%s%s", move, detail[0] ? ": " : "", detail);
 	if (moved)
-		us_log(pair->detail ? LOG_WARNING : LOG_INFO, "%s", line);
-	if (us_list_is_empty(&daemon->monitors))
+		us_log(detail[0] ? LOG_WARNING : LOG_INFO, "%s", line);
+	if (us_list_is_empty(&rpc->subscribers))
 		return;
-	publish(daemon, "move", line,
-		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o*}", "vm", pair->vm->name, "pair",
-			  pair->spec.name, "from", us_primary_name(from), "to",
-			  us_pair_primary_name(&pair->engine), "path",
-			  us_path_name(us_pair_path(&pair->engine)), "why",
-			  us_cause_text(us_pair_cause(&pair->engine)), "detail",
-			  pair->detail ? us_wire_string(pair->detail) : NULL));
+	publish(rpc, "move", line,
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o*}", "vm",
+			  us_host_vm_name(us_host_vm_of(pair)), "pair", name, "from",
+			  us_primary_name(from), "to", us_pair_primary_name(engine), "path",
+			  us_path_name(us_pair_path(engine)), "why",
+			  us_cause_text(us_pair_cause(engine)), "detail",
+			  detail[0] ? us_wire_string(detail) : NULL));
 }
 
-void us_publish_vm(struct us_host_vm *vm, const char *name)
+void us_rpc_publish_vm(struct us_rpc *rpc, const struct us_host_vm *vm, const char *name)
 {
 	char line[128];
 
-	if (us_list_is_empty(&vm->daemon->monitors))
+	if (us_list_is_empty(&rpc->subscribers))
 		return;
-	snprintf(line, sizeof(line), "vm %s: %s", vm->name, name);
-	publish(vm->daemon, "vm", line,
-		json_pack("{s:s, s:o}", "vm", vm->name, "name", us_wire_string(name)));
+	snprintf(line, sizeof(line), "vm %s: %s", us_host_vm_name(vm), name);
+	publish(rpc, "vm", line,
+		json_pack("{s:s, s:o}", "vm", us_host_vm_name(vm), "name", us_wire_string(name)));
 }
 
-void us_publish_stage(struct us_host_vm *vm, const char *stage, const char *line)
+void us_rpc_publish_stage(struct us_rpc *rpc, struct us_host_vm *vm, const char *stage,
+			  const char *line)
 {
-	/* The last word on a migration that was asked of us. */
-	vm->counts.migrations_done += strcmp(stage, "done") == 0;
-	vm->counts.migrations_failed += strcmp(stage, "failed") == 0;
+	/* The last stage of a migration that this daemon was asked for. */
+	if (strcmp(stage, "done") == 0 || strcmp(stage, "failed") == 0)
+		us_host_vm_count_migration(vm, strcmp(stage, "done") == 0);
 	us_log(LOG_INFO, "%s", line);
-	publish(vm->daemon, "stage", line, json_pack("{s:s, s:s}", "vm", vm->name, "name", stage));
+	publish(rpc, "stage", line,
+		json_pack("{s:s, s:s}", "vm", us_host_vm_name(vm), "name", stage));
 }
 
 static void on_gone(void *userdata, struct us_call *call)
 {
-	struct monitor *monitor = userdata;
+	struct subscriber *subscriber = userdata;
 
-	us_list_remove(&monitor->link);
-	free(monitor);
+	us_list_remove(&subscriber->link);
+	free(subscriber);
 }
 
-void us_subscribe(struct us_daemon *daemon, struct us_call *call)
+void us_rpc_subscribe(struct us_rpc *rpc, struct us_call *call)
 {
-	struct monitor *monitor;
+	struct subscriber *subscriber;
+	struct us_reason reason;
 
 	if (!us_call_wants_more(call)) {
-		us_call_fail(call, "Refused", "Monitor streams: call it with `more`");
+		us_refuse(&reason, "Monitor streams");
+		us_advise(&reason, "call it with `more`");
+		us_call_fail_with(call, "Refused", US_REFUSED, &reason);
 		return;
 	}
-	monitor = calloc(1, sizeof(*monitor));
-	if (!monitor) {
+	subscriber = calloc(1, sizeof(*subscriber));
+	if (!subscriber) {
 		us_call_fail(call, "Failed", "out of memory");
 		return;
 	}
-	monitor->call = call;
-	us_call_on_gone(call, on_gone, monitor);
-	us_list_append(&daemon->monitors, &monitor->link);
+	subscriber->call = call;
+	us_call_on_gone(call, on_gone, subscriber);
+	us_list_append(&rpc->subscribers, &subscriber->link);
 }

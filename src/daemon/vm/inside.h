@@ -2,7 +2,6 @@
 /* The inside of a VM, for the files of this room. */
 #pragma once
 
-#include "daemon/metrics/metrics.h"
 #include "daemon/vm/vm.h"
 #include "util/list.h"
 #include "util/timer.h"
@@ -15,15 +14,11 @@ struct us_host_vm {
 	char name[US_NAME_MAX];
 	char *monitor_path;
 	struct us_vmm *vmm;
-	struct us_list pairs;	   /* struct us_host_pair */
-	struct us_list adds;	   /* struct us_pair_request, requests under way */
-	struct us_list diagnoses;  /* struct us_diagnosis, likewise */
-	struct us_call *attaching; /* answered at the first adoption */
+	struct us_list pairs; /* struct us_host_pair */
 	enum us_vm_state state;
 	enum us_transfer transfer;
 	struct us_timer reconnect_timer; /* set to connect again after a refusal */
 	bool prepared;			 /* by Prepare, until Finish; survives a restart */
 	char *problem;			 /* why it is not adopted; NULL if it is */
-	char *saved; /* its part of the state file; NULL: it has changed since */
 	struct us_vm_counts counts;
 };

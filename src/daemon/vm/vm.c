@@ -2,17 +2,26 @@
 /* A VM that was attached: what its monitor tells, told on to its pairs and to its migration. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
-#include "api/codec.h"
-#include "daemon/doctor/doctor.h"
-#include "daemon/migration/migration.h"
+#include "daemon/daemon.h"
 #include "util/clock.h"
 
 enum {
 	AGAIN_USEC = 2 * 1000 * 1000, /* until a refused monitor is tried again */
 };
+
+static const struct us_vms_handler *handler_of(const struct us_host_vm *vm)
+{
+	return vm->daemon->vms_handler;
+}
+
+void us_host_vm_defer(struct us_host_vm *vm, struct us_deferred *deferred)
+{
+	us_deferred_add(vm->daemon->deferreds, vm, deferred);
+}
 
 void us_host_vm_feed(struct us_host_vm *vm, const struct us_event *event)
 {
@@ -55,7 +64,7 @@ static void set_state(struct us_host_vm *vm, enum us_vm_state state)
 	vm->state = state;
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_VM, .vm = state });
 	vm->counts.arrivals += arrived;
-	us_migration_state_changed(vm, arrived);
+	handler_of(vm)->state_changed(vm->daemon, vm, arrived);
 }
 
 static void set_transfer(struct us_host_vm *vm, enum us_transfer transfer)
@@ -66,13 +75,12 @@ static void set_transfer(struct us_host_vm *vm, enum us_transfer transfer)
 	vm->counts.transfers_cancelled += transfer == US_TRANSFER_CANCELLED;
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_MIGRATING,
 						.on = transfer == US_TRANSFER_ACTIVE });
-	us_migration_transfer_changed(vm);
+	handler_of(vm)->transfer_changed(vm->daemon, vm);
 }
 
 static void adopted(struct us_host_vm *vm, const struct us_vmm_event *event)
 {
 	struct us_host_pair *pair;
-	struct us_call *attaching;
 
 	us_log(LOG_INFO, "vm %s: adopted (QEMU %s, %s)", vm->name, us_vmm_version(vm->vmm),
 	       us_vm_state_name(event->state));
@@ -83,13 +91,7 @@ static void adopted(struct us_host_vm *vm, const struct us_vmm_event *event)
 		pair->is_inspected = false;
 		us_host_pair_observe(pair);
 	}
-	us_migration_vm_adopted(vm);
-	attaching = US_STEAL(vm->attaching);
-	if (attaching) {
-		us_state_save_vm(vm); /* before it is answered */
-		us_call_reply(attaching, NULL);
-	}
-	us_publish_vm(vm, "adopted");
+	handler_of(vm)->adopted(vm->daemon, vm);
 }
 
 static void on_again(void *userdata)
@@ -106,8 +108,7 @@ static void lost(struct us_host_vm *vm, const struct us_vmm_event *event)
 
 	vm->counts.disconnects += !vm->problem;
 	us_optional_set(&vm->problem, why);
-	if (vm->attaching) {
-		us_call_fail(US_STEAL(vm->attaching), "Refused", "vm %s: %s", vm->name, why);
+	if (handler_of(vm)->refused(vm->daemon, vm, event->reason)) {
 		us_host_vm_free(vm);
 		return;
 	}
@@ -118,11 +119,10 @@ static void lost(struct us_host_vm *vm, const struct us_vmm_event *event)
 	vm->transfer = US_TRANSFER_NONE;
 	if (exited && vm->prepared) { /* the pairs forget it too: the next QEMU is another one */
 		vm->prepared = false;
-		us_state_save_soon(vm);
+		handler_of(vm)->changed(vm->daemon, vm);
 	}
 	set_state(vm, exited ? US_VM_GONE : US_VM_UNKNOWN);
-	us_migration_vm_lost(vm, exited, event->reason);
-	us_publish_vm(vm, exited ? "gone" : "lost");
+	handler_of(vm)->lost(vm->daemon, vm, exited, event->reason);
 }
 
 static void on_guest(struct us_host_vm *vm, const struct us_vmm_event *event)
@@ -171,18 +171,13 @@ static void on_event(void *userdata, const struct us_vmm_event *event)
 		break;
 	case US_VMM_INCOMING_FAILED:
 		us_log(LOG_WARNING, "vm %s: %s", vm->name, event->reason->text);
-		us_migration_incoming_failed(vm, event->reason);
+		handler_of(vm)->incoming_failed(vm->daemon, vm, event->reason);
 		break;
 	case US_VMM_TRANSFER:
 		set_transfer(vm, event->transfer);
 		break;
 	case US_VMM_TRACE:
-		/* First: every frame that comes from now on belongs to the guest's next host. */
-		if (strcmp(event->name, "STOP") == 0)
-			us_migration_guest_stopped(vm, event->age_usec);
-		else if (strcmp(event->name, "RESUME") == 0)
-			us_migration_guest_resumed(vm);
-		us_publish_vm(vm, event->name);
+		handler_of(vm)->traced(vm->daemon, vm, event->name, event->age_usec);
 		break;
 	}
 }
@@ -199,8 +194,6 @@ int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const c
 		return -ENOMEM;
 	vm->daemon = daemon;
 	us_list_init(&vm->pairs);
-	us_list_init(&vm->adds);
-	us_list_init(&vm->diagnoses);
 	snprintf(vm->name, sizeof(vm->name), "%s", name);
 	vm->monitor_path = strdup(monitor_path);
 	if (vm->monitor_path)
@@ -208,7 +201,7 @@ int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const c
 	if (r >= 0)
 		r = us_timer_init(&vm->reconnect_timer, daemon->loop, on_again, vm);
 	if (r >= 0)
-		r = us_migration_vm_added(vm, &daemon->migrations);
+		r = daemon->vms_handler->made(daemon, vm);
 	if (r < 0) {
 		us_timer_deinit(&vm->reconnect_timer);
 		us_vmm_free(vm->vmm);
@@ -223,23 +216,11 @@ int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const c
 	return 0;
 }
 
-static void end_waiters(struct us_host_vm *vm)
-{
-	struct us_deferred *waiter;
-
-	us_list_for_each (waiter, &vm->daemon->waiters, link)
-		if (waiter->vm == vm)
-			waiter->vm_gone(waiter);
-}
-
 void us_host_vm_free(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
-	us_migration_vm_removed(vm);
-	us_rpc_cancel_adds(vm);
-	us_doctor_cancel_all(vm);
-	end_waiters(vm);
+	handler_of(vm)->freed(vm->daemon, vm);
 	us_list_for_each (pair, &vm->pairs, link)
 		us_host_pair_free(pair);
 	us_list_remove(&vm->link);
@@ -247,22 +228,7 @@ void us_host_vm_free(struct us_host_vm *vm)
 	us_timer_deinit(&vm->reconnect_timer);
 	free(vm->problem);
 	free(vm->monitor_path);
-	free(vm->saved);
 	free(vm);
-}
-
-json_t *us_host_vm_json(const struct us_host_vm *vm)
-{
-	json_t *names = json_array();
-	struct us_host_pair *pair;
-
-	us_list_for_each (pair, &vm->pairs, link)
-		json_array_append_new(names, json_string(pair->spec.name));
-	return json_pack("{s:s, s:o, s:s, s:o, s:i, s:o, s:o*}", "name", vm->name, "qmp",
-			 us_wire_string(vm->monitor_path), "state", us_vm_state_name(vm->state),
-			 "qemu", us_wire_string(us_vmm_version(vm->vmm)), "pid",
-			 us_vmm_pid(vm->vmm), "pairs", names, "problem",
-			 vm->problem ? us_wire_string(vm->problem) : NULL);
 }
 
 struct us_host_vm *us_host_vm_of(const struct us_host_pair *pair)
@@ -313,6 +279,17 @@ bool us_host_vm_is_prepared(const struct us_host_vm *vm)
 void us_host_vm_set_prepared(struct us_host_vm *vm, bool is_prepared)
 {
 	vm->prepared = is_prepared;
+}
+
+const struct us_vm_counts *us_host_vm_counts(const struct us_host_vm *vm)
+{
+	return &vm->counts;
+}
+
+void us_host_vm_count_migration(struct us_host_vm *vm, bool is_done)
+{
+	vm->counts.migrations_done += is_done;
+	vm->counts.migrations_failed += !is_done;
 }
 
 struct us_vm_slots *us_host_vm_slots(struct us_host_vm *vm)

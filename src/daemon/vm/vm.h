@@ -5,6 +5,7 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/pair/pair.h"
+#include "daemon/vm/deferred.h"
 #include "net/undelivered/drain.h"
 #include "vmm/vmm.h"
 
@@ -15,10 +16,38 @@ struct us_vmm;
 /* What each of the rooms above keeps for a VM. Each has one, which it makes and frees. */
 struct us_vm_slots {
 	struct us_vm_migration *migration;
-	struct us_vm_metrics *metrics;
 	struct us_vm_saved *saved;
-	struct us_vm_doctor *doctor;
-	struct us_vm_rpc *rpc;
+};
+
+/* Since the VM was attached. */
+struct us_vm_counts {
+	uint32_t resets, disconnects, arrivals;
+	uint32_t transfers_completed, transfers_failed, transfers_cancelled; /* of QEMU */
+	uint32_t migrations_done, migrations_failed;			     /* by this daemon */
+};
+
+/* What the rooms above do when something happens to a VM. */
+struct us_vms_handler {
+	/* It is being made: sets up its slots. 0 or -errno, which undoes the VM. */
+	int (*made)(void *userdata, struct us_host_vm *vm);
+	/* It is being freed, and its pairs are still there: frees its slots. */
+	void (*freed)(void *userdata, struct us_host_vm *vm);
+	void (*adopted)(void *userdata, struct us_host_vm *vm);
+	/* It is not adopted, or its monitor connection was lost. True: it is to be freed. */
+	bool (*refused)(void *userdata, struct us_host_vm *vm, const struct us_reason *reason);
+	/* After that, and its pairs know it; @has_ended: its QEMU is gone for good. */
+	void (*lost)(void *userdata, struct us_host_vm *vm, bool has_ended,
+		     const struct us_reason *reason);
+	/* us_host_vm_state() changed; @has_arrived: the guest came from another host just now. */
+	void (*state_changed)(void *userdata, struct us_host_vm *vm, bool has_arrived);
+	void (*transfer_changed)(void *userdata, struct us_host_vm *vm);
+	/* QEMU cannot take the connection of its source. */
+	void (*incoming_failed)(void *userdata, struct us_host_vm *vm,
+				const struct us_reason *reason);
+	/* An event of QEMU, @age_usec ago: "STOP". */
+	void (*traced)(void *userdata, struct us_host_vm *vm, const char *name, uint64_t age_usec);
+	/* What the state file has of it changed. */
+	void (*changed)(void *userdata, struct us_host_vm *vm);
 };
 
 int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const char *name,
@@ -29,7 +58,8 @@ void us_host_vm_feed(struct us_host_vm *vm, const struct us_event *event);
 bool us_host_vm_may_migrate(const struct us_host_vm *vm);
 /* The VM's QEMU. Valid until the loop's next turn. */
 struct us_drain_process us_host_vm_process(const struct us_host_vm *vm);
-json_t *us_host_vm_json(const struct us_host_vm *vm);
+/* Checks @deferred, whose functions are set, soon and after each step of a pair. */
+void us_host_vm_defer(struct us_host_vm *vm, struct us_deferred *deferred);
 
 /* ---- What others see; all of it is borrowed ---- */
 
@@ -45,6 +75,9 @@ const char *us_host_vm_problem(const struct us_host_vm *vm);
 /* By Prepare, until Finish; survives a restart. */
 bool us_host_vm_is_prepared(const struct us_host_vm *vm);
 void us_host_vm_set_prepared(struct us_host_vm *vm, bool is_prepared);
+const struct us_vm_counts *us_host_vm_counts(const struct us_host_vm *vm);
+/* A migration that this daemon was asked for has ended. */
+void us_host_vm_count_migration(struct us_host_vm *vm, bool is_done);
 struct us_vm_slots *us_host_vm_slots(struct us_host_vm *vm);
 
 /* The first pair for NULL; NULL after the last. */

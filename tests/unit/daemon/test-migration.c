@@ -19,6 +19,8 @@
 #include <cmocka.h>
 
 #include "daemon/daemon.h"
+#include "daemon/rpc/rpc.h"
+#include "daemon/state/state.h"
 #include "fake-vmm.h"
 #include "util/clock.h"
 
@@ -32,6 +34,7 @@ static char folder[] = "/tmp/understudy-migration-XXXXXX";
 static char control_path[64], peer_path[64], qmp_path[64];
 static sd_event *loop;
 static struct us_daemon the_daemon;
+static struct us_server *server;
 static struct us_client *client, *other_client; /* a connection has one call at a time */
 static uint64_t passed_usec;
 
@@ -557,8 +560,7 @@ static void begin_daemon(void)
 	the_daemon = (struct us_daemon){ .socket_path = control_path, .state_dir = folder };
 	assert_int_equal(us_daemon_init(&the_daemon), 0);
 	loop = the_daemon.loop;
-	assert_int_equal(us_server_new(&the_daemon.server, loop, control_path, -1, methods,
-				       &the_daemon, &reason),
+	assert_int_equal(us_server_new(&server, loop, control_path, -1, methods, the_daemon.rpc, &reason),
 			 0);
 	assert_int_equal(
 		us_server_new(&peer_server, loop, peer_path, -1, peer_methods, NULL, &reason), 0);
@@ -585,7 +587,7 @@ static int begin_with_pair(void **state)
 {
 	begin_daemon();
 	write_state();
-	assert_int_equal(us_state_load(&the_daemon), 0);
+	assert_int_equal(us_state_load(the_daemon.state), 0);
 	adopt();
 	return 0;
 }
@@ -594,7 +596,7 @@ static int end(void **state)
 {
 	us_client_free(client);
 	us_client_free(other_client);
-	us_server_free(the_daemon.server);
+	us_server_free(server);
 	us_daemon_deinit(&the_daemon);
 	us_server_free(peer_server);
 	return 0;

@@ -7,33 +7,33 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "daemon/daemon.h"
+#include "daemon/metrics/transitions.h"
 
 #define MSEC UINT64_C(1000)
-#define EXPOSE(result) pair.counts.results[US_TRANSITION_EXPOSE][US_RESULT_##result]
-#define HIDE(result) pair.counts.results[US_TRANSITION_HIDE][US_RESULT_##result]
+#define EXPOSE(result) counts.results[US_TRANSITION_EXPOSE][US_RESULT_##result]
+#define HIDE(result) counts.results[US_TRANSITION_HIDE][US_RESULT_##result]
 
-static struct us_daemon daemon_;
-static struct us_host_vm vm;
-static struct us_host_pair pair;
+static struct us_pair engine;
+static struct us_transition_counts counts;
+static struct us_transition_durations durations[US_TRANSITION_N];
 static uint64_t now;
 
 static void step(struct us_event event)
 {
-	struct us_pair before = pair.engine;
+	struct us_pair before = engine;
 	struct us_effects effects;
 
 	event.now_usec = now;
-	us_pair_step(&pair.engine, &event, &effects);
-	us_metrics_count_step(&pair, &before, &event);
+	us_pair_step(&engine, &event, &effects);
+	us_transitions_count(&counts, durations, &before, &engine, &event);
 }
 
 /* The switch obeys at once. */
 static void steer(void)
 {
-	while (us_pair_is_steering(&pair.engine))
+	while (us_pair_is_steering(&engine))
 		step((struct us_event){
-			.type = US_EVENT_STEERED, .path = pair.engine.steer_to, .on = true });
+			.type = US_EVENT_STEERED, .path = engine.steer_to, .on = true });
 }
 
 static void feed(enum us_event_type type, bool on)
@@ -46,7 +46,7 @@ static void feed(enum us_event_type type, bool on)
 /* As late as the engine wants it. */
 static void expire(void)
 {
-	now = us_pair_deadline(&pair.engine);
+	now = us_pair_deadline(&engine);
 	feed(US_EVENT_TICK, false);
 }
 
@@ -57,7 +57,7 @@ static void check_sum(uint32_t wanted)
 
 	for (int i = 0; i < US_TRANSITION_N; i++)
 		for (int j = 0; j < US_RESULT_N; j++)
-			sum += pair.counts.results[i][j];
+			sum += counts.results[i][j];
 	assert_int_equal(sum, wanted);
 }
 
@@ -66,21 +66,19 @@ static int begin(void **state)
 {
 	struct us_pair_config config;
 
-	memset(&daemon_, 0, sizeof(daemon_));
-	memset(&pair, 0, sizeof(pair));
-	vm.daemon = &daemon_;
-	pair.vm = &vm;
+	memset(&counts, 0, sizeof(counts));
+	memset(durations, 0, sizeof(durations));
 	now = 1000 * MSEC;
 	us_pair_config_default(&config);
 	config.mode = US_MODE_COMBINED;
-	us_pair_init(&pair.engine, &config);
+	us_pair_init(&engine, &config);
 	feed(US_EVENT_ASSIGN, false);
 	feed(US_EVENT_VM, false);
 	feed(US_EVENT_OBSERVED, false);
 	feed(US_EVENT_RESERVED, true);
-	assert_int_equal(us_pair_primary(&pair.engine), US_PRIMARY_HIDDEN);
+	assert_int_equal(us_pair_primary(&engine), US_PRIMARY_HIDDEN);
 	feed(US_EVENT_GUEST, true);
-	assert_int_equal(us_pair_primary(&pair.engine), US_PRIMARY_EXPOSING);
+	assert_int_equal(us_pair_primary(&engine), US_PRIMARY_EXPOSING);
 	check_sum(0);
 	return 0;
 }
@@ -91,13 +89,11 @@ static void expose(void)
 	feed(US_EVENT_PLUGGED, true);
 	now += 20 * MSEC;
 	feed(US_EVENT_TRAFFIC, true);
-	assert_int_equal(us_pair_primary(&pair.engine), US_PRIMARY_VISIBLE);
+	assert_int_equal(us_pair_primary(&engine), US_PRIMARY_VISIBLE);
 }
 
 static void test_shown_and_hidden(void **state)
 {
-	const struct us_transition_durations *durations = daemon_.durations;
-
 	expose();
 	feed(US_EVENT_HOLD, true);
 	now += 200 * MSEC;
@@ -105,18 +101,18 @@ static void test_shown_and_hidden(void **state)
 	assert_int_equal(EXPOSE(DONE), 1);
 	assert_int_equal(HIDE(DONE), 1);
 	check_sum(2);
-	assert_int_equal(pair.counts.done_usec[US_TRANSITION_EXPOSE], 40 * MSEC);
-	assert_int_equal(pair.counts.done_usec[US_TRANSITION_HIDE], 200 * MSEC);
+	assert_int_equal(counts.done_usec[US_TRANSITION_EXPOSE], 40 * MSEC);
+	assert_int_equal(counts.done_usec[US_TRANSITION_HIDE], 200 * MSEC);
 	assert_int_equal(durations[US_TRANSITION_EXPOSE].buckets[2], 1); /* up to 50 ms */
 	assert_int_equal(durations[US_TRANSITION_HIDE].buckets[4], 1);	 /* up to 250 ms */
 	assert_int_equal(durations[US_TRANSITION_HIDE].usec, 200 * MSEC);
-	assert_int_equal(pair.counts.unplug_timeouts + pair.counts.backoffs, 0);
+	assert_int_equal(counts.unplug_timeouts + counts.backoffs, 0);
 }
 
 /* A bound is in its bucket, and there is one for what takes longer than all of them. */
 static void test_buckets(void **state)
 {
-	const uint64_t *buckets = daemon_.durations[US_TRANSITION_HIDE].buckets;
+	const uint64_t *buckets = durations[US_TRANSITION_HIDE].buckets;
 
 	expose();
 	feed(US_EVENT_HOLD, true);
@@ -137,27 +133,27 @@ static void test_plug_refused(void **state)
 	feed(US_EVENT_PLUGGED, false);
 	assert_int_equal(EXPOSE(PLUG_REFUSED), 1);
 	check_sum(1);
-	assert_int_equal(pair.counts.backoffs, 1);
-	assert_int_equal(pair.counts.done_usec[US_TRANSITION_EXPOSE], 0);
+	assert_int_equal(counts.backoffs, 1);
+	assert_int_equal(counts.done_usec[US_TRANSITION_EXPOSE], 0);
 }
 
 static void test_not_ready(void **state)
 {
 	feed(US_EVENT_PLUGGED, true);
-	while (us_pair_primary(&pair.engine) == US_PRIMARY_EXPOSING)
+	while (us_pair_primary(&engine) == US_PRIMARY_EXPOSING)
 		expire();
 	assert_int_equal(EXPOSE(NOT_READY), 1);
 	feed(US_EVENT_UNPLUGGED, false);
 	assert_int_equal(HIDE(DONE), 1);
 	check_sum(2);
-	assert_int_equal(pair.counts.backoffs, 1);
+	assert_int_equal(counts.backoffs, 1);
 }
 
 static void test_steer_failed(void **state)
 {
 	feed(US_EVENT_PLUGGED, true);
 	step((struct us_event){ .type = US_EVENT_TRAFFIC, .on = true });
-	assert_int_equal(pair.engine.steer_to, US_PATH_PRIMARY);
+	assert_int_equal(engine.steer_to, US_PATH_PRIMARY);
 	step((struct us_event){ .type = US_EVENT_STEERED, .path = US_PATH_PRIMARY });
 	assert_int_equal(EXPOSE(STEER_FAILED), 1);
 	check_sum(1);
@@ -169,7 +165,7 @@ static void test_withdrawn(void **state)
 	feed(US_EVENT_HOLD, true);
 	assert_int_equal(EXPOSE(WITHDRAWN), 1);
 	check_sum(1);
-	assert_int_equal(pair.counts.backoffs, 0);
+	assert_int_equal(counts.backoffs, 0);
 }
 
 static void test_vm_lost(void **state)
@@ -189,8 +185,8 @@ static void test_unplug_timeout(void **state)
 	feed(US_EVENT_HOLD, true);
 	for (int i = 0; i < 5; i++)
 		expire();
-	assert_true(us_host_pair_is_overdue(&pair));
-	assert_int_equal(pair.counts.unplug_timeouts, 1);
+	assert_true(us_pair_is_unplug_overdue(&engine));
+	assert_int_equal(counts.unplug_timeouts, 1);
 	feed(US_EVENT_UNPLUGGED, false);
 	assert_int_equal(HIDE(DONE), 1);
 	check_sum(2);
@@ -202,10 +198,10 @@ static void test_unplug_kept(void **state)
 	expose();
 	feed(US_EVENT_HOLD, true);
 	feed(US_EVENT_HOLD, false);
-	while (us_pair_primary(&pair.engine) == US_PRIMARY_HIDING)
+	while (us_pair_primary(&engine) == US_PRIMARY_HIDING)
 		expire();
 	assert_int_equal(HIDE(WITHDRAWN), 1);
-	assert_int_equal(pair.counts.unplug_timeouts, 1);
+	assert_int_equal(counts.unplug_timeouts, 1);
 }
 
 static void test_unplug_refused(void **state)
@@ -213,7 +209,7 @@ static void test_unplug_refused(void **state)
 	expose();
 	feed(US_EVENT_HOLD, true);
 	feed(US_EVENT_UNPLUG_REFUSED, false);
-	assert_int_equal(pair.counts.unplug_timeouts, 0);
+	assert_int_equal(counts.unplug_timeouts, 0);
 }
 
 #define TEST(function) cmocka_unit_test_setup(function, begin)

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The control API of the daemon: the methods of org.understudy.Control, their replies that wait for
+ * pairs, and the subscribers of events.
+ */
+#pragma once
+
+#include "api/server.h"
+#include "daemon/vm/vm.h"
+
+struct us_daemon;
+struct us_doctor;
+struct us_metrics;
+struct us_rpc;
+struct us_state;
+
+struct us_rpc_config {
+	struct us_daemon *daemon;
+	struct us_state *state;
+	struct us_metrics *metrics;
+	struct us_doctor *doctor;
+	const char *config_path; /* understudyd.conf(5) */
+	const char *state_dir;	 /* of the state file */
+	uint64_t started_usec;	 /* CLOCK_REALTIME */
+};
+
+/* Borrows all of @config, and copies it. Returns 0 or -errno. */
+int us_rpc_new(struct us_rpc **ret_rpc, const struct us_rpc_config *config);
+/* After all VMs are gone. */
+void us_rpc_free(struct us_rpc *rpc);
+
+/* Serves clients at @path, or on @fd >= 0 (taken): us_server_new(). */
+int us_rpc_serve(struct us_rpc *rpc, sd_event *loop, const char *path, int fd,
+		 struct us_reason *reason);
+/* Ends the connections of all clients; every call is gone. */
+void us_rpc_stop_serving(struct us_rpc *rpc);
+
+/* The methods of the API, for a server; their userdata is a struct us_rpc. */
+extern const struct us_method us_rpc_methods[];
+
+/* NULL: nothing is served. */
+const struct us_server *us_rpc_server(const struct us_rpc *rpc);
+/* Events that subscribers have missed because they read too slowly. */
+uint64_t us_rpc_dropped_events(const struct us_rpc *rpc);
+
+/* ---- What happens to VMs and pairs ---- */
+
+/* Logs a move of @pair, which was @from, and tells the subscribers; unless @moved, only these. */
+void us_rpc_publish_move(struct us_rpc *rpc, const struct us_host_pair *pair, enum us_primary from,
+			 bool moved);
+/* Tells the subscribers of the event @name of @vm: "adopted", "STOP". */
+void us_rpc_publish_vm(struct us_rpc *rpc, const struct us_host_vm *vm, const char *name);
+/* Logs @line about the @stage of a migration of @vm, and tells the subscribers. */
+void us_rpc_publish_stage(struct us_rpc *rpc, struct us_host_vm *vm, const char *stage,
+			  const char *line);
+
+/* @vm is adopted: answers AttachVm if that waits for it. */
+void us_rpc_vm_adopted(struct us_rpc *rpc, struct us_host_vm *vm);
+/* @vm is not adopted: fails AttachVm if that waits for it. True: then the VM is to be freed. */
+bool us_rpc_vm_refused(struct us_rpc *rpc, struct us_host_vm *vm, const struct us_reason *reason);
+/* Whether AttachVm waits for @vm. */
+bool us_rpc_is_attaching(const struct us_rpc *rpc, const struct us_host_vm *vm);
+/* @vm is being freed: ends the calls about it. */
+void us_rpc_forget_vm(struct us_rpc *rpc, struct us_host_vm *vm);

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Reads the state file at the start of the daemon, and makes its VMs and pairs. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "daemon/state/state-private.h"
+
+/* ---- A pair ---- */
+
+/* False if @text does not fit: a part of a name would be another name. */
+static bool copy(char *target, size_t size, const char *text)
+{
+	return (size_t)snprintf(target, size, "%s", text) < size;
+}
+
+static bool is_in_range(int value, int max)
+{
+	return value >= 0 && value <= max;
+}
+
+static int read_pair(const json_t *object, struct us_pair_spec *ret_spec,
+		     struct us_pair_start *ret_start)
+{
+	const char *name, *standby, *port, *bus, *group, *mac, *mode_name, *primary, *entry = NULL;
+	struct us_pair_spec spec = { 0 };
+	int mtu, queue_pairs, hold, mode;
+
+	if (json_unpack((json_t *)object,
+			"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s?s}", "name",
+			&name, "standby", &standby, "port", &port, "bus", &bus, "group", &group,
+			"mac", &mac, "mode", &mode_name, "primary", &primary, "hold", &hold, "mtu",
+			&mtu, "queue_pairs", &queue_pairs, "found", &entry) < 0)
+		return -EBADMSG;
+	mode = us_mode_from_name(mode_name);
+	if (!us_name_is_valid(name) || mode < 0 || us_mac_parse(mac, spec.mac) < 0 ||
+	    us_pair_options_read(object, &spec.options, NULL) != 0 ||
+	    (primary[0] && us_primary_spec_parse(primary, &spec.primary, NULL) != 0) ||
+	    !is_in_range(mtu, UINT16_MAX) || !is_in_range(queue_pairs, UINT16_MAX) ||
+	    !copy(spec.name, sizeof(spec.name), name) ||
+	    !copy(spec.standby, sizeof(spec.standby), standby) ||
+	    !copy(spec.port, sizeof(spec.port), port) || !copy(spec.bus, sizeof(spec.bus), bus) ||
+	    !copy(spec.group, sizeof(spec.group), group))
+		return -EBADMSG;
+	spec.mode = mode;
+	spec.mtu = mtu;
+	spec.queue_pairs = queue_pairs;
+	*ret_spec = spec;
+	*ret_start = (struct us_pair_start){ .hold = hold, .original_entry = entry };
+	return 0;
+}
+
+static int load_pair(const struct us_state *state, struct us_host_vm *vm, const json_t *object)
+{
+	struct us_pair_start start;
+	struct us_pair_spec spec;
+	struct us_host_pair *pair;
+	int r = read_pair(object, &spec, &start);
+
+	if (r < 0)
+		return r;
+	if (us_daemon_pair(state->daemon, spec.name))
+		return -EBADMSG;
+	return us_host_pair_new(&pair, vm, &spec, &start);
+}
+
+/* ---- A VM ---- */
+
+static int load_vm(const struct us_state *state, const json_t *object)
+{
+	const char *name, *path;
+	json_t *pairs, *settings = NULL;
+	struct us_host_vm *vm;
+	int prepared, r;
+
+	if (json_unpack((json_t *)object, "{s:s, s:s, s:b, s:o, s?o}", "name", &name, "qmp", &path,
+			"prepared", &prepared, "pairs", &pairs, "settings_before", &settings) < 0 ||
+	    !us_name_is_valid(name) || us_daemon_vm(state->daemon, name))
+		return -EBADMSG;
+	r = us_host_vm_new(&vm, state->daemon, name, path);
+	if (r < 0)
+		return r;
+	us_host_vm_set_prepared(vm, prepared);
+	r = state->handler->load_settings(state->userdata, vm, settings);
+	for (size_t i = 0; r == 0 && i < json_array_size(pairs); i++)
+		r = load_pair(state, vm, json_array_get(pairs, i));
+	if (r < 0)
+		us_host_vm_free(vm);
+	return r;
+}
+
+/* ---- The file ---- */
+
+static void set_aside(const struct us_state *state, const char *path, const char *reason)
+{
+	char aside[PATH_MAX];
+
+	us_state_path(state, ".bad", aside);
+	rename(path, aside);
+	us_log(LOG_ERR, "%s: %s: set aside as %s: add again what it held and status does not show",
+	       path, reason, aside);
+}
+
+/* Leaves out each VM that makes no sense. */
+static int load_vms(struct us_state *state, const char *path, const json_t *vms)
+{
+	struct us_reason reason = { .text = "" };
+	const json_t *vm;
+	size_t i;
+
+	json_array_foreach (vms, i, vm) {
+		int r = load_vm(state, vm);
+
+		if (r < 0 && r != -EBADMSG && r != -EINVAL)
+			return r;
+		if (r < 0)
+			us_refuse(&reason, "VM %zu of it cannot be taken over: %s", i + 1,
+				  us_strerror(r));
+	}
+	if (!reason.text[0])
+		return 0;
+	set_aside(state, path, reason.text);
+	return us_state_save(state);
+}
+
+/*
+ * A file that is written meanwhile would lack the VMs that are not loaded yet. The changes are
+ * saved afterwards, which is before the switch is changed for any pair.
+ */
+static int load_and_save(struct us_state *state, const char *path, const json_t *vms)
+{
+	int r;
+
+	state->is_loading = true;
+	r = load_vms(state, path, vms);
+	state->is_loading = false;
+	if (r == 0 && state->must_save)
+		us_state_save(state);
+	state->must_save = false;
+	return r;
+}
+
+/* Refused: no understudyd wrote this file. An errno: the file cannot be read now. */
+static int read_file(const char *path, json_t **ret_object, struct us_reason *reason)
+{
+	US_CLEANUP(json_decrefp) json_t *object = NULL;
+	json_error_t error;
+	int version;
+
+	errno = 0;
+	object = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+	if (!object && json_error_code(&error) == json_error_cannot_open_file && errno)
+		return -errno;
+	if (!object && json_error_code(&error) == json_error_out_of_memory)
+		return -ENOMEM;
+	if (!object)
+		return us_refuse(reason, "%s", error.text);
+	if (json_unpack(object, "{s:i}", "version", &version) < 0 || version != US_STATE_VERSION)
+		return us_refuse(reason, "of another version");
+	if (!json_is_array(json_object_get(object, "vms")))
+		return us_refuse(reason, "without a list of VMs");
+	*ret_object = US_STEAL(object);
+	return 0;
+}
+
+int us_state_load(struct us_state *state)
+{
+	US_CLEANUP(json_decrefp) json_t *object = NULL;
+	struct us_reason reason;
+	char path[PATH_MAX];
+	int r;
+
+	us_state_path(state, "", path);
+	r = read_file(path, &object, &reason);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0) {
+		us_log(LOG_ERR, "%s cannot be read: %s", path, us_strerror(r));
+		return r;
+	}
+	if (r > 0) {
+		set_aside(state, path, reason.text);
+		return 0;
+	}
+	return load_and_save(state, path, json_object_get(object, "vms"));
+}
