@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lab/campaign/comparison.h"
+#include "lab/report/values.h"
 #include "util/cleanup.h"
 
 #define SAMPLES_MAX 4000
@@ -37,18 +38,11 @@ struct samples {
 	size_t count;
 };
 
-static const char *text(const json_t *json, const char *key)
-{
-	const char *value = json_string_value(json_object_get(json, key));
-
-	return value ? value : "";
-}
-
 /* Values of the run, such as the downtime, belong to the transition "migrate". */
 static void sample(struct samples *samples, const struct value *value, const json_t *report,
 		   const json_t *transition)
 {
-	bool moves = !strcmp(text(transition, "transition"), "migrate");
+	bool moves = !strcmp(us_report_text(transition, "transition"), "migrate");
 	const json_t *from = value->part ? json_object_get(transition, value->part)
 			     : moves	 ? report
 					 : NULL,
@@ -73,16 +67,17 @@ static double median(const struct samples *samples)
 
 static bool is_of_row(const json_t *row, const json_t *report, const json_t *transition)
 {
-	return !strcmp(text(row, "primary"), text(report, "primary")) &&
-	       !strcmp(text(row, "manager"), text(report, "manager")) &&
-	       !strcmp(text(row, "transition"), text(transition, "transition"));
+	return !strcmp(us_report_text(row, "primary"), us_report_text(report, "primary")) &&
+	       !strcmp(us_report_text(row, "manager"), us_report_text(report, "manager")) &&
+	       !strcmp(us_report_text(row, "transition"), us_report_text(transition, "transition"));
 }
 
 /* Invalid runs are not counted. */
 static const json_t *transitions_of(const json_t *report)
 {
-	return strcmp(text(report, "verdict"), "invalid") ? json_object_get(report, "transitions")
-							  : NULL;
+	return strcmp(us_report_text(report, "verdict"), "invalid")
+		       ? json_object_get(report, "transitions")
+		       : NULL;
 }
 
 static void fill(json_t *row, const json_t *reports, const struct value *value)
@@ -118,18 +113,19 @@ static void enter(json_t *rows, const json_t *report, const json_t *transition)
 			return;
 		}
 	json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:i,s:{}}", "primary",
-					      text(report, "primary"), "transition",
-					      text(transition, "transition"), "manager",
-					      text(report, "manager"), "transitions", 1, "values"));
+					      us_report_text(report, "primary"), "transition",
+					      us_report_text(transition, "transition"), "manager",
+					      us_report_text(report, "manager"), "transitions", 1,
+					      "values"));
 }
 
 /* Sorts rows that are compared with each other next to each other. */
 static int order(const json_t *a, const json_t *b)
 {
-	int r = strcmp(text(b, "primary"), text(a, "primary"));
+	int r = strcmp(us_report_text(b, "primary"), us_report_text(a, "primary"));
 
-	r = r ? r : strcmp(text(a, "transition"), text(b, "transition"));
-	return r ? r : strcmp(text(b, "manager"), text(a, "manager"));
+	r = r ? r : strcmp(us_report_text(a, "transition"), us_report_text(b, "transition"));
+	return r ? r : strcmp(us_report_text(b, "manager"), us_report_text(a, "manager"));
 }
 
 static void sort(json_t *rows)
@@ -180,12 +176,12 @@ static void print(const json_t *rows)
 		if (is_measured(rows, values[v].key))
 			printf(" %11s", values[v].title);
 	json_array_foreach (rows, i, row) {
-		if (strcmp(transition, text(row, "transition")) ||
-		    strcmp(primary, text(row, "primary")))
+		if (strcmp(transition, us_report_text(row, "transition")) ||
+		    strcmp(primary, us_report_text(row, "primary")))
 			printf("\n");
-		primary = text(row, "primary");
-		transition = text(row, "transition");
-		printf("%-8s %-13s %-11s %3d", primary, transition, text(row, "manager"),
+		primary = us_report_text(row, "primary");
+		transition = us_report_text(row, "transition");
+		printf("%-8s %-13s %-11s %3d", primary, transition, us_report_text(row, "manager"),
 		       (int)json_integer_value(json_object_get(row, "transitions")));
 		for (size_t v = 0; v < US_ARRAY_LENGTH(values); v++)
 			if (is_measured(rows, values[v].key))

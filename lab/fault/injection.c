@@ -47,7 +47,7 @@ static void do_reach_start(struct us_run *run, const struct us_fault *fault)
 
 /* ---- The transition ---- */
 
-static void do_call(struct us_run *run, const char *const argv[])
+static void do_request(struct us_run *run, const char *const argv[])
 {
 	if (us_run_has_failed(run))
 		return;
@@ -74,10 +74,10 @@ static void do_transition(struct us_run *run, const struct us_fault *fault)
 {
 	switch (fault->transition) {
 	case US_FAULT_EXPOSE:
-		do_call(run, (const char *const[]){ "finish", "web", NULL });
+		do_request(run, (const char *const[]){ "finish", "web", NULL });
 		break;
 	case US_FAULT_HIDE:
-		do_call(run, (const char *const[]){ "prepare", "web", NULL });
+		do_request(run, (const char *const[]){ "prepare", "web", NULL });
 		break;
 	case US_FAULT_RESET:
 		us_run_say(run, "guest: reboot");
@@ -91,7 +91,7 @@ static void do_transition(struct us_run *run, const struct us_fault *fault)
 
 /* ---- The fault ---- */
 
-/* The functions of this file run for injections only. */
+/* The scenario of these functions is always the first member of a struct us_fault. */
 static const struct us_fault *fault_of(const struct us_run *run)
 {
 	return (const struct us_fault *)run->scenario;
@@ -105,7 +105,8 @@ static void record_of(const struct us_fault *fault, char record[40])
 			   record);
 }
 
-static void do_arm(struct us_run *run, const struct us_fault *fault)
+/* Tells understudyd-crash where to end itself. */
+static void do_set_crash_point(struct us_run *run, const struct us_fault *fault)
 {
 	char path[200];
 	FILE *file;
@@ -118,7 +119,7 @@ static void do_arm(struct us_run *run, const struct us_fault *fault)
 		us_run_fail(run, "%s: %s", path, us_strerror(errno));
 }
 
-static bool is_dead(void *userdata)
+static bool has_ended(void *userdata)
 {
 	struct us_run *run = userdata;
 	char record[40];
@@ -127,11 +128,11 @@ static bool is_dead(void *userdata)
 	return !us_lab_process_is_alive(run->lab, record, NULL);
 }
 
-static void expect_death(struct us_run *run, const struct us_fault *fault)
+static void expect_crash(struct us_run *run, const struct us_fault *fault)
 {
 	if (us_run_has_failed(run))
 		return;
-	if (us_run_wait(run, is_dead, run, US_FAULT_LIMIT_USEC))
+	if (us_run_wait(run, has_ended, run, US_FAULT_LIMIT_USEC))
 		us_run_fail(run, "understudyd on %s did not reach the crash point %s",
 			    us_lab_host_name(fault->host), fault->at);
 	else
@@ -164,7 +165,7 @@ static void do_pause(struct us_run *run, const struct us_fault *fault)
 static void do_fail(struct us_run *run, const struct us_fault *fault, uint64_t since)
 {
 	if (fault->target == US_FAULT_TARGET_DAEMON) {
-		expect_death(run, fault);
+		expect_crash(run, fault);
 		return;
 	}
 	us_expect_event(run, since, A, fault->transition == US_FAULT_MIGRATE ? "stage" : "move",
@@ -213,7 +214,7 @@ void us_fault_inject(struct us_run *run)
 	uint64_t since;
 
 	do_reach_start(run, fault);
-	do_arm(run, fault);
+	do_set_crash_point(run, fault);
 	if (fault->keeps_frames)
 		us_run_begin_transition(run, US_FAULT_PHASE, US_FAULT_PHASE);
 	else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What became of every frame of a run, for its picture. */
+/* The fate of every frame of a run, for its picture. */
 #include "lab/report/report-private.h"
 #include "util/clock.h"
 
@@ -7,82 +7,81 @@
 #define THINNED 8
 #define IN_TIME_USEC (2 * US_USEC_PER_MSEC)
 
-struct drawing {
+struct series {
 	const struct us_run *run;
 	json_t *times, *delays, *lost; /* lost: [begin, end, frames] … */
 	uint64_t lost_begin_usec, lost_end_usec, lost_count;
 	uint64_t in_time;
 };
 
-static json_t *tenths(const struct drawing *drawing, uint64_t time_usec)
+static json_t *tenths(const struct series *series, uint64_t time_usec)
 {
-	return json_integer(((int64_t)time_usec - (int64_t)drawing->run->begin_usec) / 100);
+	return json_integer(((int64_t)time_usec - (int64_t)series->run->begin_usec) / 100);
 }
 
-static void draw_losses(struct drawing *drawing)
+static void end_loss(struct series *series)
 {
-	if (drawing->lost_count)
-		json_array_append_new(drawing->lost,
-				      json_pack("[o,o,I]",
-						tenths(drawing, drawing->lost_begin_usec),
-						tenths(drawing, drawing->lost_end_usec),
-						(json_int_t)drawing->lost_count));
-	drawing->lost_count = 0;
+	if (series->lost_count)
+		json_array_append_new(series->lost,
+				      json_pack("[o,o,I]", tenths(series, series->lost_begin_usec),
+						tenths(series, series->lost_end_usec),
+						(json_int_t)series->lost_count));
+	series->lost_count = 0;
 }
 
-static void draw_loss(struct drawing *drawing, uint64_t time_usec)
+static void add_loss(struct series *series, uint64_t time_usec)
 {
-	if (!drawing->lost_count)
-		drawing->lost_begin_usec = time_usec;
-	drawing->lost_end_usec = time_usec;
-	drawing->lost_count++;
+	if (!series->lost_count)
+		series->lost_begin_usec = time_usec;
+	series->lost_end_usec = time_usec;
+	series->lost_count++;
 }
 
-static void draw_delay(struct drawing *drawing, uint64_t time_usec, int32_t delay_usec)
+static void add_delay(struct series *series, uint64_t time_usec, int32_t delay_usec)
 {
 	if (delay_usec == US_LAB_PROBE_NO_DELAY)
 		return;
-	if (delay_usec < (int32_t)IN_TIME_USEC && drawing->in_time++ % THINNED)
+	if (delay_usec < (int32_t)IN_TIME_USEC && series->in_time++ % THINNED)
 		return;
-	json_array_append_new(drawing->times, tenths(drawing, time_usec));
-	json_array_append_new(drawing->delays, json_integer(delay_usec / 10));
+	json_array_append_new(series->times, tenths(series, time_usec));
+	json_array_append_new(series->delays, json_integer(delay_usec / 10));
 }
 
-static struct drawing drawing_new(const struct us_run *run)
+static struct series series_new(const struct us_run *run)
 {
-	return (struct drawing){
+	return (struct series){
 		.run = run, .times = json_array(), .delays = json_array(), .lost = json_array()
 	};
 }
 
-static json_t *drawing_end(struct drawing *drawing)
+static json_t *series_end(struct series *series)
 {
-	draw_losses(drawing);
-	return json_pack("{s:o,s:o,s:o}", "times", drawing->times, "delays", drawing->delays,
-			 "lost", drawing->lost);
+	end_loss(series);
+	return json_pack("{s:o,s:o,s:o}", "times", series->times, "delays", series->delays, "lost",
+			 series->lost);
 }
 
-static json_t *draw_to_guest(const struct us_run *run, const struct us_lab_probe *probe)
+static json_t *to_guest(const struct us_run *run, const struct us_lab_probe *probe)
 {
-	struct drawing drawing = drawing_new(run);
+	struct series series = series_new(run);
 
 	for (uint64_t seq = 1; seq <= us_lab_probe_sent(probe); seq++) {
 		struct us_lab_probe_fate fate = us_lab_probe_fate(probe, seq);
 
 		if (fate.has_arrived) {
-			draw_losses(&drawing);
-			draw_delay(&drawing, fate.sent_usec, fate.delay_usec);
+			end_loss(&series);
+			add_delay(&series, fate.sent_usec, fate.delay_usec);
 		} else if (fate.is_counted) {
-			draw_loss(&drawing, fate.sent_usec);
+			add_loss(&series, fate.sent_usec);
 		}
 	}
-	return drawing_end(&drawing);
+	return series_end(&series);
 }
 
 /* The frames missing between arrival @before and arrival @now. Frames that arrive late are not
  * missing; they are rare enough to be searched for. */
-static void draw_missing(struct drawing *drawing, const struct us_lab_probe *probe, uint64_t before,
-			 uint64_t now)
+static void add_missing(struct series *series, const struct us_lab_probe *probe, uint64_t before,
+			uint64_t now)
 {
 	const struct us_lab_probe_arrival *arrivals = us_lab_probe_arrivals(probe),
 					  *a = &arrivals[before], *b = &arrivals[now];
@@ -97,31 +96,31 @@ static void draw_missing(struct drawing *drawing, const struct us_lab_probe *pro
 	}
 	if (!missing)
 		return;
-	draw_loss(drawing, a->time_usec);
-	drawing->lost_end_usec = b->time_usec;
-	drawing->lost_count = missing;
-	draw_losses(drawing);
+	add_loss(series, a->time_usec);
+	series->lost_end_usec = b->time_usec;
+	series->lost_count = missing;
+	end_loss(series);
 }
 
-static json_t *draw_from_guest(const struct us_run *run, const struct us_lab_probe *probe)
+static json_t *from_guest(const struct us_run *run, const struct us_lab_probe *probe)
 {
 	const struct us_lab_probe_arrival *arrivals = us_lab_probe_arrivals(probe);
-	struct drawing drawing = drawing_new(run);
+	struct series series = series_new(run);
 	uint64_t newest = 0;
 
 	for (uint64_t i = 0; i < us_lab_probe_heard(probe); i++) {
 		const struct us_lab_probe_arrival *arrival = &arrivals[i];
 
-		draw_delay(&drawing, arrival->time_usec, arrival->delay_usec);
+		add_delay(&series, arrival->time_usec, arrival->delay_usec);
 		if (arrival->session != arrivals[newest].session)
 			newest = i;
 		if (arrival->seq <= arrivals[newest].seq)
 			continue;
 		if (arrival->seq > arrivals[newest].seq + 1)
-			draw_missing(&drawing, probe, newest, i);
+			add_missing(&series, probe, newest, i);
 		newest = i;
 	}
-	return drawing_end(&drawing);
+	return series_end(&series);
 }
 
 json_t *us_report_frames(const struct us_run *run)
@@ -131,9 +130,8 @@ json_t *us_report_frames(const struct us_run *run)
 	for (unsigned nic = 0; nic < run->nics; nic++)
 		if (run->probes[nic])
 			json_array_append_new(
-				list,
-				json_pack("{s:s,s:o,s:o}", "pair", us_lab_net_nics[nic].pair,
-					  "to_guest", draw_to_guest(run, run->probes[nic]),
-					  "from_guest", draw_from_guest(run, run->probes[nic])));
+				list, json_pack("{s:s,s:o,s:o}", "pair", us_lab_net_nics[nic].pair,
+						"to_guest", to_guest(run, run->probes[nic]),
+						"from_guest", from_guest(run, run->probes[nic])));
 	return list;
 }

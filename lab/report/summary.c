@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lab/report/summary.h"
+#include "lab/report/values.h"
 #include "util/cleanup.h"
 
 #define TRANSITION "migrate"
@@ -26,13 +27,6 @@ static const struct {
 	{ "  longest pause", "from_guest", "longest_pause_ms", true },
 	{ "Guest stopped for", NULL, "stop_to_resume_ms", true },
 };
-
-static const char *text_of(const json_t *json, const char *key)
-{
-	const char *text = json_string_value(json_object_get(json, key));
-
-	return text ? text : "";
-}
 
 const char *us_summary_count(json_int_t count, char text[32])
 {
@@ -64,7 +58,7 @@ const char *us_summary_duration(const json_t *ms, char text[32])
 
 const char *us_summary_qemu(const json_t *report, char text[32])
 {
-	const char *version = text_of(json_object_get(report, "versions"), "qemu");
+	const char *version = us_report_text(json_object_get(report, "versions"), "qemu");
 
 	if (sscanf(version, "QEMU emulator version %31s", text) != 1)
 		strcpy(text, "?");
@@ -73,7 +67,7 @@ const char *us_summary_qemu(const json_t *report, char text[32])
 
 const char *us_summary_card(const json_t *report, char text[64])
 {
-	const char *primary = text_of(report, "primary");
+	const char *primary = us_report_text(report, "primary");
 
 	if (!strcmp(primary, "vfio"))
 		return "a VF";
@@ -87,7 +81,7 @@ const json_t *us_summary_transition(const json_t *report, const char *name)
 	size_t i;
 
 	json_array_foreach (json_object_get(report, "transitions"), i, transition)
-		if (!strcmp(text_of(transition, "transition"), name))
+		if (!strcmp(us_report_text(transition, "transition"), name))
 			return transition;
 	return NULL;
 }
@@ -103,7 +97,7 @@ static const json_t *report_of(const json_t *reports, const char *manager)
 	size_t i;
 
 	json_array_foreach (reports, i, report)
-		if (!strcmp(text_of(report, "manager"), manager))
+		if (!strcmp(us_report_text(report, "manager"), manager))
 			return report;
 	return NULL;
 }
@@ -114,7 +108,7 @@ static const char *cell(const json_t *report, size_t row, char text[32])
 
 	if (!report)
 		return "not run";
-	if (!strcmp(text_of(report, "verdict"), "invalid"))
+	if (!strcmp(us_report_text(report, "verdict"), "invalid"))
 		return "invalid";
 	if (!transition)
 		return "unknown";
@@ -145,13 +139,13 @@ static void print_table(FILE *out, const json_t *reports)
 
 static void print_verdict(FILE *out, const json_t *report, const char *title)
 {
-	const char *verdict = text_of(report, "verdict");
+	const char *verdict = us_report_text(report, "verdict");
 	json_t *failure;
 	size_t i;
 
 	if (!strcmp(verdict, "invalid"))
 		fprintf(out, "The run with %s is INVALID and proves nothing: %s\n", title,
-			text_of(report, "invalid"));
+			us_report_text(report, "invalid"));
 	if (strcmp(verdict, "fail"))
 		return;
 	fprintf(out, "The run with %s FAILED:\n", title);

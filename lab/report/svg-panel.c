@@ -3,6 +3,7 @@
 
 #include "lab/report/summary.h"
 #include "lab/report/svg-panel.h"
+#include "lab/report/values.h"
 #include "util/cleanup.h"
 
 #define LANES 28 /* from the panel's top to its first lane */
@@ -12,18 +13,6 @@
 #define LATE_MS 10
 #define PAUSE_MS 20 /* at 1,000 frames/s, arrivals so close to each other are drawn together */
 
-static const char *text_of(const json_t *json, const char *key)
-{
-	const char *text = json_string_value(json_object_get(json, key));
-
-	return text ? text : "";
-}
-
-static double real(const json_t *json, const char *key)
-{
-	return json_number_value(json_object_get(json, key));
-}
-
 /* The time of the first event since @since_ms, in the panel's time; -1: none. */
 static double time_of(const struct us_svg_panel *panel, double since_ms, const char *host,
 		      const char *name, const char *detail)
@@ -32,11 +21,11 @@ static double time_of(const struct us_svg_panel *panel, double since_ms, const c
 	size_t i;
 
 	json_array_foreach (json_object_get(panel->report, "events"), i, event) {
-		double time_ms = real(event, "time_ms") - panel->zero_ms;
+		double time_ms = us_report_real(event, "time_ms") - panel->zero_ms;
 
-		if (time_ms >= since_ms && !strcmp(text_of(event, "host"), host) &&
-		    !strcmp(text_of(event, "event"), name) &&
-		    strstr(text_of(event, "detail"), detail))
+		if (time_ms >= since_ms && !strcmp(us_report_text(event, "host"), host) &&
+		    !strcmp(us_report_text(event, "event"), name) &&
+		    strstr(us_report_text(event, "detail"), detail))
 			return time_ms;
 	}
 	return -1;
@@ -46,7 +35,7 @@ static double time_of(const struct us_svg_panel *panel, double since_ms, const c
  * the plug, which follows the negotiation at the destination. */
 static void find_times(struct us_svg_panel *panel)
 {
-	bool is_qemu = !strcmp(text_of(panel->report, "manager"), "qemu");
+	bool is_qemu = !strcmp(us_report_text(panel->report, "manager"), "qemu");
 
 	panel->stop_ms = time_of(panel, 0, "host-a", "STOP", "");
 	panel->resume_ms = time_of(panel, 0, "host-b", "RESUME", "");
@@ -63,12 +52,14 @@ bool us_svg_panel_init(struct us_svg_panel *panel, const json_t *report)
 		.transition = us_summary_transition(report, "migrate"),
 		.frames = json_object_get(json_array_get(json_object_get(report, "frames"), 0),
 					  "to_guest"),
-		.title = strcmp(text_of(report, "manager"), "qemu") ? "With Understudy"
-								    : "With QEMU's own failover",
+		.title = strcmp(us_report_text(report, "manager"), "qemu")
+				 ? "With Understudy"
+				 : "With QEMU's own failover",
 	};
-	if (!panel->transition || !panel->frames || !strcmp(text_of(report, "verdict"), "invalid"))
+	if (!panel->transition || !panel->frames ||
+	    !strcmp(us_report_text(report, "verdict"), "invalid"))
 		return false;
-	panel->zero_ms = real(panel->transition, "begin_ms");
+	panel->zero_ms = us_report_real(panel->transition, "begin_ms");
 	find_times(panel);
 	return panel->unplug_ms >= 0 && panel->stop_ms >= 0 && panel->resume_ms >= 0 &&
 	       panel->plug_ms >= 0;
@@ -93,7 +84,7 @@ static size_t frames_count(const struct us_svg_panel *panel)
 
 double us_svg_panel_end_ms(const struct us_svg_panel *panel)
 {
-	return real(panel->transition, "duration_ms");
+	return us_report_real(panel->transition, "duration_ms");
 }
 
 double us_svg_panel_delay_ms(const struct us_svg_panel *panel, const struct us_svg_axes *axes)
@@ -210,7 +201,7 @@ static void draw_pause(FILE *out, const struct us_svg_axes *axes, const struct u
 static void draw_arrivals(FILE *out, const struct us_svg_axes *axes,
 			  const struct us_svg_panel *panel)
 {
-	double together_ms = PAUSE_MS * 1000 / real(panel->report, "rate"), begin_ms,
+	double together_ms = PAUSE_MS * 1000 / us_report_real(panel->report, "rate"), begin_ms,
 	       longest_ms = 0, pause_ms = 0;
 	int top = draw_lane(out, panel, 2, "frames arrive");
 	size_t count, first = 0;

@@ -5,6 +5,7 @@
 #include "lab/report/summary.h"
 #include "lab/report/svg.h"
 #include "lab/report/svg-panel.h"
+#include "lab/report/values.h"
 #include "util/cleanup.h"
 
 #define TOP 66 /* of the first panel */
@@ -37,18 +38,13 @@ static const char style[] =
 	"}\n"
 	"</style>\n";
 
-static const char *manager_of(const struct us_svg_panel *panel)
-{
-	return json_string_value(json_object_get(panel->report, "manager")) ?: "";
-}
-
 static bool panels_init(struct us_svg_panel panels[2], const json_t *reports)
 {
 	for (int i = 0; i < 2; i++)
 		if (!us_svg_panel_init(&panels[i], json_array_get(reports, i)))
 			return false;
-	return json_array_size(reports) == 2 &&
-	       strcmp(manager_of(&panels[0]), manager_of(&panels[1]));
+	return json_array_size(reports) == 2 && strcmp(us_report_text(panels[0].report, "manager"),
+						       us_report_text(panels[1].report, "manager"));
 }
 
 bool us_svg_is_possible(const json_t *reports)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "lab/report/report-private.h"
+#include "lab/report/values.h"
 #include "lab/traffic/tcp.h"
 
 typedef void count_fn(const struct us_lab_probe *probe, uint64_t from_usec, uint64_t until_usec,
@@ -112,18 +113,14 @@ static json_t *tcp(const struct us_run *run, const struct span *span)
 			 count.slowest_response_usec / 1e3);
 }
 
-static double real(const json_t *json, const char *key)
-{
-	return json_number_value(json_object_get(json, key));
-}
-
 static void print_direction(const struct us_run *run, const json_t *json)
 {
-	fprintf(run->options.out, " | %6.0f %4.0f %5.0f ms", real(json, "lost"),
-		real(json, "duplicated"), real(json, "longest_gap_ms"));
+	fprintf(run->options.out, " | %6.0f %4.0f %5.0f ms", us_report_real(json, "lost"),
+		us_report_real(json, "duplicated"), us_report_real(json, "longest_gap_ms"));
 	if (json_object_get(json, "added_p50_ms"))
-		fprintf(run->options.out, " %6.1f %7.1f %7.1f ms", real(json, "added_p50_ms"),
-			real(json, "added_p99_ms"), real(json, "added_worst_ms"));
+		fprintf(run->options.out, " %6.1f %7.1f %7.1f ms",
+			us_report_real(json, "added_p50_ms"), us_report_real(json, "added_p99_ms"),
+			us_report_real(json, "added_worst_ms"));
 	else
 		fprintf(run->options.out, " %26s", "unknown");
 }
@@ -133,7 +130,8 @@ static void print(const struct us_run *run, const json_t *json, const struct spa
 	const json_t *stream = json_object_get(json, "tcp");
 
 	fprintf(run->options.out, "%-14s %-5s %6.1f s", span->name,
-		json_string_value(json_object_get(json, "pair")), real(json, "duration_ms") / 1e3);
+		json_string_value(json_object_get(json, "pair")),
+		us_report_real(json, "duration_ms") / 1e3);
 	print_direction(run, json_object_get(json, "to_guest"));
 	print_direction(run, json_object_get(json, "from_guest"));
 	fprintf(run->options.out, "\n");
@@ -141,8 +139,10 @@ static void print(const struct us_run *run, const json_t *json, const struct spa
 		fprintf(run->options.out,
 			"  TCP: stalled %.0f ms, worst half second at %.0f%% of the pace, %.0f "
 			"segments retransmitted, slowest response %.0f ms\n",
-			real(stream, "stall_ms"), real(stream, "lowest_percent"),
-			real(stream, "retransmitted"), real(stream, "slowest_response_ms"));
+			us_report_real(stream, "stall_ms"),
+			us_report_real(stream, "lowest_percent"),
+			us_report_real(stream, "retransmitted"),
+			us_report_real(stream, "slowest_response_ms"));
 }
 
 static json_t *report_transition(struct us_run *run, const struct span *span, unsigned nic)

@@ -12,12 +12,6 @@ static void on_finished(struct load_vm *vm, const char *error, const json_t *par
 	load_rest(vm);
 }
 
-/* The guest has moved to an unknown host: its QEMU ends, and another boot follows. */
-static void act_end(struct load_vm *vm)
-{
-	load_operator_crash(vm);
-}
-
 static void end_foreign_transfer(struct load_vm *vm)
 {
 	struct bench_qemu *qemu = &vm->here->qemu;
@@ -32,7 +26,8 @@ static void end_foreign_transfer(struct load_vm *vm)
 	bench_qemu_set_running(qemu, "finish-migrate");
 	bench_qemu_set_migration(qemu, "completed");
 	qemu->status = "postmigrate";
-	load_then(vm, 20, 300, act_end);
+	/* The guest has moved to an unknown host. Its QEMU ends here, and another boot follows. */
+	load_then(vm, 20, 300, load_operator_crash);
 }
 
 void load_migration_check_hidden(struct load_vm *vm)
