@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* understudy-lab: the table of its commands. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "lab/fault/fault-private.h"
-#include "lab/world/life.h"
 #include "lab/world/process.h"
 #include "util/clock.h"
 

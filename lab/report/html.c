@@ -2,7 +2,6 @@
 /* The script in the page (picture.html) draws the data that is put in place of DATA. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lab/report/html.h"

@@ -2,7 +2,6 @@
 /* The connection to the lab's own monitor of QEMU. */
 #include <errno.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "lab/vm/vm-private.h"
 #include "lab/world/process.h"

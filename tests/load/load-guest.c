@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Actions of the guest. */
 #include "load/load-vm-private.h"
-#include "util/clock.h"
 
 static void reach_driver_ok(struct load_vm *vm)
 {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Migrations: what the upper layer requests, and what the two QEMUs do. */
-#include <stdio.h>
 #include <string.h>
 
 #include "load/load-vm-private.h"
