@@ -20,7 +20,7 @@ enum us_fault_transition {
 };
 
 enum us_fault_target {
-	US_FAULT_TARGET_DAEMON, /* ends itself at a crash point (daemon/crash.h) */
+	US_FAULT_TARGET_DAEMON, /* ends itself at a crash point (util/crash-point.h) */
 	US_FAULT_TARGET_CLIENT, /* the `understudy` that requested the transition: SIGKILL */
 	US_FAULT_TARGET_QEMU,	/* SIGKILL */
 	US_FAULT_TARGET_PAUSED, /* QEMU: SIGSTOP, and SIGCONT after .seconds */
