@@ -12,7 +12,7 @@
 #include "net/presence/announce.h"
 #include "net/presence/claims.h"
 #include "net/frame/frame.h"
-#include "testbed.h"
+#include "support/testbed.h"
 
 static const uint8_t neighbour[6] = { 2, 9, 9, 9, 9, 9 };
 

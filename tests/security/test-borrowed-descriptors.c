@@ -26,7 +26,8 @@
 #include <unistd.h>
 
 #include "net/undelivered/drain.h"
-#include "testbed.h"
+#include "support/process.h"
+#include "support/testbed.h"
 
 enum {
 	MANY = 18 * 1000, /* more than are looked at */
@@ -120,38 +121,10 @@ static void open_tap(short flags)
 		_exit(1);
 }
 
-static pid_t vmm(void (*furnish)(void))
-{
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	assert_int_equal(pipe(ready), 0);
-	pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		furnish();
-		if (write(ready[1], "", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	return pid;
-}
-
-static void end(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
 /* The tap goes with the last of its descriptors: those of a drain are closed beside the loop. */
 static void end_vmm(pid_t pid)
 {
-	end(pid);
+	process_end(pid);
 	while (if_nametoindex("drained"))
 		assert_true(sd_event_run(loop, UINT64_MAX) >= 0);
 }
@@ -200,7 +173,7 @@ static int look(const struct us_drain_process *process, struct us_drain **ret_dr
 
 /* ---- Descriptors that block ---- */
 
-static void furnish_with_fuse(void)
+static void furnish_with_fuse(const void *argument)
 {
 	close(0);
 	if (open("/mnt/file", O_RDONLY) != 0)
@@ -225,7 +198,7 @@ static void test_files_that_block_whoever_closes_them(void **state)
 	assert_int_equal(mount("hostile", "/mnt", "fuse", MS_NODEV | MS_NOSUID, options), 0);
 	server = serve(fuse);
 	fuse = us_close(fuse); /* or nobody's end would end it */
-	pid = vmm(furnish_with_fuse);
+	pid = process_start(furnish_with_fuse, NULL);
 	process = process_of(pid);
 	assert_int_equal(us_drain_check(&process, &told), 0);
 	assert_int_equal(look(&process, &drain), 0);
@@ -233,19 +206,19 @@ static void test_files_that_block_whoever_closes_them(void **state)
 	assert_int_equal(finish(), 0);
 	us_drain_free(drain);
 	close(process.pidfd);
-	end(server); /* first: the VM's process flushes, too */
+	process_end(server); /* first: the VM's process flushes, too */
 	end_vmm(pid);
 	assert_int_equal(umount2("/mnt", MNT_DETACH), 0);
 }
 
-static void furnish_with_blocking_tap(void)
+static void furnish_with_blocking_tap(const void *argument)
 {
 	open_tap(0);
 }
 
 static void test_a_tap_that_blocks(void **state)
 {
-	pid_t pid = vmm(furnish_with_blocking_tap);
+	pid_t pid = process_start(furnish_with_blocking_tap, NULL);
 	struct us_drain_process process = process_of(pid);
 	struct us_drain *drain = NULL;
 
@@ -259,7 +232,7 @@ static void test_a_tap_that_blocks(void **state)
 
 static void test_a_vmm_that_ended(void **state)
 {
-	pid_t pid = vmm(furnish_with_blocking_tap);
+	pid_t pid = process_start(furnish_with_blocking_tap, NULL);
 	struct us_drain_process process = process_of(pid);
 	struct us_drain *drain = NULL;
 
@@ -282,13 +255,13 @@ static void open_many(void)
 			_exit(1);
 }
 
-static void furnish_with_many(void)
+static void furnish_with_many(const void *argument)
 {
 	open_tap(O_NONBLOCK);
 	open_many();
 }
 
-static void furnish_with_many_first(void)
+static void furnish_with_many_first(const void *argument)
 {
 	open_many();
 	open_tap(O_NONBLOCK);
@@ -307,7 +280,7 @@ static void test_many_descriptors(void **state)
 		skip();
 	limit.rlim_cur = MANY + 100;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	pid = vmm(furnish_with_many);
+	pid = process_start(furnish_with_many, NULL);
 	process = process_of(pid);
 	assert_int_equal(look(&process, &drain), 0);
 	assert_true(turns > 10);
@@ -315,7 +288,7 @@ static void test_many_descriptors(void **state)
 	close(process.pidfd);
 	end_vmm(pid);
 
-	pid = vmm(furnish_with_many_first);
+	pid = process_start(furnish_with_many_first, NULL);
 	process = process_of(pid);
 	assert_int_equal(look(&process, &drain), US_REFUSED);
 	assert_non_null(strstr(told.text, "among its first 16384 descriptors"));
@@ -327,24 +300,25 @@ static void test_many_descriptors(void **state)
 
 /* ---- Somebody else ---- */
 
-static void furnish_with_nothing(void)
+static void furnish_with_nothing(const void *argument)
 {
 }
 
 /* A process has ended, and another one has its number. */
 static void test_a_number_that_is_anothers(void **state)
 {
-	pid_t ended = vmm(furnish_with_nothing), other = vmm(furnish_with_blocking_tap);
+	pid_t ended = process_start(furnish_with_nothing, NULL),
+	      other = process_start(furnish_with_blocking_tap, NULL);
 	struct us_drain_process process = process_of(ended);
 	struct us_drain *drain = NULL;
 
-	end(ended);
+	process_end(ended);
 	process.pid = other;
 	assert_int_equal(us_drain_check(&process, &told), US_REFUSED);
 	assert_int_equal(look(&process, &drain), US_REFUSED);
 	assert_non_null(strstr(told.text, "No such process"));
 	close(process.pidfd);
-	end(other);
+	process_end(other);
 }
 
 int main(void)

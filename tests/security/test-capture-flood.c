@@ -12,7 +12,7 @@
 
 #include "net/undelivered/capture.h"
 #include "net/frame/packet.h"
-#include "testbed.h"
+#include "support/testbed.h"
 #include "util/priority.h"
 
 enum {

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "net/netlink/changes.h"
-#include "testbed.h"
+#include "support/testbed.h"
 #include "util/priority.h"
 
 enum {
@@ -219,10 +219,8 @@ static void test_more_pairs_than_fit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_BED(test_a_flood_of_addresses),
-		WITH_BED(test_what_is_told_all_the_same),
-		WITH_BED(test_clients_are_served),
-		WITH_BED(test_a_declared_port),
+		WITH_BED(test_a_flood_of_addresses), WITH_BED(test_what_is_told_all_the_same),
+		WITH_BED(test_clients_are_served),   WITH_BED(test_a_declared_port),
 		WITH_BED(test_more_pairs_than_fit),
 	};
 

@@ -15,7 +15,7 @@
 #include "daemon/migration/handoff.h"
 #include "daemon/migration/migration-private.h"
 #include "net/steer/bridge.h"
-#include "testbed.h"
+#include "support/testbed.h"
 #include "util/priority.h"
 
 enum {
@@ -95,7 +95,9 @@ static void test_clients_are_served(void **state)
 	struct us_daemon daemon = { .loop = loop };
 	struct us_host_vm vm = { .daemon = &daemon, .name = "web" };
 	struct us_pair_migration migration = { 0 };
-	struct us_host_pair pair = { .vm = &vm, .spec.name = "web0", .slots.migration = &migration };
+	struct us_host_pair pair = { .vm = &vm,
+				     .spec.name = "web0",
+				     .slots.migration = &migration };
 	struct us_handoff *handoff = NULL;
 	sd_event_source *client = NULL;
 	struct us_handoff_peer peer;

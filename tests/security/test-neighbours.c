@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "net/vf/neighbours.h"
-#include "testbed.h"
+#include "support/testbed.h"
 
 #define MAC(n) "02:00:00:00:00:" n
 

@@ -6,7 +6,7 @@
 
 #include "net/steer/park-tap.h"
 #include "net/steer/park.h"
-#include "testbed.h"
+#include "support/testbed.h"
 
 enum {
 	LENGTH = 1000,

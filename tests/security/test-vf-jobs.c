@@ -10,16 +10,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "../unit/pci/tree.h"
 #include "daemon/daemon.h"
 #include "daemon/vf/job.h"
-#include "exclusive.h"
+#include "support/exclusive-group.h"
+#include "support/reserved-vf.h"
+#include "support/sysfs-tree.h"
 
 static struct us_daemon daemon_of_test;
-static char records[64];
 
 /* What came of the jobs, in the order in which they ended. */
 static struct {
@@ -44,13 +42,12 @@ static int restore_nothing(const struct us_reserved *reserved, struct us_reason 
 
 static int setup(void **state)
 {
-	int r = tree_setup(state);
+	int r = sysfs_tree_setup(state);
 
 	if (r != 0)
 		return r;
-	tree_add_pf("eth7", 1, "vfio-pci");
-	exclusive_new();
-	snprintf(records, sizeof(records), "%s/reserved", tree_root);
+	sysfs_tree_add_pf("eth7", 1, "vfio-pci");
+	exclusive_group_new();
 	count = 0;
 	return us_daemon_init(&daemon_of_test);
 }
@@ -58,24 +55,18 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	us_daemon_deinit(&daemon_of_test);
-	exclusive_free();
-	return tree_teardown(state);
+	exclusive_group_free();
+	return sysfs_tree_teardown(state);
 }
 
 static struct us_reserved reserve(void)
 {
-	struct us_reserve_request request = { .sysfs = tree_sysfs(),
-					      .directory = records,
-					      .owner = "/run/one",
-					      .pair = "a",
-					      .address = "0000:5e:00.1" };
+	struct us_reserve_request request = reserved_vf_request("a");
 	struct us_reserved reserved;
 	struct us_reason reason = { .text = "" };
-	int fd = -1;
 
-	if (us_reserve(&request, &reserved, &fd, &reason) != 0)
+	if (reserved_vf_reserve(&request, &reserved, &reason) != 0)
 		fail_msg("%s", reason.text);
-	us_close(fd);
 	return reserved;
 }
 
@@ -84,8 +75,8 @@ static void start(enum us_vf_job_type type, const struct us_reserved *reserved)
 	struct us_vf_job *job = us_vf_job_new(type, daemon_of_test.vfs);
 
 	assert_non_null(job);
-	job->request.sysfs = tree_sysfs();
-	job->request.directory = records;
+	job->request.sysfs = sysfs_tree_path();
+	job->request.directory = reserved_vf_records();
 	job->request.restore = restore_nothing;
 	job->reserved = *reserved;
 	job->wait.usec = UINT64_C(3600) * 1000000;
@@ -110,15 +101,15 @@ static void test_return_then_hold(void **state)
 {
 	struct us_reserved reserved = reserve(), still;
 
-	exclusive_open();
+	exclusive_group_open();
 	start(US_VF_JOB_RETURN, &reserved);
 	start(US_VF_JOB_OPEN_GROUP, &reserved);
 	run_until(1);
-	exclusive_close();
+	exclusive_group_close();
 	run_until(2);
 	assert_result(0, US_VF_JOB_RETURN, -ECANCELED, false);
 	assert_result(1, US_VF_JOB_OPEN_GROUP, 0, true);
-	assert_int_equal(us_reserved_find(records, "/run/one", "a", &still), 0);
+	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &still), 0);
 }
 
 /* The other way round: what is not wanted any more is not waited for, and then given back. */
@@ -126,17 +117,17 @@ static void test_hold_then_return(void **state)
 {
 	struct us_reserved reserved = reserve(), still;
 
-	exclusive_open();
+	exclusive_group_open();
 	start(US_VF_JOB_OPEN_GROUP, &reserved);
 	start(US_VF_JOB_RETURN, &reserved);
 	assert_true(us_vf_job_is_due(daemon_of_test.vfs, "a"));
 	run_until(1);
-	exclusive_close();
+	exclusive_group_close();
 	run_until(2);
 	assert_result(0, US_VF_JOB_OPEN_GROUP, -ECANCELED, false);
 	assert_result(1, US_VF_JOB_RETURN, 0, false);
 	assert_false(us_vf_job_is_due(daemon_of_test.vfs, "a"));
-	assert_int_equal(us_reserved_find(records, "/run/one", "a", &still), -ENOENT);
+	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &still), -ENOENT);
 }
 
 /* Two at once would both believe that they have it, and the first undo what the second did. */
@@ -151,20 +142,20 @@ static void test_none_overtakes(void **state)
 	assert_int_equal(results[0].type, US_VF_JOB_OPEN_GROUP);
 	assert_int_equal(results[1].type, US_VF_JOB_OPEN_GROUP);
 	assert_result(2, US_VF_JOB_RETURN, 0, false);
-	assert_int_equal(us_reserved_find(records, "/run/one", "a", &still), -ENOENT);
+	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &still), -ENOENT);
 }
 
 static void test_adopted_before_it_is_given_back(void **state)
 {
 	struct us_reserved reserved = reserve(), still;
 
-	exclusive_open();
+	exclusive_group_open();
 	start(US_VF_JOB_RETURN, &reserved);
 	assert_true(us_vf_job_stop_return(daemon_of_test.vfs, reserved.address));
-	exclusive_close();
+	exclusive_group_close();
 	run_until(1);
 	assert_result(0, US_VF_JOB_RETURN, -ECANCELED, false);
-	assert_int_equal(us_reserved_find(records, "/run/one", "a", &still), 0);
+	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &still), 0);
 }
 
 #define IN_TREE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -178,7 +169,7 @@ int main(void)
 		IN_TREE(test_adopted_before_it_is_given_back),
 	};
 
-	if (!exclusive_init())
+	if (!exclusive_group_init())
 		return 77;
 	return cmocka_run_group_tests_name("vf-jobs", tests, NULL, NULL);
 }

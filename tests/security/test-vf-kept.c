@@ -13,30 +13,26 @@
 #include <inttypes.h>
 #include <linux/capability.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "../unit/pci/tree.h"
-#include "exclusive.h"
 #include "pci/reserve.h"
-#include "util/file.h"
+#include "support/exclusive-group.h"
+#include "support/process.h"
+#include "support/reserved-vf.h"
+#include "support/sysfs-tree.h"
 #include "util/clock.h"
+#include "util/file.h"
 
 enum {
 	OPERATOR = 4711,
 	VMM = 65534,
 };
-
-static const struct us_pool pool = { .name = "fast",
-				     .count = 1,
-				     .sources = { { US_POOL_PF, "eth7" } } };
 
 static unsigned restores;
 static char restored_as[US_RESERVED_ORIGINAL_SIZE];
@@ -50,38 +46,28 @@ static int restore(const struct us_reserved *reserved, struct us_reason *reason)
 
 static int setup(void **state)
 {
-	int r = tree_setup(state);
+	int r = sysfs_tree_setup(state);
 
 	if (r != 0)
 		return r;
-	tree_add_pf("eth7", 1, "vfio-pci");
-	exclusive_new();
+	sysfs_tree_add_pf("eth7", 1, "vfio-pci");
+	exclusive_group_new();
 	restores = 0;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	exclusive_free();
-	return tree_teardown(state);
-}
-
-static const char *records(void)
-{
-	static char path[64];
-
-	snprintf(path, sizeof(path), "%s/reserved", tree_root);
-	return path;
+	exclusive_group_free();
+	return sysfs_tree_teardown(state);
 }
 
 static struct us_reserve_request request_of(const char *pair)
 {
-	return (struct us_reserve_request){ .sysfs = tree_sysfs(),
-					    .directory = records(),
-					    .owner = "/run/one",
-					    .pair = pair,
-					    .pool = &pool,
-					    .restore = restore };
+	struct us_reserve_request request = reserved_vf_request(pair);
+
+	request.restore = restore;
+	return request;
 }
 
 /* Reserved as for a pair, with what its PF had; the group is not held any more. */
@@ -90,15 +76,13 @@ static struct us_reserved reserve(pid_t vmm)
 	struct us_reserve_request request = request_of("a");
 	struct us_reserved reserved;
 	struct us_reason reason = { .text = "" };
-	int fd = -1;
 
 	request.vmm = vmm;
-	if (us_reserve(&request, &reserved, &fd, &reason) != 0)
+	if (reserved_vf_reserve(&request, &reserved, &reason) != 0)
 		fail_msg("%s", reason.text);
-	us_close(fd);
 	strcpy(reserved.original, "vlan 100");
-	assert_int_equal(us_reserved_update(records(), &reserved), 0);
-	assert_int_equal(us_reserved_find(records(), "/run/one", "a", &reserved), 0);
+	assert_int_equal(us_reserved_update(reserved_vf_records(), &reserved), 0);
+	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &reserved), 0);
 	return reserved;
 }
 
@@ -120,7 +104,7 @@ static void assert_busy(const struct us_reserved *reserved)
 			    "vfio 0000:5e:00.1: group 1 is in use by another process: take it "
 			    "from that VM, or name another device");
 	assert_int_equal(restores, 0);
-	assert_int_equal(us_reserved_find(records(), "/run/one", "a", &still), 0);
+	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &still), 0);
 	assert_memory_equal(&still, reserved, sizeof(still));
 }
 
@@ -132,16 +116,16 @@ static void assert_returned(const struct us_reserved *reserved)
 	assert_int_equal(give_back(reserved, US_RESERVE_WAIT_USEC, &reason), 0);
 	assert_int_equal(restores, 1);
 	assert_string_equal(restored_as, "vlan 100");
-	assert_int_equal(us_reserved_find(records(), "/run/one", "a", &still), -ENOENT);
+	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &still), -ENOENT);
 }
 
 static void test_settings_stay_while_guest_owns_it(void **state)
 {
 	struct us_reserved reserved = reserve(0);
 
-	exclusive_open();
+	exclusive_group_open();
 	assert_busy(&reserved);
-	exclusive_close();
+	exclusive_group_close();
 	assert_returned(&reserved);
 }
 
@@ -150,13 +134,13 @@ static void test_driver_stays_while_guest_owns_it(void **state)
 {
 	struct us_reserved reserved = reserve(0);
 
-	tree_sh("mkdir sys/bus/pci/drivers/igbvf");
+	sysfs_tree_sh("mkdir sys/bus/pci/drivers/igbvf");
 	strncpy(reserved.former, "igbvf", sizeof(reserved.former));
-	assert_int_equal(us_reserved_update(records(), &reserved), 0);
-	exclusive_open();
+	assert_int_equal(us_reserved_update(reserved_vf_records(), &reserved), 0);
+	exclusive_group_open();
 	assert_busy(&reserved);
-	tree_sh("test ! -e sys/bus/pci/drivers/igbvf/bind; "
-		"test \"$(cat sys/devices/0000:5e:00.1/driver_override)\" = '(null)'");
+	sysfs_tree_sh("test ! -e sys/bus/pci/drivers/igbvf/bind; "
+		      "test \"$(cat sys/devices/0000:5e:00.1/driver_override)\" = '(null)'");
 }
 
 /* What cannot be known is not proved: the node is hidden from us, not gone with its driver. */
@@ -165,16 +149,17 @@ static void test_settings_stay_if_it_cannot_be_known(void **state)
 	struct us_reserved reserved = reserve(0);
 	struct us_reason reason;
 
-	tree_sh("rm dev/vfio/1");
+	sysfs_tree_sh("rm dev/vfio/1");
 	assert_int_equal(give_back(&reserved, 0, &reason), US_REFUSED);
 	assert_int_equal(restores, 0);
 	/* In the middle of an unbind the driver is gone, and the guest still has the device. */
-	tree_sh("ln -s %s dev/vfio/1; rm sys/devices/0000:5e:00.1/driver", exclusive_path());
-	exclusive_open();
+	sysfs_tree_sh("ln -s %s dev/vfio/1; rm sys/devices/0000:5e:00.1/driver",
+		      exclusive_group_path());
+	exclusive_group_open();
 	assert_busy(&reserved);
 	/* No VFIO driver, and no node: nobody can have it open. */
-	tree_sh("rm dev/vfio/1; mkdir sys/bus/pci/drivers/igbvf; "
-		"ln -s ../../bus/pci/drivers/igbvf sys/devices/0000:5e:00.1/driver");
+	sysfs_tree_sh("rm dev/vfio/1; mkdir sys/bus/pci/drivers/igbvf; "
+		      "ln -s ../../bus/pci/drivers/igbvf sys/devices/0000:5e:00.1/driver");
 	assert_returned(&reserved);
 }
 
@@ -183,10 +168,10 @@ static void test_device_gone(void **state)
 {
 	struct us_reserved reserved = reserve(0), still;
 
-	tree_sh("rm sys/bus/pci/devices/0000:5e:00.1");
+	sysfs_tree_sh("rm sys/bus/pci/devices/0000:5e:00.1");
 	assert_int_equal(give_back(&reserved, 0, NULL), 0);
 	assert_int_equal(restores, 0);
-	assert_int_equal(us_reserved_find(records(), "/run/one", "a", &still), -ENOENT);
+	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &still), -ENOENT);
 }
 
 /* ---- One at a time ---- */
@@ -214,14 +199,14 @@ static void test_return_ends_when_wanted_again(void **state)
 				       .wait = { .usec = 3600 * US_USEC_PER_SEC } };
 	pthread_t thread;
 
-	exclusive_open();
+	exclusive_group_open();
 	assert_int_equal(pthread_create(&thread, NULL, return_thread, &returning), 0);
 	assert_true(us_reserve_wait_end(&returning.wait));
-	exclusive_close();
+	exclusive_group_close();
 	pthread_join(thread, NULL);
 	assert_int_equal(returning.r, -ECANCELED);
 	assert_int_equal(restores, 0);
-	assert_int_equal(us_reserved_find(records(), "/run/one", "a", &still), 0);
+	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &still), 0);
 
 	assert_returned(&reserved); /* … and one that was done cannot be ended any more */
 	assert_int_equal(restores, 1);
@@ -243,83 +228,64 @@ static void test_return_of_what_is_anothers(void **state)
 	struct us_reserved reserved = reserve(0), other = reserved, still;
 
 	strcpy(other.pair, "b");
-	assert_int_equal(us_reserved_update(records(), &other), 0);
+	assert_int_equal(us_reserved_update(reserved_vf_records(), &other), 0);
 	assert_int_equal(give_back(&reserved, 0, NULL), 0);
 	assert_int_equal(restores, 0);
-	assert_int_equal(us_reserved_find(records(), "/run/one", "b", &still), 0);
+	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "b", &still), 0);
 }
 
 /* ---- What is done for a VMM ---- */
 
-/* A process of another user, without capabilities, until it is killed. */
-static pid_t vmm_start(rlim_t locked)
+/* Of another user, without capabilities. */
+static void become_vmm(const void *locked)
 {
-	const struct rlimit limit = { locked, locked };
-	int ready[2];
-	char byte;
-	pid_t pid;
+	const rlim_t *limit = locked;
 
-	assert_int_equal(pipe(ready), 0);
-	pid = fork();
-	if (pid == 0) {
-		if (setrlimit(RLIMIT_MEMLOCK, &limit) < 0 || setgid(VMM) < 0 || setuid(VMM) < 0 ||
-		    write(ready[1], "", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	return pid;
-}
-
-static void vmm_end(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	if (setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ *limit, *limit }) < 0 || setgid(VMM) < 0 ||
+	    setuid(VMM) < 0)
+		_exit(1);
 }
 
 static void assert_node(uid_t owner, mode_t mode)
 {
 	struct stat node;
 
-	assert_int_equal(stat(exclusive_path(), &node), 0);
+	assert_int_equal(stat(exclusive_group_path(), &node), 0);
 	assert_int_equal(node.st_uid, owner);
 	assert_int_equal(node.st_mode & 07777, mode);
 }
 
 static void test_node_owner_is_restored(void **state)
 {
-	pid_t vmm = vmm_start(0);
+	pid_t vmm = process_start(become_vmm, &(const rlim_t){ 0 });
 	struct us_reserved reserved;
 
-	assert_int_equal(chown(exclusive_path(), OPERATOR, 0), 0);
-	assert_int_equal(chmod(exclusive_path(), 0600), 0);
+	assert_int_equal(chown(exclusive_group_path(), OPERATOR, 0), 0);
+	assert_int_equal(chmod(exclusive_group_path(), 0600), 0);
 	reserved = reserve(vmm);
 	assert_node(VMM, 0600);
 	assert_int_equal(reserved.node_owner, OPERATOR);
-	exclusive_open();
+	exclusive_group_open();
 	assert_busy(&reserved);
 	assert_node(VMM, 0600);
-	exclusive_close();
+	exclusive_group_close();
 	assert_returned(&reserved);
 	assert_node(OPERATOR, 0600);
-	vmm_end(vmm);
+	process_end(vmm);
 }
 
 /* Reserved again after a restart, it is still known to whom the node belonged first. */
 static void test_node_owner_after_restart(void **state)
 {
-	pid_t vmm = vmm_start(0);
+	pid_t vmm = process_start(become_vmm, &(const rlim_t){ 0 });
 	struct us_reserved reserved;
 
-	assert_int_equal(chown(exclusive_path(), OPERATOR, 0), 0);
+	assert_int_equal(chown(exclusive_group_path(), OPERATOR, 0), 0);
 	reserve(vmm);
 	reserved = reserve(vmm);
 	assert_returned(&reserved);
 	assert_node(OPERATOR, 0600);
-	vmm_end(vmm);
+	process_end(vmm);
 }
 
 /* A refused reservation does not leave the VMM a node, nor one that it could not use anyway. */
@@ -330,17 +296,17 @@ static void test_node_owner_after_refusal(void **state)
 	struct us_reason reason;
 	int fd = -1;
 
-	request.vmm = vmm_start(0);
+	request.vmm = process_start(become_vmm, &(const rlim_t){ 0 });
 	request.memory_bytes = UINT64_MAX;
-	assert_int_equal(chown(exclusive_path(), OPERATOR, 0), 0);
-	assert_int_equal(chmod(exclusive_path(), 0600), 0);
+	assert_int_equal(chown(exclusive_group_path(), OPERATOR, 0), 0);
+	assert_int_equal(chmod(exclusive_group_path(), 0600), 0);
 	assert_int_equal(us_reserve(&request, &reserved, &fd, &reason), US_REFUSED);
 	assert_node(OPERATOR, 0600);
 	request.memory_bytes = 0;
-	assert_int_equal(chmod(exclusive_path(), 0400), 0);
+	assert_int_equal(chmod(exclusive_group_path(), 0400), 0);
 	assert_int_equal(us_reserve(&request, &reserved, &fd, &reason), US_REFUSED);
 	assert_node(OPERATOR, 0400);
-	vmm_end(request.vmm);
+	process_end(request.vmm);
 }
 
 /* As everybody may know it; prlimit(2) tells others' to the privileged only. */
@@ -374,26 +340,27 @@ static void test_locked_memory_is_what_the_guest_has(void **state)
 	const uint64_t mib = 1024 * 1024;
 	const uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
 	const uint64_t lies[] = { UINT64_MAX, UINT64_MAX - mib, UINT64_C(1) << 63, host + mib };
-	pid_t vmm = vmm_start(4 * mib);
+	pid_t vmm = process_start(become_vmm, &(const rlim_t){ 4 * mib });
 	struct us_reason reason;
 
 	for (size_t i = 0; i < US_ARRAY_LENGTH(lies); i++) {
-		assert_int_equal(us_vfio_admit(tree_sysfs(), "0000:5e:00.1", vmm, lies[i], &reason),
-				 US_REFUSED);
+		assert_int_equal(
+			us_vfio_admit(sysfs_tree_path(), "0000:5e:00.1", vmm, lies[i], &reason),
+			US_REFUSED);
 		assert_non_null(strstr(reason.text, "the VMM claims that its guest has"));
 		assert_int_equal(limit_of(vmm), 4 * mib);
 	}
 	if (has_capability(CAP_SYS_RESOURCE)) { /* or nobody can raise it */
-		assert_int_equal(us_vfio_admit(tree_sysfs(), "0000:5e:00.1", vmm, 64 * mib, NULL),
-				 0);
+		assert_int_equal(
+			us_vfio_admit(sysfs_tree_path(), "0000:5e:00.1", vmm, 64 * mib, NULL), 0);
 		assert_int_equal(limit_of(vmm), (64 + 1024) * mib);
-		assert_int_equal(us_vfio_admit(tree_sysfs(), "0000:5e:00.1", vmm, 32 * mib, NULL),
-				 0);
+		assert_int_equal(
+			us_vfio_admit(sysfs_tree_path(), "0000:5e:00.1", vmm, 32 * mib, NULL), 0);
 		assert_int_equal(limit_of(vmm), (64 + 1024) * mib);
 	} else {
 		print_message("without CAP_SYS_RESOURCE no limit can be raised\n");
 	}
-	vmm_end(vmm);
+	process_end(vmm);
 }
 
 #define IN_TREE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -416,7 +383,7 @@ int main(void)
 		IN_TREE(test_locked_memory_is_what_the_guest_has),
 	};
 
-	if (!exclusive_init())
+	if (!exclusive_group_init())
 		return 77;
 	return cmocka_run_group_tests_name("vf-kept", tests, NULL, NULL) +
 	       cmocka_run_group_tests_name("vf-vmm", vmm_tests, NULL, NULL);

@@ -12,7 +12,7 @@
 
 #include "net/presence/announce.h"
 #include "net/frame/frame.h"
-#include "testbed.h"
+#include "support/testbed.h"
 #include "util/clock.h"
 
 enum {

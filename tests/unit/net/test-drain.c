@@ -8,9 +8,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -22,6 +20,7 @@
 #include <cmocka.h>
 
 #include "net/undelivered/drain.h"
+#include "support/process.h"
 #include "util/cleanup.h"
 
 #define FRAMES 20
@@ -37,29 +36,24 @@ static void add_queue(int header_bytes, short flags)
 		_exit(1);
 }
 
-/* The VMM: opens @queues of the tap and stands still. */
+struct vmm {
+	int queues, header_bytes;
+};
+
+/* The VMM opens queues of the tap and stands still. */
+static void open_queues(const void *argument)
+{
+	const struct vmm *vmm = argument;
+	short flags =
+		(vmm->queues > 1 ? IFF_MULTI_QUEUE : 0) | (vmm->header_bytes ? IFF_VNET_HDR : 0);
+
+	for (int i = 0; i < vmm->queues; i++)
+		add_queue(vmm->header_bytes, flags);
+}
+
 static pid_t stopped_vmm(int queues, int header_bytes)
 {
-	short flags = (queues > 1 ? IFF_MULTI_QUEUE : 0) | (header_bytes ? IFF_VNET_HDR : 0);
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	assert_int_equal(pipe(ready), 0);
-	pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (int i = 0; i < queues; i++)
-			add_queue(header_bytes, flags);
-		if (write(ready[1], "", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	return pid;
+	return process_start(open_queues, &(struct vmm){ queues, header_bytes });
 }
 
 static sd_event *loop;
@@ -67,8 +61,7 @@ static sd_event *loop;
 /* The tap goes with the last of its descriptors: those of a drain are closed beside the loop. */
 static void end(pid_t pid)
 {
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	process_end(pid);
 	while (if_nametoindex("drained"))
 		assert_true(sd_event_run(loop, UINT64_MAX) >= 0);
 }

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "net/vf/neighbours.h"
-#include "testbed.h"
+#include "support/testbed.h"
 
 #define ENTRY(n) "02:00:00:00:00:" n
 

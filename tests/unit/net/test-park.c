@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "net/steer/bridge.h"
-#include "testbed.h"
+#include "support/testbed.h"
 #include "util/clock.h"
 
 enum {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Frames are counted by the index of a used ring, if samples agree. */
 #include "net/undelivered/ring-offset.h"
-#include "testbed.h"
+#include "support/testbed.h"
 
 static void test_two_samples_that_agree(void **state)
 {

@@ -11,7 +11,7 @@
 
 #include "net/netlink/link.h"
 #include "net/netlink/rtnl.h"
-#include "testbed.h"
+#include "support/testbed.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 

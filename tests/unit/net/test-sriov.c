@@ -12,7 +12,7 @@
 #include "net/vf/sriov-state.h"
 #include "net/vf/sriov.h"
 #include "net/steer/bridge.h"
-#include "testbed.h"
+#include "support/testbed.h"
 
 /* What the played driver has of the VF, and how often it still says to try again. */
 static struct us_sriov_state vf;

@@ -7,7 +7,7 @@
 
 #include "net/netlink/link.h"
 #include "net/steer/bridge.h"
-#include "testbed.h"
+#include "support/testbed.h"
 
 struct bed {
 	int standby, primary, peer;

@@ -13,7 +13,7 @@
 #include "net/frame/frame.h"
 #include "net/netlink/link.h"
 #include "net/presence/watch.h"
-#include "testbed.h"
+#include "support/testbed.h"
 #include "util/clock.h"
 
 enum {

@@ -9,13 +9,13 @@
 #include <string.h>
 
 #include "pci/pools.h"
-#include "tree.h"
+#include "support/sysfs-tree.h"
 
 static const char *path(void)
 {
 	static char text[64];
 
-	snprintf(text, sizeof(text), "%s/pools.conf", tree_root);
+	snprintf(text, sizeof(text), "%s/pools.conf", sysfs_tree_root);
 	return text;
 }
 
@@ -43,7 +43,8 @@ static void test_all_words(void **state)
 	struct us_pools pools;
 	struct us_reason reason = { .text = "" };
 
-	write_file("neighbours veth0\nneighbours tap7\n# comment\n\n\tpool fast # one\npf eth7\n  create 8\n"
+	write_file("neighbours veth0\nneighbours tap7\n# comment\n\n\tpool fast # one\npf eth7\n  "
+		   "create 8\n"
 		   "vlan 100\nqos 3\nmax-rate 1000\nspoof-check off\ntrust on\n"
 		   "pool some\nvf 0000:5e:00.2\nvf 0000:5e:00.3\nnetwork blue-net\n");
 	if (us_pools_read(path(), &pools, &reason) != 0)
@@ -167,7 +168,7 @@ static int note(const char *address, void *userdata)
 static int find(struct us_pool *pool, char *ret_text, struct us_reason *reason)
 {
 	ret_text[0] = '\0';
-	return us_pool_each(tree_sysfs(), pool, note, ret_text, reason);
+	return us_pool_each(sysfs_tree_path(), pool, note, ret_text, reason);
 }
 
 static void test_sources(void **state)
@@ -179,7 +180,7 @@ static void test_sources(void **state)
 	struct us_reason reason = { .text = "" };
 	char text[256];
 
-	tree_add_pf("eth7", 3, "vfio-pci");
+	sysfs_tree_add_pf("eth7", 3, "vfio-pci");
 	assert_int_equal(find(&pool, text, &reason), 0);
 	assert_string_equal(text, "0000:01:00.1 0000:5e:00.1 0000:5e:00.2 0000:5e:00.3 ");
 
@@ -189,7 +190,7 @@ static void test_sources(void **state)
 	assert_int_equal(find(&pool, text, &reason), US_REFUSED);
 	assert_string_equal(reason.text,
 			    "pool a: no PF is on network blue: ip link set PF alias blue");
-	tree_sh("echo blue >sys/class/net/eth7/ifalias");
+	sysfs_tree_sh("echo blue >sys/class/net/eth7/ifalias");
 	assert_int_equal(find(&pool, text, &reason), 0);
 	assert_string_equal(text, "0000:5e:00.1 0000:5e:00.2 0000:5e:00.3 ");
 }
@@ -203,7 +204,7 @@ static void test_no_vfs(void **state)
 	assert_int_equal(find(&pool, text, &reason), US_REFUSED);
 	assert_string_equal(reason.text, "pool a: eth8: is not an interface of a PCI device");
 
-	tree_add_pf("eth8", 0, "none");
+	sysfs_tree_add_pf("eth8", 0, "none");
 	assert_int_equal(find(&pool, text, &reason), US_REFUSED);
 	assert_string_equal(reason.text,
 			    "pool a: eth8: has no VFs: \"create N\" in the pool, or echo N "
@@ -212,7 +213,7 @@ static void test_no_vfs(void **state)
 	assert_int_equal(find(&pool, text, &reason), US_REFUSED);
 	assert_string_equal(reason.text, "pool a: create 8: eth8 can have 7 VFs");
 
-	tree_sh("echo 0 >sys/devices/0000:5e:00.0/sriov_totalvfs");
+	sysfs_tree_sh("echo 0 >sys/devices/0000:5e:00.0/sriov_totalvfs");
 	assert_int_equal(find(&pool, text, &reason), US_REFUSED);
 	assert_string_equal(reason.text, "pool a: eth8: cannot have VFs: name another PF");
 }
@@ -220,13 +221,19 @@ static void test_no_vfs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_no_file, tree_setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_all_words, tree_setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_mistakes, tree_setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_long_line, tree_setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_too_many, tree_setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_sources, tree_setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_no_vfs, tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(test_no_file, sysfs_tree_setup,
+						sysfs_tree_teardown),
+		cmocka_unit_test_setup_teardown(test_all_words, sysfs_tree_setup,
+						sysfs_tree_teardown),
+		cmocka_unit_test_setup_teardown(test_mistakes, sysfs_tree_setup,
+						sysfs_tree_teardown),
+		cmocka_unit_test_setup_teardown(test_long_line, sysfs_tree_setup,
+						sysfs_tree_teardown),
+		cmocka_unit_test_setup_teardown(test_too_many, sysfs_tree_setup,
+						sysfs_tree_teardown),
+		cmocka_unit_test_setup_teardown(test_sources, sysfs_tree_setup,
+						sysfs_tree_teardown),
+		cmocka_unit_test_setup_teardown(test_no_vfs, sysfs_tree_setup, sysfs_tree_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,51 +14,27 @@
 #include <string.h>
 
 #include "pci/reserve.h"
-#include "tree.h"
+#include "support/reserved-vf.h"
+#include "support/sysfs-tree.h"
 
 enum {
 	VFS = 4,
 };
 
-static const struct us_pool pool = { .name = "fast",
-				     .count = 1,
-				     .sources = { { US_POOL_PF, "eth7" } } };
-
 static int setup(void **state)
 {
-	int r = tree_setup(state);
+	int r = sysfs_tree_setup(state);
 
 	if (r == 0)
-		tree_add_pf("eth7", VFS, "vfio-pci");
+		sysfs_tree_add_pf("eth7", VFS, "vfio-pci");
 	return r;
-}
-
-static const char *records(void)
-{
-	static char path[64];
-
-	snprintf(path, sizeof(path), "%s/reserved", tree_root);
-	return path;
-}
-
-static struct us_reserve_request request_of(const char *pair)
-{
-	return (struct us_reserve_request){ .sysfs = tree_sysfs(),
-					    .directory = records(),
-					    .owner = "/run/one",
-					    .pair = pair,
-					    .pool = &pool };
 }
 
 static int reserve(const char *pair, struct us_reserved *ret_reserved, struct us_reason *reason)
 {
-	struct us_reserve_request request = request_of(pair);
-	int fd = -1, r;
+	struct us_reserve_request request = reserved_vf_request(pair);
 
-	r = us_reserve(&request, ret_reserved, &fd, reason);
-	assert_int_equal(r == 0, fd >= 0);
-	us_close(fd);
-	return r;
+	return reserved_vf_reserve(&request, ret_reserved, reason);
 }
 
 static void assert_reserved(const char *pair, const char *address)
@@ -100,58 +76,58 @@ static void test_again(void **state)
 
 	assert_reserved("a", "0000:5e:00.1");
 	assert_reserved("b", "0000:5e:00.2");
-	assert_int_equal(us_reserved_find(records(), "/run/one", "b", &found), 0);
+	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "b", &found), 0);
 	assert_string_equal(found.address, "0000:5e:00.2");
 	assert_string_equal(found.pool, "fast");
 	assert_int_equal(found.index, 1);
-	assert_int_equal(us_reserved_find(records(), "/run/two", "b", &found), -ENOENT);
+	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/two", "b", &found), -ENOENT);
 	assert_reserved("b", "0000:5e:00.2");
 	assert_reserved("a", "0000:5e:00.1");
 }
 
 static void test_return(void **state)
 {
-	struct us_reserve_request request = request_of("a");
+	struct us_reserve_request request = reserved_vf_request("a");
 	struct us_reserve_wait wait = { .usec = 0 };
 	struct us_reserved found;
 	struct us_reason reason = { .text = "" };
 
 	assert_reserved("a", "0000:5e:00.1");
-	assert_int_equal(us_reserved_find(records(), "/run/one", "a", &found), 0);
+	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &found), 0);
 	snprintf(found.original, sizeof(found.original), "some words of the PF");
-	assert_int_equal(us_reserved_update(records(), &found), 0);
+	assert_int_equal(us_reserved_update(reserved_vf_records(), &found), 0);
 	memset(&found, 0, sizeof(found));
-	assert_int_equal(us_reserved_find(records(), "/run/one", "a", &found), 0);
+	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &found), 0);
 	assert_string_equal(found.original, "some words of the PF");
 
 	assert_int_equal(us_reserved_return(&request, &found, &wait, &reason), 0);
-	assert_int_equal(us_reserved_find(records(), "/run/one", "a", &found), -ENOENT);
+	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &found), -ENOENT);
 	assert_reserved("b", "0000:5e:00.1");
 }
 
 /* Somebody's network interface is up; it belongs to a bridge; it is somewhere else; … */
 static void test_in_use(void **state)
 {
-	tree_sh("for n in 1 2 3 4; do rm sys/devices/0000:5e:00.$n/driver; "
-		"mkdir -p sys/bus/pci/drivers/ixgbevf; "
-		"ln -s ../../bus/pci/drivers/ixgbevf sys/devices/0000:5e:00.$n/driver; done; "
-		"mkdir -p sys/devices/0000:5e:00.4/net/v4; echo 0x1003 "
-		">sys/devices/0000:5e:00.4/net/v4/flags");
+	sysfs_tree_sh("for n in 1 2 3 4; do rm sys/devices/0000:5e:00.$n/driver; "
+		      "mkdir -p sys/bus/pci/drivers/ixgbevf; "
+		      "ln -s ../../bus/pci/drivers/ixgbevf sys/devices/0000:5e:00.$n/driver; done; "
+		      "mkdir -p sys/devices/0000:5e:00.4/net/v4; echo 0x1003 "
+		      ">sys/devices/0000:5e:00.4/net/v4/flags");
 	assert_refused("a",
 		       "pool fast: none of its 4 VFs is free; the last: vfio 0000:5e:00.4: its "
 		       "interface v4 is up: ip link set v4 down");
-	tree_sh("echo 0x1002 >sys/devices/0000:5e:00.4/net/v4/flags; "
-		"ln -s ../../br0 sys/devices/0000:5e:00.4/net/v4/master");
+	sysfs_tree_sh("echo 0x1002 >sys/devices/0000:5e:00.4/net/v4/flags; "
+		      "ln -s ../../br0 sys/devices/0000:5e:00.4/net/v4/master");
 	assert_refused("a",
 		       "pool fast: none of its 4 VFs is free; the last: vfio 0000:5e:00.4: its "
 		       "interface v4 belongs to another: ip link set v4 nomaster");
-	tree_sh("rm -r sys/devices/0000:5e:00.4/net/v4");
+	sysfs_tree_sh("rm -r sys/devices/0000:5e:00.4/net/v4");
 	assert_refused("a",
 		       "pool fast: none of its 4 VFs is free; the last: vfio 0000:5e:00.4: is "
 		       "bound to ixgbevf without an interface here: may be in use: if nobody uses "
 		       "it, bind it to vfio-pci");
-	tree_sh("rm sys/devices/0000:5e:00.4/driver; echo uio_pci_generic "
-		">sys/devices/0000:5e:00.4/driver_override");
+	sysfs_tree_sh("rm sys/devices/0000:5e:00.4/driver; echo uio_pci_generic "
+		      ">sys/devices/0000:5e:00.4/driver_override");
 	assert_refused("a", "pool fast: none of its 4 VFs is free; the last: vfio 0000:5e:00.4: is "
 			    "meant for uio_pci_generic (driver_override): name another device");
 }
@@ -159,23 +135,25 @@ static void test_in_use(void **state)
 /* What was refused leaves nothing behind: neither a record nor an override. */
 static void test_refused_leaves_nothing(void **state)
 {
-	tree_sh("rm sys/devices/0000:5e:00.*/driver");
-	assert_refused("a", "pool fast: none of its 4 VFs is free; the last: vfio 0000:5e:00.4: "
-			    "vfio-pci does not bind it: modprobe vfio-pci, and switch the IOMMU on");
-	tree_sh("test -z \"$(ls -A reserved)\"; for n in 1 2 3 4; do "
-		"test -z \"$(head -n 1 sys/devices/0000:5e:00.$n/driver_override)\"; done");
+	sysfs_tree_sh("rm sys/devices/0000:5e:00.*/driver");
+	assert_refused("a",
+		       "pool fast: none of its 4 VFs is free; the last: vfio 0000:5e:00.4: "
+		       "vfio-pci does not bind it: modprobe vfio-pci, and switch the IOMMU on");
+	sysfs_tree_sh("test -z \"$(ls -A reserved)\"; for n in 1 2 3 4; do "
+		      "test -z \"$(head -n 1 sys/devices/0000:5e:00.$n/driver_override)\"; done");
 }
 
 static void test_skips_what_is_taken(void **state)
 {
-	tree_sh("rm dev/vfio/1");
+	sysfs_tree_sh("rm dev/vfio/1");
 	assert_reserved("a", "0000:5e:00.2");
-	tree_sh("test ! -e reserved/0000:5e:00.1");
+	sysfs_tree_sh("test ! -e reserved/0000:5e:00.1");
 }
 
 static void test_record_of_nobody(void **state)
 {
-	tree_sh("mkdir reserved; for n in 1 2 3 4; do echo nonsense >reserved/0000:5e:00.$n; done");
+	sysfs_tree_sh(
+		"mkdir reserved; for n in 1 2 3 4; do echo nonsense >reserved/0000:5e:00.$n; done");
 	assert_refused("a",
 		       "pool fast: none of its 4 VFs is free; the last: vfio 0000:5e:00.4: its "
 		       "record is malformed: remove the record");
@@ -193,7 +171,7 @@ struct contender {
 static void *contend(void *userdata)
 {
 	struct contender *contender = userdata;
-	struct us_reserve_request request = request_of(contender->pair);
+	struct us_reserve_request request = reserved_vf_request(contender->pair);
 	struct us_reason reason;
 	int fd = -1;
 
@@ -227,14 +205,16 @@ static void test_many_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_each_has_one, setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_again, setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_return, setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_in_use, setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_refused_leaves_nothing, setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_skips_what_is_taken, setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_record_of_nobody, setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_many_at_once, setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(test_each_has_one, setup, sysfs_tree_teardown),
+		cmocka_unit_test_setup_teardown(test_again, setup, sysfs_tree_teardown),
+		cmocka_unit_test_setup_teardown(test_return, setup, sysfs_tree_teardown),
+		cmocka_unit_test_setup_teardown(test_in_use, setup, sysfs_tree_teardown),
+		cmocka_unit_test_setup_teardown(test_refused_leaves_nothing, setup,
+						sysfs_tree_teardown),
+		cmocka_unit_test_setup_teardown(test_skips_what_is_taken, setup,
+						sysfs_tree_teardown),
+		cmocka_unit_test_setup_teardown(test_record_of_nobody, setup, sysfs_tree_teardown),
+		cmocka_unit_test_setup_teardown(test_many_at_once, setup, sysfs_tree_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,7 +108,8 @@ static void test_no_address(void **state)
 
 static void test_not_bound(void **state)
 {
-	assert_refused("0000:5e:00.4", "vfio 0000:5e:00.4: the device does not exist: see lspci -D");
+	assert_refused("0000:5e:00.4",
+		       "vfio 0000:5e:00.4: the device does not exist: see lspci -D");
 	assert_refused("0000:5e:00.3",
 		       "vfio 0000:5e:00.3: is bound to no driver: bind it to vfio-pci");
 	sh("ln -sfn ../../drivers/ixgbevf sys/devices/0000:5e:00.2/driver");

@@ -3,20 +3,20 @@
 #pragma once
 
 /* The tree's root; sysfs is at "sys" below it, /dev at "dev". */
-extern char tree_root[];
+extern char sysfs_tree_root[];
 
 /* cmocka's group setup and teardown: makes an empty tree, removes it. */
-int tree_setup(void **state);
-int tree_teardown(void **state);
+int sysfs_tree_setup(void **state);
+int sysfs_tree_teardown(void **state);
 
 /* Runs a shell in the tree; fails the test if that fails. */
-void tree_sh(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void sysfs_tree_sh(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* "ROOT/sys". */
-const char *tree_sysfs(void);
+const char *sysfs_tree_path(void);
 
 /*
  * The PF @name at 0000:5e:00.0 with @count VFs from 0000:5e:00.1 on, each in an IOMMU group of its
  * number and bound to @driver.
  */
-void tree_add_pf(const char *name, int count, const char *driver);
+void sysfs_tree_add_pf(const char *name, int count, const char *driver);

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "testbed.h"
+#include "support/testbed.h"
 #include "util/clock.h"
 
 const uint8_t guest_mac[6] = { 0x02, 0, 0, 0, 0, 0x01 };

@@ -6,11 +6,11 @@
 #pragma once
 
 /* Before the first: gives CAP_SYS_ADMIN up. False: not root, who may change owners. */
-bool exclusive_init(void);
+bool exclusive_group_init(void);
 /* Makes it dev/vfio/1 of the tree, and takes it away again. */
-void exclusive_new(void);
-void exclusive_free(void);
-const char *exclusive_path(void);
+void exclusive_group_new(void);
+void exclusive_group_free(void);
+const char *exclusive_group_path(void);
 /* A VMM has it open, and does not any more. */
-void exclusive_open(void);
-void exclusive_close(void);
+void exclusive_group_open(void);
+void exclusive_group_close(void);

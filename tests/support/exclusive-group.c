@@ -13,13 +13,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../unit/pci/tree.h"
-#include "exclusive.h"
+#include "support/sysfs-tree.h"
+#include "support/exclusive-group.h"
 #include "util/cleanup.h"
 
 static int master_fd = -1, vmm_fd = -1;
 
-bool exclusive_init(void)
+bool exclusive_group_init(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
@@ -31,34 +31,34 @@ bool exclusive_init(void)
 	return syscall(SYS_capset, &head, data) == 0;
 }
 
-void exclusive_new(void)
+void exclusive_group_new(void)
 {
 	master_fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	assert_true(master_fd >= 0);
 	grantpt(master_fd);
 	assert_int_equal(unlockpt(master_fd), 0);
-	tree_sh("ln -sf %s dev/vfio/1", exclusive_path());
+	sysfs_tree_sh("ln -sf %s dev/vfio/1", exclusive_group_path());
 }
 
-void exclusive_free(void)
+void exclusive_group_free(void)
 {
-	exclusive_close();
+	exclusive_group_close();
 	master_fd = us_close(master_fd);
 }
 
-const char *exclusive_path(void)
+const char *exclusive_group_path(void)
 {
 	return ptsname(master_fd);
 }
 
-void exclusive_open(void)
+void exclusive_group_open(void)
 {
-	vmm_fd = open(exclusive_path(), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	vmm_fd = open(exclusive_group_path(), O_RDWR | O_NOCTTY | O_CLOEXEC);
 	assert_true(vmm_fd >= 0);
 	assert_int_equal(ioctl(vmm_fd, TIOCEXCL), 0);
 }
 
-void exclusive_close(void)
+void exclusive_group_close(void)
 {
 	if (vmm_fd >= 0)
 		ioctl(vmm_fd, TIOCNXCL);
