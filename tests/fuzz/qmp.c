@@ -9,8 +9,8 @@
 #include "vmm/qemu/decode-slot.h"
 #include "vmm/qemu/decode-standby.h"
 #include "vmm/qemu/decode-state.h"
-#include "vmm/qmp/message.h"
 #include "vmm/qemu/registers/decode-registers.h"
+#include "vmm/qmp/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

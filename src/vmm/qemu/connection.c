@@ -7,7 +7,6 @@
 #include "util/stream.h"
 #include "util/unix-socket.h"
 #include "vmm/qemu/connection.h"
-#include "vmm/qemu/listen.h"
 #include "vmm/qemu/qemu-private.h"
 #include "vmm/qemu/request.h"
 #include "vmm/qemu/state.h"
@@ -30,7 +29,7 @@ static void forget(struct us_vmm *vmm, bool exited)
 {
 	vmm->adopted = false;
 	us_qemu_state_forget(vmm, false);
-	us_qemu_listener_close(vmm);
+	us_vmm_stop_listening(vmm);
 	us_qmp_free(US_STEAL(vmm->qmp));
 	us_timer_stop(&vmm->reconnect);
 	if (exited)

@@ -7,11 +7,11 @@
 
 #include "vmm/qemu/decode-standby.h"
 #include "vmm/qemu/last-frame/last-frame.h"
-#include "vmm/qmp/message.h"
 #include "vmm/qemu/qemu-private.h"
 #include "vmm/qemu/registers/registers.h"
 #include "vmm/qemu/request.h"
 #include "vmm/qemu/standby.h"
+#include "vmm/qmp/message.h"
 
 struct inspection {
 	struct us_qemu_request *request;

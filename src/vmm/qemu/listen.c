@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Listening for a migration, at its destination.
+ *
+ * Once QEMU listens it cannot stop, neither by a command nor by itself, until a connection has come
+ * (qmp_migrate_incoming() and socket_accept_incoming_migration() in its migration/). So Understudy
+ * listens in its place and gives it the first connection (`getfd`, then `migrate-incoming fd:`). A
+ * migration that is called off closes the listener and leaves QEMU as it was. QEMU itself listens
+ * where a migration needs several connections.
+ */
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -10,7 +19,6 @@
 
 #include "vmm/qemu/decode-settings.h"
 #include "vmm/qemu/decode-state.h"
-#include "vmm/qemu/listen.h"
 #include "vmm/qemu/qemu-private.h"
 #include "vmm/qemu/request.h"
 
@@ -141,14 +149,14 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
 	if (connection < 0) /* the peer closed it already */
 		return 0;
 	us_qemu_ref(vmm);
-	us_qemu_listener_close(vmm);
+	us_vmm_stop_listening(vmm);
 	if (vmm->adopted)
 		give(vmm, connection);
 	us_qemu_unref(vmm);
 	return 0;
 }
 
-void us_qemu_listener_close(struct us_vmm *vmm)
+void us_vmm_stop_listening(struct us_vmm *vmm)
 {
 	vmm->connecting = sd_event_source_disable_unref(vmm->connecting);
 	vmm->listen_fd = us_close(vmm->listen_fd);
@@ -206,7 +214,7 @@ static void listen_for_qemu(struct listening *listening)
 	if (r >= 0)
 		r = uri_of(vmm->listen_fd, uri, sizeof(uri));
 	if (r < 0) {
-		us_qemu_listener_close(vmm);
+		us_vmm_stop_listening(vmm);
 		us_refuse(&reason, "cannot listen at %s for a migration: %s", listening->address,
 			  us_strerror(r));
 		us_advise(&reason, "name an address of this host");
@@ -304,7 +312,7 @@ int us_vmm_listen_transfer(struct us_vmm *vmm, const char *address, us_vmm_liste
 	listening = calloc(1, sizeof(*listening));
 	if (!listening)
 		return us_qemu_request_made(request, -ENOMEM);
-	us_qemu_listener_close(vmm);
+	us_vmm_stop_listening(vmm);
 	listening->vmm = vmm;
 	listening->request = request;
 	if ((size_t)snprintf(listening->address, sizeof(listening->address), "%s", address) >=
@@ -315,9 +323,4 @@ int us_vmm_listen_transfer(struct us_vmm *vmm, const char *address, us_vmm_liste
 	if (r < 0)
 		free(listening);
 	return us_qemu_request_made(request, r);
-}
-
-void us_vmm_stop_listening(struct us_vmm *vmm)
-{
-	us_qemu_listener_close(vmm);
 }

@@ -53,7 +53,7 @@ static void finish_plug(struct plug *plug)
 	if (plug->r == US_REFUSED && plug->is_adding && plug->back_end)
 		us_qemu_back_end_delete(plug->vmm, id_of(plug));
 	if (bus_of(plug))
-		us_qemu_slot_unclaim(plug->vmm, bus_of(plug));
+		us_vmm_return_slot(plug->vmm, bus_of(plug));
 	us_qemu_request_finish(plug->request, plug->r, &plug->reason);
 	free_plug(plug);
 }

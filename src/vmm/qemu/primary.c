@@ -94,11 +94,5 @@ static void on_device_looked_up(void *userdata, const struct us_qmp_answer *answ
 
 int us_vmm_has_device(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void *userdata)
 {
-	struct us_qemu_request *request;
-	int r = us_qemu_request_begin(vmm, id, done, userdata, &request);
-
-	if (r < 0)
-		return r;
-	return us_qemu_request_made(
-		request, us_qemu_get_property(vmm, id, "type", on_device_looked_up, request));
+	return us_qemu_request_property(vmm, id, "type", done, userdata, on_device_looked_up);
 }

@@ -90,6 +90,18 @@ int us_qemu_request_send(struct us_vmm *vmm, union us_qemu_done done, void *user
 							 name ? "{s:s}" : NULL, name, text));
 }
 
+int us_qemu_request_property(struct us_vmm *vmm, const char *id, const char *property,
+			     union us_qemu_done done, void *userdata, us_qmp_answer_fn answer)
+{
+	struct us_qemu_request *request;
+	int r = us_qemu_request_begin(vmm, id, done, userdata, &request);
+
+	if (r < 0)
+		return r;
+	return us_qemu_request_made(request,
+				    us_qemu_get_property(vmm, id, property, answer, request));
+}
+
 void us_qemu_request_finish(struct us_qemu_request *request, int r, const struct us_reason *reason)
 {
 	struct us_reason words;

@@ -70,6 +70,9 @@ int us_qemu_request_made(struct us_qemu_request *request, int r);
 int us_qemu_request_send(struct us_vmm *vmm, union us_qemu_done done, void *userdata,
 			 us_qmp_answer_fn answer, const char *command, const char *name,
 			 const char *text);
+/* The same that asks for a property of device @id. */
+int us_qemu_request_property(struct us_vmm *vmm, const char *id, const char *property,
+			     union us_qemu_done done, void *userdata, us_qmp_answer_fn answer);
 
 /*
  * Calls the plain callback of a request and frees the request. If @reason is NULL, the words for @r

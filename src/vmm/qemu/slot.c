@@ -77,7 +77,7 @@ static int claim_bus(struct us_vmm *vmm, const char *bus)
 {
 	struct claim *claim;
 
-	us_qemu_slot_unclaim(vmm, bus);
+	us_vmm_return_slot(vmm, bus);
 	claim = malloc(sizeof(*claim) + strlen(bus) + 1);
 	if (!claim)
 		return -ENOMEM;
@@ -87,7 +87,7 @@ static int claim_bus(struct us_vmm *vmm, const char *bus)
 	return 0;
 }
 
-void us_qemu_slot_unclaim(struct us_vmm *vmm, const char *bus)
+void us_vmm_return_slot(struct us_vmm *vmm, const char *bus)
 {
 	struct claim *claim;
 
@@ -367,11 +367,6 @@ static void on_found(void *userdata, int r, const struct us_reason *reason,
 	if (us_qemu_request_is_wanted(request))
 		request->done.slot(request->userdata, r, reason, slot ? slot->bus : NULL);
 	us_qemu_request_free(request);
-}
-
-void us_vmm_return_slot(struct us_vmm *vmm, const char *bus)
-{
-	us_qemu_slot_unclaim(vmm, bus);
 }
 
 int us_vmm_find_slot(struct us_vmm *vmm, us_vmm_slot_fn done, void *userdata)

@@ -23,5 +23,4 @@ typedef void (*us_qemu_slot_fn)(void *userdata, int r, const struct us_reason *r
  * for 30 s, so that it is not handed out twice. @found is called once, also after the VM was freed.
  */
 int us_qemu_slot_find(struct us_vmm *vmm, const char *bus, us_qemu_slot_fn found, void *userdata);
-void us_qemu_slot_unclaim(struct us_vmm *vmm, const char *bus);
 void us_qemu_slot_free_all(struct us_vmm *vmm);

@@ -53,11 +53,5 @@ static void on_bus(void *userdata, const struct us_qmp_answer *answer)
 int us_vmm_query_unplug_delay(struct us_vmm *vmm, const char *id, us_vmm_unplug_delay_fn done,
 			      void *userdata)
 {
-	struct us_qemu_request *request;
-	int r = us_qemu_request_begin(vmm, id, done, userdata, &request);
-
-	if (r < 0)
-		return r;
-	return us_qemu_request_made(request,
-				    us_qemu_get_property(vmm, id, "parent_bus", on_bus, request));
+	return us_qemu_request_property(vmm, id, "parent_bus", done, userdata, on_bus);
 }

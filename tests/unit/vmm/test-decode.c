@@ -7,10 +7,10 @@
 #include "vmm/qemu/decode-slot.h"
 #include "vmm/qemu/decode-standby.h"
 #include "vmm/qemu/decode-state.h"
-#include "vmm/qmp/guest-memory.h"
 #include "vmm/qemu/last-frame/last-frame.h"
-#include "vmm/qmp/message.h"
 #include "vmm/qemu/registers/decode-registers.h"
+#include "vmm/qmp/guest-memory.h"
+#include "vmm/qmp/message.h"
 
 /* Parses a file of the corpus; its value lives until the next call. */
 static const json_t *load(const char *name)

@@ -581,13 +581,11 @@ static void test_not_incoming(void **state)
 	    us_vmm_listen_transfer(machine.observed.vm, "127.0.0.1", on_text, &a));
 	assert_int_equal(a.r, 0);
 	snprintf(command, sizeof(command),
-		 "bash -c 'exec 3<>/dev/tcp/127.0.0.1/%s; cat <&3 >%s.end' &",
-		 strrchr(a.text, ':') + 1, machine.path);
+		 "bash -c 'exec 3<>/dev/tcp/127.0.0.1/%s; cat <&3 >/dev/null' &",
+		 strrchr(a.text, ':') + 1);
 	assert_int_equal(system(command), 0);
 	WAIT_FOR(loop, strstr(machine.observed.log, "incoming failed\n"));
 	assert_contains(machine.observed.reason, "QEMU refused migrate-incoming");
-	snprintf(command, sizeof(command), "%s.end", machine.path);
-	unlink(command);
 	stop(&machine);
 }
 

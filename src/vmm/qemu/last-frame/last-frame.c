@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/qmp/guest-memory.h"
 #include "vmm/qemu/last-frame/last-frame.h"
+#include "vmm/qmp/guest-memory.h"
 #include "vmm/qmp/message.h"
 
 enum {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <string.h>
 
-#include "vmm/qmp/message.h"
 #include "vmm/qemu/registers/decode-registers.h"
+#include "vmm/qmp/message.h"
 
 enum {
 	/* VIRTIO_NET_F_STANDBY is bit 62 (virtio 1.2, section 5.1.3), in the second word. */

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/qmp/guest-memory.h"
 #include "vmm/qemu/registers/registers.h"
+#include "vmm/qmp/guest-memory.h"
 
 struct us_qemu_registers {
 	struct us_qmp *qmp; /* of the last reading */

@@ -30,8 +30,8 @@
  */
 #pragma once
 
-#include "vmm/qmp/qmp.h"
 #include "vmm/qemu/registers/decode-registers.h"
+#include "vmm/qmp/qmp.h"
 
 struct us_qemu_registers;
 
