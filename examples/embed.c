@@ -122,6 +122,7 @@ int main(void)
 		for (size_t i = 0; i < effects.count; i++)
 			perform(&effects.list[i], event.now_usec);
 	}
-	printf("the end: %s, path %s\n", us_pair_primary_name(&pair), us_path_name(pair.path));
+	printf("the end: %s, path %s\n", us_pair_primary_name(&pair),
+	       us_path_name(us_pair_path(&pair)));
 	return 0;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The pair engine: decides when a guest may see the primary of a pair, and what the host has to
- * do, in which order, to get there.
+ * The pair engine: decides when a guest may see the primary of a pair, and which operations the
+ * host has to perform, in which order.
  *
  * A pair is one standby (a virtio-net device that offers VIRTIO_NET_F_STANDBY, virtio 1.2,
  * section 5.1.3) and one primary (a passthrough device) with the same MAC address. The engine
- * holds facts, is told of events, and answers each with the effects that bring the world nearer
- * to what should be true. It makes no system call, reads no clock, allocates nothing, and keeps
- * no global state: struct us_pair may be copied, compared and thrown away.
+ * stores facts, takes one event at a time, and answers each event with effects: the operations
+ * that bring the pair nearer to its goal. The engine makes no system call, reads no clock,
+ * allocates no memory and has no global state. struct us_pair may be copied and compared.
  *
  * How a VMM or a daemon uses it:
  *
@@ -21,8 +21,13 @@
  *             (perform effects.list[0 … count-1] in this order; report results as events)
  *     }
  *
- * The engine never waits: an effect whose result does not come is given up at its deadline,
- * which is one of the times that us_pair_deadline() announces.
+ * The engine never waits. Each effect with a result has a deadline; us_pair_deadline() announces
+ * it. When the deadline passes without the result, the engine continues without it.
+ *
+ * Stability: before version 1.0 the members of struct us_pair and struct us_pair_config may
+ * change with each release, and so may the soname. Read struct us_pair through the functions of
+ * the section "Questions". Function names, event types, effect types and the codes of causes are
+ * meant to stay.
  */
 #pragma once
 
@@ -36,181 +41,236 @@ extern "C" {
 
 /* ---- Facts ---- */
 
-/* How much the upper layer hands over. */
+/* How much the upper layer leaves to us. */
 enum us_mode {
-	US_MODE_SEPARATE, /* it plugs and unplugs by itself: only observe and report */
-	US_MODE_COUPLED,  /* it runs the migration, between prepare and finish */
-	US_MODE_COMBINED, /* it asks, everything else is done for it */
+	US_MODE_SEPARATE, /* it plugs and unplugs: the engine only observes and reports */
+	US_MODE_COUPLED,  /* it migrates, between PREPARE and FINISH */
+	US_MODE_COMBINED, /* the engine's owner migrates as well */
 	US_MODE_N
 };
 
 /* What the guest's present driver of the standby negotiated. */
 enum us_guest {
-	US_GUEST_NONE,	  /* no driver, or not yet past FEATURES_OK */
+	US_GUEST_NONE,	  /* no driver, or one that has not reached FEATURES_OK */
 	US_GUEST_LEGACY,  /* without VIRTIO_NET_F_STANDBY */
-	US_GUEST_CAPABLE, /* with it */
+	US_GUEST_CAPABLE, /* with VIRTIO_NET_F_STANDBY */
 	US_GUEST_N
 };
 
-/* What is known of the VM. */
+/* Where the guest of the VM runs. */
 enum us_vm_state {
-	US_VM_UNKNOWN,	/* nobody to ask: the last known state may hold or not */
-	US_VM_RUNNING,	/* its guest runs here, or is paused and will go on here */
-	US_VM_INCOMING, /* a migration's destination: the guest is not here yet */
-	US_VM_MOVED,	/* a migration's source, completed: the guest is elsewhere */
-	US_VM_GONE,	/* ended */
+	US_VM_UNKNOWN,	/* the VM cannot be asked */
+	US_VM_RUNNING,	/* here; or it is paused and will continue here */
+	US_VM_INCOMING, /* the VM is the destination of a migration; the guest has not arrived */
+	US_VM_MOVED,	/* the VM was the source of a migration; the guest runs elsewhere */
+	US_VM_GONE,	/* nowhere: the VM ended */
 	US_VM_N
 };
 
 /* The primary, as the guest and the host see it. */
 enum us_primary {
-	US_PRIMARY_ABSENT,    /* none assigned, or it could not be reserved */
-	US_PRIMARY_RESERVING, /* being made ready and exclusive on the host */
-	US_PRIMARY_HIDDEN,    /* reserved; the guest cannot see it */
+	US_PRIMARY_ABSENT,    /* none is assigned, or the host could not reserve it */
+	US_PRIMARY_RESERVING, /* the host is reserving it */
+	US_PRIMARY_HIDDEN,    /* reserved; the VM does not have it */
 	US_PRIMARY_EXPOSING,  /* being plugged, or plugged and not yet used by the guest */
 	US_PRIMARY_VISIBLE,   /* the guest carries traffic on it */
-	US_PRIMARY_HIDING,    /* asked of the guest; not acknowledged yet */
-	US_PRIMARY_UNKNOWN,   /* the VM cannot be asked */
+	US_PRIMARY_HIDING,    /* the guest was asked to release it and has not acknowledged */
+	US_PRIMARY_UNKNOWN,   /* nobody knows whether the VM has it */
 	US_PRIMARY_N
 };
 
-/* Where the host's switch sends frames for the pair's MAC. */
+/* Where the host's switch sends frames for the pair's MAC address. */
 enum us_path {
-	US_PATH_NONE, /* wherever the switch learns it: we steer nothing */
+	US_PATH_NONE, /* nothing is steered: the switch learns the port by itself */
 	US_PATH_STANDBY,
 	US_PATH_PRIMARY,
-	US_PATH_PARKED, /* held on the host during a transition */
+	US_PATH_PARKED, /* into the park buffer of the host, during a transition */
 	US_PATH_N
 };
 
 /* A migration, as far as it concerns the pair. */
 enum us_migration_phase {
 	US_PHASE_NONE,
-	US_PHASE_PREPARED, /* the primary has to be hidden; the VM may be migrated */
-	US_PHASE_ACTIVE,   /* the VMM is migrating: devices cannot be plugged */
+	US_PHASE_PREPARED, /* the primary must be hidden; the VM may be migrated */
+	US_PHASE_ACTIVE,   /* the VMM migrates: devices cannot be plugged */
 	US_PHASE_N
 };
 
-/* Why the primary is where it is; each has one line of English, us_cause_text(). */
+/* The cause of the primary's present state: us_cause_code(), us_cause_text(). */
 enum us_cause {
 	US_CAUSE_READY,		  /* the guest carries traffic on the primary */
 	US_CAUSE_NOT_ASSIGNED,	  /* the pair has no primary */
-	US_CAUSE_RESERVING,	  /* being reserved */
-	US_CAUSE_RESERVE_REFUSED, /* the host could not reserve it; tried again later */
+	US_CAUSE_RESERVING,	  /* the host is reserving the primary */
+	US_CAUSE_RESERVE_REFUSED, /* the host could not reserve it; another try follows */
 	US_CAUSE_MAY_PLUG,	  /* separate mode: the upper layer may plug it now */
-	US_CAUSE_HOLD,		  /* someone wants it hidden */
+	US_CAUSE_HOLD,		  /* a user wants it hidden */
 	US_CAUSE_REMOVING,	  /* the pair is being removed */
 	US_CAUSE_VM_UNKNOWN,	  /* the VM's monitor does not answer */
 	US_CAUSE_OBSERVING,	  /* the VM is being asked whether it has the primary */
-	US_CAUSE_VM_INCOMING,	  /* waiting for the guest to arrive */
-	US_CAUSE_VM_MOVED,	  /* the guest runs elsewhere now */
+	US_CAUSE_VM_INCOMING,	  /* the guest has not arrived yet */
+	US_CAUSE_VM_MOVED,	  /* the guest runs on another host */
 	US_CAUSE_VM_GONE,	  /* the VM ended */
 	US_CAUSE_MIGRATION,	  /* hidden for a migration */
 	US_CAUSE_GUEST_UNKNOWN,	  /* the guest's driver was not seen yet */
 	US_CAUSE_GUEST_NO_DRIVER, /* the guest has no driver for the standby */
 	US_CAUSE_GUEST_LEGACY,	  /* its driver negotiated without STANDBY */
-	US_CAUSE_GUEST_STARTING,  /* its driver is still starting */
-	US_CAUSE_GUEST_RESET,	  /* the guest was reset */
-	US_CAUSE_BACKOFF,	  /* waiting before the next try */
+	US_CAUSE_GUEST_STARTING,  /* its driver has not reached DRIVER_OK */
+	US_CAUSE_GUEST_RESET,	  /* the guest was reset and no driver came back yet */
+	US_CAUSE_BACKOFF,	  /* the guest changes too often: the next try is delayed */
 	US_CAUSE_DRIVER_OK,	  /* the guest's driver can handle the pair */
-	US_CAUSE_PLUGGED,	  /* waiting for traffic on the primary */
+	US_CAUSE_PLUGGED,	  /* waiting for the guest's traffic on the primary */
 	US_CAUSE_PLUG_REFUSED,	  /* the VMM refused to plug it */
 	US_CAUSE_NOT_READY,	  /* the guest did not use it in time */
 	US_CAUSE_STEER_FAILED,	  /* the switch could not be steered to it */
-	US_CAUSE_UNPLUG_PENDING,  /* it was to be hidden and is wanted back; first the guest answers
-				   */
+	US_CAUSE_UNPLUG_PENDING,  /* wanted visible again; the guest must release it first */
 	US_CAUSE_UNPLUG_OVERDUE,  /* the guest has not acknowledged the unplug */
 	US_CAUSE_N
 };
 
+/* Times in microseconds. */
 struct us_pair_config {
 	enum us_mode mode;
-	bool can_park; /* effects may ask for US_PATH_PARKED */
+	bool can_park; /* STEER to US_PATH_PARKED is possible */
 
-	uint64_t plug_usec;	    /* VMM's answer to a plug */
-	uint64_t ready_usec;	    /* from plugged to traffic on the primary */
-	uint64_t unplug_usec;	    /* guest's acknowledgement of an unplug */
-	uint64_t retry_usec;	    /* until a refused or overdue request is made again */
-	uint64_t steer_usec;	    /* the switch's answer */
-	uint64_t release_usec;	    /* … and so much longer for a release, and park_usec */
-	uint64_t park_usec;	    /* longest time that frames are held, per transition … */
-	uint64_t park_plug_usec;    /* … and of it for the VMM's answer to a plug */
-	uint64_t park_unplug_usec;  /* … and for the guest's to an unplug */
-	uint64_t backoff_usec;	    /* first back-off; doubles each time … */
-	uint64_t backoff_max_usec;  /* … up to this */
-	uint64_t calm_usec;	    /* visible for so long, the back-off is forgotten */
-	uint64_t reset_fresh_usec;  /* a reset older than this is not answered by another */
-	uint64_t unplug_delay_usec; /* how long the guest surely goes on using the primary after an
-				     * unplug was asked for: us_pair_set_unplug_delay() */
-	uint32_t free_churn;	    /* guest-made hides before the first back-off */
+	/* How long an answer may take: */
+	uint64_t plug_usec;    /* the VMM's, to a plug */
+	uint64_t ready_usec;   /* the guest's traffic on the primary, after the plug */
+	uint64_t unplug_usec;  /* the guest's acknowledgement of an unplug */
+	uint64_t steer_usec;   /* the switch's … */
+	uint64_t release_usec; /* … and, when STEER releases frames, this and park_usec more */
+
+	uint64_t retry_usec; /* from a refused or overdue request to the next one */
+
+	/* How long frames may be parked: */
+	uint64_t park_usec;	   /* in one transition … */
+	uint64_t park_plug_usec;   /* … and of it for the VMM's answer to a plug */
+	uint64_t park_unplug_usec; /* … and of it for the guest's answer to an unplug */
+
+	/* How the guest's changes are slowed down: */
+	uint32_t free_churn;	   /* guest-made hides before the first back-off */
+	uint64_t backoff_usec;	   /* the first back-off; each further one doubles … */
+	uint64_t backoff_max_usec; /* … up to this */
+	uint64_t calm_usec;	   /* a primary visible for so long ends the back-off */
+
+	uint64_t reset_fresh_usec;  /* an older reset is not completed by another one */
+	uint64_t unplug_delay_usec; /* us_pair_set_unplug_delay() */
 };
 
 /* Sensible defaults for everything but the mode. */
 void us_pair_config_default(struct us_pair_config *config);
 
-/*
- * The state of one pair. Read it freely; only us_pair_step() changes it.
- * Times are the caller's clock, in microseconds; US_NEVER means: not running.
- */
+/* A time that never comes: nothing is running. */
 #define US_NEVER UINT64_MAX
 
-struct us_pair {
-	struct us_pair_config config;
+/* ---- State: unstable, read it with the questions below ---- */
 
-	/* Facts about the guest and the VM */
+/* What is known of the guest and the VM, and what the users of the pair want. */
+struct us_pair_facts {
 	enum us_vm_state vm;
 	enum us_guest guest;
 	bool driver_ok;
 	bool guest_known; /* the two above were observed since the VM was last unknown */
 	bool was_reset;	  /* and no driver has come back yet */
+	bool migrating;	  /* the VMM says so, prepared or not */
+	bool stopped;	  /* the guest stands still between two hosts */
 
-	/* Wishes */
 	bool assigned; /* a primary is named */
 	bool hold;
-	bool prepared;	/* between prepare and finish */
-	bool migrating; /* the VMM says so, prepared or not */
-	bool stopped;	/* the guest is on its way between two hosts */
-	bool removing;	/* give everything back */
-
-	/* The primary */
-	enum us_primary primary;
-	bool reserving; /* RESERVE is asked and not answered */
-	bool reserved;	/* the host holds it for us */
-	bool plugging;	/* PLUG is asked and not answered, whatever was wished since */
-	bool plugged;	/* EXPOSING: the VMM has it, and we watch for traffic */
-	bool ready;	/* this driver session carried traffic on it */
-	bool too_early; /* HIDING: UNPLUG was taken before the plug was done: again after it */
-	bool overdue;	/* HIDING, ABSENT: the answer did not come, or was no; to be asked again */
-	bool left;	/* HIDING: the guest listens on its standby already */
-	bool unplug_lost; /* HIDING: a reset had the port forget it; asked again at the deadline */
-	uint64_t primary_deadline;   /* of the answer that is waited for, or of the next try */
-	uint64_t unplug_delay_until; /* HIDING: the guest listens on the primary so long */
-
-	/* The path */
-	enum us_path path; /* what the switch was last seen to do */
-	enum us_path steer_to;
-	bool steering;	  /* a steer to `steer_to` is under way */
-	bool steer_retry; /* it failed: again at steer_deadline */
-	bool park_spent;  /* in this transition frames were held as long as they may be */
-	bool hold_spent;  /* EXPOSING, HIDING: … for the answer that is waited for */
-	uint64_t steer_deadline;
-	uint64_t park_deadline;
-	uint64_t hold_deadline;
-
-	/* Back-off */
-	uint32_t churn;	       /* guest-made and failed transitions since it was calm */
-	uint64_t plug_after;   /* no plug before this */
-	uint64_t calm_at;      /* visible until then: forget the churn */
-	enum us_cause failure; /* of the last try, until one succeeds; US_CAUSE_READY: none */
-
-	enum us_cause why;
+	bool prepared; /* between PREPARE and FINISH */
+	bool removing; /* give everything back */
 };
 
-/* Sets a new pair up: nothing is known of the VM, no primary is assigned. */
+/* The host's reservation of the primary. */
+enum us_reservation {
+	US_RESERVATION_NONE,
+	US_RESERVATION_ASKED,	/* RESERVE was sent and is not answered */
+	US_RESERVATION_HELD,	/* the host keeps the primary for this pair */
+	US_RESERVATION_REFUSED, /* ABSENT only: the next try is at the deadline */
+};
+
+/* The phases of a transition. Each is legal in one state of the primary only. */
+enum us_primary_phase {
+	US_PRIMARY_AT_REST, /* no transition */
+
+	/* EXPOSING */
+	US_EXPOSING_PLUG_SENT, /* PLUG is not answered */
+	US_EXPOSING_JOINING,   /* the VM has the primary; the guest does not use it yet */
+	US_EXPOSING_SWITCHING, /* the guest uses it; the path is not the primary's yet */
+
+	/* HIDING */
+	US_HIDING_REQUESTED, /* UNPLUG was sent and has time */
+	US_HIDING_OVERDUE,   /* the VMM refused it, or the guest did not acknowledge in time */
+};
+
+/* HIDING: what the latest UNPLUG will come to. EARLY: sent while PLUG was not answered. */
+enum us_unplug {
+	US_UNPLUG_NONE, /* not hiding */
+	US_UNPLUG_SENT, /* the guest will acknowledge it */
+	US_UNPLUG_LOST, /* a reset made the slot forget it: sent again at the deadline */
+	US_UNPLUG_EARLY,
+	US_UNPLUG_EARLY_LOST,
+	US_UNPLUG_EARLY_VOID, /* acknowledged before the plug finished: sent again after the plug */
+};
+
+/* HIDING: where the guest receives. */
+enum us_guest_side {
+	US_GUEST_SIDE_UNKNOWN,
+	US_GUEST_ON_PRIMARY, /* its driver session carried traffic on the primary */
+	US_GUEST_ON_STANDBY,
+};
+
+struct us_pair_primary {
+	enum us_primary state;
+	enum us_primary_phase phase;
+	enum us_reservation reservation;
+	enum us_unplug unplug;
+	enum us_guest_side guest;
+	uint64_t deadline;	     /* of the awaited answer, or of the next try */
+	uint64_t unplug_delay_until; /* HIDING: the guest receives on the primary until then */
+};
+
+enum us_steering {
+	US_STEERING_NONE,
+	US_STEERING_SENT,  /* STEER is not answered */
+	US_STEERING_RETRY, /* it failed; the next try is at the deadline */
+};
+
+struct us_pair_path {
+	enum us_path now; /* as the switch was last seen */
+	enum us_path to;  /* of the STEER that was sent or failed */
+	enum us_steering steering;
+	uint64_t steer_deadline;
+
+	bool park_spent; /* this transition has parked frames for as long as it may */
+	uint64_t park_deadline;
+	bool answer_spent; /* EXPOSING, HIDING: … for the answer that is awaited */
+	uint64_t answer_deadline;
+};
+
+struct us_pair_backoff {
+	uint32_t churn;	       /* guest-made hides and failed tries since the last calm */
+	uint64_t plug_after;   /* no PLUG before this */
+	uint64_t calm_at;      /* visible until then: churn is forgotten */
+	enum us_cause failure; /* of the latest try, until one succeeds; US_CAUSE_READY: none */
+};
+
+struct us_pair {
+	struct us_pair_config config;
+	struct us_pair_facts facts;
+	struct us_pair_primary primary;
+	struct us_pair_path path;
+	struct us_pair_backoff backoff;
+	enum us_cause cause;
+};
+
+/* Starts a pair: nothing is known of the VM, and no primary is assigned. */
 void us_pair_init(struct us_pair *pair, const struct us_pair_config *config);
 
-/* What is known of the slot that the primary is in now; it counts from the next hide on. */
-void us_pair_set_unplug_delay(struct us_pair *pair, uint64_t unplug_delay_usec);
+/*
+ * For how long the guest surely continues to receive on the primary after UNPLUG was sent. It
+ * depends on the slot that the primary is in. Applies from the next hide on.
+ */
+void us_pair_set_unplug_delay(struct us_pair *pair, uint64_t delay_usec);
 
 /* ---- Events ---- */
 

@@ -22,7 +22,7 @@ enum us_stage {
 	US_STAGE_TRANSFER, /* the VMM's own migration */
 	/* The point of no return: the destination runs. */
 	US_STAGE_ARRIVE,  /* the destination has seen its guest run */
-	US_STAGE_HANDOFF,  /* what arrived here since the guest stopped follows it */
+	US_STAGE_HANDOFF, /* what arrived here since the guest stopped follows it */
 	US_STAGE_RELEASE, /* the source's primaries */
 	US_STAGE_N
 };

@@ -169,28 +169,28 @@ int us_mode_from_name(const char *name)
 
 const char *us_pair_primary_name(const struct us_pair *pair)
 {
-	bool guest_is_here = pair->vm == US_VM_RUNNING || pair->vm == US_VM_UNKNOWN;
+	bool guest_is_here = pair->facts.vm == US_VM_RUNNING || pair->facts.vm == US_VM_UNKNOWN;
 
-	if (pair->primary == US_PRIMARY_HIDDEN && pair->reserved && !guest_is_here)
+	if (pair->primary.state == US_PRIMARY_HIDDEN && us_pair_is_reserved(pair) && !guest_is_here)
 		return "reserved";
-	return us_primary_name(pair->primary);
+	return us_primary_name(pair->primary.state);
 }
 
 const char *us_pair_guest_name(const struct us_pair *pair)
 {
-	bool is_known = pair->guest_known || pair->vm != US_VM_RUNNING;
+	bool is_known = pair->facts.guest_known || pair->facts.vm != US_VM_RUNNING;
 
-	return is_known ? us_guest_name(pair->guest) : "unknown";
+	return is_known ? us_guest_name(pair->facts.guest) : "unknown";
 }
 
 char *us_pair_move_line(char *buffer, size_t size, const char *name, enum us_primary from,
 			const struct us_pair *pair)
 {
-	if (from == pair->primary)
+	if (from == pair->primary.state)
 		snprintf(buffer, size, "%s: %s (%s)", name, us_pair_primary_name(pair),
-			 us_cause_text(pair->why));
+			 us_cause_text(pair->cause));
 	else
 		snprintf(buffer, size, "%s: %s → %s (%s)", name, us_primary_name(from),
-			 us_pair_primary_name(pair), us_cause_text(pair->why));
+			 us_pair_primary_name(pair), us_cause_text(pair->cause));
 	return buffer;
 }

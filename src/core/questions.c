@@ -4,130 +4,134 @@
 
 enum us_vm_state us_pair_vm(const struct us_pair *pair)
 {
-	return pair->vm;
+	return pair->facts.vm;
 }
 
 enum us_guest us_pair_guest(const struct us_pair *pair)
 {
-	return pair->guest;
+	return pair->facts.guest;
 }
 
 bool us_pair_has_driver_ok(const struct us_pair *pair)
 {
-	return pair->driver_ok;
+	return pair->facts.driver_ok;
 }
 
 bool us_pair_is_assigned(const struct us_pair *pair)
 {
-	return pair->assigned;
+	return pair->facts.assigned;
 }
 
 bool us_pair_is_on_hold(const struct us_pair *pair)
 {
-	return pair->hold;
+	return pair->facts.hold;
 }
 
 bool us_pair_is_prepared(const struct us_pair *pair)
 {
-	return pair->prepared;
+	return pair->facts.prepared;
 }
 
 bool us_pair_is_removing(const struct us_pair *pair)
 {
-	return pair->removing;
+	return pair->facts.removing;
 }
 
 enum us_primary us_pair_primary(const struct us_pair *pair)
 {
-	return pair->primary;
+	return pair->primary.state;
 }
 
 enum us_cause us_pair_cause(const struct us_pair *pair)
 {
-	return pair->why;
+	return pair->cause;
 }
 
 bool us_pair_is_reserving(const struct us_pair *pair)
 {
-	return pair->reserving;
+	return pair->primary.reservation == US_RESERVATION_ASKED;
 }
 
 bool us_pair_is_reserved(const struct us_pair *pair)
 {
-	return pair->reserved;
+	return pair->primary.reservation == US_RESERVATION_HELD;
 }
 
 bool us_pair_is_reserve_refused(const struct us_pair *pair)
 {
-	return pair->primary == US_PRIMARY_ABSENT && pair->overdue;
+	return pair->primary.reservation == US_RESERVATION_REFUSED;
 }
 
 bool us_pair_is_plugged(const struct us_pair *pair)
 {
-	return pair->primary == US_PRIMARY_VISIBLE ||
-	       (pair->primary == US_PRIMARY_EXPOSING && pair->plugged);
+	return pair->primary.state == US_PRIMARY_VISIBLE ||
+	       pair->primary.phase == US_EXPOSING_JOINING ||
+	       pair->primary.phase == US_EXPOSING_SWITCHING;
 }
 
 bool us_pair_is_leaving(const struct us_pair *pair)
 {
-	return pair->primary == US_PRIMARY_HIDING && pair->ready;
+	return pair->primary.guest == US_GUEST_ON_PRIMARY;
 }
 
 bool us_pair_is_unplug_overdue(const struct us_pair *pair)
 {
-	return pair->primary == US_PRIMARY_HIDING && pair->overdue;
+	return pair->primary.phase == US_HIDING_OVERDUE;
 }
 
 enum us_path us_pair_path(const struct us_pair *pair)
 {
-	return pair->path;
+	return pair->path.now;
 }
 
 bool us_pair_is_steering(const struct us_pair *pair)
 {
-	return pair->steering;
+	return pair->path.steering == US_STEERING_SENT;
 }
 
 bool us_pair_has_steer_failed(const struct us_pair *pair)
 {
-	return pair->steer_retry;
+	return pair->path.steering == US_STEERING_RETRY;
 }
 
 uint64_t us_pair_plug_after(const struct us_pair *pair)
 {
-	return pair->plug_after;
+	return pair->backoff.plug_after;
 }
 
 enum us_cause us_pair_failure(const struct us_pair *pair)
 {
-	return pair->failure;
+	return pair->backoff.failure;
 }
 
 enum us_migration_phase us_pair_phase(const struct us_pair *pair)
 {
-	if (pair->migrating)
+	if (pair->facts.migrating)
 		return US_PHASE_ACTIVE;
-	return pair->prepared ? US_PHASE_PREPARED : US_PHASE_NONE;
+	return pair->facts.prepared ? US_PHASE_PREPARED : US_PHASE_NONE;
 }
 
 bool us_pair_may_migrate(const struct us_pair *pair)
 {
-	return pair->primary == US_PRIMARY_ABSENT || pair->primary == US_PRIMARY_RESERVING ||
-	       pair->primary == US_PRIMARY_HIDDEN;
+	return pair->primary.state == US_PRIMARY_ABSENT ||
+	       pair->primary.state == US_PRIMARY_RESERVING ||
+	       pair->primary.state == US_PRIMARY_HIDDEN;
 }
 
 bool us_pair_is_idle(const struct us_pair *pair)
 {
 	if (pair->config.mode == US_MODE_SEPARATE)
-		return pair->removing;
-	return pair->removing && pair->primary == US_PRIMARY_ABSENT && !pair->reserved &&
-	       pair->path == US_PATH_NONE && !pair->steering;
+		return pair->facts.removing;
+	return pair->facts.removing && pair->primary.state == US_PRIMARY_ABSENT &&
+	       !us_pair_is_reserved(pair) && pair->path.now == US_PATH_NONE &&
+	       !us_pair_is_steering(pair);
 }
 
 bool us_pair_is_settled(const struct us_pair *pair)
 {
-	bool waits = pair->primary == US_PRIMARY_RESERVING ||
-		     pair->primary == US_PRIMARY_EXPOSING || pair->primary == US_PRIMARY_HIDING;
+	bool waits = pair->primary.state == US_PRIMARY_RESERVING ||
+		     pair->primary.state == US_PRIMARY_EXPOSING ||
+		     pair->primary.state == US_PRIMARY_HIDING;
 
-	return !waits && !pair->steering && !pair->steer_retry;
+	return !waits && pair->path.steering == US_STEERING_NONE;
 }

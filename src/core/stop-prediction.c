@@ -18,7 +18,8 @@ void us_stop_prediction_init(struct us_stop_prediction *stop, uint64_t downtime_
 }
 
 /* How fast it shrank since the last look; 0 if it did not. */
-static double shrunk_per_usec(const struct us_stop_prediction *stop, uint64_t now_usec, uint64_t remaining)
+static double shrunk_per_usec(const struct us_stop_prediction *stop, uint64_t now_usec,
+			      uint64_t remaining)
 {
 	if (!stop->looked_usec || now_usec <= stop->looked_usec ||
 	    remaining >= stop->remaining_bytes)
@@ -26,8 +27,9 @@ static double shrunk_per_usec(const struct us_stop_prediction *stop, uint64_t no
 	return (double)(stop->remaining_bytes - remaining) / (double)(now_usec - stop->looked_usec);
 }
 
-void us_stop_prediction_update(struct us_stop_prediction *stop, uint64_t now_usec, uint64_t total_bytes,
-		  uint64_t remaining_bytes, uint64_t bytes_per_sec)
+void us_stop_prediction_update(struct us_stop_prediction *stop, uint64_t now_usec,
+			       uint64_t total_bytes, uint64_t remaining_bytes,
+			       uint64_t bytes_per_sec)
 {
 	double rate = (double)bytes_per_sec / (double)SEC;
 	double shrunk = shrunk_per_usec(stop, now_usec, remaining_bytes);

@@ -28,5 +28,6 @@ void us_stop_prediction_init(struct us_stop_prediction *stop, uint64_t downtime_
  * Takes what a look told. @total_bytes: 0 while the transfer has not begun. @bytes_per_sec:
  * by the VMM's own account, 0: not known yet. Times are the caller's clock.
  */
-void us_stop_prediction_update(struct us_stop_prediction *stop, uint64_t now_usec, uint64_t total_bytes,
-		  uint64_t remaining_bytes, uint64_t bytes_per_sec);
+void us_stop_prediction_update(struct us_stop_prediction *stop, uint64_t now_usec,
+			       uint64_t total_bytes, uint64_t remaining_bytes,
+			       uint64_t bytes_per_sec);

@@ -95,25 +95,26 @@ static uint64_t distance(uint64_t deadline, uint64_t now)
 /* Moves the origin of time to @now, and forgets what no step reads: equal futures, one state. */
 static void rebase(struct us_pair *pair, uint64_t now)
 {
-	bool capable = pair->guest == US_GUEST_CAPABLE && pair->driver_ok;
+	struct us_pair_facts *facts = &pair->facts;
+	bool capable = facts->guest == US_GUEST_CAPABLE && facts->driver_ok;
 
-	/* Told apart in words only. */
-	pair->why = US_CAUSE_READY;
-	pair->was_reset = false;
-	pair->guest = capable ? US_GUEST_CAPABLE : US_GUEST_NONE;
-	pair->driver_ok = capable;
-	if (pair->failure != US_CAUSE_READY)
-		pair->failure = US_CAUSE_NOT_READY;
-	/* Left over from a transition that is done. */
-	if (!pair->steering && !pair->steer_retry)
-		pair->steer_to = US_PATH_NONE;
-	pair->primary_deadline = distance(pair->primary_deadline, now);
-	pair->steer_deadline = distance(pair->steer_deadline, now);
-	pair->park_deadline = distance(pair->park_deadline, now);
-	pair->hold_deadline = distance(pair->hold_deadline, now);
-	pair->calm_at = distance(pair->calm_at, now);
-	pair->plug_after = distance(pair->plug_after, now);
-	pair->unplug_delay_until = distance(pair->unplug_delay_until, now);
+	/* Differs in words only. */
+	pair->cause = US_CAUSE_READY;
+	facts->was_reset = false;
+	facts->guest = capable ? US_GUEST_CAPABLE : US_GUEST_NONE;
+	facts->driver_ok = capable;
+	if (pair->backoff.failure != US_CAUSE_READY)
+		pair->backoff.failure = US_CAUSE_NOT_READY;
+	/* Remains of a STEER that is done. */
+	if (pair->path.steering == US_STEERING_NONE)
+		pair->path.to = US_PATH_NONE;
+	pair->primary.deadline = distance(pair->primary.deadline, now);
+	pair->primary.unplug_delay_until = distance(pair->primary.unplug_delay_until, now);
+	pair->path.steer_deadline = distance(pair->path.steer_deadline, now);
+	pair->path.park_deadline = distance(pair->path.park_deadline, now);
+	pair->path.answer_deadline = distance(pair->path.answer_deadline, now);
+	pair->backoff.calm_at = distance(pair->backoff.calm_at, now);
+	pair->backoff.plug_after = distance(pair->backoff.plug_after, now);
 }
 
 static void step(const struct state *before, const struct us_event *event, struct state *after,

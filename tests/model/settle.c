@@ -24,8 +24,8 @@ static bool answer(const struct way *way, struct us_event *event)
 
 	*event = (struct us_event){ .type = US_EVENT_TICK, .on = true, .now_usec = way->now_usec };
 	if (s->asked_steer)
-		event->type = US_EVENT_STEERED, event->path = p->steer_to;
-	else if (p->primary == US_PRIMARY_UNKNOWN && p->vm != US_VM_UNKNOWN)
+		event->type = US_EVENT_STEERED, event->path = p->path.to;
+	else if (p->primary.state == US_PRIMARY_UNKNOWN && p->facts.vm != US_VM_UNKNOWN)
 		event->type = US_EVENT_OBSERVED, event->on = s->maybe_in_vm;
 	else if (s->asked_reserve)
 		event->type = US_EVENT_RESERVED;
@@ -96,15 +96,15 @@ unsigned shadow_check_liveness(const struct state *from, uint64_t now_usec)
 	bad = gone = good;
 
 	settle(&good);
-	must(from->pair.removing || (good.state.pair.primary == US_PRIMARY_VISIBLE &&
-				     good.state.pair.path == US_PATH_PRIMARY),
+	must(from->pair.facts.removing || (good.state.pair.primary.state == US_PRIMARY_VISIBLE &&
+					   good.state.pair.path.now == US_PATH_PRIMARY),
 	     "9: a good guest comes to see its primary", from, &good);
 
 	tell(&bad,
 	     (struct us_event){ .type = US_EVENT_GUEST, .guest = US_GUEST_LEGACY, .on = true });
 	settle(&bad);
-	must(from->pair.removing || (bad.state.pair.primary == US_PRIMARY_HIDDEN &&
-				     bad.state.pair.path == US_PATH_STANDBY),
+	must(from->pair.facts.removing || (bad.state.pair.primary.state == US_PRIMARY_HIDDEN &&
+					   bad.state.pair.path.now == US_PATH_STANDBY),
 	     "9: a legacy guest ends on its standby", from, &bad);
 
 	tell(&gone, (struct us_event){ .type = US_EVENT_REMOVE });

@@ -18,8 +18,8 @@ void shadow_init(struct state *state, const struct us_pair_config *config)
 /* Finding the primary in the VM is news to this pair, and makes it the pair's own. */
 static bool takes_over(const struct us_pair *p)
 {
-	return p->config.mode != US_MODE_SEPARATE && p->primary != US_PRIMARY_EXPOSING &&
-	       p->primary != US_PRIMARY_VISIBLE && p->primary != US_PRIMARY_HIDING;
+	return p->config.mode != US_MODE_SEPARATE && p->primary.state != US_PRIMARY_EXPOSING &&
+	       p->primary.state != US_PRIMARY_VISIBLE && p->primary.state != US_PRIMARY_HIDING;
 }
 
 static void shadow_hear(struct shadow *s, const struct us_event *e, const struct us_pair *before)
@@ -44,12 +44,12 @@ static void shadow_hear(struct shadow *s, const struct us_event *e, const struct
 			s->maybe_in_vm = s->carried = s->prepared = false;
 		break;
 	case US_EVENT_OBSERVED:
-		if (before->vm == US_VM_UNKNOWN || before->vm == US_VM_GONE)
+		if (before->facts.vm == US_VM_UNKNOWN || before->facts.vm == US_VM_GONE)
 			break;
 		if (e->on) {
 			s->maybe_in_vm = true;
 			s->owned |= !s->asked_reserve && takes_over(before);
-			s->carried |= before->path == US_PATH_PRIMARY &&
+			s->carried |= before->path.now == US_PATH_PRIMARY &&
 				      (s->session_capable || !s->guest_seen);
 		} else if (!s->asked_plug) {
 			s->maybe_in_vm = s->carried = s->asked_unplug = s->asked_watch = false;
@@ -79,7 +79,7 @@ static void shadow_hear(struct shadow *s, const struct us_event *e, const struct
 		s->asked_watch = false;
 		break;
 	case US_EVENT_STEERED:
-		if (s->asked_steer && e->path == before->steer_to)
+		if (s->asked_steer && e->path == before->path.to)
 			s->asked_steer = false;
 		break;
 	case US_EVENT_HOLD:
@@ -150,68 +150,132 @@ static const struct us_effect *find(const struct us_effects *effects, enum us_ef
 
 /* ---- The invariants, by their numbers in docs/architecture.md ---- */
 
-static const char *broken(const struct state *before, const struct us_event *event,
-			  const struct state *after, const struct us_effects *effects)
+/* One step of a pair, as the rules see it. */
+struct seen {
+	const struct us_pair *was, *is;
+	const struct shadow *s; /* after the step */
+	const struct us_event *event;
+	const struct us_effects *effects;
+	bool ours; /* not in separate mode */
+};
+
+static const char *broken_by_effects(const struct seen *seen)
 {
-	const struct us_pair *was = &before->pair, *is = &after->pair;
-	const struct shadow *s = &after->shadow;
-	const struct us_effect *steer = find(effects, US_EFFECT_STEER);
-	bool ours = is->config.mode != US_MODE_SEPARATE;
-	bool shown = was->primary == US_PRIMARY_EXPOSING || was->primary == US_PRIMARY_VISIBLE;
-	bool away = is->steering && is->steer_to != is->path;
+	const struct us_pair *was = seen->was, *is = seen->is;
+	const struct us_effects *effects = seen->effects;
+	const struct us_event *event = seen->event;
+	const struct shadow *s = seen->s;
+	bool shown = was->primary.state == US_PRIMARY_EXPOSING ||
+		     was->primary.state == US_PRIMARY_VISIBLE;
 
 	if (effects->count > US_EFFECTS_MAX)
 		return "effects fit their list";
-	if (!ours && (find(effects, US_EFFECT_PLUG) || find(effects, US_EFFECT_UNPLUG) || steer ||
-		      find(effects, US_EFFECT_RESERVE) || find(effects, US_EFFECT_RESET_VM)))
+	if (!seen->ours && (find(effects, US_EFFECT_PLUG) || find(effects, US_EFFECT_UNPLUG) ||
+			    find(effects, US_EFFECT_STEER) || find(effects, US_EFFECT_RESERVE) ||
+			    find(effects, US_EFFECT_RESET_VM)))
 		return "separate mode only reports";
 	if (find(effects, US_EFFECT_PLUG) &&
 	    !(s->session_capable && s->running && s->owned && s->assigned && !s->hold &&
-	      !s->prepared && !s->migrating && !s->removing && is->plug_after <= event->now_usec))
+	      !s->prepared && !s->migrating && !s->removing &&
+	      us_pair_plug_after(is) <= event->now_usec))
 		return "1: plug only for a present, capable session, and nothing against it";
-	if (ours && shown && was->vm == US_VM_RUNNING &&
+	if (seen->ours && shown && was->facts.vm == US_VM_RUNNING &&
 	    (event->type == US_EVENT_RESET ||
 	     (event->type == US_EVENT_GUEST && !s->session_capable)) &&
 	    !find(effects, US_EFFECT_UNPLUG))
 		return "2: hiding is asked for in the very step that ends the session";
-	if (us_pair_may_migrate(is) && s->maybe_in_vm && is->vm != US_VM_GONE)
-		return "3: no migration while the VM may hold the primary";
-	if (steer && steer->path == US_PATH_PRIMARY && !(s->maybe_in_vm && s->carried))
-		return "4: steered to the primary only where it carried traffic";
-	if (ours && is->path == US_PATH_PRIMARY && is->vm == US_VM_RUNNING && !away &&
-	    !is->steer_retry && is->primary != US_PRIMARY_UNKNOWN && !(s->maybe_in_vm))
-		return "4: the path is the primary's only while the VM holds it";
-	if (ours && is->path == US_PATH_PRIMARY && is->vm == US_VM_RUNNING && !away &&
-	    !is->steer_retry && is->primary != US_PRIMARY_UNKNOWN && s->guest_seen &&
-	    !s->session_capable)
-		return "4: the path is not left at the primary of a guest that cannot use it";
-	if (ours && is->path == US_PATH_PARKED && !away && !is->steer_retry &&
-	    (is->park_deadline == US_NEVER ||
-	     is->park_deadline > event->now_usec + is->config.park_usec))
-		return "4: parked only until a deadline";
-	if (ours && is->path == US_PATH_PARKED && !away && !is->steer_retry && !is->stopped &&
-	    is->vm == US_VM_RUNNING &&
-	    (is->primary == US_PRIMARY_HIDING ||
-	     (is->primary == US_PRIMARY_EXPOSING && !is->plugged)) &&
-	    is->hold_deadline == US_NEVER)
-		return "4: parked for an answer only until a deadline of its own";
-	if (steer && steer->path == US_PATH_PARKED && !is->config.can_park)
-		return "4: parked only where that can be done";
 	if (find(effects, US_EFFECT_RELEASE) && s->assigned && !s->removing &&
-	    (s->prepared || s->migrating) && was->primary != US_PRIMARY_RESERVING)
+	    (s->prepared || s->migrating) && was->primary.state != US_PRIMARY_RESERVING)
 		return "6: the reservation lasts while a migration can fail";
 	if (find(effects, US_EFFECT_RESET_VM) &&
 	    (event->type != US_EVENT_RESET || !find(effects, US_EFFECT_UNPLUG) ||
 	     event->age_usec > is->config.reset_fresh_usec))
 		return "a reset is answered by one reset at most, and only when fresh";
-	if (is->primary == US_PRIMARY_VISIBLE && ours && !(is->ready && is->plugged))
-		return "visible means that the guest carries traffic";
-	if (us_pair_deadline(is) <= event->now_usec)
-		return "no deadline stays in the past";
-	if (find(effects, US_EFFECT_WATCH) && is->primary == US_PRIMARY_VISIBLE)
+	if (find(effects, US_EFFECT_WATCH) && is->primary.state == US_PRIMARY_VISIBLE)
 		return "nobody looks for traffic where it is seen";
-	if (is->churn > is->config.free_churn + 8)
-		return "8: flips are bounded";
+	return NULL;
+}
+
+/* The path is where it is to be; a STEER that would move it is neither under way nor owed. */
+static bool is_path_settled(const struct us_pair *pair)
+{
+	return pair->path.steering == US_STEERING_NONE ||
+	       (pair->path.steering == US_STEERING_SENT && pair->path.to == pair->path.now);
+}
+
+static const char *broken_by_path(const struct seen *seen)
+{
+	const struct us_pair *is = seen->is;
+	const struct shadow *s = seen->s;
+	const struct us_effect *steer = find(seen->effects, US_EFFECT_STEER);
+	bool is_running = is->facts.vm == US_VM_RUNNING;
+	bool is_known = is_running && is->primary.state != US_PRIMARY_UNKNOWN;
+	bool awaits_vm = is->primary.state == US_PRIMARY_HIDING ||
+			 is->primary.phase == US_EXPOSING_PLUG_SENT;
+
+	if (steer && steer->path == US_PATH_PRIMARY && !(s->maybe_in_vm && s->carried))
+		return "4: steered to the primary only where it carried traffic";
+	if (steer && steer->path == US_PATH_PARKED && !is->config.can_park)
+		return "4: parked only where that can be done";
+	if (!seen->ours || !is_path_settled(is))
+		return NULL;
+	if (is->path.now == US_PATH_PRIMARY && is_known && !s->maybe_in_vm)
+		return "4: the path is the primary's only while the VM holds it";
+	if (is->path.now == US_PATH_PRIMARY && is_known && s->guest_seen && !s->session_capable)
+		return "4: the path is not left at the primary of a guest that cannot use it";
+	if (is->path.now == US_PATH_PARKED &&
+	    (is->path.park_deadline == US_NEVER ||
+	     is->path.park_deadline > seen->event->now_usec + is->config.park_usec))
+		return "4: parked only until a deadline";
+	if (is->path.now == US_PATH_PARKED && !is->facts.stopped && is_running && awaits_vm &&
+	    is->path.answer_deadline == US_NEVER)
+		return "4: parked for an answer only until a deadline of its own";
+	return NULL;
+}
+
+/* Each phase belongs to one state, and what is known of an unplug to hiding. */
+static bool is_phase_legal(const struct us_pair_primary *primary)
+{
+	bool is_hiding = primary->state == US_PRIMARY_HIDING;
+
+	switch (primary->phase) {
+	case US_EXPOSING_PLUG_SENT:
+	case US_EXPOSING_JOINING:
+	case US_EXPOSING_SWITCHING:
+		return primary->state == US_PRIMARY_EXPOSING && primary->unplug == US_UNPLUG_NONE &&
+		       primary->guest == US_GUEST_SIDE_UNKNOWN;
+	case US_HIDING_REQUESTED:
+	case US_HIDING_OVERDUE:
+		return is_hiding && primary->unplug != US_UNPLUG_NONE;
+	default:
+		return primary->state != US_PRIMARY_EXPOSING && !is_hiding &&
+		       primary->unplug == US_UNPLUG_NONE && primary->guest == US_GUEST_SIDE_UNKNOWN;
+	}
+}
+
+static const char *broken(const struct seen *seen)
+{
+	const struct us_pair *is = seen->is;
+	const struct shadow *s = seen->s;
+	const char *rule = broken_by_effects(seen);
+
+	if (!rule)
+		rule = broken_by_path(seen);
+	if (rule)
+		return rule;
+	if (us_pair_may_migrate(is) && s->maybe_in_vm && is->facts.vm != US_VM_GONE)
+		return "3: no migration while the VM may hold the primary";
+	if (is->primary.state == US_PRIMARY_VISIBLE && seen->ours && !s->carried)
+		return "visible means that the guest carries traffic";
+	if (!is_phase_legal(&is->primary))
+		return "each phase belongs to one state of the primary";
+	if (is->primary.reservation == US_RESERVATION_REFUSED &&
+	    is->primary.state != US_PRIMARY_ABSENT)
+		return "a refused reservation leaves the primary absent";
+	if (us_pair_deadline(is) <= seen->event->now_usec)
+		return "no deadline stays in the past";
+	if (is->backoff.churn > is->config.free_churn + 8)
+		return "8: churn is bounded";
 	return NULL;
 }
 
@@ -222,7 +286,14 @@ const char *shadow_step(const struct state *before, const struct us_event *event
 	us_pair_step(&after->pair, event, effects);
 	shadow_hear(&after->shadow, event, &before->pair);
 	shadow_see(&after->shadow, effects);
-	return broken(before, event, after, effects);
+	return broken(&(struct seen){
+		.was = &before->pair,
+		.is = &after->pair,
+		.s = &after->shadow,
+		.event = event,
+		.effects = effects,
+		.ours = before->pair.config.mode != US_MODE_SEPARATE,
+	});
 }
 
 /* ---- Telling what went wrong ---- */
@@ -238,20 +309,21 @@ static void print_event(const struct us_event *event)
 static void print_state(const char *title, const struct state *state)
 {
 	const struct us_pair *p = &state->pair;
+	const struct us_pair_facts *facts = &p->facts;
 	const struct shadow *s = &state->shadow;
 
-	printf("  %s: %s plugged=%d ready=%d overdue=%d reserved=%d path=%s%s%s vm=%s "
+	printf("  %s: %s phase=%d unplug=%d guest=%d reservation=%d path=%s%s%s vm=%s "
 	       "guest=%s/%d%s "
-	       "hold=%d phase=%s removing=%d assigned=%d why=%s\n",
-	       title, us_primary_name(p->primary), p->plugged, p->ready, p->overdue, p->reserved,
-	       us_path_name(p->path),
-	       p->steering	? " → "
-	       : p->steer_retry ? " retry "
-				: "",
-	       p->steering || p->steer_retry ? us_path_name(p->steer_to) : "",
-	       us_vm_state_name(p->vm), us_guest_name(p->guest), p->driver_ok,
-	       p->guest_known ? "" : "?", p->hold, us_phase_name(us_pair_phase(p)), p->removing,
-	       p->assigned, us_cause_text(p->why));
+	       "hold=%d migration=%s removing=%d assigned=%d cause=%s\n",
+	       title, us_primary_name(p->primary.state), p->primary.phase, p->primary.unplug,
+	       p->primary.guest, p->primary.reservation, us_path_name(p->path.now),
+	       us_pair_is_steering(p)	     ? " → "
+	       : us_pair_has_steer_failed(p) ? " retry "
+					     : "",
+	       p->path.steering == US_STEERING_NONE ? "" : us_path_name(p->path.to),
+	       us_vm_state_name(facts->vm), us_guest_name(facts->guest), facts->driver_ok,
+	       facts->guest_known ? "" : "?", facts->hold, us_phase_name(us_pair_phase(p)),
+	       facts->removing, facts->assigned, us_cause_text(p->cause));
 	printf("    shadow: capable=%d seen=%d in_vm=%d carried=%d owned=%d asked:%s%s%s%s%s\n",
 	       s->session_capable, s->guest_seen, s->maybe_in_vm, s->carried, s->owned,
 	       s->asked_reserve ? " reserve" : "", s->asked_plug ? " plug" : "",

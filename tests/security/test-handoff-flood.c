@@ -87,7 +87,7 @@ static void park(struct us_host_pair *pair)
 	if (us_steer_new_bridge(&pair->steer, &config, &reason) != 0 ||
 	    us_steer_to(pair->steer, US_PATH_PARKED, &reason) != 0)
 		fail_msg("%s", reason.text);
-	pair->engine.path = US_PATH_PARKED;
+	pair->engine.path.now = US_PATH_PARKED;
 }
 
 static void test_clients_are_served(void **state)

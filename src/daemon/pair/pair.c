@@ -914,8 +914,8 @@ bool us_host_pair_wants_primary(const struct us_host_pair *pair)
 
 bool us_host_pair_has_primary(const struct us_host_pair *pair)
 {
-	return pair->spec.primary.text[0] &&
-	       (us_host_pair_wants_primary(pair) || pair->engine.primary != US_PRIMARY_ABSENT);
+	return pair->spec.primary.text[0] && (us_host_pair_wants_primary(pair) ||
+					      us_pair_primary(&pair->engine) != US_PRIMARY_ABSENT);
 }
 
 void us_host_pair_begin_request(struct us_host_pair *pair)

@@ -499,12 +499,12 @@ static void put(const struct column *column, const char *event, char *outcome, s
 
 	scene_begin(&scene, US_MODE_COMBINED, false);
 	scene_tell_all(&scene, column->begin);
-	assert_int_equal(scene.pair.primary, column->primary);
+	assert_int_equal(scene.pair.primary.state, column->primary);
 	if (late && us_pair_deadline(&scene.pair) != US_NEVER)
 		scene.now_usec = us_pair_deadline(&scene.pair);
 	r = scene_tell(&scene, late ? "tick" : event);
 
-	moved = scene.pair.primary != column->primary;
+	moved = scene.pair.primary.state != column->primary;
 	space = moved && scene.told[0] ? " " : "";
 	snprintf(outcome, size, "%s%s%s%s", scene.told, space, moved ? "→ " : "",
 		 moved ? us_pair_primary_name(&scene.pair)

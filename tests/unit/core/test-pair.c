@@ -714,7 +714,7 @@ static void flipping_guest_is_slowed_down(void **state)
 		if (asks(&scene, US_EFFECT_PLUG)) {
 			plugs++;
 			scene_tell_all(&scene, "plugged on, traffic on, steered primary on");
-			assert_int_equal(scene.pair.primary, US_PRIMARY_VISIBLE);
+			assert_int_equal(scene.pair.primary.state, US_PRIMARY_VISIBLE);
 		} else if (asks(&scene, US_EFFECT_UNPLUG)) {
 			scene_tell_all(&scene, "steered standby on, unplugged");
 		}
@@ -787,14 +787,14 @@ static void calm_forgets_the_flips(void **state)
 
 	scene_begin(&scene, US_MODE_COMBINED, false);
 	scene_tell_all(&scene, TO_VISIBLE ", guest none, steered standby on, unplugged");
-	assert_int_equal(scene.pair.churn, 1);
+	assert_int_equal(scene.pair.backoff.churn, 1);
 	scene_tell_all(&scene, "guest capable on, plugged on, traffic on, steered primary on");
 	scene.now_usec = scene.pair.config.calm_usec - 1;
 	scene_tell(&scene, "tick");
-	assert_int_equal(scene.pair.churn, 1);
+	assert_int_equal(scene.pair.backoff.churn, 1);
 	scene.now_usec++;
 	scene_tell(&scene, "tick");
-	assert_int_equal(scene.pair.churn, 0);
+	assert_int_equal(scene.pair.backoff.churn, 0);
 }
 
 static void may_migrate_only_while_out_of_the_vm(void **state)
@@ -809,7 +809,7 @@ static void may_migrate_only_while_out_of_the_vm(void **state)
 	scene_tell(&scene, "guest capable on");
 	assert_false(us_pair_may_migrate(&scene.pair));
 	scene_tell_all(&scene, "plugged on, traffic on, steered primary on, prepare");
-	assert_int_equal(scene.pair.primary, US_PRIMARY_HIDING);
+	assert_int_equal(scene.pair.primary.state, US_PRIMARY_HIDING);
 	assert_false(us_pair_may_migrate(&scene.pair));
 	scene_tell(&scene, "unplugged");
 	assert_true(us_pair_may_migrate(&scene.pair));
@@ -890,7 +890,7 @@ static void facts_in_any_order(void **state)
 			scene_tell(&scene, facts[i]);
 		}
 		scene_tell_all(&scene, "observed off, steered standby on, reserved on");
-		assert_int_equal(scene.pair.primary, US_PRIMARY_EXPOSING);
+		assert_int_equal(scene.pair.primary.state, US_PRIMARY_EXPOSING);
 		assert_true(asks(&scene, US_EFFECT_PLUG));
 	}
 }

@@ -52,8 +52,9 @@ static struct course run(const struct transfer *transfer)
 		if (now >= look) {
 			bool knows = now >= course.begun_usec + SEC / 10;
 
-			us_stop_prediction_update(&stop, now, transfer->total_mib * MIB, (uint64_t)remaining,
-				     knows ? transfer->sent_mib_per_sec * MIB : 0);
+			us_stop_prediction_update(&stop, now, transfer->total_mib * MIB,
+						  (uint64_t)remaining,
+						  knows ? transfer->sent_mib_per_sec * MIB : 0);
 			look = now + stop.next_usec;
 			course.looks++;
 			if (!stop.is_near)

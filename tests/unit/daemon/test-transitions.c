@@ -33,7 +33,7 @@ static void steer(void)
 {
 	while (us_pair_is_steering(&engine))
 		step((struct us_event){
-			.type = US_EVENT_STEERED, .path = engine.steer_to, .on = true });
+			.type = US_EVENT_STEERED, .path = engine.path.to, .on = true });
 }
 
 static void feed(enum us_event_type type, bool on)
@@ -153,7 +153,7 @@ static void test_steer_failed(void **state)
 {
 	feed(US_EVENT_PLUGGED, true);
 	step((struct us_event){ .type = US_EVENT_TRAFFIC, .on = true });
-	assert_int_equal(engine.steer_to, US_PATH_PRIMARY);
+	assert_int_equal(engine.path.to, US_PATH_PRIMARY);
 	step((struct us_event){ .type = US_EVENT_STEERED, .path = US_PATH_PRIMARY });
 	assert_int_equal(EXPOSE(STEER_FAILED), 1);
 	check_sum(1);

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of the pair engine share. pair.c calls each file below in its turn; goal.c and
+ * backoff.c are leaves.
+ *
+ *     pair.c     takes events in, and steps
+ *     answers.c  the answers that a transition of the primary waits for
+ *     primary.c  the transitions of the primary
+ *     path.c     the path, and for how long it may be parked
+ *     backoff.c  how often a primary may be plugged
+ *     goal.c     what should be true, derived from the facts
+ */
+#pragma once
+
+#include "understudy/pair.h"
+
+/* The engine, not the upper layer, plugs and steers. */
+static inline bool us_pair_is_ours(const struct us_pair *pair)
+{
+	return pair->config.mode != US_MODE_SEPARATE;
+}
+
+/* The primary is, or may be, in the VM. */
+static inline bool us_pair_is_in_vm(const struct us_pair *pair)
+{
+	enum us_primary state = pair->primary.state;
+
+	return state == US_PRIMARY_EXPOSING || state == US_PRIMARY_VISIBLE ||
+	       state == US_PRIMARY_HIDING;
+}
+
+/* The guest's present driver negotiated STANDBY and reached DRIVER_OK. */
+static inline bool us_pair_is_capable(const struct us_pair *pair)
+{
+	return pair->facts.guest_known && pair->facts.guest == US_GUEST_CAPABLE &&
+	       pair->facts.driver_ok;
+}
+
+/* PLUG was sent and is not answered. */
+static inline bool us_pair_is_plugging(const struct us_pair *pair)
+{
+	enum us_unplug unplug = pair->primary.unplug;
+
+	return pair->primary.phase == US_EXPOSING_PLUG_SENT || unplug == US_UNPLUG_EARLY ||
+	       unplug == US_UNPLUG_EARLY_LOST || unplug == US_UNPLUG_EARLY_VOID;
+}
+
+/* Appends an effect and returns it. */
+static inline struct us_effect *us_effects_add(struct us_effects *effects, enum us_effect_type type)
+{
+	struct us_effect *effect = &effects->list[effects->count++];
+
+	*effect = (struct us_effect){ .type = type };
+	return effect;
+}
+
+/* ---- goal.c ---- */
+
+/* US_CAUSE_DRIVER_OK if the guest should see the primary, else why it should not. */
+enum us_cause us_goal_visibility(const struct us_pair *pair);
+
+/* Whether the host should reserve the primary for this pair. */
+bool us_goal_reservation(const struct us_pair *pair);
+
+/* Where the switch should send frames while the primary is in its present state. */
+enum us_path us_goal_path(const struct us_pair *pair);
+
+/* The cause of the primary's present state. */
+enum us_cause us_goal_cause(const struct us_pair *pair);
+
+/* ---- backoff.c ---- */
+
+/* The guest made a visible or exposed primary go: counts it, and may delay the next plug. */
+void us_backoff_churn(struct us_pair *pair, uint64_t now);
+
+/* A try to expose the primary failed: the next one is delayed. */
+void us_backoff_fail(struct us_pair *pair, uint64_t now, enum us_cause failure);
+
+void us_backoff_expire(struct us_pair *pair, uint64_t now);
+
+/* ---- primary.c: the transitions ---- */
+
+/* Enters @state, in which nothing is awaited. */
+void us_primary_rest(struct us_pair *pair, enum us_primary state);
+
+/* The state of a primary that is not in the VM: hidden, or absent if it is not reserved. */
+void us_primary_to_hidden(struct us_pair *pair);
+
+/* The VM has the primary. @is_used: the guest carries traffic on it already. */
+void us_primary_plugged(struct us_pair *pair, bool is_used, uint64_t now,
+			struct us_effects *effects);
+
+/* Asks the guest to release an exposed or visible primary. */
+void us_primary_hide(struct us_pair *pair, uint64_t now, struct us_effects *effects);
+
+/* Sends UNPLUG once more and gives the guest the full time again. */
+void us_primary_hide_again(struct us_pair *pair, uint64_t now, struct us_effects *effects);
+
+/* The primary left the VM, requested or not. */
+void us_primary_unplugged(struct us_pair *pair, uint64_t now, struct us_effects *effects);
+
+/* The VMM refused UNPLUG, or the guest did not acknowledge it in time. */
+void us_primary_unplug_overdue(struct us_pair *pair, uint64_t now, struct us_effects *effects);
+
+/* The try to expose the primary failed because of @failure. */
+void us_primary_fail(struct us_pair *pair, enum us_cause failure, uint64_t now,
+		     struct us_effects *effects);
+
+/* Moves the primary one step towards its goal. */
+void us_primary_settle(struct us_pair *pair, uint64_t now, struct us_effects *effects);
+
+/* ---- answers.c: what a transition waits for; int: 0, or US_PAIR_IGNORED ---- */
+
+int us_answer_observed(struct us_pair *pair, bool is_there, uint64_t now,
+		       struct us_effects *effects);
+int us_answer_reserved(struct us_pair *pair, bool on, uint64_t now);
+int us_answer_plugged(struct us_pair *pair, bool on, uint64_t now, struct us_effects *effects);
+int us_answer_unplug_refused(struct us_pair *pair, uint64_t now, struct us_effects *effects);
+int us_answer_unplugged(struct us_pair *pair, uint64_t now, struct us_effects *effects);
+int us_answer_traffic(struct us_pair *pair, bool on, uint64_t now, struct us_effects *effects);
+
+/* The driver's session ended: the guest does not carry traffic on the primary any more. */
+void us_answer_session_over(struct us_pair *pair);
+
+/* The machine was reset, @age_usec ago. */
+void us_answer_reset(struct us_pair *pair, uint64_t age_usec, uint64_t now,
+		     struct us_effects *effects);
+
+/* The VM cannot be asked any more, or ended. */
+void us_answer_vm_lost(struct us_pair *pair, struct us_effects *effects);
+
+/* The switch could not be steered to the primary. */
+void us_answer_unreachable(struct us_pair *pair, uint64_t now, struct us_effects *effects);
+
+/* The awaited answer did not come in time. */
+void us_answer_expire(struct us_pair *pair, uint64_t now, struct us_effects *effects);
+
+/* ---- path.c ---- */
+
+/* A transition begins: it may park frames anew, unless those of the previous one are parked. */
+void us_path_begin(struct us_pair *pair);
+
+/* Bounds for how long frames are parked for an answer that may take @usec; US_NEVER: no bound. */
+void us_path_await(struct us_pair *pair, uint64_t now, uint64_t usec);
+
+/* The switch is at @path. */
+void us_path_take(struct us_pair *pair, enum us_path path, uint64_t now);
+
+/* Result of STEER. Returns 0, or US_PAIR_IGNORED. */
+int us_path_steered(struct us_pair *pair, enum us_path path, bool on, uint64_t now,
+		    struct us_effects *effects);
+
+/* Moves the path to its goal. */
+void us_path_settle(struct us_pair *pair, uint64_t now, struct us_effects *effects);
+
+void us_path_expire(struct us_pair *pair, uint64_t now, struct us_effects *effects);
