@@ -413,7 +413,10 @@ const char *us_path_name(enum us_path path);
 const char *us_phase_name(enum us_migration_phase phase);
 const char *us_event_name(enum us_event_type type);
 const char *us_effect_name(enum us_effect_type type);
-const char *us_cause_text(enum us_cause why);
+
+/* A cause's stable code for programs ("guest-legacy"), and its text for people. */
+const char *us_cause_code(enum us_cause cause);
+const char *us_cause_text(enum us_cause cause);
 
 /* The primary's state in a word; `reserved` is a hidden one whose guest is not here. */
 const char *us_primary_name(enum us_primary primary);

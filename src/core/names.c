@@ -84,36 +84,6 @@ static const char *const effect_names[] = {
 };
 NAMES(effect_names, US_EFFECT_N);
 
-static const char *const why_texts[] = {
-	[US_CAUSE_READY] = "guest carries traffic on the primary",
-	[US_CAUSE_NOT_ASSIGNED] = "no primary is assigned",
-	[US_CAUSE_RESERVING] = "the host is reserving it",
-	[US_CAUSE_RESERVE_REFUSED] = "the host could not reserve it",
-	[US_CAUSE_MAY_PLUG] = "guest can handle it, the upper layer may plug it",
-	[US_CAUSE_HOLD] = "on hold",
-	[US_CAUSE_REMOVING] = "the pair is being removed",
-	[US_CAUSE_VM_UNKNOWN] = "the VM's monitor does not answer",
-	[US_CAUSE_OBSERVING] = "asking the VM whether it has the primary",
-	[US_CAUSE_VM_INCOMING] = "waiting for the guest to arrive",
-	[US_CAUSE_VM_MOVED] = "the guest runs on another host now",
-	[US_CAUSE_VM_GONE] = "the VM has ended",
-	[US_CAUSE_MIGRATION] = "hidden for a migration",
-	[US_CAUSE_GUEST_UNKNOWN] = "guest's driver is not known yet",
-	[US_CAUSE_GUEST_NO_DRIVER] = "guest has no driver for the standby",
-	[US_CAUSE_GUEST_LEGACY] = "guest negotiated without STANDBY",
-	[US_CAUSE_GUEST_STARTING] = "guest's driver has not reached DRIVER_OK",
-	[US_CAUSE_GUEST_RESET] = "guest was reset",
-	[US_CAUSE_BACKOFF] = "guest changes too often, waiting",
-	[US_CAUSE_DRIVER_OK] = "guest reached DRIVER_OK",
-	[US_CAUSE_PLUGGED] = "waiting for the guest's traffic on the primary",
-	[US_CAUSE_PLUG_REFUSED] = "the VMM refused to plug it, waiting to try again",
-	[US_CAUSE_NOT_READY] = "guest did not use the primary in time",
-	[US_CAUSE_STEER_FAILED] = "the switch could not be steered to it",
-	[US_CAUSE_UNPLUG_PENDING] = "waiting for the guest to let it go, to show it again",
-	[US_CAUSE_UNPLUG_OVERDUE] = "guest has not acknowledged the unplug",
-};
-NAMES(why_texts, US_CAUSE_N);
-
 const char *us_mode_name(enum us_mode mode)
 {
 	return mode_names[mode];
@@ -152,11 +122,6 @@ const char *us_event_name(enum us_event_type type)
 const char *us_effect_name(enum us_effect_type type)
 {
 	return effect_names[type];
-}
-
-const char *us_cause_text(enum us_cause why)
-{
-	return why_texts[why];
 }
 
 int us_mode_from_name(const char *name)

@@ -38,6 +38,7 @@ json_t *us_rpc_pair_json(const struct us_host_pair *pair)
 {
 	const struct us_pair_spec *spec = us_host_pair_spec(pair);
 	const struct us_pair *engine = us_host_pair_engine(pair);
+	enum us_cause cause = us_pair_cause(engine);
 	const char *primary = us_host_pair_has_primary(pair) ? spec->primary.text : NULL;
 	/* The PCI address of a reserved VF. */
 	const char *device = us_pair_is_reserved(engine) ? or_null(spec->primary.host) : NULL;
@@ -47,7 +48,7 @@ json_t *us_rpc_pair_json(const struct us_host_pair *pair)
 
 	us_mac_text(spec->mac, mac);
 	object = json_pack("{s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s, s:b, s:s, "
-			   "s:s, s:s, s:b, s:s, s:o*, s:o*, s:s*}",
+			   "s:s, s:s, s:b, s:s, s:s, s:o*, s:o*, s:s*}",
 			   "name", spec->name, "vm", us_host_vm_name(us_host_vm_of(pair)), "group",
 			   or_null(spec->group), "mac", mac, "mode",
 			   us_mode_name(engine->config.mode), "standby", spec->standby, "port",
@@ -56,7 +57,7 @@ json_t *us_rpc_pair_json(const struct us_host_pair *pair)
 			   us_pair_has_driver_ok(engine), "primary", us_pair_primary_name(engine),
 			   "path", us_path_name(us_pair_path(engine)), "migration",
 			   migration_name(engine), "hold", us_pair_is_on_hold(engine), "why",
-			   us_cause_text(us_pair_cause(engine)), "detail",
+			   us_cause_text(cause), "reason_code", us_cause_code(cause), "detail",
 			   detail ? us_wire_string(detail) : NULL, "parked", parked_json(pair),
 			   "at_stop", us_migration_stop_method(pair));
 	us_pair_options_write(&spec->options, object);

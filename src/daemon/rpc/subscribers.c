@@ -71,6 +71,7 @@ void us_rpc_publish_move(struct us_rpc *rpc, const struct us_host_pair *pair, en
 {
 	const struct us_pair *engine = us_host_pair_engine(pair);
 	const char *name = us_host_pair_name(pair), *detail = us_host_pair_detail(pair);
+	enum us_cause cause = us_pair_cause(engine);
 	char move[MOVE_BYTES], line[MOVE_BYTES + sizeof(struct us_reason) + 8];
 
 	us_pair_move_line(move, sizeof(move), name, from, engine);
@@ -80,11 +81,11 @@ void us_rpc_publish_move(struct us_rpc *rpc, const struct us_host_pair *pair, en
 	if (us_list_is_empty(&rpc->subscribers))
 		return;
 	publish(rpc, "move", line,
-		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o*}", "vm",
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o*}", "vm",
 			  us_host_vm_name(us_host_vm_of(pair)), "pair", name, "from",
 			  us_primary_name(from), "to", us_pair_primary_name(engine), "path",
-			  us_path_name(us_pair_path(engine)), "why",
-			  us_cause_text(us_pair_cause(engine)), "detail",
+			  us_path_name(us_pair_path(engine)), "why", us_cause_text(cause),
+			  "reason_code", us_cause_code(cause), "detail",
 			  detail[0] ? us_wire_string(detail) : NULL));
 }
 

@@ -285,7 +285,8 @@ static void test_usage(void **state)
 		{ "status a b", "status: b is too much" },
 		{ "status --json=yes", "--json takes no value" },
 		{ "status -H", "--host needs HOST" },
-		{ "-H somewhere status", "somewhere is no host: unix:PATH or ssh://[USER@]HOST[:PORT]" },
+		{ "-H somewhere status",
+		  "somewhere is no host: unix:PATH or ssh://[USER@]HOST[:PORT]" },
 		{ "hide", "hide: something is missing\nusage: understudy hide NAME\n" },
 		{ "vm attach web0", "--qmp PATH is missing" },
 		{ "pair add p --vm v --port t", "--standby is missing" },
@@ -395,7 +396,8 @@ static void test_refused(void **state)
 	"\"primary_spec\":\"vfio:0000:5e:00.2\",\"bus\":null,\"guest\":\"" guest                   \
 	"\",\"driver_ok\":" ok ",\"primary\":\"" primary "\",\"path\":\"" path                     \
 	"\",\"migration\":\"" migration "\",\"hold\":" hold ",\"why\":\"" why                      \
-	"\",\"detail\":null,\"handover\":\"lossless\",\"unused\":\"report\",\"park\":{\"frames\":" \
+	"\",\"reason_code\":\"hold\",\"detail\":null,\"handover\":\"lossless\",\"unused\":"        \
+	"\"report\",\"park\":{\"frames\":"                                                         \
 	"65536,"                                                                                   \
 	"\"bytes\":33554432,\"time_usec\":20000000}}"
 

@@ -933,8 +933,19 @@ static void every_value_has_a_name(void **state)
 		assert_non_null(us_event_name(i));
 	for (int i = 0; i < US_EFFECT_N; i++)
 		assert_non_null(us_effect_name(i));
-	for (int i = 0; i < US_CAUSE_N; i++)
-		assert_non_null(us_cause_text(i));
+}
+
+static void each_cause_has_a_code_of_its_own(void **state)
+{
+	for (int i = 0; i < US_CAUSE_N; i++) {
+		const char *code = us_cause_code(i);
+
+		assert_true(us_cause_text(i)[0]);
+		assert_true(code[0]);
+		assert_int_equal(strspn(code, "abcdefghijklmnopqrstuvwxyz-"), strlen(code));
+		for (int j = 0; j < i; j++)
+			assert_string_not_equal(code, us_cause_code(j));
+	}
 }
 
 static void guest_is_unknown_until_it_was_seen(void **state)
@@ -979,6 +990,7 @@ int main(void)
 		cmocka_unit_test(facts_in_any_order),
 		cmocka_unit_test(late_answers_are_ignored),
 		cmocka_unit_test(every_value_has_a_name),
+		cmocka_unit_test(each_cause_has_a_code_of_its_own),
 		cmocka_unit_test(guest_is_unknown_until_it_was_seen),
 		cmocka_unit_test(long_line_is_cut),
 	};
