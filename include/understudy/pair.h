@@ -130,7 +130,8 @@ enum us_cause {
 /* Times in microseconds. */
 struct us_pair_config {
 	enum us_mode mode;
-	bool can_park; /* STEER to US_PATH_PARKED is possible */
+	bool can_park;	/* STEER to US_PATH_PARKED is possible */
+	bool hide_idle; /* hide a visible primary that the guest does not use */
 
 	/* How long an answer may take: */
 	uint64_t plug_usec;    /* the VMM's, to a plug */
@@ -140,6 +141,11 @@ struct us_pair_config {
 	uint64_t release_usec; /* … and, when STEER releases frames, this and park_usec more */
 
 	uint64_t retry_usec; /* from a refused or overdue request to the next one */
+
+	/* A plug of a busy primary is sent again after busy_usec, 2 * busy_usec, … busy_max_usec:
+	 */
+	uint32_t busy_tries; /* … so often */
+	uint64_t busy_usec, busy_max_usec;
 
 	/* How long frames may be parked: */
 	uint64_t park_usec;	   /* in one transition … */
@@ -194,6 +200,7 @@ enum us_primary_phase {
 
 	/* EXPOSING */
 	US_EXPOSING_PLUG_SENT, /* PLUG is not answered */
+	US_EXPOSING_PLUG_BUSY, /* it could not be plugged now; PLUG is sent again */
 	US_EXPOSING_JOINING,   /* the VM has the primary; the guest does not use it yet */
 	US_EXPOSING_SWITCHING, /* the guest uses it; the path is not the primary's yet */
 
@@ -225,6 +232,8 @@ struct us_pair_primary {
 	enum us_reservation reservation;
 	enum us_unplug unplug;
 	enum us_guest_side guest;
+	uint32_t busy_count;	     /* EXPOSING: PLUG found it busy so often */
+	uint64_t plug_again_at;	     /* PLUG_BUSY: when PLUG is sent again */
 	uint64_t deadline;	     /* of the awaited answer, or of the next try */
 	uint64_t unplug_delay_until; /* HIDING: the guest receives on the primary until then */
 };
@@ -294,10 +303,12 @@ enum us_event_type {
 	US_EVENT_PLUGGED,	 /* result of PLUG; .on: the VMM has it */
 	US_EVENT_UNPLUG_REFUSED, /* the VMM did not take the request */
 	US_EVENT_UNPLUGGED,	 /* the guest let it go: it is out of the VM */
-	US_EVENT_TRAFFIC,	 /* .on: the guest stably sends from the primary; off: it ceased
-				  * to be possible (the interface is gone), or it sends from
-				  * the standby instead */
+	US_EVENT_TRAFFIC,	 /* result of WATCH; .on: the guest stably sends from the primary;
+				  * off: that cannot be seen any more; while hiding: the guest
+				  * receives on its standby */
 	US_EVENT_STEERED,	 /* result of STEER; .path: to where, .on: done and verified */
+	US_EVENT_PLUG_BUSY,	 /* result of PLUG: the primary is in use at this moment */
+	US_EVENT_IDLE,		 /* the guest does not use its visible primary */
 	US_EVENT_N
 };
 
@@ -317,7 +328,7 @@ enum us_effect_type {
 	US_EFFECT_RESERVE,  /* make the primary exclusive and ready → RESERVED */
 	US_EFFECT_RELEASE,  /* give it back to the host; no result */
 	US_EFFECT_STEER,    /* .path; leaving PARKED releases the held frames → STEERED */
-	US_EFFECT_PLUG,	    /* → PLUGGED */
+	US_EFFECT_PLUG,	    /* → PLUGGED, or PLUG_BUSY */
 	US_EFFECT_UNPLUG,   /* → UNPLUGGED, or UNPLUG_REFUSED */
 	US_EFFECT_RESET_VM, /* complete the unplug before the firmware looks; no result */
 	US_EFFECT_WATCH,    /* look for the guest's traffic on the primary → TRAFFIC */

@@ -50,14 +50,19 @@ int us_answer_reserved(struct us_pair *pair, bool on, uint64_t now)
 	return 0;
 }
 
+static void plug_refused(struct us_pair *pair, uint64_t now)
+{
+	if (pair->primary.state != US_PRIMARY_HIDING)
+		us_backoff_fail(pair, now, US_CAUSE_PLUG_REFUSED);
+	us_primary_to_hidden(pair);
+}
+
 int us_answer_plugged(struct us_pair *pair, bool on, uint64_t now, struct us_effects *effects)
 {
 	if (!us_pair_is_plugging(pair))
 		return US_PAIR_IGNORED;
 	if (!on) {
-		if (pair->primary.state != US_PRIMARY_HIDING)
-			us_backoff_fail(pair, now, US_CAUSE_PLUG_REFUSED);
-		us_primary_to_hidden(pair);
+		plug_refused(pair, now);
 		return 0;
 	}
 	switch (pair->primary.unplug) {
@@ -73,6 +78,26 @@ int us_answer_plugged(struct us_pair *pair, bool on, uint64_t now, struct us_eff
 	default: /* US_UNPLUG_EARLY_VOID */
 		us_primary_hide_again(pair, now, effects);
 	}
+	return 0;
+}
+
+/* The deadline of the plug, and the time for which frames may be parked for it, continue. */
+int us_answer_plug_busy(struct us_pair *pair, uint64_t now)
+{
+	struct us_pair_primary *primary = &pair->primary;
+	uint64_t pause_usec;
+
+	if (!us_pair_is_plugging(pair))
+		return US_PAIR_IGNORED;
+	if (primary->state == US_PRIMARY_HIDING || primary->busy_count == pair->config.busy_tries) {
+		plug_refused(pair, now);
+		return 0;
+	}
+	pause_usec = ++primary->busy_count * pair->config.busy_usec;
+	if (pause_usec > pair->config.busy_max_usec)
+		pause_usec = pair->config.busy_max_usec;
+	primary->phase = US_EXPOSING_PLUG_BUSY;
+	primary->plug_again_at = now + pause_usec;
 	return 0;
 }
 
@@ -112,16 +137,11 @@ int us_answer_traffic(struct us_pair *pair, bool on, uint64_t now, struct us_eff
 {
 	bool is_ours = us_pair_is_ours(pair);
 
-	if (pair->primary.state == US_PRIMARY_VISIBLE && is_ours && !on) {
-		us_primary_fail(pair, US_CAUSE_NOT_READY, now, effects);
-		pair->primary.guest = US_GUEST_SIDE_UNKNOWN;
-		return 0;
-	}
 	if (pair->primary.state == US_PRIMARY_HIDING && is_ours && !on) {
 		pair->primary.guest = US_GUEST_ON_STANDBY;
 		return 0;
 	}
-	if (pair->primary.state != US_PRIMARY_EXPOSING || us_pair_is_plugging(pair))
+	if (!us_pair_is_joining(pair))
 		return US_PAIR_IGNORED;
 	if (on)
 		joined(pair);
@@ -130,7 +150,18 @@ int us_answer_traffic(struct us_pair *pair, bool on, uint64_t now, struct us_eff
 	return 0;
 }
 
-/* ---- Events that end a transition early ---- */
+/* ---- Events that begin or end a transition ---- */
+
+int us_answer_idle(struct us_pair *pair, uint64_t now, struct us_effects *effects)
+{
+	bool is_visible = pair->primary.state == US_PRIMARY_VISIBLE;
+
+	if (!is_visible || !us_pair_is_ours(pair) || !pair->config.hide_idle)
+		return US_PAIR_IGNORED;
+	us_primary_fail(pair, US_CAUSE_NOT_READY, now, effects);
+	pair->primary.guest = US_GUEST_SIDE_UNKNOWN;
+	return 0;
+}
 
 void us_answer_session_over(struct us_pair *pair)
 {
@@ -164,11 +195,10 @@ void us_answer_reset(struct us_pair *pair, uint64_t age_usec, uint64_t now,
 		     struct us_effects *effects)
 {
 	bool is_delaying = pair->config.unplug_delay_usec > 0;
-	enum us_primary state = pair->primary.state;
 
 	if (!us_pair_is_ours(pair) || pair->facts.vm != US_VM_RUNNING)
 		return;
-	if (state == US_PRIMARY_EXPOSING || state == US_PRIMARY_VISIBLE) {
+	if (us_pair_is_in_vm(pair) && pair->primary.state != US_PRIMARY_HIDING) {
 		us_backoff_churn(pair, now);
 		us_primary_hide(pair, now, effects);
 		if (age_usec <= pair->config.reset_fresh_usec && !is_delaying)
@@ -181,7 +211,7 @@ void us_answer_vm_lost(struct us_pair *pair, struct us_effects *effects)
 {
 	bool is_gone = pair->facts.vm == US_VM_GONE;
 
-	if (pair->primary.state == US_PRIMARY_EXPOSING && !us_pair_is_plugging(pair))
+	if (us_pair_is_joining(pair))
 		us_effects_add(effects, US_EFFECT_UNWATCH);
 	if (is_gone && (us_pair_is_in_vm(pair) || pair->primary.state == US_PRIMARY_UNKNOWN))
 		us_primary_to_hidden(pair);
@@ -220,8 +250,8 @@ static void expired(struct us_pair *pair, uint64_t now, struct us_effects *effec
 	case US_PRIMARY_EXPOSING:
 		if (us_pair_is_ours(pair))
 			us_primary_fail(pair,
-					us_pair_is_plugging(pair) ? US_CAUSE_PLUG_REFUSED
-								  : US_CAUSE_NOT_READY,
+					us_pair_is_joining(pair) ? US_CAUSE_NOT_READY
+								 : US_CAUSE_PLUG_REFUSED,
 					now, effects);
 		else
 			pair->primary.deadline = US_NEVER;

@@ -24,10 +24,13 @@ static uint64_t delay_usec(const struct us_pair *pair)
 
 void us_backoff_churn(struct us_pair *pair, uint64_t now)
 {
+	uint64_t delay;
+
 	pair->backoff.calm_at = US_NEVER;
 	if (delay_usec(pair) < pair->config.backoff_max_usec)
 		pair->backoff.churn++;
-	pair->backoff.plug_after = now + delay_usec(pair);
+	delay = delay_usec(pair);
+	pair->backoff.plug_after = delay > 0 ? now + delay : 0;
 }
 
 void us_backoff_fail(struct us_pair *pair, uint64_t now, enum us_cause failure)

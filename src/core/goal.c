@@ -145,7 +145,7 @@ enum us_cause us_goal_cause(const struct us_pair *pair)
 		return us_pair_is_ours(pair) ? failure_or(pair, US_CAUSE_BACKOFF)
 					     : US_CAUSE_MAY_PLUG;
 	case US_PRIMARY_EXPOSING:
-		return us_pair_is_plugged(pair) ? US_CAUSE_PLUGGED : US_CAUSE_DRIVER_OK;
+		return us_pair_is_joining(pair) ? US_CAUSE_PLUGGED : US_CAUSE_DRIVER_OK;
 	case US_PRIMARY_VISIBLE:
 		return US_CAUSE_READY;
 	case US_PRIMARY_HIDING:

@@ -52,26 +52,17 @@ static const char *const phase_names[] = {
 NAMES(phase_names, US_PHASE_N);
 
 static const char *const event_names[] = {
-	[US_EVENT_TICK] = "tick",
-	[US_EVENT_ASSIGN] = "assign",
-	[US_EVENT_UNASSIGN] = "unassign",
-	[US_EVENT_REMOVE] = "remove",
-	[US_EVENT_HOLD] = "hold",
-	[US_EVENT_VM] = "vm",
-	[US_EVENT_GUEST] = "guest",
-	[US_EVENT_RESET] = "reset",
-	[US_EVENT_PREPARE] = "prepare",
-	[US_EVENT_FINISH] = "finish",
-	[US_EVENT_MIGRATING] = "migrating",
-	[US_EVENT_STOPPED] = "stopped",
-	[US_EVENT_OBSERVED] = "observed",
-	[US_EVENT_PATH] = "path",
-	[US_EVENT_RESERVED] = "reserved",
-	[US_EVENT_PLUGGED] = "plugged",
-	[US_EVENT_UNPLUG_REFUSED] = "unplug-refused",
-	[US_EVENT_UNPLUGGED] = "unplugged",
-	[US_EVENT_TRAFFIC] = "traffic",
-	[US_EVENT_STEERED] = "steered",
+	[US_EVENT_TICK] = "tick",	    [US_EVENT_ASSIGN] = "assign",
+	[US_EVENT_UNASSIGN] = "unassign",   [US_EVENT_REMOVE] = "remove",
+	[US_EVENT_HOLD] = "hold",	    [US_EVENT_VM] = "vm",
+	[US_EVENT_GUEST] = "guest",	    [US_EVENT_RESET] = "reset",
+	[US_EVENT_PREPARE] = "prepare",	    [US_EVENT_FINISH] = "finish",
+	[US_EVENT_MIGRATING] = "migrating", [US_EVENT_STOPPED] = "stopped",
+	[US_EVENT_OBSERVED] = "observed",   [US_EVENT_PATH] = "path",
+	[US_EVENT_RESERVED] = "reserved",   [US_EVENT_PLUGGED] = "plugged",
+	[US_EVENT_PLUG_BUSY] = "plug-busy", [US_EVENT_UNPLUG_REFUSED] = "unplug-refused",
+	[US_EVENT_UNPLUGGED] = "unplugged", [US_EVENT_TRAFFIC] = "traffic",
+	[US_EVENT_IDLE] = "idle",	    [US_EVENT_STEERED] = "steered",
 };
 NAMES(event_names, US_EVENT_N);
 

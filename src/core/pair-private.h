@@ -23,10 +23,17 @@ static inline bool us_pair_is_ours(const struct us_pair *pair)
 /* The primary is, or may be, in the VM. */
 static inline bool us_pair_is_in_vm(const struct us_pair *pair)
 {
-	enum us_primary state = pair->primary.state;
+	return pair->primary.state == US_PRIMARY_VISIBLE ||
+	       pair->primary.state == US_PRIMARY_HIDING ||
+	       (pair->primary.state == US_PRIMARY_EXPOSING &&
+		pair->primary.phase != US_EXPOSING_PLUG_BUSY);
+}
 
-	return state == US_PRIMARY_EXPOSING || state == US_PRIMARY_VISIBLE ||
-	       state == US_PRIMARY_HIDING;
+/* The VM has the primary, and the guest does not, or not surely, receive there yet. */
+static inline bool us_pair_is_joining(const struct us_pair *pair)
+{
+	return pair->primary.phase == US_EXPOSING_JOINING ||
+	       pair->primary.phase == US_EXPOSING_SWITCHING;
 }
 
 /* The guest's present driver negotiated STANDBY and reached DRIVER_OK. */
@@ -115,9 +122,12 @@ int us_answer_observed(struct us_pair *pair, bool is_there, uint64_t now,
 		       struct us_effects *effects);
 int us_answer_reserved(struct us_pair *pair, bool on, uint64_t now);
 int us_answer_plugged(struct us_pair *pair, bool on, uint64_t now, struct us_effects *effects);
+int us_answer_plug_busy(struct us_pair *pair, uint64_t now);
 int us_answer_unplug_refused(struct us_pair *pair, uint64_t now, struct us_effects *effects);
 int us_answer_unplugged(struct us_pair *pair, uint64_t now, struct us_effects *effects);
 int us_answer_traffic(struct us_pair *pair, bool on, uint64_t now, struct us_effects *effects);
+
+int us_answer_idle(struct us_pair *pair, uint64_t now, struct us_effects *effects);
 
 /* The driver's session ended: the guest does not carry traffic on the primary any more. */
 void us_answer_session_over(struct us_pair *pair);

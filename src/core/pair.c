@@ -37,6 +37,9 @@ void us_pair_config_default(struct us_pair_config *config)
 		.retry_usec = 10 * SEC, /* over 5 s: pciehp takes a second press as "cancel" */
 		.steer_usec = 2 * SEC,
 		.release_usec = 8 * SEC,
+		.busy_tries = 20,
+		.busy_usec = SEC / 10,
+		.busy_max_usec = SEC,
 		.park_usec = 20 * SEC,
 		.park_plug_usec = 2 * SEC,
 		.park_unplug_usec = 5 * SEC,
@@ -53,6 +56,7 @@ void us_pair_init(struct us_pair *pair, const struct us_pair_config *config)
 	memset(pair, 0, sizeof(*pair)); /* padding too: pairs can be compared as bytes */
 	pair->config = *config;
 	pair->primary.deadline = US_NEVER;
+	pair->primary.plug_again_at = US_NEVER;
 	pair->primary.unplug_delay_until = US_NEVER;
 	pair->path.steer_deadline = US_NEVER;
 	pair->path.park_deadline = US_NEVER;
@@ -193,12 +197,16 @@ static int take_event(struct us_pair *pair, const struct us_event *event,
 		return us_answer_reserved(pair, event->on, now);
 	case US_EVENT_PLUGGED:
 		return us_answer_plugged(pair, event->on, now, effects);
+	case US_EVENT_PLUG_BUSY:
+		return us_answer_plug_busy(pair, now);
 	case US_EVENT_UNPLUG_REFUSED:
 		return us_answer_unplug_refused(pair, now, effects);
 	case US_EVENT_UNPLUGGED:
 		return us_answer_unplugged(pair, now, effects);
 	case US_EVENT_TRAFFIC:
 		return us_answer_traffic(pair, event->on, now, effects);
+	case US_EVENT_IDLE:
+		return us_answer_idle(pair, now, effects);
 	case US_EVENT_STEERED:
 		return us_path_steered(pair, event->path, event->on, now, effects);
 	default: /* TICK */
@@ -218,9 +226,10 @@ static void expire(struct us_pair *pair, uint64_t now, struct us_effects *effect
 uint64_t us_pair_deadline(const struct us_pair *pair)
 {
 	const uint64_t deadlines[] = {
-		pair->primary.deadline,	    pair->primary.unplug_delay_until,
-		pair->path.steer_deadline,  pair->path.park_deadline,
-		pair->path.answer_deadline, pair->backoff.calm_at,
+		pair->primary.deadline,	   pair->primary.plug_again_at,
+		pair->path.steer_deadline, pair->primary.unplug_delay_until,
+		pair->path.park_deadline,  pair->path.answer_deadline,
+		pair->backoff.calm_at,
 	};
 	uint64_t first = US_NEVER;
 

@@ -26,6 +26,7 @@ static void enter(struct us_pair *pair, enum us_primary state, enum us_primary_p
 		.phase = phase,
 		.reservation =
 			reservation == US_RESERVATION_REFUSED ? US_RESERVATION_NONE : reservation,
+		.plug_again_at = US_NEVER,
 		.deadline = deadline,
 		.unplug_delay_until = US_NEVER,
 	};
@@ -103,6 +104,10 @@ void us_primary_hide(struct us_pair *pair, uint64_t now, struct us_effects *effe
 	bool session_is_over = pair->facts.guest_known && !us_pair_is_capable(pair);
 	bool was_used = pair->primary.state == US_PRIMARY_VISIBLE || phase == US_EXPOSING_SWITCHING;
 
+	if (phase == US_EXPOSING_PLUG_BUSY) { /* the VM does not have it */
+		us_primary_to_hidden(pair);
+		return;
+	}
 	us_effects_add(effects, US_EFFECT_UNPLUG); /* before everything that takes time */
 	if (phase == US_EXPOSING_JOINING)
 		us_effects_add(effects, US_EFFECT_UNWATCH);
@@ -188,20 +193,34 @@ static bool is_guest_made(enum us_cause cause)
 	       cause == US_CAUSE_GUEST_LEGACY || cause == US_CAUSE_GUEST_STARTING;
 }
 
+static void hide_unwanted(struct us_pair *pair, uint64_t now, struct us_effects *effects)
+{
+	if (is_guest_made(us_goal_visibility(pair)))
+		us_backoff_churn(pair, now);
+	us_primary_hide(pair, now, effects);
+}
+
+static void settle_busy(struct us_pair *pair, uint64_t now, struct us_effects *effects)
+{
+	if (us_goal_visibility(pair) != US_CAUSE_DRIVER_OK) {
+		hide_unwanted(pair, now, effects);
+	} else if (now >= pair->primary.plug_again_at) {
+		pair->primary.phase = US_EXPOSING_PLUG_SENT;
+		pair->primary.plug_again_at = US_NEVER;
+		us_effects_add(effects, US_EFFECT_PLUG);
+	}
+}
+
 /* Exposing or visible. */
 static void settle_exposed(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 {
 	bool is_ours = us_pair_is_ours(pair);
-	enum us_cause goal = us_goal_visibility(pair);
 	bool is_steered = pair->path.now == US_PATH_PRIMARY && !us_pair_is_steering(pair);
 
-	if (is_ours && goal != US_CAUSE_DRIVER_OK) {
-		if (is_guest_made(goal))
-			us_backoff_churn(pair, now);
-		us_primary_hide(pair, now, effects);
-	} else if (pair->primary.phase == US_EXPOSING_SWITCHING && (is_steered || !is_ours)) {
+	if (is_ours && us_goal_visibility(pair) != US_CAUSE_DRIVER_OK)
+		hide_unwanted(pair, now, effects);
+	else if (pair->primary.phase == US_EXPOSING_SWITCHING && (is_steered || !is_ours))
 		reach_visible(pair, now);
-	}
 }
 
 /* The slot forgot the unplug, so the guest still has the primary, and may keep it. */
@@ -213,6 +232,8 @@ static void settle_hiding(struct us_pair *pair, uint64_t now, struct us_effects 
 
 void us_primary_settle(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 {
+	if (pair->primary.phase == US_EXPOSING_PLUG_BUSY) /* it may become hidden at once */
+		settle_busy(pair, now, effects);
 	switch (pair->primary.state) {
 	case US_PRIMARY_ABSENT:
 		settle_absent(pair, now, effects);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the owner of a pair may ask of it. Nothing here changes the pair. */
-#include "understudy/pair.h"
+#include "core/pair-private.h"
 
 enum us_vm_state us_pair_vm(const struct us_pair *pair)
 {
@@ -64,9 +64,7 @@ bool us_pair_is_reserve_refused(const struct us_pair *pair)
 
 bool us_pair_is_plugged(const struct us_pair *pair)
 {
-	return pair->primary.state == US_PRIMARY_VISIBLE ||
-	       pair->primary.phase == US_EXPOSING_JOINING ||
-	       pair->primary.phase == US_EXPOSING_SWITCHING;
+	return pair->primary.state == US_PRIMARY_VISIBLE || us_pair_is_joining(pair);
 }
 
 bool us_pair_is_leaving(const struct us_pair *pair)

@@ -23,6 +23,7 @@ static struct us_pair_config configure(const uint8_t *data)
 	us_pair_config_default(&config);
 	config.mode = data[0] % US_MODE_N;
 	config.can_park = data[0] & 0x80;
+	config.hide_idle = data[0] & 0x80;
 	/* Deadlines in other orders than the usual one. */
 	config.plug_usec >>= data[1] & 7;
 	config.ready_usec >>= data[1] >> 3 & 7;

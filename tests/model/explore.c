@@ -109,6 +109,7 @@ static void rebase(struct us_pair *pair, uint64_t now)
 	if (pair->path.steering == US_STEERING_NONE)
 		pair->path.to = US_PATH_NONE;
 	pair->primary.deadline = distance(pair->primary.deadline, now);
+	pair->primary.plug_again_at = distance(pair->primary.plug_again_at, now);
 	pair->primary.unplug_delay_until = distance(pair->primary.unplug_delay_until, now);
 	pair->path.steer_deadline = distance(pair->path.steer_deadline, now);
 	pair->path.park_deadline = distance(pair->path.park_deadline, now);
@@ -200,6 +201,10 @@ static void explore(enum us_mode mode, bool can_park, uint64_t unplug_delay_usec
 		.unplug_usec = 2 + unplug_delay_usec,
 		.retry_usec = 1,
 		.steer_usec = 1,
+		.hide_idle = true,
+		.busy_tries = 1,
+		.busy_usec = 1,
+		.busy_max_usec = 1,
 		.park_usec = 2,
 		.park_plug_usec = 1,
 		.park_unplug_usec = 1,

@@ -18,7 +18,9 @@ void shadow_init(struct state *state, const struct us_pair_config *config)
 /* Finding the primary in the VM is news to this pair, and makes it the pair's own. */
 static bool takes_over(const struct us_pair *p)
 {
-	return p->config.mode != US_MODE_SEPARATE && p->primary.state != US_PRIMARY_EXPOSING &&
+	return p->config.mode != US_MODE_SEPARATE &&
+	       (p->primary.state != US_PRIMARY_EXPOSING ||
+		p->primary.phase == US_EXPOSING_PLUG_BUSY) &&
 	       p->primary.state != US_PRIMARY_VISIBLE && p->primary.state != US_PRIMARY_HIDING;
 }
 
@@ -62,6 +64,11 @@ static void shadow_hear(struct shadow *s, const struct us_event *e, const struct
 		break;
 	case US_EVENT_PLUGGED:
 		if (s->asked_plug && !e->on)
+			s->maybe_in_vm = s->carried = s->asked_unplug = false;
+		s->asked_plug = false;
+		break;
+	case US_EVENT_PLUG_BUSY:
+		if (s->asked_plug)
 			s->maybe_in_vm = s->carried = s->asked_unplug = false;
 		s->asked_plug = false;
 		break;
@@ -165,8 +172,9 @@ static const char *broken_by_effects(const struct seen *seen)
 	const struct us_effects *effects = seen->effects;
 	const struct us_event *event = seen->event;
 	const struct shadow *s = seen->s;
-	bool shown = was->primary.state == US_PRIMARY_EXPOSING ||
-		     was->primary.state == US_PRIMARY_VISIBLE;
+	bool shown = was->primary.state == US_PRIMARY_VISIBLE ||
+		     (was->primary.state == US_PRIMARY_EXPOSING &&
+		      was->primary.phase != US_EXPOSING_PLUG_BUSY);
 
 	if (effects->count > US_EFFECTS_MAX)
 		return "effects fit their list";
@@ -211,7 +219,8 @@ static const char *broken_by_path(const struct seen *seen)
 	bool is_running = is->facts.vm == US_VM_RUNNING;
 	bool is_known = is_running && is->primary.state != US_PRIMARY_UNKNOWN;
 	bool awaits_vm = is->primary.state == US_PRIMARY_HIDING ||
-			 is->primary.phase == US_EXPOSING_PLUG_SENT;
+			 is->primary.phase == US_EXPOSING_PLUG_SENT ||
+			 is->primary.phase == US_EXPOSING_PLUG_BUSY;
 
 	if (steer && steer->path == US_PATH_PRIMARY && !(s->maybe_in_vm && s->carried))
 		return "4: steered to the primary only where it carried traffic";
@@ -240,6 +249,7 @@ static bool is_phase_legal(const struct us_pair_primary *primary)
 
 	switch (primary->phase) {
 	case US_EXPOSING_PLUG_SENT:
+	case US_EXPOSING_PLUG_BUSY:
 	case US_EXPOSING_JOINING:
 	case US_EXPOSING_SWITCHING:
 		return primary->state == US_PRIMARY_EXPOSING && primary->unplug == US_UNPLUG_NONE &&

@@ -18,6 +18,7 @@ void scene_begin(struct scene *scene, enum us_mode mode, bool can_park)
 	us_pair_config_default(&config);
 	config.mode = mode;
 	config.can_park = can_park;
+	config.hide_idle = true;
 	memset(scene, 0, sizeof(*scene));
 	us_pair_init(&scene->pair, &config);
 }

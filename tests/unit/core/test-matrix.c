@@ -57,6 +57,8 @@ static const char *const events[] = {
 	"steered standby on",
 	"steered primary on",
 	"steered primary off",
+	"plug-busy",
+	"idle",
 };
 
 /* "plug steer=parked → exposing": the effects, and the primary's new state if it is another. */
@@ -107,6 +109,8 @@ static const struct cell absent[] = {
 	{ "steered standby on", "ignored" },
 	{ "steered primary on", "ignored" },
 	{ "steered primary off", "ignored" },
+	{ "plug-busy", "ignored" },
+	{ "idle", "ignored" },
 };
 
 /* Assigned; nobody has looked yet whether the VM has it. */
@@ -151,6 +155,8 @@ static const struct cell unknown[] = {
 	{ "steered standby on", "ignored" },
 	{ "steered primary on", "ignored" },
 	{ "steered primary off", "ignored" },
+	{ "plug-busy", "ignored" },
+	{ "idle", "ignored" },
 };
 
 /* RESERVE is asked. */
@@ -195,6 +201,8 @@ static const struct cell reserving[] = {
 	{ "steered standby on", "ignored" },
 	{ "steered primary on", "ignored" },
 	{ "steered primary off", "ignored" },
+	{ "plug-busy", "ignored" },
+	{ "idle", "ignored" },
 };
 
 /* Reserved; the guest has no driver. */
@@ -239,6 +247,8 @@ static const struct cell hidden[] = {
 	{ "steered standby on", "ignored" },
 	{ "steered primary on", "ignored" },
 	{ "steered primary off", "ignored" },
+	{ "plug-busy", "ignored" },
+	{ "idle", "ignored" },
 };
 
 /* Hidden for a migration; the guest could handle it. */
@@ -283,6 +293,8 @@ static const struct cell prepared[] = {
 	{ "steered standby on", "ignored" },
 	{ "steered primary on", "ignored" },
 	{ "steered primary off", "ignored" },
+	{ "plug-busy", "ignored" },
+	{ "idle", "ignored" },
 };
 
 /* PLUG is asked. */
@@ -327,6 +339,54 @@ static const struct cell exposing_asked[] = {
 	{ "steered standby on", "ignored" },
 	{ "steered primary on", "ignored" },
 	{ "steered primary off", "ignored" },
+	{ "plug-busy", "" },
+	{ "idle", "ignored" },
+};
+
+/* The VMM found it in use; PLUG is sent again soon. */
+static const struct cell exposing_busy[] = {
+	{ "tick", "" },
+	{ "tick late", "plug" },
+	{ "assign", "ignored" },
+	{ "unassign", "release → absent" },
+	{ "remove", "release steer=none → absent" },
+	{ "hold on", "→ hidden" },
+	{ "hold off", "ignored" },
+	{ "vm unknown", "→ hidden" },
+	{ "vm running", "" },
+	{ "vm incoming", "steer=none → reserved" },
+	{ "vm moved", "release steer=none → absent" },
+	{ "vm gone", "steer=none → reserved" },
+	{ "guest none", "→ hidden" },
+	{ "guest legacy on", "→ hidden" },
+	{ "guest capable off", "→ hidden" },
+	{ "guest capable on", "" },
+	{ "reset", "→ hidden" },
+	{ "reset stale", "→ hidden" },
+	{ "prepare", "→ hidden" },
+	{ "finish", "ignored" },
+	{ "stopped on", "ignored" },
+	{ "stopped off", "ignored" },
+	{ "migrating on", "→ hidden" },
+	{ "migrating off", "ignored" },
+	{ "observed on", "watch" },
+	{ "observed off", "ignored" },
+	{ "path none", "steer=standby" },
+	{ "path standby", "" },
+	{ "path primary", "steer=standby" },
+	{ "reserved on", "ignored" },
+	{ "reserved off", "ignored" },
+	{ "plugged on", "ignored" },
+	{ "plugged off", "ignored" },
+	{ "unplug-refused", "ignored" },
+	{ "unplugged", "ignored" },
+	{ "traffic on", "ignored" },
+	{ "traffic off", "ignored" },
+	{ "steered standby on", "ignored" },
+	{ "steered primary on", "ignored" },
+	{ "steered primary off", "ignored" },
+	{ "plug-busy", "ignored" },
+	{ "idle", "ignored" },
 };
 
 /* The VM has it; the guest does not use it yet. */
@@ -371,6 +431,8 @@ static const struct cell exposing_plugged[] = {
 	{ "steered standby on", "ignored" },
 	{ "steered primary on", "ignored" },
 	{ "steered primary off", "ignored" },
+	{ "plug-busy", "ignored" },
+	{ "idle", "ignored" },
 };
 
 /* The guest uses it. */
@@ -411,10 +473,12 @@ static const struct cell visible[] = {
 	{ "unplug-refused", "ignored" },
 	{ "unplugged", "plug steer=standby → exposing" },
 	{ "traffic on", "ignored" },
-	{ "traffic off", "unplug steer=standby → hiding" },
+	{ "traffic off", "ignored" },
 	{ "steered standby on", "ignored" },
 	{ "steered primary on", "ignored" },
 	{ "steered primary off", "ignored" },
+	{ "plug-busy", "ignored" },
+	{ "idle", "unplug steer=standby → hiding" },
 };
 
 /* On hold; UNPLUG is asked. */
@@ -459,6 +523,8 @@ static const struct cell hiding[] = {
 	{ "steered standby on", "ignored" },
 	{ "steered primary on", "ignored" },
 	{ "steered primary off", "ignored" },
+	{ "plug-busy", "ignored" },
+	{ "idle", "ignored" },
 };
 
 #define TO_HIDDEN "vm running, steered standby on, assign, observed off, reserved on"
@@ -484,6 +550,7 @@ static const struct column {
 	COLUMN(US_PRIMARY_HIDDEN, hidden, TO_HIDDEN),
 	COLUMN(US_PRIMARY_HIDDEN, prepared, TO_VISIBLE ", prepare, unplugged, steered standby on"),
 	COLUMN(US_PRIMARY_EXPOSING, exposing_asked, TO_HIDDEN ", guest capable on"),
+	COLUMN(US_PRIMARY_EXPOSING, exposing_busy, TO_HIDDEN ", guest capable on, plug-busy"),
 	COLUMN(US_PRIMARY_EXPOSING, exposing_plugged, TO_PLUGGED),
 	COLUMN(US_PRIMARY_VISIBLE, visible, TO_VISIBLE),
 	COLUMN(US_PRIMARY_HIDING, hiding, TO_VISIBLE ", hold on"),

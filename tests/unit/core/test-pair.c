@@ -122,6 +122,41 @@ static const struct scene_line plug_refused[] = {
 	{ 0 },
 };
 
+/* Another process has the primary open for a moment: PLUG is sent again, ever more slowly. */
+static const struct scene_line plug_busy[] = {
+	{ 0, "guest capable on", "steer=parked plug",
+	  "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 1, "steered parked on", "", NULL },
+	{ 4, "plug-busy", "", NULL },
+	{ 5, "plugged on", "", NULL }, /* nothing is asked */
+	{ 103, "tick", "", NULL },
+	{ 104, "tick", "plug", NULL },
+	{ 110, "plug-busy", "", NULL },
+	{ 309, "tick", "", NULL },
+	{ 310, "tick", "plug", NULL },
+	{ 314, "plugged on", "watch",
+	  "web0: exposing (waiting for the guest's traffic on the primary)" },
+	{ 0 },
+};
+
+/* Nothing is in the VM: there is nothing to unplug. */
+static const struct scene_line plug_busy_hold[] = {
+	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 4, "plug-busy", "", NULL },
+	{ 50, "hold on", "", "web0: exposing → hidden (on hold)" },
+	{ 104, "tick", "", NULL },
+	{ 200, "hold off", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 0 },
+};
+
+/* It was asked to go before the VMM answered that it cannot come. */
+static const struct scene_line plug_busy_hiding[] = {
+	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
+	{ 1, "hold on", "unplug", "web0: exposing → hiding (on hold)" },
+	{ 4, "plug-busy", "", "web0: hiding → hidden (on hold)" },
+	{ 0 },
+};
+
 static const struct scene_line plug_unanswered[] = {
 	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
 	{ 60000, "tick", "unplug",
@@ -220,8 +255,8 @@ static const struct scene_line restart[] = {
 };
 
 /* The guest took the primary's link down: it sends over the standby. */
-static const struct scene_line unused[] = {
-	{ 0, "traffic off", "steer=parked unplug",
+static const struct scene_line idle[] = {
+	{ 0, "idle", "steer=parked unplug",
 	  "web0: visible → hiding (guest did not use the primary in time)" },
 	{ 1, "steered parked on", "", NULL },
 	{ 80, "unplugged", "steer=standby",
@@ -627,6 +662,9 @@ static const struct story {
 	{ "unbind", US_MODE_COMBINED, false, TO_VISIBLE, unbind },
 	{ "not ready", US_MODE_COMBINED, false, TO_HIDDEN, not_ready },
 	{ "plug refused", US_MODE_COMBINED, false, TO_HIDDEN, plug_refused },
+	{ "plug busy", US_MODE_COMBINED, true, TO_HIDDEN, plug_busy },
+	{ "plug busy, on hold", US_MODE_COMBINED, false, TO_HIDDEN, plug_busy_hold },
+	{ "plug busy, hiding", US_MODE_COMBINED, false, TO_HIDDEN, plug_busy_hiding },
 	{ "plug unanswered", US_MODE_COMBINED, false, TO_HIDDEN, plug_unanswered },
 	{ "overdue", US_MODE_COMBINED, false, TO_VISIBLE, overdue },
 	{ "after the abort", US_MODE_COMBINED, false, TO_VISIBLE, after_the_abort },
@@ -637,7 +675,7 @@ static const struct story {
 	{ "restart", US_MODE_COMBINED, false, NULL, restart },
 	{ "restart amid", US_MODE_COMBINED, true, NULL, restart_amid },
 	{ "restart unlike", US_MODE_COMBINED, false, NULL, restart_unlike },
-	{ "unused", US_MODE_COMBINED, true, TO_VISIBLE, unused },
+	{ "idle", US_MODE_COMBINED, true, TO_VISIBLE, idle },
 	{ "monitor lost", US_MODE_COMBINED, false, TO_VISIBLE, monitor_lost },
 	{ "park", US_MODE_COMBINED, true, TO_HIDDEN, park },
 	{ "park long", US_MODE_COMBINED, true, TO_HIDDEN, park_long },
@@ -764,6 +802,40 @@ static void ejecting_guest_is_slowed_down(void **state)
 	}
 	assert_in_range(plugs, scene.pair.config.free_churn + 2,
 			most_plugs(&scene.pair.config, USEC_PER_HOUR));
+}
+
+/* After 20 more tries in 15.5 s it is refused like any other plug. */
+static void busy_primary_is_refused_in_the_end(void **state)
+{
+	struct scene scene;
+	unsigned plugs = 0;
+
+	scene_begin(&scene, US_MODE_COMBINED, false);
+	scene_tell_all(&scene, TO_HIDDEN ", guest capable on");
+	while (scene.pair.primary.state == US_PRIMARY_EXPOSING) {
+		assert_true(asks(&scene, US_EFFECT_PLUG));
+		plugs++;
+		scene_tell(&scene, "plug-busy");
+		if (scene.pair.primary.state != US_PRIMARY_EXPOSING)
+			break;
+		scene.now_usec = us_pair_deadline(&scene.pair);
+		scene_tell(&scene, "tick");
+	}
+	assert_int_equal(plugs, 21);
+	assert_int_equal(scene.now_usec, 15500 * 1000);
+	assert_int_equal(us_pair_cause(&scene.pair), US_CAUSE_PLUG_REFUSED);
+	assert_int_equal(us_pair_primary(&scene.pair), US_PRIMARY_HIDDEN);
+}
+
+static void idle_primary_stays_unless_it_is_to_be_hidden(void **state)
+{
+	struct scene scene;
+
+	scene_begin(&scene, US_MODE_COMBINED, false);
+	scene.pair.config.hide_idle = false;
+	scene_tell_all(&scene, TO_VISIBLE);
+	assert_int_equal(scene_tell(&scene, "idle"), US_PAIR_IGNORED);
+	assert_int_equal(us_pair_primary(&scene.pair), US_PRIMARY_VISIBLE);
 }
 
 static void lingering_guest_is_not_held_up(void **state)
@@ -981,6 +1053,8 @@ int main(void)
 		cmocka_unit_test(flipping_guest_is_slowed_down),
 		cmocka_unit_test(rebooting_guest_is_slowed_down),
 		cmocka_unit_test(ejecting_guest_is_slowed_down),
+		cmocka_unit_test(busy_primary_is_refused_in_the_end),
+		cmocka_unit_test(idle_primary_stays_unless_it_is_to_be_hidden),
 		cmocka_unit_test(lingering_guest_is_not_held_up),
 		cmocka_unit_test(calm_forgets_the_flips),
 		cmocka_unit_test(may_migrate_only_while_out_of_the_vm),
