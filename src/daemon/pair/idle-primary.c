@@ -67,8 +67,8 @@ void us_idle_primary_check(void *userdata)
 		tell(pair, words);
 	else if (was_unused && !pair->is_idle)
 		tell(pair, "");
-	if (pair->is_idle && pair->spec.options.unused == US_UNUSED_HIDE)
-		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_TRAFFIC });
+	if (pair->is_idle)
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_IDLE });
 }
 
 void us_idle_primary_follow(struct us_host_pair *pair)

@@ -72,7 +72,7 @@ static int take_unused(const char *name, enum us_unused *ret_unused, struct us_r
 }
 
 int us_pair_options_read(const json_t *object, struct us_pair_options *ret_options,
-		    struct us_reason *reason)
+			 struct us_reason *reason)
 {
 	const json_t *park = json_object_get(object, "park");
 	const char *handover = json_string_value(json_object_get(object, "handover"));
@@ -110,6 +110,7 @@ void us_pair_options_write(const struct us_pair_options *options, json_t *object
 
 void us_pair_options_apply(const struct us_pair_options *options, struct us_pair_config *config)
 {
+	config->hide_idle = options->unused == US_UNUSED_HIDE;
 	config->can_park = options->handover == US_HANDOVER_LOSSLESS;
 	if (!config->can_park)
 		return;

@@ -88,17 +88,16 @@ static void ask_for_linger(struct us_host_pair *pair)
 static void on_plugged(void *userdata, int r, const struct us_reason *reason)
 {
 	struct us_host_pair *pair = userdata;
+	bool is_busy = r == US_REFUSED && pair->vf && us_host_vf_is_busy(reason);
 
 	answered(pair);
-	if (r == US_REFUSED && pair->vf && us_host_vf_group_was_busy(pair->vf, reason->text))
-		return;
 	/* -ECONNRESET: the VM is lost, and the engine is told so. -ETIMEDOUT: it may be there yet.
 	 */
 	if (r == 0)
-		ask_for_linger(userdata);
+		ask_for_linger(pair);
 	if (r != -ECONNRESET)
-		answer(userdata, US_EVENT_PLUGGED, r == 0 || r == -ETIMEDOUT,
-		       r == 0 ? NULL : reason->text);
+		answer(pair, is_busy ? US_EVENT_PLUG_BUSY : US_EVENT_PLUGGED,
+		       r == 0 || r == -ETIMEDOUT, r == 0 ? NULL : reason->text);
 }
 
 static void on_unplug_taken(void *userdata, int r, const struct us_reason *reason)

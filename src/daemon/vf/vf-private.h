@@ -45,7 +45,6 @@ struct us_host_vf {
 	unsigned tries;		     /* to configure the NIC, in vain, one after the other */
 	bool group_is_in_use;	     /* logged */
 	struct us_timer retry_timer; /* set when the plug is to be tried again */
-	unsigned group_busy_count;   /* refused plugs, one after the other */
 };
 
 /* view.c: whether the device is reserved and hidden. */

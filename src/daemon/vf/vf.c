@@ -18,11 +18,6 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-enum {
-	GROUP_BUSY_MAX = 20,
-	GROUP_BUSY_USEC = 100 * 1000, /* after the first; 100 ms more each time, up to 1 s */
-};
-
 /* ---- Life ---- */
 
 static void on_retry(void *userdata)
@@ -256,7 +251,7 @@ bool us_host_vf_cancel_plug(struct us_host_vf *vf)
 	bool was_set = us_timer_is_set(&vf->retry_timer);
 
 	us_timer_stop(&vf->retry_timer);
-	vf->group_busy_count = vf->tries = 0;
+	vf->tries = 0;
 	return was_set;
 }
 
@@ -281,17 +276,10 @@ int us_host_vf_prepare_plug(struct us_host_vf *vf, struct us_reason *reason)
 	return r > 0 ? US_REFUSED : r;
 }
 
-/* EBUSY, in QEMU's words. The engine's deadline for the plug goes on. */
-bool us_host_vf_group_was_busy(struct us_host_vf *vf, const char *why)
+/* QEMU reports EBUSY in words only. */
+bool us_host_vf_is_busy(const struct us_reason *refusal)
 {
-	unsigned pauses;
-
-	if (!strstr(why, "busy") || vf->group_busy_count == GROUP_BUSY_MAX ||
-	    us_pair_primary(vf->config.engine) != US_PRIMARY_EXPOSING)
-		return false;
-	pauses = ++vf->group_busy_count < 10 ? vf->group_busy_count : 10;
-	us_timer_set(&vf->retry_timer, us_now_usec() + pauses * GROUP_BUSY_USEC);
-	return true;
+	return strstr(refusal->text, "busy");
 }
 
 bool us_host_vf_sync_visibility(struct us_host_vf *vf)

@@ -118,10 +118,10 @@ enum {
 };
 int us_host_vf_prepare_plug(struct us_host_vf *vf, struct us_reason *reason);
 /*
- * The VMM refused the plug with @why. True: because another process opened the group between our
- * closing it and the VMM's opening it, which nothing can prevent; `retry_plug` follows.
+ * Whether the VMM refused to plug the device because another process had its group open. That
+ * process took the moment between us_host_vf_prepare_plug() and the VMM, which nothing can prevent.
  */
-bool us_host_vf_group_was_busy(struct us_host_vf *vf, const char *why);
+bool us_host_vf_is_busy(const struct us_reason *refusal);
 /* The plug is not wanted any more. Returns whether `retry_plug` was to follow, and does not. */
 bool us_host_vf_cancel_plug(struct us_host_vf *vf);
 
