@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the files of the pair engine share. pair.c calls each file below in its turn; goal.c and
- * backoff.c are leaves.
+ * What the files of the pair engine share. Each file uses only files below it:
  *
- *     pair.c     takes events in, and steps
- *     answers.c  the answers that a transition of the primary waits for
- *     primary.c  the transitions of the primary
- *     path.c     the path, and for how long it may be parked
- *     backoff.c  how often a primary may be plugged
- *     goal.c     what should be true, derived from the facts
+ *     pair.c       the step: an event in, effects out
+ *     facts.c      events that tell a fact
+ *     answers.c    the answers that a transition of the primary waits for
+ *     primary.c    the transitions of the primary
+ *     path.c       the path, and for how long frames may be parked
+ *     goal.c       what should be true, derived from the facts
+ *     backoff.c    how often a primary may be plugged
+ *     questions.c  what the owner of a pair may ask
  */
 #pragma once
 
@@ -116,6 +117,22 @@ void us_primary_fail(struct us_pair *pair, enum us_cause failure, uint64_t now,
 /* Moves the primary one step towards its goal. */
 void us_primary_settle(struct us_pair *pair, uint64_t now, struct us_effects *effects);
 
+/* ---- facts.c: int: 0, or US_PAIR_IGNORED ---- */
+
+/* Sets @fact, one of pair->facts. */
+int us_facts_set(bool *fact, bool value);
+
+void us_facts_vm(struct us_pair *pair, enum us_vm_state vm, struct us_effects *effects);
+void us_facts_guest(struct us_pair *pair, enum us_guest guest, bool driver_ok);
+
+/* The machine was reset, @age_usec ago. */
+void us_facts_reset(struct us_pair *pair, uint64_t age_usec, uint64_t now,
+		    struct us_effects *effects);
+int us_facts_assign(struct us_pair *pair);
+int us_facts_stopped(struct us_pair *pair, bool on);
+int us_facts_prepare(struct us_pair *pair);
+int us_facts_finish(struct us_pair *pair);
+
 /* ---- answers.c: what a transition waits for; int: 0, or US_PAIR_IGNORED ---- */
 
 int us_answer_observed(struct us_pair *pair, bool is_there, uint64_t now,
@@ -156,11 +173,15 @@ void us_path_await(struct us_pair *pair, uint64_t now, uint64_t usec);
 /* The switch is at @path. */
 void us_path_take(struct us_pair *pair, enum us_path path, uint64_t now);
 
-/* Result of STEER. Returns 0, or US_PAIR_IGNORED. */
-int us_path_steered(struct us_pair *pair, enum us_path path, bool on, uint64_t now,
-		    struct us_effects *effects);
+/* STEER was not answered in time. */
+bool us_path_is_overdue(const struct us_pair *pair, uint64_t now);
+
+/* STEER succeeded, or failed and is sent again later. */
+void us_path_steered(struct us_pair *pair, uint64_t now);
+void us_path_fail(struct us_pair *pair, uint64_t now);
 
 /* Moves the path to its goal. */
 void us_path_settle(struct us_pair *pair, uint64_t now, struct us_effects *effects);
 
-void us_path_expire(struct us_pair *pair, uint64_t now, struct us_effects *effects);
+/* Ends the parking whose time is over. */
+void us_path_expire(struct us_pair *pair, uint64_t now);

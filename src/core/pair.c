@@ -4,7 +4,7 @@
  *
  * Theory of operation. The engine is level-triggered. Each step
  *
- *   1. takes the fact of the event in (this file, answers.c, path.c),
+ *   1. takes the fact of the event in (facts.c, answers.c, path.c),
  *   2. ends what has passed its deadline,
  *   3. derives from the facts whether the primary should be visible (us_goal_visibility()) and
  *      moves the primary one state towards that (us_primary_settle()),
@@ -70,91 +70,32 @@ void us_pair_set_unplug_delay(struct us_pair *pair, uint64_t delay_usec)
 	pair->config.unplug_delay_usec = delay_usec;
 }
 
-/* ---- Facts ---- */
-
-static int set(bool *fact, bool value)
-{
-	if (*fact == value)
-		return US_PAIR_IGNORED;
-	*fact = value;
-	return 0;
-}
-
-static void take_vm(struct us_pair *pair, enum us_vm_state vm, struct us_effects *effects)
-{
-	struct us_pair_facts *facts = &pair->facts;
-
-	facts->vm = vm;
-	if (vm != US_VM_UNKNOWN && vm != US_VM_GONE)
-		return;
-	facts->guest = US_GUEST_NONE;
-	facts->driver_ok = false;
-	facts->guest_known = false;
-	facts->was_reset = false;
-	facts->migrating = false;
-	facts->stopped = false;
-	if (vm == US_VM_GONE)
-		facts->prepared = false;
-	us_answer_vm_lost(pair, effects);
-}
-
-static void take_guest(struct us_pair *pair, enum us_guest guest, bool driver_ok)
-{
-	pair->facts.guest = guest;
-	pair->facts.driver_ok = driver_ok;
-	pair->facts.guest_known = true;
-	if (guest != US_GUEST_NONE)
-		pair->facts.was_reset = false;
-	if (!us_pair_is_capable(pair))
-		us_answer_session_over(pair);
-}
-
-static void take_reset(struct us_pair *pair, uint64_t age_usec, uint64_t now,
-		       struct us_effects *effects)
-{
-	take_guest(pair, US_GUEST_NONE, false);
-	pair->facts.was_reset = true;
-	us_answer_reset(pair, age_usec, now, effects);
-}
-
-static int take_assign(struct us_pair *pair)
-{
-	/* The VM may have the primary already. */
-	if (pair->primary.state == US_PRIMARY_ABSENT && pair->facts.vm != US_VM_GONE)
-		us_primary_rest(pair, US_PRIMARY_UNKNOWN);
-	return set(&pair->facts.assigned, true);
-}
-
-/* Told again, a stop is no new transition: its frames are not parked for longer. */
-static int take_stopped(struct us_pair *pair, bool on)
-{
-	struct us_pair_facts *facts = &pair->facts;
-	bool stopped = on && (facts->prepared || facts->vm == US_VM_INCOMING);
-
-	if (stopped && !facts->stopped)
-		us_path_begin(pair);
-	return set(&facts->stopped, stopped);
-}
-
-/* A stop that is still on is that of the guest's arrival. Migrating onwards ends it. */
-static int take_prepare(struct us_pair *pair)
-{
-	if (!pair->facts.prepared)
-		pair->facts.stopped = false;
-	return set(&pair->facts.prepared, true);
-}
-
-static int take_finish(struct us_pair *pair)
-{
-	pair->facts.stopped = false;
-	return set(&pair->facts.prepared, false);
-}
+/* ---- Events ---- */
 
 static int take_path(struct us_pair *pair, enum us_path path, uint64_t now)
 {
 	us_path_take(pair, path, now);
 	if (pair->path.steering == US_STEERING_RETRY)
 		pair->path.steering = US_STEERING_NONE; /* it may be another switch now */
+	return 0;
+}
+
+static void steer_failed(struct us_pair *pair, uint64_t now, struct us_effects *effects)
+{
+	us_path_fail(pair, now);
+	if (pair->path.to == US_PATH_PRIMARY)
+		us_answer_unreachable(pair, now, effects);
+}
+
+static int take_steered(struct us_pair *pair, const struct us_event *event,
+			struct us_effects *effects)
+{
+	if (!us_pair_is_steering(pair) || event->path != pair->path.to)
+		return US_PAIR_IGNORED;
+	if (event->on)
+		us_path_steered(pair, event->now_usec);
+	else
+		steer_failed(pair, event->now_usec, effects);
 	return 0;
 }
 
@@ -165,30 +106,30 @@ static int take_event(struct us_pair *pair, const struct us_event *event,
 
 	switch (event->type) {
 	case US_EVENT_ASSIGN:
-		return take_assign(pair);
+		return us_facts_assign(pair);
 	case US_EVENT_UNASSIGN:
-		return set(&pair->facts.assigned, false);
+		return us_facts_set(&pair->facts.assigned, false);
 	case US_EVENT_REMOVE:
-		return set(&pair->facts.removing, true);
+		return us_facts_set(&pair->facts.removing, true);
 	case US_EVENT_HOLD:
-		return set(&pair->facts.hold, event->on);
+		return us_facts_set(&pair->facts.hold, event->on);
 	case US_EVENT_VM:
-		take_vm(pair, event->vm, effects);
+		us_facts_vm(pair, event->vm, effects);
 		return 0;
 	case US_EVENT_GUEST:
-		take_guest(pair, event->guest, event->on);
+		us_facts_guest(pair, event->guest, event->on);
 		return 0;
 	case US_EVENT_RESET:
-		take_reset(pair, event->age_usec, now, effects);
+		us_facts_reset(pair, event->age_usec, now, effects);
 		return 0;
 	case US_EVENT_PREPARE:
-		return take_prepare(pair);
+		return us_facts_prepare(pair);
 	case US_EVENT_FINISH:
-		return take_finish(pair);
+		return us_facts_finish(pair);
 	case US_EVENT_MIGRATING:
-		return set(&pair->facts.migrating, event->on);
+		return us_facts_set(&pair->facts.migrating, event->on);
 	case US_EVENT_STOPPED:
-		return take_stopped(pair, event->on);
+		return us_facts_stopped(pair, event->on);
 	case US_EVENT_OBSERVED:
 		return us_answer_observed(pair, event->on, now, effects);
 	case US_EVENT_PATH:
@@ -208,7 +149,7 @@ static int take_event(struct us_pair *pair, const struct us_event *event,
 	case US_EVENT_IDLE:
 		return us_answer_idle(pair, now, effects);
 	case US_EVENT_STEERED:
-		return us_path_steered(pair, event->path, event->on, now, effects);
+		return take_steered(pair, event, effects);
 	default: /* TICK */
 		return 0;
 	}
@@ -219,7 +160,9 @@ static int take_event(struct us_pair *pair, const struct us_event *event,
 static void expire(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 {
 	us_answer_expire(pair, now, effects);
-	us_path_expire(pair, now, effects);
+	if (us_path_is_overdue(pair, now))
+		steer_failed(pair, now, effects);
+	us_path_expire(pair, now);
 	us_backoff_expire(pair, now);
 }
 

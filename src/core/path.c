@@ -30,29 +30,24 @@ void us_path_take(struct us_pair *pair, enum us_path path, uint64_t now)
 	pair->path.now = path;
 }
 
-static void failed(struct us_pair *pair, uint64_t now, struct us_effects *effects)
+bool us_path_is_overdue(const struct us_pair *pair, uint64_t now)
+{
+	return pair->path.steering == US_STEERING_SENT && now >= pair->path.steer_deadline;
+}
+
+void us_path_steered(struct us_pair *pair, uint64_t now)
+{
+	pair->path.steering = US_STEERING_NONE;
+	pair->path.steer_deadline = US_NEVER;
+	us_path_take(pair, pair->path.to, now);
+}
+
+void us_path_fail(struct us_pair *pair, uint64_t now)
 {
 	pair->path.steering = US_STEERING_RETRY;
 	pair->path.steer_deadline = now + pair->config.retry_usec;
 	if (pair->path.to == US_PATH_PARKED)
 		pair->path.park_spent = true;
-	if (pair->path.to == US_PATH_PRIMARY)
-		us_answer_unreachable(pair, now, effects);
-}
-
-int us_path_steered(struct us_pair *pair, enum us_path path, bool on, uint64_t now,
-		    struct us_effects *effects)
-{
-	if (pair->path.steering != US_STEERING_SENT || path != pair->path.to)
-		return US_PAIR_IGNORED;
-	if (!on) {
-		failed(pair, now, effects);
-		return 0;
-	}
-	pair->path.steering = US_STEERING_NONE;
-	pair->path.steer_deadline = US_NEVER;
-	us_path_take(pair, path, now);
-	return 0;
 }
 
 static void steer(struct us_pair *pair, enum us_path goal, uint64_t now, struct us_effects *effects)
@@ -85,12 +80,10 @@ void us_path_settle(struct us_pair *pair, uint64_t now, struct us_effects *effec
 	}
 }
 
-void us_path_expire(struct us_pair *pair, uint64_t now, struct us_effects *effects)
+void us_path_expire(struct us_pair *pair, uint64_t now)
 {
 	struct us_pair_path *path = &pair->path;
 
-	if (path->steering == US_STEERING_SENT && now >= path->steer_deadline)
-		failed(pair, now, effects);
 	if (now >= path->answer_deadline) {
 		path->answer_spent = true;
 		path->answer_deadline = US_NEVER;
