@@ -31,7 +31,7 @@ enum {
 struct vm {
 	struct bench_qemu qemu;
 	char path[80];
-	bool reboots;	      /* unplugs at once, then negotiates anew */
+	bool reboots;	      /* unplugs at once, then negotiates again */
 	uint64_t unplug_usec; /* device_del came in then; 0: not yet */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Campaigns: many runs, and the files that they leave. Each run has a lab of its own, raised for it
- * and removed after it, so no run finds what another has left. Only a lab that the operator raised
- * is used as it is; afterwards it gets a guest of its own again.
+ * Campaigns: many runs, and the files that they leave. A lab is raised for each run and removed
+ * after it, so that runs do not influence each other. But if the operator has raised a lab, the
+ * runs use it; afterwards the operator's guest is started again.
  */
 #pragma once
 
@@ -16,7 +16,7 @@ struct us_campaign_options {
 	const char *json; /* file for the report, "-" for standard output; or NULL */
 	const char *html; /* file for the picture, or NULL */
 	const char *svg;  /* of the demo: file for the small picture, or NULL */
-	const char *log;  /* of the demo: file for what is not shown, or NULL */
+	const char *log;  /* of the demo: file for output that is not shown, or NULL */
 	bool is_verbose;  /* of the demo: show everything */
 	/* To compare: each of these with each of those. */
 	const char *primaries[US_CAMPAIGN_CHOICES], *scenarios[US_CAMPAIGN_CHOICES];
@@ -36,7 +36,7 @@ int us_campaign_run(struct us_campaign *campaign, char *const names[], unsigned 
 		    struct us_reason *reason);
 /* Runs the faults that were chosen, and prints a table. */
 int us_campaign_break(struct us_campaign *campaign, struct us_reason *reason);
-/* Runs what was chosen with both managers, and prints the comparison. */
+/* Runs the chosen scenarios with both managers, and prints the comparison. */
 int us_campaign_compare(struct us_campaign *campaign, struct us_reason *reason);
 /* Runs one migration with each manager, and prints a summary. */
 int us_campaign_demo(struct us_campaign *campaign, struct us_reason *reason);

@@ -5,8 +5,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* Prints what was done and a table. @reports (see us_report_new()): of one scenario, one for each
- * manager that was run; of a run that is invalid no number is printed. */
+/* Prints a description of the runs, and a table. @reports (us_report_new()): of one scenario, one
+ * for each manager that was run. No numbers of an invalid run are printed. */
 void us_summary_print(FILE *out, const json_t *reports);
 
 /* "12,345" */

@@ -31,7 +31,7 @@ static void on_daemon_event(struct us_lab_cli *cli, json_t *line)
 	json_unpack(line, "{s?s,s?s,s?s,s?s,s?s,s?s,s?s,s?s,s?I}", "event", &event, "pair", &pair,
 		    "from", &from, "to", &to, "path", &path, "why", &why, "line", &words, "detail",
 		    &more, "time_usec", &time_usec);
-	if (!*event || !strcmp(event, "vm")) /* or the end of the daemon */
+	if (!*event || !strcmp(event, "vm")) /* no event: the daemon has ended */
 		return;
 	if (!strcmp(event, "move"))
 		snprintf(detail, sizeof(detail), "%s: %s → %s, path %s (%s%s%s)", pair, from, to,

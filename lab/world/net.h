@@ -22,7 +22,7 @@ struct us_lab_net_nic {
 };
 extern const struct us_lab_net_nic us_lab_net_nics[US_LAB_NET_NICS];
 
-/* Makes the namespaces, the switch and the bridges anew. */
+/* Deletes the namespaces, and makes them again with the switch and the bridges. */
 int us_lab_net_up(struct us_lab *lab, struct us_reason *reason);
 /* Deletes the namespaces that exist. */
 void us_lab_net_down(struct us_lab *lab);

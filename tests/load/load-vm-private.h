@@ -59,7 +59,7 @@ void load_operator_crash(struct load_vm *vm);
 void load_migration_prepare(struct load_vm *vm);
 /* A migration to the other daemon. */
 void load_migration_migrate(struct load_vm *vm);
-/* What QEMU does when the daemon tells it to migrate, or to cancel that. */
+/* The reaction of QEMU to migrate and migrate_cancel. */
 void load_migration_start(struct load_vm *vm);
 void load_migration_cancel(struct load_vm *vm);
 /* A migration begins: the VM must not have its primary. */

@@ -15,7 +15,7 @@ enum {
 	LOAD_UNREPORTED_MAX = 64, /* events of one VM that its daemon has not reported yet */
 };
 
-/* A VM at one daemon: its scripted QEMU, and what is known to have happened there. */
+/* A VM at one daemon: its scripted QEMU, and the record of its events. */
 struct load_instance {
 	struct load_vm *vm;
 	unsigned side; /* of load->daemons */

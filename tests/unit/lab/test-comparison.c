@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The comparison of runs: which rows there are, medians and the worst. */
+/* The comparison of runs: its rows, medians and worst values. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -35,7 +35,7 @@ static const char *manager(const json_t *rows, size_t row)
 	return json_string_value(json_object_get(json_array_get(rows, row), "manager"));
 }
 
-static void rows_stand_beside_their_peers(void **state)
+static void rows_to_be_compared_are_adjacent(void **state)
 {
 	json_t *reports = json_pack(
 		"[o,o,o,o,o,o,o]", report("qemu", "migrate", 300, 0),
@@ -57,7 +57,7 @@ static void rows_stand_beside_their_peers(void **state)
 	assert_float_equal(value(rows, 2, "tcp_lowest_percent", "worst"), 10, 0);
 	assert_float_equal(value(rows, 3, "lost", "median"), 300, 0);
 
-	/* Only in a migration does a VM stand still; what was not measured is not there. */
+	/* Only a migration stops the VM; a value that was not measured is missing. */
 	assert_false(has(rows, 0, "downtime_ms"));
 	assert_true(has(rows, 2, "downtime_ms"));
 	assert_false(has(rows, 2, "added_p50_ms"));
@@ -67,7 +67,7 @@ static void rows_stand_beside_their_peers(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(rows_stand_beside_their_peers) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(rows_to_be_compared_are_adjacent) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

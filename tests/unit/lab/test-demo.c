@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the demo shows: its line of progress, its summary, and its small picture. */
+/* The output of the demo: the line of progress, the summary, and the small picture. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,16 +30,16 @@ static void a_line_of_progress_fits(void **state)
 	assert_string_equal(line, "Demo 1/4: preparing QEMU");
 	us_progress_format(line, sizeof(line), 10, "Demo 1/4: preparing QEMU", "downloading", 7);
 	assert_string_equal(line, "Demo 1/4: ");
-	/* What a program says must not move the cursor. */
+	/* The output of a program must not move the cursor. */
 	us_progress_format(line, sizeof(line), 80, "Demo", "a\033[2Jb\tc→", 0);
 	assert_string_equal(line, "Demo: a?[2Jb?c??? (0 s)");
-	/* However long, it stays within its buffer. */
+	/* A long line stays within its buffer. */
 	us_progress_format(line, 20, 400, "Demo 1/4: preparing QEMU", "downloading", 7);
 	assert_string_equal(line, "Demo 1/4: preparing");
 }
 
-/* To a terminal the line is tried with the demo itself. */
-static void elsewhere_each_step_is_a_line(void **state)
+/* tests/integration/demo tests the line on a terminal. */
+static void without_a_terminal_each_step_is_a_line(void **state)
 {
 	struct us_progress *progress;
 	char text[200];
@@ -164,7 +164,7 @@ static void an_invalid_run_has_no_numbers(void **state)
 	json_decref(reports);
 }
 
-static void a_failed_run_says_why(void **state)
+static void a_failed_run_has_its_reason(void **state)
 {
 	json_t *reports = json_pack("[o]", report("understudy", "fail", 3));
 	char *text;
@@ -188,7 +188,7 @@ static char *picture(const json_t *reports)
 	return text;
 }
 
-static void the_picture_shows_what_the_reports_say(void **state)
+static void the_picture_shows_the_values_of_the_reports(void **state)
 {
 	json_t *reports =
 		json_pack("[o,o]", report("understudy", "pass", 0), report("qemu", "pass", 1095));
@@ -206,7 +206,7 @@ static void the_picture_shows_what_the_reports_say(void **state)
 	json_decref(reports);
 }
 
-static void what_cannot_be_compared_is_not_drawn(void **state)
+static void reports_that_cannot_be_compared_are_not_drawn(void **state)
 {
 	json_t *reports[] = {
 		json_pack("[o]", report("understudy", "pass", 0)),
@@ -230,13 +230,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_of_progress_fits),
-		cmocka_unit_test(elsewhere_each_step_is_a_line),
+		cmocka_unit_test(without_a_terminal_each_step_is_a_line),
 		cmocka_unit_test(numbers_are_easy_to_read),
 		cmocka_unit_test(both_runs_stand_side_by_side),
 		cmocka_unit_test(an_invalid_run_has_no_numbers),
-		cmocka_unit_test(a_failed_run_says_why),
-		cmocka_unit_test(the_picture_shows_what_the_reports_say),
-		cmocka_unit_test(what_cannot_be_compared_is_not_drawn),
+		cmocka_unit_test(a_failed_run_has_its_reason),
+		cmocka_unit_test(the_picture_shows_the_values_of_the_reports),
+		cmocka_unit_test(reports_that_cannot_be_compared_are_not_drawn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

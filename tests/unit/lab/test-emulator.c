@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which QEMU runs the guests, by what the programs say of their versions. */
+/* Which QEMU runs the guests, by the versions that the programs print. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@ static const struct us_lab_platform q35 = { .name = "q35", .qemu = "host-qemu" }
 static const char *host_version;
 static unsigned prepared;
 
-/* In place of processes: the host's QEMU, an old one, and what make-qemu prepares. */
+/* Replaces processes: the host's QEMU, an old one, and the one that make-qemu prepares. */
 char *us_lab_process_read(const struct us_lab *lab, const char *place, const char *const argv[])
 {
 	char text[100];
@@ -56,7 +56,7 @@ static struct us_lab lab_of(const char *version, const char *qemu)
 				.programs.guest_data = "/data" };
 }
 
-static void an_old_host_is_helped_out_for_migrations_only(void **state)
+static void an_old_qemu_is_replaced_for_migrations_only(void **state)
 {
 	struct us_lab lab = lab_of("7.2.22", NULL);
 	struct us_reason reason;
@@ -69,7 +69,7 @@ static void an_old_host_is_helped_out_for_migrations_only(void **state)
 	assert_string_equal(lab.emulator.why_unsound, "");
 }
 
-static void a_sound_host_and_kvm_need_no_help(void **state)
+static void a_sound_qemu_and_kvm_are_used(void **state)
 {
 	struct us_lab lab = lab_of("9.0.0", NULL);
 	struct us_reason reason;
@@ -84,7 +84,7 @@ static void a_sound_host_and_kvm_need_no_help(void **state)
 	assert_string_equal(lab.emulator.why_unsound, "");
 }
 
-static void an_unsound_one_is_refused_by_name(void **state)
+static void an_unsound_qemu_option_is_refused(void **state)
 {
 	struct us_lab lab = lab_of("10.0.13", "old");
 	struct us_reason reason;
@@ -100,7 +100,7 @@ static void an_unsound_one_is_refused_by_name(void **state)
 	assert_non_null(strstr(lab.emulator.why_unsound, "8.2.9"));
 }
 
-static void what_is_no_qemu_is_refused(void **state)
+static void a_program_that_is_no_qemu_is_refused(void **state)
 {
 	struct us_lab lab = lab_of("10.0.13", "none");
 	char version[32];
@@ -117,10 +117,10 @@ static void what_is_no_qemu_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_old_host_is_helped_out_for_migrations_only),
-		cmocka_unit_test(a_sound_host_and_kvm_need_no_help),
-		cmocka_unit_test(an_unsound_one_is_refused_by_name),
-		cmocka_unit_test(what_is_no_qemu_is_refused),
+		cmocka_unit_test(an_old_qemu_is_replaced_for_migrations_only),
+		cmocka_unit_test(a_sound_qemu_and_kvm_are_used),
+		cmocka_unit_test(an_unsound_qemu_option_is_refused),
+		cmocka_unit_test(a_program_that_is_no_qemu_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What counts as the last words of a guest's kernel, however its console cuts them. */
+/* Which console lines are reported as a kernel's crash, however the console splits them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ static void on_line(void *userdata, const char *line)
 	snprintf(heard->lines[heard->count++ % 20], 240, "%s", line);
 }
 
-static void a_dying_kernel_is_known_by_its_words(void **state)
+static void a_crash_is_recognized_by_its_message(void **state)
 {
 	static const char *const dying[] = {
 		"[   12.345678] Kernel panic - not syncing: sysrq triggered crash",
@@ -52,7 +52,7 @@ static void a_dying_kernel_is_known_by_its_words(void **state)
 		assert_false(us_lab_kernel_has_crashed(alive[i]));
 }
 
-static void it_is_quoted_from_its_first_word_on(void **state)
+static void a_crash_is_reported_from_its_first_line_on(void **state)
 {
 	static const char said[] =
 		"guest: ready\r\n/ # \r\n[1.0] Oops: 0000\r\n[1.1] RIP: 0010\r\n";
@@ -66,7 +66,7 @@ static void it_is_quoted_from_its_first_word_on(void **state)
 	assert_string_equal(heard.lines[1], "[1.1] RIP: 0010");
 }
 
-static void endless_words_are_bounded(void **state)
+static void long_reports_are_cut(void **state)
 {
 	struct us_lab_kernel_crash watch = {};
 	struct heard heard = {};
@@ -86,9 +86,9 @@ static void endless_words_are_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_dying_kernel_is_known_by_its_words),
-		cmocka_unit_test(it_is_quoted_from_its_first_word_on),
-		cmocka_unit_test(endless_words_are_bounded),
+		cmocka_unit_test(a_crash_is_recognized_by_its_message),
+		cmocka_unit_test(a_crash_is_reported_from_its_first_line_on),
+		cmocka_unit_test(long_reports_are_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

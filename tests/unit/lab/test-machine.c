@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a shell at the other end of ssh makes of a command for a host machine. */
+/* The shell at the other end of ssh runs a command for a host machine unchanged. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 
 static const struct us_lab lab = { .options.hosts = US_LAB_HOST_KIND_MACHINE, .dir = "/run/lab" };
 
-static void words_arrive_as_they_are(void **state)
+static void arguments_arrive_unchanged(void **state)
 {
 	const char *const argv[] = { "printf", "%s|", "a b", "it's", "$HOME `id` \\ \"", "", NULL };
 	const char *ssh[US_LAB_MACHINE_ARGUMENTS];
@@ -53,7 +53,7 @@ static void only_hosts_are_machines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(words_arrive_as_they_are),
+		cmocka_unit_test(arguments_arrive_unchanged),
 		cmocka_unit_test(a_command_uses_the_connection),
 		cmocka_unit_test(only_hosts_are_machines),
 	};

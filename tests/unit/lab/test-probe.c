@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the prober makes of its records: counts by the definitions of probe.h, and delays. */
+/* Counts of the prober's records, by the definitions of probe.h, and delays. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 #define BEGIN_USEC (100 * US_USEC_PER_SEC)
 #define MSEC US_USEC_PER_MSEC
 
-/* By the client's clock, @msec after the probe's begin. */
+/* The client's time @msec after the begin of the probe. */
 static uint64_t at(uint64_t msec)
 {
 	return BEGIN_USEC + msec * MSEC;
@@ -92,7 +92,7 @@ static void losses_to_the_guest(void **state)
 	assert_int_equal(count.lost, 10);
 	assert_int_equal(count.longest_gap_usec, 11 * MSEC);
 
-	/* Frames belong to when they were sent; the gap to when it began. */
+	/* A frame counts when it was sent, a gap when it began. */
 	us_lab_probe_count_to_guest(probe, at(0), at(45), &count);
 	assert_int_equal(count.sent, 44);
 	assert_int_equal(count.lost, 5);
@@ -114,14 +114,14 @@ static void a_boot_is_not_a_loss(void **state)
 	arrive(probe, 1, 20);
 	arrive(probe, 81, 90);
 
-	/* Nobody listened from 21 to 80. After 90 somebody did, and never heard. */
+	/* No beacon ran from 21 to 80. After 90 one ran, and received nothing. */
 	us_lab_probe_count_to_guest(probe, at(0), at(200), &count);
 	assert_int_equal(count.sent, 40);
 	assert_int_equal(count.lost, 10);
 	assert_int_equal(count.longest_gap_usec, 10 * MSEC);
 }
 
-static void odd_frames_belong_to_the_newest(void **state)
+static void odd_frames_count_with_the_newest(void **state)
 {
 	struct us_lab_probe *probe = *state;
 	struct us_lab_probe_count count;
@@ -162,7 +162,7 @@ static void losses_from_the_guest(void **state)
 	assert_int_equal(count.duplicated, 1);
 	assert_int_equal(count.longest_gap_usec, 21 * MSEC);
 
-	/* The missing were sent one interval after the other. */
+	/* The missing frames were sent at the regular interval. */
 	us_lab_probe_count_from_guest(probe, at(0), at(31), &count);
 	assert_int_equal(count.lost, 10);
 	us_lab_probe_count_from_guest(probe, at(31), at(200), &count);
@@ -185,7 +185,7 @@ static void silence_at_the_end_is_a_gap(void **state)
 	assert_int_equal(count.longest_gap_usec, 70 * MSEC);
 }
 
-/* A guest whose clock is off, runs 200 ppm too fast, and stands still while its VM is stopped. */
+/* A guest whose clock has an offset, is 200 ppm too fast, and stops with its VM. */
 #define STOP_MSEC 4000
 #define RESUME_MSEC 4700
 #define DELAY_USEC 300
@@ -201,7 +201,7 @@ static uint64_t guest_clock(uint64_t client_usec)
 	return 7 * US_USEC_PER_SEC + ran_usec + ran_usec / 5000;
 }
 
-/* When frame @seq arrives: what the stopped VM cannot take, it takes half a second later. */
+/* The time of arrival of frame @seq. A stopped VM receives it half a second later. */
 static uint64_t arrival_usec(uint64_t seq)
 {
 	if (seq == 2000)
@@ -227,7 +227,7 @@ static void run_for_9_seconds(struct us_lab_probe *probe)
 	}
 }
 
-/* The truth is the delay itself and the least one of the other direction. */
+/* The expected value: the delay plus the smallest one of the other direction. */
 static void assert_delay(const struct us_lab_probe *probe, uint64_t seq)
 {
 	int64_t truth_usec = arrival_usec(seq) - at(seq) + DELAY_USEC;
@@ -236,7 +236,7 @@ static void assert_delay(const struct us_lab_probe *probe, uint64_t seq)
 			truth_usec + 300 + 1000);
 }
 
-static void delays_in_spite_of_the_clocks(void **state)
+static void delays_with_two_clocks(void **state)
 {
 	struct us_lab_probe *probe = *state;
 	const uint64_t pause_usec = at(STOP_MSEC);
@@ -257,7 +257,7 @@ static void delays_in_spite_of_the_clocks(void **state)
 	assert_in_range(delay.worst_usec, 0, 300);
 }
 
-static void no_log_no_delay(void **state)
+static void without_a_log_there_is_no_delay(void **state)
 {
 	struct us_lab_probe *probe = *state;
 	struct us_lab_probe_delay delay;
@@ -268,7 +268,7 @@ static void no_log_no_delay(void **state)
 	us_lab_probe_delay_to_guest(probe, at(0), at(9100), &delay);
 	assert_int_equal(delay.frames, 0);
 
-	/* A log of another boot than the one that was heard says nothing about it. */
+	/* The log of another boot gives no delays. */
 	probe->log_count = 9000;
 	probe->sessions[0].first = 5;
 	us_lab_probe_settle(probe, NULL, 0);
@@ -276,7 +276,7 @@ static void no_log_no_delay(void **state)
 	assert_int_equal(delay.frames, 0);
 }
 
-static void a_pause_is_of_arrivals(void **state)
+static void a_pause_is_between_arrivals(void **state)
 {
 	struct us_lab_probe *probe = *state;
 	uint64_t pause_usec;
@@ -284,7 +284,7 @@ static void a_pause_is_of_arrivals(void **state)
 	send_frames(probe, 100);
 	for (uint64_t seq = 1; seq <= 100; seq++)
 		probe->delay_usec[seq] = seq >= 60 && seq < 70 ? US_LAB_PROBE_NO_DELAY : 0;
-	/* Held until at(40): what came meanwhile comes then. */
+	/* Buffered until at(40): all frames arrive then. */
 	for (uint64_t seq = 20; seq < 40; seq++)
 		probe->delay_usec[seq] = (40 - seq) * MSEC;
 
@@ -293,7 +293,7 @@ static void a_pause_is_of_arrivals(void **state)
 	assert_true(us_lab_probe_pause_to_guest(probe, at(50), at(200), &pause_usec));
 	assert_int_equal(pause_usec, 11 * MSEC);
 
-	/* A guest that never gets anything again. */
+	/* A guest that receives nothing any more. */
 	for (uint64_t seq = 70; seq <= 100; seq++)
 		probe->delay_usec[seq] = US_LAB_PROBE_NO_DELAY;
 	assert_true(us_lab_probe_pause_to_guest(probe, at(50), at(200), &pause_usec));
@@ -309,12 +309,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(losses_to_the_guest, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_boot_is_not_a_loss, setup, teardown),
-		cmocka_unit_test_setup_teardown(odd_frames_belong_to_the_newest, setup, teardown),
+		cmocka_unit_test_setup_teardown(odd_frames_count_with_the_newest, setup, teardown),
 		cmocka_unit_test_setup_teardown(losses_from_the_guest, setup, teardown),
 		cmocka_unit_test_setup_teardown(silence_at_the_end_is_a_gap, setup, teardown),
-		cmocka_unit_test_setup_teardown(delays_in_spite_of_the_clocks, setup, teardown),
-		cmocka_unit_test_setup_teardown(no_log_no_delay, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_pause_is_of_arrivals, setup, teardown),
+		cmocka_unit_test_setup_teardown(delays_with_two_clocks, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_a_log_there_is_no_delay, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_pause_is_between_arrivals, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
