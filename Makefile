@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Thin wraps of meson; `meson setup build && meson compile -C build` does without them.
+# A thin wrapper: `meson setup build && meson compile -C build` builds without it.
 
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -14,24 +14,24 @@ GUESTS_PACKAGES = qemu-system-arm qemu-system-misc gcc-aarch64-linux-gnu libc6-d
 CHECK_PACKAGES = binutils clang clang-format cppcheck libclang-rt-dev mandoc openssh-client openssl shellcheck strace systemd
 
 help:
-	@echo 'make demo            live migrations with traffic: Understudy and QEMU side by side (root);'
+	@echo 'make demo            live migrations with traffic: Understudy beside plain QEMU (root);'
 	@echo '                     V=1 shows the full log'
-	@echo 'make check-fast      build and run what needs neither root nor the laboratory; under a minute'
-	@echo 'make check           build and run every test; the laboratory ones need root'
-	@echo 'make check-vfio      the tests with real VFs, in emulated host machines; all, or SCENARIOS=… (root)'
-	@echo 'make check-guests    the laboratory with Debian 13, on arm64 and on s390x (root, minutes)'
+	@echo 'make check-fast      build, and run the tests that need neither root nor the laboratory (a minute)'
+	@echo 'make check           build with gcc and with sanitizers, and run all tests (root)'
+	@echo 'make check-vfio      the tests with VFs, in emulated hosts; all, or SCENARIOS=… (root)'
+	@echo 'make check-guests    the laboratory with guests of Debian 13, arm64 and s390x (root)'
 	@echo 'make check-sanitize  the C tests with address and undefined-behaviour sanitizers'
-	@echo 'make simulate        two hosts in virtual time, for 10 minutes, and every way to have 2 faults'
-	@echo 'make coverage        what of src/core its tests execute, in lines and branches'
-	@echo 'make faults          break all that can be broken in the laboratory, an hour or so'
-	@echo 'make bench           what the daemon costs, in numbers'
-	@echo 'make load            500 VMs that do something all the time, for 10 minutes (root)'
-	@echo 'make load-qemus      20 real QEMUs and guests, all at once (root)'
-	@echo 'make build           into $(BUILD)/'
-	@echo 'make install         under $(PREFIX), or below DESTDIR'
-	@echo 'make clean           remove what was built'
+	@echo 'make simulate        two hosts in virtual time: 10 minutes of random runs, and every two faults'
+	@echo 'make coverage        the lines and branches of src/core that its tests execute'
+	@echo 'make faults          inject every fault of the laboratory (root, an hour)'
+	@echo 'make bench           measure the processor time and memory of the daemon'
+	@echo 'make load            500 busy VMs for 10 minutes (root)'
+	@echo 'make load-qemus      20 QEMUs with Linux guests at the same time (root)'
+	@echo 'make build           build in $(BUILD)/'
+	@echo 'make install         install under $(PREFIX), or below DESTDIR'
+	@echo 'make clean           remove the build folders'
 
-# As root, missing Debian packages are installed; else they are named.
+# Installs missing Debian packages if it runs as root, and names them otherwise.
 define need
 	@packaging/need-packages $(1)
 endef
@@ -42,15 +42,15 @@ $(BUILD)/build.ninja:
 build: build-packages $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
 
-# Its own folder: what was built without tests would be no build for check or install.
+# In a folder of its own: it is built without tests, which check needs.
 demo:
 	@packaging/make-demo $(if $(V),--verbose) $(BUILD)-demo $(PROGRAM_PACKAGES) $(LAB_PACKAGES)
 
-# Installs nothing: what is missing, meson names.
+# Installs nothing. meson names a library that is missing.
 check-fast:
 	@tests/check --fast $(BUILD)
 
-# VFS=1: some of check-vfio as well.
+# VFS=1 adds some tests of check-vfio.
 check: check-packages $(if $(VFS),hosts-packages)
 	@tests/check $(if $(VFS),--with-vfs) $(BUILD)
 

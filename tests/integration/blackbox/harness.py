@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-What the black-box tests share: a host of their own, with understudyd, QEMU and clients on it.
+Shared by the black-box tests: a host in namespaces, with understudyd, QEMU and clients.
 
-main() runs a test file in namespaces of its own (network, processes, mounts; /run is empty):
-whatever a test starts ends with it, also when it is killed. There is no guest: QEMU is stopped,
-its memory empty. A wait is for an event or a condition, with a limit that only a failure meets.
+main() runs a test file in its own namespaces (network, processes, mounts; /run is empty).
+Everything that a test starts ends with the test, also if the test is killed. There is no guest:
+QEMU is stopped and its memory is empty. Tests wait for events or conditions, never for a time; only
+a failure reaches the limit of a wait.
 """
 import ctypes
 import json
@@ -40,10 +41,10 @@ def equal(found, wanted, what=''):
 
 
 def until(condition, what, limit_sec=LIMIT_SEC):
-    """Asks until it is true; returns what made it so."""
+    """Evaluates @condition until it is true, and returns its value."""
     end = time.monotonic() + limit_sec
     while not (result := condition()):
-        check(time.monotonic() < end, 'in vain:', what)
+        check(time.monotonic() < end, 'waited in vain for:', what)
         time.sleep(0.01)
     return result
 
@@ -58,7 +59,7 @@ def tap(name, bridge=None, mtu=1500):
 
 
 def bridge(name):
-    # Without snooping and an own fixed address, the table changes by nobody's hand but ours.
+    # With snooping off and a fixed address, only the tests and the daemon change the table.
     ip('link', 'add', name, 'address', '02:00:00:00:00:01', 'type', 'bridge', 'mcast_snooping', '0')
     ip('link', 'set', name, 'up')
 
@@ -72,7 +73,7 @@ def fdb(mac=None):
 
 
 def send_all(sock, data):
-    """Returns False if the peer hung up before the end."""
+    """Returns False if the peer closed the connection before it got everything."""
     try:
         sock.sendall(data)
         return True
@@ -81,7 +82,7 @@ def send_all(sock, data):
 
 
 def is_closed(sock):
-    """Waits for the peer to hang up."""
+    """Waits until the peer closes the connection; False: it did not within the limit."""
     sock.settimeout(LIMIT_SEC)
     try:
         while sock.recv(65536):
@@ -107,7 +108,7 @@ def end(process, how=signal.SIGKILL):
 
 
 class Daemon:
-    """An understudyd, with a socket, a state directory and a journal of its own."""
+    """An understudyd with its own socket, state directory and log."""
 
     def __init__(self, name='d', arguments=(), **environment):
         self.dir = RUN / name
@@ -126,7 +127,7 @@ class Daemon:
         pathlib.Path(path).unlink(missing_ok=True)
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify.bind(path)
-        # Always read, as a service manager does: a full socket would stop the daemon.
+        # Read all notices, as a service manager does: a full socket would block the daemon.
         self.notices = queue.Queue()
         threading.Thread(target=self.take_notices, args=[notify], daemon=True).start()
         with open(self.dir / 'log', 'a') as log:
@@ -157,7 +158,7 @@ class Daemon:
         return (self.dir / 'log').read_text()
 
     def await_log(self, words, after=0):
-        """@after: how much of the log is old."""
+        """@after: the length of the log that is not searched."""
         return until(lambda: words in self.log()[after:], f'"{words}" in the log')
 
     def cli(self, *words, uid=None):
@@ -181,7 +182,7 @@ class Daemon:
         return until(seen, f'{name}: {wanted}, is {self.pairs().get(name)}')
 
     def await_saved(self, condition=lambda state: True):
-        """The state file is written a moment after the change."""
+        """The daemon writes the state file shortly after a change."""
         return until(lambda: self.state.exists() and condition(self.state.read_text()),
                      'the state to be saved')
 
@@ -196,7 +197,7 @@ def cli(*words, uid=None):
 
 
 class Qemu:
-    """A real QEMU, stopped, with one standby per (id, tap, mac); a monitor is the test's own."""
+    """A stopped QEMU with one standby for each (id, tap, MAC), and a second monitor for the test."""
 
     ids = 0
     program, standby = 'qemu-system-x86_64', 'virtio-net-pci,romfile='
@@ -245,12 +246,12 @@ class Qemu:
 
 
 class Source:
-    """What another host's daemon is for this one: @qemu's guest comes to the VM @vm of @daemon."""
+    """Plays the source's daemon: migrates the guest of a QEMU to the VM @vm of @daemon."""
 
     PROTOCOL = 2
 
     def __init__(self, daemon, vm, *pairs, settings=None, **more):
-        """@pairs: (name, MAC). @more: members of the call."""
+        """@pairs: (name, MAC). @more: further parameters of the call."""
         self.client = daemon.client()
         wanted = [{'name': name, 'mac': mac, 'mtu': 0, 'queues': 1} for name, mac in pairs]
         self.answer = self.client.call('Receive', {'vm': vm, 'pairs': wanted, 'settings': settings,
@@ -268,7 +269,7 @@ class Source:
 
 
 class Fake:
-    """Says @words to everybody who connects, in place of a QEMU, and goes on with @then(peer)."""
+    """Plays a QEMU: sends @words to each peer that connects, and then calls @then(peer)."""
 
     ids = 0
 
@@ -293,7 +294,7 @@ class Fake:
 
 
 def play_qemu(peer):
-    """Answers what is asked at adoption: a QEMU that runs and has nothing."""
+    """Answers the requests of the adoption, as a running QEMU without devices."""
     answers = {'query-status': {'status': 'running', 'running': True}}
     lines = peer.makefile('r')
     while True:
@@ -309,7 +310,7 @@ def greeting(major, minor):
 
 
 def slow_turns(seen):
-    """What daemons that tests run say of themselves (src/daemon/loop.h), since it was last asked."""
+    """Yields the turns that took too long, as the daemons logged them (src/daemon/loop.h) since the last call."""
     for log in RUN.glob('*/log'):
         text = log.read_bytes().decode(errors='replace')
         new, seen[log] = text[seen.get(log, 0):], len(text)
@@ -341,7 +342,7 @@ class Varlink:
     def receive(self):
         while b'\0' not in self.buffer:
             more = self.socket.recv(65536)
-            check(more, 'the daemon hung up')
+            check(more, 'the daemon closed the connection')
             self.buffer += more
         text, self.buffer = self.buffer.split(b'\0', 1)
         return json.loads(text)
@@ -351,7 +352,7 @@ class Varlink:
         return self.receive()
 
     def pending(self):
-        """What came so far, without waiting."""
+        """Returns the messages that have arrived, without waiting."""
         messages = []
         while b'\0' in self.buffer or select.select([self.socket], [], [], 0)[0]:
             messages.append(self.receive())
@@ -364,7 +365,7 @@ class Varlink:
                 return event
 
     def flood(self, data, times=1):
-        """Sends until all is sent, or the daemon hangs up or does not read any more."""
+        """Sends until everything is sent, or the daemon closes the connection or stops reading."""
         self.socket.settimeout(1)
         try:
             return all(send_all(self.socket, data) for _ in range(times))
@@ -383,8 +384,8 @@ def enter_namespaces():
         sys.exit(77)
     if os.environ.get('BLACKBOX') != 'inside':
         os.environ['BLACKBOX'] = 'inside'
-        # Who started us dies: unshare dies; it, or we, die: so does the first process in there,
-        # and with that one all others.
+        # If the parent dies, the kernel kills unshare, and with it the first process of the
+        # namespace, and with that all others.
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
         os.execvp('unshare', ['unshare', '--net', '--pid', '--fork', '--kill-child', '--mount-proc',
                               sys.executable, *sys.argv])
@@ -395,7 +396,7 @@ def enter_namespaces():
 
 
 def main(tests):
-    """Runs functions named test_…, those given after the two programs or all."""
+    """Runs the functions named test_…: those named after the two programs, or all."""
     global UNDERSTUDYD, UNDERSTUDY
     enter_namespaces()
     UNDERSTUDYD, UNDERSTUDY = (pathlib.Path(p).absolute() for p in sys.argv[1:3])
