@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The virtual machine monitor (VMM): one running VM, what Understudy observes of it and what it
- * may ask of it.
+ * The virtual machine monitor (VMM): observes one running VM and makes requests to it.
  *
  * vmm/qemu/ implements this header over QMP, on a monitor socket of its own. A second
  * implementation will reach the same QEMU through libvirt, and a libvirt back end must be able to
@@ -16,7 +15,7 @@
  *   US_REFUSED   the VMM refused; @reason has its words
  *   -ETIMEDOUT   the VMM did not answer in time
  *   -ECONNRESET  the monitor went away first
- *   -errno       another failure of ours
+ *   -errno       another failure, on this side
  *
  * @reason is NULL if @r is 0, and never otherwise. The value is 0 or NULL if @r is not 0. What a
  * callback is given is valid during the call.
@@ -45,7 +44,7 @@ enum {
 	US_DEVICE_NAME_MAX = 64, /* a device id, bus name or similar, with its NUL */
 };
 
-/* The state of a migration, as the monitor tells it (QMP MigrationStatus, reduced). */
+/* The state of a migration (QMP MigrationStatus, reduced). */
 enum us_transfer {
 	US_TRANSFER_NONE,
 	US_TRANSFER_ACTIVE,    /* anything between the request and the end */
@@ -143,16 +142,16 @@ typedef void (*us_vmm_standby_fn)(void *userdata, int r, const struct us_reason 
 				  const struct us_vmm_standby *standby);
 
 /*
- * Reads what a virtio-net device is, by its id. Refused if there is no such device or it is no
- * virtio-net device.
+ * Reads the properties of a virtio-net device, by its id. Refused if there is no such device or it
+ * is no virtio-net device.
  */
 int us_vmm_inspect(struct us_vmm *vmm, const char *device, us_vmm_standby_fn done, void *userdata);
 
 /*
  * Reports a standby's driver with US_VMM_GUEST: at the start, after each adoption, and whenever it
- * changes; not while nobody can know what the driver negotiated. A change that the monitor
- * announces is looked up at once. Others (unbind, kexec) are found by asking about every two
- * seconds while the guest runs; an unchanged answer is not parsed.
+ * changes. A driver whose negotiated features nobody can know is not reported. If the monitor
+ * announces a change, the VMM is asked at once. Other changes (unbind, kexec) are found by asking
+ * every 1.85 s while the guest runs; an unchanged answer is not parsed.
  */
 int us_vmm_track_guest(struct us_vmm *vmm, const char *device);
 void us_vmm_untrack_guest(struct us_vmm *vmm, const char *device);
@@ -239,7 +238,7 @@ typedef void (*us_vmm_settings_fn)(void *userdata, const json_t *before, bool is
 int us_vmm_configure_transfer(struct us_vmm *vmm, const json_t *settings, us_vmm_settings_fn before,
 			      us_vmm_done_fn done, void *userdata);
 
-/* Sets the values that us_vmm_settings_fn told; @before has at least one. */
+/* Sets the values that a us_vmm_settings_fn was given; @before has at least one. */
 int us_vmm_restore_transfer(struct us_vmm *vmm, const json_t *before, us_vmm_done_fn done,
 			    void *userdata);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Adopting a VM: what is asked of a QEMU that greeted, until US_VMM_ADOPTED. */
+/* Adopting a VM: the questions between the greeting and US_VMM_ADOPTED. */
 #pragma once
 
 #include "vmm/qmp/qmp.h"

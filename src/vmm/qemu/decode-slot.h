@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Decodes what QEMU's object tree (qom-list) and query-pci tell of slots. Pure. */
+/* Decodes the answers about slots: QEMU's object tree (qom-list) and query-pci. Pure. */
 #pragma once
 
 #include <jansson.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Decodes what QEMU tells of a standby: its driver, its tap and queues, its MAC address. Pure. */
+/* Decodes the answers about a standby: driver, tap and queues, MAC address. Pure. */
 #pragma once
 
 #include "vmm/vmm.h"

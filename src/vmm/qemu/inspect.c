@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Questions about a standby: what it is (several at once, one result), and its last frame. */
+/* Questions about a standby: its properties (several at once, one result) and its last frame. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

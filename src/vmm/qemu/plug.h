@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Plugging a primary, in two steps. First QEMU is asked whether the id is free and which slot
- * is; then the back end and the device are made.
+ * Plugging a primary, in two steps. First QEMU is asked whether the id is free, and for a free
+ * slot. Then the back end and the device are made.
  */
 #pragma once
 

@@ -52,7 +52,7 @@ struct us_vmm {
 
 	struct us_list standbys;  /* standby.c: tracked */
 	int64_t last_poll_id;	  /* counted down by all polls */
-	struct us_list primaries; /* primary.c: plugged or unplugged by us */
+	struct us_list primaries; /* primary.c: plugged or unplugged */
 	struct us_list plugs;	  /* plug.c: under way */
 	struct us_list claims;	  /* slot.c: slots handed out */
 };

@@ -3,9 +3,9 @@
  * Slots that a primary can be plugged into. They are searched in QEMU's object tree: query-pci
  * shows nothing behind a port whose bus the firmware has not numbered yet.
  *
- * A port holds one device. It supports hot-plug if its bus object has a hot-plug handler, which is
- * what device_add checks as well. A port without an id has a bus that is named by a counter,
- * "pcie.1"; the first of these is "pcie.0" like the root bus, and so cannot be addressed.
+ * A port holds one device. It supports hot-plug if its bus object has a hot-plug handler;
+ * device_add checks the same. A port without an id has a bus that is named by a counter, "pcie.1";
+ * the first of these is "pcie.0" like the root bus, and so cannot be addressed.
  */
 #pragma once
 

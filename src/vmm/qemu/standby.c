@@ -84,7 +84,7 @@ static void on_registers_changed(void *userdata, enum us_guest guest, bool drive
 	struct standby *standby = userdata;
 	struct us_vmm *vmm = standby->vmm;
 
-	/* Nobody listened when the driver negotiated, so the guest is not reported. */
+	/* The event came before this connection, so nobody knows the guest: it is not reported. */
 	if (!is_certain && !standby->is_reported)
 		return;
 	us_qemu_ref(vmm);

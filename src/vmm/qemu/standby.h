@@ -24,5 +24,5 @@ void us_qemu_standby_forget(struct us_vmm *vmm);
 void us_qemu_standby_reset(struct us_vmm *vmm);
 /* The event FAILOVER_NEGOTIATED. Whether @device is tracked: then schedule a recheck. */
 bool us_qemu_standby_negotiated(struct us_vmm *vmm, const char *device);
-/* Whether that event told of the present driver. */
+/* Whether that event came from the present driver. */
 bool us_qemu_standby_has_negotiated(struct us_vmm *vmm, const char *device);

@@ -65,7 +65,7 @@ static void on_event(void *userdata, const struct us_qmp_event *event)
 {
 	struct us_vmm *vmm = userdata;
 
-	/* The answers at the adoption include what came before it. */
+	/* Events before the adoption are older than its answers. */
 	if (!vmm->adopted)
 		return;
 	us_qemu_ref(vmm);

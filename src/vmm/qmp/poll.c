@@ -84,7 +84,7 @@ struct us_qmp_poll *us_qmp_polls_find(struct us_qmp_polls *polls, int64_t id)
 	return NULL;
 }
 
-/* Not safe against a forger, who would own the socket and thus the guest anyway. */
+/* Not safe against forgery: who can forge an answer owns the socket, and thus the guest. */
 static uint64_t hash_line(const char *text, size_t length)
 {
 	uint64_t hash = length + 1, word;

@@ -5,8 +5,8 @@
  *
  * Why: when a migration stops the guest, QEMU has taken up to two frames out of each queue of the
  * standby's tap that the guest does not get (net/undelivered/capture.h explains which). No command
- * of QEMU tells them. A capture of the tap has the most recent frames; the undelivered ones are
- * those after the last frame that the guest received. So the guest's receive queue is asked.
+ * of QEMU names them. A capture of the tap has the most recent frames; the undelivered ones follow
+ * the last frame that the guest received. That frame is found through the guest's receive queue.
  *
  * How: x-query-virtio-queue-status tells the addresses of the virtqueue's parts and the index of
  * the used ring (virtio 1.2, section 2.7, split virtqueues). Then three reads of guest memory: the

@@ -17,7 +17,7 @@ struct us_qemu_registers {
 	uint64_t address;	    /* of the common configuration; 0: nowhere, or not known */
 	bool was_read;		    /* `read` is valid, and its place is to be confirmed */
 	struct us_virtio_registers read;
-	bool has_negotiated; /* the event told it of the present driver */
+	bool has_negotiated; /* by the event, and the driver is still the same */
 	bool is_final;	     /* FEATURES_OK was seen since */
 };
 
@@ -60,8 +60,8 @@ static void move(struct us_qemu_registers *registers, uint64_t address)
 }
 
 /*
- * The event comes while the driver negotiates. A driver without FEATURES_OK after one that had it,
- * or no driver at all, ends what the event told.
+ * The event comes while the driver negotiates, before FEATURES_OK. It is void once FEATURES_OK has
+ * come and gone, or no driver is there.
  */
 static void report(struct us_qemu_registers *registers, const struct us_virtio_registers *read)
 {

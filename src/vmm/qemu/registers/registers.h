@@ -18,8 +18,8 @@
  * What it shows: device_status, thus DRIVER_OK and FEATURES_OK; and the 32 bits of features that
  * the driver selected last. Linux to 6.16, firmware and iPXE write 64 bits, so these are the bits
  * with VIRTIO_NET_F_STANDBY. Linux since 6.17 writes 128 bits and hides them. For such a driver
- * QEMU's event FAILOVER_NEGOTIATED counts, until device_status shows another driver. If nobody
- * listened at the event, the guest stays unknown.
+ * QEMU's event FAILOVER_NEGOTIATED counts, until device_status shows another driver. If the event
+ * came while Understudy was not connected, the guest stays unknown.
  *
  * Consistency: the guest may move the BAR at any time. A reading counts only if a query-pci after
  * it finds the BAR at the same address; QEMU answers in order.
@@ -40,7 +40,7 @@ bool us_qemu_registers_are_needed(const struct us_qmp_version *version);
 
 /*
  * @guest and @driver_ok tell the driver of the device. @is_certain is false if the registers do not
- * show what the driver negotiated and no event told it; @guest is then US_GUEST_LEGACY.
+ * show what the driver negotiated and no event came; @guest is then US_GUEST_LEGACY.
  */
 typedef void (*us_qemu_registers_fn)(void *userdata, enum us_guest guest, bool driver_ok,
 				     bool is_certain);
@@ -59,9 +59,9 @@ void us_qemu_registers_ask(struct us_qemu_registers *registers, struct us_qmp *q
 /* Forgets the last result and the event: the next reading is reported in any case. */
 void us_qemu_registers_forget(struct us_qemu_registers *registers);
 
-/* QEMU told that the driver negotiated STANDBY. */
+/* The event FAILOVER_NEGOTIATED came. */
 void us_qemu_registers_negotiated(struct us_qemu_registers *registers);
-/* Whether that was told about the present driver. */
+/* Whether it came from the present driver. */
 bool us_qemu_registers_has_negotiated(const struct us_qemu_registers *registers);
 
 /* @failure is NULL, or QEMU's answer if a command failed. @registers are all 0 then, and also while
