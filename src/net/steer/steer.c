@@ -3,8 +3,8 @@
  * The path of one MAC address, over any switch (net/steer/switch.h): which port its frames go to,
  * and parking between two ports.
  *
- * Owns the park, from the first parking until the last late frame was sent on, and the retries
- * when a VF's card is busy. Changes nothing in a switch itself: the back end does.
+ * Owns the park, from the first parking until the last late frame was sent on. Changes nothing in
+ * a switch itself: the back end does.
  * Invariants: the VF's card is told before the switch, so frames never reach a card that discards
  * them; while frames are parked, the switch directs new ones to the park tap, so none overtakes.
  */
@@ -12,15 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/steer/card.h"
 #include "net/steer/steer.h"
 #include "net/steer/switch.h"
 #include "net/vf/sriov.h"
-#include "util/clock.h"
-#include "util/timer.h"
 
 struct us_steer {
 	struct us_steer_switch *back_end; /* owned */
-	struct us_sriov *sriov;		  /* of a primary that is a VF; borrowed */
+	struct us_steer_card card;
 
 	sd_event *loop; /* NULL: frames cannot be parked */
 	const struct us_steer_handler *handler;
@@ -31,25 +30,9 @@ struct us_steer {
 	bool is_parked;		    /* the switch directs frames to the park tap */
 	enum us_path release_to;    /* during a release */
 	bool is_delivering;	    /* releases frames from elsewhere while nothing is parked */
-
-	struct us_timer retry;	 /* set until the VF's card is told again, for … */
-	enum us_path retry_path; /* … this path */
-	unsigned attempts;	 /* of telling the card, in vain */
 };
 
 /* ---- One leg: the card, then the switch ---- */
-
-static int tell_card(struct us_steer *steer, enum us_path path, struct us_reason *reason)
-{
-	static const enum us_sriov_target targets[] = {
-		[US_PATH_NONE] = US_SRIOV_AWAY,
-		[US_PATH_STANDBY] = US_SRIOV_BRIDGE,
-		[US_PATH_PRIMARY] = US_SRIOV_GUEST,
-		[US_PATH_PARKED] = US_SRIOV_BRIDGE,
-	};
-
-	return steer->sriov ? us_sriov_steer(steer->sriov, targets[path], reason) : 0;
-}
 
 static const char *port_of(const struct us_steer *steer, enum us_path path)
 {
@@ -86,7 +69,7 @@ static int leave_park(struct us_steer *steer, enum us_path path, struct us_reaso
 {
 	struct us_steer_switch *back_end = steer->back_end;
 	struct us_link port;
-	int r = tell_card(steer, path, reason);
+	int r = us_steer_card_tell(&steer->card, path, reason);
 
 	if (r != 0)
 		return r;
@@ -116,41 +99,24 @@ static int enter_park(struct us_steer *steer, struct us_reason *reason)
 	return 0;
 }
 
-/* ---- Retries, because a card is busy ---- */
-
-static void stop_retry(struct us_steer *steer)
-{
-	if (steer->loop)
-		us_timer_stop(&steer->retry);
-	steer->attempts = 0;
-}
-
-/* The switch is not told either before the card obeys. Refused with the last attempt's reason. */
-static int retry_later(struct us_steer *steer, enum us_path path)
-{
-	if (!steer->loop || ++steer->attempts >= US_SRIOV_TRIES)
-		return US_REFUSED;
-	steer->retry_path = path;
-	us_timer_set(&steer->retry, us_now_usec() + US_SRIOV_PAUSE_USEC);
-	return US_STEER_RELEASING;
-}
+/* ---- The card ---- */
 
 int us_steer_set_sriov(struct us_steer *steer, struct us_sriov *sriov, struct us_reason *reason)
 {
 	enum us_path path;
 	int r;
 
-	steer->sriov = sriov;
-	/* A path that waits for its retry is told to this card then. */
-	if (!sriov || (steer->loop && us_timer_is_set(&steer->retry)))
+	steer->card.sriov = sriov;
+	/* A retry tells the card about its path. */
+	if (!sriov || us_steer_card_is_waiting(&steer->card))
 		return 0;
-	steer->attempts = 0;
+	us_steer_card_stop(&steer->card);
 	r = us_steer_path(steer, &path);
 	if (r == 0)
-		r = tell_card(steer, path, reason);
+		r = us_steer_card_tell(&steer->card, path, reason);
 	if (r != US_SRIOV_AGAIN)
 		return r;
-	return retry_later(steer, path) == US_STEER_RELEASING ? 0 : US_REFUSED;
+	return us_steer_card_wait(&steer->card, path) ? 0 : US_REFUSED;
 }
 
 /* A card that does not obey is told again with the next path. */
@@ -158,12 +124,12 @@ void us_steer_set_answering(struct us_steer *steer, bool is_answering)
 {
 	enum us_path path;
 
-	if (!steer->sriov || us_steer_path(steer, &path) != 0)
+	if (!steer->card.sriov || us_steer_path(steer, &path) != 0)
 		return;
 	if (is_answering)
-		us_sriov_steer(steer->sriov, US_SRIOV_GUEST, NULL);
+		us_sriov_steer(steer->card.sriov, US_SRIOV_GUEST, NULL);
 	else
-		tell_card(steer, path, NULL);
+		us_steer_card_tell(&steer->card, path, NULL);
 }
 
 /* ---- The park buffer ---- */
@@ -192,10 +158,10 @@ static void on_emptied(void *userdata)
 		us_park_finish(steer->park);
 	else
 		us_park_start_buffering(steer->park);
-	if (r == US_SRIOV_AGAIN)
-		r = retry_later(steer, steer->release_to);
-	if (r == US_STEER_RELEASING)
+	if (r == US_SRIOV_AGAIN && us_steer_card_wait(&steer->card, steer->release_to))
 		return;
+	if (r == US_SRIOV_AGAIN)
+		r = US_REFUSED; /* with the reason of the last attempt */
 	steer->handler->steered(steer->userdata, steer->release_to, r, &reason);
 }
 
@@ -285,7 +251,7 @@ static int park(struct us_steer *steer, struct us_reason *reason)
 		return r;
 	us_park_start_buffering(steer->park);
 	steer->is_delivering = false;
-	r = tell_card(steer, US_PATH_PARKED, reason);
+	r = us_steer_card_tell(&steer->card, US_PATH_PARKED, reason);
 	if (r != 0)
 		return r;
 	if (steer->is_parked && us_steer_path(steer, &present) == 0 && present == US_PATH_PARKED)
@@ -299,7 +265,7 @@ static int park(struct us_steer *steer, struct us_reason *reason)
 static int release(struct us_steer *steer, enum us_path path, struct us_reason *reason)
 {
 	struct us_link port;
-	int r = tell_card(steer, path, reason);
+	int r = us_steer_card_tell(&steer->card, path, reason);
 
 	if (r == 0)
 		r = us_link_get(port_of(steer, path), &port, reason);
@@ -328,14 +294,16 @@ static int steer_to(struct us_steer *steer, enum us_path path, struct us_reason 
 		r = release(steer, path, reason);
 	else
 		r = leave_park(steer, path, reason);
-	return r == US_SRIOV_AGAIN ? retry_later(steer, path) : r;
+	if (r != US_SRIOV_AGAIN)
+		return r;
+	return us_steer_card_wait(&steer->card, path) ? US_STEER_RELEASING : US_REFUSED;
 }
 
 static void on_retry(void *userdata)
 {
 	struct us_steer *steer = userdata;
 	struct us_reason reason = { .text = "" };
-	enum us_path path = steer->retry_path;
+	enum us_path path = steer->card.path;
 	int r = steer_to(steer, path, &reason);
 
 	if (r != US_STEER_RELEASING)
@@ -348,7 +316,7 @@ int us_steer_to(struct us_steer *steer, enum us_path path, struct us_reason *rea
 		return -EINVAL;
 	if (path == US_PATH_PRIMARY && !steer->back_end->primary[0])
 		return us_refuse(reason, "the pair has no primary port");
-	stop_retry(steer);
+	us_steer_card_stop(&steer->card);
 	return steer_to(steer, path, reason);
 }
 
@@ -395,7 +363,7 @@ int us_steer_deliver(struct us_steer *steer, const struct us_frame *frame, struc
 
 static void destroy(struct us_steer *steer)
 {
-	us_timer_deinit(&steer->retry);
+	us_timer_deinit(&steer->card.retry);
 	us_park_free(steer->park);
 	steer->back_end->ops->free(steer->back_end);
 	free(steer);
@@ -428,7 +396,7 @@ int us_steer_new(struct us_steer **ret_steer, const struct us_steer_config *conf
 	if (r == 0)
 		r = back_end->ops->remember(back_end, &standby, reason);
 	if (r == 0 && steer->loop)
-		r = us_timer_init(&steer->retry, steer->loop, on_retry, steer);
+		r = us_timer_init(&steer->card.retry, steer->loop, on_retry, steer);
 	if (r == 0)
 		*ret_steer = US_STEAL(steer);
 	return r;

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The card of a primary that is a VF: it is told about each path before the switch is. Owns the
+ * retries: a card is busy while its VF is being reset. Borrows the VF.
+ */
+#pragma once
+
+#include "understudy/pair.h"
+#include "util/error.h"
+#include "util/timer.h"
+
+struct us_steer_card {
+	struct us_sriov *sriov; /* NULL: the primary is no VF */
+	struct us_timer retry;	/* set until the card is told again, for … */
+	enum us_path path;	/* … this path */
+	unsigned attempts;	/* in vain */
+};
+
+/* Tells the card. 0; US_SRIOV_AGAIN: it is busy; US_REFUSED; or a negative errno. */
+int us_steer_card_tell(const struct us_steer_card *card, enum us_path path,
+		       struct us_reason *reason);
+
+/* Whether a retry is due later. */
+bool us_steer_card_is_waiting(const struct us_steer_card *card);
+
+/* Sets the timer for another attempt. False: there were too many, or there is no loop. */
+bool us_steer_card_wait(struct us_steer_card *card, enum us_path path);
+
+/* Stops the timer, and forgets the attempts. */
+void us_steer_card_stop(struct us_steer_card *card);
