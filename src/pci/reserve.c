@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The record is made first and removed last. In between the device belongs to the pair. If the
- * daemon dies in the middle, the record tells the next one where to go on.
+ * daemon dies in the middle, the next daemon continues from the record.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -77,7 +77,7 @@ int us_vfio_node_restore(const char *sysfs, const char *address, uid_t owner,
 /*
  * Lets the process @pid, a VMM, use the device: its user gets the group's node if it may not open
  * it, and its limit of locked memory is raised to @memory_bytes and a reserve. @memory_bytes is
- * what the VMM says about its guest, 0: unknown; more than the host has is refused.
+ * the guest's memory as the VMM reports it, 0: unknown; more than the host has is refused.
  */
 int us_vfio_admit(const char *sysfs, const char *address, pid_t pid, uint64_t memory_bytes,
 		  struct us_reason *reason);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A host announces only what the guest claims itself, what its network lets it claim, and what can
- * be a guest's: nothing that a neighbour says of it, a filter drops, or another host sends.
+ * A host announces only addresses that the guest itself claims, that its network lets it claim, and
+ * that can be a guest's. It announces none that a neighbour claims for the guest, that a filter
+ * drops, or that another host invents.
  */
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -18,7 +19,7 @@ static const uint8_t neighbour[6] = { 2, 9, 9, 9, 9, 9 };
 
 struct bed {
 	sd_event *loop;
-	int guest, other; /* taps: what is written there comes in */
+	int guest, other; /* taps: a frame that is written there comes in */
 	int wire;	  /* a packet socket beyond the uplink */
 	struct us_claims *claims;
 };
@@ -58,7 +59,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* A bridge forwards within the very write; all that is to be seen has been then. */
+/* A bridge forwards during the write, so all frames are there afterwards. */
 static void come_in(int tap, const uint8_t *frame, size_t length)
 {
 	assert_int_equal(write(tap, frame, length), length);
@@ -133,7 +134,7 @@ static void test_what_is_sent_with_its_mac(void **state)
 	expect(bed, 0, "192.0.2.7");
 }
 
-/* The MAC in the ARP packet is another's. */
+/* The MAC address inside the ARP packet is another one. */
 static void test_what_it_says_of_others(void **state)
 {
 	struct bed *bed = *state;
@@ -178,7 +179,7 @@ static void test_what_is_the_hosts(void **state)
 	expect_none(bed);
 }
 
-/* What another host's daemon, or anyone who may call it, can name. */
+/* Addresses that another host's daemon, or any caller of the API, can name. */
 static void test_what_a_peer_names(void **state)
 {
 	static const char *const refused[] = {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whoever owns a VM decides what its QEMU has open: a file of a FUSE mount whose flush is never
- * answered, so that closing a copy of it never ends; more descriptors than are looked at; a
- * blocking tap. It ends when it likes. None of that blocks the loop, and no other process is taken
- * for the VM's.
+ * The owner of a VM decides which files its QEMU has open: a file of a FUSE mount that never
+ * answers a flush, so that closing a copy blocks for ever; more descriptors than the daemon looks
+ * at; a blocking tap. QEMU may exit at any time. None of these blocks the loop, and no other
+ * process is mistaken for the VM's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +30,8 @@
 #include "support/testbed.h"
 
 enum {
-	MANY = 18 * 1000, /* more than are looked at */
-	LIMIT_SEC = 20,	  /* then somebody hangs, and SIGALRM ends the test */
+	MANY = 18 * 1000, /* more than the daemon looks at */
+	LIMIT_SEC = 20,	  /* then SIGALRM ends a test that hangs */
 };
 
 static sd_event *loop;
@@ -42,7 +42,7 @@ static unsigned int turns; /* of the loop */
 
 static unsigned int closed_in_loop; /* queues of taps */
 
-/* In place of the library's. */
+/* Replaces the library's function. */
 int close(int fd)
 {
 	struct ifreq request;
@@ -121,7 +121,7 @@ static void open_tap(short flags)
 		_exit(1);
 }
 
-/* The tap goes with the last of its descriptors: those of a drain are closed beside the loop. */
+/* The tap goes with its last descriptor; a thread closes those of a drain. */
 static void end_vmm(pid_t pid)
 {
 	process_end(pid);
@@ -267,7 +267,7 @@ static void furnish_with_many_first(const void *argument)
 	open_tap(O_NONBLOCK);
 }
 
-/* The loop turns all the while: its turns are counted, not timed. */
+/* The loop keeps running: the test counts its turns and measures no time. */
 static void test_many_descriptors(void **state)
 {
 	struct us_drain_process process;
@@ -298,13 +298,13 @@ static void test_many_descriptors(void **state)
 	end_vmm(pid);
 }
 
-/* ---- Somebody else ---- */
+/* ---- Another process ---- */
 
 static void furnish_with_nothing(const void *argument)
 {
 }
 
-/* A process has ended, and another one has its number. */
+/* The process has ended, and another one has its number. */
 static void test_a_number_that_is_anothers(void **state)
 {
 	pid_t ended = process_start(furnish_with_nothing, NULL),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * While a VM may be stopped for a migration, what goes out of its tap is followed. Whoever sends
- * there as fast as that is read keeps the loop neither from returning, nor from clients and parked
- * frames. The flood is a real one, with one more frame in the socket before each that is read.
+ * During a migration, the daemon captures frames that leave through the VM's tap. A sender that is
+ * as fast as the daemon reads must not block the loop, clients or parked frames. The flood is real:
+ * the test puts another frame into the socket before each read.
  */
 #include <net/if.h>
 #include <poll.h>
@@ -72,7 +72,7 @@ static void test_what_is_asked_is_answered(void **state)
 	go_out(1);
 	assert_int_equal(us_capture_after(capture, first, NULL, frames, 2), 1);
 	is_flooding = true;
-	assert_null(us_capture_before(capture, NULL)); /* more have gone out since */
+	assert_null(us_capture_before(capture, NULL)); /* more have left since */
 	is_flooding = false;
 	go_out(2);
 	assert_int_equal(us_capture_before(capture, NULL)->bytes[50], 2);
@@ -97,7 +97,7 @@ static void test_clients_are_served(void **state)
 	reads = 0;
 	go_out(1);
 	is_flooding = true;
-	/* Before the client comes, it floods already. */
+	/* The flood begins before the client comes. */
 	assert_true(sd_event_run(loop, UINT64_MAX) > 0);
 	assert_true(sd_event_add_defer(loop, &client, on_client, &is_served) >= 0);
 	assert_true(sd_event_source_set_priority(client, US_PRIORITY_CHANGING) >= 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a guest makes a bridge learn, by frames from one address after the other, wakes nobody and
- * keeps no news from us. What concerns a pair, the operator's entries and declared ports does.
+ * A guest sends from one address after the other. The entries that a bridge learns from this wake
+ * nobody, and hide no other change. Changes of a pair's address, of static entries and at declared
+ * ports are reported.
  */
 #include <net/if.h>
 #include <stdio.h>
@@ -106,7 +107,7 @@ static void move(void)
 	send_from(is_other ? flooded->other : flooded->tap, 1, 1);
 }
 
-/* In place of the library's. */
+/* Replaces the library's function. */
 ssize_t recv(int fd, void *buffer, size_t size, int flags)
 {
 	if (flooded)
@@ -114,7 +115,7 @@ ssize_t recv(int fd, void *buffer, size_t size, int flags)
 	return recvfrom(fd, buffer, size, flags, NULL, NULL);
 }
 
-/* Runs the loop until nothing is left to be read. */
+/* Runs the loop until the socket is empty. */
 static void settle(struct bed *bed)
 {
 	while (sd_event_run(bed->loop, 0) > 0)
@@ -133,7 +134,7 @@ static void test_a_flood_of_addresses(void **state)
 	assert_int_equal(bed->entries + bed->lost, 0);
 }
 
-/* Right behind the flood, without anything read in between. */
+/* Right after the flood, which has not been read yet. */
 static void test_what_is_told_all_the_same(void **state)
 {
 	struct bed *bed = *state;
@@ -165,7 +166,7 @@ static int on_client(sd_event_source *source, void *userdata)
 	return 0;
 }
 
-/* A pair's address that moves to and fro, as often as that is read. */
+/* A pair's address moves to and fro whenever a change is read. */
 static void test_clients_are_served(void **state)
 {
 	struct bed *bed = *state;
@@ -200,7 +201,7 @@ static void test_a_declared_port(void **state)
 	assert_int_equal(bed->entries, 1);
 }
 
-/* More pairs than a filter has room for: then all is told. */
+/* More pairs than a filter has room for: all changes are reported. */
 static void test_more_pairs_than_fit(void **state)
 {
 	struct bed *bed = *state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whoever is behind a tap sends with any source address, and a bridge believes it. What the PF
- * listens for, and so takes from the wire, does not follow.
+ * A guest behind a tap can send with any source address, and a bridge learns it. The PF does not
+ * listen for these addresses, so the guest cannot take frames from the wire.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,12 +17,12 @@
 
 enum {
 	MANY = 80 * 1000,
-	ANSWER_BYTES_MAX = 4 * 1024 * 1024, /* in one look */
+	ANSWER_BYTES_MAX = 4 * 1024 * 1024, /* in one update */
 };
 
 static size_t answered_bytes; /* by the kernel */
 
-/* In place of the library's. */
+/* Replaces the library's function. */
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
 	ssize_t length = syscall(SYS_recvmsg, fd, message, flags);
@@ -38,7 +38,7 @@ struct bed {
 	int tap, other;
 	struct us_neighbours *neighbours;
 	char ports[2][IF_NAMESIZE];
-	size_t port_count; /* that are declared */
+	size_t port_count; /* declared ports */
 };
 
 static int setup(void **state)
@@ -92,7 +92,7 @@ static size_t count_listened(const char *mac)
 	return strtoul(text, NULL, 10);
 }
 
-/* A guest sends from an address, which nothing checks. */
+/* A guest sends from an address that nobody checks. */
 static void send_from(int tap, uint8_t group, uint8_t last)
 {
 	uint8_t frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, group, last, 8, 6 };
@@ -110,7 +110,7 @@ static void test_learned_at_a_tap(void **state)
 	assert_int_equal(count_listened("02:00:00:00:01"), 0);
 }
 
-/* A declared port has a few, and takes nobody else's place. */
+/* A declared port may have a few, and replaces no other neighbour. */
 static void test_a_flood_at_a_declared_port(void **state)
 {
 	struct bed *bed = *state;
@@ -142,7 +142,7 @@ static void send_from_many(int tap)
 	}
 }
 
-/* Looking through as many would keep the loop for seconds, each time. */
+/* Reading all these entries would block the loop for seconds, each time. */
 static void test_a_flood_that_fills_the_bridge(void **state)
 {
 	struct bed *bed = *state;
@@ -162,7 +162,7 @@ static void test_a_flood_that_fills_the_bridge(void **state)
 	assert_int_equal(count_listened(MAC("11")), 1);
 }
 
-/* Those that were there first stay, whatever the bridge lists first. */
+/* The first neighbours stay, whatever the bridge lists first. */
 static void test_the_table_is_full(void **state)
 {
 	struct bed *bed = *state;
@@ -189,12 +189,12 @@ static void test_who_was_seen_beyond_the_pf(void **state)
 	assert_int_equal(follow(bed, NULL), 0);
 	send_from(bed->tap, 5, 1);
 	testbed_read(text, sizeof(text), "bridge fdb show dev tap | grep 02:00:00:00:05:01");
-	assert_non_null(strstr(text, "02:00:00:00:05:01")); /* the bridge believes it */
+	assert_non_null(strstr(text, "02:00:00:00:05:01")); /* the bridge has learned it */
 	assert_int_equal(follow(bed, NULL), 0);
 	assert_int_equal(count_listened("02:00:00:00:05:01"), 0);
 }
 
-/* An entry that the operator made for it at the PF moves, too, and remains static. */
+/* The operator's static entry at the PF moves, too, and remains static. */
 static void test_a_static_entry_that_moved(void **state)
 {
 	struct bed *bed = *state;
@@ -207,7 +207,7 @@ static void test_a_static_entry_that_moved(void **state)
 	assert_non_null(strstr(text, "static"));
 	assert_int_equal(follow(bed, NULL), 0);
 	assert_int_equal(count_listened("02:00:00:00:05:01"), 0);
-	/* One that cannot move is the operator's own word. */
+	/* A sticky entry cannot move, so it counts. */
 	testbed_run("bridge fdb replace 02:00:00:00:05:01 dev other master static sticky");
 	assert_int_equal(follow(bed, NULL), 0);
 	assert_int_equal(count_listened("02:00:00:00:05:01"), 1);

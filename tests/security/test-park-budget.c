@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What is parked for all pairs together has a bound: many of them cannot use up the host's memory.
- */
+/* All pairs together park within a bound: many of them cannot use up the host's memory. */
 #include <string.h>
 #include <unistd.h>
 
@@ -89,7 +88,7 @@ static void test_all_of_them_share_it(void **state)
 	assert_true(bed->budget.used <= BUDGET && bed->budget.used_max == bed->budget.used);
 	us_park_counts(bed->parks[1], &counts);
 	assert_int_equal(counts.overflowed, 1);
-	/* What one of them lets go, the other may have. */
+	/* Memory that one park frees is available to the other. */
 	us_park_take(bed->parks[0], forget, NULL);
 	assert_int_equal(bed->budget.used, 0);
 	assert_int_equal(fill(bed->parks[1]), count);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A reserved VF that somebody still has open keeps what it was given; once it is closed, all of it
- * is as it was found.
+ * A reserved VF that a process still has open keeps its settings and its driver. Once it is closed,
+ * all original settings are restored.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -70,7 +70,7 @@ static struct us_reserve_request request_of(const char *pair)
 	return request;
 }
 
-/* Reserved as for a pair, with what its PF had; the group is not held any more. */
+/* Reserved for a pair, with its original settings; the daemon has closed the group. */
 static struct us_reserved reserve(pid_t vmm)
 {
 	struct us_reserve_request request = request_of("a");
@@ -129,7 +129,7 @@ static void test_settings_stay_while_guest_owns_it(void **state)
 	assert_returned(&reserved);
 }
 
-/* Nor does a driver get a device that is in use: that would wait for the VMM. */
+/* A device in use is not bound to another driver: that would wait for the VMM. */
 static void test_driver_stays_while_guest_owns_it(void **state)
 {
 	struct us_reserved reserved = reserve(0);
@@ -143,7 +143,7 @@ static void test_driver_stays_while_guest_owns_it(void **state)
 		      "test \"$(cat sys/devices/0000:5e:00.1/driver_override)\" = '(null)'");
 }
 
-/* What cannot be known is not proved: the node is hidden from us, not gone with its driver. */
+/* A missing node proves nothing while a VFIO driver has the device: it may be hidden from us. */
 static void test_settings_stay_if_it_cannot_be_known(void **state)
 {
 	struct us_reserved reserved = reserve(0);
@@ -163,7 +163,7 @@ static void test_settings_stay_if_it_cannot_be_known(void **state)
 	assert_returned(&reserved);
 }
 
-/* A VF that was destroyed has nothing that could be restored: its number may be another's. */
+/* A VF that is gone has nothing to restore: its number may belong to another VF. */
 static void test_device_gone(void **state)
 {
 	struct us_reserved reserved = reserve(0), still;
@@ -191,7 +191,7 @@ static void *return_thread(void *userdata)
 	return NULL;
 }
 
-/* Who wants the VF again ends the return that waits for it: it comes to nothing from then on. */
+/* A new reservation ends the return that waits: nothing is changed from then on. */
 static void test_return_ends_when_wanted_again(void **state)
 {
 	struct us_reserved reserved = reserve(0), still;
@@ -208,7 +208,7 @@ static void test_return_ends_when_wanted_again(void **state)
 	assert_int_equal(restores, 0);
 	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &still), 0);
 
-	assert_returned(&reserved); /* … and one that was done cannot be ended any more */
+	assert_returned(&reserved); /* a completed return cannot be ended */
 	assert_int_equal(restores, 1);
 }
 
@@ -222,7 +222,7 @@ static void test_return_that_is_too_late(void **state)
 	assert_false(us_reserve_wait_end(&wait));
 }
 
-/* A record that is another pair's now is not touched by who had it before. */
+/* A pair does not touch a record that belongs to another pair now. */
 static void test_return_of_what_is_anothers(void **state)
 {
 	struct us_reserved reserved = reserve(0), other = reserved, still;
@@ -234,7 +234,7 @@ static void test_return_of_what_is_anothers(void **state)
 	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "b", &still), 0);
 }
 
-/* ---- What is done for a VMM ---- */
+/* ---- Permissions of a VMM ---- */
 
 /* Of another user, without capabilities. */
 static void become_vmm(const void *locked)
@@ -274,7 +274,7 @@ static void test_node_owner_is_restored(void **state)
 	process_end(vmm);
 }
 
-/* Reserved again after a restart, it is still known to whom the node belonged first. */
+/* After a restart and a new reservation, the node's original owner is still known. */
 static void test_node_owner_after_restart(void **state)
 {
 	pid_t vmm = process_start(become_vmm, &(const rlim_t){ 0 });
@@ -288,7 +288,7 @@ static void test_node_owner_after_restart(void **state)
 	process_end(vmm);
 }
 
-/* A refused reservation does not leave the VMM a node, nor one that it could not use anyway. */
+/* A refused reservation does not leave the node to the VMM. */
 static void test_node_owner_after_refusal(void **state)
 {
 	struct us_reserve_request request = request_of("a");
@@ -309,7 +309,7 @@ static void test_node_owner_after_refusal(void **state)
 	process_end(request.vmm);
 }
 
-/* As everybody may know it; prlimit(2) tells others' to the privileged only. */
+/* From /proc, which everybody may read; prlimit(2) needs a privilege for other processes. */
 static uint64_t limit_of(pid_t pid)
 {
 	US_CLEANUP(fclosep) FILE *file = NULL;
@@ -333,8 +333,7 @@ static bool has_capability(int capability)
 	return data[0].effective & 1u << capability;
 }
 
-/* The guest's memory and a gigabyte, whatever the limit was; a VMM is not believed more than that.
- */
+/* The limit becomes the guest's memory and a gigabyte. A VMM that claims too much is refused. */
 static void test_locked_memory_is_what_the_guest_has(void **state)
 {
 	const uint64_t mib = 1024 * 1024;
@@ -350,7 +349,7 @@ static void test_locked_memory_is_what_the_guest_has(void **state)
 		assert_non_null(strstr(reason.text, "the VMM claims that its guest has"));
 		assert_int_equal(limit_of(vmm), 4 * mib);
 	}
-	if (has_capability(CAP_SYS_RESOURCE)) { /* or nobody can raise it */
+	if (has_capability(CAP_SYS_RESOURCE)) { /* needed to raise a limit */
 		assert_int_equal(
 			us_vfio_admit(sysfs_tree_path(), "0000:5e:00.1", vmm, 64 * mib, NULL), 0);
 		assert_int_equal(limit_of(vmm), (64 + 1024) * mib);

@@ -13,7 +13,7 @@ struct us_steer_card {
 	struct us_sriov *sriov; /* NULL: the primary is no VF */
 	struct us_timer retry;	/* set until the card is told again, for … */
 	enum us_path path;	/* … this path */
-	unsigned attempts;	/* in vain */
+	unsigned attempts;	/* that found the card busy */
 };
 
 /* Tells the card. 0; US_SRIOV_AGAIN: it is busy; US_REFUSED; or a negative errno. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The pace of a release: how many frames may be sent now. Pure: the caller says what time it is.
+ * The pace of a release: how many frames may be sent now. Pure: the caller passes the time.
  *
  * Frames count by weight (net/steer/park-buffer.h). Each second the pace gives out tokens for 1.5
  * times the rate at which frames arrive at present, plus all that is parked: so the buffer empties
@@ -30,7 +30,7 @@ void us_pace_measure(struct us_pace *pace, uint64_t now_usec);
 void us_pace_start(struct us_pace *pace, uint64_t now_usec);
 
 /*
- * Gives out tokens for the time since the last call. @parked is the weight of what is parked, @room
+ * Adds tokens for the time since the last call. @parked is the weight of all parked frames, @room
  * the weight that the port can take now.
  */
 void us_pace_advance(struct us_pace *pace, uint64_t now_usec, double parked, double room);

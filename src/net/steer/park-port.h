@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The port that parked frames are released to: a packet socket, past the switch and with each
- * frame's offload metadata, and what is known of the port's queue.
+ * The port that parked frames are released to. Sends through a packet socket, past the switch and
+ * with each frame's offload metadata. Follows the port's queue by its counters.
  */
 #pragma once
 
@@ -25,8 +25,8 @@ void us_park_port_close(struct us_park_port *port);
 /* Sends a frame, its header first. 0; -EAGAIN: not now; -ENODEV: the port is gone; -EIO: never. */
 int us_park_port_send(struct us_park_port *port, const uint8_t *bytes, size_t length);
 
-/* How many more frames may wait there until the VM reads them. Only a tap can tell. */
+/* How many more frames may wait in the port's queue. Only a tap has a counter for this. */
 unsigned int us_park_port_room(struct us_park_port *port);
 
-/* Frames that its queue has dropped since it was opened; no sender is told of these. */
+/* Frames that the queue has dropped since it was opened; send(2) reported them as sent. */
 uint64_t us_park_port_dropped(const struct us_park_port *port);

@@ -3,8 +3,8 @@
  * Parking: buffers the frames for one MAC address during a transition, and releases them in order.
  *
  * Frames come from a tap of our own beside the standby's port. The tap neither learns nor is
- * flooded, so it gets exactly what the switch is told to direct there. A frame is read into the
- * park buffer at once. The tap is not persistent: when this process dies, the tap vanishes with the
+ * flooded, so it gets only frames that the switch directs to it. A frame is read into the park
+ * buffer at once. The tap is not persistent: when this process dies, the tap vanishes with the
  * switch's entries for it, and frames flow again.
  *
  * A release sends the parked frames out of the target's port, from a packet socket: to the guest,
@@ -59,7 +59,7 @@ typedef void (*us_park_frame_fn)(void *userdata, const struct us_frame *frame);
 uint32_t us_park_queue_frames(const struct us_park_limits *limits);
 
 /*
- * Begins to buffer what comes out of the tap. Takes @config->tap_fd, also if it fails. Borrows
+ * Begins to buffer frames from the tap. Takes @config->tap_fd, also if it fails. Borrows
  * @handler and @userdata; handlers are called from the loop. 0 or a negative errno.
  */
 int us_park_new(struct us_park **ret_park, const struct us_park_config *config,
@@ -75,7 +75,7 @@ US_DEFINE_CLEANUP(struct us_park *, us_park_free)
 /* The tap, as a target for the switch. */
 const struct us_link *us_park_tap(const struct us_park *park);
 
-/* Buffers what comes. Ends a release; frames that it has not sent stay parked. */
+/* Buffers new frames. Ends a release; frames that are not sent yet stay parked. */
 void us_park_start_buffering(struct us_park *park);
 
 /*
@@ -91,7 +91,7 @@ int us_park_release(struct us_park *park, const struct us_link *target, struct u
 /* Whether us_park_finish() was called last. */
 bool us_park_is_finished(const struct us_park *park);
 
-/* During or after a release: sends what is in the tap and the buffer on at once. Cheap. */
+/* During or after a release: sends all frames from the tap and the buffer at once. Cheap. */
 void us_park_forward(struct us_park *park);
 
 /* The switch directs frames elsewhere: forwards late ones for a second, then calls `idle`. */

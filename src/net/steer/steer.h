@@ -4,7 +4,7 @@
  *
  * A steering belongs to one pair. It works with any kind of switch that implements
  * net/steer/switch.h; a back end's own header has the constructor (net/steer/bridge.h). Before the
- * first change, it records what the switch has for the MAC address. It restores that when it is
+ * first change, it records the switch's entries for the MAC address. It restores them when it is
  * freed or steered to US_PATH_NONE.
  */
 #pragma once

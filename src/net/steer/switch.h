@@ -36,7 +36,7 @@ struct us_steer_ops {
 	int (*check_ports)(const struct us_steer_switch *this, const struct us_link *standby,
 			   const struct us_link *primary, struct us_reason *reason);
 
-	/* Remembers what the switch has for the MAC address, for put_back(). Changes nothing. */
+	/* Records the switch's entries for the MAC address, for put_back(). Changes nothing. */
 	int (*remember)(struct us_steer_switch *this, const struct us_link *standby,
 			struct us_reason *reason);
 
@@ -61,7 +61,7 @@ struct us_steer_ops {
 	 * and an interface that is gone: does nothing. */
 	void (*clear)(const struct us_steer_switch *this, const char *name);
 
-	/* Removes all that direct() has changed, and restores what remember() has found. */
+	/* Removes all changes of direct(), and restores the entries that remember() recorded. */
 	int (*put_back)(struct us_steer_switch *this, struct us_reason *reason);
 
 	/* Asks the switch where frames go now. @park is the index of the park tap, 0: none. */

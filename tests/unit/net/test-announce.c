@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Announcements: seen behind a bridge's way out, and nowhere else. */
+/* Announcements leave by the port that leads away from the host, and by no other. */
 #include <endian.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -16,7 +16,7 @@
 #include "util/clock.h"
 
 enum {
-	ROUNDS = 5, /* of those that there are */
+	ROUNDS = 5, /* of eight */
 };
 
 struct bed {
@@ -97,7 +97,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Frames in the guest's name that its own tap has got. */
+/* Frames in the guest's name at its own tap. */
 static unsigned int own_frames(int tap)
 {
 	unsigned int count = 0;
@@ -124,7 +124,7 @@ static void test_announced_outside_only(void **state)
 	assert_int_equal(sd_event_loop(bed->loop), 0);
 
 	assert_int_equal(bed->rarps, ROUNDS);
-	/* What follows the last RARP of a round may not have been read yet. */
+	/* Frames after the last RARP of a round may not have been read yet. */
 	assert_true(bed->arps >= ROUNDS - 1 && bed->advertisements >= ROUNDS - 1);
 	for (int i = 1; i < ROUNDS; i++)
 		assert_true(bed->seen_usec[i] - bed->seen_usec[0] >=
@@ -135,7 +135,7 @@ static void test_announced_outside_only(void **state)
 	assert_null(strstr(text, "02:00:00:00:00:01"));
 }
 
-/* What the MAC says of itself stays; what others say of it takes the place of such only. */
+/* Certain addresses stay; a hint replaces only a hint. */
 static void test_hints_displace_nothing_certain(void **state)
 {
 	struct us_addresses addresses = { .mac = { 0 } };

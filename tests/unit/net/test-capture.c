@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The last frames that went out of a tap, with one queue and with two. */
+/* The most recent frames that left through a tap, with one queue and with two. */
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
@@ -34,7 +34,7 @@ static int open_queue(const char *name)
 	return fd;
 }
 
-/* What goes out of the interface is what a test sends. */
+/* Only the frames of a test leave through the interface. */
 static void be_silent(const char *name)
 {
 	char path[80];
@@ -107,7 +107,7 @@ static void go_out(struct bed *bed, uint8_t flow, uint8_t number)
 	go_out_to(bed, guest_mac, flow, number);
 }
 
-/* Whether a frame to the guest is in a queue, past what the interface itself has to say. */
+/* Whether a frame to the guest is in a queue; skips the kernel's own frames. */
 static bool take_from(int queue)
 {
 	uint8_t buffer[2000];
@@ -148,12 +148,12 @@ static void test_between(void **state)
 	assert_int_equal(frames[1]->bytes[50], 4);
 	assert_int_equal(us_capture_before(capture, &other)->bytes[50], 4);
 	assert_int_equal(us_capture_before(capture, NULL)->bytes[50], 5);
-	/* More than are asked for, and none. */
+	/* More than fit, and none. */
 	assert_int_equal(us_capture_after(capture, 2 + first, NULL, frames, 2), -2);
 	assert_int_equal(us_capture_after(capture, 5 + first, NULL, frames, 2), 0);
 	assert_int_equal(us_capture_after(capture, 6 + first, NULL, frames, 2), -2);
 	assert_int_equal(us_capture_after(capture, 0, NULL, frames, 2), -2);
-	/* It went out, but not before that one. */
+	/* It left, but not before that one. */
 	assert_int_equal(us_capture_number(capture, other.bytes, 55, &one), 0);
 	other = frame_of(1, 9);
 	assert_false(us_capture_has(capture, &other));
@@ -164,7 +164,7 @@ static void test_between(void **state)
 	us_capture_free(capture);
 }
 
-/* A group's frame may be received or not: it is no frame in vain, and ends a count. */
+/* A guest may or may not receive a multicast frame: it is never undelivered, and ends a count. */
 static void test_to_others(void **state)
 {
 	static const uint8_t group[6] = { 0x01, 0x00, 0x5e, 1, 2, 3 };
@@ -177,7 +177,8 @@ static void test_to_others(void **state)
 		go_out(bed, 1, i);
 	assert_int_equal(us_capture_newest(capture, NULL), first + 2);
 	assert_true(us_capture_took_one_buffer_each(capture, first, first + 2));
-	assert_false(us_capture_took_one_buffer_each(capture, first, first + 3)); /* not out yet */
+	assert_false(
+		us_capture_took_one_buffer_each(capture, first, first + 3)); /* has not left yet */
 	for (uint8_t i = 0; i < 3; i++)
 		go_out_to(bed, group, 1, i);
 	go_out(bed, 1, 3);
@@ -190,7 +191,7 @@ static void test_to_others(void **state)
 	assert_false(us_capture_took_one_buffer_each(capture, first, first + 3));
 	assert_false(us_capture_took_one_buffer_each(capture, first + 4, first + 6));
 	assert_true(us_capture_took_one_buffer_each(capture, first + 5, first + 7));
-	/* It is remembered when it is not kept any more. */
+	/* An odd frame counts even when it is no longer in the ring. */
 	for (unsigned i = 0; i < 1500; i++) {
 		go_out(bed, 1, i);
 		us_capture_newest(capture, NULL);

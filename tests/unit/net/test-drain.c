@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A process that has a tap open and does not read it, as a stopped VMM: its frames are taken. */
+/* Drains the tap of a process that has it open and does not read it, like a stopped VMM. */
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/if_ether.h>
@@ -58,7 +58,7 @@ static pid_t stopped_vmm(int queues, int header_bytes)
 
 static sd_event *loop;
 
-/* The tap goes with the last of its descriptors: those of a drain are closed beside the loop. */
+/* The tap goes with its last descriptor; a thread closes those of a drain. */
 static void end(pid_t pid)
 {
 	process_end(pid);
@@ -96,7 +96,7 @@ static void take(void *userdata, int queue, const struct us_frame *frame)
 	struct taken *taken = userdata;
 
 	if (frame->length != 64 || frame->bytes[12] != 0x88 || frame->bytes[13] != 0xb5)
-		return; /* the kernel's own (IPv6 autoconfiguration) */
+		return; /* the kernel's own frame (IPv6 autoconfiguration) */
 	taken->in_order += frame->bytes[14] == taken->count;
 	taken->count++;
 }
@@ -117,7 +117,7 @@ static struct us_drain_process process_of(pid_t pid)
 	return (struct us_drain_process){ .pidfd = syscall(SYS_pidfd_open, pid, 0), .pid = pid };
 }
 
-/* Runs the loop until on_done() was called; returns what it was told. */
+/* Runs the loop until on_done() is called; returns its result. */
 static int finish(void)
 {
 	while (!is_done)
@@ -126,7 +126,7 @@ static int finish(void)
 	return result;
 }
 
-/* Looks for the queues; 0 or US_REFUSED with the words in `told`. */
+/* Looks the queues up; 0 or US_REFUSED with the reason in `told`. */
 static int look(const struct us_drain_process *process, const char *interface,
 		struct us_drain **ret_drain)
 {
@@ -150,7 +150,7 @@ static void drain(int queues, int header_bytes, bool one_flow)
 	assert_false(us_drain_is_ready(drain));
 	assert_int_equal(finish(), 0);
 	assert_true(us_drain_is_ready(drain));
-	/* Those of before it was asked to be read, not of before it was looked for. */
+	/* Frames that came before the read count, also those after the look-up. */
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(us_drain_read(drain, on_done, NULL), 0);
 		assert_int_equal(finish(), 0);
@@ -199,7 +199,7 @@ static void test_refused(void **state)
 	assert_null(drain);
 }
 
-/* Nobody is told of what is not waited for; the process is looked at again once that has ended. */
+/* An abandoned look-up calls nobody. Once it has ended, the process can be looked up again. */
 static void test_given_up(void **state)
 {
 	pid_t pid = stopped_vmm(1, 0);
@@ -239,7 +239,7 @@ static void test_freed_when_told(void **state)
 	end(pid);
 }
 
-/* Another user's process, for one without CAP_SYS_PTRACE. */
+/* Another user's process, without CAP_SYS_PTRACE. */
 static void test_no_privilege(void **state)
 {
 	struct us_reason reason = { .text = "" };

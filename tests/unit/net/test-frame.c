@@ -15,7 +15,7 @@
 static const uint8_t port[6] = { 0xfe, 0x54, 0, 0xaa, 0xbb, 0xcc };
 static const uint8_t guest[6] = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 };
 
-/* RFC 1071: a message that carries its right checksum sums up to all ones. */
+/* RFC 1071: the sum over a message with a correct checksum is all ones. */
 static void assert_icmpv6_checksum(const uint8_t *frame, size_t length)
 {
 	uint32_t sum = 58 + (length - 54);
@@ -72,7 +72,7 @@ static void test_echo(void **state)
 	assert_icmpv6_checksum(frame, 62);
 }
 
-/* Each cut is refused: nothing is learned from bytes that are not there. */
+/* Nothing is learned from a truncated frame. */
 static void test_learn_needs_all_of_it(void **state)
 {
 	uint8_t frame[US_FRAME_MAX];
@@ -109,7 +109,7 @@ static void test_learn_only_what_is_its_own(void **state)
 	assert_false(us_frame_learn(frame, 62, port, &address)); /* to all nodes */
 }
 
-/* Ours are unicast and from nobody; what others ask is not. */
+/* Our probes are unicast and have no sender address; others' requests differ. */
 static void test_arp_probe_is_known(void **state)
 {
 	uint8_t frame[US_FRAME_MAX];
@@ -140,7 +140,7 @@ static void test_arp_answer_is_known(void **state)
 	assert_false(us_frame_is_arp_answer(frame, length, guest, port));
 }
 
-/* What the kernel said, and errors that are none. */
+/* The kernel's text, and malformed errors. */
 static void test_decode_error(void **state)
 {
 	struct {
@@ -172,7 +172,7 @@ static void test_whole(void **state)
 	struct nlmsghdr message = { .nlmsg_len = 37 };
 
 	assert_true(us_decode_is_whole(&message, 40));
-	assert_false(us_decode_is_whole(&message, 39)); /* its padding is not all there */
+	assert_false(us_decode_is_whole(&message, 39)); /* the padding is incomplete */
 	message.nlmsg_len = 15;
 	assert_false(us_decode_is_whole(&message, 40));
 	message.nlmsg_len = UINT32_MAX;

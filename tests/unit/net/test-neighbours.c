@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who a PF listens for; an end of a veth has the list of addresses that a card would. */
+/* Which addresses a PF listens for. One end of a veth has the unicast filter of a card. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 static char record[] = "/tmp/us-neighbours-XXXXXX";
 
-static uint8_t others; /* the last byte of their address */
+static uint8_t others; /* last byte of a pair's address */
 
 static int setup(void **state)
 {
@@ -51,7 +51,7 @@ static int follow(void **state, struct us_reason *reason)
 	return us_neighbours_update(*state, &rules, reason);
 }
 
-/* Those at other ports and the host, not those on the PF's own side. */
+/* Stations at other ports and the host itself, not those on the PF's side. */
 static void test_who_is_a_neighbour(void **state)
 {
 	struct us_reason reason = { .text = "" };
@@ -77,7 +77,7 @@ static void test_they_go(void **state)
 	assert_false(is_listened_for(ENTRY("10")));
 }
 
-/* What somebody else sees to from now on is not taken from him. */
+/* An address that becomes a pair's is left to the pair. */
 static void test_becomes_others(void **state)
 {
 	testbed_run("bridge fdb add " ENTRY("10") " dev port master static");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Offload metadata that fits a frame, and all that does not. */
+/* Valid and invalid offload metadata. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ static const struct {
 	{ { N, 0, 0, 0, 13, 16 }, 60, false }, /* in the Ethernet header */
 	{ { N, 0, 0, 0, 14, 0 }, 16, true },
 	{ { N, 0, 0, 0, 65535, 65535 }, 65535, false }, /* the sum does not wrap */
-	{ { 0, 0, 0, 0, 65535, 65535 }, 60, true },	/* they mean nothing then */
+	{ { 0, 0, 0, 0, 65535, 65535 }, 60, true },	/* unused without the flag */
 	{ { N | V, 0, 0, 0, 34, 16 }, 60, false },
 	{ { 4, 0, 0, 0, 0, 0 }, 60, false },
 	{ { 0x81, 0, 0, 0, 34, 16 }, 60, false },
@@ -34,9 +34,9 @@ static const struct {
 	{ { N, 0x84, 74, 1428, 54, 16 }, 9000, true },
 	{ { N, 3, 42, 1480, 34, 6 }, 9000, true },
 	{ { N, 5, 42, 1472, 34, 6 }, 9000, true },
-	{ { N, 1, 54, 0, 34, 16 }, 9000, false }, /* pieces of no bytes */
+	{ { N, 1, 54, 0, 34, 16 }, 9000, false }, /* empty segments */
 	{ { N, 3, 54, 0, 34, 6 }, 9000, false },
-	{ { N, 0x83, 54, 1448, 34, 6 }, 9000, false }, /* ECN of what is no TCP */
+	{ { N, 0x83, 54, 1448, 34, 6 }, 9000, false }, /* ECN without TCP */
 	{ { N, 0x80, 54, 1448, 34, 6 }, 9000, false },
 	{ { N, 2, 54, 1448, 34, 6 }, 9000, false },
 	{ { N, 0x21, 54, 1448, 34, 16 }, 9000, false }, /* a tunnel */

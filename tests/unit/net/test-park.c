@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Parking on a real bridge: what is held, what is released, in which order, and who gets it. */
+/* Parking on a real bridge: which frames are parked and released, in which order, and to whom. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -21,7 +21,7 @@
 enum {
 	NUMBER_AT = 14, /* in a frame */
 	LIMIT_MSEC = 10000,
-	UNREAD_USEC = 1000 * 1000, /* a release, where the target is read only afterwards */
+	UNREAD_USEC = 1000 * 1000, /* limit of a release whose target is not read meanwhile */
 };
 
 struct bed {
@@ -30,7 +30,7 @@ struct bed {
 	struct us_steer_config config;
 	struct us_steer *steer;
 
-	unsigned int calls; /* of the handler, and the last one's words */
+	unsigned int calls; /* of the handler, and the last call's values */
 	enum us_path path;
 	int result;
 	char why[100];
@@ -121,12 +121,12 @@ static struct us_park_counts counts_of(const struct bed *bed)
 	return counts;
 }
 
-/* Runs the loop until the handler was called, or so many frames are held. */
-static void run(struct bed *bed, unsigned int calls, unsigned int held)
+/* Runs the loop until the handler was called @calls times and @parked frames have come. */
+static void run(struct bed *bed, unsigned int calls, unsigned int parked)
 {
 	uint64_t end_usec = us_now_usec() + LIMIT_MSEC * US_USEC_PER_MSEC;
 
-	while (bed->calls < calls || (held && counts_of(bed).parked < held)) {
+	while (bed->calls < calls || (parked && counts_of(bed).parked < parked)) {
 		assert_true(us_now_usec() < end_usec);
 		sd_event_run(bed->loop, 10 * US_USEC_PER_MSEC);
 	}
@@ -190,30 +190,30 @@ static void test_hold_and_release(void **state)
 	assert_numbers(bed->primary, 0, 51);
 	assert_int_equal(next_number(bed->standby), -1);
 
-	/* Once it is over, there is nothing that could cost anything. */
+	/* Afterwards, neither a park nor a tap is left. */
 	while (us_steer_park(bed->steer))
 		sd_event_run(bed->loop, UINT64_MAX);
-	testbed_run(
-		"until ! ip -o link | grep -q us-park; do sleep 0.01; done"); /* a thread's work */
+	testbed_run("until ! ip -o link | grep -q us-park; do sleep 0.01; done"); /* a thread closes
+										     the tap */
 	assert_int_equal(sd_event_prepare(bed->loop), 0);
 	assert_int_equal(sd_event_wait(bed->loop, 0), 0);
 }
 
-static void test_nothing_held(void **state)
+static void test_nothing_parked(void **state)
 {
 	struct bed *bed = *state;
 
 	park(bed);
 	steer_to(bed, US_PATH_STANDBY, 0);
 	assert_path(bed, US_PATH_STANDBY);
-	steer_to(bed, US_PATH_PARKED, 0); /* the lot is there still */
+	steer_to(bed, US_PATH_PARKED, 0); /* the park is still there */
 	assert_path(bed, US_PATH_PARKED);
 	steer_to(bed, US_PATH_NONE, 0);
 	assert_path(bed, US_PATH_NONE);
 	assert_int_equal(bed->calls, 0);
 }
 
-/* As found, and what was held goes to the standby. */
+/* The bridge is as before, and parked frames go to the standby. */
 static void test_release_to_none(void **state)
 {
 	struct bed *bed = *state;
@@ -227,7 +227,7 @@ static void test_release_to_none(void **state)
 	assert_numbers(bed->standby, 0, 20);
 }
 
-/* A bridge takes the least MTU and the lowest MAC of its ports, and asks new ones for more. */
+/* A bridge takes the least MTU and the lowest MAC address of its ports for its own. */
 static void test_bridge_is_as_before(void **state)
 {
 	struct bed *bed = *state;
@@ -247,7 +247,7 @@ static void test_bridge_is_as_before(void **state)
 	assert_non_null(strstr(before, "mtu 9000"));
 }
 
-/* Frames for others never get in, flooded ones neither. */
+/* Frames for others are not parked, and neither are flooded ones. */
 static void test_only_the_guests(void **state)
 {
 	struct bed *bed = *state;
@@ -271,7 +271,7 @@ static void test_overflow_frames(void **state)
 
 	bed->config.limits.frames = 10;
 	park(bed);
-	for (uint32_t i = 0; i < 25; i++) { /* one by one: the tap's queue has that limit too */
+	for (uint32_t i = 0; i < 25; i++) { /* one by one: the tap's queue has the same limit */
 		peer_sends(bed->peer, i);
 		sd_event_run(bed->loop, 0);
 	}
@@ -284,7 +284,7 @@ static void test_overflow_frames(void **state)
 	assert_int_equal(counts_of(bed).released, 10);
 	assert_numbers(bed->standby, 0, 10);
 
-	/* What was counted outlives the lot, and the next one goes on from there. */
+	/* The counts survive the park, and the next one adds to them. */
 	while (us_steer_park(bed->steer))
 		sd_event_run(bed->loop, UINT64_MAX);
 	us_steer_counts(bed->steer, &counts);
@@ -301,7 +301,7 @@ static void test_overflow_frames(void **state)
 	assert_int_equal(counts.frames, 1);
 }
 
-/* Nobody reads the lot's tap: what its own queue drops is counted as well. */
+/* Nobody reads the park tap: frames that its queue drops count, too. */
 static void test_overflow_unread(void **state)
 {
 	struct bed *bed = *state;
@@ -373,7 +373,7 @@ static int on_guest(sd_event_source *source, int fd, uint32_t events, void *user
 	return 0;
 }
 
-/* One release under a steady stream: nothing lost, nothing twice. Returns how many overtook. */
+/* One release during a steady stream: no loss, no duplicate. Returns how many frames overtook. */
 static uint32_t release_under_load(struct bed *bed)
 {
 	struct sender sender = { .peer = bed->peer };
@@ -404,8 +404,9 @@ static uint32_t release_under_load(struct bed *bed)
 }
 
 /*
- * What comes in the microseconds between the change and the last drain may overtake. On a busy
- * machine we may stand still just there, so one release of five has to show it.
+ * A frame may overtake in the microseconds between the change of the entry and the last read of the
+ * tap. On a busy machine the test may be suspended just there, so one release of five must be
+ * exact.
  */
 static void test_order_under_load(void **state)
 {
@@ -435,7 +436,7 @@ static int on_answer(sd_event_source *source, int fd, uint32_t events, void *use
 	return 0;
 }
 
-/* A sender that waits for answers, as TCP does, always has some on the way: not all the time. */
+/* A sender that waits for answers, as TCP does, always has some frames on the way. */
 static void test_end_beside_a_window(void **state)
 {
 	struct window window = { .bed = *state, .next = 45 };
@@ -477,7 +478,7 @@ struct offload {
 	uint8_t frame[14 + 20 + 20 + 4000];
 } __attribute__((packed));
 
-/* TCP over IPv4 with a checksum to be made, and, if @gso_size, segments to be cut. */
+/* TCP over IPv4 with a partial checksum and, if @gso_size is not 0, a segmentation offload. */
 static void offload_fill(struct offload *offload, uint16_t gso_size)
 {
 	static const uint8_t head[] = {
@@ -542,7 +543,7 @@ static void test_offload(void **state)
 	}
 }
 
-/* ---- What goes wrong meanwhile ---- */
+/* ---- Faults ---- */
 
 static void test_killed_while_parked(void **state)
 {
@@ -555,7 +556,8 @@ static void test_killed_while_parked(void **state)
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
-		assert_int_equal(sd_event_new(&bed->config.loop), 0); /* ours is the parent's */
+		assert_int_equal(sd_event_new(&bed->config.loop),
+				 0); /* the present loop is the parent's */
 		park(bed);
 		if (write(parked[1], "x", 1) == 1)
 			pause();
@@ -575,7 +577,7 @@ static void test_killed_while_parked(void **state)
 	close(parked[1]);
 }
 
-/* The daemon ends by itself: what it held goes where the next frames go. */
+/* The daemon exits: parked frames go where the next frames go. */
 static void test_end_while_parked(void **state)
 {
 	struct bed *bed = *state;
@@ -595,7 +597,7 @@ static void test_end_while_parked(void **state)
 	assert_int_equal(next_number(bed->primary), -1);
 }
 
-/* Back to parked in the middle of a release, and then elsewhere: one result, each frame once. */
+/* Parked again in the middle of a release, then steered elsewhere: one result, each frame once. */
 static void test_superseded(void **state)
 {
 	struct bed *bed = *state;
@@ -654,7 +656,7 @@ static void test_target_gone(void **state)
 	assert_numbers(bed->standby, sent, 500);
 }
 
-/* Nobody reads the target: the release waits, and at its deadline sends what there is. */
+/* Nobody reads the target: the release waits, and sends all frames at its deadline. */
 static void test_deadline(void **state)
 {
 	struct bed *bed = *state;
@@ -680,10 +682,10 @@ static void test_deadline(void **state)
 	assert_in_range(counts.released, 900, 1000); /* its queue holds 1,000 */
 }
 
-/* A release gets as long again as frames were held. */
-static void test_deadline_of_long_held(void **state)
+/* The deadline of a release is later by the time for which frames were parked. */
+static void test_deadline_of_long_parking(void **state)
 {
-	const uint64_t held_usec = 700 * US_USEC_PER_MSEC;
+	const uint64_t parked_usec = 700 * US_USEC_PER_MSEC;
 	struct bed *bed = *state;
 	uint64_t begin;
 
@@ -692,12 +694,12 @@ static void test_deadline_of_long_held(void **state)
 	peer_sends_many(bed->peer, 0, 500);
 	run(bed, 0, 500);
 	begin = us_now_usec();
-	while (us_now_usec() < begin + held_usec)
-		sd_event_run(bed->loop, begin + held_usec - us_now_usec());
+	while (us_now_usec() < begin + parked_usec)
+		sd_event_run(bed->loop, begin + parked_usec - us_now_usec());
 	steer_to(bed, US_PATH_PRIMARY, US_STEER_RELEASING);
 	begin = us_now_usec();
 	run(bed, 1, 0);
-	assert_true(us_now_usec() - begin >= held_usec);
+	assert_true(us_now_usec() - begin >= parked_usec);
 	assert_numbers(bed->primary, 0, 500);
 }
 
@@ -713,7 +715,7 @@ static void test_refused(void **state)
 	assert_path(bed, US_PATH_NONE);
 }
 
-/* Made ahead of a stop that does not come: the tap goes. */
+/* Made ahead of a stop that does not come: the tap is removed. */
 static void test_not_needed(void **state)
 {
 	struct bed *bed = *state;
@@ -722,7 +724,7 @@ static void test_not_needed(void **state)
 	steer_new(bed);
 	assert_int_equal(us_steer_make_park(bed->steer, &reason), 0);
 	us_steer_drop_park(bed->steer);
-	steer_to(bed, US_PATH_PARKED, 0); /* it came after all */
+	steer_to(bed, US_PATH_PARKED, 0); /* the stop came after all */
 	us_steer_drop_park(bed->steer);
 	peer_sends(bed->peer, 0);
 	run(bed, 0, 1);
@@ -737,7 +739,7 @@ static void test_not_needed(void **state)
 	assert_int_equal(bed->calls, 1);
 }
 
-/* ---- Frames out and in: what a handoff does ---- */
+/* ---- Frames out and in, as in a handoff ---- */
 
 static void collect(void *userdata, const struct us_frame *frame)
 {
@@ -764,14 +766,14 @@ static void test_take_and_put(void **state)
 	us_park_set_observer(us_steer_park(bed->steer), collect, &next);
 	peer_sends_many(bed->peer, 2, 4);
 	run(bed, 0, 2);
-	assert_ptr_equal(next, numbers + 2); /* those that came */
+	assert_ptr_equal(next, numbers + 2); /* the frames that came */
 	put(bed, 4, false);
 	us_park_set_observer(us_steer_park(bed->steer), collect, &next);
-	assert_ptr_equal(next, numbers + 5); /* those that are there */
+	assert_ptr_equal(next, numbers + 5); /* the frames that are parked */
 	us_park_set_observer(us_steer_park(bed->steer), NULL, NULL);
 	put(bed, 0, true);
 	put(bed, 1, true);
-	peer_sends(bed->peer, 5); /* in the tap still */
+	peer_sends(bed->peer, 5); /* still in the tap */
 	next = numbers;
 	assert_true(us_park_take(us_steer_park(bed->steer), collect, &next));
 	assert_ptr_equal(next, numbers + 6);
@@ -785,7 +787,7 @@ static void test_take_and_put(void **state)
 }
 
 enum {
-	TURN_FRAMES = 10000, /* more than are taken, or sent, while the loop waits */
+	TURN_FRAMES = 10000, /* more than one turn of the loop takes or sends */
 };
 
 static void count(void *userdata, const struct us_frame *frame)
@@ -812,7 +814,7 @@ static void test_taken_in_turns(void **state)
 	assert_true(turns > 1);
 }
 
-/* After the deadline all goes, and the loop still has turns. */
+/* After the deadline all frames go, and the loop still has turns. */
 static void test_late_in_turns(void **state)
 {
 	struct bed *bed = *state;
@@ -845,7 +847,7 @@ static void deliver(struct bed *bed, uint32_t number)
 		fail_msg("%s", reason.text);
 }
 
-/* Frames from another host: to the present path, without a word to the switch. */
+/* Frames from another host go to the present path; the switch is not changed. */
 static void test_deliver(void **state)
 {
 	static const enum us_path paths[] = { US_PATH_NONE, US_PATH_STANDBY, US_PATH_PRIMARY };
@@ -863,7 +865,7 @@ static void test_deliver(void **state)
 		assert_numbers(paths[i] == US_PATH_PRIMARY ? bed->primary : bed->standby, 0, 150);
 	}
 
-	/* In the middle of it: parked, and before what came here. */
+	/* Parked in the middle of the delivery: they stay before the frames that came here. */
 	for (uint32_t number = 0; number < 300; number++)
 		deliver(bed, number);
 	sd_event_run(bed->loop, UINT64_MAX);
@@ -883,7 +885,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_BED(test_hold_and_release),
-		WITH_BED(test_nothing_held),
+		WITH_BED(test_nothing_parked),
 		WITH_BED(test_not_needed),
 		WITH_BED(test_release_to_none),
 		WITH_BED(test_bridge_is_as_before),
@@ -899,7 +901,7 @@ int main(void)
 		WITH_BED(test_superseded),
 		WITH_BED(test_target_gone),
 		WITH_BED(test_deadline),
-		WITH_BED(test_deadline_of_long_held),
+		WITH_BED(test_deadline_of_long_parking),
 		WITH_BED(test_refused),
 		WITH_BED(test_take_and_put),
 		WITH_BED(test_taken_in_turns),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Frames are counted by the index of a used ring, if samples agree. */
+/* The number of a frame from the index of a used ring, if samples agree. */
 #include "net/undelivered/ring-offset.h"
 #include "support/testbed.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An exchange with a kernel that takes its time, or does not answer: mnl_socket_sendto() of here is
- * the one that is called.
+ * An exchange with a kernel that is slow, or does not answer. The test replaces
+ * mnl_socket_sendto().
  */
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -16,7 +16,7 @@
 #include "util/clock.h"
 
 enum {
-	LOCKED_USEC = 1300 * 1000, /* longer than an answer is waited for */
+	LOCKED_USEC = 1300 * 1000, /* longer than the deadline for an answer */
 };
 
 static uint64_t locked_usec;
@@ -40,7 +40,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* Others had the lock: the answer is there all the same. Of several messages, and of a dump. */
+/* Others had the lock: the answer arrives nevertheless, also several messages, and a dump. */
 static void test_locked(void **state)
 {
 	struct us_reason reason = { .text = "" };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A PF that says to try again, because it resets a VF, costs the loop no time. Its driver is
- * played, by taking the place of rtnetlink's part of it; bridge and taps are real.
+ * A card that is busy, because it resets a VF, does not block the loop. The test plays the card: it
+ * replaces us_sriov_get() and us_sriov_set(). Bridge and taps are real.
  */
 #include <errno.h>
 #include <linux/if_link.h>
@@ -14,7 +14,7 @@
 #include "net/steer/bridge.h"
 #include "support/testbed.h"
 
-/* What the played driver has of the VF, and how often it still says to try again. */
+/* The VF on the played card, and how often the card is still busy. */
 static struct us_sriov_state vf;
 static unsigned busy, sets, pauses;
 
@@ -138,7 +138,7 @@ static void test_said_at_once(void **state)
 	assert_memory_equal(vf.mac, guest_mac, 6);
 }
 
-/* What is there is left alone: many a card resets a VF whenever its address is set. */
+/* A present address is not set again: many cards reset a VF whenever its address is set. */
 static void test_not_set_again(void **state)
 {
 	struct bed *bed = *state;
@@ -149,12 +149,12 @@ static void test_not_set_again(void **state)
 	before = sets;
 	assert_int_equal(us_sriov_steer(bed->sriov, US_SRIOV_GUEST, NULL), 0);
 	assert_int_equal(sets, before);
-	vf.mac[5]++; /* somebody else set it */
+	vf.mac[5]++; /* somebody else sets it */
 	assert_int_equal(us_sriov_steer(bed->sriov, US_SRIOV_GUEST, NULL), 0);
 	assert_int_equal(sets, before + 1);
 }
 
-/* Neither card nor bridge is told before the card can be; the loop goes on meanwhile. */
+/* The bridge is not changed before the card obeys; the loop goes on meanwhile. */
 static void test_path_waits_for_the_card(void **state)
 {
 	struct bed *bed = *state;
@@ -183,11 +183,11 @@ static void test_card_that_never_can(void **state)
 	assert_string_equal(bed->reason.text,
 			    "interface primary: VF 0: its MAC address cannot be set: Resource "
 			    "temporarily unavailable");
-	assert_int_equal(sets, 1 + US_SRIOV_TRIES); /* the first is the test's furniture's */
+	assert_int_equal(sets, 1 + US_SRIOV_TRIES); /* the first one is of the setup */
 	assert_path(bed, US_PATH_NONE);
 }
 
-/* Another path that is asked for takes its place: there is one result, for the last one. */
+/* Another path replaces this one: there is one result, for the last path. */
 static void test_another_path_meanwhile(void **state)
 {
 	struct bed *bed = *state;
@@ -203,7 +203,7 @@ static void test_another_path_meanwhile(void **state)
 	assert_int_equal(bed->calls, 1);
 }
 
-/* A thread may wait. */
+/* A thread may block. */
 static void test_thread_waits(void **state)
 {
 	struct bed *bed = *state;

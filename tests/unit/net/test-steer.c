@@ -43,7 +43,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* A frame from the guest at one of its ports: what a learning bridge follows. */
+/* A frame from the guest at one of its ports, which a bridge learns from. */
 static void guest_sends(int tap)
 {
 	uint8_t frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, [12] = 0x88, 0xb5 };
@@ -75,7 +75,7 @@ static void assert_path(struct us_steer *steer, enum us_path expected)
 	assert_int_equal(path, expected);
 }
 
-/* The words of each line in alphabetical order: their own differs between releases. */
+/* The words of each line, sorted: their order differs between releases of bridge(8). */
 static void read_fdb(char *ret_text, size_t size)
 {
 	testbed_read(ret_text, size,
@@ -188,8 +188,7 @@ static void test_found_static(void **state)
 	}
 }
 
-/* What leads to a primary is left by a pair that was let go, and is not for the next to put back.
- */
+/* An abandoned pair has left the entry at the primary's port: it is not an original entry. */
 static void test_found_ours(void **state)
 {
 	struct us_steer *steer;
@@ -203,7 +202,7 @@ static void test_found_ours(void **state)
 	assert_fdb("");
 }
 
-/* The entry was at a third port, and came only after the steering was made. */
+/* The entry is at a third port, and came only after the steering was made. */
 static void test_found_late_elsewhere(void **state)
 {
 	US_CLEANUP(us_steer_freep) struct us_steer *steer = steer_new();
@@ -312,7 +311,7 @@ static void test_refused(void **state)
 	testbed_run("ip link del br1");
 }
 
-/* The bridge's own address is no guest's. */
+/* An address of the host itself cannot be steered. */
 static void test_refuses_own_address(void **state)
 {
 	struct us_steer *steer = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The readiness watch: a scripted guest behind a tap for what a guest must do at the right
- * moment, and a real one, Linux's own stack in a second namespace, for what it answers.
+ * The watch of a guest's traffic: a scripted guest behind a tap, where timing matters, and a real
+ * one, the Linux stack in a second namespace, for its answers.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,12 +21,12 @@ enum {
 	STABLE_MSEC = 300,
 };
 
-/* What happened, and a guest that answers ARP probes at the primary's tap when it is awake. */
+/* The results, and a guest that answers ARP probes at the primary's tap when it is awake. */
 struct bed {
 	sd_event *loop;
 	int standby, primary;
 	bool is_awake, is_answering;
-	bool has_no_link;	/* on the primary: what it has to say leaves by the standby */
+	bool has_no_link;	/* on the primary: its frames leave by the standby */
 	unsigned int changes;	/* of is_answering */
 	unsigned int answers;	/* frames the guest has sent from the primary */
 	unsigned int nap_after; /* it falls asleep after so many, once */
@@ -151,7 +151,7 @@ static struct us_watch *watch_new(struct bed *bed)
 	return watch;
 }
 
-/* Runs the loop until the watch has spoken, or for so long. */
+/* Runs the loop until the watch is over, or for so long. */
 static void run(struct bed *bed, unsigned int limit_msec)
 {
 	uint64_t end_usec = us_now_usec() + limit_msec * US_USEC_PER_MSEC;
@@ -160,7 +160,7 @@ static void run(struct bed *bed, unsigned int limit_msec)
 		sd_event_run(bed->loop, 10 * US_USEC_PER_MSEC);
 }
 
-/* The address is learned at the standby; probes leave by the primary's port alone. */
+/* The watch learns the address at the standby; probes leave by the primary's port only. */
 static void test_ready(void **state)
 {
 	struct bed *bed = *state;
@@ -176,7 +176,7 @@ static void test_ready(void **state)
 	assert_int_equal(testbed_next(bed->standby, frame, sizeof(frame), 0), 0);
 }
 
-/* It hears on the primary before it may speak there. */
+/* The guest receives on the primary before it may send there. */
 static void test_answers_from_the_standby(void **state)
 {
 	struct bed *bed = *state;
@@ -189,7 +189,7 @@ static void test_answers_from_the_standby(void **state)
 	assert_true(bed->ready && bed->is_answering);
 }
 
-/* A card that brings back what the host says in the guest's name. */
+/* A card that brings back the host's frames in the guest's name. */
 static void test_card_groups_do_not_count(void **state)
 {
 	struct bed *bed = *state;
@@ -210,12 +210,12 @@ static void test_card_groups_do_not_count(void **state)
 	assert_true(bed->ready);
 }
 
-/* The address can be learned from what is sent to the guest as well. */
+/* The watch learns the address from frames to the guest, too. */
 static void test_learns_from_frames_to_it(void **state)
 {
 	struct bed *bed = *state;
 	US_CLEANUP(us_watch_freep) struct us_watch *watch = NULL;
-	/* Complete, checksum and all: a bridge with netfilter drops what is not. */
+	/* With a valid checksum: a bridge with netfilter drops other frames. */
 	uint8_t packet[60] = { [12] = 8, 0,    0x45, 0,	  0, 46, 0, 0,	 0, 0, 64,
 			       17,	 0xf6, 0xae, 192, 0, 2,	 9, 192, 0, 2, 7 };
 	US_CLEANUP(us_closep) int peer = testbed_tap("peer", "br0");
@@ -228,7 +228,7 @@ static void test_learns_from_frames_to_it(void **state)
 	assert_true(bed->ready);
 }
 
-/* A link that bounces: the time before the silence does not count. */
+/* The link goes down and comes back: the time before the silence does not count. */
 static void test_bounce(void **state)
 {
 	struct bed *bed = *state;
@@ -240,7 +240,7 @@ static void test_bounce(void **state)
 	run(bed, 10000);
 	assert_true(bed->ready);
 	assert_true(bed->answers > 5);
-	assert_int_equal(bed->changes, 3); /* it answers, it does not, it does */
+	assert_int_equal(bed->changes, 3); /* answers, silence, answers */
 	assert_true(bed->ready_usec >= bed->nap_end_usec);
 	assert_true(bed->ready_usec - bed->first_usec >= (STABLE_MSEC - PROBE_MSEC) * 1000);
 }
@@ -272,14 +272,15 @@ static void test_other_frames_do_not_count(void **state)
 	memcpy(frame + 6, (uint8_t[]){ 2, 0, 0, 0, 0, 9 }, 6);
 	testbed_run("bridge fdb replace 02:00:00:00:00:01 dev primary master static sticky");
 	while (us_now_usec() < end_usec) {
-		guest_announces(bed->standby); /* a broadcast: leaves by the primary's port, too */
+		guest_announces(
+			bed->standby); /* a broadcast, which leaves by the primary's port, too */
 		assert_int_equal(write(peer, frame, sizeof(frame)), sizeof(frame));
 		sd_event_run(bed->loop, 10 * US_USEC_PER_MSEC);
 	}
 	assert_int_equal(bed->calls, 0);
 }
 
-/* A frame from the guest that tells no address: its driver's own, when the link comes up. */
+/* A frame from the guest without an address, as a driver sends when the link comes up. */
 static void guest_says_something(int tap)
 {
 	uint8_t frame[60] = { 0x33, 0x33, 0, 0, 0, 0x16, [12] = 0x88, 0xb5 };
@@ -288,7 +289,7 @@ static void guest_says_something(int tap)
 	assert_int_equal(write(tap, frame, sizeof(frame)), sizeof(frame));
 }
 
-/* Nothing is known of the guest and nobody speaks to it: one frame from the primary will do. */
+/* A silent guest without known addresses: one frame from the primary is enough. */
 static void test_silent_guest(void **state)
 {
 	struct bed *bed = *state;
@@ -303,7 +304,7 @@ static void test_silent_guest(void **state)
 	assert_true(bed->ready_usec - said_usec >= config.quiet_usec);
 }
 
-/* It speaks from the standby after it did from the primary: it does not use the primary. */
+/* A frame from the standby after one from the primary: the guest does not use the primary. */
 static void test_silent_on_the_primary(void **state)
 {
 	struct bed *bed = *state;
@@ -348,7 +349,7 @@ static void test_refused(void **state)
 			    "interface nothing: does not exist: create it, or name another one");
 }
 
-/* Linux itself as the guest; its MAC is the pair's, its namespace ends with the test. */
+/* Linux itself is the guest, with the pair's MAC address, in a namespace of the test. */
 static void real_guest_new(const char *commands)
 {
 	testbed_run("ip link set primary name unused && ip link set unused down");
@@ -386,7 +387,7 @@ static void test_linux_answers_solicitation(void **state)
 	real_guest_watch(*state);
 }
 
-/* An address that cannot be guessed from the MAC: the echo request brings it to light. */
+/* An address that is not derived from the MAC address: the echo request finds it. */
 static void test_linux_answers_echo(void **state)
 {
 	real_guest_new("sysctl -qw net.ipv6.conf.eth0.accept_dad=0; "
@@ -421,8 +422,7 @@ static void forge_icmpv6(int tap, const uint8_t to_mac[6], const uint8_t to[16],
 	assert_int_equal(write(tap, frame, sizeof(frame)), sizeof(frame));
 }
 
-/* All that can be sent without having seen a probe, to the port as to the nonce of another watch.
- */
+/* All that can be sent without having seen a probe, to the port and to another watch's nonce. */
 static void forge(int tap, const uint8_t to_mac[6])
 {
 	struct us_link port;
@@ -450,7 +450,7 @@ static void forge_for(struct bed *bed, const uint8_t to_mac[6], unsigned int mse
 	assert_int_equal(bed->calls + bed->changes, 0);
 }
 
-/* The MAC address that probes are to be answered to, from the next one. */
+/* The MAC address that the next probe asks for answers at. */
 static void take_nonce(struct bed *bed, uint8_t ret_mac[6])
 {
 	uint8_t frame[200];
@@ -476,7 +476,7 @@ static void test_source_address_is_no_answer(void **state)
 	assert_true(bed->ready);
 }
 
-/* What was seen of one watch is of no use at the next. */
+/* The nonce of one watch is useless in the next. */
 static void test_nonce_is_of_one_watch(void **state)
 {
 	struct bed *bed = *state;
@@ -496,7 +496,7 @@ static void test_nonce_is_of_one_watch(void **state)
 	us_watch_free(watch);
 }
 
-/* The guest's answers end here: nobody else behind the bridge can learn from them what to say. */
+/* The guest's answers end at this host: nobody else behind the bridge sees the nonce. */
 static void test_answers_go_to_nobody_else(void **state)
 {
 	struct bed *bed = *state;
@@ -508,11 +508,12 @@ static void test_answers_go_to_nobody_else(void **state)
 
 	guest_announces(bed->standby);
 	run(bed, 10000);
-	assert_true(bed->ready && bed->answers >= 2); /* the first and the last of a stable time */
+	assert_true(bed->ready &&
+		    bed->answers >= 2); /* the first one and the last one of the stable time */
 	while ((length = read(other, frame, sizeof(frame))) > 0)
 		assert_false(memcmp(frame + 6, guest_mac, 6) == 0 && !(frame[0] & 1));
 	us_watch_free(watch);
-	/* It takes what it added away again. */
+	/* The watch removes the entry that it has added. */
 	testbed_read(left, sizeof(left), "bridge fdb show br br0 | grep 'master br0 permanent'");
 	watch = card_watch_new(bed, &handler);
 	testbed_read(entries, sizeof(entries),

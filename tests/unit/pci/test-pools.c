@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The pools' file, and what is found by it. */
+/* The file of pools, and the VFs that it leads to. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -155,7 +155,7 @@ static void test_too_many(void **state)
 			    ":66: pool a: more than 64 sources: make two pools of it");
 }
 
-/* ---- What there is ---- */
+/* ---- VFs of a pool ---- */
 
 static int note(const char *address, void *userdata)
 {

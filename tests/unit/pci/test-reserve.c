@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reserving: who gets a VF, who is refused and why, and what a restart finds. The devices are plain
- * files that are bound to vfio-pci already: what the kernel does at binding is not shown here.
+ * Reservations: which pair gets a VF, which is refused and why, and after a restart. The devices
+ * are plain files, bound to vfio-pci already: the kernel's part of binding is not tested here.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -132,7 +132,7 @@ static void test_in_use(void **state)
 			    "meant for uio_pci_generic (driver_override): name another device");
 }
 
-/* What was refused leaves nothing behind: neither a record nor an override. */
+/* A refused reservation leaves neither a record nor a driver_override. */
 static void test_refused_leaves_nothing(void **state)
 {
 	sysfs_tree_sh("rm sys/devices/0000:5e:00.*/driver");

@@ -136,7 +136,7 @@ static void test_no_group(void **state)
 		       "vfio 0000:5e:00.2: is in no IOMMU group: switch the IOMMU on");
 }
 
-/* In switchdev mode the VF has a port on the host: of the same switch, and of its number. */
+/* In switchdev mode the VF has a port on the host: of the same switch, with the VF's number. */
 static void test_representor(void **state)
 {
 	struct us_vfio vfio;
@@ -157,7 +157,7 @@ static void test_representor(void **state)
 	assert_string_equal(vfio.representor, "");
 }
 
-/* Bus Master Enable in the command register; what cannot be read does not show it. */
+/* Bus Master Enable in the command register; false if that cannot be read. */
 static void test_started(void **state)
 {
 	char sysfs[64];
