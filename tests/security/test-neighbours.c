@@ -155,7 +155,7 @@ static void test_a_flood_that_fills_the_bridge(void **state)
 	answered_bytes = 0;
 	assert_int_equal(follow(bed, &reason), US_REFUSED);
 	assert_true(answered_bytes < ANSWER_BYTES_MAX);
-	assert_non_null(strstr(reason.text, "too many entries"));
+	assert_non_null(strstr(reason.text, "too many FDB entries"));
 	assert_int_equal(count_listened(MAC("10")), 1);
 	testbed_run("ip link set tap type bridge_slave fdb_flush");
 	assert_int_equal(follow(bed, &reason), 0);
