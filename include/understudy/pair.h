@@ -142,10 +142,10 @@ struct us_pair_config {
 
 	uint64_t retry_usec; /* from a refused or overdue request to the next one */
 
-	/* A plug of a busy primary is sent again after busy_usec, 2 * busy_usec, … busy_max_usec:
-	 */
-	uint32_t busy_tries; /* … so often */
-	uint64_t busy_usec, busy_max_usec;
+	/* How the plug of a busy primary is tried again: */
+	uint32_t busy_tries;	/* so often … */
+	uint64_t busy_usec;	/* … after this, twice this, three times this … */
+	uint64_t busy_max_usec; /* … up to this */
 
 	/* How long frames may be parked: */
 	uint64_t park_usec;	   /* in one transition … */
@@ -190,7 +190,7 @@ struct us_pair_facts {
 enum us_reservation {
 	US_RESERVATION_NONE,
 	US_RESERVATION_ASKED,	/* RESERVE was sent and is not answered */
-	US_RESERVATION_HELD,	/* the host keeps the primary for this pair */
+	US_RESERVATION_MADE,	/* the host keeps the primary for this pair only */
 	US_RESERVATION_REFUSED, /* ABSENT only: the next try is at the deadline */
 };
 
@@ -209,14 +209,14 @@ enum us_primary_phase {
 	US_HIDING_OVERDUE,   /* the VMM refused it, or the guest did not acknowledge in time */
 };
 
-/* HIDING: what the latest UNPLUG will come to. EARLY: sent while PLUG was not answered. */
+/* HIDING: the latest UNPLUG. EARLY: PLUG was not answered when it was sent. */
 enum us_unplug {
 	US_UNPLUG_NONE, /* not hiding */
 	US_UNPLUG_SENT, /* the guest will acknowledge it */
-	US_UNPLUG_LOST, /* a reset made the slot forget it: sent again at the deadline */
+	US_UNPLUG_LOST, /* a reset made the slot forget it: it is sent again at the deadline */
 	US_UNPLUG_EARLY,
 	US_UNPLUG_EARLY_LOST,
-	US_UNPLUG_EARLY_VOID, /* acknowledged before the plug finished: sent again after the plug */
+	US_UNPLUG_EARLY_VOID, /* acknowledged for another device: sent again after the plug */
 };
 
 /* HIDING: where the guest receives. */
@@ -232,7 +232,7 @@ struct us_pair_primary {
 	enum us_reservation reservation;
 	enum us_unplug unplug;
 	enum us_guest_side guest;
-	uint32_t busy_count;	     /* EXPOSING: PLUG found it busy so often */
+	uint32_t busy_count;	     /* EXPOSING: how many PLUGs found the primary busy */
 	uint64_t plug_again_at;	     /* PLUG_BUSY: when PLUG is sent again */
 	uint64_t deadline;	     /* of the awaited answer, or of the next try */
 	uint64_t unplug_delay_until; /* HIDING: the guest receives on the primary until then */
@@ -284,37 +284,37 @@ void us_pair_set_unplug_delay(struct us_pair *pair, uint64_t delay_usec);
 /* ---- Events ---- */
 
 enum us_event_type {
-	US_EVENT_TICK,		 /* a deadline may have come */
-	US_EVENT_ASSIGN,	 /* a primary is named for the pair */
-	US_EVENT_UNASSIGN,	 /* … and taken back: hide, then release it */
-	US_EVENT_REMOVE,	 /* the pair ends: hide, release, stop steering */
-	US_EVENT_HOLD,		 /* .on: keep it hidden */
-	US_EVENT_VM,		 /* .vm */
-	US_EVENT_GUEST,		 /* .guest, .on: DRIVER_OK */
-	US_EVENT_RESET,		 /* the machine was reset, .age_usec ago */
-	US_EVENT_PREPARE,	 /* hide for a migration */
-	US_EVENT_FINISH,	 /* the migration is over, or is not to be */
-	US_EVENT_MIGRATING,	 /* .on: the VMM started, or stopped, migrating */
-	US_EVENT_STOPPED,	 /* .on: the guest stands still between two hosts: what arrives for
-				  * it, here or there, waits; off: it does not any more */
-	US_EVENT_OBSERVED,	 /* .on: the primary is, or is not, in the VM */
-	US_EVENT_PATH,		 /* .path: found so on the switch, unasked */
-	US_EVENT_RESERVED,	 /* result of RESERVE; .on: it is ours */
-	US_EVENT_PLUGGED,	 /* result of PLUG; .on: the VMM has it */
-	US_EVENT_UNPLUG_REFUSED, /* the VMM did not take the request */
-	US_EVENT_UNPLUGGED,	 /* the guest let it go: it is out of the VM */
-	US_EVENT_TRAFFIC,	 /* result of WATCH; .on: the guest stably sends from the primary;
-				  * off: that cannot be seen any more; while hiding: the guest
-				  * receives on its standby */
-	US_EVENT_STEERED,	 /* result of STEER; .path: to where, .on: done and verified */
-	US_EVENT_PLUG_BUSY,	 /* result of PLUG: the primary is in use at this moment */
-	US_EVENT_IDLE,		 /* the guest does not use its visible primary */
+	US_EVENT_TICK,	    /* a deadline may have passed */
+	US_EVENT_ASSIGN,    /* the pair gets a primary */
+	US_EVENT_UNASSIGN,  /* the pair loses it: hide it, then release it */
+	US_EVENT_REMOVE,    /* the pair ends: hide, release, stop steering */
+	US_EVENT_HOLD,	    /* .on: a user wants the primary hidden */
+	US_EVENT_VM,	    /* .vm: the VM's state */
+	US_EVENT_GUEST,	    /* .guest: what its driver negotiated; .on: DRIVER_OK */
+	US_EVENT_RESET,	    /* the machine was reset .age_usec ago */
+	US_EVENT_PREPARE,   /* hide the primary for a migration */
+	US_EVENT_FINISH,    /* the migration ended, or does not take place */
+	US_EVENT_MIGRATING, /* .on: the VMM started to migrate; off: it stopped */
+	/* .on: the guest stands still between two hosts: frames for it are parked; off: not so */
+	US_EVENT_STOPPED,
+	US_EVENT_OBSERVED,	 /* .on: the primary is in the VM; off: it is not */
+	US_EVENT_PATH,		 /* .path: found on the switch without a STEER */
+	US_EVENT_RESERVED,	 /* answer to RESERVE; .on: the host reserved the primary */
+	US_EVENT_PLUGGED,	 /* answer to PLUG; .on: the VM has the primary */
+	US_EVENT_UNPLUG_REFUSED, /* answer to UNPLUG: the VMM does not ask the guest */
+	US_EVENT_UNPLUGGED,	 /* the primary left the VM, requested or not */
+	/* Answer to WATCH. .on: the guest sends from the primary, stably; off: that cannot be
+	 * seen any more. Off, while hiding: the guest receives on its standby. */
+	US_EVENT_TRAFFIC,
+	US_EVENT_STEERED,   /* answer to STEER; .path: its path, .on: done and verified */
+	US_EVENT_PLUG_BUSY, /* answer to PLUG: another process uses the primary at this moment */
+	US_EVENT_IDLE,	    /* the guest does not use its visible primary */
 	US_EVENT_N
 };
 
 struct us_event {
 	enum us_event_type type;
-	uint64_t now_usec; /* never before that of the previous event */
+	uint64_t now_usec; /* not before the previous event's */
 	bool on;
 	enum us_vm_state vm;
 	enum us_guest guest;
@@ -325,23 +325,23 @@ struct us_event {
 /* ---- Effects ---- */
 
 enum us_effect_type {
-	US_EFFECT_RESERVE,  /* make the primary exclusive and ready → RESERVED */
-	US_EFFECT_RELEASE,  /* give it back to the host; no result */
-	US_EFFECT_STEER,    /* .path; leaving PARKED releases the held frames → STEERED */
-	US_EFFECT_PLUG,	    /* → PLUGGED, or PLUG_BUSY */
-	US_EFFECT_UNPLUG,   /* → UNPLUGGED, or UNPLUG_REFUSED */
-	US_EFFECT_RESET_VM, /* complete the unplug before the firmware looks; no result */
+	US_EFFECT_RESERVE,  /* make the primary ready and exclusive to this pair → RESERVED */
+	US_EFFECT_RELEASE,  /* give the primary back to the host; no answer */
+	US_EFFECT_STEER,    /* move the path to .path; from PARKED: release frames → STEERED */
+	US_EFFECT_PLUG,	    /* plug the primary → PLUGGED or PLUG_BUSY */
+	US_EFFECT_UNPLUG,   /* ask the guest to release it → UNPLUGGED or UNPLUG_REFUSED */
+	US_EFFECT_RESET_VM, /* reset the machine at once: that completes the unplug; no answer */
 	US_EFFECT_WATCH,    /* look for the guest's traffic on the primary → TRAFFIC */
-	US_EFFECT_UNWATCH,  /* stop looking; no result */
-	US_EFFECT_PUBLISH,  /* something that people see has changed; .moved: and is worth a line */
+	US_EFFECT_UNWATCH,  /* stop looking for it; no answer */
+	US_EFFECT_PUBLISH,  /* a visible property of the pair changed; .moved: log it */
 	US_EFFECT_N
 };
 
 struct us_effect {
 	enum us_effect_type type;
 	enum us_path path;
-	enum us_primary from; /* PUBLISH: where the primary was before */
-	bool moved;	      /* PUBLISH: the primary's state, or the reason for it, is new */
+	enum us_primary from; /* PUBLISH: the primary's state before the step */
+	bool moved;	      /* PUBLISH: that state or its cause changed */
 };
 
 enum {
@@ -354,31 +354,31 @@ struct us_effects {
 };
 
 /*
- * Takes one event and fills @effects with what is to be done, in order.
+ * Takes one event, and fills @effects with what must be done, in order.
  *
- * Returns 0, or US_PAIR_IGNORED for an event that means nothing in this state (an answer to a
- * question that is no longer asked, a fact that was known); time still passed.
+ * Returns 0, or US_PAIR_IGNORED if the event has no meaning in this state: an answer to a question
+ * that is not asked any more, or a known fact. Its time counts nevertheless.
  */
 enum {
 	US_PAIR_IGNORED = 1,
 };
 int us_pair_step(struct us_pair *pair, const struct us_event *event, struct us_effects *effects);
 
-/* When the engine wants a TICK at the latest; US_NEVER if nothing is running. */
+/* The latest time for the next TICK; US_NEVER: nothing is awaited. */
 uint64_t us_pair_deadline(const struct us_pair *pair);
 
 /* ---- Questions ---- */
 
-/* Whether a migration may be started as far as this pair is concerned. */
+/* As far as this pair is concerned, a migration may start: the primary is not in the VM. */
 bool us_pair_may_migrate(const struct us_pair *pair);
 
-/* Whether a removed pair holds nothing any more and may be thrown away. */
-bool us_pair_is_idle(const struct us_pair *pair);
+/* The removal is complete: the pair holds nothing, and may be freed. */
+bool us_pair_is_removed(const struct us_pair *pair);
 
-/* Whether the pair has reached what it strives for and waits for nothing but the outside. */
+/* No transition is under way, and no STEER. */
 bool us_pair_is_settled(const struct us_pair *pair);
 
-/* The facts, as they were told. */
+/* Facts, as the events told them. */
 enum us_vm_state us_pair_vm(const struct us_pair *pair);
 enum us_guest us_pair_guest(const struct us_pair *pair);
 bool us_pair_has_driver_ok(const struct us_pair *pair);
@@ -387,11 +387,14 @@ bool us_pair_is_on_hold(const struct us_pair *pair);
 bool us_pair_is_prepared(const struct us_pair *pair);
 bool us_pair_is_removing(const struct us_pair *pair);
 
-/* The primary's state, and the cause of it. */
+/* The two facts about a migration together. */
+enum us_migration_phase us_pair_phase(const struct us_pair *pair);
+
+/* The primary's state, and the cause of that state. */
 enum us_primary us_pair_primary(const struct us_pair *pair);
 enum us_cause us_pair_cause(const struct us_pair *pair);
 
-/* The reservation: RESERVE is not answered; the host holds it for us; it was refused. */
+/* The reservation of the primary: requested, made, or refused. */
 bool us_pair_is_reserving(const struct us_pair *pair);
 bool us_pair_is_reserved(const struct us_pair *pair);
 bool us_pair_is_reserve_refused(const struct us_pair *pair);
@@ -402,17 +405,20 @@ bool us_pair_is_plugged(const struct us_pair *pair);
 /* The guest was asked to release the primary, and still receives on it. */
 bool us_pair_is_leaving(const struct us_pair *pair);
 
-/* The guest did not acknowledge the unplug in time, or the VMM refused to ask. */
+/* The guest did not acknowledge the unplug in time, or the VMM refused to ask the guest. */
 bool us_pair_is_unplug_overdue(const struct us_pair *pair);
 
-/* The path, as the switch was last seen; STEER is not answered; STEER failed and will be tried
- * again. */
+/* The path, as the switch was last seen. */
 enum us_path us_pair_path(const struct us_pair *pair);
+
+/* STEER is not answered; STEER failed, and is sent again later. */
 bool us_pair_is_steering(const struct us_pair *pair);
 bool us_pair_has_steer_failed(const struct us_pair *pair);
 
-/* No PLUG is sent before this time; and why the latest try failed, US_CAUSE_READY if none did. */
+/* The back-off: no PLUG is sent before this time. */
 uint64_t us_pair_plug_after(const struct us_pair *pair);
+
+/* Why the latest try to expose the primary failed; US_CAUSE_READY: it did not. */
 enum us_cause us_pair_failure(const struct us_pair *pair);
 
 /* ---- Names: the words of the documents, the log and the API ---- */
@@ -420,6 +426,7 @@ enum us_cause us_pair_failure(const struct us_pair *pair);
 const char *us_mode_name(enum us_mode mode);
 const char *us_guest_name(enum us_guest guest);
 const char *us_vm_state_name(enum us_vm_state vm);
+const char *us_primary_name(enum us_primary primary);
 const char *us_path_name(enum us_path path);
 const char *us_phase_name(enum us_migration_phase phase);
 const char *us_event_name(enum us_event_type type);
@@ -429,22 +436,18 @@ const char *us_effect_name(enum us_effect_type type);
 const char *us_cause_code(enum us_cause cause);
 const char *us_cause_text(enum us_cause cause);
 
-/* The primary's state in a word; `reserved` is a hidden one whose guest is not here. */
-const char *us_primary_name(enum us_primary primary);
+/* The primary's state in a word: `reserved` if it is hidden and the guest is not here. */
 const char *us_pair_primary_name(const struct us_pair *pair);
 
-/* The guest in a word; `unknown` is one that runs, and was not seen yet. */
+/* The guest in a word: `unknown` if it runs and its driver was not seen yet. */
 const char *us_pair_guest_name(const struct us_pair *pair);
 
-/* What the two migration facts mean together. */
-enum us_migration_phase us_pair_phase(const struct us_pair *pair);
-
-/* The reverse of us_mode_name(); -1 for a word that is none. */
+/* The reverse of us_mode_name(); -1: no mode has this name. */
 int us_mode_from_name(const char *name);
 
 /*
- * The line that the log shows for a move, "web0: hidden → exposing (guest reached DRIVER_OK)",
- * without a newline, cut at @size. Returns @buffer.
+ * The log line of a move, "web0: hidden → exposing (guest reached DRIVER_OK)", without a newline
+ * and cut to @size bytes. @from: the primary's state before the step. Returns @buffer.
  */
 char *us_pair_move_line(char *buffer, size_t size, const char *name, enum us_primary from,
 			const struct us_pair *pair);

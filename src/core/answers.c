@@ -25,7 +25,7 @@ int us_answer_observed(struct us_pair *pair, bool is_there, uint64_t now,
 		return 0;
 	}
 	if (pair->primary.reservation != US_RESERVATION_ASKED)
-		pair->primary.reservation = is_ours ? US_RESERVATION_HELD : US_RESERVATION_NONE;
+		pair->primary.reservation = is_ours ? US_RESERVATION_MADE : US_RESERVATION_NONE;
 	/* The path leads to the primary only if the guest carried traffic there before. */
 	is_used = is_ours && pair->path.now == US_PATH_PRIMARY &&
 		  (!pair->facts.guest_known || us_pair_is_capable(pair));
@@ -39,7 +39,7 @@ int us_answer_reserved(struct us_pair *pair, bool on, uint64_t now)
 
 	if (primary->reservation != US_RESERVATION_ASKED)
 		return US_PAIR_IGNORED;
-	primary->reservation = on ? US_RESERVATION_HELD : US_RESERVATION_NONE;
+	primary->reservation = on ? US_RESERVATION_MADE : US_RESERVATION_NONE;
 	if (primary->state != US_PRIMARY_RESERVING && primary->state != US_PRIMARY_ABSENT)
 		return 0;
 	us_primary_to_hidden(pair);

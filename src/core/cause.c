@@ -37,7 +37,7 @@ static const struct row causes[] = {
 	[US_CAUSE_NOT_READY] = { "not-ready", "guest did not use the primary in time" },
 	[US_CAUSE_STEER_FAILED] = { "steer-failed", "the switch could not be steered to it" },
 	[US_CAUSE_UNPLUG_PENDING] = { "unplug-pending",
-				      "waiting for the guest to let it go, to show it again" },
+				      "waiting for the guest to release it, to show it again" },
 	[US_CAUSE_UNPLUG_OVERDUE] = { "unplug-overdue", "guest has not acknowledged the unplug" },
 };
 _Static_assert(sizeof(causes) / sizeof(causes[0]) == US_CAUSE_N, "a row for every cause");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The table of stages, and the one way through it and back. */
+/* The table of stages, and the steps forward and back through it. */
 #include "core/migration-plan.h"
 
 #define SEC UINT64_C(1000000)
@@ -8,15 +8,15 @@ struct stage_info {
 	const char *name;
 	bool has_undo;
 	bool is_past_return;
-	uint64_t do_usec; /* 0: set by the caller, for the transfer */
+	uint64_t do_usec; /* 0: the caller sets it, for the transfer */
 	uint64_t undo_usec;
 };
 
 static const struct stage_info stages[] = {
-	/* Twice ssh logs in for it. */
+	/* It logs in with ssh twice. */
 	[US_STAGE_CHECK] = { "check", false, false, 30 * SEC, 0 },
 	[US_STAGE_RESERVE] = { "reserve", true, false, 30 * SEC, 10 * SEC },
-	/* Longer than a pair's own deadline for an unplug and one retry. */
+	/* Longer than the unplug of a pair may take, and one retry of it. */
 	[US_STAGE_HIDE] = { "hide", true, false, 60 * SEC, 5 * SEC },
 	[US_STAGE_TRANSFER] = { "transfer", true, false, 0, 60 * SEC },
 	[US_STAGE_ARRIVE] = { "arrive", false, true, 30 * SEC, 0 },
@@ -61,7 +61,7 @@ static enum us_plan_order do_stage(struct us_plan *plan, enum us_stage stage, ui
 	return US_PLAN_DO;
 }
 
-/* Undoes @stage or, where it has nothing to undo, the nearest one before it that has. */
+/* Undoes @stage, or the nearest stage before it that has an undo. */
 static enum us_plan_order undo_stage(struct us_plan *plan, int stage, uint64_t now)
 {
 	while (stage >= 0 && !stages[stage].has_undo)
@@ -74,7 +74,7 @@ static enum us_plan_order undo_stage(struct us_plan *plan, int stage, uint64_t n
 	return US_PLAN_UNDO;
 }
 
-/* The order under way was answered, with a no or not in time. */
+/* The present order was answered, or its deadline passed: @done is false then. */
 static enum us_plan_order answered(struct us_plan *plan, bool done, uint64_t now)
 {
 	if (plan->is_undoing)
@@ -108,7 +108,7 @@ enum us_plan_order us_plan_step(struct us_plan *plan, enum us_plan_event_type ev
 			return US_PLAN_NOTHING;
 		return undo_stage(plan, plan->stage, now);
 	case US_PLAN_COMPLETED:
-		/* Also when it was to be undone: nothing brings the guest back. */
+		/* During its undo as well: nothing brings the guest back. */
 		if (plan->stage != US_STAGE_TRANSFER)
 			return US_PLAN_NOTHING;
 		return do_stage(plan, US_STAGE_TRANSFER + 1, now);

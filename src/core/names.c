@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The words for every enum of the engine: those of the documents, the log and the API. */
+/* A name for each value of the engine's enums, as documents, log and API use it. */
 #include <stdio.h>
 #include <string.h>
 

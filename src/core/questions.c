@@ -54,7 +54,7 @@ bool us_pair_is_reserving(const struct us_pair *pair)
 
 bool us_pair_is_reserved(const struct us_pair *pair)
 {
-	return pair->primary.reservation == US_RESERVATION_HELD;
+	return pair->primary.reservation == US_RESERVATION_MADE;
 }
 
 bool us_pair_is_reserve_refused(const struct us_pair *pair)
@@ -116,7 +116,7 @@ bool us_pair_may_migrate(const struct us_pair *pair)
 	       pair->primary.state == US_PRIMARY_HIDDEN;
 }
 
-bool us_pair_is_idle(const struct us_pair *pair)
+bool us_pair_is_removed(const struct us_pair *pair)
 {
 	if (pair->config.mode == US_MODE_SEPARATE)
 		return pair->facts.removing;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Any sequence of events into the pair engine, however long, with the invariants of the model
- * checked after every step and the way to each goal at the end. The first bytes choose how the
- * pair is configured, two for each event say what happens, and when.
+ * Feeds the pair engine with any sequence of events. The invariants of the model are checked after
+ * each step, and the liveness at the end. The first bytes configure the pair; each event takes two
+ * bytes, which say what happens and when.
  */
 #include <stdint.h>
 
@@ -24,7 +24,7 @@ static struct us_pair_config configure(const uint8_t *data)
 	config.mode = data[0] % US_MODE_N;
 	config.can_park = data[0] & 0x80;
 	config.hide_idle = data[0] & 0x80;
-	/* Deadlines in other orders than the usual one. */
+	/* The deadlines come in an unusual order. */
 	config.plug_usec >>= data[1] & 7;
 	config.ready_usec >>= data[1] >> 3 & 7;
 	config.unplug_usec >>= data[2] & 7;
@@ -36,7 +36,7 @@ static struct us_pair_config configure(const uint8_t *data)
 	return config;
 }
 
-/* Mostly at once, or at the next deadline, just before it or after it. */
+/* Now; or at the next deadline, or just before or after it. */
 static uint64_t when(uint64_t now, const struct us_pair *pair, unsigned choice)
 {
 	uint64_t deadline = us_pair_deadline(pair);
@@ -57,7 +57,7 @@ static struct us_event event_of(const uint8_t *data)
 		.age_usec = data[1] & 2 ? US_NEVER / 2 : 0,
 	};
 
-	/* A driver that is not there is not OK. */
+	/* There is no DRIVER_OK without a driver. */
 	if (event.type == US_EVENT_GUEST && event.guest == US_GUEST_NONE)
 		event.on = false;
 	return event;

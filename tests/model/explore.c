@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Proves the pair engine's invariants in every reachable state.
+ * Checks the invariants of the pair engine in every reachable state.
  *
- * Breadth-first from a new pair, every event with every argument is put to every state, now and
- * after every deadline, however unlikely: the outside is free to lie. The invariants
- * are checked against the shadow (shadow.h) after every step.
+ * The search is breadth-first and starts with a new pair. Every event with every argument is put
+ * to every state, at once and at the state's deadline. No event is too unlikely: the outside may
+ * lie. After each step the invariants are checked against the shadow (shadow.h).
  *
- * Liveness: from every state an outside that answers what is asked, and nothing else, must bring
- * the pair to its goal, for a good guest (visible), for a bad one (hidden), and for a removal.
+ * Liveness: if the outside answers each effect, and does nothing else, every state must lead to
+ * the pair's goal: visible for a capable guest, hidden for a legacy guest, nothing for a removal.
  *
- * Time is relative: a state holds the distances to its deadlines, so that equal situations at
+ * Time is relative: a state stores the distances to its deadlines, so equal situations at
  * different times are one state.
  *
- * With --quick only the first QUICK_STATES states of each space are expanded, which says so.
+ * With --quick only the first QUICK_STATES states of each space are expanded; the output says so.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ struct table {
 static size_t transitions, checks;
 static bool is_quick;
 
-/* ---- The set of states seen ---- */
+/* ---- The set of reached states ---- */
 
 static uint64_t hash(const struct state *state)
 {
@@ -92,20 +92,20 @@ static uint64_t distance(uint64_t deadline, uint64_t now)
 	return deadline > now ? deadline - now : 0;
 }
 
-/* Moves the origin of time to @now, and forgets what no step reads: equal futures, one state. */
+/* Moves the origin of time to @now, and clears what no step reads: same future, same state. */
 static void rebase(struct us_pair *pair, uint64_t now)
 {
 	struct us_pair_facts *facts = &pair->facts;
 	bool capable = facts->guest == US_GUEST_CAPABLE && facts->driver_ok;
 
-	/* Differs in words only. */
+	/* Read by texts only. */
 	pair->cause = US_CAUSE_READY;
 	facts->was_reset = false;
 	facts->guest = capable ? US_GUEST_CAPABLE : US_GUEST_NONE;
 	facts->driver_ok = capable;
 	if (pair->backoff.failure != US_CAUSE_READY)
 		pair->backoff.failure = US_CAUSE_NOT_READY;
-	/* Remains of a STEER that is done. */
+	/* The path of a STEER that is done. */
 	if (pair->path.steering == US_STEERING_NONE)
 		pair->path.to = US_PATH_NONE;
 	pair->primary.deadline = distance(pair->primary.deadline, now);
@@ -130,11 +130,11 @@ static void step(const struct state *before, const struct us_event *event, struc
 	rebase(&after->pair, event->now_usec);
 }
 
-/* ---- Every event there is ---- */
+/* ---- All events ---- */
 
 /*
- * The space is large: what acts as something else does, or has nothing to do with what a space is
- * for, is left to the others. A hold acts as a preparation does.
+ * Keeps the large spaces small: leaves out an event that acts like another one (a hold acts like
+ * PREPARE), or that the other spaces cover.
  */
 static bool is_left_out(enum us_event_type type, bool can_park, bool lingers)
 {
@@ -169,7 +169,7 @@ static size_t alphabet(struct us_event *events, bool can_park, bool lingers)
 			values = 2;
 		for (int value = 0; value < values; value++)
 			for (int on = 0; on <= has_on; on++) {
-				/* A driver that is not there is not OK, a legacy one just is. */
+				/* DRIVER_OK: never without a driver, always with a legacy one. */
 				if (type == US_EVENT_GUEST && value != US_GUEST_CAPABLE &&
 				    on != (value == US_GUEST_LEGACY))
 					continue;
@@ -248,7 +248,7 @@ static void explore(enum us_mode mode, bool can_park, uint64_t unplug_delay_usec
 	free(table.buckets);
 }
 
-/* Each space by a process of its own: they share nothing. */
+/* Each space has a process of its own; the spaces share nothing. */
 static pid_t start(enum us_mode mode, bool can_park, uint64_t unplug_delay_usec)
 {
 	pid_t pid;

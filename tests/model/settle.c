@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Liveness: from any state, an outside that answers brings the pair to its goal. */
+/* Liveness: if each effect is answered, the pair reaches its goal from any state. */
 #include "shadow.h"
 
 enum {
 	SETTLE_STEPS = 64,
 };
 
-/* A state on its way to a goal. */
+/* A state, and the time, on the way to a goal. */
 struct way {
 	struct state state;
 	uint64_t now_usec;
 };
 
 /*
- * What an outside that answers would say next, at a deadline if nothing else is awaited. False
- * when nothing is asked or awaited.
+ * The next answer; a TICK at the deadline if no effect awaits an answer. False: nothing is awaited.
  */
 static bool answer(const struct way *way, struct us_event *event)
 {
@@ -74,7 +73,7 @@ static void must(bool reached, const char *goal, const struct state *from, const
 		shadow_violated(goal, from, &event, &way->state, &none);
 }
 
-/* Every wish and fact that stands against the primary is taken back. */
+/* Takes back every wish and fact that stands against a visible primary. */
 static void make_good(struct way *way)
 {
 	tell(way, (struct us_event){ .type = US_EVENT_VM, .vm = US_VM_RUNNING });
@@ -98,7 +97,7 @@ unsigned shadow_check_liveness(const struct state *from, uint64_t now_usec)
 	settle(&good);
 	must(from->pair.facts.removing || (good.state.pair.primary.state == US_PRIMARY_VISIBLE &&
 					   good.state.pair.path.now == US_PATH_PRIMARY),
-	     "9: a good guest comes to see its primary", from, &good);
+	     "9: a capable guest gets its primary", from, &good);
 
 	tell(&bad,
 	     (struct us_event){ .type = US_EVENT_GUEST, .guest = US_GUEST_LEGACY, .on = true });
@@ -109,7 +108,7 @@ unsigned shadow_check_liveness(const struct state *from, uint64_t now_usec)
 
 	tell(&gone, (struct us_event){ .type = US_EVENT_REMOVE });
 	settle(&gone);
-	must(us_pair_is_idle(&gone.state.pair) && !gone.state.shadow.owned,
+	must(us_pair_is_removed(&gone.state.pair) && !gone.state.shadow.owned,
 	     "9: a removed pair holds nothing", from, &gone);
 	return 3;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The observer of one pair's engine, and the invariants. */
+/* The observer of a pair, and the invariants. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ void shadow_init(struct state *state, const struct us_pair_config *config)
 
 /* ---- The shadow ---- */
 
-/* Finding the primary in the VM is news to this pair, and makes it the pair's own. */
+/* A primary that is found in the VM becomes the pair's own, if the pair did not plug it. */
 static bool takes_over(const struct us_pair *p)
 {
 	return p->config.mode != US_MODE_SEPARATE &&
@@ -74,7 +74,7 @@ static void shadow_hear(struct shadow *s, const struct us_event *e, const struct
 		break;
 	case US_EVENT_UNPLUGGED:
 		s->asked_unplug = false;
-		if (s->asked_plug) /* of one that was there before */
+		if (s->asked_plug) /* another device left */
 			break;
 		s->maybe_in_vm = s->carried = s->asked_watch = false;
 		break;
@@ -157,7 +157,7 @@ static const struct us_effect *find(const struct us_effects *effects, enum us_ef
 
 /* ---- The invariants, by their numbers in docs/architecture.md ---- */
 
-/* One step of a pair, as the rules see it. */
+/* One step, as the rules see it. */
 struct seen {
 	const struct us_pair *was, *is;
 	const struct shadow *s; /* after the step */
@@ -204,7 +204,7 @@ static const char *broken_by_effects(const struct seen *seen)
 	return NULL;
 }
 
-/* The path is where it is to be; a STEER that would move it is neither under way nor owed. */
+/* No STEER to another path is under way, or is sent again later. */
 static bool is_path_settled(const struct us_pair *pair)
 {
 	return pair->path.steering == US_STEERING_NONE ||
@@ -242,7 +242,7 @@ static const char *broken_by_path(const struct seen *seen)
 	return NULL;
 }
 
-/* Each phase belongs to one state, and what is known of an unplug to hiding. */
+/* Each phase belongs to one state; `unplug` and `guest` belong to hiding. */
 static bool is_phase_legal(const struct us_pair_primary *primary)
 {
 	bool is_hiding = primary->state == US_PRIMARY_HIDING;
@@ -306,7 +306,7 @@ const char *shadow_step(const struct state *before, const struct us_event *event
 	});
 }
 
-/* ---- Telling what went wrong ---- */
+/* ---- Reporting a violation ---- */
 
 static void print_event(const struct us_event *event)
 {

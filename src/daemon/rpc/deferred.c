@@ -203,7 +203,7 @@ static bool check_removed(struct us_deferred *deferred)
 	struct us_host_pair *pair = reply->pair;
 	struct us_reason reason;
 
-	if (!us_pair_is_idle(us_host_pair_engine(pair)) || us_host_pair_has_requests(pair)) {
+	if (!us_pair_is_removed(us_host_pair_engine(pair)) || us_host_pair_has_requests(pair)) {
 		us_refuse(&reason, "pair %s: %s: it is removed as soon as it does",
 			  us_host_pair_name(pair), us_cause_text(US_CAUSE_UNPLUG_OVERDUE));
 		if (us_host_pair_is_overdue(pair))

@@ -32,7 +32,7 @@ static int event_type(const char *name)
 	return -1;
 }
 
-/* Whether @word is what this type of event carries, taking it in. */
+/* Sets the member of @event that @word names. Returns false if no member takes this word. */
 static bool carry(struct us_event *event, const char *word, const struct us_pair_config *config)
 {
 	for (int vm = 0; event->type == US_EVENT_VM && vm < US_VM_N; vm++)
@@ -63,7 +63,7 @@ struct us_event scene_event(const char *text, const struct us_pair_config *confi
 	return event;
 }
 
-static void tell_effects(struct scene *scene)
+static void describe_effects(struct scene *scene)
 {
 	size_t used = 0;
 
@@ -92,9 +92,9 @@ int scene_tell(struct scene *scene, const char *text)
 	event.now_usec = scene->now_usec;
 	r = us_pair_step(&scene->pair, &event, &scene->effects);
 	assert_true(scene->effects.count <= US_EFFECTS_MAX);
-	/* A deadline that stays behind would have its owner spin. */
+	/* The owner of a pair whose deadline has passed would spin. */
 	assert_true(us_pair_deadline(&scene->pair) > scene->now_usec);
-	tell_effects(scene);
+	describe_effects(scene);
 	return r;
 }
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Puts a pair through events written in the engine's own words, and tells what came of them in
- * the same words.
+ * Feeds a pair with events that are written as text, and describes the effects as text.
  *
- * An event is its name and what it carries: "vm running", "guest capable on", "steered primary
- * off", "reset", "reset stale". What carries on or off is off unless it says on. Effects are
- * told as "plug steer=parked reset-vm"; PUBLISH is told by the line that the log would show.
+ * An event is its name and its arguments: "vm running", "guest capable on", "steered primary off",
+ * "reset", "reset stale". An event without "on" is off. Effects read "plug steer=parked reset-vm".
+ * A PUBLISH is not listed; its log line is recorded instead.
  */
 #pragma once
 
@@ -15,22 +14,22 @@ struct scene {
 	struct us_pair pair;
 	uint64_t now_usec;
 	struct us_effects effects; /* of the last step */
-	char told[200];		   /* … in words; empty: none but PUBLISH */
-	char line[200];		   /* the log's line for the last step; empty: none */
+	char told[200];		   /* the same as text; "": none, or only PUBLISH */
+	char line[200];		   /* the log line of the last step; "": none */
 };
 
-/* Defaults of the engine, but for the mode and parking. */
+/* A new pair with the engine's defaults, except the mode and parking; it hides idle primaries. */
 void scene_begin(struct scene *scene, enum us_mode mode, bool can_park);
 
 struct us_event scene_event(const char *text, const struct us_pair_config *config);
 
-/* One step, now. Returns what us_pair_step() returned. */
+/* One step at scene->now_usec. Returns the result of us_pair_step(). */
 int scene_tell(struct scene *scene, const char *text);
 
-/* Several, separated by ", ". */
+/* Several steps; @texts are separated by ", ". */
 void scene_tell_all(struct scene *scene, const char *texts);
 
-/* A line of a golden trace: at a time of the story, an event, its effects, the log's line. */
+/* A line of a golden trace: a time, an event, the expected effects and log line. */
 struct scene_line {
 	uint64_t at_msec;
 	const char *event;
@@ -38,5 +37,5 @@ struct scene_line {
 	const char *log; /* NULL: none */
 };
 
-/* Plays a story to the end (a line without an event) and fails at the first difference. */
+/* Plays a trace to its end, a line without an event. Fails at the first difference. */
 void scene_play(struct scene *scene, const struct scene_line *story);

@@ -76,7 +76,7 @@ static const struct scene_line reset_stale[] = {
 	  "web0: visible → hiding (guest was reset)" },
 	{ 10001, "steered standby on", "", NULL },
 	{ 14000, "guest capable on", "",
-	  "web0: hiding (waiting for the guest to let it go, to show it again)" },
+	  "web0: hiding (waiting for the guest to release it, to show it again)" },
 	{ 14500, "unplugged", "plug", "web0: hiding → exposing (guest reached DRIVER_OK)" },
 	{ 14501, "tick", "", NULL },
 	{ 0 },
@@ -181,7 +181,7 @@ static const struct scene_line after_the_abort[] = {
 	{ 1000, "prepare", "unplug", "web0: visible → hiding (hidden for a migration)" },
 	/* The guest is slow, and the migration is aborted. */
 	{ 15000, "finish", "",
-	  "web0: hiding (waiting for the guest to let it go, to show it again)" },
+	  "web0: hiding (waiting for the guest to release it, to show it again)" },
 	{ 16000, "unplugged", "plug steer=standby",
 	  "web0: hiding → exposing (guest reached DRIVER_OK)" },
 	{ 16001, "steered standby on", "", NULL },
@@ -196,7 +196,7 @@ static const struct scene_line after_the_abort[] = {
 static const struct scene_line kept_after_the_abort[] = {
 	{ 1000, "prepare", "unplug", "web0: visible → hiding (hidden for a migration)" },
 	{ 15000, "finish", "",
-	  "web0: hiding (waiting for the guest to let it go, to show it again)" },
+	  "web0: hiding (waiting for the guest to release it, to show it again)" },
 	/* It never stopped using the primary: there is nothing to wait for. */
 	{ 21000, "tick", "", "web0: hiding → visible (guest carries traffic on the primary)" },
 	{ 36001, "tick", "", NULL },
@@ -642,7 +642,7 @@ static const struct scene_line refused_while_plugging[] = {
 	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
 	{ 1, "hold on", "unplug", "web0: exposing → hiding (on hold)" },
 	{ 2, "hold off", "",
-	  "web0: hiding (waiting for the guest to let it go, to show it again)" },
+	  "web0: hiding (waiting for the guest to release it, to show it again)" },
 	{ 3, "unplug-refused", "", "web0: hiding (guest has not acknowledged the unplug)" },
 	{ 0 },
 };
@@ -898,9 +898,9 @@ static void settled_and_idle(void **state)
 	scene_tell(&scene, "guest capable on");
 	assert_false(us_pair_is_settled(&scene.pair));
 	scene_tell_all(&scene, "plugged on, traffic on, steered primary on, remove, unplugged");
-	assert_false(us_pair_is_idle(&scene.pair)); /* the switch has not answered */
+	assert_false(us_pair_is_removed(&scene.pair)); /* the switch has not answered */
 	scene_tell(&scene, "steered none on");
-	assert_true(us_pair_is_idle(&scene.pair));
+	assert_true(us_pair_is_removed(&scene.pair));
 	assert_true(us_pair_is_settled(&scene.pair));
 }
 
@@ -928,18 +928,18 @@ static void not_idle_while_anything_is_held(void **state)
 
 	scene_begin(&scene, US_MODE_COMBINED, false);
 	scene_tell_all(&scene, TO_HIDDEN);
-	assert_false(us_pair_is_idle(&scene.pair)); /* not being removed */
+	assert_false(us_pair_is_removed(&scene.pair)); /* not being removed */
 	scene_tell_all(&scene, "guest capable on, remove");
-	assert_false(us_pair_is_idle(&scene.pair)); /* in the VM */
+	assert_false(us_pair_is_removed(&scene.pair)); /* in the VM */
 	scene_tell_all(&scene, "plugged off");
-	assert_false(us_pair_is_idle(&scene.pair)); /* steering */
+	assert_false(us_pair_is_removed(&scene.pair)); /* steering */
 	scene_tell_all(&scene, "steered none off");
-	assert_false(us_pair_is_idle(&scene.pair)); /* the switch did not obey */
+	assert_false(us_pair_is_removed(&scene.pair)); /* the switch did not obey */
 
 	scene_begin(&scene, US_MODE_SEPARATE, false);
-	assert_false(us_pair_is_idle(&scene.pair));
+	assert_false(us_pair_is_removed(&scene.pair));
 	scene_tell(&scene, "remove");
-	assert_true(us_pair_is_idle(&scene.pair)); /* nothing of it is ours */
+	assert_true(us_pair_is_removed(&scene.pair)); /* nothing of it is ours */
 }
 
 /* A restarted daemon sees the facts anew: in whatever order, the outcome is the same. */

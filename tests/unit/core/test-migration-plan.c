@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every course that a migration's plan can take: from the start, each event is put to the plan
- * wherever it stands, to its end. What was done and undone is kept beside the plan, and the rules
- * are checked against that.
+ * Takes every course that the plan of a migration can take: each event is put to the plan at each
+ * point, from the start to the end. The test records what was done and undone, and checks the
+ * rules against its record.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,14 +20,14 @@ enum {
 	LONGEST_COURSE = 3 * US_STAGE_N,
 };
 
-/* What happened on the way to here. */
+/* The record of a course. */
 struct course {
 	struct us_plan plan;
 	enum us_plan_order order; /* the last one */
 	unsigned steps;
 	bool begun[US_STAGE_N], done[US_STAGE_N], undone[US_STAGE_N];
-	bool completed; /* the VMM said so */
-	bool refused;	/* something failed, was late or aborted before the point of no return */
+	bool completed; /* the VMM reported it */
+	bool refused;	/* a failure, a deadline or an abort before the point of no return */
 	uint64_t now;
 };
 
@@ -58,7 +58,7 @@ static void check_undo(const struct course *course, enum us_stage stage)
 	assert_true(course->refused);
 	for (int i = 0; i < US_STAGE_N; i++) {
 		assert_false(us_stage_is_past_return(i) && course->begun[i]);
-		/* In reverse, none left out. */
+		/* In reverse order, without a gap. */
 		if (i > (int)stage && course->begun[i] && can_be_undone(i))
 			assert_true(course->undone[i]);
 		if (i < (int)stage)
@@ -101,13 +101,13 @@ static void check_order(struct course *course)
 	default:
 		break;
 	}
-	/* Nothing is waited for without end, but a transfer that may take any time. */
+	/* Each order has a deadline, except a transfer without a time limit. */
 	if (waits && (plan->stage != US_STAGE_TRANSFER || plan->is_undoing || plan->transfer_usec))
 		assert_true(plan->deadline > course->now && plan->deadline != US_NEVER);
 }
 
-/* What the event meant to the plan as it was before, as far as the rules need it. */
-static void hear(struct course *course, enum us_plan_event_type event, const struct us_plan *plan)
+/* Records what the event means to @plan, the plan before the event. */
+static void record(struct course *course, enum us_plan_event_type event, const struct us_plan *plan)
 {
 	if (event == US_PLAN_DONE && !plan->is_undoing)
 		course->done[plan->stage] = true;
@@ -137,7 +137,7 @@ static void try(const struct course *from, enum us_plan_event_type event, uint64
 		return;
 	}
 	if (event != US_PLAN_START)
-		hear(&course, event, &from->plan);
+		record(&course, event, &from->plan);
 	check_order(&course);
 	course.steps++;
 	assert_in_range(course.steps, 1, LONGEST_COURSE);

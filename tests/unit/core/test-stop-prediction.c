@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Transfers as a VMM runs them, in virtual time: pages are sent at a rate, the guest writes at
- * another, and the guest is stopped as soon as what remains at the end of a pass fits into the
- * downtime. By then the stop must have been near for a while, and not for much longer.
+ * Simulates transfers in virtual time: the VMM sends pages at one rate, the guest writes at
+ * another, and the VMM stops the guest when the memory that remains at the end of a pass can be
+ * sent within the downtime. The prediction must say "near" some time before the stop, but not for
+ * long.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,13 +20,13 @@
 
 struct transfer {
 	uint64_t total_mib, sent_mib_per_sec, dirty_mib_per_sec;
-	uint64_t empty; /* so many times faster does the first pass go: empty pages */
+	uint64_t empty; /* the first pass is so many times faster: empty pages */
 };
 
 struct course {
 	uint64_t begun_usec, stopped_usec;
-	uint64_t near_usec; /* since then without a break; 0: it is not */
-	unsigned looks;
+	uint64_t near_usec; /* since when it is near without a break; 0: it is not */
+	unsigned updates;
 };
 
 static struct course run(const struct transfer *transfer)
@@ -35,13 +36,13 @@ static struct course run(const struct transfer *transfer)
 	double remaining = (double)(transfer->total_mib * MIB), pass = remaining, written = 0;
 	double gain = sent * (double)transfer->empty;
 	struct course course = { .begun_usec = 100 * SEC };
-	uint64_t now, look = course.begun_usec;
+	uint64_t now, next = course.begun_usec;
 	struct us_stop_prediction stop;
 
 	us_stop_prediction_init(&stop, DOWNTIME_USEC);
-	for (now = look; now < course.begun_usec + 600 * SEC; now += 1000) {
+	for (now = next; now < course.begun_usec + 600 * SEC; now += 1000) {
 		if (remaining <=
-		    sent * (double)DOWNTIME_USEC) { /* the VMM looks what was written */
+		    sent * (double)DOWNTIME_USEC) { /* the VMM synchronizes the dirty pages */
 			remaining += written;
 			pass = remaining;
 			written = 0;
@@ -49,14 +50,14 @@ static struct course run(const struct transfer *transfer)
 			if (remaining <= sent * (double)DOWNTIME_USEC)
 				break;
 		}
-		if (now >= look) {
+		if (now >= next) {
 			bool knows = now >= course.begun_usec + SEC / 10;
 
 			us_stop_prediction_update(&stop, now, transfer->total_mib * MIB,
 						  (uint64_t)remaining,
 						  knows ? transfer->sent_mib_per_sec * MIB : 0);
-			look = now + stop.next_usec;
-			course.looks++;
+			next = now + stop.next_usec;
+			course.updates++;
 			if (!stop.is_near)
 				course.near_usec = 0;
 			else if (!course.near_usec)
@@ -84,11 +85,11 @@ static void test_near_before_the_stop(void **state)
 		assert_true(took_usec < 600 * SEC);
 		assert_true(course.near_usec > 0);
 		assert_in_range(course.stopped_usec - course.near_usec, 50 * 1000, 2 * SEC);
-		assert_in_range(course.looks, 1, 200 + took_usec / 100000);
+		assert_in_range(course.updates, 1, 200 + took_usec / 100000);
 	}
 }
 
-/* Over before anyone can tell a rate. */
+/* The transfer ends before a rate is known. */
 static void test_small(void **state)
 {
 	static const struct transfer transfer = { 512, 1000, 0, 20 };
@@ -108,7 +109,7 @@ static void test_not_begun(void **state)
 	assert_in_range(stop.next_usec, 1, SEC / 10);
 }
 
-/* A guest that writes faster than pages are sent: never near for good. */
+/* The guest writes faster than pages are sent: the stop is near only for a moment. */
 static void test_does_not_converge(void **state)
 {
 	struct us_stop_prediction stop;
@@ -122,8 +123,8 @@ static void test_does_not_converge(void **state)
 	assert_int_equal(stop.next_usec, SEC / 5);
 }
 
-/* Two looks at the same moment say nothing of a rate, but what the VMM tells counts. */
-static void test_two_looks_at_once(void **state)
+/* Two updates at the same time give no rate; the rate that the VMM reports counts. */
+static void test_two_updates_at_once(void **state)
 {
 	struct us_stop_prediction stop;
 
@@ -143,7 +144,7 @@ int main(void)
 		cmocka_unit_test(test_small),
 		cmocka_unit_test(test_not_begun),
 		cmocka_unit_test(test_does_not_converge),
-		cmocka_unit_test(test_two_looks_at_once),
+		cmocka_unit_test(test_two_updates_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
