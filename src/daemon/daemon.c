@@ -11,60 +11,8 @@
 #include "daemon/migration/migration.h"
 #include "daemon/rpc/rpc.h"
 #include "daemon/state/state.h"
-
-/* ---- Names ---- */
-
-struct us_host_vm *us_daemon_vm(struct us_daemon *daemon, const char *name)
-{
-	struct us_host_vm *vm;
-
-	us_list_for_each (vm, &daemon->vms, link)
-		if (strcmp(vm->name, name) == 0)
-			return vm;
-	return NULL;
-}
-
-struct us_host_pair *us_daemon_pair(struct us_daemon *daemon, const char *name)
-{
-	struct us_host_vm *vm;
-	struct us_host_pair *pair;
-
-	us_list_for_each (vm, &daemon->vms, link)
-		us_list_for_each (pair, &vm->pairs, link)
-			if (strcmp(pair->spec.name, name) == 0)
-				return pair;
-	return NULL;
-}
-
-/* ---- What happens to VFs ---- */
-
-static bool is_wanted(void *userdata, const struct us_reserved *reserved)
-{
-	const struct us_host_pair *pair = us_daemon_pair(userdata, reserved->pair);
-
-	return pair && us_host_pair_has_primary(pair) &&
-	       strcmp(us_host_pair_spec(pair)->primary.host, reserved->address) == 0;
-}
-
-/* The status of the pair that had it tells why, unless it has another device now. */
-static void on_not_returned(void *userdata, const char *name, const char *reason)
-{
-	struct us_host_pair *pair = us_daemon_pair(userdata, name);
-
-	if (pair && !pair->vf)
-		us_optional_set(&pair->detail, reason);
-}
-
-static void on_ports_changed(void *userdata)
-{
-	us_recheck_update_interest(userdata);
-}
-
-static const struct us_vfs_handler vfs_handler = {
-	.is_wanted = is_wanted,
-	.not_returned = on_not_returned,
-	.ports_changed = on_ports_changed,
-};
+#include "daemon/vf/vf.h"
+#include "util/cleanup.h"
 
 /* ---- What happens to pairs ---- */
 
@@ -111,7 +59,7 @@ static void on_pair_settled(void *userdata)
 {
 	const struct us_daemon *daemon = userdata;
 
-	us_deferreds_recheck_soon(daemon->deferreds);
+	us_deferreds_recheck_soon(us_vms_deferreds(daemon->vms));
 }
 
 static const struct us_pairs_handler pairs_handler = {
@@ -140,7 +88,6 @@ static void on_vm_freed(void *userdata, struct us_host_vm *vm)
 	us_migration_vm_removed(vm);
 	us_rpc_forget_vm(daemon->rpc, vm);
 	us_doctor_forget_vm(daemon->doctor, vm);
-	us_deferreds_forget_vm(daemon->deferreds, vm);
 	us_state_forget_text(vm);
 }
 
@@ -273,7 +220,7 @@ static void read_daemon(void *userdata, struct us_metrics_daemon *ret_daemon)
 	ret_daemon->clients = us_server_clients(server);
 	us_server_counts(server, &ret_daemon->server);
 	ret_daemon->dropped_events = us_rpc_dropped_events(daemon->rpc);
-	ret_daemon->parked = daemon->parked;
+	ret_daemon->parked = *us_pairs_park_budget(daemon->pairs);
 }
 
 /* ---- What the state file asks ---- */
@@ -304,7 +251,7 @@ static const struct us_state_handler state_handler = {
 static int make_rpc(struct us_daemon *daemon)
 {
 	const struct us_rpc_config config = {
-		.daemon = daemon,
+		.vms = daemon->vms,
 		.state = daemon->state,
 		.metrics = daemon->metrics,
 		.doctor = daemon->doctor,
@@ -316,55 +263,52 @@ static int make_rpc(struct us_daemon *daemon)
 	return us_rpc_new(&daemon->rpc, &config);
 }
 
+static int make_vms(struct us_daemon *daemon)
+{
+	const struct us_vfs_config vfs = { .loop = daemon->loop,
+					   .state_dir = daemon->state_dir,
+					   .pools_path = daemon->pools_path };
+	struct us_pairs_config pairs = { .loop = daemon->loop, .park_bytes = daemon->park_bytes };
+	int r = us_vfs_new(&daemon->vfs, &vfs);
+
+	pairs.vfs = daemon->vfs;
+	if (r >= 0)
+		r = us_pairs_new(&daemon->pairs, &pairs, &pairs_handler, daemon);
+	if (r >= 0)
+		r = us_vms_new(&daemon->vms, daemon->loop, daemon->pairs, &vms_handler, daemon);
+	return r;
+}
+
 int us_daemon_init(struct us_daemon *daemon)
 {
 	int r;
 
-	us_list_init(&daemon->vms);
-	daemon->pairs_handler = &pairs_handler;
-	daemon->vms_handler = &vms_handler;
 	daemon->migrations.handler = &migration_handler;
 	daemon->migrations.userdata = daemon;
-	if (!daemon->parked.limit)
-		daemon->parked.limit = US_PARK_HOST_BYTES;
 	r = sd_event_default(&daemon->loop);
 	if (r >= 0)
-		r = us_deferreds_new(&daemon->deferreds, daemon->loop);
+		r = make_vms(daemon);
 	if (r >= 0)
-		r = us_state_new(&daemon->state, daemon, daemon->loop, daemon->state_dir,
+		r = us_state_new(&daemon->state, daemon->vms, daemon->loop, daemon->state_dir,
 				 &state_handler, daemon);
 	if (r >= 0)
-		r = us_metrics_new(&daemon->metrics, daemon, daemon->loop, read_daemon, daemon);
+		r = us_metrics_new(&daemon->metrics, daemon->vms, daemon->loop, read_daemon,
+				   daemon);
 	if (r >= 0)
-		r = us_doctor_new(&daemon->doctor, daemon, &doctor_handler, daemon);
-	if (r >= 0)
-		r = make_rpc(daemon);
-	if (r >= 0)
-		r = us_recheck_init(daemon);
-	if (r >= 0)
-		r = us_vfs_new(&daemon->vfs,
-			       &(struct us_vfs_config){ .loop = daemon->loop,
-							.state_dir = daemon->state_dir,
-							.pools_path = daemon->pools_path });
-	if (r < 0)
-		return r;
-	us_vfs_set_handler(daemon->vfs, &vfs_handler, daemon);
-	return 0;
+		r = us_doctor_new(&daemon->doctor, daemon->vms, daemon->vfs, &doctor_handler,
+				  daemon);
+	return r < 0 ? r : make_rpc(daemon);
 }
 
 void us_daemon_deinit(struct us_daemon *daemon)
 {
-	struct us_host_vm *vm;
-
-	daemon->is_stopping = true;
-	us_list_for_each (vm, &daemon->vms, link)
-		us_host_vm_free(vm);
+	us_pairs_stop(daemon->pairs);
+	us_vms_free(US_STEAL(daemon->vms));
 	us_vfs_free(US_STEAL(daemon->vfs));
-	us_recheck_deinit(daemon);
+	us_pairs_free(US_STEAL(daemon->pairs));
 	us_rpc_free(US_STEAL(daemon->rpc));
 	us_doctor_free(US_STEAL(daemon->doctor));
 	us_metrics_free(US_STEAL(daemon->metrics));
 	us_state_free(US_STEAL(daemon->state));
-	us_deferreds_free(US_STEAL(daemon->deferreds));
 	daemon->loop = sd_event_unref(daemon->loop);
 }

@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <syslog.h>
 
-#include "daemon/daemon.h"
+#include "daemon/json-memory.h"
 #include "util/cleanup.h"
+#include "util/log.h"
 
 enum {
 	RESERVE_BYTES = 4 * 1024 * 1024, /* more than the largest message takes */

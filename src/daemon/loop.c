@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -20,9 +21,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/daemon.h"
 #include "daemon/loop.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/log.h"
 #include "util/running.h"
 
 #if defined(__SANITIZE_ADDRESS__)

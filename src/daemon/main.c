@@ -15,6 +15,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "daemon/json-memory.h"
 #include "daemon/migration/address.h"
 #include "daemon/rpc/permissions.h"
 #include "daemon/daemon.h"
@@ -22,7 +23,9 @@
 #include "daemon/rpc/rpc.h"
 #include "daemon/state/state.h"
 #include "daemon/loop.h"
+#include "daemon/vf/vf.h"
 #include "util/clock.h"
+#include "util/log.h"
 
 #define DEFAULT_DIR "/run/understudy"
 
@@ -120,7 +123,7 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 			daemon->config_path = optarg;
 			break;
 		case 'P':
-			if (read_size(optarg, &daemon->parked.limit))
+			if (read_size(optarg, &daemon->park_bytes))
 				break;
 			fprintf(stderr,
 				"understudyd: --park-memory %s: a number from 1M on, with K, M or "

@@ -206,7 +206,8 @@ static void begin(void)
 	struct us_reason reason;
 
 	us_scene_init(&the_daemon);
-	us_scene_must(us_rpc_serve(the_daemon.rpc, the_daemon.loop, the_daemon.socket_path, -1, &reason) == 0);
+	us_scene_must(us_rpc_serve(the_daemon.rpc, the_daemon.loop, the_daemon.socket_path, -1,
+				   &reason) == 0);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(monitors); i++)
 		listen_at(&monitors[i]);
 }
@@ -222,9 +223,9 @@ static void attach(void)
 
 		snprintf(path, sizeof(path), "/run/qmp%zu", i);
 		monitors[i].is_capable = monitors[i].has_primary = false;
-		us_scene_must(us_host_vm_new(&vm, &the_daemon, names[i], path) == 0);
+		us_scene_must(us_host_vm_new(&vm, the_daemon.vms, names[i], path) == 0);
 		us_scene_settle(&the_daemon);
-		us_scene_must(us_vmm_is_adopted(vm->vmm));
+		us_scene_must(us_vmm_is_adopted(us_host_vm_vmm(vm)));
 		us_scene_add_pair(vm, pairs[i], i);
 	}
 }

@@ -15,6 +15,7 @@
 #include "daemon/rpc/rpc.h"
 #include "daemon/state/state.h"
 #include "fuzz/scene.h"
+#include "net/steer/steer.h"
 #include "util/base64.h"
 #include "util/stream.h"
 #include "util/unix-socket.h"
@@ -69,11 +70,13 @@ static void begin(void)
 	struct us_reason reason;
 
 	us_scene_init(&the_daemon);
-	us_scene_must(us_rpc_serve(the_daemon.rpc, the_daemon.loop, the_daemon.socket_path, -1, &reason) == 0);
+	us_scene_must(us_rpc_serve(the_daemon.rpc, the_daemon.loop, the_daemon.socket_path, -1,
+				   &reason) == 0);
 	/* Nobody is there to be asked: its path changes by no hand but ours. */
-	us_scene_must(us_host_vm_new(&vm, &the_daemon, "web", "/run/none") == 0);
+	us_scene_must(us_host_vm_new(&vm, the_daemon.vms, "web", "/run/none") == 0);
 	pair = us_scene_add_pair(vm, "web0", 0);
-	us_scene_must(pair->steer && us_steer_to(pair->steer, US_PATH_PARKED, &reason) == 0);
+	us_scene_must(us_host_pair_steer(pair) &&
+		      us_steer_to(us_host_pair_steer(pair), US_PATH_PARKED, &reason) == 0);
 	us_scene_must(us_admission_grant(&us_migration_of_vm(vm)->admission) == 0);
 	connect_client();
 }
@@ -215,7 +218,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	us_scene_settle(&the_daemon);
 	us_scene_must(is_answered && is_taken == (is_good && !(data[0] & 0xe)));
 
-	us_park_take(us_steer_park(pair->steer), on_frame, &taken);
+	us_park_take(us_steer_park(us_host_pair_steer(pair)), on_frame, &taken);
 	us_scene_must(taken.count == (is_taken ? count : 0));
 	return 0;
 }

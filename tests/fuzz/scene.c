@@ -75,7 +75,7 @@ void us_scene_clear(struct us_daemon *daemon)
 {
 	struct us_host_vm *vm;
 
-	us_list_for_each (vm, &daemon->vms, link)
+	while ((vm = us_vms_next(daemon->vms, NULL)))
 		us_host_vm_free(vm);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(us_scene_macs); i++) {
 		struct us_fdb_entry entry;
@@ -106,6 +106,9 @@ struct us_host_pair *us_scene_add_pair(struct us_host_vm *vm, const char *name, 
 	snprintf(spec.port, sizeof(spec.port), "%s", ports[index]);
 	memcpy(spec.mac, us_scene_macs[index], US_MAC_BYTES);
 	us_scene_must(us_pair_options_read(NULL, &spec.options, NULL) == 0);
-	us_scene_must(us_host_pair_new(&pair, vm, &spec, &start) == 0);
+	us_scene_must(us_host_vm_add_pair(vm, &spec, &start) == 0);
+	us_host_vm_for_each_pair (pair, vm)
+		if (strcmp(us_host_pair_name(pair), name) == 0)
+			break;
 	return pair;
 }

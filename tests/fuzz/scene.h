@@ -6,6 +6,7 @@
 #pragma once
 
 #include "daemon/daemon.h"
+#include "daemon/vm/vm.h"
 
 /* Makes both, once in a process. Without the rights to, the process ends as a skipped test. */
 void us_scene_init(struct us_daemon *daemon);

@@ -69,9 +69,10 @@ static bool is_able(int host, const struct us_host_pair *pair)
 {
 	const struct sim_qemu *qemu = &sim.hosts[host].qemu;
 
-	return pair && us_vmm_is_adopted(pair->vm->vmm) && sim.now_usec >= qemu->stuck_until &&
-	       us_pair_primary(&pair->engine) != US_PRIMARY_UNKNOWN &&
-	       !us_pair_has_steer_failed(&pair->engine);
+	return pair && us_vmm_is_adopted(us_host_pair_vm(pair)->vmm) &&
+	       sim.now_usec >= qemu->stuck_until &&
+	       us_pair_primary(us_host_pair_engine(pair)) != US_PRIMARY_UNKNOWN &&
+	       !us_pair_has_steer_failed(us_host_pair_engine(pair));
 }
 
 static void check_path(int host, unsigned index, const struct us_host_pair *pair)
@@ -83,7 +84,8 @@ static void check_path(int host, unsigned index, const struct us_host_pair *pair
 		seen.parked[host][index] = US_NEVER;
 
 	if (lasts(&seen.deaf[host][index],
-		  is_able_now && is_deaf(host, index) && !us_pair_is_steering(&pair->engine),
+		  is_able_now && is_deaf(host, index) &&
+			  !us_pair_is_steering(us_host_pair_engine(pair)),
 		  LATE_USEC))
 		sim_break("4: the path is the primary's only where the guest listens there",
 			  "web%u on %s", index, sim.hosts[host].name);
@@ -95,14 +97,14 @@ static void check_path(int host, unsigned index, const struct us_host_pair *pair
 static void check_reservation(int host, unsigned index, const struct us_host_pair *pair)
 {
 	bool *was = &sim.hosts[host].was_reserved[index];
-	bool can_fail = pair && us_pair_is_assigned(&pair->engine) &&
-			us_pair_vm(&pair->engine) == US_VM_RUNNING &&
-			us_pair_phase(&pair->engine) != US_PHASE_NONE;
+	bool can_fail = pair && us_pair_is_assigned(us_host_pair_engine(pair)) &&
+			us_pair_vm(us_host_pair_engine(pair)) == US_VM_RUNNING &&
+			us_pair_phase(us_host_pair_engine(pair)) != US_PHASE_NONE;
 
-	if (can_fail && *was && !us_pair_is_reserved(&pair->engine))
+	if (can_fail && *was && !us_pair_is_reserved(us_host_pair_engine(pair)))
 		sim_break("6: the reservation lasts while a migration can fail", "web%u on %s",
 			  index, sim.hosts[host].name);
-	*was = pair && us_pair_is_reserved(&pair->engine);
+	*was = pair && us_pair_is_reserved(us_host_pair_engine(pair));
 }
 
 void sim_check(void)
@@ -128,8 +130,9 @@ void sim_check_line(int host, const char *line)
 		const struct us_host_pair *pair = sim_pair(1 - host, index);
 
 		/* Who died meanwhile took its word back, and that is on its way. */
-		if (pair && us_migration_of_vm(pair->vm)->destination && us_pair_is_assigned(&pair->engine) &&
-		    !us_pair_is_reserved(&pair->engine))
+		if (pair && us_migration_of_vm(us_host_vm_of(pair))->destination &&
+		    us_pair_is_assigned(us_host_pair_engine(pair)) &&
+		    !us_pair_is_reserved(us_host_pair_engine(pair)))
 			sim_break("7: a destination is reserved before the source hides",
 				  "web%u on %s is not", index, sim.hosts[1 - host].name);
 	}
@@ -166,7 +169,7 @@ static bool is_migration_over(void)
 
 static const char *unlike_guest(const struct us_host_pair *pair, int host, unsigned index)
 {
-	const struct us_pair *engine = &pair->engine;
+	const struct us_pair *engine = us_host_pair_engine(pair);
 
 	if (engine->config.mode == US_MODE_SEPARATE)
 		return us_pair_guest(engine) == US_GUEST_CAPABLE ? NULL : "the guest is not seen";
@@ -183,7 +186,7 @@ static const char *unlike_guest(const struct us_host_pair *pair, int host, unsig
 static const char *unlike_other(const struct us_host_pair *pair, int host, unsigned index)
 {
 	const struct sim_qemu *qemu = &sim.hosts[host].qemu;
-	const struct us_pair *engine = &pair->engine;
+	const struct us_pair *engine = us_host_pair_engine(pair);
 
 	if (qemu->has[index])
 		return "the primary is in the VM";
@@ -265,9 +268,9 @@ static void withdraw_wishes(void)
 			break;
 		for (unsigned index = 0; index < sim.config.pairs; index++)
 			if (sim_pair(host, index) &&
-			    us_pair_is_on_hold(&sim_pair(host, index)->engine))
+			    us_pair_is_on_hold(us_host_pair_engine(sim_pair(host, index))))
 				sim_call_hold(host, index, false);
-		if (sim_host_vm(host) && sim_host_vm(host)->prepared)
+		if (sim_host_vm(host) && us_host_vm_is_prepared(sim_host_vm(host)))
 			sim_call_vm(host, "Finish");
 	}
 }

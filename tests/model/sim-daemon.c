@@ -84,7 +84,7 @@ static void check_kept(struct us_daemon *daemon)
 {
 	struct us_host_vm *vm;
 
-	us_list_for_each (vm, &daemon->vms, link) {
+	us_vms_for_each (vm, daemon->vms) {
 		char *fresh = us_state_vm_text(daemon->state, vm);
 		const char *kept = us_state_kept_text(vm);
 
@@ -128,14 +128,14 @@ int access(const char *path, int mode)
 
 struct us_host_vm *sim_host_vm(int host)
 {
-	return sim.hosts[host].is_up ? us_daemon_vm(&sim.hosts[host].daemon, "web") : NULL;
+	return sim.hosts[host].is_up ? us_vms_find(sim.hosts[host].daemon.vms, "web") : NULL;
 }
 
 const struct us_host_pair *sim_pair(int host, unsigned pair)
 {
 	char name[] = { 'w', 'e', 'b', '0' + pair, '\0' };
 
-	return sim.hosts[host].is_up ? us_daemon_pair(&sim.hosts[host].daemon, name) : NULL;
+	return sim.hosts[host].is_up ? us_pairs_find(sim.hosts[host].daemon.pairs, name) : NULL;
 }
 
 void sim_daemon_start(int index)
@@ -220,7 +220,7 @@ static void populate(int host)
 {
 	sim_daemon_start(host);
 	sim_call(host, "AttachVm", json_pack("{s:s, s:s}", "name", "web", "qmp", "/qmp"));
-	while (!sim_host_vm(host) || !us_vmm_is_adopted(sim_host_vm(host)->vmm))
+	while (!sim_host_vm(host) || !us_vmm_is_adopted(us_host_vm_vmm(sim_host_vm(host))))
 		sim_step(US_NEVER - 1);
 	for (unsigned pair = 0; pair < sim.config.pairs; pair++) {
 		add_pair(host, pair);

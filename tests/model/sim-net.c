@@ -10,6 +10,8 @@
 #include "net/presence/claims.h"
 #include "net/presence/announce.h"
 #include "net/netlink/changes.h"
+#include "net/presence/watch.h"
+#include "net/steer/steer.h"
 #include "net/undelivered/drain.h"
 #include "net/netlink/fdb.h"
 #include "net/netlink/link.h"

@@ -17,7 +17,11 @@
 #include <jansson.h>
 
 #include "daemon/daemon.h"
+#include "daemon/vm/vm.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/log.h"
+#include "util/timer.h"
 
 enum {
 	SIM_HOSTS = 2,

@@ -11,9 +11,10 @@
 #include <unistd.h>
 
 #include "api/client.h"
-#include "daemon/daemon.h"
 #include "daemon/migration/handoff.h"
 #include "daemon/migration/migration-private.h"
+#include "daemon/pair/pair-private.h"
+#include "daemon/vm/vm-private.h"
 #include "net/steer/bridge.h"
 #include "support/testbed.h"
 #include "util/priority.h"
@@ -92,10 +93,10 @@ static void park(struct us_host_pair *pair)
 
 static void test_clients_are_served(void **state)
 {
-	struct us_daemon daemon = { .loop = loop };
-	struct us_host_vm vm = { .daemon = &daemon, .name = "web" };
+	struct us_vms vms = { .loop = loop };
+	struct us_host_vm vm = { .vms = &vms, .base.name = "web" };
 	struct us_pair_migration migration = { 0 };
-	struct us_host_pair pair = { .vm = &vm,
+	struct us_host_pair pair = { .vm = &vm.base,
 				     .spec.name = "web0",
 				     .slots.migration = &migration };
 	struct us_handoff *handoff = NULL;
@@ -104,8 +105,8 @@ static void test_clients_are_served(void **state)
 	bool is_served = false;
 	int listener;
 
-	us_list_init(&vm.pairs);
-	us_list_append(&vm.pairs, &pair.link);
+	us_list_init(&vm.base.pairs);
+	us_list_append(&vm.base.pairs, &pair.link);
 	park(&pair);
 	peer = (struct us_handoff_peer){ connect_to_nobody(&listener), "token" };
 	assert_int_equal(us_handoff_new(&handoff, &vm, &peer, on_done, NULL), 0);

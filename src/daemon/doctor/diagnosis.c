@@ -11,6 +11,7 @@
 #include "util/timer.h"
 
 enum {
+	PAIRS_MAX = 32,		       /* of a VM, in one diagnosis */
 	QUEUES_USEC = 2 * 1000 * 1000, /* to read the descriptors of a VM */
 };
 
@@ -22,7 +23,7 @@ struct diagnosis {
 	struct us_list findings;
 	struct us_drain *drain; /* under way */
 	struct us_timer late;
-	char names[US_PAIRS_PER_VM][US_NAME_MAX]; /* pairs may be removed meanwhile */
+	char names[PAIRS_MAX][US_NAME_MAX]; /* pairs may be removed meanwhile */
 	size_t count, next;
 };
 
@@ -84,10 +85,9 @@ static struct us_host_pair *find_present(const struct diagnosis *diagnosis)
 {
 	struct us_host_pair *pair;
 
-	us_host_vm_for_each_pair(pair,
-				 diagnosis->vm) if (strcmp(us_host_pair_name(pair),
-							   diagnosis->names[diagnosis->next]) ==
-						    0) return pair;
+	us_host_vm_for_each_pair (pair, diagnosis->vm)
+		if (strcmp(us_host_pair_name(pair), diagnosis->names[diagnosis->next]) == 0)
+			return pair;
 	return NULL;
 }
 
@@ -219,8 +219,9 @@ static struct diagnosis *diagnosis_new(struct us_doctor *doctor, struct us_host_
 	us_list_append(&doctor->diagnoses, &diagnosis->link);
 	diagnosis->doctor = doctor;
 	diagnosis->vm = vm;
-	us_host_vm_for_each_pair(pair, vm) if (diagnosis->count < US_PAIRS_PER_VM)
-		strcpy(diagnosis->names[diagnosis->count++], us_host_pair_name(pair));
+	us_host_vm_for_each_pair (pair, vm)
+		if (diagnosis->count < PAIRS_MAX)
+			strcpy(diagnosis->names[diagnosis->count++], us_host_pair_name(pair));
 	return diagnosis;
 }
 
@@ -256,14 +257,16 @@ void us_doctor_forget_vm(struct us_doctor *doctor, const struct us_host_vm *vm)
 			finish(diagnosis);
 }
 
-int us_doctor_new(struct us_doctor **ret_doctor, struct us_daemon *daemon,
+int us_doctor_new(struct us_doctor **ret_doctor, struct us_vms *vms, struct us_vfs *vfs,
 		  const struct us_doctor_handler *handler, void *userdata)
 {
 	struct us_doctor *doctor = calloc(1, sizeof(*doctor));
 
 	if (!doctor)
 		return -ENOMEM;
-	*doctor = (struct us_doctor){ .daemon = daemon, .handler = handler, .userdata = userdata };
+	*doctor = (struct us_doctor){
+		.vms = vms, .vfs = vfs, .handler = handler, .userdata = userdata
+	};
 	us_list_init(&doctor->diagnoses);
 	*ret_doctor = doctor;
 	return 0;

@@ -2,12 +2,12 @@
 /* The parts of a diagnosis, for the files of this room: each appends to a list of findings. */
 #pragma once
 
-#include "daemon/daemon.h"
 #include "daemon/doctor/doctor.h"
 #include "daemon/doctor/finding.h"
 
 struct us_doctor {
-	struct us_daemon *daemon;
+	struct us_vms *vms;
+	struct us_vfs *vfs;
 	const struct us_doctor_handler *handler;
 	void *userdata;
 	struct us_list diagnoses; /* under way, of VMs */

@@ -8,7 +8,6 @@
 #include "api/server.h"
 #include "daemon/vm/vm.h"
 
-struct us_daemon;
 struct us_doctor;
 
 /* What the other parts of the daemon know. */
@@ -23,7 +22,7 @@ struct us_doctor_handler {
 };
 
 /* Borrows all. Returns 0 or -errno. */
-int us_doctor_new(struct us_doctor **ret_doctor, struct us_daemon *daemon,
+int us_doctor_new(struct us_doctor **ret_doctor, struct us_vms *vms, struct us_vfs *vfs,
 		  const struct us_doctor_handler *handler, void *userdata);
 void us_doctor_free(struct us_doctor *doctor);
 

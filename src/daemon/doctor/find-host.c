@@ -13,8 +13,12 @@
 #include <sys/utsname.h>
 
 #include "daemon/doctor/doctor-private.h"
+#include "daemon/vf/vf.h"
 #include "net/netlink/fdb.h"
 #include "net/steer/park-tap.h"
+#include "net/steer/park.h"
+#include "net/steer/steer.h"
+#include "util/optional-string.h"
 
 enum {
 	STRAYS_MAX = 8, /* told one by one */
@@ -96,7 +100,7 @@ static void find_files(const struct us_doctor *doctor, struct us_list *findings)
 	const char *unsaved = doctor->handler->unsaved(doctor->userdata);
 	char next[300];
 
-	us_list_for_each (vm, &doctor->daemon->vms, link)
+	us_vms_for_each (vm, doctor->vms)
 		vms++;
 	getrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur < 64 + FILES_PER_VM * (rlim_t)vms)
@@ -110,9 +114,9 @@ static void find_files(const struct us_doctor *doctor, struct us_list *findings)
 			       "the state cannot be written: a restart would forget VMs and pairs");
 }
 
-static void find_parked(const struct us_daemon *daemon, struct us_list *findings)
+static void find_parked(const struct us_pairs *pairs, struct us_list *findings)
 {
-	const struct us_park_budget *parked = &daemon->parked;
+	const struct us_park_budget *parked = us_pairs_park_budget(pairs);
 	char next[160];
 
 	snprintf(next, sizeof(next), "--park-memory of understudyd(8) bounds it");
@@ -131,22 +135,10 @@ static void find_parked(const struct us_daemon *daemon, struct us_list *findings
 /* ---- What others left ---- */
 
 struct strays {
-	const struct us_daemon *daemon;
+	const struct us_pairs *pairs;
 	struct us_list *findings;
 	size_t count;
 };
-
-static bool is_ours(const struct us_daemon *daemon, const uint8_t mac[US_MAC_BYTES])
-{
-	const struct us_host_vm *vm;
-	const struct us_host_pair *pair;
-
-	us_list_for_each (vm, &daemon->vms, link)
-		us_list_for_each (pair, &vm->pairs, link)
-			if (memcmp(pair->spec.mac, mac, US_MAC_BYTES) == 0)
-				return true;
-	return false;
-}
 
 static void find_stray(void *userdata, const struct us_fdb_entry *entry)
 {
@@ -154,7 +146,7 @@ static void find_stray(void *userdata, const struct us_fdb_entry *entry)
 	char mac[US_MAC_TEXT_SIZE], port[IF_NAMESIZE] = "?", next[160];
 
 	if (!(entry->state & NUD_NOARP) || !(entry->flags & NTF_STICKY) || entry->vlan ||
-	    is_ours(strays->daemon, entry->mac) || ++strays->count > STRAYS_MAX)
+	    us_pairs_find_mac(strays->pairs, entry->mac) || ++strays->count > STRAYS_MAX)
 		return;
 	us_mac_text(entry->mac, mac);
 	if_indextoname(entry->port, port);
@@ -167,28 +159,29 @@ static void find_stray(void *userdata, const struct us_fdb_entry *entry)
 		       mac, port);
 }
 
-static bool is_our_park(const struct us_daemon *daemon, unsigned index)
+static bool is_our_park(const struct us_pairs *pairs, unsigned index)
 {
-	const struct us_host_vm *vm;
 	const struct us_host_pair *pair;
 
-	us_list_for_each (vm, &daemon->vms, link)
-		us_list_for_each (pair, &vm->pairs, link)
-			if (pair->steer && us_steer_park(pair->steer) &&
-			    us_park_tap(us_steer_park(pair->steer))->index == (int)index)
-				return true;
+	us_pairs_for_each (pair, pairs) {
+		struct us_steer *steer = us_host_pair_steer(pair);
+
+		if (steer && us_steer_park(steer) &&
+		    us_park_tap(us_steer_park(steer))->index == (int)index)
+			return true;
+	}
 	return false;
 }
 
-static void find_strays(const struct us_daemon *daemon, struct us_list *findings)
+static void find_strays(const struct us_pairs *pairs, struct us_list *findings)
 {
-	struct strays strays = { .daemon = daemon, .findings = findings };
+	struct strays strays = { .pairs = pairs, .findings = findings };
 	struct if_nameindex *names = if_nameindex();
 	int r = us_fdb_each(0, find_stray, &strays);
 
 	for (struct if_nameindex *each = names; each && each->if_index; each++) {
 		if (strncmp(each->if_name, US_PARK_TAP_PREFIX, strlen(US_PARK_TAP_PREFIX)) != 0 ||
-		    is_our_park(daemon, each->if_index))
+		    is_our_park(pairs, each->if_index))
 			continue;
 		strays.count++;
 		us_finding_add(findings, US_FINDING_WARNING, "host",
@@ -221,7 +214,7 @@ void us_doctor_find_host(const struct us_doctor *doctor, struct us_list *finding
 	find_capabilities(findings);
 	find_kernel(findings);
 	find_files(doctor, findings);
-	us_orphans_each(doctor->daemon->vfs, find_orphan, findings);
-	find_parked(doctor->daemon, findings);
-	find_strays(doctor->daemon, findings);
+	us_orphans_each(doctor->vfs, find_orphan, findings);
+	find_parked(us_vms_pairs(doctor->vms), findings);
+	find_strays(us_vms_pairs(doctor->vms), findings);
 }

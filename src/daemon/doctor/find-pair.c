@@ -8,6 +8,8 @@
 
 #include "daemon/doctor/doctor-private.h"
 #include "net/netlink/link.h"
+#include "net/steer/park.h"
+#include "net/steer/steer.h"
 #include "pci/vfio.h"
 #include "util/clock.h"
 
@@ -154,7 +156,7 @@ static void find_primary(const struct us_doctor *doctor, const struct us_host_pa
 	if (us_pair_is_reserved(engine) && spec.host[0])
 		r = us_vfio_describe("/sys", spec.host, &vfio, &reason);
 	else
-		r = us_primary_spec_check(doctor->daemon, pair, &spec,
+		r = us_primary_spec_check(us_vms_pairs(doctor->vms), pair, &spec,
 					  us_host_pair_spec(pair)->port, &reason);
 	if (r != 0)
 		us_finding_add_reason(findings, US_FINDING_ERROR, us_host_pair_name(pair), r,

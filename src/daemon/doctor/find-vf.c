@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Findings about a pair's VF: whether its card does what it was told, and what it cannot do. */
 #include "daemon/doctor/doctor-private.h"
+#include "daemon/vf/vf.h"
 #include "net/vf/sriov.h"
 
 #define ADD(level, next, ...)                                                                      \

@@ -18,6 +18,7 @@
 #include "net/netlink/peer-owner.h"
 #include "util/clock.h"
 #include "util/priority.h"
+#include "util/timer.h"
 #include "util/unix-socket.h"
 
 enum {

@@ -5,14 +5,13 @@
  */
 #pragma once
 
-#include "daemon/daemon.h"
 #include "daemon/metrics/metrics.h"
 #include "util/cleanup.h"
 
 struct us_metrics_server;
 
 struct us_metrics {
-	struct us_daemon *daemon;
+	struct us_vms *vms;
 	sd_event *loop;
 	us_metrics_daemon_fn read_daemon;
 	void *userdata;

@@ -5,14 +5,14 @@
 
 #include "daemon/metrics/metrics-private.h"
 
-int us_metrics_new(struct us_metrics **ret_metrics, struct us_daemon *daemon, sd_event *loop,
+int us_metrics_new(struct us_metrics **ret_metrics, struct us_vms *vms, sd_event *loop,
 		   us_metrics_daemon_fn read_daemon, void *userdata)
 {
 	struct us_metrics *metrics = calloc(1, sizeof(*metrics));
 
 	if (!metrics)
 		return -ENOMEM;
-	metrics->daemon = daemon;
+	metrics->vms = vms;
 	metrics->loop = loop;
 	metrics->read_daemon = read_daemon;
 	metrics->userdata = userdata;

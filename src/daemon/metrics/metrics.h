@@ -13,7 +13,6 @@
 #include "daemon/vm/vm.h"
 #include "net/steer/park.h"
 
-struct us_daemon;
 struct us_metrics;
 
 /* What the other parts of the daemon count. */
@@ -26,7 +25,7 @@ struct us_metrics_daemon {
 typedef void (*us_metrics_daemon_fn)(void *userdata, struct us_metrics_daemon *ret_daemon);
 
 /* Borrows all. Returns 0 or -errno. */
-int us_metrics_new(struct us_metrics **ret_metrics, struct us_daemon *daemon, sd_event *loop,
+int us_metrics_new(struct us_metrics **ret_metrics, struct us_vms *vms, sd_event *loop,
 		   us_metrics_daemon_fn read_daemon, void *userdata);
 void us_metrics_free(struct us_metrics *metrics);
 

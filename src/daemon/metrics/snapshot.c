@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/metrics/metrics-private.h"
+#include "net/steer/steer.h"
 #include "util/clock.h"
 
 static uint64_t resident_bytes(void)
@@ -24,9 +25,10 @@ static void copy_daemon(struct daemon_row *row, const struct us_metrics *metrics
 	const struct us_host_vm *vm;
 	const struct us_host_pair *pair;
 
-	us_list_for_each (vm, &metrics->daemon->vms, link) {
+	us_vms_for_each (vm, metrics->vms) {
 		row->vms++;
-		us_host_vm_for_each_pair(pair, vm) row->pairs++;
+		us_host_vm_for_each_pair (pair, vm)
+			row->pairs++;
 	}
 	row->cpu_usec = us_clock_usec(CLOCK_PROCESS_CPUTIME_ID);
 	row->resident_bytes = resident_bytes();
@@ -109,9 +111,10 @@ int us_metrics_reader_new(struct us_metrics_reader **ret_reader, struct us_metri
 		us_metrics_reader_free(reader);
 		return -ENOMEM;
 	}
-	us_list_for_each (vm, &metrics->daemon->vms, link) {
+	us_vms_for_each (vm, metrics->vms) {
 		copy_vm(&reader->vms[vms++], vm);
-		us_host_vm_for_each_pair(pair, vm) copy_pair(&reader->pairs[pairs++], pair, now);
+		us_host_vm_for_each_pair (pair, vm)
+			copy_pair(&reader->pairs[pairs++], pair, now);
 	}
 	*ret_reader = reader;
 	return 0;

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 
 #include "api/server.h"
-#include "daemon/daemon.h"
+#include "daemon/vm/deferred.h"
+#include "daemon/vm/vm.h"
 #include "daemon/migration/destination.h"
 #include "daemon/migration/migration-private.h"
 #include "daemon/migration/peer.h"
@@ -187,8 +188,7 @@ static int check_reserved(const struct us_host_vm *vm, bool *ret_done, struct us
 	const struct us_host_pair *pair;
 
 	*ret_done = true;
-	us_host_vm_for_each_pair(pair, vm)
-	{
+	us_host_vm_for_each_pair (pair, vm) {
 		const struct us_pair *engine = us_host_pair_engine(pair);
 
 		if (!us_pair_is_assigned(engine))

@@ -8,9 +8,10 @@
 #include <net/if.h>
 #include <stdio.h>
 
-#include "daemon/daemon.h"
+#include "daemon/pair/pair-private.h"
 #include "net/netlink/link.h"
 #include "util/clock.h"
+#include "util/optional-string.h"
 
 enum {
 	LOOK_USEC = 5 * 1000 * 1000,
@@ -42,7 +43,8 @@ static void look_later(struct us_host_pair *pair)
 static void tell(struct us_host_pair *pair, const char *words)
 {
 	us_optional_set(&pair->detail, words);
-	us_host_pair_tell_move(pair, us_pair_primary(&pair->engine), true);
+	pair->pairs->handler->moved(pair->pairs->userdata, pair, us_pair_primary(&pair->engine),
+				    true);
 }
 
 void us_idle_primary_check(void *userdata)

@@ -7,7 +7,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "daemon/daemon.h"
+#include "daemon/pair/options.h"
+#include "net/steer/park.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 
 enum {

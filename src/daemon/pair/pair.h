@@ -1,25 +1,43 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The pairs on this host: struct us_host_pair is one. A pair turns what it observes of its VM and
- * of the switch into events of its engine (core/pair.c), and performs the effects that the engine
- * answers with. It decides nothing.
+ * The pairs on this host: struct us_pairs has all of them, struct us_host_pair is one. A pair
+ * turns what it observes of its VM and of the switch into events of its engine (core/pair.c), and
+ * performs the effects that the engine answers with. It decides nothing.
+ *
+ * A pair belongs to a VM, of which it sees struct us_pair_vm only. It tells the rooms above
+ * through struct us_pairs_handler.
  */
 #pragma once
+
+#include <systemd/sd-event.h>
 
 #include "daemon/pair/options.h"
 #include "daemon/pair/primary-spec.h"
 #include "understudy/pair.h"
+#include "util/list.h"
 #include "util/mac.h"
 #include "util/name.h"
 #include "vmm/vmm.h"
 
 struct us_host_pair;
 struct us_host_vf;
-struct us_host_vm;
+struct us_pairs;
 struct us_park;
+struct us_park_budget;
 struct us_steer;
+struct us_vfs;
 
-/* What is asked for. It does not change while the pair lives, except for the primary. */
+/* What a pair sees of its VM. The VM owns it and keeps it up to date. */
+struct us_pair_vm {
+	char name[US_NAME_MAX];
+	struct us_vmm *vmm;
+	enum us_vm_state state;
+	enum us_transfer transfer;
+	bool is_prepared;     /* by Prepare, until Finish; survives a restart */
+	struct us_list pairs; /* struct us_host_pair */
+};
+
+/* What was asked for. It does not change while the pair lives, except for the primary. */
 struct us_pair_spec {
 	char name[US_NAME_MAX];
 	char standby[US_DEVICE_NAME_MAX];
@@ -36,37 +54,69 @@ struct us_pair_spec {
 /* What a pair begins with, besides. */
 struct us_pair_start {
 	bool hold;
-	bool is_inspected;	    /* the VMM has just told the standby's MAC address */
-	const char *original_entry; /* us_host_pair_original_entry() before a restart, or NULL */
+	bool is_inspected;	    /* the standby's MAC address was just read from the VMM */
+	const char *original_entry; /* us_host_pair_original_entry() of before a restart, or NULL */
 };
 
-/* What each of the rooms above keeps for a pair. Each has one, which it makes and frees. */
+/* What the rooms above keep for a pair. Each has one, which it makes and frees. */
 struct us_pair_slots {
 	struct us_pair_migration *migration;
 	struct us_pair_metrics *metrics;
 };
 
-/* What the rooms above do when something happens to a pair. */
+/* ---- pairs.c: all of them ---- */
+
+struct us_pairs_config {
+	sd_event *loop;
+	struct us_vfs *vfs;
+	uint64_t park_bytes; /* for the parked frames of all pairs; 0: the default */
+};
+
 struct us_pairs_handler {
-	/* It is being made: sets up its slots. 0 or -errno, which undoes the pair. */
+	/* A pair is being made: sets up its slots. 0 or -errno, which undoes the pair. */
 	int (*made)(void *userdata, struct us_host_pair *pair);
-	/* It is being freed: frees its slots. Also for one that was not made. */
+	/* It is being freed: frees its slots. */
 	void (*freed)(void *userdata, struct us_host_pair *pair);
 	/* The engine made a step for @event; it was @before. */
 	void (*stepped)(void *userdata, struct us_host_pair *pair, const struct us_pair *before,
 			const struct us_event *event);
 	/* The primary has moved from @from; unless @moved, only its path or its detail changed. */
 	void (*moved)(void *userdata, struct us_host_pair *pair, enum us_primary from, bool moved);
-	/* The original entry is known: saves it before the switch is changed. */
+	/* Its original entry is known now: on disk before the switch is changed. */
 	void (*save)(void *userdata, struct us_host_pair *pair);
 	/* The VMM has the standby that the pair was made with. */
 	void (*inspected)(void *userdata, struct us_host_pair *pair);
-	/* A step or a request is over: what waits for pairs is to be checked. */
+	/* Something has come to its end: those who wait for pairs are to look again. */
 	void (*settled)(void *userdata);
 };
 
-/* The rest is copied. The pair begins with what it finds on the host. 0 or -errno. */
-int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
+/* Borrows everything in @config. Returns 0 or -errno. */
+int us_pairs_new(struct us_pairs **ret_pairs, const struct us_pairs_config *config,
+		 const struct us_pairs_handler *handler, void *userdata);
+/* From now on freed pairs leave everything as it is, for the next daemon. */
+void us_pairs_stop(struct us_pairs *pairs);
+/* After all pairs are gone. */
+void us_pairs_free(struct us_pairs *pairs);
+
+/* NULL: there is none of this name. */
+struct us_host_pair *us_pairs_find(const struct us_pairs *pairs, const char *name);
+/* The pair with that MAC address, or NULL. */
+struct us_host_pair *us_pairs_find_mac(const struct us_pairs *pairs,
+				       const uint8_t mac[US_MAC_BYTES]);
+/* The first one for NULL; NULL after the last. */
+struct us_host_pair *us_pairs_next(const struct us_pairs *pairs, const struct us_host_pair *pair);
+/* The same, of one VM. */
+struct us_host_pair *us_pair_vm_next(const struct us_pair_vm *vm, const struct us_host_pair *pair);
+/* Every pair; the body frees none. */
+#define us_pairs_for_each(pair, pairs)                                                             \
+	for (pair = us_pairs_next(pairs, NULL); pair; pair = us_pairs_next(pairs, pair))
+
+const struct us_park_budget *us_pairs_park_budget(const struct us_pairs *pairs);
+
+/* ---- pair.c: one ---- */
+
+/* Borrows @vm; the rest is copied. The pair begins with what it finds on the host. */
+int us_host_pair_new(struct us_host_pair **ret_pair, struct us_pairs *pairs, struct us_pair_vm *vm,
 		     const struct us_pair_spec *spec, const struct us_pair_start *start);
 /*
  * The pair is to be forgotten, as it is: an entry that leads to its primary stays, because the
@@ -76,22 +126,31 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_host_vm *vm,
 void us_host_pair_detach(struct us_host_pair *pair);
 void us_host_pair_free(struct us_host_pair *pair);
 void us_host_pair_feed(struct us_host_pair *pair, struct us_event event);
-/* Observes VM, switch and device anew: after the pair was made, and after each adoption; then
- * first whether the standby still has the pair's MAC address, unless `is_inspected`. */
-void us_host_pair_observe(struct us_host_pair *pair);
-/*
- * Compares the switch with the path that the engine knows, and has it changed back. False: to be
- * called again, a second later.
- */
-bool us_host_pair_recheck(struct us_host_pair *pair);
 /* Another primary, or none for NULL; the present one is hidden and given back first. */
 void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec *spec);
+
+/* The pair's VM was adopted, and may be another one: observes everything anew. */
+void us_host_pair_vm_adopted(struct us_host_pair *pair);
+
+/* ---- primary-check.c ---- */
+
+/*
+ * Whether it could be reserved for @pair now: it exists, no other pair claims it, and its port
+ * can take the standby's place. @pair is NULL for one that is not made yet. Fills in spec->port
+ * of a VF.
+ */
+int us_primary_spec_check(struct us_pairs *pairs, const struct us_host_pair *pair,
+			  struct us_primary_spec *spec, const char *standby_port,
+			  struct us_reason *reason);
 
 /* ---- What others see; all of it is borrowed ---- */
 
 const struct us_pair_spec *us_host_pair_spec(const struct us_host_pair *pair);
 const char *us_host_pair_name(const struct us_host_pair *pair);
+/* The primary's id in the VM. */
+const char *us_host_pair_device(const struct us_host_pair *pair);
 const struct us_pair *us_host_pair_engine(const struct us_host_pair *pair);
+struct us_pair_vm *us_host_pair_vm(const struct us_host_pair *pair);
 struct us_pair_slots *us_host_pair_slots(struct us_host_pair *pair);
 /* NULL while the switch cannot be found. */
 struct us_steer *us_host_pair_steer(const struct us_host_pair *pair);
@@ -103,13 +162,13 @@ struct us_host_vf *us_host_pair_vf(const struct us_host_pair *pair);
 const char *us_host_pair_detail(const struct us_host_pair *pair);
 /* What the switch had before the pair, us_steer_save(); NULL: not known yet. */
 const char *us_host_pair_original_entry(const struct us_host_pair *pair);
-/* When somebody else was last seen to have changed the switch; 0: never. */
+/* When someone else was last seen to have changed the switch; 0: never. */
 uint64_t us_host_pair_changed_usec(const struct us_host_pair *pair);
-/* Whether a primary is assigned, or will be once the present one is given back. */
+/* Whether a primary is assigned, or will be when the present one is given back. */
 bool us_host_pair_wants_primary(const struct us_host_pair *pair);
 /* Whether it has what its `primary` names: from the wish for it until it is given back. */
 bool us_host_pair_has_primary(const struct us_host_pair *pair);
-/* Whether the guest has not released the primary in time. */
+/* The guest does not release its primary in time. */
 bool us_host_pair_is_overdue(const struct us_host_pair *pair);
 
 /* Requests to the VMM that name the pair and are not answered: it is not freed before. */

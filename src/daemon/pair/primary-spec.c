@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What stands behind a primary's SPEC, and whether the host can give it to a pair. */
+/* Reads a SPEC, and checks what does not depend on other pairs. */
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/daemon.h"
+#include "daemon/pair/primary-spec.h"
 #include "net/netlink/link.h"
-#include "pci/vfio.h"
+#include "util/name.h"
 
 static int parse_emulated(char *text, struct us_primary_spec *spec, struct us_reason *reason)
 {
@@ -73,36 +73,6 @@ bool us_primary_spec_is_vfio(const struct us_primary_spec *spec)
 	return spec->pool[0] || spec->host[0];
 }
 
-static bool is_claimed_by(const struct us_primary_spec *spec, const struct us_host_pair *other)
-{
-	const struct us_primary_spec *taken = &other->spec.primary;
-
-	if (!us_primary_spec_is_vfio(spec) && strcmp(spec->port, other->spec.port) == 0)
-		return true;
-	if (!us_host_pair_has_primary(other))
-		return false;
-	if (us_primary_spec_is_vfio(spec))
-		return spec->host[0] && strcmp(spec->host, taken->host) == 0;
-	return !us_primary_spec_is_vfio(taken) && strcmp(spec->port, taken->port) == 0;
-}
-
-/* The pair, other than @pair, that has the same device or port. */
-static const struct us_host_pair *claimed_by(struct us_daemon *daemon,
-					     const struct us_host_pair *pair,
-					     const struct us_primary_spec *spec)
-{
-	struct us_host_vm *vm;
-	struct us_host_pair *other;
-
-	us_list_for_each (vm, &daemon->vms, link) {
-		us_list_for_each (other, &vm->pairs, link) {
-			if (other != pair && is_claimed_by(spec, other))
-				return other;
-		}
-	}
-	return NULL;
-}
-
 int us_primary_spec_check_mac(const struct us_primary_spec *spec, const char *pair_name,
 			      const uint8_t mac[US_MAC_BYTES], struct us_reason *reason)
 {
@@ -116,26 +86,6 @@ int us_primary_spec_check_mac(const struct us_primary_spec *spec, const char *pa
 			 "pair %s: the primary's MAC %s is not the standby's %s: the guest "
 			 "would not join them: give it the standby's",
 			 pair_name, found, wanted);
-}
-
-/* A VF that was kept when its pair went may be in the VM of the one that is added. */
-static int check_vfio(const struct us_daemon *daemon, struct us_primary_spec *spec,
-		      struct us_reason *reason)
-{
-	struct us_vfio vfio;
-	int r = us_orphans_have(daemon->vfs, spec->host)
-			? us_vfio_describe("/sys", spec->host, &vfio, reason)
-			: us_vfio_check("/sys", spec->host, &vfio, reason);
-
-	if (r != 0)
-		return r;
-	if (!vfio.physical_port[0])
-		return us_refuse(reason,
-				 "primary %s: it is no VF of a NIC that this host drives: "
-				 "its traffic could not be steered",
-				 spec->text);
-	strcpy(spec->port, vfio.representor[0] ? vfio.representor : vfio.physical_port);
-	return 0;
 }
 
 int us_primary_spec_check_port(const struct us_primary_spec *spec, const char *standby_port,
@@ -172,28 +122,4 @@ int us_port_resolve(char port[IF_NAMESIZE], struct us_reason *reason)
 	if (r == 0)
 		memcpy(port, link.name, IF_NAMESIZE);
 	return r;
-}
-
-int us_primary_spec_check(struct us_daemon *daemon, const struct us_host_pair *pair,
-			  struct us_primary_spec *spec, const char *standby_port,
-			  struct us_reason *reason)
-{
-	const struct us_host_pair *other;
-	int r = 0;
-
-	if (!spec->host[0] && !spec->pool[0])
-		r = us_port_resolve(spec->port, reason);
-	if (r != 0)
-		return r;
-	other = claimed_by(daemon, pair, spec);
-	if (other)
-		return us_refuse(reason,
-				 "primary %s: pair %s has it: name another, or remove that "
-				 "pair first",
-				 spec->text, other->spec.name);
-	if (spec->pool[0]) /* which one of it, and its port, is known once it is reserved */
-		return us_vfs_check_pool(daemon->vfs, spec->pool, reason);
-	if (spec->host[0])
-		r = check_vfio(daemon, spec, reason);
-	return r == 0 ? us_primary_spec_check_port(spec, standby_port, reason) : r;
 }

@@ -12,9 +12,6 @@
 #include "util/mac.h"
 #include "vmm/vmm.h"
 
-struct us_host_pair;
-struct us_daemon;
-
 struct us_primary_spec {
 	char text[128];
 	char model[US_DEVICE_NAME_MAX]; /* "vfio-pci" or an emulated NIC */
@@ -35,14 +32,5 @@ int us_primary_spec_check_mac(const struct us_primary_spec *spec, const char *pa
 /* Whether its port can take the place of the standby's. */
 int us_primary_spec_check_port(const struct us_primary_spec *spec, const char *standby_port,
 			       struct us_reason *reason);
-/*
- * Whether it could be reserved for @pair now: it exists, no other pair claims it, and its port
- * can take the standby's place. @pair is NULL for one that is not made yet. Fills in spec->port
- * of a VF.
- */
-int us_primary_spec_check(struct us_daemon *daemon, const struct us_host_pair *pair,
-			  struct us_primary_spec *spec, const char *standby_port,
-			  struct us_reason *reason);
-
 /* Replaces an alternative name of an interface by its own: one port is not taken for two. */
 int us_port_resolve(char port[IF_NAMESIZE], struct us_reason *reason);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/daemon.h"
 #include "daemon/rpc/add-check.h"
 #include "net/netlink/fdb.h"
 #include "net/netlink/link.h"
@@ -37,26 +36,13 @@ static int check_against(const struct us_add_request *request, const struct us_h
 
 static int check_unique(const struct us_add_request *request, struct us_reason *reason)
 {
-	const struct us_host_vm *vm;
 	const struct us_host_pair *pair;
 	int r = 0;
 
-	us_list_for_each (vm, &request->daemon->vms, link)
-		us_host_vm_for_each_pair(pair, vm) if (r == 0) r =
-			check_against(request, pair, reason);
+	us_pairs_for_each (pair, request->pairs)
+		if (r == 0)
+			r = check_against(request, pair, reason);
 	return r;
-}
-
-static const struct us_host_pair *find_mac(const struct us_daemon *daemon,
-					   const uint8_t mac[US_MAC_BYTES])
-{
-	const struct us_host_vm *vm;
-	const struct us_host_pair *pair;
-
-	us_list_for_each (vm, &daemon->vms, link)
-		us_host_vm_for_each_pair(pair, vm) if (memcmp(us_host_pair_spec(pair)->mac, mac,
-							      US_MAC_BYTES) == 0) return pair;
-	return NULL;
 }
 
 /* ---- The MAC address: QEMU could claim anybody's ---- */
@@ -109,7 +95,7 @@ static int check_mac(const struct us_add_request *request, const struct us_vmm_s
 		return us_advise(reason, "start the VM with the right one, or name it: --mac %s",
 				 found);
 	}
-	other = find_mac(request->daemon, standby->mac);
+	other = us_pairs_find_mac(request->pairs, standby->mac);
 	if (other) {
 		us_refuse(reason, "pair %s: pair %s has MAC address %s", spec->name,
 			  us_host_pair_name(other), found);
@@ -170,8 +156,7 @@ int us_add_check_host(struct us_add_request *request, struct us_reason *reason)
 	if (r == 0)
 		r = check_unique(request, reason);
 	if (r == 0 && spec->primary.text[0])
-		r = us_primary_spec_check(request->daemon, NULL, &spec->primary, spec->port,
-					  reason);
+		r = us_primary_spec_check(request->pairs, NULL, &spec->primary, spec->port, reason);
 	if (r != 0)
 		return r;
 	/* Made and abandoned: this shows whether there is a switch behind the port. */

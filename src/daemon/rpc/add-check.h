@@ -4,11 +4,9 @@
 
 #include "daemon/vm/vm.h"
 
-struct us_daemon;
-
 /* A pair that is asked for. */
 struct us_add_request {
-	struct us_daemon *daemon;
+	struct us_pairs *pairs; /* of this host */
 	struct us_host_vm *vm;
 	struct us_pair_spec spec; /* without what the VMM knows of the standby */
 	bool has_mac;		  /* the caller names the standby's MAC address: `mac` */

@@ -117,7 +117,6 @@ static void on_standby(void *userdata, int r, const struct us_reason *refusal,
 	const struct us_pair_start start = { .hold = add->hold, .is_inspected = true };
 	struct us_pair_spec *spec = &add->request.spec;
 	struct us_reason reason = { .text = "" };
-	struct us_host_pair *pair;
 
 	if (r != 0)
 		r = us_refuse_because(&reason, refusal, "pair %s", spec->name);
@@ -127,7 +126,7 @@ static void on_standby(void *userdata, int r, const struct us_reason *refusal,
 		memcpy(spec->mac, standby->mac, US_MAC_BYTES);
 		spec->mtu = standby->mtu;
 		spec->queue_pairs = standby->queue_pairs;
-		r = us_host_pair_new(&pair, add->request.vm, spec, &start);
+		r = us_host_vm_add_pair(add->request.vm, spec, &start);
 	}
 	if (r != 0) {
 		fail(add, r, &reason);
@@ -161,7 +160,7 @@ static int begin(struct add *add, const json_t *parameters, struct us_reason *re
 /* NULL: there is none that can be asked, and @call has been answered. */
 static struct us_host_vm *find_vm(const struct us_rpc *rpc, struct us_call *call, const char *name)
 {
-	struct us_host_vm *vm = us_daemon_vm(rpc->config.daemon, name);
+	struct us_host_vm *vm = us_vms_find(rpc->config.vms, name);
 	struct us_reason reason;
 
 	if (vm && us_vmm_is_adopted(us_host_vm_vmm(vm)))
@@ -193,7 +192,7 @@ void us_rpc_add_pair(struct us_rpc *rpc, struct us_call *call, const json_t *par
 	}
 	add->rpc = rpc;
 	add->call = call;
-	add->request.daemon = rpc->config.daemon;
+	add->request.pairs = us_vms_pairs(rpc->config.vms);
 	add->request.vm = vm;
 	add->hold = json_is_true(json_object_get(parameters, "hold"));
 	us_list_append(&rpc->adds, &add->link);

@@ -95,7 +95,7 @@ static const struct us_host_vm *find_other(const struct us_rpc *rpc, const char 
 {
 	const struct us_host_vm *vm;
 
-	us_list_for_each (vm, &rpc->config.daemon->vms, link)
+	us_vms_for_each (vm, rpc->config.vms)
 		if (strcmp(us_host_vm_name(vm), name) == 0 ||
 		    strcmp(us_host_vm_monitor_path(vm), path) == 0)
 			return vm;
@@ -105,7 +105,7 @@ static const struct us_host_vm *find_other(const struct us_rpc *rpc, const char 
 static void attach(struct us_rpc *rpc, const char *name, const char *path, struct us_call *call)
 {
 	struct attach *attach = calloc(1, sizeof(*attach));
-	int r = attach ? us_host_vm_new(&attach->vm, rpc->config.daemon, name, path) : -ENOMEM;
+	int r = attach ? us_host_vm_new(&attach->vm, rpc->config.vms, name, path) : -ENOMEM;
 
 	if (r < 0) {
 		free(attach);
@@ -162,7 +162,8 @@ void us_rpc_detach_vm(struct us_rpc *rpc, struct us_host_vm *vm, struct us_call 
 		us_call_fail_with(call, "Refused", US_REFUSED, &reason);
 		return;
 	}
-	us_host_vm_for_each_pair(pair, vm) us_host_pair_detach(pair);
+	us_host_vm_for_each_pair (pair, vm)
+		us_host_pair_detach(pair);
 	us_host_vm_free(vm);
 	us_state_save(rpc->config.state); /* before it is answered */
 	us_call_reply(call, NULL);

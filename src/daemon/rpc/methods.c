@@ -21,7 +21,7 @@ static struct us_host_vm *find_vm(const struct us_rpc *rpc, struct us_call *call
 				  const json_t *parameters, const char *member)
 {
 	const char *name = text(parameters, member);
-	struct us_host_vm *vm = us_daemon_vm(rpc->config.daemon, name);
+	struct us_host_vm *vm = us_vms_find(rpc->config.vms, name);
 	struct us_reason reason;
 
 	if (vm)
@@ -36,7 +36,7 @@ static struct us_host_vm *find_vm(const struct us_rpc *rpc, struct us_call *call
 static struct us_host_pair *find_pair(const struct us_rpc *rpc, struct us_call *call,
 				      const char *name)
 {
-	struct us_host_pair *pair = us_daemon_pair(rpc->config.daemon, name);
+	struct us_host_pair *pair = us_pairs_find(us_vms_pairs(rpc->config.vms), name);
 	struct us_reason reason;
 
 	if (pair)
@@ -54,9 +54,10 @@ static void get_status(void *userdata, struct us_call *call, const json_t *param
 	const struct us_host_pair *pair;
 	int vms = 0, pairs = 0;
 
-	us_list_for_each (vm, &rpc->config.daemon->vms, link) {
+	us_vms_for_each (vm, rpc->config.vms) {
 		vms++;
-		us_host_vm_for_each_pair(pair, vm) pairs++;
+		us_host_vm_for_each_pair (pair, vm)
+			pairs++;
 	}
 	us_call_reply(call,
 		      json_pack("{s:s, s:i, s:i, s:I, s:i}", "version", US_VERSION, "vms", vms,
@@ -85,7 +86,7 @@ static void list_vms(void *userdata, struct us_call *call, const json_t *paramet
 	json_t *vms = json_array();
 	const struct us_host_vm *vm;
 
-	us_list_for_each (vm, &rpc->config.daemon->vms, link)
+	us_vms_for_each (vm, rpc->config.vms)
 		json_array_append_new(vms, us_rpc_vm_json(vm));
 	us_call_reply(call, json_pack("{s:o}", "vms", vms));
 }
@@ -117,7 +118,8 @@ static int check_primary(const struct us_rpc *rpc, const struct us_call *call,
 	if (r == 0)
 		r = us_allow_primary(rpc->config.config_path, us_call_uid(call), ret_spec, reason);
 	if (r == 0)
-		r = us_primary_spec_check(rpc->config.daemon, pair, ret_spec, spec->port, reason);
+		r = us_primary_spec_check(us_vms_pairs(rpc->config.vms), pair, ret_spec, spec->port,
+					  reason);
 	if (r == 0 && us_host_pair_has_primary(pair)) {
 		us_refuse(reason, "pair %s has a primary", spec->name);
 		r = us_advise(reason, "understudy pair assign %s --primary none, first",
@@ -155,8 +157,8 @@ static json_t *all_pairs_json(const struct us_rpc *rpc)
 	const struct us_host_vm *vm;
 	const struct us_host_pair *pair;
 
-	us_list_for_each (vm, &rpc->config.daemon->vms, link)
-		us_host_vm_for_each_pair(pair, vm)
+	us_vms_for_each (vm, rpc->config.vms)
+		us_host_vm_for_each_pair (pair, vm)
 			json_array_append_new(pairs, us_rpc_pair_json(pair));
 	return pairs;
 }

@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include "daemon/daemon.h"
 #include "daemon/rpc/rpc.h"
 
 struct us_rpc {

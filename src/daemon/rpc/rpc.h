@@ -8,14 +8,13 @@
 #include "api/server.h"
 #include "daemon/vm/vm.h"
 
-struct us_daemon;
 struct us_doctor;
 struct us_metrics;
 struct us_rpc;
 struct us_state;
 
 struct us_rpc_config {
-	struct us_daemon *daemon;
+	struct us_vms *vms;
 	struct us_state *state;
 	struct us_metrics *metrics;
 	struct us_doctor *doctor;

@@ -6,6 +6,7 @@
 #include <syslog.h>
 
 #include "daemon/state/state-private.h"
+#include "util/log.h"
 
 /* ---- A pair ---- */
 
@@ -55,14 +56,13 @@ static int load_pair(const struct us_state *state, struct us_host_vm *vm, const 
 {
 	struct us_pair_start start;
 	struct us_pair_spec spec;
-	struct us_host_pair *pair;
 	int r = read_pair(object, &spec, &start);
 
 	if (r < 0)
 		return r;
-	if (us_daemon_pair(state->daemon, spec.name))
+	if (us_pairs_find(us_vms_pairs(state->vms), spec.name))
 		return -EBADMSG;
-	return us_host_pair_new(&pair, vm, &spec, &start);
+	return us_host_vm_add_pair(vm, &spec, &start);
 }
 
 /* ---- A VM ---- */
@@ -76,9 +76,9 @@ static int load_vm(const struct us_state *state, const json_t *object)
 
 	if (json_unpack((json_t *)object, "{s:s, s:s, s:b, s:o, s?o}", "name", &name, "qmp", &path,
 			"prepared", &prepared, "pairs", &pairs, "settings_before", &settings) < 0 ||
-	    !us_name_is_valid(name) || us_daemon_vm(state->daemon, name))
+	    !us_name_is_valid(name) || us_vms_find(state->vms, name))
 		return -EBADMSG;
-	r = us_host_vm_new(&vm, state->daemon, name, path);
+	r = us_host_vm_new(&vm, state->vms, name, path);
 	if (r < 0)
 		return r;
 	us_host_vm_set_prepared(vm, prepared);

@@ -4,7 +4,6 @@
 
 #include <limits.h>
 
-#include "daemon/daemon.h"
 #include "daemon/state/state.h"
 
 enum {
@@ -12,7 +11,7 @@ enum {
 };
 
 struct us_state {
-	struct us_daemon *daemon;
+	struct us_vms *vms;
 	const char *directory;
 	const struct us_state_handler *handler;
 	void *userdata;

@@ -9,6 +9,7 @@
 #include "api/codec.h"
 #include "daemon/state/state-private.h"
 #include "util/file.h"
+#include "util/log.h"
 
 enum {
 	SAVE_DELAY_USEC = 20 * 1000,
@@ -52,9 +53,10 @@ static json_t *vm_json(const struct us_state *state, const struct us_host_vm *vm
 	US_CLEANUP(json_decrefp) json_t *pairs = json_array();
 	const struct us_host_pair *pair;
 
-	us_host_vm_for_each_pair(pair, vm) if (!us_pair_is_removing(us_host_pair_engine(pair)) &&
-					       json_array_append_new(pairs, pair_json(pair)) <
-						       0) return NULL;
+	us_host_vm_for_each_pair (pair, vm)
+		if (!us_pair_is_removing(us_host_pair_engine(pair)) &&
+		    json_array_append_new(pairs, pair_json(pair)) < 0)
+			return NULL;
 	return json_pack("{s:s, s:o, s:b, s:O, s:O*}", "name", us_host_vm_name(vm), "qmp",
 			 us_wire_string(us_host_vm_monitor_path(vm)), "prepared",
 			 us_host_vm_is_prepared(vm), "pairs", pairs, "settings_before",
@@ -112,7 +114,7 @@ static size_t count_vms(const struct us_state *state)
 	const struct us_host_vm *vm;
 	size_t count = 0;
 
-	us_list_for_each (vm, &state->daemon->vms, link)
+	us_vms_for_each (vm, state->vms)
 		count++;
 	return count;
 }
@@ -127,7 +129,7 @@ static int write_file(const struct us_state *state, const char *path)
 	if (!parts)
 		return -ENOMEM;
 	parts[count++] = part("{\"version\": 1, \"vms\": [");
-	us_list_for_each (vm, &state->daemon->vms, link) {
+	us_vms_for_each (vm, state->vms) {
 		const char *text;
 
 		if (state->handler->is_attaching(state->userdata, vm))
@@ -202,7 +204,7 @@ static int on_saving(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-int us_state_new(struct us_state **ret_state, struct us_daemon *daemon, sd_event *loop,
+int us_state_new(struct us_state **ret_state, struct us_vms *vms, sd_event *loop,
 		 const char *directory, const struct us_state_handler *handler, void *userdata)
 {
 	struct us_state *state = calloc(1, sizeof(*state));
@@ -217,7 +219,7 @@ int us_state_new(struct us_state **ret_state, struct us_daemon *daemon, sd_event
 		us_state_free(state);
 		return r;
 	}
-	state->daemon = daemon;
+	state->vms = vms;
 	state->directory = directory;
 	state->handler = handler;
 	state->userdata = userdata;

@@ -11,7 +11,6 @@
 
 #include "daemon/vm/vm.h"
 
-struct us_daemon;
 struct us_state;
 
 /* What the other parts of the daemon keep for a VM. */
@@ -25,7 +24,7 @@ struct us_state_handler {
 };
 
 /* Borrows all; @directory exists when the first of the functions below is called. 0 or -errno. */
-int us_state_new(struct us_state **ret_state, struct us_daemon *daemon, sd_event *loop,
+int us_state_new(struct us_state **ret_state, struct us_vms *vms, sd_event *loop,
 		 const char *directory, const struct us_state_handler *handler, void *userdata);
 void us_state_free(struct us_state *state);
 

@@ -1,33 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A VM that was attached: what its monitor tells, told on to its pairs and to its migration. */
+/* VMs: construction and destruction, and what their monitors report. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
-#include "daemon/daemon.h"
+#include "daemon/vm/vm-private.h"
 #include "util/clock.h"
+#include "util/log.h"
+#include "util/optional-string.h"
 
 enum {
-	AGAIN_USEC = 2 * 1000 * 1000, /* until a refused monitor is tried again */
+	AGAIN_USEC = 2 * 1000 * 1000, /* until a monitor that refused is tried again */
 };
 
-static const struct us_vms_handler *handler_of(const struct us_host_vm *vm)
-{
-	return vm->daemon->vms_handler;
-}
-
-void us_host_vm_defer(struct us_host_vm *vm, struct us_deferred *deferred)
-{
-	us_deferred_add(vm->daemon->deferreds, vm, deferred);
-}
+/* Calls a function of the handler. */
+#define TELL(vm, function, ...) (vm)->vms->handler->function((vm)->vms->userdata, vm, ##__VA_ARGS__)
 
 void us_host_vm_feed(struct us_host_vm *vm, const struct us_event *event)
 {
 	struct us_host_pair *pair;
 
-	us_list_for_each (pair, &vm->pairs, link)
+	us_host_vm_for_each_pair (pair, vm)
 		us_host_pair_feed(pair, *event);
 }
 
@@ -35,100 +30,95 @@ bool us_host_vm_may_migrate(const struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
-	us_list_for_each (pair, &vm->pairs, link)
-		if (!us_pair_may_migrate(&pair->engine))
+	us_host_vm_for_each_pair (pair, vm)
+		if (!us_pair_may_migrate(us_host_pair_engine(pair)))
 			return false;
 	return true;
 }
 
-struct us_drain_process us_host_vm_process(const struct us_host_vm *vm)
+void us_host_vm_defer(struct us_host_vm *vm, struct us_deferred *deferred)
 {
-	return (struct us_drain_process){ .pidfd = us_vmm_pidfd(vm->vmm),
-					  .pid = us_vmm_pid(vm->vmm) };
+	us_deferred_add(vm->vms->deferreds, vm, deferred);
 }
 
-static struct us_host_pair *by_device(struct us_host_vm *vm, const char *device, bool standby)
-{
-	struct us_host_pair *pair;
-
-	us_list_for_each (pair, &vm->pairs, link)
-		if (strcmp(standby ? pair->spec.standby : pair->device, device) == 0)
-			return pair;
-	return NULL;
-}
+/* ---- What the monitor reports ---- */
 
 static void set_state(struct us_host_vm *vm, enum us_vm_state state)
 {
-	bool arrived = vm->state == US_VM_INCOMING && state == US_VM_RUNNING;
+	bool has_arrived = vm->base.state == US_VM_INCOMING && state == US_VM_RUNNING;
 
-	vm->state = state;
+	vm->base.state = state;
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_VM, .vm = state });
-	vm->counts.arrivals += arrived;
-	handler_of(vm)->state_changed(vm->daemon, vm, arrived);
+	vm->counts.arrivals += has_arrived;
+	TELL(vm, state_changed, has_arrived);
 }
 
 static void set_transfer(struct us_host_vm *vm, enum us_transfer transfer)
 {
-	vm->transfer = transfer;
+	vm->base.transfer = transfer;
 	vm->counts.transfers_completed += transfer == US_TRANSFER_COMPLETED;
 	vm->counts.transfers_failed += transfer == US_TRANSFER_FAILED;
 	vm->counts.transfers_cancelled += transfer == US_TRANSFER_CANCELLED;
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_MIGRATING,
 						.on = transfer == US_TRANSFER_ACTIVE });
-	handler_of(vm)->transfer_changed(vm->daemon, vm);
+	TELL(vm, transfer_changed);
 }
 
-static void adopted(struct us_host_vm *vm, const struct us_vmm_event *event)
+static void on_adopted(struct us_host_vm *vm, const struct us_vmm_event *event)
 {
 	struct us_host_pair *pair;
 
-	us_log(LOG_INFO, "vm %s: adopted (QEMU %s, %s)", vm->name, us_vmm_version(vm->vmm),
-	       us_vm_state_name(event->state));
+	us_log(LOG_INFO, "vm %s: adopted (QEMU %s, %s)", vm->base.name,
+	       us_vmm_version(vm->base.vmm), us_vm_state_name(event->state));
 	us_optional_set(&vm->problem, "");
-	vm->state = event->state;
-	vm->transfer = event->transfer;
-	us_list_for_each (pair, &vm->pairs, link) {
-		pair->is_inspected = false;
-		us_host_pair_observe(pair);
-	}
-	handler_of(vm)->adopted(vm->daemon, vm);
-}
-
-static void on_again(void *userdata)
-{
-	us_vmm_connect(((struct us_host_vm *)userdata)->vmm);
+	vm->base.state = event->state;
+	vm->base.transfer = event->transfer;
+	us_host_vm_for_each_pair (pair, vm)
+		us_host_pair_vm_adopted(pair);
+	TELL(vm, adopted);
 }
 
 /* Adoption was refused, or the monitor went away. Frees @vm if it was only being attached. */
-static void lost(struct us_host_vm *vm, const struct us_vmm_event *event)
+static void on_lost(struct us_host_vm *vm, const struct us_vmm_event *event)
 {
-	bool refused = event->type == US_VMM_REFUSED, exited = event->exited;
-	const char *why = event->reason->text;
-	bool is_news = strcmp(why, us_optional_text(vm->problem)) != 0;
+	bool was_refused = event->type == US_VMM_REFUSED, has_ended = event->exited;
+	const char *reason = event->reason->text;
+	bool is_news = strcmp(reason, us_optional_text(vm->problem)) != 0;
 
 	vm->counts.disconnects += !vm->problem;
-	us_optional_set(&vm->problem, why);
-	if (handler_of(vm)->refused(vm->daemon, vm, event->reason)) {
+	us_optional_set(&vm->problem, reason);
+	if (TELL(vm, refused, event->reason)) {
 		us_host_vm_free(vm);
 		return;
 	}
 	if (is_news)
-		us_log(LOG_WARNING, "vm %s: %s", vm->name, why);
-	if (refused) /* nobody else tries again */
+		us_log(LOG_WARNING, "vm %s: %s", vm->base.name, reason);
+	if (was_refused) /* us_vmm does not try again by itself */
 		us_timer_set(&vm->reconnect_timer, us_now_usec() + AGAIN_USEC);
-	vm->transfer = US_TRANSFER_NONE;
-	if (exited && vm->prepared) { /* the pairs forget it too: the next QEMU is another one */
-		vm->prepared = false;
-		handler_of(vm)->changed(vm->daemon, vm);
+	vm->base.transfer = US_TRANSFER_NONE;
+	/* The engines forget it, too: the next VMM at this monitor is another one. */
+	if (has_ended && vm->base.is_prepared) {
+		vm->base.is_prepared = false;
+		TELL(vm, changed);
 	}
-	set_state(vm, exited ? US_VM_GONE : US_VM_UNKNOWN);
-	handler_of(vm)->lost(vm->daemon, vm, exited, event->reason);
+	set_state(vm, has_ended ? US_VM_GONE : US_VM_UNKNOWN);
+	TELL(vm, lost, has_ended, event->reason);
+}
+
+static void on_reset(struct us_host_vm *vm, const struct us_vmm_event *event)
+{
+	vm->counts.resets++;
+	us_host_vm_feed(vm,
+			&(struct us_event){ .type = US_EVENT_RESET, .age_usec = event->age_usec });
 }
 
 static void on_guest(struct us_host_vm *vm, const struct us_vmm_event *event)
 {
-	struct us_host_pair *pair = by_device(vm, event->device, true);
+	struct us_host_pair *pair;
 
+	us_host_vm_for_each_pair (pair, vm)
+		if (strcmp(us_host_pair_spec(pair)->standby, event->device) == 0)
+			break;
 	if (pair)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_GUEST,
 							   .guest = event->guest,
@@ -137,8 +127,11 @@ static void on_guest(struct us_host_vm *vm, const struct us_vmm_event *event)
 
 static void on_deleted(struct us_host_vm *vm, const struct us_vmm_event *event)
 {
-	struct us_host_pair *pair = by_device(vm, event->device, false);
+	struct us_host_pair *pair;
 
+	us_host_vm_for_each_pair (pair, vm)
+		if (strcmp(us_host_pair_device(pair), event->device) == 0)
+			break;
 	if (pair)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_UNPLUGGED });
 }
@@ -149,19 +142,17 @@ static void on_event(void *userdata, const struct us_vmm_event *event)
 
 	switch (event->type) {
 	case US_VMM_ADOPTED:
-		adopted(vm, event);
+		on_adopted(vm, event);
 		break;
 	case US_VMM_REFUSED:
 	case US_VMM_LOST:
-		lost(vm, event);
+		on_lost(vm, event);
 		break;
 	case US_VMM_STATE:
 		set_state(vm, event->state);
 		break;
 	case US_VMM_RESET:
-		vm->counts.resets++;
-		us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_RESET,
-							.age_usec = event->age_usec });
+		on_reset(vm, event);
 		break;
 	case US_VMM_GUEST:
 		on_guest(vm, event);
@@ -170,137 +161,122 @@ static void on_event(void *userdata, const struct us_vmm_event *event)
 		on_deleted(vm, event);
 		break;
 	case US_VMM_INCOMING_FAILED:
-		us_log(LOG_WARNING, "vm %s: %s", vm->name, event->reason->text);
-		handler_of(vm)->incoming_failed(vm->daemon, vm, event->reason);
+		us_log(LOG_WARNING, "vm %s: %s", vm->base.name, event->reason->text);
+		TELL(vm, incoming_failed, event->reason);
 		break;
 	case US_VMM_TRANSFER:
 		set_transfer(vm, event->transfer);
 		break;
 	case US_VMM_TRACE:
-		handler_of(vm)->traced(vm->daemon, vm, event->name, event->age_usec);
+		TELL(vm, traced, event->name, event->age_usec);
 		break;
 	}
 }
 
-int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const char *name,
-		   const char *monitor_path)
-{
-	static const struct us_vmm_handler handler = { .event = on_event };
-	struct us_host_vm *vm = calloc(1, sizeof(*vm));
-	struct us_reason connecting;
-	int r = -ENOMEM;
+/* ---- Life ---- */
 
-	if (!vm)
-		return -ENOMEM;
-	vm->daemon = daemon;
-	us_list_init(&vm->pairs);
-	snprintf(vm->name, sizeof(vm->name), "%s", name);
-	vm->monitor_path = strdup(monitor_path);
-	if (vm->monitor_path)
-		r = us_vmm_new(&vm->vmm, daemon->loop, monitor_path, &handler, vm);
-	if (r >= 0)
-		r = us_timer_init(&vm->reconnect_timer, daemon->loop, on_again, vm);
-	if (r >= 0)
-		r = daemon->vms_handler->made(daemon, vm);
-	if (r < 0) {
-		us_timer_deinit(&vm->reconnect_timer);
-		us_vmm_free(vm->vmm);
-		free(vm->monitor_path);
-		free(vm);
-		return r;
-	}
-	us_refuse(&connecting, "vm %s: connecting to %s", name, monitor_path);
-	us_optional_set(&vm->problem, connecting.text);
-	us_list_append(&daemon->vms, &vm->link);
-	*ret_vm = vm;
-	return 0;
+static void on_reconnect(void *userdata)
+{
+	us_vmm_connect(((struct us_host_vm *)userdata)->base.vmm);
 }
 
-void us_host_vm_free(struct us_host_vm *vm)
+static int init_parts(struct us_host_vm *vm, const char *monitor_path)
 {
-	struct us_host_pair *pair;
+	static const struct us_vmm_handler handler = { .event = on_event };
+	int r;
 
-	handler_of(vm)->freed(vm->daemon, vm);
-	us_list_for_each (pair, &vm->pairs, link)
-		us_host_pair_free(pair);
-	us_list_remove(&vm->link);
-	us_vmm_free(vm->vmm);
+	vm->monitor_path = strdup(monitor_path);
+	if (!vm->monitor_path)
+		return -ENOMEM;
+	r = us_vmm_new(&vm->base.vmm, vm->vms->loop, monitor_path, &handler, vm);
+	if (r >= 0)
+		r = us_timer_init(&vm->reconnect_timer, vm->vms->loop, on_reconnect, vm);
+	return r < 0 ? r : TELL(vm, made);
+}
+
+static void deinit_parts(struct us_host_vm *vm)
+{
+	us_vmm_free(vm->base.vmm);
 	us_timer_deinit(&vm->reconnect_timer);
 	free(vm->problem);
 	free(vm->monitor_path);
 	free(vm);
 }
 
-struct us_host_vm *us_host_vm_of(const struct us_host_pair *pair)
+int us_host_vm_new(struct us_host_vm **ret_vm, struct us_vms *vms, const char *name,
+		   const char *monitor_path)
 {
-	return pair->vm;
+	struct us_host_vm *vm = calloc(1, sizeof(*vm));
+	struct us_reason connecting;
+	int r;
+
+	if (!vm)
+		return -ENOMEM;
+	vm->vms = vms;
+	us_list_init(&vm->base.pairs);
+	snprintf(vm->base.name, sizeof(vm->base.name), "%s", name);
+	r = init_parts(vm, monitor_path);
+	if (r < 0) {
+		deinit_parts(vm);
+		return r;
+	}
+	us_refuse(&connecting, "vm %s: connecting to %s", name, monitor_path);
+	us_optional_set(&vm->problem, connecting.text);
+	us_list_append(&vms->list, &vm->link);
+	*ret_vm = vm;
+	return 0;
 }
 
-const char *us_host_vm_name(const struct us_host_vm *vm)
+int us_host_vm_add_pair(struct us_host_vm *vm, const struct us_pair_spec *spec,
+			const struct us_pair_start *start)
 {
-	return vm->name;
+	struct us_host_pair *pair;
+
+	return us_host_pair_new(&pair, vm->vms->pairs, &vm->base, spec, start);
 }
 
-const char *us_host_vm_monitor_path(const struct us_host_vm *vm)
+void us_host_vm_free(struct us_host_vm *vm)
 {
-	return vm->monitor_path;
+	struct us_host_pair *pair;
+
+	TELL(vm, freed);
+	us_deferreds_forget_vm(vm->vms->deferreds, vm);
+	while ((pair = us_host_vm_next_pair(vm, NULL)))
+		us_host_pair_free(pair);
+	us_list_remove(&vm->link);
+	deinit_parts(vm);
 }
 
-sd_event *us_host_vm_loop(const struct us_host_vm *vm)
+int us_vms_new(struct us_vms **ret_vms, sd_event *loop, struct us_pairs *pairs,
+	       const struct us_vms_handler *handler, void *userdata)
 {
-	return vm->daemon->loop;
+	struct us_vms *vms = calloc(1, sizeof(*vms));
+	int r;
+
+	if (!vms)
+		return -ENOMEM;
+	vms->loop = loop;
+	vms->pairs = pairs;
+	vms->handler = handler;
+	vms->userdata = userdata;
+	us_list_init(&vms->list);
+	r = us_deferreds_new(&vms->deferreds, loop);
+	if (r < 0) {
+		us_vms_free(vms);
+		return r;
+	}
+	*ret_vms = vms;
+	return 0;
 }
 
-struct us_vmm *us_host_vm_vmm(const struct us_host_vm *vm)
+void us_vms_free(struct us_vms *vms)
 {
-	return vm->vmm;
-}
+	struct us_host_vm *vm;
 
-enum us_vm_state us_host_vm_state(const struct us_host_vm *vm)
-{
-	return vm->state;
-}
-
-enum us_transfer us_host_vm_transfer(const struct us_host_vm *vm)
-{
-	return vm->transfer;
-}
-
-const char *us_host_vm_problem(const struct us_host_vm *vm)
-{
-	return us_optional_text(vm->problem);
-}
-
-bool us_host_vm_is_prepared(const struct us_host_vm *vm)
-{
-	return vm->prepared;
-}
-
-void us_host_vm_set_prepared(struct us_host_vm *vm, bool is_prepared)
-{
-	vm->prepared = is_prepared;
-}
-
-const struct us_vm_counts *us_host_vm_counts(const struct us_host_vm *vm)
-{
-	return &vm->counts;
-}
-
-void us_host_vm_count_migration(struct us_host_vm *vm, bool is_done)
-{
-	vm->counts.migrations_done += is_done;
-	vm->counts.migrations_failed += !is_done;
-}
-
-struct us_vm_slots *us_host_vm_slots(struct us_host_vm *vm)
-{
-	return &vm->slots;
-}
-
-struct us_host_pair *us_host_vm_next_pair(const struct us_host_vm *vm,
-					  const struct us_host_pair *pair)
-{
-	struct us_list *next = pair ? pair->link.next : vm->pairs.next;
-
-	return next == &vm->pairs ? NULL : us_list_entry(next, struct us_host_pair, link);
+	if (!vms)
+		return;
+	while ((vm = us_vms_next(vms, NULL)))
+		us_host_vm_free(vm);
+	us_deferreds_free(vms->deferreds);
+	free(vms);
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The VMs that are attached: struct us_host_vm is one, and owns its pairs. */
+/*
+ * The VMs that are attached: struct us_vms has all of them, struct us_host_vm is one, and owns its
+ * pairs. A VM passes on what its monitor reports: to its pairs as events, to the rooms above
+ * through struct us_vms_handler.
+ */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -9,11 +13,11 @@
 #include "net/undelivered/drain.h"
 #include "vmm/vmm.h"
 
-struct us_daemon;
 struct us_host_vm;
-struct us_vmm;
+struct us_pairs;
+struct us_vms;
 
-/* What each of the rooms above keeps for a VM. Each has one, which it makes and frees. */
+/* What the rooms above keep for a VM. Each has one, which it makes and frees. */
 struct us_vm_slots {
 	struct us_vm_migration *migration;
 	struct us_vm_saved *saved;
@@ -50,14 +54,36 @@ struct us_vms_handler {
 	void (*changed)(void *userdata, struct us_host_vm *vm);
 };
 
-int us_host_vm_new(struct us_host_vm **ret_vm, struct us_daemon *daemon, const char *name,
+/* ---- All of them ---- */
+
+/* Borrows all. Returns 0 or -errno. */
+int us_vms_new(struct us_vms **ret_vms, sd_event *loop, struct us_pairs *pairs,
+	       const struct us_vms_handler *handler, void *userdata);
+/* Frees the VMs, too, and leaves their primaries and paths as they are, for the next daemon. */
+void us_vms_free(struct us_vms *vms);
+
+/* What waits for pairs: us_host_vm_defer(). */
+struct us_deferreds *us_vms_deferreds(const struct us_vms *vms);
+struct us_pairs *us_vms_pairs(const struct us_vms *vms);
+/* NULL: there is none of this name. */
+struct us_host_vm *us_vms_find(const struct us_vms *vms, const char *name);
+/* The first VM for NULL; NULL after the last. */
+struct us_host_vm *us_vms_next(const struct us_vms *vms, const struct us_host_vm *vm);
+/* Every VM; the body frees none. */
+#define us_vms_for_each(vm, vms) for (vm = us_vms_next(vms, NULL); vm; vm = us_vms_next(vms, vm))
+
+/* ---- One ---- */
+
+/* Connects to the monitor. 0 or -errno. */
+int us_host_vm_new(struct us_host_vm **ret_vm, struct us_vms *vms, const char *name,
 		   const char *monitor_path);
 void us_host_vm_free(struct us_host_vm *vm); /* and its pairs, as they are */
+/* us_host_pair_new() */
+int us_host_vm_add_pair(struct us_host_vm *vm, const struct us_pair_spec *spec,
+			const struct us_pair_start *start);
 /* Feeds @event to all its pairs. */
 void us_host_vm_feed(struct us_host_vm *vm, const struct us_event *event);
 bool us_host_vm_may_migrate(const struct us_host_vm *vm);
-/* The VM's QEMU. Valid until the loop's next turn. */
-struct us_drain_process us_host_vm_process(const struct us_host_vm *vm);
 /* Checks @deferred, whose functions are set, soon and after each step of a pair. */
 void us_host_vm_defer(struct us_host_vm *vm, struct us_deferred *deferred);
 
@@ -68,6 +94,8 @@ const char *us_host_vm_name(const struct us_host_vm *vm);
 const char *us_host_vm_monitor_path(const struct us_host_vm *vm);
 sd_event *us_host_vm_loop(const struct us_host_vm *vm);
 struct us_vmm *us_host_vm_vmm(const struct us_host_vm *vm);
+/* The VM's VMM. Valid until the loop's next turn. */
+struct us_drain_process us_host_vm_process(const struct us_host_vm *vm);
 enum us_vm_state us_host_vm_state(const struct us_host_vm *vm);
 enum us_transfer us_host_vm_transfer(const struct us_host_vm *vm);
 /* Why it is not adopted; "" if it is. */

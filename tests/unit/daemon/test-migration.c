@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "api/client.h"
 #include "daemon/daemon.h"
 #include "daemon/rpc/rpc.h"
 #include "daemon/state/state.h"
@@ -560,8 +561,9 @@ static void begin_daemon(void)
 	the_daemon = (struct us_daemon){ .socket_path = control_path, .state_dir = folder };
 	assert_int_equal(us_daemon_init(&the_daemon), 0);
 	loop = the_daemon.loop;
-	assert_int_equal(us_server_new(&server, loop, control_path, -1, methods, the_daemon.rpc, &reason),
-			 0);
+	assert_int_equal(
+		us_server_new(&server, loop, control_path, -1, methods, the_daemon.rpc, &reason),
+		0);
 	assert_int_equal(
 		us_server_new(&peer_server, loop, peer_path, -1, peer_methods, NULL, &reason), 0);
 	snprintf(host, sizeof(host), "unix:%s", control_path);

@@ -98,8 +98,8 @@ static void start(void)
 	the_daemon = (struct us_daemon){ .state_dir = folder };
 	assert_int_equal(us_daemon_init(&the_daemon), 0);
 	us_state_free(the_daemon.state);
-	assert_int_equal(us_state_new(&state, &the_daemon, the_daemon.loop, folder, &handler, NULL),
-			 0);
+	assert_int_equal(
+		us_state_new(&state, the_daemon.vms, the_daemon.loop, folder, &handler, NULL), 0);
 	the_daemon.state = state;
 }
 
@@ -131,7 +131,7 @@ static void load(const char *text, const char *const *vms)
 	write_file(text);
 	assert_int_equal(us_state_load(state), 0);
 	for (size_t i = 0; vms[i]; i++)
-		if (!us_daemon_vm(&the_daemon, vms[i]))
+		if (!us_vms_find(the_daemon.vms, vms[i]))
 			fail_msg("%s is lost", vms[i]);
 }
 
@@ -150,7 +150,7 @@ static const char *const web_and_db[] = { "web", "db", NULL };
 static void test_no_file(void **unused)
 {
 	assert_int_equal(us_state_load(state), 0);
-	assert_null(us_daemon_vm(&the_daemon, "web"));
+	assert_null(us_vms_find(the_daemon.vms, "web"));
 	assert_int_equal(access(path, F_OK), -1);
 }
 
@@ -160,7 +160,7 @@ static void test_load(void **unused)
 	const struct us_host_pair *pair;
 
 	load(two_vms, web_and_db);
-	pair = us_daemon_pair(&the_daemon, "web0");
+	pair = us_pairs_find(the_daemon.pairs, "web0");
 	assert_non_null(pair);
 	spec = us_host_pair_spec(pair);
 	assert_string_equal(us_host_vm_name(us_host_vm_of(pair)), "web");
@@ -176,7 +176,7 @@ static void test_load(void **unused)
 	assert_int_equal(spec->queue_pairs, 2);
 	assert_true(us_pair_is_on_hold(us_host_pair_engine(pair)));
 	assert_string_equal(us_host_pair_original_entry(pair), "x");
-	assert_null(us_host_pair_original_entry(us_daemon_pair(&the_daemon, "web1")));
+	assert_null(us_host_pair_original_entry(us_pairs_find(the_daemon.pairs, "web1")));
 }
 
 /* The next daemon saves what this one saved. */
@@ -195,7 +195,7 @@ static void test_save_and_load(void **unused)
 	assert_true(json_equal(first, second));
 	assert_int_equal(json_array_size(json_object_get(second, "vms")), 2);
 	assert_non_null(
-		strstr(us_state_kept_text(us_daemon_vm(&the_daemon, "web")), "max-bandwidth"));
+		strstr(us_state_kept_text(us_vms_find(the_daemon.vms, "web")), "max-bandwidth"));
 	json_decref(first);
 	json_decref(second);
 }
@@ -203,7 +203,7 @@ static void test_save_and_load(void **unused)
 static void test_attaching_is_not_saved(void **unused)
 {
 	load(two_vms, web_and_db);
-	attaching = us_daemon_vm(&the_daemon, "db");
+	attaching = us_vms_find(the_daemon.vms, "db");
 	assert_int_equal(us_state_save(state), 0);
 	assert_int_equal(count_vms_of_file(), 1);
 	attaching = NULL;
@@ -217,7 +217,7 @@ static void test_kept_text(void **unused)
 	struct us_host_vm *vm;
 
 	load(two_vms, web_and_db);
-	vm = us_daemon_vm(&the_daemon, "web");
+	vm = us_vms_find(the_daemon.vms, "web");
 	assert_null(us_state_kept_text(vm));
 	assert_int_equal(us_state_save(state), 0);
 	assert_non_null(us_state_kept_text(vm));
@@ -236,7 +236,7 @@ static void test_unknown_members(void **unused)
 	load("{\"version\": 1, \"new\": [], \"vms\": [" VM("web", ", \"new\": 1",
 							   PAIR("web0", ", \"new\": {}")) "]}",
 	     (const char *const[]){ "web", NULL });
-	assert_non_null(us_daemon_pair(&the_daemon, "web0"));
+	assert_non_null(us_pairs_find(the_daemon.pairs, "web0"));
 	assert_int_equal(access(bad_path, F_OK), -1);
 }
 
@@ -255,7 +255,7 @@ static void test_damaged_file(void **unused)
 	for (size_t i = 0; i < US_ARRAY_LENGTH(texts); i++) {
 		write_file(texts[i]);
 		assert_int_equal(us_state_load(state), 0);
-		assert_true(us_list_is_empty(&the_daemon.vms));
+		assert_null(us_vms_next(the_daemon.vms, NULL));
 		assert_int_equal(access(path, F_OK), -1);
 		assert_int_equal(unlink(bad_path), 0);
 	}
@@ -281,7 +281,7 @@ static void test_damaged_entry(void **unused)
 		snprintf(text, sizeof(text), FILE_OF("%s, %s"), VM("db", "", PAIR("db0", "")),
 			 entries[i]);
 		load(text, (const char *const[]){ "db", NULL });
-		if (us_daemon_vm(&the_daemon, "web") || us_daemon_pair(&the_daemon, "web0"))
+		if (us_vms_find(the_daemon.vms, "web") || us_pairs_find(the_daemon.pairs, "web0"))
 			fail_msg("taken: %s", entries[i]);
 		assert_int_equal(count_vms_of_file(), 1);
 		assert_int_equal(unlink(bad_path), 0);

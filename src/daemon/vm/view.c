@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What others see of VMs. */
+#include <string.h>
+
+#include "daemon/vm/vm-private.h"
+#include "util/cleanup.h"
+#include "util/optional-string.h"
+
+/* ---- All of them ---- */
+
+struct us_deferreds *us_vms_deferreds(const struct us_vms *vms)
+{
+	return vms->deferreds;
+}
+
+struct us_pairs *us_vms_pairs(const struct us_vms *vms)
+{
+	return vms->pairs;
+}
+
+struct us_host_vm *us_vms_next(const struct us_vms *vms, const struct us_host_vm *vm)
+{
+	const struct us_list *link = vm ? &vm->link : &vms->list;
+
+	return link->next == &vms->list ? NULL : us_list_entry(link->next, struct us_host_vm, link);
+}
+
+struct us_host_vm *us_vms_find(const struct us_vms *vms, const char *name)
+{
+	struct us_host_vm *vm;
+
+	us_vms_for_each (vm, vms)
+		if (strcmp(vm->base.name, name) == 0)
+			return vm;
+	return NULL;
+}
+
+/* ---- One ---- */
+
+struct us_host_vm *us_host_vm_of(const struct us_host_pair *pair)
+{
+	return US_CONTAINER_OF(us_host_pair_vm(pair), struct us_host_vm, base);
+}
+
+const char *us_host_vm_name(const struct us_host_vm *vm)
+{
+	return vm->base.name;
+}
+
+const char *us_host_vm_monitor_path(const struct us_host_vm *vm)
+{
+	return vm->monitor_path;
+}
+
+sd_event *us_host_vm_loop(const struct us_host_vm *vm)
+{
+	return vm->vms->loop;
+}
+
+struct us_vmm *us_host_vm_vmm(const struct us_host_vm *vm)
+{
+	return vm->base.vmm;
+}
+
+struct us_drain_process us_host_vm_process(const struct us_host_vm *vm)
+{
+	return (struct us_drain_process){ .pidfd = us_vmm_pidfd(vm->base.vmm),
+					  .pid = us_vmm_pid(vm->base.vmm) };
+}
+
+enum us_vm_state us_host_vm_state(const struct us_host_vm *vm)
+{
+	return vm->base.state;
+}
+
+enum us_transfer us_host_vm_transfer(const struct us_host_vm *vm)
+{
+	return vm->base.transfer;
+}
+
+const char *us_host_vm_problem(const struct us_host_vm *vm)
+{
+	return us_optional_text(vm->problem);
+}
+
+bool us_host_vm_is_prepared(const struct us_host_vm *vm)
+{
+	return vm->base.is_prepared;
+}
+
+void us_host_vm_set_prepared(struct us_host_vm *vm, bool is_prepared)
+{
+	vm->base.is_prepared = is_prepared;
+}
+
+const struct us_vm_counts *us_host_vm_counts(const struct us_host_vm *vm)
+{
+	return &vm->counts;
+}
+
+void us_host_vm_count_migration(struct us_host_vm *vm, bool is_done)
+{
+	vm->counts.migrations_done += is_done;
+	vm->counts.migrations_failed += !is_done;
+}
+
+struct us_vm_slots *us_host_vm_slots(struct us_host_vm *vm)
+{
+	return &vm->slots;
+}
+
+struct us_host_pair *us_host_vm_next_pair(const struct us_host_vm *vm,
+					  const struct us_host_pair *pair)
+{
+	return us_pair_vm_next(&vm->base, pair);
+}
