@@ -28,7 +28,8 @@ void us_arrival_announce(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
-	us_host_vm_for_each_pair(pair, vm) announce(pair);
+	us_host_vm_for_each_pair (pair, vm)
+		announce(pair);
 }
 
 void us_arrival_announce_addresses(struct us_host_pair *pair, const json_t *addresses)
@@ -47,6 +48,6 @@ void us_arrival_stop_announcing(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
-	us_host_vm_for_each_pair(pair, vm)
+	us_host_vm_for_each_pair (pair, vm)
 		us_announce_free(US_STEAL(us_migration_of_pair(pair)->announce));
 }

@@ -41,8 +41,9 @@ void us_guest_stop_prepare(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
-	us_host_vm_for_each_pair(pair, vm) if (us_host_pair_steer(pair) &&
-					       us_migration_is_lossless(pair)) prepare(pair);
+	us_host_vm_for_each_pair (pair, vm)
+		if (us_host_pair_steer(pair) && us_migration_is_lossless(pair))
+			prepare(pair);
 }
 
 void us_guest_stop_expect(struct us_host_vm *vm, bool is_near)
@@ -74,12 +75,15 @@ void us_guest_stop_begin(struct us_host_vm *vm, const struct us_handoff_peer *pe
 	struct us_host_pair *pair;
 
 	/* First: QEMU holds its lock, and cannot read more, until the device's state is saved. */
-	us_host_vm_for_each_pair(pair, vm) if (us_migration_of_pair(pair)->frames)
-		us_stop_frames_note_stop(us_migration_of_pair(pair)->frames);
+	us_host_vm_for_each_pair (pair, vm)
+		if (us_migration_of_pair(pair)->frames)
+			us_stop_frames_note_stop(us_migration_of_pair(pair)->frames);
 	us_migration_of_vm(vm)->stopped_usec = us_clock_usec(CLOCK_REALTIME) - age_usec;
-	us_host_vm_for_each_pair(pair, vm) if (us_migration_is_lossless(pair)) us_client_call(
-		peer->client, "Handoff", us_handoff_message(pair, peer, "stopped", json_array()),
-		false, on_parking, NULL);
+	us_host_vm_for_each_pair (pair, vm)
+		if (us_migration_is_lossless(pair))
+			us_client_call(peer->client, "Handoff",
+				       us_handoff_message(pair, peer, "stopped", json_array()),
+				       false, on_parking, NULL);
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED, .on = true });
 }
 
@@ -89,9 +93,10 @@ void us_guest_stop_undo(struct us_host_vm *vm, const struct us_handoff_peer *pee
 
 	us_arrival_announce(vm);
 	us_migration_of_vm(vm)->stop_expected_usec = 0;
-	us_host_vm_for_each_pair(pair, vm) us_client_call(
-		peer->client, "Handoff", us_handoff_message(pair, peer, "late", json_array()),
-		false, on_resumption, NULL);
+	us_host_vm_for_each_pair (pair, vm)
+		us_client_call(peer->client, "Handoff",
+			       us_handoff_message(pair, peer, "late", json_array()), false,
+			       on_resumption, NULL);
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED });
 }
 
@@ -178,7 +183,9 @@ static void queried(struct us_host_vm *vm)
 	if (--collection->pending > 0)
 		return;
 	collection->pending = 1; /* until the loop has begun all of them */
-	us_host_vm_for_each_pair(pair, vm) if (may_collect(pair)) drain(pair);
+	us_host_vm_for_each_pair (pair, vm)
+		if (may_collect(pair))
+			drain(pair);
 	taken(vm);
 }
 
@@ -194,11 +201,11 @@ void us_guest_stop_collect(struct us_host_vm *vm, void (*done)(void *userdata), 
 
 	*collection =
 		(struct us_stop_collection){ .pending = 1, .done = done, .userdata = userdata };
-	us_host_vm_for_each_pair(pair, vm) if (may_collect(pair))
-	{
-		collection->pending++;
-		us_stop_frames_query(us_migration_of_pair(pair)->frames, on_queried);
-	}
+	us_host_vm_for_each_pair (pair, vm)
+		if (may_collect(pair)) {
+			collection->pending++;
+			us_stop_frames_query(us_migration_of_pair(pair)->frames, on_queried);
+		}
 	queried(vm);
 }
 
@@ -206,8 +213,7 @@ void us_guest_stop_forget(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
-	us_host_vm_for_each_pair(pair, vm)
-	{
+	us_host_vm_for_each_pair (pair, vm) {
 		struct us_pair_migration *migration = us_migration_of_pair(pair);
 
 		us_stop_frames_free(US_STEAL(migration->frames));

@@ -20,7 +20,8 @@ void us_handoff_receive_end(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
-	us_host_vm_for_each_pair(pair, vm) feed_stopped(pair, false);
+	us_host_vm_for_each_pair (pair, vm)
+		feed_stopped(pair, false);
 }
 
 /* Checks all frames before the first is delivered: a refused call changes nothing. */

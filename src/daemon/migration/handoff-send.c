@@ -124,8 +124,7 @@ static void send_late(struct us_handoff *handoff)
 	struct us_host_pair *pair;
 
 	handoff->is_late = true;
-	us_host_vm_for_each_pair(pair, handoff->vm)
-	{
+	us_host_vm_for_each_pair (pair, handoff->vm) {
 		handoff->pair = pair;
 		handoff->batch = json_array();
 		send_batch(handoff);
@@ -138,7 +137,8 @@ static int on_poll(sd_event_source *timer, uint64_t usec, void *userdata)
 	struct us_host_pair *pair;
 	bool is_all = true;
 
-	us_host_vm_for_each_pair(pair, handoff->vm) is_all &= send_some(handoff, pair);
+	us_host_vm_for_each_pair (pair, handoff->vm)
+		is_all &= send_some(handoff, pair);
 	/* Frames that arrive faster than they are sent count as late, too. */
 	if (!handoff->is_late && (is_all || ++handoff->turns == TURNS_MAX))
 		send_late(handoff);

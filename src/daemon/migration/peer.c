@@ -37,8 +37,7 @@ json_t *us_peer_pairs_json(const struct us_host_vm *vm)
 	json_t *pairs = json_array();
 	const struct us_host_pair *pair;
 
-	us_host_vm_for_each_pair(pair, vm)
-	{
+	us_host_vm_for_each_pair (pair, vm) {
 		char mac[US_MAC_TEXT_SIZE];
 
 		us_mac_text(us_host_pair_spec(pair)->mac, mac);
@@ -58,10 +57,11 @@ struct us_host_pair *us_peer_find_pair(struct us_host_vm *vm, const char *name, 
 {
 	struct us_host_pair *pair;
 
-	us_host_vm_for_each_pair(
-		pair, vm) if (group && us_host_pair_spec(pair)->group[0]
-				      ? strcmp(us_host_pair_spec(pair)->group, group) == 0
-				      : strcmp(us_host_pair_name(pair), name) == 0) return pair;
+	us_host_vm_for_each_pair (pair, vm)
+		if (group && us_host_pair_spec(pair)->group[0]
+			    ? strcmp(us_host_pair_spec(pair)->group, group) == 0
+			    : strcmp(us_host_pair_name(pair), name) == 0)
+			return pair;
 	return NULL;
 }
 

@@ -229,8 +229,7 @@ static int check_modes(const struct us_host_vm *vm, struct us_reason *reason)
 {
 	struct us_host_pair *pair;
 
-	us_host_vm_for_each_pair(pair, vm)
-	{
+	us_host_vm_for_each_pair (pair, vm) {
 		enum us_mode mode = us_host_pair_spec(pair)->mode;
 
 		if (mode == US_MODE_COMBINED)

@@ -62,7 +62,8 @@ void us_source_check(struct us_source *source)
 	struct us_reason reason;
 	int r;
 
-	us_host_vm_for_each_pair(pair, source->vm) us_stop_method_prepare(pair);
+	us_host_vm_for_each_pair (pair, source->vm)
+		us_stop_method_prepare(pair);
 	r = connect_to_destination(source);
 	if (r == 0)
 		return;

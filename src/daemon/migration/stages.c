@@ -31,8 +31,7 @@ static int check_pairs(const struct us_source *source, bool *ret_done, struct us
 	struct us_host_pair *pair;
 
 	*ret_done = true;
-	us_host_vm_for_each_pair(pair, source->vm)
-	{
+	us_host_vm_for_each_pair (pair, source->vm) {
 		if (source->plan.is_undoing)
 			*ret_done &= us_pair_is_settled(us_host_pair_engine(pair));
 		else if (us_host_pair_is_overdue(pair))

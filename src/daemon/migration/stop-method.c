@@ -92,7 +92,8 @@ enum us_stop_method us_stop_method_of_vm(const struct us_host_vm *vm)
 	enum us_stop_method method = US_STOP_METHOD_NONE;
 	const struct us_host_pair *pair;
 
-	us_host_vm_for_each_pair(pair, vm) if (us_migration_of_pair(pair)->method > method) method =
-		us_migration_of_pair(pair)->method;
+	us_host_vm_for_each_pair (pair, vm)
+		if (us_migration_of_pair(pair)->method > method)
+			method = us_migration_of_pair(pair)->method;
 	return method;
 }
