@@ -61,13 +61,23 @@ void fake_emit(struct us_vmm_event event)
 
 /* ---- Answers ---- */
 
+static void complete(void)
+{
+	fake_emit((struct us_vmm_event){ .type = US_VMM_STATE, .state = US_VM_MOVED });
+	fake_emit((struct us_vmm_event){ .type = US_VMM_TRANSFER,
+					 .transfer = US_TRANSFER_COMPLETED });
+}
+
 static void answer(const struct pending *asked)
 {
-	static const struct us_vmm_standby standby = { .mac = { 0x52, 0x54, 0, 0, 0, 1 } };
+	struct us_vmm_standby standby = { .queue_pairs = 1 };
 	const char *refusal = fake_script.refusal[asked->request];
 	struct us_reason reason, *why = refusal ? &reason : NULL;
 	int r = refusal ? us_refuse(&reason, "%s", refusal) : 0;
 
+	if (asked->request == FAKE_CANCEL && fake_script.completes_at_cancel)
+		complete();
+	memcpy(standby.mac, fake_script.mac, sizeof(standby.mac));
 	if (asked->progress)
 		asked->progress(asked->userdata, r, why, refusal ? NULL : &fake_script.progress);
 	else if (asked->last_frame)
@@ -154,12 +164,12 @@ const char *us_vmm_version(const struct us_vmm *vmm)
 
 int us_vmm_pid(const struct us_vmm *vmm)
 {
-	return 0;
+	return fake_script.pid;
 }
 
 int us_vmm_pidfd(const struct us_vmm *vmm)
 {
-	return -1;
+	return fake_script.pid ? fake_script.pidfd : -1;
 }
 
 int us_vmm_inspect(struct us_vmm *vmm, const char *device, us_vmm_standby_fn done, void *userdata)

@@ -24,8 +24,11 @@ enum fake_request {
 struct fake_script {
 	bool is_silent[FAKE_REQUESTS];	      /* does not answer */
 	const char *refusal[FAKE_REQUESTS];   /* NULL: success */
+	bool completes_at_cancel;	      /* the transfer ends before FAKE_CANCEL is answered */
 	struct us_transfer_progress progress; /* the answer to FAKE_PROGRESS */
 	struct us_last_frame last_frame;      /* the answer to FAKE_LAST_FRAME */
+	uint8_t mac[US_MAC_BYTES];	      /* of the standby */
+	int pid, pidfd;			      /* of the VMM; 0: unknown */
 };
 
 extern struct fake_script fake_script;

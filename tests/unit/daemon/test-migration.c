@@ -42,7 +42,7 @@ static uint64_t passed_usec;
 /* What came of a call. */
 struct result {
 	bool is_answered;
-	char error[64], message[400];
+	char error[64], message[400], warning[400];
 };
 
 /* ---- Time ---- */
@@ -135,8 +135,12 @@ static const struct us_method peer_methods[] = {
 static void on_answer(void *userdata, const char *error, const json_t *parameters, bool more)
 {
 	const char *message = json_string_value(json_object_get(parameters, "message"));
+	const json_t *progress = json_object_get(parameters, "progress");
+	const char *warning = json_string_value(json_object_get(progress, "warning"));
 	struct result *result = userdata;
 
+	if (warning)
+		snprintf(result->warning, sizeof(result->warning), "%s", warning);
 	if (more)
 		return;
 	result->is_answered = true;
@@ -194,16 +198,21 @@ static void check_failed(const struct result *result, const char *message)
 		fail_msg("\"%s\" has not \"%s\"", result->message, message);
 }
 
+static void all_goes_well(void)
+{
+	fake_script = (struct fake_script){ .mac = { 0x52, 0x54, 0, 0, 0, 1 } };
+	memset(&peer, 0, sizeof(peer));
+	peer.protocol = 2;
+	peer.uri = "tcp:127.0.0.1:1";
+	peer.token = "0";
+}
+
 /* Nothing of a migration is left: the next one gets as far as the first. */
 static void check_next(void)
 {
 	struct result result;
 
-	memset(&fake_script, 0, sizeof(fake_script));
-	memset(&peer, 0, sizeof(peer));
-	peer.protocol = 2;
-	peer.uri = "tcp:127.0.0.1:1";
-	peer.token = "0";
+	all_goes_well();
 	fake_take_trace();
 	migrate_to_transfer(&result);
 }
@@ -485,6 +494,23 @@ static void test_abort_comes_too_late(void **state)
 	assert_string_equal(fake_take_trace(), "cancel restore peer:gone");
 }
 
+/* QEMU completes the transfer, and then says that it has cancelled it. */
+static void test_abort_while_completing(void **state)
+{
+	struct result result, aborted;
+
+	migrate_to_transfer(&result);
+	fake_script.completes_at_cancel = true;
+	abort_migration(&aborted);
+	pass(2 * SEC);
+	assert_false(result.is_answered); /* the guest has not arrived */
+	peer_arrive();
+	pass(SEC + 1);
+	assert_true(result.is_answered);
+	assert_string_equal(result.error, "");
+	assert_string_equal(aborted.error, "Refused");
+}
+
 static void test_abort_without_migration(void **state)
 {
 	struct result aborted;
@@ -494,6 +520,22 @@ static void test_abort_without_migration(void **state)
 }
 
 /* ---- Past the point of no return ---- */
+
+static void test_failure_past_return(void **state)
+{
+	struct result result;
+
+	migrate_to_transfer(&result);
+	emit_transfer(US_TRANSFER_COMPLETED);
+	us_call_fail(US_STEAL(peer.receive), "Failed", "it is being restarted");
+	settle();
+	pass(SEC + 1);
+	assert_true(result.is_answered);
+	assert_string_equal(result.error, "");
+	if (!strstr(result.warning, "it is being restarted"))
+		fail_msg("warned: \"%s\"", result.warning);
+	assert_string_equal(fake_take_trace(), "restore");
+}
 
 static void test_guest_never_arrives(void **state)
 {
@@ -553,11 +595,7 @@ static void begin_daemon(void)
 	char host[80];
 
 	passed_usec = 0;
-	memset(&fake_script, 0, sizeof(fake_script));
-	memset(&peer, 0, sizeof(peer));
-	peer.protocol = 2;
-	peer.uri = "tcp:127.0.0.1:1";
-	peer.token = "0";
+	all_goes_well();
 	the_daemon = (struct us_daemon){ .socket_path = control_path, .state_dir = folder };
 	assert_int_equal(us_daemon_init(&the_daemon), 0);
 	loop = the_daemon.loop;
@@ -631,7 +669,9 @@ static int run(void)
 		TEST(test_vm_lost),
 		TEST(test_abort),
 		TEST(test_abort_comes_too_late),
+		TEST(test_abort_while_completing),
 		TEST(test_abort_without_migration),
+		TEST(test_failure_past_return),
 		TEST(test_guest_never_arrives),
 	};
 
