@@ -37,13 +37,11 @@ int us_migration_address_check(const char *text, struct us_reason *reason)
 	bool good;
 
 	if (getaddrinfo(text, NULL, &hints, &found) != 0)
-		return us_refuse(reason, "\"%.60s\" is no IP address", text);
+		return us_refuse(reason, "\"%.60s\" is not an IP address", text);
 	good = is_one(found->ai_addr);
 	freeaddrinfo(found);
-	if (!good)
-		return us_refuse(reason,
-				 "%.60s is no address of one interface: name that of the network "
-				 "that migrations shall use",
-				 text);
-	return 0;
+	if (good)
+		return 0;
+	us_refuse(reason, "%.60s is not the address of one interface", text);
+	return us_advise(reason, "name this host's address in the migration network");
 }

@@ -12,7 +12,7 @@ int us_admission_grant(struct us_admission *admission)
 	uint8_t bytes[(US_ADMISSION_TEXT - 1) / 2];
 
 	us_admission_revoke(admission);
-	/* As few bytes as these are never cut short (getrandom(2)). */
+	/* getrandom(2) never returns fewer bytes than these, if it succeeds. */
 	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
 		return errno ? -errno : -EIO;
 	for (size_t i = 0; i < sizeof(bytes); i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who may hand frames off to a VM's guest: the source of the one migration that it receives. The
- * secret is told in the answer to Receive, and is worth nothing once that call is over. Pure, but
- * for the kernel's random numbers.
+ * The permission to hand off frames to a VM's guest. The source of the migration under way has it:
+ * the reply to Receive contains a random token, and each call of Handoff must repeat it. The token
+ * expires with the call Receive.
  */
 #pragma once
 
@@ -13,11 +13,15 @@ enum {
 };
 
 struct us_admission {
-	char token[US_ADMISSION_TEXT]; /* "": nobody is admitted */
+	char token[US_ADMISSION_TEXT]; /* "": nobody has the permission */
 };
 
-/* Draws another token. 0 or -errno; then nobody is admitted. */
+/* Makes a new token. 0 or -errno; then nobody has the permission. */
 int us_admission_grant(struct us_admission *admission);
+/* The token expires. */
 void us_admission_revoke(struct us_admission *admission);
-/* @token may be NULL. Takes as long for a wrong one as for the right one. */
+/*
+ * Whether @token is the token. @token may be NULL. The time that it takes does not depend on the
+ * bytes of @token.
+ */
 bool us_admission_is_granted(const struct us_admission *admission, const char *token);

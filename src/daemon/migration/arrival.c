@@ -20,8 +20,8 @@ static void announce(struct us_host_pair *pair)
 			    us_host_pair_spec(pair)->mac, us_host_pair_spec(pair)->port, primary,
 			    &reason);
 	if (r != 0)
-		us_log(LOG_WARNING, "%s: its arrival is not announced: %s", us_host_pair_name(pair),
-		       r < 0 ? us_strerror(r) : reason.text);
+		us_log(LOG_WARNING, "%s: the arrival of the guest is not announced: %s",
+		       us_host_pair_name(pair), r < 0 ? us_strerror(r) : reason.text);
 }
 
 void us_arrival_announce(struct us_host_vm *vm)
@@ -38,7 +38,7 @@ void us_arrival_announce_addresses(struct us_host_pair *pair, const json_t *addr
 	size_t i;
 
 	json_array_foreach (addresses, i, address)
-		/* Each one costs a look-up among this host's own. */
+		/* The limit: each address costs a look-up among this host's own. */
 		if (us_migration_of_pair(pair)->announce && i < US_ADDRESSES_MAX)
 			us_announce_add_address(us_migration_of_pair(pair)->announce,
 						json_string_value(address));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A guest that runs on this host again: the network is told, and what its source parked follows. */
+/*
+ * Announcements: when a guest arrives on this host, or stays here after a failed migration, the
+ * network is told where its addresses are now (net/presence/announce.h).
+ */
 #pragma once
 
 #include <jansson.h>
@@ -7,9 +10,9 @@
 struct us_host_pair;
 struct us_host_vm;
 
-/* Announces the MAC addresses of @vm's pairs from this host, anew. */
+/* Begins to announce the MAC addresses of @vm's pairs; ends earlier announcements. */
 void us_arrival_announce(struct us_host_vm *vm);
-/* Announces @addresses of the guest, an array of texts, as well. */
+/* Announces the guest's IP addresses, too: @addresses is an array of texts. */
 void us_arrival_announce_addresses(struct us_host_pair *pair, const json_t *addresses);
-/* The guest is about to run elsewhere, or does. */
+/* The guest runs on another host, or is about to. */
 void us_arrival_stop_announcing(struct us_host_vm *vm);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The steps: compare the pairs with the source's, wait until their primaries are reserved, set
- * QEMU's settings, listen. Each reply to the source is one of the stream of Receive.
+ * A migration to this host has these steps: compare the pairs with the source's, wait until their
+ * primaries are reserved, change QEMU's settings, listen.
  *
- * A destination that was given up is freed only when QEMU has answered the request under way: that
- * answer would be taken for the answer to the next migration.
+ * If the source gives up while QEMU has not answered a request, the struct stays until QEMU has.
+ * Otherwise the answer would be taken for the answer to a request of the next migration.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,23 +21,23 @@
 #include "util/crash-point.h"
 
 enum {
-	/* The call lasts that long after the arrival; longer than the rest of the source's plan. */
+	/* How long the call lasts after the arrival. The rest of the source's plan is shorter. */
 	HANDOFF_USEC = 60 * 1000 * 1000,
 };
 
 struct us_destination {
 	struct us_host_vm *vm;
-	struct us_call *call; /* NULL: given up */
+	struct us_call *call; /* NULL: the source gave up */
 	struct us_deferred deferred;
 	struct us_timer ending; /* set when the guest has arrived */
 	json_t *settings;
-	char address[US_ADDRESS_TEXT]; /* where QEMU, or this daemon for it, listens */
+	char address[US_ADDRESS_TEXT]; /* to listen at */
 	bool is_waiting;	       /* for the pairs */
 	bool is_requesting;	       /* QEMU has not answered */
 	bool has_arrived;
 };
 
-/* From now on nobody can connect or hand off frames. */
+/* From now on the source can neither connect nor hand off frames. */
 static void close_doors(struct us_destination *destination)
 {
 	us_vmm_stop_listening(us_host_vm_vmm(destination->vm));
@@ -54,7 +54,7 @@ static void destination_free(struct us_destination *destination)
 	us_timer_deinit(&destination->ending);
 	us_migration_of_vm(vm)->destination = NULL;
 	json_decref(destination->settings);
-	/* At the arrival they were restored; those of now may be the next migration's. */
+	/* The arrival restored them: the present ones may belong to the next migration. */
 	if (!destination->has_arrived)
 		us_migration_settings_restore(vm);
 	free(destination);
@@ -73,6 +73,14 @@ void us_destination_fail(struct us_destination *destination, const struct us_rea
 	destination_free(destination);
 }
 
+static void report(struct us_host_vm *vm, const char *stage, const char *what)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "vm %s: %s", us_host_vm_name(vm), what);
+	us_migration_report(vm, stage, line);
+}
+
 static json_t *arrived_json(void)
 {
 	return json_pack("{s:s, s:b}", "uri", "", "arrived", true);
@@ -86,9 +94,9 @@ void us_destination_guest_arrived(struct us_destination *destination)
 		return;
 	destination->has_arrived = true;
 	us_vmm_stop_listening(us_host_vm_vmm(vm));
-	us_migration_settings_restore(vm); /* now: the next migration may begin at once */
+	us_migration_settings_restore(vm); /* before the next migration can begin */
 	us_crash_point("receive", "arrived", NULL);
-	us_migration_report(vm, "arrived", "the guest arrived");
+	report(vm, "arrived", "the guest arrived");
 	us_timer_set(&destination->ending, us_now_usec() + HANDOFF_USEC);
 	if (destination->call)
 		us_call_continue(destination->call, arrived_json());
@@ -118,9 +126,9 @@ static void on_gone(void *userdata, struct us_call *call)
 	bool has_arrived = destination->has_arrived;
 
 	if (!has_arrived)
-		us_migration_report(vm, "abandoned", "the source gave the migration up");
+		report(vm, "abandoned", "the source gave up the migration");
 	give_up(destination);
-	/* The guest stays at the source: frames for it are not parked here any more. */
+	/* The guest stays at the source: ends parking for it here. */
 	if (!has_arrived)
 		us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED });
 }
@@ -128,8 +136,8 @@ static void on_gone(void *userdata, struct us_call *call)
 /* ---- QEMU ---- */
 
 /*
- * QEMU answered a request. Returns the destination, or NULL: QEMU refused, or the migration was
- * given up; then it is freed.
+ * QEMU has answered a request. Returns the destination, or NULL if it is over: QEMU refused, or the
+ * source gave up.
  */
 static struct us_destination *answered(struct us_host_vm *vm, const struct us_reason *refusal)
 {
@@ -142,7 +150,7 @@ static struct us_destination *answered(struct us_host_vm *vm, const struct us_re
 	return NULL;
 }
 
-/* The same for a request that was made, or not. */
+/* A request to QEMU was made, or could not be made: @r. */
 static void requested(struct us_destination *destination, int r)
 {
 	struct us_reason reason;
@@ -239,7 +247,7 @@ static void on_vm_gone(struct us_deferred *deferred)
 static int check(struct us_host_vm *vm, const json_t *parameters, struct us_reason *reason)
 {
 	struct us_destination *other = us_migration_of_vm(vm)->destination;
-	/* First: another version may mean something else by the rest. */
+	/* First: the other parameters may have another meaning in another version. */
 	int r = us_peer_check_protocol(parameters, "source", reason);
 
 	if (r != 0)
@@ -263,7 +271,8 @@ static int check(struct us_host_vm *vm, const json_t *parameters, struct us_reas
 	return us_peer_check_pairs(vm, json_object_get(parameters, "pairs"), reason);
 }
 
-/* As configured, else where the source reached this host. A source on this host needs no other. */
+/* The configured address, or that at which the source reached this host. NULL: it is on this host.
+ */
 static const char *address_for(const struct us_migrations *common, const struct us_call *call)
 {
 	const char *reached = us_call_address(call);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A migration of a VM to this host: the method Receive. It lasts as long as its call, so the end of
- * the source's connection undoes it. The guest that runs here afterwards is the pairs' concern.
+ * A migration of a VM to this host: the method Receive. The migration lasts as long as the call, so
+ * the end of the source's connection undoes it.
  */
 #pragma once
 
@@ -21,5 +21,5 @@ int us_destination_new(struct us_host_vm *vm, struct us_call *call, const json_t
 		       struct us_reason *reason);
 /* The guest runs here. */
 void us_destination_guest_arrived(struct us_destination *destination);
-/* It failed: answers the call with @reason, and frees it. A NULL destination is fine. */
+/* Answers the call with @reason, and frees @destination, which may be NULL. */
 void us_destination_fail(struct us_destination *destination, const struct us_reason *reason);

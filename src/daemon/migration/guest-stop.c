@@ -5,6 +5,7 @@
 #include "daemon/migration/arrival.h"
 #include "daemon/migration/guest-stop.h"
 #include "daemon/migration/migration-private.h"
+#include "daemon/migration/peer.h"
 #include "daemon/migration/stop-frames.h"
 #include "daemon/migration/stop-method.h"
 #include "net/presence/claims.h"
@@ -25,7 +26,7 @@ static void prepare(struct us_host_pair *pair)
 	if (r == 0 && !migration->frames)
 		r = us_stop_frames_new(&migration->frames, pair, &reason);
 	if (r != 0)
-		us_log(LOG_WARNING, "%s: frames between the hosts may be lost: %s",
+		us_log(LOG_WARNING, "%s: the migration may lose frames at the stop: %s",
 		       us_host_pair_name(pair), r < 0 ? us_strerror(r) : reason.text);
 	us_stop_method_settle(pair);
 	if (migration->claims)
@@ -33,7 +34,8 @@ static void prepare(struct us_host_pair *pair)
 	r = us_claims_new(&migration->claims, us_host_vm_loop(us_host_vm_of(pair)),
 			  us_host_pair_spec(pair)->port, us_host_pair_spec(pair)->mac, &reason);
 	if (r != 0)
-		us_log(LOG_WARNING, "%s: no address of its guest will be announced: %s",
+		us_log(LOG_WARNING,
+		       "%s: the destination cannot announce the guest's IP addresses: %s",
 		       us_host_pair_name(pair), r < 0 ? us_strerror(r) : reason.text);
 }
 
@@ -58,13 +60,19 @@ void us_guest_stop_expect(struct us_host_vm *vm, bool is_near)
 
 /* ---- At the stop ---- */
 
+/* If the destination does not park, frames may change their order, and nothing else. */
 static void on_parking(void *userdata, const char *error, const json_t *parameters, bool more)
 {
-	if (error) /* costs the order of frames, nothing else */
-		us_log(LOG_WARNING, "the destination does not park: %s", error);
+	struct us_reason reason;
+
+	if (!error)
+		return;
+	us_peer_reason(error, parameters, &reason);
+	us_log(LOG_WARNING, "vm %s: the destination does not park: %s", us_host_vm_name(userdata),
+	       reason.text);
 }
 
-/* A destination whose QEMU has given up refuses this, and needs not be told. */
+/* No answer is needed: a destination whose QEMU has failed refuses the call. */
 static void on_resumption(void *userdata, const char *error, const json_t *parameters, bool more)
 {
 }
@@ -74,7 +82,7 @@ void us_guest_stop_begin(struct us_host_vm *vm, const struct us_handoff_peer *pe
 {
 	struct us_host_pair *pair;
 
-	/* First: QEMU holds its lock, and cannot read more, until the device's state is saved. */
+	/* Before all else: QEMU cannot read its taps before it has saved the devices' state. */
 	us_host_vm_for_each_pair (pair, vm)
 		if (us_migration_of_pair(pair)->frames)
 			us_stop_frames_note_stop(us_migration_of_pair(pair)->frames);
@@ -83,7 +91,7 @@ void us_guest_stop_begin(struct us_host_vm *vm, const struct us_handoff_peer *pe
 		if (us_migration_is_lossless(pair))
 			us_client_call(peer->client, "Handoff",
 				       us_handoff_message(pair, peer, "stopped", json_array()),
-				       false, on_parking, NULL);
+				       false, on_parking, vm);
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED, .on = true });
 }
 
@@ -103,16 +111,17 @@ void us_guest_stop_undo(struct us_host_vm *vm, const struct us_handoff_peer *pee
 /* ---- After the stop ---- */
 
 /*
- * Undelivered frames are collected in two steps, each of which runs in all pairs at a time: ask
- * what each guest received last, then read the queues of the taps. A failure costs frames of one
- * pair, and is logged.
+ * Undelivered frames are collected in two steps, each for all pairs at once: ask QEMU what the
+ * guest received last, then read the queues of the taps. A failure loses frames of one pair, and is
+ * logged.
  */
+
 static bool may_collect(const struct us_host_pair *pair)
 {
 	return us_migration_of_pair(pair)->frames && us_host_pair_park(pair);
 }
 
-/* Whether parking began early enough for QEMU to deliver all that came before. */
+/* Whether parking began before the stop, so that QEMU has delivered all earlier frames. */
 static bool was_predicted(const struct us_host_pair *pair)
 {
 	const struct us_vm_migration *vm = us_migration_of_vm(us_host_vm_of(pair));
@@ -120,7 +129,7 @@ static bool was_predicted(const struct us_host_pair *pair)
 	if (us_migration_of_pair(pair)->method == US_STOP_METHOD_DRAIN || !vm->stop_expected_usec ||
 	    vm->stop_expected_usec >= vm->stopped_usec)
 		return false;
-	us_log(LOG_INFO, "%s: parked %" PRIu64 " ms before its guest stopped, as predicted",
+	us_log(LOG_INFO, "%s: parked %" PRIu64 " ms before the guest stopped, as predicted",
 	       us_host_pair_name(pair), (vm->stopped_usec - vm->stop_expected_usec) / 1000);
 	return true;
 }
@@ -129,16 +138,17 @@ static void take(struct us_host_pair *pair)
 {
 	bool drains = us_migration_of_pair(pair)->method == US_STOP_METHOD_DRAIN;
 	struct us_reason reason = { .text = "" };
-	size_t read, taken;
+	size_t consumed, taken;
 
 	if (was_predicted(pair))
 		return;
 	if (!drains)
-		us_refuse(&reason, "it stopped sooner than predicted, some may be lost");
-	taken = us_stop_frames_take(us_migration_of_pair(pair)->frames, drains, &read, &reason);
+		us_refuse(&reason,
+			  "the guest stopped earlier than predicted, so frames may be lost");
+	taken = us_stop_frames_take(us_migration_of_pair(pair)->frames, drains, &consumed, &reason);
 	us_log(reason.text[0] ? LOG_WARNING : LOG_INFO,
-	       "%s: %zu frames taken that its guest had not got, %zu of them read by QEMU%s%s",
-	       us_host_pair_name(pair), taken, read, reason.text[0] ? ": " : "", reason.text);
+	       "%s: recovered %zu undelivered frames, %zu of them consumed by QEMU%s%s",
+	       us_host_pair_name(pair), taken, consumed, reason.text[0] ? ": " : "", reason.text);
 }
 
 /* ---- Reading the queues ---- */
@@ -156,8 +166,8 @@ static void on_drained(void *userdata, int r, const struct us_reason *reason)
 	struct us_host_pair *pair = userdata;
 
 	if (r != 0)
-		us_log(LOG_WARNING, "%s: QEMU's queues cannot be read: %s", us_host_pair_name(pair),
-		       reason->text);
+		us_log(LOG_WARNING, "%s: the queues of QEMU's tap cannot be read: %s",
+		       us_host_pair_name(pair), reason->text);
 	if (may_collect(pair))
 		take(pair);
 	taken(us_host_vm_of(pair));

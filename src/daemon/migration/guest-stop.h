@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The moment in which QEMU stops the guest of a VM that migrates away: what has to be ready before,
- * so that both hosts park at once, and what ends with the migration.
+ * The stop: QEMU stops the guest at the end of the transfer, and from then on both hosts park the
+ * frames for it. What that needs is made ready before. Afterwards the frames that QEMU has not
+ * delivered are collected.
  */
 #pragma once
 
@@ -12,22 +13,22 @@
 
 struct us_host_vm;
 
-/* QEMU's transfer begins: makes park buffers and captures. */
+/* QEMU's transfer begins: makes the park buffers and the captures. */
 void us_guest_stop_prepare(struct us_host_vm *vm);
-/* The stop is predicted to be near, or not near any more: parks from now on, or ends that. */
+/* @is_near: parks from now on, because the stop is predicted to be near. Else: ends that. */
 void us_guest_stop_expect(struct us_host_vm *vm, bool is_near);
-/* The guest stopped @age_usec ago: parks here and tells @peer to park. */
+/* The guest stopped @age_usec ago: parks here, and tells @peer to park. */
 void us_guest_stop_begin(struct us_host_vm *vm, const struct us_handoff_peer *peer,
 			 uint64_t age_usec);
-/* The guest goes on here: parked frames are delivered here, after those in QEMU's queues. */
+/* The guest goes on here: releases the parked frames to it. */
 void us_guest_stop_undo(struct us_host_vm *vm, const struct us_handoff_peer *peer);
-/* The migration is over: frees what was prepared. */
+/* The migration is over: frees what us_guest_stop_prepare() made. */
 void us_guest_stop_forget(struct us_host_vm *vm);
 
 /*
- * The guest goes on elsewhere: puts the frames that QEMU has not delivered before the parked ones,
- * for all pairs that park. Call it after QEMU has answered a request since the stop: then it has
- * read its taps for the last time. Calls @done once, possibly before it returns. There is one
- * collection at a time.
+ * The guest goes on at the destination: puts the frames that QEMU has not delivered before the
+ * parked frames, for all pairs that park. QEMU must have answered a request since the stop, which
+ * proves that it has read its taps for the last time. Calls @done once, possibly before it returns.
+ * Only one collection may be under way.
  */
 void us_guest_stop_collect(struct us_host_vm *vm, void (*done)(void *userdata), void *userdata);

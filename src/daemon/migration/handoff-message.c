@@ -8,7 +8,8 @@
 #include "net/frame/offload.h"
 #include "net/presence/claims.h"
 
-/* Addresses that the guest used during the transfer: older ones may be another guest's by now. */
+/* The addresses that the guest used during the transfer. An older one may belong to another guest
+ * by now. */
 static json_t *addresses_json(struct us_claims *claims)
 {
 	char text[US_ADDRESS_TEXT_MAX];

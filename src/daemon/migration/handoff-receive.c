@@ -9,7 +9,7 @@
 #include "net/steer/steer.h"
 #include "util/crash-point.h"
 
-/* After Prepare or the start of a migration, only this host's QEMU knows when the guest stops. */
+/* Not while this host migrates the guest on: then its own QEMU tells when the guest stops. */
 static void feed_stopped(struct us_host_pair *pair, bool on)
 {
 	if (!us_pair_is_prepared(us_host_pair_engine(pair)))
@@ -24,7 +24,7 @@ void us_handoff_receive_end(struct us_host_vm *vm)
 		feed_stopped(pair, false);
 }
 
-/* Checks all frames before the first is delivered: a refused call changes nothing. */
+/* All frames, before the first is delivered: a refused call must not change anything. */
 static int check_frames(const struct us_host_pair *pair, const json_t *frames,
 			struct us_reason *reason)
 {
@@ -82,7 +82,7 @@ void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_
 
 	if (!us_admission_is_granted(&us_migration_of_vm(vm)->admission, token)) {
 		us_call_fail(call, "Refused",
-			     "vm %s: that is no token of a migration to it that is under way",
+			     "vm %s: the token does not belong to a migration that it receives",
 			     us_host_vm_name(vm));
 		return;
 	}

@@ -11,13 +11,13 @@
 #include "util/priority.h"
 
 enum {
-	/* The JSON text of the frames of one call. A longer frame has a call of its own. With the
-	 * rest of the call, either is shorter than the 128 KiB that a server accepts. */
+	/* The limit for the frames of one call, as JSON text. A longer frame has a call of its own.
+	 * Either call is shorter than the 128 KiB that a server accepts. */
 	BATCH_BYTES = 64 * 1024,
 	PUNCTUATION_BYTES = 3, /* two quotes and a comma for each frame */
 	POLL_USEC = 5 * 1000,
-	TURNS_MAX = 4096,	  /* by far more than a full park buffer takes */
-	QUIET_USEC = 1000 * 1000, /* without a frame: the network has converged */
+	TURNS_MAX = 4096,	  /* far more than a full park buffer needs */
+	QUIET_USEC = 1000 * 1000, /* time without a frame after which the network has converged */
 };
 
 struct us_handoff {
@@ -27,8 +27,8 @@ struct us_handoff {
 	uint64_t last_frame_usec;
 	size_t frames;
 	unsigned unanswered; /* calls */
-	unsigned turns;	     /* taken to send what was parked */
-	bool is_late;	     /* all that was parked is sent */
+	unsigned turns;	     /* of the loop, until all parked frames were sent */
+	bool is_late;	     /* all parked frames are sent */
 	bool is_over;
 	us_handoff_done_fn done;
 	void *userdata;
@@ -111,7 +111,7 @@ static bool send_some(struct us_handoff *handoff, struct us_host_pair *pair)
 	bool is_all = true;
 
 	handoff->pair = pair;
-	/* Frames being released already stay: nobody would hear of the end of their release. */
+	/* Not during a release: its end would not be reported. */
 	if (park && !us_pair_is_steering(us_host_pair_engine(pair)))
 		is_all = us_park_take(park, append_frame, handoff);
 	send_batch(handoff);
@@ -139,10 +139,10 @@ static int on_poll(sd_event_source *timer, uint64_t usec, void *userdata)
 
 	us_host_vm_for_each_pair (pair, handoff->vm)
 		is_all &= send_some(handoff, pair);
-	/* Frames that arrive faster than they are sent count as late, too. */
+	/* Frames that arrive faster than they can be sent count as late, too. */
 	if (!handoff->is_late && (is_all || ++handoff->turns == TURNS_MAX))
 		send_late(handoff);
-	/* A flood of frames takes turns with clients. */
+	/* In a flood of frames, clients get their turn. */
 	sd_event_source_set_priority(timer, is_all ? US_PRIORITY_HOST : US_PRIORITY_CHANGING);
 	sd_event_source_set_time_relative(timer, is_all ? POLL_USEC : 0);
 	if (!handoff->is_over && !handoff->unanswered &&

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Handoff: frames that reach the source host for a guest that has left it follow the guest, through
- * calls of the destination's daemon, in order. The park buffers begin with the frames that QEMU did
- * not deliver (guest-stop.h). Then follow the frames parked since the stop, then late ones, which
- * the network still sends to the source.
+ * Handoff: the source's daemon sends frames for a guest that has left to the destination's daemon,
+ * with the method Handoff. Their order is kept: first the frames that QEMU has not delivered
+ * (guest-stop.h), then the frames parked since the stop, then late frames, which the network still
+ * sends to the source.
  */
 #pragma once
 
@@ -28,37 +28,38 @@ enum {
 	US_HANDOFF_TEXT_BYTES = US_BASE64_SIZE(US_HANDOFF_FRAME_BYTES),
 };
 
-/* The destination's daemon. Borrows both. */
+/* The destination's daemon. Both members are borrowed. */
 struct us_handoff_peer {
 	struct us_client *client;
-	const char *token; /* from its reply to Receive: it admits the caller */
+	const char *token; /* admission.h */
 };
 
 /*
- * The parameters of one call. @state: "stopped", "held" or "late". Takes @frames, an array of texts
- * from us_handoff_encode().
+ * The parameters of one call. @state: "stopped" (the guest has just stopped), "held" (@frames are
+ * undelivered or parked ones) or "late" (all of those have been sent). Takes @frames, an array of
+ * texts of us_handoff_encode().
  */
 json_t *us_handoff_message(const struct us_host_pair *pair, const struct us_handoff_peer *peer,
 			   const char *state, json_t *frames);
 
-/* Writes a frame as text. False: it is longer than any frame of a tap. */
+/* Writes a frame as text. False: the frame is longer than a tap allows. */
 bool us_handoff_encode(const struct us_frame *frame, char ret_text[US_HANDOFF_TEXT_BYTES]);
 
 /*
  * Reads a frame for @pair's guest. The bytes of @ret_frame are valid until the next call. 0, or
- * US_REFUSED: it is no frame for that MAC address, or its offload metadata does not fit it.
+ * US_REFUSED: the frame is not for the guest's MAC address, or does not fit its offload metadata.
  */
 int us_handoff_decode(const struct us_host_pair *pair, const char *text, struct us_frame *ret_frame,
 		      struct us_reason *reason);
 
 /* ---- handoff-send.c: the source ---- */
 
-/* @reason: why it failed; NULL: all frames were sent and accepted. */
+/* @reason: why the handoff failed; NULL: the destination accepted all frames. */
 typedef void (*us_handoff_done_fn)(void *userdata, const struct us_reason *reason);
 
 /*
- * Sends all that @vm's pairs park, until no frame has come for a second and each call was answered,
- * or one was refused; then calls @done, once. Goes on sending until it is freed; @done may free it.
+ * Sends all frames that @vm's pairs park. Ends when no frame has come for a second and each call
+ * was answered, or when a call was refused; then calls @done once, which must not free the handoff.
  * 0 or a negative errno.
  */
 int us_handoff_new(struct us_handoff **ret_handoff, struct us_host_vm *vm,
@@ -68,14 +69,12 @@ void us_handoff_free(struct us_handoff *handoff);
 /* Frames sent so far. */
 size_t us_handoff_frames(const struct us_handoff *handoff);
 
-/*
- * ---- handoff-receive.c: the destination ----
- *
- * It has no state of its own. Each call says whether the source's guest is stopped, and brings
- * frames, which are delivered before those that this host has parked.
- */
+/* ---- handoff-receive.c: the destination, which keeps no state of its own ---- */
 
-/* The method Handoff. */
+/*
+ * Answers a call of Handoff: delivers its frames before the frames that this host has parked, and
+ * parks as long as the source has frames to send.
+ */
 void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters);
-/* The source has not sent all it had in time: parking for it ends. */
+/* The source is late: does not wait for more frames. */
 void us_handoff_receive_end(struct us_host_vm *vm);

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * What migrations keep for each VM and each pair. Only the files of this folder, and tests of
- * theirs, look into it; a VM and a pair hold one opaque pointer to it, from their beginning to
- * their end.
- */
+/* What migrations keep for each VM and each pair, from the VM's or pair's beginning to its end. */
 #pragma once
 
 #include <jansson.h>
@@ -31,7 +27,7 @@ enum us_stop_method {
 
 /* The collection of undelivered frames that is under way: guest-stop.c. */
 struct us_stop_collection {
-	unsigned pending; /* pairs that have not answered, and the loop that asks them */
+	unsigned pending; /* pairs without an answer; plus 1 while requests are being made */
 	void (*done)(void *userdata);
 	void *userdata;
 };
@@ -43,8 +39,8 @@ struct us_vm_migration {
 	struct us_admission admission;	    /* of the destination's source */
 	json_t *settings_before;	    /* QEMU's, to be restored; NULL: none changed */
 	struct us_timer arriving;	    /* set while frames may follow the guest */
-	uint64_t stop_expected_usec; /* CLOCK_REALTIME, since frames are parked for it; 0: no stop
-				      * is expected */
+	uint64_t stop_expected_usec; /* CLOCK_REALTIME, since when frames are parked for a predicted
+				      * stop; 0: none is near */
 	uint64_t stopped_usec;	     /* CLOCK_REALTIME, when QEMU stopped the guest */
 	struct us_stop_collection collection;
 };
@@ -53,7 +49,7 @@ struct us_pair_migration {
 	enum us_stop_method method;
 	/* From the beginning of a migration to its end: */
 	struct us_drain *drain;	       /* the queues of QEMU's tap */
-	struct us_stop_frames *frames; /* what goes out of that tap */
+	struct us_stop_frames *frames; /* stop-frames.h */
 	struct us_claims *claims;      /* the guest's addresses, for the announcement */
 	/* Since the guest arrived here: */
 	struct us_announce *announce;

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Migrations of VMs, as the source and as the destination. The room keeps its state for a VM and
- * for a pair in a struct of its own, which the VM and the pair hold without knowing what is in it.
- */
+/* Migrations of VMs from this host and to this host. */
 #pragma once
 
 #include <jansson.h>
@@ -42,19 +39,19 @@ struct us_migrations {
 
 /* Borrows @common. 0 or -errno. */
 int us_migration_vm_added(struct us_host_vm *vm, const struct us_migrations *common);
-/* It is being detached: ends its migrations, and frees what is kept for it. */
+/* @vm is being detached: ends its migrations. */
 void us_migration_vm_removed(struct us_host_vm *vm);
 void us_migration_vm_adopted(struct us_host_vm *vm);
-/* @has_ended: its QEMU is gone for good. */
+/* The connection to QEMU is lost; @has_ended: because QEMU has ended. */
 void us_migration_vm_lost(struct us_host_vm *vm, bool has_ended, const struct us_reason *reason);
-/* The state of @vm changed; @has_arrived: its guest came from another host just now. */
+/* The state of @vm has changed; @has_arrived: its guest has just come from another host. */
 void us_migration_state_changed(struct us_host_vm *vm, bool has_arrived);
-/* The state of QEMU's migration of @vm changed. */
+/* The state of QEMU's own migration of @vm has changed. */
 void us_migration_transfer_changed(struct us_host_vm *vm);
-/* QEMU stopped the guest, @age_usec ago, or resumed it, for whatever reason. */
+/* QEMU stopped the guest @age_usec ago, or resumed it, for a migration or not. */
 void us_migration_guest_stopped(struct us_host_vm *vm, uint64_t age_usec);
 void us_migration_guest_resumed(struct us_host_vm *vm);
-/* QEMU cannot take the connection of its source. */
+/* QEMU did not accept the connection of the source. */
 void us_migration_incoming_failed(struct us_host_vm *vm, const struct us_reason *reason);
 
 /* ---- What happens to a pair ---- */
@@ -62,7 +59,7 @@ void us_migration_incoming_failed(struct us_host_vm *vm, const struct us_reason 
 /* 0 or -errno. */
 int us_migration_pair_added(struct us_host_pair *pair);
 void us_migration_pair_removed(struct us_host_pair *pair);
-/* The pair's VM was adopted, and its QEMU has the pair's standby. */
+/* The VM was adopted, and QEMU has the pair's standby. */
 void us_migration_pair_adopted(struct us_host_pair *pair);
 
 /* ---- For the API ---- */
@@ -80,7 +77,7 @@ const char *us_migration_stop_method(const struct us_host_pair *pair);
 
 /* ---- What survives the daemon ---- */
 
-/* QEMU's settings that are to be restored; NULL: none. */
+/* QEMU's settings to restore, for the state file; NULL: none. Borrowed. */
 json_t *us_migration_saved(const struct us_host_vm *vm);
-/* @saved is NULL or of a file. 0, or -EBADMSG: it makes no sense. */
+/* The same from the state file, or NULL. 0, or -EBADMSG: they are invalid. */
 int us_migration_load(struct us_host_vm *vm, json_t *saved);

@@ -16,7 +16,7 @@ int us_peer_check_protocol(const json_t *object, const char *name, struct us_rea
 		  "the %s's understudyd%s%.30s speaks version %d of the migration protocol, this "
 		  "one (" US_VERSION ") version %d",
 		  name, version ? " " : "", version ? version : "", (int)theirs, US_PEER_PROTOCOL);
-	return us_advise(reason, "update the older one; no VM has to move for that");
+	return us_advise(reason, "update the older one; its VMs need not move for that");
 }
 
 void us_peer_reason(const char *error, const json_t *parameters, struct us_reason *ret_reason)

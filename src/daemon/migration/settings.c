@@ -52,8 +52,8 @@ static void on_restored(void *userdata, int r, const struct us_reason *reason)
 		return;
 	if (r != 0)
 		us_log(LOG_WARNING,
-		       "vm %s: the migration's settings stay: %s: the next one has them too, "
-		       "unless it has others",
+		       "vm %s: QEMU's migration settings were not restored: %s: set them at the "
+		       "next migration",
 		       us_host_vm_name(vm), reason->text);
 	us_migration_settings_forget(vm);
 }
@@ -67,6 +67,6 @@ void us_migration_settings_restore(struct us_host_vm *vm)
 		return;
 	r = us_vmm_restore_transfer(us_host_vm_vmm(vm), before, on_restored, vm);
 	if (r < 0 && r != -ENOTCONN) /* not connected: the next adoption restores them */
-		us_log(LOG_WARNING, "vm %s: the migration's settings stay for now: %s",
+		us_log(LOG_WARNING, "vm %s: QEMU's migration settings are not restored yet: %s",
 		       us_host_vm_name(vm), us_strerror(r));
 }

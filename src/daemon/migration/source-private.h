@@ -23,7 +23,7 @@ struct us_handoff;
 struct us_source {
 	struct us_host_vm *vm;
 	struct us_call *call, *abort_call; /* NULL once answered or gone */
-	char *destination;		   /* as the client wrote it: api/uri.h */
+	char *destination;		   /* a URI: api/uri.h */
 	json_t *settings;		   /* QEMU's, for this migration */
 	struct us_plan plan;
 	sd_event_source *posted, *deadline;
@@ -31,24 +31,24 @@ struct us_source {
 	struct us_reason reason; /* the first failure */
 
 	/* The destination's daemon */
-	struct us_client *client;  /* busy with Receive as long as the migration lasts */
+	struct us_client *client;  /* for Receive, which lasts until the end */
 	struct us_client *carrier; /* for Handoff */
-	char token[128];	   /* of Receive's reply: it admits the carrier */
+	char token[128];	   /* for Handoff: admission.h */
 	char *uri;		   /* where the destination's QEMU listens */
 	bool has_arrived;
 
 	/* Hide, and its undo */
 	struct us_deferred deferred; /* for the pairs */
-	bool is_waiting;	     /* it is in the list */
+	bool is_waiting;	     /* `deferred` is in its list */
 
 	/* Transfer */
 	sd_event_source *ticking;
 	bool is_configuring;  /* QEMU has not answered the settings */
-	bool start_requested; /* QEMU was told to migrate */
-	bool is_stopped;      /* the guest, for the end of the transfer */
+	bool start_requested; /* QEMU got the order to migrate */
+	bool is_stopped;      /* QEMU has stopped the guest */
 	struct us_stop_prediction stop;
 	struct us_transfer_progress progress;
-	uint64_t reported_usec; /* when the client was last told of the progress */
+	uint64_t reported_usec; /* when the client got the last report of the progress */
 
 	struct us_handoff *handoff;
 };
@@ -64,14 +64,14 @@ void us_source_post(struct us_source *source, enum us_plan_event_type event);
 void us_source_fail(struct us_source *source, const struct us_reason *reason);
 /* The same with the words for the errno @r. */
 void us_source_fail_errno(struct us_source *source, int r);
-/* Whether @stage is under way, and not being undone: an answer to it still counts. */
+/* Whether @stage is under way and not being undone, so that an answer still counts. */
 bool us_source_is_doing(const struct us_source *source, enum us_stage stage);
 
 /* The progress as the API has it. @is_last: with the measured downtime. */
 json_t *us_source_progress_json(const struct us_source *source, const char *line, bool is_last);
-/* Tells the client of the progress. */
+/* Reports the progress to the client. */
 void us_source_report_progress(struct us_source *source, const char *line);
-/* Logs @warning and shows it to the client; the migration goes on. */
+/* Logs @warning and reports it to the client. */
 void us_source_warn(struct us_source *source, const struct us_reason *warning);
 
 /* ---- stages.c ---- */

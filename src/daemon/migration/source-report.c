@@ -9,7 +9,7 @@
 
 /* ---- For the client ---- */
 
-/* From the rates of the transfer and of the pages that the guest makes dirty; -1: never. */
+/* From the rates of the transfer and of dirty pages; -1: it does not converge. */
 static json_int_t expected_msec(const struct us_transfer_progress *p)
 {
 	uint64_t gain = p->bytes_per_sec > p->dirty_bytes_per_sec
@@ -77,7 +77,7 @@ bool us_source_is_doing(const struct us_source *source, enum us_stage stage)
 	return source->plan.stage == stage && !source->plan.is_undoing;
 }
 
-/* In these stages the reason is the destination's. */
+/* In these stages the destination fails, not this host. */
 static bool is_at_destination(enum us_stage stage)
 {
 	return stage == US_STAGE_RESERVE || stage == US_STAGE_ARRIVE || stage == US_STAGE_HANDOFF;

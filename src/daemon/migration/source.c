@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Events for the plan are posted, and given to it from the loop one at a time, so that no stage
- * begins inside the code of another.
+ * The results of stages are events for the plan. They are posted, and the loop gives them to the
+ * plan one at a time, so a stage never begins while another one is running.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -40,7 +40,7 @@ static void answer(struct us_source *source, bool is_done)
 		us_call_fail_with(US_STEAL(source->call), "Failed", US_REFUSED, &source->reason);
 	if (source->abort_call && is_done)
 		us_call_fail(US_STEAL(source->abort_call), "Refused",
-			     "vm %s: too late: it runs at the destination", name);
+			     "vm %s: too late: the guest runs at the destination", name);
 	else if (source->abort_call)
 		us_call_reply(US_STEAL(source->abort_call), NULL);
 }
@@ -51,7 +51,6 @@ static void end(struct us_source *source, bool is_done)
 	us_source_free(source);
 }
 
-/* The answer carries the VM: a detachment may have ended the migration. */
 static void on_last_progress(void *userdata, int r, const struct us_reason *reason,
 			     const struct us_transfer_progress *progress)
 {
@@ -64,7 +63,7 @@ static void on_last_progress(void *userdata, int r, const struct us_reason *reas
 	end(source, true);
 }
 
-/* Only now QEMU knows how long the guest stood still. */
+/* The last progress has the measured downtime. */
 static void succeed(struct us_source *source)
 {
 	if (us_vmm_query_transfer(us_host_vm_vmm(source->vm), on_last_progress, source->vm) < 0)
@@ -79,7 +78,7 @@ void us_source_free(struct us_source *source)
 		return;
 	vm = source->vm;
 	if (source->call || source->abort_call) {
-		us_refuse(&source->reason, "vm %s: it was detached", us_host_vm_name(vm));
+		us_refuse(&source->reason, "vm %s: the VM was detached", us_host_vm_name(vm));
 		answer(source, false);
 	}
 	us_source_stop_waiting(source);
@@ -157,7 +156,7 @@ static bool step(struct us_source *source, enum us_plan_event_type event)
 
 static int on_posted(sd_event_source *defer, void *userdata)
 {
-	/* Completions come before aborts: they answer an earlier order. */
+	/* Completions come before aborts, which are answered by the result of the completion. */
 	static const enum us_plan_event_type order[] = {
 		US_PLAN_START, US_PLAN_COMPLETED, US_PLAN_DONE, US_PLAN_FAILED, US_PLAN_ABORT,
 	};
@@ -165,7 +164,7 @@ static int on_posted(sd_event_source *defer, void *userdata)
 	unsigned events = source->events;
 
 	source->events = 0;
-	/* Other results of a completed transfer would be taken for those of the next stage. */
+	/* If the transfer has completed, its other results would count for the next stage. */
 	if (events & (1u << US_PLAN_COMPLETED) && source->plan.stage == US_STAGE_TRANSFER)
 		events &= ~(1u << US_PLAN_DONE | 1u << US_PLAN_FAILED);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(order); i++)
@@ -206,7 +205,7 @@ void us_source_abort(struct us_host_vm *vm, struct us_call *call)
 		us_call_fail(call, "Refused", "vm %s: %s", us_host_vm_name(vm),
 			     !source ? "no migration is under way: there is nothing to abort"
 			     : source->abort_call ? "its migration is being aborted"
-						  : "too late: it runs at the destination");
+						  : "too late: the guest runs at the destination");
 		return;
 	}
 	us_refuse(&source->reason, "vm %s: the migration was aborted", us_host_vm_name(vm));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A migration of a VM away from this host. The plan (core/migration-plan.h) decides, the stages do
- * what it orders. The client who asked for the migration may go away; the migration goes on.
+ * A migration of a VM away from this host. The plan (core/migration-plan.h) decides what is to be
+ * done or undone next. The migration goes on if its client goes away.
  */
 #pragma once
 
@@ -19,10 +19,10 @@ struct us_source;
  */
 int us_source_new(struct us_host_vm *vm, struct us_call *call, const json_t *parameters,
 		  struct us_reason *reason);
-/* Ends it at once, as at a detachment. NULL is fine. */
+/* Ends the migration at once, without an undo: the VM is being detached. NULL is fine. */
 void us_source_free(struct us_source *source);
 
-/* AbortMigration. @call is answered at the end of the undo. */
+/* The method AbortMigration. Answers @call at the end of the undo. */
 void us_source_abort(struct us_host_vm *vm, struct us_call *call);
 /* The connection to QEMU is lost. */
 void us_source_vm_lost(struct us_source *source, const struct us_reason *reason);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Check compares the two daemons. Reserve is the call Receive, which lasts until the migration is
- * over: its first reply says where the destination's QEMU listens, its second that the guest has
- * arrived. Its end undoes it.
+ * The stages that the destination's daemon performs. Check compares the protocol versions. Reserve
+ * calls Receive, and the call lasts until the end of the migration: its first reply says where the
+ * destination listens, the second one that the guest has arrived. The undo ends the call.
  */
 #include <errno.h>
 #include <string.h>
@@ -78,10 +78,10 @@ static int take_reply(struct us_source *source, const char *uri, const char *tok
 		      struct us_reason *reason)
 {
 	if (!token || strlen(token) >= sizeof(source->token))
-		return us_refuse(reason, "the destination does not say how it admits frames");
+		return us_refuse(reason, "the destination sent no valid token");
 	/* QEMU accepts URIs that open a file or run a program. */
 	if (strncmp(uri, "tcp:", strlen("tcp:")) != 0)
-		return us_refuse(reason, "the destination does not say where its QEMU listens");
+		return us_refuse(reason, "the destination sent no TCP address of its QEMU");
 	strcpy(source->token, token);
 	source->uri = strdup(uri);
 	return source->uri ? 0 : us_refuse(reason, "%s", us_strerror(ENOMEM));
@@ -108,7 +108,7 @@ static void on_receive(void *userdata, const char *error, const json_t *paramete
 	struct us_source *source = userdata;
 
 	if (error) {
-		/* The end of the call is no failure after the arrival, nor while it is undone. */
+		/* The call may end after the arrival, and during the undo. */
 		if (!source->plan.is_undoing && !source->has_arrived)
 			fail(source, error, parameters);
 	} else if (json_is_true(json_object_get(parameters, "arrived"))) {

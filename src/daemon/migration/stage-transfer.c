@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * QEMU gets the settings first, then the order to migrate. QEMU's answers carry the VM, because the
- * migration may be over when they come.
+ * The stage that QEMU performs: it gets the settings first, then the order to migrate. Its answers
+ * carry the VM, because the migration may be over when they come.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +78,7 @@ int us_source_on_tick(sd_event_source *timer, uint64_t usec, void *userdata)
 	return 0;
 }
 
-/* ---- Its begin ---- */
+/* ---- Start ---- */
 
 static void on_started(void *userdata, int r, const struct us_reason *reason)
 {
@@ -136,8 +136,8 @@ static void warn_unencrypted(struct us_source *source)
 		return;
 	us_refuse(&warning, "vm %s: the migration to %s is not encrypted",
 		  us_host_vm_name(source->vm), source->destination);
-	us_advise(&warning, "--set tls-creds=ID encrypts it (understudy(1)); understudyd "
-			    "--trust-migration-network says that it need not be");
+	us_advise(&warning, "encrypt it with --set tls-creds=ID (understudy(1)), or start "
+			    "understudyd with --trust-migration-network");
 	us_source_warn(source, &warning);
 }
 
@@ -166,9 +166,9 @@ void us_source_transfer(struct us_source *source)
 	sd_event_source_set_enabled(source->ticking, SD_EVENT_ON);
 }
 
-/* ---- Its end ---- */
+/* ---- End ---- */
 
-/* Normally QEMU's event reports the end; this answer does if there is none to come. */
+/* If no transfer is active any more, no event will report its end. */
 static void on_cancelled(void *userdata, int r, const struct us_reason *reason)
 {
 	struct us_host_vm *vm = userdata;
@@ -181,7 +181,7 @@ static void on_cancelled(void *userdata, int r, const struct us_reason *reason)
 
 void us_source_cancel_transfer(struct us_source *source)
 {
-	/* Wait for QEMU's answer: it could be taken for the answer to the next migration. */
+	/* The answer would be taken for the answer to a request of the next migration. */
 	if (source->is_configuring)
 		return;
 	if (!source->start_requested)
@@ -190,7 +190,7 @@ void us_source_cancel_transfer(struct us_source *source)
 		us_source_post(source, US_PLAN_FAILED);
 }
 
-/* QEMU's event does not say why a migration failed. */
+/* QEMU's event does not have the reason, but its progress does. */
 static void on_failed_progress(void *userdata, int r, const struct us_reason *reason,
 			       const struct us_transfer_progress *progress)
 {

@@ -25,7 +25,7 @@ static int refuse_overdue(const struct us_host_pair *pair, struct us_reason *rea
 	return us_advise(reason, "see the guest's log");
 }
 
-/* Whether all pairs have got where they shall be; US_REFUSED: a guest keeps its primary. */
+/* Sets @ret_done if no pair needs more time. US_REFUSED: a guest does not release its primary. */
 static int check_pairs(const struct us_source *source, bool *ret_done, struct us_reason *reason)
 {
 	struct us_host_pair *pair;
@@ -92,7 +92,7 @@ static void on_handed_off(void *userdata, const struct us_reason *reason)
 
 	if (!us_source_is_doing(source, US_STAGE_HANDOFF))
 		return;
-	us_log(LOG_INFO, "vm %s: %zu frames handed off", us_host_vm_name(source->vm),
+	us_log(LOG_INFO, "vm %s: handed off %zu frames", us_host_vm_name(source->vm),
 	       us_handoff_frames(source->handoff));
 	if (reason)
 		us_source_fail(source, reason);
@@ -100,7 +100,7 @@ static void on_handed_off(void *userdata, const struct us_reason *reason)
 		us_source_post(source, US_PLAN_DONE);
 }
 
-/* The source whose handoff @vm waits for; NULL: that stage is over, or the handoff has begun. */
+/* The migration of @vm whose handoff has not begun; NULL: it has, or that stage is over. */
 static struct us_source *waiting_source(const struct us_host_vm *vm)
 {
 	struct us_source *source = us_migration_of_vm(vm)->source;
@@ -124,7 +124,7 @@ static void on_collected(void *userdata)
 		us_source_fail_errno(source, r);
 }
 
-/* QEMU has answered, so it has run its loop since the stop, and reads its taps no more. */
+/* The answer proves that QEMU has run its main loop since the stop, and reads its taps no more. */
 static void on_progress(void *userdata, int r, const struct us_reason *reason,
 			const struct us_transfer_progress *progress)
 {
@@ -154,10 +154,10 @@ static void release(struct us_source *source)
 
 /* ---- All of them ---- */
 
-/* Deadlines, and which stages are past the point of no return: core/migration-plan.c. */
+/* core/migration-plan.c has the deadlines and the point of no return. */
 static const struct {
 	void (*begin)(struct us_source *source);
-	void (*undo)(struct us_source *source); /* NULL: nothing to undo, or it is too late */
+	void (*undo)(struct us_source *source); /* NULL: nothing to undo, or too late */
 } stages[] = {
 	[US_STAGE_CHECK] = { us_source_check, NULL },
 	[US_STAGE_RESERVE] = { us_source_reserve, us_source_unreserve },

@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Frames at the stop, of one pair. net/undelivered/README.md explains why QEMU drops frames when it
- * stops a guest.
- *
- * Frames that QEMU had read from the tap and not delivered ("consumed" below) lie between the last
- * frame that the guest received and the first one that is still in the tap. Three sources tell
- * which frame the guest received last, the best first:
- *  1. the first bytes of that frame in the guest's memory;
- *  2. the index of the guest's receive queue, if the guest has reused that memory, by samples taken
- *     before the stop (net/undelivered/ring-offset.h);
- *  3. the tap's count of frames read: then at most the one frame that QEMU reads after the stop is
- *     missing.
+ * A *consumed* frame is one that QEMU has read from the tap and not delivered.
+ * net/undelivered/README.md explains why there are consumed frames, and the three sources that tell
+ * which ones they are.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -38,10 +30,10 @@ struct queue {
 	struct us_capture *capture; /* of what went out of the tap's queue */
 	struct us_ring_offset ring_offset;
 	bool has_last, is_taken;
-	struct us_last_frame last; /* received by the guest, if has_last */
+	struct us_last_frame last; /* the last one that the guest received, if has_last */
 };
 
-/* The query under way: what did the guest receive last, in each queue? */
+/* The query under way: which frame did the guest receive last, in each queue? */
 enum query {
 	QUERY_NONE,
 	QUERY_SAMPLE, /* repeated while the guest runs */
@@ -67,8 +59,7 @@ struct us_stop_frames {
 	struct queue queues[];
 };
 
-/* Frames that QEMU has read from the standby's tap: a tap counts a frame as sent when it is read.
- */
+/* The tap counts a frame as sent when QEMU reads it. */
 static uint64_t read_count(const struct us_host_pair *pair)
 {
 	struct us_link_traffic traffic = { 0 };
@@ -92,7 +83,7 @@ static void sample(struct queue *queue)
 		us_ring_offset_sample(&queue->ring_offset, number, last->index);
 }
 
-/* The request carries the pair, which outlives it; @frames may be gone. */
+/* The request carries the pair, because the frames may be freed before the answer. */
 static void on_last_frame(void *userdata, const struct us_last_frame *last)
 {
 	struct us_host_pair *pair = userdata;
@@ -197,7 +188,7 @@ int us_stop_frames_new(struct us_stop_frames **ret_frames, struct us_host_pair *
 	int r;
 
 	if (count > QUEUES_MAX)
-		return us_refuse(reason, "%s has %zu queue pairs: more than %d are not watched",
+		return us_refuse(reason, "%s has %zu queue pairs: more than %d are not supported",
 				 us_host_pair_spec(pair)->standby, count, QUEUES_MAX);
 	frames = calloc(1, sizeof(*frames) + count * sizeof(*frames->queues));
 	if (!frames)
@@ -234,7 +225,7 @@ void us_stop_frames_note_stop(struct us_stop_frames *frames)
 
 static void put(struct us_stop_frames *frames, const struct us_frame *frame, bool is_consumed)
 {
-	/* The bridge sent broadcast and multicast frames to the destination, too. */
+	/* Broadcast and multicast frames have reached the destination, too. */
 	if (!us_frame_is_to(frame->bytes, frame->length, us_host_pair_spec(frames->pair)->mac) ||
 	    !us_park_put(frames->park, frame, true))
 		return;
@@ -262,7 +253,7 @@ static int find_consumed(const struct queue *queue, const struct us_frame *next,
 	return us_capture_after(queue->capture, number, next, ret_frames, CONSUMED_MAX);
 }
 
-/* @next: the first frame that is still in this queue of the tap; NULL: the queue is empty. */
+/* Parks the consumed frames. @next: the first frame in this queue of the tap; NULL: it is empty. */
 static void take_consumed(struct us_stop_frames *frames, struct queue *queue,
 			  const struct us_frame *next)
 {
@@ -270,8 +261,8 @@ static void take_consumed(struct us_stop_frames *frames, struct queue *queue,
 	int count = find_consumed(queue, next, consumed);
 
 	queue->is_taken = true;
-	/* QEMU stops reading when it has consumed a frame, so frames in the tap prove one. Without
-	 * them the tap's count does. */
+	/* QEMU stops reading after it has consumed a frame: a frame in the tap proves one. If the
+	 * tap is empty, its count does. */
 	if (count < 0 && (next || (frames->queue_count == 1 &&
 				   read_count(frames->pair) > frames->read_at_stop))) {
 		consumed[0] = us_capture_before(queue->capture, next);
@@ -281,7 +272,7 @@ static void take_consumed(struct us_stop_frames *frames, struct queue *queue,
 		put(frames, consumed[i], true);
 }
 
-/* The first frame of a drained queue tells which capture belongs to it. */
+/* The first frame of a drained queue shows which capture belongs to this queue. */
 static void put_drained(void *userdata, int number, const struct us_frame *frame)
 {
 	struct us_stop_frames *frames = userdata;
@@ -298,7 +289,7 @@ static void put_drained(void *userdata, int number, const struct us_frame *frame
 	put(frames, frame, false);
 }
 
-size_t us_stop_frames_take(struct us_stop_frames *frames, bool drains, size_t *ret_read,
+size_t us_stop_frames_take(struct us_stop_frames *frames, bool drains, size_t *ret_consumed,
 			   struct us_reason *reason)
 {
 	struct us_host_pair *pair = frames->pair;
@@ -313,6 +304,6 @@ size_t us_stop_frames_take(struct us_stop_frames *frames, bool drains, size_t *r
 	for (size_t i = 0; i < frames->queue_count; i++)
 		if (!frames->queues[i].is_taken)
 			take_consumed(frames, &frames->queues[i], NULL);
-	*ret_read = frames->taken_consumed;
+	*ret_consumed = frames->taken_consumed;
 	return frames->taken;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Frames at the stop: those that QEMU has not delivered to a pair's guest when it stopped it for a
- * migration. Most wait in the queues of QEMU's tap (net/undelivered/drain.h); up to two of each
- * queue QEMU has read already, and drops (net/undelivered/capture.h).
+ * Frames at the stop: the frames of one pair that QEMU has not delivered when it stops the guest.
+ * Most of them wait in the queues of QEMU's tap (net/undelivered/drain.h). Up to two for each queue
+ * QEMU has consumed already (net/undelivered/capture.h).
  */
 #pragma once
 
@@ -15,8 +15,8 @@ struct us_host_pair;
 struct us_stop_frames;
 
 /*
- * From now on @pair's guest may be stopped: captures what goes out of the standby's tap, and
- * samples what the guest has received. 0, US_REFUSED or a negative errno.
+ * Prepares for a stop of @pair's guest: captures the frames that leave through the standby's tap,
+ * and samples what the guest has received. 0, US_REFUSED or a negative errno.
  */
 int us_stop_frames_new(struct us_stop_frames **ret_frames, struct us_host_pair *pair,
 		       struct us_reason *reason);
@@ -32,9 +32,9 @@ void us_stop_frames_note_stop(struct us_stop_frames *frames);
 void us_stop_frames_query(struct us_stop_frames *frames, void (*done)(void *pair));
 
 /*
- * Puts the frames that QEMU had read, and with @drains those that were read from the tap's queues,
- * before the parked frames. Returns how many; @ret_read of them had been read by QEMU. Sets
- * @reason if @drains and the queues are unknown.
+ * Puts the consumed frames before the parked ones. With @drains also those of the tap's queues,
+ * which the pair's drain has read. Returns their number; QEMU had consumed @ret_consumed of them.
+ * Sets @reason if @drains and the queues are not known.
  */
-size_t us_stop_frames_take(struct us_stop_frames *frames, bool drains, size_t *ret_read,
+size_t us_stop_frames_take(struct us_stop_frames *frames, bool drains, size_t *ret_consumed,
 			   struct us_reason *reason);

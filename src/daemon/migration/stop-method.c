@@ -24,8 +24,8 @@ static void predict(struct us_host_pair *pair, enum us_stop_method before,
 	us_migration_of_pair(pair)->method = US_STOP_METHOD_PREDICT;
 	if (before != US_STOP_METHOD_PREDICT)
 		us_log(LOG_WARNING,
-		       "%s: at a migration frames will be parked before the stop, as "
-		       "predicted, and not drained after it: %s",
+		       "%s: migrations park frames before the predicted stop, and do not drain "
+		       "QEMU's tap after it: %s",
 		       us_host_pair_name(pair), reason->text);
 }
 
@@ -78,7 +78,7 @@ void us_stop_method_settle(struct us_host_pair *pair)
 	if (migration->method != US_STOP_METHOD_DRAIN ||
 	    (migration->drain && us_drain_is_ready(migration->drain)))
 		return;
-	us_refuse(&reason, "the search for the queues among QEMU's descriptors has not ended");
+	us_refuse(&reason, "the search for the tap among QEMU's descriptors takes too long");
 	predict(pair, migration->method, &reason);
 }
 

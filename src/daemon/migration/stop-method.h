@@ -17,5 +17,5 @@ void us_stop_method_prepare(struct us_host_pair *pair);
 void us_stop_method_settle(struct us_host_pair *pair);
 
 enum us_stop_method us_stop_method_of_pair(const struct us_host_pair *pair);
-/* "Predict" if one of its pairs has that. */
+/* The least reliable method of its pairs. */
 enum us_stop_method us_stop_method_of_vm(const struct us_host_vm *vm);

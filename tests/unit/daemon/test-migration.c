@@ -304,7 +304,7 @@ static void test_reserve_without_token(void **state)
 
 	peer.token = NULL;
 	migrate(&result);
-	check_failed(&result, "does not say how it admits frames");
+	check_failed(&result, "sent no valid token");
 	assert_string_equal(fake_take_trace(), "peer:status peer:receive peer:gone");
 	check_next();
 }
@@ -316,7 +316,7 @@ static void test_reserve_with_other_uri(void **state)
 
 	peer.uri = "exec:true";
 	migrate(&result);
-	check_failed(&result, "does not say where its QEMU listens");
+	check_failed(&result, "sent no TCP address of its QEMU");
 	assert_string_equal(fake_take_trace(), "peer:status peer:receive peer:gone");
 	check_next();
 }
