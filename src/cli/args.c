@@ -31,7 +31,7 @@ static int give(struct us_args *args, const struct us_option *option, const char
 	return 0;
 }
 
-/* Reads the option at @*argv, which moves on behind it. */
+/* Reads the option at @*argv, and moves @*argv behind it. */
 static int parse_option(struct us_args *args, char ***argv, const struct us_option *options,
 			const struct us_option *more_options, struct us_reason *reason)
 {

@@ -14,7 +14,7 @@
 struct us_option {
 	const char *name;
 	char letter;	      /* 0: none */
-	const char *argument; /* what to call its value in the help; NULL: it has none */
+	const char *argument; /* the value's name in the help; NULL: the option has no value */
 	const char *help;
 };
 
@@ -34,9 +34,9 @@ struct us_args {
 };
 
 /*
- * Reads @argv up to its NULL into @args, after what is there already. With @first_word it stops
- * at the first word. @more_options may be NULL. All strings are borrowed from @argv and the
- * tables. Returns 0 or US_REFUSED; *@ret_rest is where it stopped.
+ * Appends the arguments in @argv, up to its NULL, to @args. With @first_word, stops at the first
+ * word. @more_options may be NULL. All strings are borrowed from @argv and the tables. Returns 0 or
+ * US_REFUSED; *@ret_rest is the first argument that was not read.
  */
 int us_args_parse(struct us_args *args, char **argv, const struct us_option *options,
 		  const struct us_option *more_options, bool first_word, char ***ret_rest,

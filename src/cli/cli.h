@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* understudy, the command line: what its commands share. */
+/* understudy, the command line: the parts that all commands use. */
 #pragma once
 
 #include <jansson.h>
@@ -11,15 +11,15 @@
 enum us_exit {
 	US_EXIT_DONE = 0,
 	US_EXIT_FAILED = 1,    /* refused or failed; the reason is on stderr */
-	US_EXIT_USAGE = 2,     /* not understood */
-	US_EXIT_NO_DAEMON = 3, /* nobody to ask */
+	US_EXIT_USAGE = 2,     /* the arguments were not understood */
+	US_EXIT_NO_DAEMON = 3, /* there is no daemon to ask */
 };
 
 struct us_cli {
-	const char *host; /* what api/uri.h reads */
+	const char *host; /* see api/uri.h */
 	bool json;
 	const struct us_command *command;
-	struct us_args args; /* of the command: its words are not among them */
+	struct us_args args; /* of the command, without its name */
 };
 
 /* A table ends with a NULL name. */
@@ -59,15 +59,15 @@ struct us_cli_request {
 	const char *method;
 	json_t *parameters; /* stolen; NULL: {} */
 	bool more;
-	/* The replies' strings come as the daemon sent them: without it, and without --json, each
-	 * is made one printable line first. */
+	/* Hands over the strings of replies unchanged. Without it, and without --json, each is made
+	 * one printable line. */
 	bool raw;
-	/* Each reply; may be NULL. Not called for errors, which are reported for everyone … */
+	/* Each reply; may be NULL. Errors are reported on stderr … */
 	void (*reply)(void *userdata, const json_t *parameters);
-	/* … unless there is this: @error is the error's name, or NULL where connecting failed with
-	 * -errno @r; @message are its words. */
+	/* … unless this is set: @error is the name of the error; NULL: connecting failed with the
+	 * errno @r. */
 	void (*failed)(void *userdata, int r, const char *error, const char *message);
-	/* With it, SIGINT and SIGTERM end the waiting (not what was asked for): it says so. */
+	/* If set, SIGINT and SIGTERM end the program, but not the request: says so. */
 	void (*interrupted)(void *userdata);
 	void *userdata;
 };
@@ -75,33 +75,33 @@ struct us_cli_request {
 /* Calls the daemon and waits for the last answer. */
 enum us_exit us_cli_request_run(const struct us_cli *cli, const struct us_cli_request *request);
 
-/* A call with one reply, which is the caller's unless @ret_reply is NULL. */
+/* Makes a call with one reply. *@ret_reply is the caller's; @ret_reply may be NULL. */
 enum us_exit us_cli_call(const struct us_cli *cli, const char *method, json_t *parameters,
 			 json_t **ret_reply);
 
-/* The same for a reply without content: with --json it is printed as it came. */
+/* The same for a reply without content; --json prints it unchanged. */
 enum us_exit us_cli_do(const struct us_cli *cli, const char *method, json_t *parameters);
 
 /* One line of JSON on stdout, at once. */
 void us_cli_print_json(const json_t *value);
 
-/* A member's text; @otherwise if it is absent, null or no string. */
+/* The text of a member; @otherwise if the member is no string. */
 const char *us_cli_json_text(const json_t *object, const char *name, const char *otherwise);
 
 /* ---- spec.c ---- */
 
 /*
- * The JSON for a primary's SPEC: null for "none". Only the obvious form is checked here, the
- * daemon knows the rest. Returns 0 or US_REFUSED.
+ * Reads the SPEC of a primary as JSON; "none" becomes null. Checks the form only, the daemon checks
+ * the rest. Returns 0 or US_REFUSED.
  */
 int us_cli_read_spec(const char *spec, json_t **ret_value, struct us_reason *reason);
 
 /* ---- status.c ---- */
 
-/* The table that `status` prints, for an array of pairs or for one. */
+/* Prints the table of `status`, for an array of pairs or for one. */
 void us_status_print(const json_t *pairs);
 void us_status_print_one(const json_t *pair);
-/* What to do next, by what the pair shows; to free(). */
+/* The next step for a pair; the caller frees it. */
 char *us_status_next_step(const json_t *pair);
-/* Its guest's driver negotiated, and is not at DRIVER_OK yet. */
+/* Whether the guest's driver has negotiated, but has not reached DRIVER_OK. */
 bool us_status_is_starting(const json_t *pair);

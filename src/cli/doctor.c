@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * understudy doctor: what is wrong with a host, or with a VM, and what to do about it. Most of it
- * the daemon finds (Diagnose); what it cannot, that nobody reaches it, is found here.
+ * understudy doctor: the problems of a host, or of a VM, and the next steps. The daemon finds most
+ * of them (Diagnose). Here are those that it cannot find: that no daemon answers, that the versions
+ * differ, and the state of pairs as everybody may read it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -31,7 +32,7 @@ struct doctor {
 	int r;
 };
 
-/* @next: NULL if there is nothing to do, or the text ends with it. */
+/* @next: NULL for none. */
 static void add(struct doctor *doctor, enum level level, const char *about, const char *next,
 		const char *format, ...) __attribute__((format(printf, 5, 6)));
 static void add(struct doctor *doctor, enum level level, const char *about, const char *next,
@@ -92,18 +93,17 @@ static bool failed_with(const struct doctor *doctor, const char *name)
 
 static void add_unreached(struct doctor *doctor)
 {
-	const char *next =
-		"see with `systemctl status understudyd`; it has to answer within seconds";
+	const char *next = "see `systemctl status understudyd`; it has to answer within seconds";
 
 	if (doctor->r == -ENOENT)
 		next = "systemctl start understudyd; or name the daemon with -H";
 	else if (doctor->r == -ECONNREFUSED)
-		next = "it died: journalctl -u understudyd tells why, systemctl restart "
+		next = "it has ended: journalctl -u understudyd shows why; systemctl restart "
 		       "understudyd";
 	else if (doctor->r == -EACCES)
-		next = "let yourself into the socket's directory (0755), or be root";
+		next = "make the socket's directory accessible (0755), or be root";
 	else if (strncmp(doctor->cli->host, "ssh:", 4) == 0)
-		next = "run `ssh HOST understudy status` by hand: ssh must ask nothing";
+		next = "run `ssh HOST understudy status` by hand: ssh must not ask for anything";
 	add(doctor, ERROR, "host", next, "nobody answers at %s: %s", doctor->cli->host,
 	    doctor->message);
 }
@@ -122,7 +122,8 @@ static void add_daemon(struct doctor *doctor)
 	    json_integer_value(json_object_get(doctor->reply, "pairs")));
 	if (strcmp(version, US_VERSION) != 0)
 		add(doctor, WARNING, "host",
-		    "systemctl restart understudyd, after an update; it takes over what there is",
+		    "after an update, systemctl restart understudyd; VMs and pairs stay as they "
+		    "are",
 		    "this understudy is %s, the daemon is %s", US_VERSION, version);
 }
 
@@ -136,7 +137,8 @@ static void diagnose(struct doctor *doctor)
 	} else if (failed_with(doctor, "NotAllowed")) {
 		add(doctor, WARNING, "host",
 		    "be root, or join the group: usermod -aG understudy USER, and log in anew",
-		    "you may look here, but change nothing, and see no more than this");
+		    "you may read here, but change nothing, and there are no more findings for "
+		    "you");
 	} else if (failed_with(doctor, "NoSuchVm")) {
 		snprintf(next, sizeof(next), "understudy vm attach %.60s --qmp PATH", doctor->vm);
 		add(doctor, ERROR, doctor->vm, next, "is not attached here");
@@ -149,9 +151,9 @@ static void diagnose(struct doctor *doctor)
 	}
 }
 
-/* ---- VMs and pairs, as everyone may see them ---- */
+/* ---- VMs and pairs, as everybody may read them ---- */
 
-/* Of all VMs only what is wrong: the rest of it is for `doctor VM`. */
+/* The problems of all VMs; `doctor VM` shows the rest. */
 static void add_vms(struct doctor *doctor)
 {
 	const json_t *vm;
@@ -170,7 +172,7 @@ static void add_vms(struct doctor *doctor)
 	}
 }
 
-/* A pair whose guest is where it should be, or is somebody else's to show. */
+/* Whether the guest uses its primary, or the upper layer or another host is responsible. */
 static bool is_well(const json_t *pair)
 {
 	const char *migration = us_cli_json_text(pair, "migration", "");
@@ -194,7 +196,7 @@ static void add_pair(struct doctor *doctor, const json_t *pair)
 	    us_cli_json_text(pair, "why", "?"), detail ? ": " : "", detail ? detail : "");
 }
 
-/* Something was refused that this pair still waits for. */
+/* Whether the pair waits for something that was refused. */
 static bool is_troubled(const json_t *pair)
 {
 	bool waits = strcmp(us_cli_json_text(pair, "primary", ""), "absent") == 0 ||
@@ -219,7 +221,7 @@ static void add_pairs(struct doctor *doctor)
 	}
 }
 
-/* ---- Telling ---- */
+/* ---- Output ---- */
 
 static enum level level_of(const json_t *finding)
 {
@@ -241,7 +243,7 @@ static void print(const json_t *finding, int width)
 		printf("%7s  %*s  next: %s\n", "", width, "", next);
 }
 
-/* Returns the exit status: the worst of what was found. */
+/* Returns the exit status: the worst level of the findings. */
 static int tell(const struct doctor *doctor)
 {
 	size_t counts[LEVEL_N] = { 0 }, i;
@@ -295,7 +297,7 @@ static enum us_exit run_doctor(struct us_cli *cli)
 }
 
 const struct us_command us_doctor_commands[] = {
-	{ "doctor", "[VM]", "find what is wrong with the host, or with a VM, and what to do", NULL,
-	  0, 1, run_doctor },
+	{ "doctor", "[VM]", "find problems of the host, or of a VM, and the next steps", NULL, 0, 1,
+	  run_doctor },
 	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* understudy watch: what happens from now on, a line each. */
+/* understudy watch: one line for each event from now on. */
 #include <time.h>
 
 #include "cli/cli.h"

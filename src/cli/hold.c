@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* understudy hide, expose: the wish that a primary stays hidden, set and taken back. */
+/* understudy hide, expose: set and remove a hold, the wish that a primary stays hidden. */
 #include <string.h>
 
 #include "cli/cli.h"
 #include "util/cleanup.h"
 
-/* Whether the primary is where it was wanted. */
+/* Whether the primary is hidden, or visible, as wished. */
 static bool is_reached(const json_t *pair, bool hold)
 {
 	const char *primary = us_cli_json_text(pair, "primary", "");

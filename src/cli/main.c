@@ -11,13 +11,13 @@
 
 enum {
 	NAME_BYTES = 64,
-	TYPO_MAX = 3, /* further away than that is no typo */
+	TYPO_MAX = 3, /* differences; more are no typo */
 };
 
 static const struct us_option common_options[] = {
 	{ "host", 'H', "HOST", "the daemon to ask: " US_URI_FORMS },
-	{ "json", 0, NULL, "print what the daemon answers, one JSON object per line" },
-	{ "help", 'h', NULL, "print this" },
+	{ "json", 0, NULL, "print the answers of the daemon, one JSON object per line" },
+	{ "help", 'h', NULL, "print this help" },
 	{ "version", 0, NULL, "print the version" },
 	{ NULL, 0, NULL, NULL },
 };
@@ -61,13 +61,13 @@ static enum us_exit print_help(void)
 			printf("  %-16s %s\n", c->name, c->help);
 	printf("\n");
 	print_options(common_options);
-	printf("\nunderstudy COMMAND --help tells more, and so does understudy(1).\n");
+	printf("\nSee understudy COMMAND --help, and understudy(1).\n");
 	return US_EXIT_DONE;
 }
 
 /* ---- Finding the command ---- */
 
-/* How many letters must be changed, added or left out to make one word of the other. */
+/* The number of letters to change, add or remove that makes one word the other (Levenshtein). */
 static size_t distance(const char *left, const char *right)
 {
 	size_t costs[NAME_BYTES];
@@ -92,7 +92,7 @@ static size_t distance(const char *left, const char *right)
 	return costs[length];
 }
 
-/* The command nearest to what was typed, by one word or two; NULL if none is near. */
+/* The command that is most similar to the typed words; NULL: none is similar. */
 static const struct us_command *find_nearest(const char *one_word, const char *two_words)
 {
 	const struct us_command *nearest = NULL;
@@ -172,9 +172,9 @@ static enum us_exit run_command(struct us_cli *cli, char **rest)
 	if (us_args_has(args, "help"))
 		return print_command_help(command);
 	if (args->word_count < command->least_words)
-		return us_cli_usage(cli, "%s: something is missing", command->name);
+		return us_cli_usage(cli, "%s: an argument is missing", command->name);
 	if (args->word_count > command->most_words)
-		return us_cli_usage(cli, "%s: %s is too much", command->name,
+		return us_cli_usage(cli, "%s: %s is one argument too many", command->name,
 				    args->words[command->most_words]);
 	if (us_args_has(args, "host"))
 		cli->host = us_args_value(args, "host");
@@ -182,7 +182,7 @@ static enum us_exit run_command(struct us_cli *cli, char **rest)
 	return command->run(cli);
 }
 
-/* The command's words are the first one or two; options may stand before them. */
+/* A command is the first word or the first two; options may stand before it. */
 static enum us_exit find_and_run(struct us_cli *cli, char **argv)
 {
 	struct us_reason reason;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* understudy metrics: what a scraper gets, on stdout. */
+/* understudy metrics: the text that a scraper gets, on stdout. */
 #include <string.h>
 
 #include "cli/cli.h"
 #include "util/cleanup.h"
 #include "util/printable.h"
 
-/* The daemon may be another host's, and stdout a terminal. */
+/* Made printable: the daemon may be of another host, and stdout a terminal. */
 static void print_lines(const char *text)
 {
 	US_CLEANUP(us_freep) char *copy = strdup(text);
@@ -44,7 +44,6 @@ static enum us_exit run_metrics(struct us_cli *cli)
 }
 
 const struct us_command us_metrics_commands[] = {
-	{ "metrics", "", "print numbers for those who watch, as OpenMetrics text", NULL, 0, 0,
-	  run_metrics },
+	{ "metrics", "", "print the metrics, as OpenMetrics text", NULL, 0, 0, run_metrics },
 	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * understudy prepare, finish, migrate. The daemon migrates: whoever watches here may go away
- * without changing anything.
+ * understudy prepare, finish, migrate. The daemon migrates; this program shows the progress, and
+ * may end without any effect on the migration.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-#define LINE_USEC (2 * US_USEC_PER_SEC) /* between lines where none can be rewritten */
+#define LINE_USEC (2 * US_USEC_PER_SEC) /* between lines that are not rewritten: no terminal */
 
 /* ---- Around someone else's migration ---- */
 
@@ -22,7 +22,7 @@ static enum us_exit run_prepare(struct us_cli *cli)
 	enum us_exit code = us_cli_do(cli, "Prepare", json_pack("{s:s}", "vm", vm));
 
 	if (code == US_EXIT_DONE && !cli->json)
-		printf("%s may be migrated now; afterwards: understudy finish %s\n", vm, vm);
+		printf("%s can be migrated now; afterwards: understudy finish %s\n", vm, vm);
 	return code;
 }
 
@@ -40,7 +40,7 @@ struct show {
 	char stage[32]; /* of the last line */
 	bool undo;
 	uint64_t shown_usec;
-	json_int_t downtime_msec; /* -1: not told */
+	json_int_t downtime_msec; /* -1: not known */
 };
 
 static double mib(const json_t *progress, const char *name)
@@ -75,7 +75,7 @@ static void print_progress(const struct show *show, const json_t *progress, cons
 	fflush(stdout);
 }
 
-/* A line that was being rewritten ends before anything else is said. */
+/* Ends the line that is being rewritten, before other output. */
 static void end_line(const struct show *show)
 {
 	if (show->tty && show->stage[0]) {
@@ -84,7 +84,7 @@ static void end_line(const struct show *show)
 	}
 }
 
-/* A line of its own, that no later one takes the place of. */
+/* A line of its own, which no later line replaces. */
 static void print_warning(struct show *show, const char *warning)
 {
 	end_line(show);
@@ -124,7 +124,7 @@ static void on_progress(void *userdata, const json_t *parameters)
 static void on_interrupted(void *userdata)
 {
 	struct show *show = userdata;
-	/* The words must reach the same daemon. */
+	/* The commands must reach the same daemon. */
 	const char *host = us_args_value(&show->cli->args, "host");
 	const char *option = host ? " -H " : "";
 
@@ -153,7 +153,7 @@ static int read_settings(const struct us_args *args, json_t **ret_settings,
 			continue;
 		if (!equals || equals == text || (size_t)(equals - text) >= sizeof(key)) {
 			json_decref(settings);
-			return us_refuse(reason, "%s is no setting: K=V", text);
+			return us_refuse(reason, "%s is no setting: write K=V", text);
 		}
 		snprintf(key, sizeof(key), "%.*s", (int)(equals - text), text);
 		json_object_set_new(settings, key, json_string(equals + 1));
@@ -168,7 +168,7 @@ static int read_deadline(const char *text, json_int_t *ret_seconds, struct us_re
 
 	*ret_seconds = strtol(text, &end, 10);
 	if (end == text || *end || *ret_seconds <= 0 || *ret_seconds > INT32_MAX)
-		return us_refuse(reason, "%s is no deadline: whole seconds", text);
+		return us_refuse(reason, "%s is no deadline: give whole seconds", text);
 	return 0;
 }
 
@@ -210,7 +210,7 @@ static enum us_exit abort_migration(struct us_cli *cli)
 		return us_cli_usage(cli, "migrate: either --to or --abort");
 	code = us_cli_do(cli, "AbortMigration", json_pack("{s:s}", "vm", vm));
 	if (code == US_EXIT_DONE && !cli->json)
-		printf("the migration of %s is aborted; everything is as before\n", vm);
+		printf("the migration of %s is aborted; both hosts are as before\n", vm);
 	return code;
 }
 
@@ -244,16 +244,16 @@ static enum us_exit run_migrate(struct us_cli *cli)
 
 static const struct us_option migrate_options[] = {
 	{ "to", 0, "HOST", "the other host's daemon: " US_URI_FORMS },
-	{ "set", 0, "K=V", "a migration parameter or capability of QEMU; repeatable" },
-	{ "deadline", 0, "SECONDS", "give up, and undo, after so long" },
-	{ "abort", 0, NULL, "end the migration that is under way" },
+	{ "set", 0, "K=V", "a migration parameter or capability of QEMU; can be repeated" },
+	{ "deadline", 0, "SECONDS", "undo the migration if it takes longer" },
+	{ "abort", 0, NULL, "end the present migration" },
 	{ NULL, 0, NULL, NULL },
 };
 
 const struct us_command us_migrate_commands[] = {
-	{ "prepare", "VM", "hide the VM's primaries for a migration that someone else runs", NULL,
-	  1, 1, run_prepare },
-	{ "finish", "VM", "give the VM's primaries back", NULL, 1, 1, run_finish },
+	{ "prepare", "VM", "hide the VM's primaries for a migration by somebody else", NULL, 1, 1,
+	  run_prepare },
+	{ "finish", "VM", "show the VM's primaries again", NULL, 1, 1, run_finish },
 	{ "migrate", "VM --to HOST [--set K=V]… [--deadline SECONDS] | VM --abort",
 	  "migrate a VM with its pairs, or abort that", migrate_options, 1, 1, run_migrate },
 	{ NULL, NULL, NULL, NULL, 0, 0, NULL },

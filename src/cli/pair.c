@@ -18,7 +18,7 @@ static bool is_mode(const char *text)
 	return false;
 }
 
-/* A whole number, with @units a size: "K" or "M" behind it count. Returns 0 or US_REFUSED. */
+/* A whole number; with @units a size with an optional K or M. Returns 0 or US_REFUSED. */
 static int read_number(const char *text, bool units, json_t **ret_number, struct us_reason *reason)
 {
 	long long scale = 1, number;
@@ -46,7 +46,7 @@ static int read_seconds(const char *text, json_t **ret_usec, struct us_reason *r
 	return 0;
 }
 
-/* The bounds of what is held; how wide they may be is the daemon's to say. */
+/* The limits of parked frames; the daemon checks their range. */
 static int read_park(const struct us_args *args, json_t **ret_park, struct us_reason *reason)
 {
 	static const char *const names[] = { "park-frames", "park-bytes", "park-time" };
@@ -73,7 +73,7 @@ static int read_park(const struct us_args *args, json_t **ret_park, struct us_re
 	return 0;
 }
 
-/* The API has no hyphens in its names. NULL: there is no such handover. */
+/* The name in the API, which has no hyphens. NULL: there is no such handover. */
 static const char *handover_name(const char *text)
 {
 	if (strcmp(text, "low-latency") == 0)
@@ -81,7 +81,7 @@ static const char *handover_name(const char *text)
 	return strcmp(text, "lossless") == 0 ? "lossless" : NULL;
 }
 
-/* Sets members from the options of the same name that were given. */
+/* Sets the members for which an option of the same name was given. */
 static void take_options(json_t *parameters, const struct us_args *args, const char *const *names)
 {
 	for (; *names; names++)
@@ -159,19 +159,19 @@ static const struct us_option add_options[] = {
 	{ "vm", 0, "VM", "the VM, attached before" },
 	{ "standby", 0, "DEVICE", "the id of its virtio-net device, with failover=on" },
 	{ "port", 0, "IFNAME", "the standby's interface on the host's switch" },
-	{ "mac", 0, "MAC", "the address that the standby has to have" },
+	{ "mac", 0, "MAC", "the address that the standby must have" },
 	{ "primary", 0, "SPEC", "pool:NAME, vfio:0000:5e:00.2 or emulated:MODEL,port=IFNAME" },
 	{ "mode", 0, "MODE", "separate, coupled or combined (the default)" },
 	{ "group", 0, "UUID", "the pair's group id" },
-	{ "bus", 0, "BUS", "where to plug the primary; by itself it finds a free slot" },
+	{ "bus", 0, "BUS", "the bus for the primary; by default a free slot is found" },
 	{ "hold", 0, NULL, "keep the primary hidden until `understudy expose`" },
 	{ "handover", 0, "HOW",
-	  "lossless (the default) or low-latency: hold no frames, lose some" },
+	  "lossless (the default), or low-latency: park no frames, lose some" },
 	{ "unused", 0, "WHAT",
-	  "if the guest does not use a visible primary: report (the default), hide or ignore" },
-	{ "park-frames", 0, "N", "hold at most so many frames in a transition" },
-	{ "park-bytes", 0, "N", "… in so much memory, as in 8M" },
-	{ "park-time", 0, "SECONDS", "… for so long" },
+	  "if the guest does not use its visible primary: report (the default), hide or ignore" },
+	{ "park-frames", 0, "N", "park at most N frames in a transition" },
+	{ "park-bytes", 0, "N", "… in at most N bytes, as in 8M" },
+	{ "park-time", 0, "SECONDS", "… for at most this time" },
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -188,9 +188,9 @@ const struct us_command us_pair_commands[] = {
 	  "                           [--handover HOW] [--park-frames N] [--park-bytes N]\n"
 	  "                           [--park-time SECONDS] [--unused WHAT]",
 	  "pair a VM's standby with a primary", add_options, 1, 1, run_add },
-	{ "pair assign", "NAME --primary SPEC|none", "name a pair's primary, or take it away",
+	{ "pair assign", "NAME --primary SPEC|none", "assign a primary to a pair, or remove it",
 	  assign_options, 1, 1, run_assign },
-	{ "pair remove", "NAME", "hide the primary and give everything back", NULL, 1, 1,
+	{ "pair remove", "NAME", "hide the primary, return it, and restore the switch", NULL, 1, 1,
 	  run_remove },
 	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
 };

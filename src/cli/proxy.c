@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * understudy proxy: stdin and stdout become a connection to the local daemon. What ssh runs on
- * another host.
+ * understudy proxy: makes stdin and stdout a connection to the local daemon. ssh runs it on another
+ * host.
  *
- * With --peer the daemon is asked first to take this connection for another daemon's: it then
- * answers what a migration to here needs, and nothing else. Whoever is at the other end of stdin
- * has no part in that, and what they say is understood by the daemon alone.
+ * With --peer, it first tells the daemon that this connection is from another daemon; the daemon
+ * then allows only the calls of a migration to this host. The program at the other end of stdin
+ * cannot prevent that.
  *
- * Copies bytes and understands none; before them it tells how this host was reached. Writing
- * blocks, and need not do better: the daemon always reads, and one that is not read by the other
- * side gives that side up itself.
+ * Before it copies bytes, it tells the daemon at which address this host was reached. It does not
+ * interpret the bytes. Writing blocks: the daemon always reads, and drops a client that does not.
  */
 #include <errno.h>
 #include <poll.h>
@@ -44,7 +43,7 @@ static int write_all(int fd, const char *data, size_t length)
 	return 0;
 }
 
-/* Copies what can be read now. Returns 0, 1 at the end, or -errno. */
+/* Copies the bytes that can be read now. Returns 0, 1 at the end, or -errno. */
 static int copy(int from, int to)
 {
 	char data[16 * 1024];
@@ -56,9 +55,9 @@ static int copy(int from, int to)
 }
 
 /*
- * At which of this host's addresses ssh was reached (sshd(8): SSH_CONNECTION, its third word): a
- * migration to this host is listened for there. One word to the daemon, which answers nothing; one
- * that does not know it, or has no use for it, goes on without.
+ * Tells the daemon at which address ssh reached this host: the third word of SSH_CONNECTION
+ * (sshd(8)). A migration to this host listens there. The call has no answer, and an older daemon
+ * ignores it.
  */
 static int tell_address(int fd)
 {
@@ -73,10 +72,10 @@ static int tell_address(int fd)
 			 "parameters", "address", address, "oneway", true);
 	text = call ? json_dumps(call, JSON_COMPACT) : NULL;
 	json_decref(call);
-	return text ? write_all(fd, text, strlen(text) + 1) : 0; /* with the NUL that ends it */
+	return text ? write_all(fd, text, strlen(text) + 1) : 0; /* with its NUL */
 }
 
-/* Until the daemon closes; when stdin ends, the daemon is told and may finish its answer. */
+/* Copies until the daemon closes; after the end of stdin the daemon can finish its answer. */
 static int copy_both(int fd)
 {
 	struct pollfd ends[] = {
@@ -104,7 +103,7 @@ static int copy_both(int fd)
 	}
 }
 
-/* One message, up to its NUL. A byte at a time: what follows it is not for us. */
+/* Reads one message, up to its NUL; byte by byte, because the rest is for the other side. */
 static int read_message(int fd, char *text, size_t size)
 {
 	for (size_t length = 0; length < size; length++) {
@@ -121,7 +120,7 @@ static int read_message(int fd, char *text, size_t size)
 	return -EMSGSIZE;
 }
 
-/* Asks for less than is allowed to us. A daemon that does not know how is no way in. */
+/* Gives up rights. Fails if the daemon does not know this call, so no right remains. */
 static int become_peer(int fd)
 {
 	static const char call[] = "{\"method\":\"org.understudy.Control.BecomePeer\"}";
@@ -143,7 +142,7 @@ static enum us_exit run_proxy(struct us_cli *cli)
 	int r;
 
 	if (strncmp(cli->host, "unix:", 5) != 0)
-		return us_cli_usage(cli, "proxy: %s is not on this host", cli->host);
+		return us_cli_usage(cli, "proxy: %s is not a daemon of this host", cli->host);
 	r = us_connect_unix(cli->host + 5, &fd);
 	if (r < 0)
 		return us_cli_fail(cli, US_EXIT_NO_DAEMON,
@@ -165,7 +164,8 @@ static enum us_exit run_proxy(struct us_cli *cli)
 }
 
 static const struct us_option proxy_options[] = {
-	{ "peer", 0, NULL, "for another host's daemon: only what a migration to here needs" },
+	{ "peer", 0, NULL,
+	  "for another host's daemon: allow only the calls of a migration to here" },
 	{ NULL, 0, NULL, NULL },
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Asks the daemon and waits; turns what went wrong into one line and an exit code. */
+/* Calls the daemon and waits; a failure becomes one line and an exit code. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -39,7 +39,7 @@ const char *us_cli_json_text(const json_t *object, const char *name, const char 
 	return text ? text : otherwise;
 }
 
-/* All strings in @value: what others chose, and a terminal is to show. */
+/* Makes all strings in @value safe for a terminal. */
 static void make_printable(json_t *value)
 {
 	const char *key;
@@ -75,7 +75,7 @@ static void hand_over(const struct run *run, const json_t *parameters)
 	run->request->reply(run->request->userdata, copy);
 }
 
-/* Errors of the interface carry a message; those of Varlink itself name what they refer to. */
+/* Errors of the interface have a message; those of Varlink name a parameter or a method. */
 static enum us_exit report_error(const struct us_cli *cli, const char *error,
 				 const json_t *parameters)
 {
@@ -94,7 +94,7 @@ static enum us_exit report_error(const struct us_cli *cli, const char *error,
 	if (message)
 		return us_cli_fail(cli, US_EXIT_FAILED, "%s", message);
 	if (parameter)
-		return us_cli_fail(cli, US_EXIT_FAILED, "%s does not take this value for %s",
+		return us_cli_fail(cli, US_EXIT_FAILED, "%s: the value of %s is not valid",
 				   cli->host, parameter);
 	return us_cli_fail(cli, US_EXIT_FAILED,
 			   "%s answered %s: compare `understudy --version` here and there",
@@ -155,7 +155,7 @@ static enum us_exit no_daemon(const struct us_cli *cli, int error)
 			   cli->host, us_strerror(error));
 }
 
-/* While others crowd before the daemon its socket takes nobody; there is nothing to wait on. */
+/* With too many clients, the socket refuses for a moment, and nothing tells when to try again. */
 static int connect_client(struct us_client **ret_client, sd_event *loop, const char *host)
 {
 	const struct timespec pause = { .tv_nsec = CROWD_PAUSE_MSEC * 1000 * 1000 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The form of a primary's SPEC: pool:NAME, vfio:0000:5e:00.2 or emulated:MODEL,port=IFNAME. */
+/* Checks the form of a SPEC: pool:NAME, vfio:0000:5e:00.2 or emulated:MODEL,port=IFNAME. */
 #include <stdio.h>
 #include <string.h>
 

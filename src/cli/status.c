@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* understudy status: one line per pair, and for one pair everything with the next step. */
+/* understudy status: one line for each pair; for one pair also its details and the next step. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,7 @@ static const char *guest_text(const json_t *pair)
 	return strcmp(guest, "capable") == 0 ? "capable (starting)" : "legacy (starting)";
 }
 
-/* In a column that is nearly always "none", only the others should catch the eye. */
+/* "none" is a dash, so that other values stand out. */
 static const char *migration_text(const json_t *pair)
 {
 	const char *migration = us_cli_json_text(pair, "migration", "");
@@ -74,8 +74,8 @@ void us_status_print_one(const json_t *pair)
 /* ---- One pair ---- */
 
 /*
- * What to do next, by what the pair shows: the first line that fits. NULL fits all. "%s" is the
- * pair, or the VM where `of_vm` says so.
+ * The next step for a pair: the first line whose value the member has. "%s" is the name of the
+ * pair, or of the VM if `of_vm`.
  */
 static const struct {
 	const char *member, *value;
@@ -83,35 +83,38 @@ static const struct {
 	const char *text;
 } next_steps[] = {
 	{ "migration", "prepared", true,
-	  "migrate the VM, then `understudy finish %s`; finish without migrating gives it back" },
+	  "migrate the VM, then run `understudy finish %s`; without a migration, that shows the "
+	  "primary again" },
 	{ "migration", "active", true,
 	  "`understudy watch` follows the migration, `understudy migrate %s --abort` ends it" },
-	{ "migration", "incoming", false, "nothing: the guest is on its way here" },
+	{ "migration", "incoming", false, "nothing: the guest is migrating to this host" },
 	{ "migration", "moved", true,
-	  "the guest runs elsewhere: end this QEMU, or `understudy vm detach %s`" },
+	  "the guest runs at another host: end this QEMU, or `understudy vm detach %s`" },
 	{ "primary", "visible", false, "nothing: the guest uses the primary" },
 	{ "primary", "unknown", false,
-	  "see with `understudy vm list` why the VM's monitor does not answer" },
-	{ "primary", "reserving", false, "wait: the primary is being made ready on this host" },
-	{ "primary", "exposing", false, "wait: the guest is about to use the primary" },
+	  "`understudy vm list` shows why the VM's monitor does not answer" },
+	{ "primary", "reserving", false, "wait: the host is reserving the primary" },
+	{ "primary", "exposing", false, "wait: the guest is starting to use the primary" },
 	{ "primary", "hiding", false,
-	  "wait for the guest to let the primary go; it does when it runs or is reset" },
+	  "wait until the guest releases the primary; it does when it runs or is reset" },
 	{ "hold", "true", false, "`understudy expose %s` lets the guest see the primary" },
-	{ "mode", "separate", false, "nothing: whoever runs this VM plugs and unplugs by itself" },
-	{ "primary_spec", NULL, false, "`understudy pair assign %s --primary SPEC` names one" },
+	{ "mode", "separate", false, "nothing: the upper layer plugs and unplugs the primary" },
+	{ "primary_spec", NULL, false,
+	  "assign a primary: `understudy pair assign %s --primary SPEC`" },
 	{ "primary", "absent", false,
-	  "free the primary named above on this host; it is tried again by itself" },
+	  "free the primary named above on this host; the daemon tries again by itself" },
 	{ "guest", "unknown", false,
-	  "wait: the guest's driver is being looked at; one that shows nothing (128 bits of "
-	  "features, QEMU after 10.0) does once it is bound anew, or the guest rebooted" },
-	{ "guest", "none", false, "boot a guest that drives the standby; it is shown by itself" },
+	  "wait: the daemon reads the state of the guest's driver; after a driver with 128 feature "
+	  "bits (and QEMU later than 10.0), bind the driver again or reboot the guest" },
+	{ "guest", "none", false,
+	  "boot a guest that drives the standby; the primary is then shown by itself" },
 	{ "guest", "legacy", false,
-	  "nothing if this guest is meant: it runs on the standby; else boot one whose "
-	  "virtio-net driver takes STANDBY (Linux 4.17 or later, NetKVM)" },
-	{ "name", "", false, "wait: it is shown by itself when the above has passed" },
+	  "nothing, if this guest is to use the standby; otherwise boot a guest whose virtio-net "
+	  "driver negotiates STANDBY (Linux 4.17 or later, NetKVM)" },
+	{ "name", "", false, "wait: the primary is shown by itself when this reason has passed" },
 };
 
-/* An empty value fits anything; NULL fits what is absent or null. */
+/* An empty value fits any member; NULL fits a member that is absent or null. */
 static bool fits(const json_t *pair, const char *member, const char *value)
 {
 	const json_t *found = json_object_get(pair, member);
@@ -160,7 +163,7 @@ static json_int_t number_of(const json_t *object, const char *name)
 	return json_integer_value(json_object_get(object, name));
 }
 
-/* Nothing of it from a daemon that does not know of it. */
+/* Prints nothing of an older daemon that does not know these members. */
 static void print_frames(const json_t *pair)
 {
 	const json_t *park = json_object_get(pair, "park");
@@ -181,7 +184,7 @@ static void print_frames(const json_t *pair)
 	if (at_stop)
 		printf("  %-9s %s\n", "at stop",
 		       strcmp(at_stop, "drain") == 0
-			       ? "drain: what a stopped QEMU has not read is taken from it"
+			       ? "drain: undelivered frames are taken from a stopped QEMU"
 			       : "predict: frames are parked before a migration stops the guest; "
 				 "to drain instead, give understudyd CAP_SYS_PTRACE");
 	if (json_is_object(parked))
@@ -241,7 +244,7 @@ static enum us_exit run_status(struct us_cli *cli)
 }
 
 const struct us_command us_status_commands[] = {
-	{ "status", "[NAME]", "show the pairs; or one, with the next step", NULL, 0, 1,
-	  run_status },
+	{ "status", "[NAME]", "show all pairs; or one pair, with details and the next step", NULL,
+	  0, 1, run_status },
 	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
 };

@@ -6,7 +6,7 @@
 
 #include "cli/table.h"
 
-/* Characters, not bytes: what continues a UTF-8 character takes no place of its own. */
+/* In characters: a continuation byte of UTF-8 takes no column. */
 static size_t width(const char *text)
 {
 	size_t count = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rows in aligned columns, two blanks apart; the last column is as long as it is. */
+/* A table with aligned columns, two blanks apart; the last column is not padded. */
 #pragma once
 
 #include <stddef.h>
@@ -15,10 +15,10 @@ struct us_table {
 };
 
 /*
- * Adds a row of as many cells as @columns of the table says. Cells are borrowed until the
- * table is printed; an empty one shows as "-". The first row is the header.
+ * Adds a row of table->columns cells. The cells are borrowed until the table is printed; an empty
+ * cell shows as "-". The first row is the header.
  */
 void us_table_add(struct us_table *table, const char *const *cells);
 
-/* Prints to stdout and frees. The cells are printable. */
+/* Prints the table to stdout, and frees it. The cells must be printable. */
 void us_table_print(struct us_table *table);

@@ -11,7 +11,7 @@ static enum us_exit run_attach(struct us_cli *cli)
 {
 	const char *name = cli->args.words[0];
 	const char *qmp = us_args_value(&cli->args, "qmp");
-	/* The daemon may stand elsewhere: a path is told whole. */
+	/* The daemon has another working directory, so the path must be absolute. */
 	US_CLEANUP(us_freep) char *path = NULL;
 
 	if (!qmp)
@@ -27,7 +27,7 @@ static enum us_exit run_detach(struct us_cli *cli)
 	return us_cli_do(cli, "DetachVm", json_pack("{s:s}", "name", cli->args.words[0]));
 }
 
-/* "web0 web0-dmz"; the caller's to free. */
+/* "web0 web0-dmz"; the caller frees it. */
 static char *join(const json_t *names)
 {
 	char *text = NULL;
@@ -93,13 +93,14 @@ static enum us_exit run_list(struct us_cli *cli)
 }
 
 static const struct us_option attach_options[] = {
-	{ "qmp", 0, "PATH", "the VM's monitor socket, one that nobody else uses" },
+	{ "qmp", 0, "PATH", "the VM's monitor socket, which no other program uses" },
 	{ NULL, 0, NULL, NULL },
 };
 
 const struct us_command us_vm_commands[] = {
 	{ "vm attach", "NAME --qmp PATH", "adopt a running VM", attach_options, 1, 1, run_attach },
-	{ "vm detach", "NAME", "let a VM and its pairs go as they are", NULL, 1, 1, run_detach },
+	{ "vm detach", "NAME", "remove a VM and its pairs, and leave them as they are", NULL, 1, 1,
+	  run_detach },
 	{ "vm list", "", "list the VMs", NULL, 0, 0, run_list },
 	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
 };
