@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A client of the control API. Calls leave at once and are answered in order; a connection that
- * ends answers all that were still waiting. Knows nothing of the methods' meaning.
+ * A client of the control API. Calls are sent at once and answered in order. When the connection
+ * ends, all pending calls get an error. The client does not know the methods.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@
 
 enum {
 	ANSWER_BYTES_MAX = 16 * 1024 * 1024,
-	/* A full parking lot in base64 may wait for the other host. */
+	/* The frames of a full park buffer, in base64, may wait for the other host. */
 	BACKLOG_BYTES_MAX = 64 * 1024 * 1024,
 };
 
@@ -37,14 +37,14 @@ struct us_client {
 	sd_event *loop;
 	struct us_transport transport; /* its fd is the stream's */
 	struct us_stream *stream;      /* NULL when the connection ended */
-	sd_event_source *ssh_ended;    /* armed between the stream's end and ssh's */
+	sd_event_source *ssh_ended;    /* armed between the end of the stream and the end of ssh */
 	struct us_list pending;
-	bool answered : 1; /* a daemon was there, once */
+	bool answered : 1; /* a daemon has answered a call */
 	bool telling : 1;  /* disconnected() is on the stack */
 	bool freed : 1;	   /* us_client_free() was called meanwhile */
 };
 
-/* Takes the oldest call out of the list. */
+/* Removes the oldest call from the list. */
 static struct pending take_pending(struct us_client *client)
 {
 	struct pending *first = us_list_entry(client->pending.next, struct pending, list);
@@ -55,7 +55,7 @@ static struct pending take_pending(struct us_client *client)
 	return taken;
 }
 
-/* Tells everyone who waits. The client may be gone afterwards. */
+/* Fails all pending calls. The client may be gone afterwards. */
 static void disconnected(struct us_client *client, const char *why)
 {
 	json_t *parameters;
@@ -92,7 +92,7 @@ static void on_closed(void *userdata, int error)
 	const char *why = error ? us_strerror(error) : "the daemon closed the connection";
 
 	us_stream_free(US_STEAL(client->stream));
-	/* Only ssh knows why it ended; it is about to. */
+	/* ssh is about to end, and its exit status shows why. */
 	if (client->transport.pidfd >= 0 &&
 	    sd_event_add_io(client->loop, &client->ssh_ended, client->transport.pidfd, EPOLLIN,
 			    on_ssh_ended, client) >= 0)

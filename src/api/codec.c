@@ -32,7 +32,7 @@ static int read_flag(const json_t *object, const char *name, bool *ret_flag)
 	return 0;
 }
 
-/* Absent or null parameters are {}; the object is put there so that nobody has to ask. */
+/* Absent or null parameters become {}, so that no caller has to check. */
 static int read_parameters(json_t *object, const json_t **ret_parameters)
 {
 	json_t *parameters = json_object_get(object, "parameters");
@@ -142,7 +142,7 @@ char *us_wire_write_answer(const char *error, json_t *parameters, bool continues
 static size_t utf8_length(const unsigned char *text)
 {
 	unsigned char first = text[0];
-	unsigned char low = 0x80, high = 0xbf; /* what the second byte may be */
+	unsigned char low = 0x80, high = 0xbf; /* the range of the second byte */
 	size_t length;
 
 	if (first < 0x80)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Varlink messages: text in, a call or an answer out, and back. Pure: no socket, no state.
- * https://varlink.org/Method-Call
+ * Reads and writes Varlink messages. Pure: no socket, no state. https://varlink.org/Method-Call
  *
- * A message is one JSON object. What a peer sends is checked here for its form only; whether
- * the parameters fit the method is for api/interface.h. Members of the envelope that Varlink
- * does not define are ignored, so that it may grow.
+ * A message is one JSON object. This codec checks the form of a message only; api/interface.h
+ * checks the parameters of a method. Members of the message that Varlink does not define are
+ * ignored, so that Varlink can be extended.
  */
 #pragma once
 
@@ -14,7 +13,7 @@
 #include <stddef.h>
 
 struct us_wire_call {
-	json_t *message;	  /* owns all below */
+	json_t *message;	  /* owns all other members */
 	const char *method;	  /* "org.understudy.Control.ListVms" */
 	const json_t *parameters; /* an object, never NULL */
 	bool more, oneway, upgrade;
@@ -27,7 +26,7 @@ struct us_wire_answer {
 	bool continues;
 };
 
-/* Both return 0, -EBADMSG for anything that is not such a message, or -ENOMEM. */
+/* Both return 0, -EBADMSG if @text is no such message, or -ENOMEM. */
 int us_wire_read_call(struct us_wire_call *ret_call, const char *text, size_t length);
 int us_wire_read_answer(struct us_wire_answer *ret_answer, const char *text, size_t length);
 
@@ -36,14 +35,14 @@ void us_wire_call_deinit(struct us_wire_call *call);
 void us_wire_answer_deinit(struct us_wire_answer *answer);
 
 /*
- * The text of a message, the caller's to free(); NULL when out of memory. @parameters is stolen
- * (NULL: {}); @error is NULL for a reply.
+ * Both return the text of a message, which the caller frees; NULL without memory. @parameters is
+ * stolen (NULL: {}). @error is NULL for a reply.
  */
 char *us_wire_write_call(const char *method, json_t *parameters, bool more);
 char *us_wire_write_answer(const char *error, json_t *parameters, bool continues);
 
 /*
- * A JSON string of any bytes: jansson refuses what is not UTF-8, and the words of a VMM or a
- * kernel, or a line cut at its limit, need not be. Bytes that do not fit become '?'.
+ * A JSON string of any bytes; bytes that are not UTF-8 become '?'. jansson refuses such bytes, and
+ * the text of a VMM or a kernel, or a line that was cut, may have them.
  */
 json_t *us_wire_string(const char *text);

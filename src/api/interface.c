@@ -7,8 +7,8 @@
 #include "api/interface.h"
 
 enum {
-	DEPTH_MAX = 16, /* of types within types: no definition comes near */
-	STEP = 8,	/* arrays grow by so many */
+	DEPTH_MAX = 16, /* of types within types: more than any definition has */
+	STEP = 8,	/* arrays grow by so many elements */
 };
 
 struct parser {
@@ -37,7 +37,7 @@ static void type_free(struct us_type *type)
 		free(type->fields[i].name);
 		type_free(type->fields[i].type);
 	}
-	/* A named type's element is the other member's. */
+	/* The element of a named type belongs to another member. */
 	if (type->kind != US_TYPE_NAMED)
 		type_free(type->element);
 	free(type->fields);
@@ -60,7 +60,7 @@ void us_interface_free(struct us_interface *interface)
 	free(interface);
 }
 
-/* Makes room for one more, zeroed, and returns it; NULL when out of memory. */
+/* Appends a zeroed element, and returns it; NULL without memory. */
 static void *grow(void *array, size_t *count, size_t size)
 {
 	char **data = array;
@@ -157,7 +157,7 @@ static int read_field(struct parser *parser, int depth, struct us_type *type)
 	return typed ? read_type(parser, depth + 1, &field->type) : 0;
 }
 
-/* "(a: int, b: string)", "()" or the enum "(a, b)"; the bracket is still to come. */
+/* "(a: int, b: string)", "()" or the enum "(a, b)", from its bracket on. */
 static int read_struct(struct parser *parser, int depth, struct us_type *type)
 {
 	int r = expect(parser, "(");
@@ -232,7 +232,7 @@ static int read_struct_type(struct parser *parser, struct us_type **ret_type)
 	return r;
 }
 
-/* Only these: a type that merely names another could name itself. */
+/* Only these kinds: a type that is only a name could name itself. */
 static int read_new_type(struct parser *parser, struct us_type **ret_type)
 {
 	skip(parser);
@@ -273,7 +273,7 @@ static int read_member(struct parser *parser, struct us_interface *interface)
 	return r;
 }
 
-/* Names may be used before they are defined: they are looked up when all are known. */
+/* A name may be used before its definition, so names are resolved at the end. */
 static int resolve(const struct us_interface *interface, struct us_type *type,
 		   struct us_reason *reason)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Varlink interface definitions: reads their text and checks parameters against them.
+ * Varlink interface definitions: reads their text, and checks parameters against them.
  * https://varlink.org/Interface-Definition
  *
- * The definition that people read is the one that is enforced: its text is built into the
- * program, served as it is, and parsed once at the start. Nothing changes afterwards.
+ * The program contains the text of the definition, parses it once at the start, enforces it, and
+ * serves it unchanged. So people read exactly the definition that is enforced.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 #include "util/cleanup.h"
 #include "util/error.h"
 
-/* The definitions that are built in, comments and all. */
+/* The built-in definitions, with their comments. */
 extern const char us_control_interface_text[]; /* org.understudy.Control */
 extern const char us_service_interface_text[]; /* org.varlink.service */
 
@@ -25,11 +25,11 @@ enum us_type_kind {
 	US_TYPE_FLOAT,
 	US_TYPE_STRING,
 	US_TYPE_OBJECT, /* any JSON object */
-	US_TYPE_ENUM,	/* fields: its words, without types */
+	US_TYPE_ENUM,	/* fields: its values, without types */
 	US_TYPE_STRUCT, /* fields */
 	US_TYPE_ARRAY,	/* element */
 	US_TYPE_MAP,	/* element, by string */
-	US_TYPE_NAMED,	/* name; element: what it stands for */
+	US_TYPE_NAMED,	/* name; element: the type of that name */
 	US_TYPE_N
 };
 
@@ -58,7 +58,7 @@ enum us_member_kind {
 
 struct us_member {
 	enum us_member_kind kind;
-	char *name; /* without the interface's */
+	char *name; /* without the name of the interface */
 	struct us_type *in, *out;
 };
 
@@ -83,11 +83,10 @@ const struct us_member *us_interface_find(const struct us_interface *interface,
 					  enum us_member_kind kind, const char *name);
 
 /*
- * Checks a value against a type. A nullable member may be null or absent; a member that the
- * type does not know is wrong. Returns 0, or US_REFUSED with the place in @ret_where:
- * "pairs[0].mac"; cut at @size.
+ * Checks a value against a type. A nullable member may be null or absent; an unknown member is
+ * refused. Returns 0, or US_REFUSED with the place in @ret_where, "pairs[0].mac", cut at @size.
  */
 int us_type_check(const struct us_type *type, const json_t *value, char *ret_where, size_t size);
-/* The same, and members that a struct's type does not know are ignored. */
+/* The same, but unknown members are ignored. */
 int us_type_check_known(const struct us_type *type, const json_t *value, char *ret_where,
 			size_t size);

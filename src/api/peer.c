@@ -13,7 +13,7 @@ static bool has_group(int fd, gid_t group)
 	US_CLEANUP(us_freep) gid_t *groups = NULL;
 	socklen_t bytes = 0;
 
-	/* Asked with no room, the kernel answers ERANGE and how much it needs. */
+	/* Without space, the kernel answers ERANGE and the size that it needs. */
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &bytes) == 0 || errno != ERANGE)
 		return false;
 	groups = malloc(bytes);

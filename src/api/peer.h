@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who is at the other end of a Unix socket, and what they may do. */
+/* The process at the other end of a Unix socket, and its permission. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,10 +12,10 @@ struct us_peer {
 };
 
 /*
- * Reads the credentials that the peer had when it connected, supplementary groups included.
- * @group is the group that may change things, (gid_t)-1 for none. Returns 0 or -errno.
+ * Reads the credentials of the peer when it connected, with its supplementary groups. Members of
+ * @group may make changes; (gid_t)-1: no group. Returns 0 or -errno.
  */
 int us_peer_read(struct us_peer *ret_peer, int fd, gid_t group);
 
-/* The group's id; (gid_t)-1 if there is none of that name. May ask the network: once, at start. */
+/* The id of a group; (gid_t)-1: it does not exist. May ask the network, so call it at the start. */
 gid_t us_peer_group(const char *name);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The clients of the control API: who may connect, how many, and when one has to go.
+ * The clients of the control API: accepts connections, and ends them.
  *
- * Whoever may connect costs something, so everything a client can make us hold is bounded: its
- * messages, the calls that wait (call.c), what it does not read. Users other than root share
- * half of the places, so that root finds one whatever they do.
+ * Everybody may connect, so all memory that a client can use is bounded: its messages, its queued
+ * calls (call.c), and the answers that it does not read. Users other than root share half of the
+ * connections, so that root can always connect.
  */
 #include <assert.h>
 #include <errno.h>
@@ -21,13 +21,14 @@
 
 enum {
 	CLIENTS_MAX = 512,
-	FILES_PER_CLIENT = 4, /* of the process's limit; most of them are the VMs' */
-	OTHERS_PART = 2,      /* of the places: not root */
+	FILES_PER_CLIENT =
+		4, /* one client for so many descriptors of the limit; VMs need most of them */
+	OTHERS_PART = 2, /* users other than root have one part of so many */
 	ACCEPTS_PER_WAKEUP = 16,
-	MESSAGE_BYTES_MAX = 128 * 1024, /* one frame of 64 KiB, in base64 */
+	MESSAGE_BYTES_MAX = 128 * 1024, /* a frame of 64 KiB in base64 */
 };
 
-/* One answer at a time is held (is_client); for a thousand pairs it has about 1 MiB. */
+/* One answer is buffered at a time; for a thousand pairs it has about 1 MiB. */
 static const struct us_server_limits changing_limits = {
 	.stream = { .message_bytes = MESSAGE_BYTES_MAX, .backlog_bytes = 4 * 1024 * 1024 },
 	.priority = US_PRIORITY_CHANGING,
@@ -48,7 +49,7 @@ static const struct us_server_limits *limits_of(const struct us_peer *peer)
 	return peer->may_change ? &changing_limits : &reading_limits;
 }
 
-/* Out of descriptors: a level-triggered listening socket would spin meanwhile. */
+/* The pause without descriptors; meanwhile a listening socket would always be ready. */
 #define REST_USEC (200 * US_USEC_PER_MSEC)
 
 /* @reason is for the log; NULL: the client left by itself. */
@@ -89,7 +90,7 @@ static const struct us_stream_handler stream_handler = {
 	.closed = on_closed,
 };
 
-/* Why there is no place for this peer; NULL if there is. */
+/* The reason to refuse this peer; NULL: it is accepted. */
 static const char *find_no_place(struct us_server *server, const struct us_peer *peer)
 {
 	struct us_server_client *client;
@@ -187,7 +188,7 @@ static int on_connect(sd_event_source *source, int listening_fd, uint32_t events
 			welcome(server, fd);
 			continue;
 		}
-		/* A peer that is gone already (ECONNABORTED) is no reason to stop. */
+		/* ECONNABORTED: a peer has left already; others may wait. */
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 			rest(server);
 		if (errno != EINTR && errno != ECONNABORTED)
@@ -233,13 +234,13 @@ static int add_sources(struct us_server *server)
 		r = sd_event_source_set_enabled(server->resting, SD_EVENT_OFF);
 	if (r < 0)
 		return r;
-	/* Whoever may change things need not wait for what readers say before they can connect. */
+	/* A client that can make changes can connect before the calls of readers are handled. */
 	sd_event_source_set_priority(server->listening, US_PRIORITY_CHANGING);
 	sd_event_source_set_priority(server->resting, US_PRIORITY_CHANGING);
 	return 0;
 }
 
-/* Clients must not take the descriptors that VMs, the switch and the state file need. */
+/* Leaves the descriptors that VMs, the switch and the state file need. */
 static size_t find_clients_max(void)
 {
 	struct rlimit limit;
@@ -249,7 +250,7 @@ static size_t find_clients_max(void)
 	return limit.rlim_cur / FILES_PER_CLIENT;
 }
 
-/* A method that the interface does not have could never be called. */
+/* Every method of the daemon must be in the interface. */
 static void check_methods(const struct us_server *server)
 {
 	for (const struct us_method *method = server->methods; method->name; method++)

@@ -13,14 +13,14 @@
 #include "util/cleanup.h"
 #include "util/unix-socket.h"
 
-/* What the far shell, ssh and `understudy proxy` mean by their exit status. */
+/* Exit statuses of `understudy proxy`, of the shell on the other host, and of ssh. */
 enum {
 	STATUS_NO_DAEMON = 3,
 	STATUS_NO_PROGRAM = 127,
 	STATUS_SSH = 255,
 };
 
-/* The arguments: nothing in them is taken for an option, or for something by a shell (uri.h). */
+/* uri.h admits no argument that ssh or a shell could take for an option or a command. */
 static void exec_ssh(const struct us_uri *uri)
 {
 	const char *argv[16] = { "ssh", "-o", "BatchMode=yes", "-T" };
@@ -47,15 +47,15 @@ static void run_ssh(const struct us_uri *uri, int fd, pid_t parent)
 {
 	sigset_t none;
 
-	/* Our signals are blocked for the loop; ssh wants its own. */
+	/* The loop blocks signals; ssh needs them. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	/* Ctrl-C at our terminal is ours to answer; what ends ssh is our end. */
+	/* Ctrl-C at the terminal is for this program only; ssh ends with this program. */
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
-		_exit(STATUS_SSH); /* it died before we could ask to be told */
+		_exit(STATUS_SSH); /* the parent has ended already */
 	if (dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0)
 		_exit(STATUS_SSH);
 	exec_ssh(uri);
@@ -72,8 +72,9 @@ static int open_ssh(struct us_transport *transport, const struct us_uri *uri)
 		return -errno;
 	transport->fd = pair[0];
 	theirs = pair[1];
-	/* Until it is ssh it has our descriptors, and with them our lock of the state directory:
-	 * had we ended meanwhile, our successor would be refused. vfork(2) returns only then. */
+	/* Until exec, the child has the descriptors of this process, and so the lock of the state
+	 * directory: if this process ended meanwhile, the next daemon would be refused. vfork(2)
+	 * returns after exec. */
 	transport->pid = vfork();
 	if (transport->pid < 0)
 		return -errno;
@@ -103,7 +104,7 @@ int us_transport_open(struct us_transport *ret_transport, const char *host)
 
 /* ---- The end of ssh ---- */
 
-/* It ended: the loop lets go of the source, which closes the descriptor. */
+/* ssh has ended: the loop frees the source, which closes the descriptor. */
 static int on_killed(sd_event_source *source, int pidfd, uint32_t events, void *userdata)
 {
 	siginfo_t info;
@@ -113,7 +114,7 @@ static int on_killed(sd_event_source *source, int pidfd, uint32_t events, void *
 	return 0;
 }
 
-/* Takes @pidfd. A process that nobody can be told of is collected by whoever inherits it. */
+/* Takes @pidfd. Without a source, the process that inherits ssh collects it. */
 static void collect_later(sd_event *loop, int pidfd)
 {
 	sd_event_source *source;
@@ -132,7 +133,7 @@ void us_transport_close(struct us_transport *transport, sd_event *loop)
 {
 	transport->fd = us_close(transport->fd);
 	if (transport->pid > 0) {
-		/* It holds nothing worth a farewell. */
+		/* Nothing is lost if ssh ends at once. */
 		kill(transport->pid, SIGKILL);
 		collect_later(loop, transport->pidfd);
 		transport->pidfd = -1;

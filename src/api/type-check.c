@@ -2,15 +2,15 @@
 /*
  * Checks JSON values against the types of an interface.
  *
- * Recursion follows the value as deep as the type goes. A type that contains itself lets the
- * value decide, whose depth the JSON parser limits.
+ * The recursion is as deep as the type. If a type contains itself, it is as deep as the value, and
+ * the JSON parser limits the depth of values.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "api/interface.h"
 
-/* Where in the value we are: written only when something is wrong, from the inside out. */
+/* Adds a step to the place of a wrong value; the innermost step is added first. */
 static int wrong_at(const char *step, char *where, size_t size)
 {
 	char inner[128];
@@ -46,7 +46,7 @@ static int check_map(const struct us_type *type, const json_t *value, bool is_st
 
 	if (!json_is_object(value))
 		return US_REFUSED;
-	/* Iterating does not change the object; jansson merely has no const iterator. */
+	/* Iterating does not change the object, but jansson has no const iterator. */
 	for (at = json_object_iter((json_t *)value); at;
 	     at = json_object_iter_next((json_t *)value, at))
 		if (check(type->element, json_object_iter_value(at), is_strict, where, size) != 0)

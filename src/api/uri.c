@@ -11,7 +11,7 @@
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 struct reading {
-	const char *text; /* all of it, for the reason */
+	const char *text; /* the whole name, for the reason */
 	struct us_uri *uri;
 	struct us_reason *reason;
 };
@@ -66,7 +66,7 @@ static bool is_ipv6(const char *text)
 	       (!text[length] || is_name(text + length + 1));
 }
 
-/* What follows the host: nothing, or ":PORT". */
+/* The rest behind the host: nothing, or ":PORT". */
 static int read_port(const struct reading *reading, const char *text)
 {
 	unsigned long port;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What names a daemon: "unix:PATH", or "ssh://[USER@]HOST[:PORT]". Pure. Only an allow-list of
- * characters passes, because the parts become arguments of ssh(1) and of QEMU.
+ * The name of a daemon: "unix:PATH", or "ssh://[USER@]HOST[:PORT]". Pure. Only a list of characters
+ * is allowed, because the parts become arguments of ssh(1) and of QEMU.
  */
 #pragma once
 
@@ -20,11 +20,11 @@ struct us_uri {
 	enum us_uri_type type;
 	char path[108]; /* unix: as sun_path */
 	/* ssh: */
-	char user[64];	/* "": ssh's own choice; letters, digits, '.', '_', '-' */
+	char user[64];	/* "": ssh's default; letters, digits, '.', '_', '-' */
 	char host[256]; /* a name of the same characters, or an address; IPv6 without its brackets
 			 */
 	bool is_ipv6;
-	unsigned port; /* 0: ssh's own choice */
+	unsigned port; /* 0: ssh's default */
 };
 
 /*

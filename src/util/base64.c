@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* By groups of three bytes and four characters; strict, so that a frame has one text only. */
+/* Strict: for any bytes there is exactly one valid text. */
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -37,7 +37,7 @@ static int value_of(char c)
 	return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* Four characters to up to three bytes; returns how many, or -1. */
+/* Decodes four characters to up to three bytes; returns their number, or -1. */
 static int decode_group(const char *text, bool is_last, uint8_t bytes[3])
 {
 	int count = text[3] != '=' ? 3 : text[2] != '=' ? 2 : 1;
@@ -55,7 +55,7 @@ static int decode_group(const char *text, bool is_last, uint8_t bytes[3])
 	bytes[0] = group >> 16;
 	bytes[1] = group >> 8;
 	bytes[2] = group;
-	/* The bits that stand for nothing are zero in the only text for these bytes. */
+	/* In the valid text, the unused bits are zero. */
 	if ((count < 3 && bytes[2]) || (count < 2 && bytes[1]))
 		return -1;
 	return count;

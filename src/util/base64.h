@@ -13,6 +13,6 @@ void us_base64_encode(const uint8_t *bytes, size_t length, char *ret_text);
 
 /*
  * Writes at most @size bytes and their number. Returns 0, or -EBADMSG for a text that is not
- * canonical base64 or stands for more than @size bytes.
+ * canonical base64 or has more than @size bytes.
  */
 int us_base64_decode(const char *text, uint8_t *ret_bytes, size_t size, size_t *ret_length);

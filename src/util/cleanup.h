@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Cleanup attributes: a local that owns something says so where it is declared.
+ * Cleanup attributes: the declaration of a local variable shows that it owns something.
  *
  *     US_CLEANUP(us_closep) int fd = -1;
  *     US_CLEANUP(us_freep) char *text = NULL;
@@ -12,7 +12,7 @@
 
 #define US_CLEANUP(function) __attribute__((cleanup(function)))
 
-/* Defines function##p(), which frees what a pointer variable owns when the variable goes. */
+/* Defines function##p() for US_CLEANUP: frees the object of a pointer variable. */
 #define US_DEFINE_CLEANUP(type, function)                                                          \
 	static inline void function##p(type *pointer)                                              \
 	{                                                                                          \

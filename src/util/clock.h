@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Time as the whole project keeps it: microseconds of CLOCK_MONOTONIC in a uint64_t. */
+/* Times of the whole project: microseconds of CLOCK_MONOTONIC in a uint64_t. */
 #pragma once
 
 #include <stdint.h>

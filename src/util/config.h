@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Files of words and values, as an administrator writes them: each line is a word and its value,
- * "#" begins a comment, blanks do not matter.
+ * Configuration files: each line is a word and its value, "#" begins a comment, blanks separate.
  */
 #pragma once
 
@@ -13,13 +12,16 @@ struct us_config_line {
 	const char *word, *value; /* up to 254 characters together */
 };
 
-/* "path:line: words: next step" */
+/* Refuses a line: "PATH:LINE: PROBLEM". */
 #define US_CONFIG_REFUSE(line, reason, format, ...)                                                \
 	us_refuse(reason, "%s:%u: " format, (line)->path, (line)->number, ##__VA_ARGS__)
 
-/* Takes one line. Another answer than 0 ends the reading, and is its answer. */
+/* Takes one line. A result other than 0 ends the reading, and is its result. */
 typedef int (*us_config_fn)(void *userdata, const struct us_config_line *line,
 			    struct us_reason *reason);
 
-/* Reads all lines; no file is no lines. Returns 0, US_REFUSED with the line's number, or -errno. */
+/*
+ * Reads all lines; a file that does not exist has none. Returns 0, US_REFUSED with the number of
+ * the line, or -errno.
+ */
 int us_config_read(const char *path, us_config_fn take, void *userdata, struct us_reason *reason);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Crash points, for tests: understudyd-crash is understudyd with these in it. The file that
- * $UNDERSTUDY_CRASH_AT names holds the name of a point, "exposing:plug"; who gets there while it
- * does is killed by SIGKILL. In understudyd itself a crash point is nothing.
+ * Crash points, for tests: understudyd-crash is understudyd with them. The file that
+ * $UNDERSTUDY_CRASH_AT names has the name of a point, such as "exposing:plug"; the process that
+ * reaches this point kills itself with SIGKILL. In understudyd, a crash point does nothing.
  */
 #pragma once
 

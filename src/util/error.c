@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Reasons are built from peers' words: cut to fit one line, and made harmless there. */
+/* Reasons quote peers: they are cut to one line and made printable. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

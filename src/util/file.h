@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Files that close themselves, or are replaced whole. */
+/* Files: cleanup functions, and replacing a file as a whole. */
 #pragma once
 
 #include <dirent.h>
@@ -13,8 +13,7 @@ US_DEFINE_CLEANUP(DIR *, closedir)
 US_DEFINE_CLEANUP(FILE *, fclose)
 
 /*
- * Writes @parts, one after the other, to a file beside @path and lets it take the place of the one
- * at @path: whoever reads that finds the old one or the new one, whole. Returns 0 or -errno, then
- * the old one is still there and nothing beside it. @parts are used up.
+ * Replaces the file at @path by one with the bytes of @parts, which are used up: a reader finds the
+ * old file or the new file, never a part. Returns 0, or -errno; then the old file is unchanged.
  */
 int us_file_replace(const char *path, struct iovec *parts, size_t count);

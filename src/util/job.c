@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One detached thread for each job: they are few. */
+/* One detached thread for each job, because there are few jobs. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* An intrusive doubly linked list; a head is a node that points at itself. */
+/* An intrusive doubly linked list; an empty head is a node that points at itself. */
 #pragma once
 
 #include <stdbool.h>
@@ -27,7 +27,7 @@ static inline void us_list_append(struct us_list *head, struct us_list *node)
 	head->previous = node;
 }
 
-/* Takes a node out of its list; harmless for one that is in none but was initialised. */
+/* Removes a node from its list; no effect on a node that is initialised and in no list. */
 static inline void us_list_remove(struct us_list *node)
 {
 	node->previous->next = node->next;
@@ -37,7 +37,7 @@ static inline void us_list_remove(struct us_list *node)
 
 #define us_list_entry(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
 
-/* The body may remove and free @variable itself, not its successor. */
+/* The body may remove and free @variable, but not its successor. */
 #define us_list_for_each(variable, head, member)                                                   \
 	for (__typeof__(variable) us_next_##variable,                                              \
 	     us_unused_##variable __attribute__((unused)) =                                        \

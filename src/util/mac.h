@@ -11,8 +11,8 @@ enum {
 
 void us_mac_text(const uint8_t mac[US_MAC_BYTES], char ret_text[US_MAC_TEXT_SIZE]);
 
-/* Reads one at the head of @text. Returns what follows it; NULL if there is none. */
+/* Reads the address at the head of @text. Returns the rest of @text; NULL: no address. */
 const char *us_mac_read(const char *text, uint8_t ret_mac[US_MAC_BYTES]);
 
-/* Reads all of @text. 0, or -1: no MAC address, or more than that. */
+/* Reads all of @text. Returns 0, or -1 if it is not exactly one MAC address. */
 int us_mac_parse(const char *text, uint8_t ret_mac[US_MAC_BYTES]);

@@ -6,7 +6,7 @@
 
 #include "util/printable.h"
 
-/* The length of the UTF-8 character at @text, or 0: these bytes are none. */
+/* The length of the UTF-8 character at @text; 0: there is none. */
 static size_t decode(const uint8_t *text, uint32_t *ret_character)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -17,7 +17,7 @@ static size_t decode(const uint8_t *text, uint32_t *ret_character)
 							    : 0;
 	uint32_t character = length < 2 ? text[0] : text[0] & (0x7f >> length);
 
-	/* The NUL at the end continues no character. */
+	/* The NUL at the end is no continuation byte, so no byte behind it is read. */
 	for (size_t i = 1; i < length; i++) {
 		if ((text[i] & 0xc0) != 0x80)
 			return 0;

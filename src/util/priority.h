@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who goes first where several events of the loop are ready (sd_event_source_set_priority(3)): the
- * smallest number. Between any two events of one level, all that is ready on a level above comes.
+ * Priorities of the loop's events (sd_event_source_set_priority(3)): the smallest number goes
+ * first. Between two events of one level, all events that are ready on a higher level are handled.
  */
 #pragma once
 
 #include <systemd/sd-event.h>
 
 enum {
-	/* VMs, timers, the other host: what a transition waits for. As sources are made. */
+	/* VMs, timers, the other host: transitions wait for them. The default of a source. */
 	US_PRIORITY_HOST = SD_EVENT_PRIORITY_NORMAL,
-	/* Clients who may change things; frames that are parked or watched and changes of the
-	 * switch, which others cause without limit. */
+	/* Clients that can make changes; and events that others can cause without limit: parked
+	 * and watched frames, changes of the switch. */
 	US_PRIORITY_CHANGING = 10,
-	US_PRIORITY_READING = 20, /* everybody else */
+	US_PRIORITY_READING = 20, /* all other clients */
 };

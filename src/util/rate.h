@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How often something may be done that others cause: a few times at once, so that the first
- * reaction is quick, then once in a while. (The generic cell rate algorithm: ITU-T I.371, annex A.)
+ * Limits how often something is done that others cause: a few times at once, so that the first
+ * reaction is quick, then once in a period (the generic cell rate algorithm, ITU-T I.371, annex A).
  */
 #pragma once
 
@@ -9,11 +9,10 @@
 #include <stdint.h>
 
 struct us_rate {
-	uint64_t due_usec; /* when all that was done would have been, one in each period */
+	uint64_t due_usec; /* when all actions so far would be done, with one in each period */
 };
 
-/* Whether it may be done at @now_usec: in the long run once in @period_usec, @burst times at once.
- */
+/* Whether the action may be done at @now_usec: @burst times at once, then once in @period_usec. */
 static inline bool us_rate_take(struct us_rate *rate, uint64_t now_usec, uint64_t period_usec,
 				unsigned int burst)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One read buffer serves every stream of the process; a stream keeps bytes of its own only while
- * a message is incomplete or its peer does not read. The end of a stream is always told from the
- * loop, so that no caller is called back from its own call.
+ * All streams of the process share one read buffer; a stream has a buffer of its own only while a
+ * message is incomplete or its peer does not read. `closed` is always called from the loop, never
+ * from a call of the user.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -19,11 +19,11 @@
 
 enum {
 	READ_BYTES = 16 * 1024,
-	/* A peer that never stops talking must not keep the loop from the others. */
+	/* in a turn: a peer that never stops sending must leave time for others */
 	READS_PER_WAKEUP = 4,
 };
 
-/* Bytes in order; memory is held only while there are any. */
+/* Bytes in order; without bytes there is no memory. */
 struct buffer {
 	char *data;
 	size_t start, end, size;
@@ -31,7 +31,7 @@ struct buffer {
 
 struct us_stream {
 	sd_event_source *io;
-	sd_event_source *again; /* is_client: there while whole messages wait in `in` */
+	sd_event_source *again; /* is_client: armed while whole messages are in `in` */
 	int64_t priority;
 	struct us_time_share share; /* of a peer with US_PRIORITY_HOST */
 	uint32_t wanted;	    /* of `io` */
@@ -40,10 +40,10 @@ struct us_stream {
 	bool dispatching : 1; /* a handler is on the stack */
 	bool freed : 1;	      /* us_stream_free() was called meanwhile */
 	bool finishing : 1;
-	bool deaf : 1; /* the peer reads no more; what it said before is still to be read */
-	bool over : 1; /* the end is decided; `closed` is or will be called */
+	bool deaf : 1; /* the peer reads no more; its last messages are still to be read */
+	bool over : 1; /* the stream has ended; `closed` is or will be called */
 	bool is_client : 1;
-	bool has_more : 1; /* is_client: a whole message waits in `in` */
+	bool has_more : 1; /* is_client: a whole message is in `in` */
 	int error;
 	struct us_stream_limits limits;
 	struct buffer in, out;
@@ -105,8 +105,8 @@ void us_stream_free(struct us_stream *stream)
 }
 
 /*
- * Decides the end; it is told from the loop, so that nobody is called back from a call: a socket
- * that was shut down always has something to tell.
+ * Ends the stream. `closed` is called from the loop: a socket that was shut down is always ready to
+ * be read.
  */
 static void end(struct us_stream *stream, int error)
 {
@@ -117,7 +117,7 @@ static void end(struct us_stream *stream, int error)
 	shutdown(stream->fd, SHUT_RDWR);
 }
 
-/* Whether the peer has to read before it is heard again. */
+/* Whether the peer must read its answers before its next message is handled. */
 static bool is_waiting(const struct us_stream *stream)
 {
 	return stream->is_client && us_stream_backlog(stream) > 0;
@@ -139,7 +139,7 @@ static void apply_priority(void *userdata)
 
 static int on_again(sd_event_source *source, void *userdata);
 
-/* Arms what is to wake the stream next. Out of memory for that, the peer is let go. */
+/* Arms the sources that wake the stream next. Without memory for them, the stream ends. */
 static void want(struct us_stream *stream)
 {
 	uint32_t wanted = us_stream_backlog(stream) > 0 ? EPOLLOUT : 0;
@@ -153,8 +153,8 @@ static void want(struct us_stream *stream)
 	if (wanted != stream->wanted)
 		sd_event_source_set_io_events(stream->io, wanted);
 	stream->wanted = wanted;
-	/* Made anew each time: one that is kept would look as if it had waited since the first
-	 * time, and go before all others of its priority. */
+	/* The source is made anew each time, because the loop orders sources of one priority by
+	 * their age. */
 	stream->again = sd_event_source_disable_unref(stream->again);
 	if (again)
 		r = sd_event_add_defer(sd_event_source_get_event(stream->io), &stream->again,
@@ -165,7 +165,7 @@ static void want(struct us_stream *stream)
 		sd_event_source_set_priority(stream->again, priority_of(stream));
 }
 
-/* Its last words, and then the end of the stream, are found by reading. */
+/* The peer reads no more. Reading finds its last messages, and then the end of the stream. */
 static void become_deaf(struct us_stream *stream)
 {
 	stream->deaf = true;
@@ -200,7 +200,7 @@ static void flush(struct us_stream *stream)
 		end(stream, 0);
 }
 
-/* Hands over every whole message in @data, one of a client's; returns how many bytes those were. */
+/* Handles the whole messages in @data; of a client, the first one. Returns their bytes. */
 static size_t deliver(struct us_stream *stream, char *data, size_t length)
 {
 	size_t used = 0;
@@ -228,7 +228,8 @@ static size_t deliver(struct us_stream *stream, char *data, size_t length)
 	return used;
 }
 
-/* What is left waits for more, or, @maybe, for the next turn of the loop. */
+/* The rest waits for more bytes or, if @maybe has a whole message, for the next turn of the loop.
+ */
 static void settle(struct us_stream *stream, bool maybe)
 {
 	struct buffer *in = &stream->in;
@@ -245,12 +246,12 @@ static void settle(struct us_stream *stream, bool maybe)
 static void receive(struct us_stream *stream, char *data, size_t length)
 {
 	struct buffer *in = &stream->in;
-	/* Only new bytes can hold a delimiter: what waits is not searched again. */
+	/* Only new bytes can have a delimiter: buffered bytes are not searched again. */
 	bool complete = memchr(data, stream->delimiter, length);
 	int r = 0;
 
 	if (in->end == in->start) {
-		/* The usual case: whole messages, straight from the read buffer. */
+		/* The usual case: whole messages, handled in the read buffer. */
 		size_t used = deliver(stream, data, length);
 
 		if (used < length)
@@ -266,7 +267,7 @@ static void receive(struct us_stream *stream, char *data, size_t length)
 		settle(stream, complete);
 }
 
-/* Of a client that sent several messages at once: the next one. */
+/* The next message of a client that sent several at once. */
 static void go_on(struct us_stream *stream)
 {
 	struct buffer *in = &stream->in;
@@ -275,7 +276,7 @@ static void go_on(struct us_stream *stream)
 	settle(stream, true);
 }
 
-/* One buffer serves every stream: messages are handled before the next read. */
+/* All streams share the buffer: messages are handled before the next read. */
 static void read_socket(struct us_stream *stream)
 {
 	static char data[READ_BYTES];
@@ -297,7 +298,7 @@ static void read_socket(struct us_stream *stream)
 	}
 }
 
-/* One turn of the loop; frees what was freed meanwhile. */
+/* One turn of the loop; frees the stream if a handler has freed it. */
 static void take_turn(struct us_stream *stream, bool can_write)
 {
 	uint64_t since = us_clock_usec(CLOCK_THREAD_CPUTIME_ID);
@@ -328,7 +329,7 @@ static void take_turn(struct us_stream *stream, bool can_write)
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-	/* A peer that is gone is found by writing, even if nothing is to be heard from it now. */
+	/* Writing finds a peer that is gone, even while its messages are not read. */
 	take_turn(userdata, events & (EPOLLOUT | EPOLLHUP | EPOLLERR));
 	return 0;
 }
@@ -375,7 +376,7 @@ void us_stream_set_client(struct us_stream *stream, int64_t priority)
 	apply_priority(stream);
 }
 
-/* Room for one descriptor that goes with a message, aligned as its header has to be. */
+/* Space for one descriptor that goes with a message, with the alignment of its header. */
 union rights {
 	struct cmsghdr header;
 	char bytes[CMSG_SPACE(sizeof(int))];
@@ -393,7 +394,7 @@ static void attach(struct msghdr *message, union rights *rights, int fd)
 	memcpy(CMSG_DATA(&rights->header), &fd, sizeof(fd));
 }
 
-/* Writes what the socket takes at once, without keeping a copy; the rest has to wait. */
+/* Writes the bytes that the socket takes at once; returns their number. */
 static size_t send_now(struct us_stream *stream, const char *text, size_t length, int fd)
 {
 	struct iovec parts[] = {
@@ -408,7 +409,7 @@ static size_t send_now(struct us_stream *stream, const char *text, size_t length
 		attach(&message, &rights, fd);
 	n = sendmsg(stream->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-	return n > 0 ? n : 0; /* an error comes again when the rest is written */
+	return n > 0 ? n : 0; /* an error occurs again when the rest is written */
 }
 
 static int send_with(struct us_stream *stream, const char *text, size_t length, int fd)
@@ -427,7 +428,7 @@ static int send_with(struct us_stream *stream, const char *text, size_t length, 
 		sent = send_now(stream, text, length, fd);
 	if (sent > length)
 		return 0;
-	if (sent == 0 && fd >= 0) /* it goes with the first byte, or not at all */
+	if (sent == 0 && fd >= 0) /* the descriptor goes with the first byte, or not at all */
 		return -EAGAIN;
 	if (sent < length)
 		r = buffer_append(&stream->out, text + sent, length - sent);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A stream of delimited text messages over a socket, on an sd-event loop. QMP (newline) and
- * Varlink (NUL) are both such streams.
+ * A stream of delimited text messages over a socket, on an sd-event loop. QMP (newline) and Varlink
+ * (NUL) are such streams.
  *
- * Owns the descriptor and the bytes on their way. Never blocks, never reads ahead of what it
- * may hold: a message over the limit, a NUL inside a message, or a reader so slow that the
- * backlog is full ends this stream and nothing else. Holds no buffer while it is idle.
+ * Owns the descriptor and the buffered bytes. Never blocks, and never exceeds its limits: a message
+ * over the limit, a NUL inside a message, or a full backlog of a slow reader ends this stream and
+ * nothing else. An idle stream has no buffer.
  */
 #pragma once
 
@@ -18,58 +18,57 @@
 struct us_stream;
 
 struct us_stream_handler {
-	/* One message, NUL-terminated in place of its delimiter; the text is the callee's to
-	 * change and valid until it returns. */
+	/* One message, with a NUL in place of its delimiter. The handler may change the text,
+	 * which is valid until it returns. */
 	void (*message)(void *userdata, char *text, size_t length);
-	/* The stream ended: @error is 0 when the peer closed, else a negative errno: -EMSGSIZE a
-	 * message over the limit, -EBADMSG a NUL inside one, -ENOBUFS the peer does not read,
-	 * or what the socket said. Called once, last; never from inside us_stream_send(). */
+	/* The stream ended. @error is 0 if the peer closed it, else a negative errno: -EMSGSIZE
+	 * (a message over the limit), -EBADMSG (a NUL inside a message), -ENOBUFS (the peer does
+	 * not read), or an error of the socket. Called once, last, and from the loop. */
 	void (*closed)(void *userdata, int error);
 };
 
 struct us_stream_limits {
-	size_t message_bytes; /* longest message, either direction */
-	size_t backlog_bytes; /* most that may wait for the peer to read */
+	size_t message_bytes; /* the longest message, in either direction */
+	size_t backlog_bytes; /* the most bytes that the peer has not read */
 };
 
 /*
- * Takes @fd (a connected stream socket, made non-blocking here), also on failure. @loop,
- * @handler and @userdata are borrowed and must outlive the stream.
+ * Takes @fd, a connected stream socket, also on failure. @loop, @handler and @userdata are borrowed
+ * and must outlive the stream. Returns 0 or a negative errno.
  */
 int us_stream_new(struct us_stream **ret_stream, sd_event *loop, int fd, char delimiter,
 		  struct us_stream_limits limits, const struct us_stream_handler *handler,
 		  void *userdata);
 
 /*
- * Makes the peer a client, whose messages come at @priority (util/priority.h): one in each turn of
- * the loop, and none as long as something waits for it to read; meanwhile they wait in the socket.
- * The messages of other peers come as fast as they are sent. At US_PRIORITY_HOST, as every stream
- * is that is not told otherwise, a peer has a fifth of the time; one that needs more goes on at
- * US_PRIORITY_READING. So do those that need most, if all of them together leave clients none.
+ * Makes the peer a client: the loop handles one of its messages in a turn, at @priority
+ * (util/priority.h), and none while the peer has not read its answers; meanwhile they wait in the
+ * socket. Without this call, messages are handled as fast as they arrive, at US_PRIORITY_HOST,
+ * within the limits of util/time-share.h.
  */
 void us_stream_set_client(struct us_stream *stream, int64_t priority);
 
-/* May be called from inside a handler; no handler is called afterwards. NULL is fine. */
+/* May be called from inside a handler; no handler is called afterwards. NULL: no effect. */
 void us_stream_free(struct us_stream *stream);
 US_DEFINE_CLEANUP(struct us_stream *, us_stream_free)
 
 /*
- * Queues one message and its delimiter, and writes what the socket takes at once. A stream
- * that cannot hold it ends (`closed` follows from the loop). A peer that closed is told of by
- * `closed` once all that it said before has been handed over. Returns 0, -ENOBUFS or -EPIPE.
+ * Sends one message and its delimiter; buffers the bytes that the socket does not take at once. If
+ * the backlog is full, the stream ends (`closed` follows from the loop). If the peer has closed,
+ * `closed` follows after all messages that it sent before. Returns 0, -ENOBUFS or -EPIPE.
  */
 int us_stream_send(struct us_stream *stream, const char *text, size_t length);
 
 /*
  * The same over a Unix socket, with a copy of @fd (SCM_RIGHTS, unix(7)), which stays the caller's.
- * -EAGAIN: not now, because the peer does not read; nothing was sent.
+ * Returns also -EAGAIN: the peer does not read now, and nothing was sent.
  */
 int us_stream_send_fd(struct us_stream *stream, const char *text, size_t length, int fd);
 
-/* Bytes that wait for the peer to read. */
+/* Buffered bytes that the peer has not read. */
 size_t us_stream_backlog(const struct us_stream *stream);
 
-/* Ends the stream once all that is queued has been written: `closed` follows with 0. */
+/* Ends the stream when all buffered bytes are written: `closed` follows with 0. */
 void us_stream_finish(struct us_stream *stream);
 
 /* The socket, borrowed: for SO_PEERCRED and the like. */

@@ -5,11 +5,11 @@
 #include "util/running.h"
 #include "util/timer.h"
 
-/* There is one loop in a process; its source lives as long as there are timers. */
+/* A process has one loop; its source exists while there are timers. */
 static struct {
 	sd_event *loop;
 	sd_event_source *source;
-	struct us_list set;	  /* the earliest first; those due at the same time, in order */
+	struct us_list set; /* the earliest first; timers of one time in the order of setting */
 	struct us_list *last_set; /* or the head */
 	unsigned timers;
 	bool is_firing;
@@ -27,7 +27,7 @@ static struct us_timer *earliest(void)
 	return us_list_is_empty(&shared.set) ? NULL : timer_of(shared.set.next);
 }
 
-/* Too early does no harm: a source whose timer was stopped is left as it is. */
+/* The source may fire too early: it stays armed when its timer is stopped. */
 static void arm(void)
 {
 	const struct us_timer *first = earliest();
@@ -38,7 +38,7 @@ static void arm(void)
 	sd_event_source_set_enabled(shared.source, SD_EVENT_ONESHOT);
 }
 
-/* What is set meanwhile for a time that has come waits for its turn of the loop. */
+/* A timer that is set meanwhile, for a time in the past, fires in the next turn of the loop. */
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	uint64_t now = us_now_usec();
@@ -93,8 +93,8 @@ void us_timer_deinit(struct us_timer *timer)
 }
 
 /*
- * Timers that are set one after the other are mostly of a kind, and due at about the same time:
- * the place is looked for from where the last one went.
+ * Timers that are set one after the other are mostly of one kind, and due at about the same time,
+ * so the search begins at the timer that was set last.
  */
 void us_timer_set(struct us_timer *timer, uint64_t due_usec)
 {
