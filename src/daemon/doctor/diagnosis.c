@@ -40,16 +40,17 @@ static void find_vm(const struct us_doctor *doctor, const struct us_host_vm *vm,
 	if (!us_vmm_is_adopted(vmm)) {
 		us_finding_add(
 			findings, US_FINDING_ERROR, name,
-			is_gone ? "start the VM again at the same socket; it is adopted by itself"
-				: "it is tried again by itself; until then its primaries stay "
-				  "as they are",
+			is_gone ? "start the VM again with the same socket; it is adopted by itself"
+				: "the daemon tries again by itself; until then the primaries of "
+				  "the "
+				  "VM stay as they are",
 			"%s", us_host_vm_problem(vm));
 		return;
 	}
 	us_finding_add(findings, US_FINDING_OK, name, "", "QEMU %s answers at %s: %s",
 		       us_vmm_version(vmm), us_host_vm_monitor_path(vm),
 		       us_vm_state_name(us_host_vm_state(vm)));
-	snprintf(next, sizeof(next), "understudy finish %s, unless someone is about to migrate it",
+	snprintf(next, sizeof(next), "understudy finish %s, unless somebody is about to migrate it",
 		 name);
 	if (us_host_vm_is_prepared(vm) && !doctor->handler->is_migrating(doctor->userdata, vm))
 		us_finding_add(findings, US_FINDING_WARNING, name, next,
@@ -57,7 +58,7 @@ static void find_vm(const struct us_doctor *doctor, const struct us_host_vm *vm,
 	snprintf(next, sizeof(next), "understudy pair add NAME --vm %s --standby ID --port IFNAME",
 		 name);
 	if (!us_host_vm_next_pair(vm, NULL))
-		us_finding_add(findings, US_FINDING_WARNING, name, next, "it has no pair");
+		us_finding_add(findings, US_FINDING_WARNING, name, next, "the VM has no pair");
 }
 
 /* ---- Its pairs, one after the other ---- */
@@ -107,7 +108,7 @@ static void on_slot(void *userdata, int r, const struct us_reason *reason, const
 	if (r == 0) {
 		us_vmm_return_slot(us_host_vm_vmm(diagnosis->vm), bus);
 		us_finding_add(&diagnosis->findings, US_FINDING_OK, name, "",
-			       "there is a slot to plug the primary into: %s", bus);
+			       "there is a slot for the primary: %s", bus);
 	} else {
 		us_finding_add_reason(&diagnosis->findings, US_FINDING_ERROR, name, r, reason);
 	}
@@ -158,7 +159,7 @@ static void on_late(void *userdata)
 {
 	struct us_reason reason;
 
-	us_refuse(&reason, "its descriptors take too long to be looked at");
+	us_refuse(&reason, "reading its descriptors takes too long");
 	on_queues(userdata, US_REFUSED, &reason);
 }
 

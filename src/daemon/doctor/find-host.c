@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Findings about the host: what the daemon may do there, and what others left behind. */
+/* Findings about the host: the privileges of the daemon, its limits, and what others left behind.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -21,7 +22,7 @@
 #include "util/optional-string.h"
 
 enum {
-	STRAYS_MAX = 8, /* told one by one */
+	STRAYS_MAX = 8, /* reported one by one */
 	FILES_PER_VM = 8,
 };
 
@@ -33,7 +34,7 @@ static const struct {
 } capabilities[] = {
 	{ CAP_NET_ADMIN, "CAP_NET_ADMIN", US_FINDING_ERROR, "the switch cannot be steered" },
 	{ CAP_NET_RAW, "CAP_NET_RAW", US_FINDING_ERROR,
-	  "it cannot be seen whether a guest uses its primary, so none stays shown" },
+	  "it cannot be observed whether a guest uses its primary, so none stays visible" },
 	{ CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE", US_FINDING_WARNING,
 	  "monitors of VMs that belong to other users cannot be opened" },
 	{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", US_FINDING_WARNING,
@@ -54,7 +55,8 @@ static void find_capabilities(struct us_list *findings)
 			continue;
 		has_all = false;
 		snprintf(next, sizeof(next),
-			 "run it by its own unit, or add %s to that unit's CapabilityBoundingSet=",
+			 "run it with its own unit, or add %s to CapabilityBoundingSet= of that "
+			 "unit",
 			 capabilities[i].name);
 		us_finding_add(findings, capabilities[i].level, "host", next,
 			       "understudyd lacks %s: %s", capabilities[i].name,
@@ -62,7 +64,7 @@ static void find_capabilities(struct us_list *findings)
 	}
 	if (has_all)
 		us_finding_add(findings, US_FINDING_OK, "host", "",
-			       "understudyd may do what it has to, draining included");
+			       "understudyd has all capabilities that it needs, also for drain");
 }
 
 static void find_kernel(struct us_list *findings)
@@ -76,20 +78,21 @@ static void find_kernel(struct us_list *findings)
 	sscanf(system.release, "%u.%u", &major, &minor);
 	if (major < 5 || (major == 5 && minor < 10))
 		us_finding_add(findings, US_FINDING_ERROR, "host", "boot Linux 5.10 or later",
-			       "Linux %s is too old for what is done to the bridge",
+			       "Linux %s does not support the bridge entries that are needed",
 			       system.release);
 	if (fd < 0)
 		us_finding_add(findings, US_FINDING_ERROR, "host",
 			       error == ENOENT
 				       ? "modprobe tun"
-				       : "let the unit have it: DeviceAllow=/dev/net/tun rw",
+				       : "allow it in the unit: DeviceAllow=/dev/net/tun rw",
 			       "/dev/net/tun: %s: no frame can be parked, some are lost in each "
 			       "transition",
 			       us_strerror(error));
 	else if (major > 5 || minor >= 10)
-		us_finding_add(findings, US_FINDING_OK, "host", "",
-			       "Linux %s: frames can be parked, entries stay where they are set",
-			       system.release);
+		us_finding_add(
+			findings, US_FINDING_OK, "host", "",
+			"Linux %s: frames can be parked, and bridge entries stay as they are set",
+			system.release);
 }
 
 static void find_files(const struct us_doctor *doctor, struct us_list *findings)
@@ -106,12 +109,13 @@ static void find_files(const struct us_doctor *doctor, struct us_list *findings)
 	if (limit.rlim_cur < 64 + FILES_PER_VM * (rlim_t)vms)
 		us_finding_add(findings, US_FINDING_WARNING, "host",
 			       "raise LimitNOFILE= of the unit",
-			       "understudyd may open %lu files: few for %u VMs",
+			       "understudyd can open %lu files, which are few for %u VMs",
 			       (unsigned long)limit.rlim_cur, vms);
 	snprintf(next, sizeof(next), "make room in %.200s", us_optional_text(unsaved));
 	if (unsaved)
 		us_finding_add(findings, US_FINDING_ERROR, "host", next,
-			       "the state cannot be written: a restart would forget VMs and pairs");
+			       "the state file cannot be written: after a restart, VMs and pairs "
+			       "are forgotten");
 }
 
 static void find_parked(const struct us_pairs *pairs, struct us_list *findings)
@@ -119,20 +123,21 @@ static void find_parked(const struct us_pairs *pairs, struct us_list *findings)
 	const struct us_park_budget *parked = us_pairs_park_budget(pairs);
 	char next[160];
 
-	snprintf(next, sizeof(next), "--park-memory of understudyd(8) bounds it");
+	snprintf(next, sizeof(next), "--park-memory of understudyd(8) sets the limit");
 	if (parked->overflowed > 0)
 		us_finding_add(findings, US_FINDING_WARNING, "host", next,
-			       "%" PRIu64 " frames were lost because those of all pairs that were "
-			       "parked had %" PRIu64 " MiB",
+			       "%" PRIu64
+			       " frames were lost because the parked frames of all pairs "
+			       "had reached %" PRIu64 " MiB",
 			       parked->overflowed, parked->limit >> 20);
 	else
 		us_finding_add(findings, US_FINDING_OK, "host", "",
-			       "parked frames may have %" PRIu64 " MiB together, they had %" PRIu64
-			       " at the most",
+			       "the limit for the parked frames of all pairs is %" PRIu64
+			       " MiB, and their maximum was %" PRIu64,
 			       parked->limit >> 20, (parked->used_max + (1 << 20) - 1) >> 20);
 }
 
-/* ---- What others left ---- */
+/* ---- Strays: entries and taps that belong to no pair of this daemon ---- */
 
 struct strays {
 	const struct us_pairs *pairs;
@@ -154,8 +159,9 @@ static void find_stray(void *userdata, const struct us_fdb_entry *entry)
 		 "bridge fdb del %s dev %s master, or attach its VM and add its pair again", mac,
 		 port);
 	us_finding_add(strays->findings, US_FINDING_WARNING, "host", next,
-		       "frames for %s are steered to %s, and no pair here has that address: left "
-		       "by an understudyd that forgot its pairs, unless somebody made it by hand",
+		       "frames for %s are steered to %s, but no pair here has that address: an "
+		       "understudyd that forgot its pairs has left the entry, or somebody has "
+		       "made it by hand",
 		       mac, port);
 }
 
@@ -185,8 +191,8 @@ static void find_strays(const struct us_pairs *pairs, struct us_list *findings)
 			continue;
 		strays.count++;
 		us_finding_add(findings, US_FINDING_WARNING, "host",
-			       "fuser -v /dev/net/tun shows whose: end a second understudyd",
-			       "%s is a parking lot, and not ours", each->if_name);
+			       "fuser -v /dev/net/tun shows its process: end a second understudyd",
+			       "%s is a park tap of another process", each->if_name);
 	}
 	if_freenameindex(names);
 	if (strays.count > STRAYS_MAX)
@@ -194,7 +200,7 @@ static void find_strays(const struct us_pairs *pairs, struct us_list *findings)
 			       strays.count);
 	if (r < 0)
 		us_finding_add(findings, US_FINDING_WARNING, "host", "ask again",
-			       "the bridges do not show their entries: %s", us_strerror(r));
+			       "the entries of the bridges cannot be read: %s", us_strerror(r));
 	else if (!strays.count)
 		us_finding_add(findings, US_FINDING_OK, "host", "",
 			       "nothing was left behind on the bridges");
@@ -202,11 +208,12 @@ static void find_strays(const struct us_pairs *pairs, struct us_list *findings)
 
 static void find_orphan(void *userdata, const struct us_reserved *reserved, const char *reason)
 {
-	us_finding_add(userdata, US_FINDING_WARNING, "host",
-		       "end its VM, or attach that and add the pair again; understudyd goes on "
-		       "trying",
-		       "vfio %s: stays reserved for pair %s, as it is: %s", reserved->address,
-		       reserved->pair, reason);
+	us_finding_add(
+		userdata, US_FINDING_WARNING, "host",
+		"end its VM, or attach it and add the pair again; understudyd tries again by "
+		"itself",
+		"vfio %s: stays reserved for pair %s, with its settings: %s", reserved->address,
+		reserved->pair, reason);
 }
 
 void us_doctor_find_host(const struct us_doctor *doctor, struct us_list *findings)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Findings about a pair: its standby, the switch behind it, its primary, and what waits. */
+/* Findings about a pair: its standby, the switch behind it, its primary, and delays. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <net/if.h>
@@ -16,14 +16,13 @@
 #define RECENT_USEC (600 * US_USEC_PER_SEC)
 
 enum {
-	DESCRIPTORS_MAX = 1024, /* of QEMU's that are looked at here, in the loop */
+	DESCRIPTORS_MAX = 1024, /* of QEMU: read here, in the loop */
 };
 
 #define ADD(level, next, ...)                                                                      \
 	us_finding_add(findings, US_FINDING_##level, us_host_pair_name(pair), next, __VA_ARGS__)
 
-/* How many queues of the VM's are served by the kernel, as its first descriptors show; -1 if its
- * process cannot be looked at. */
+/* The number of vhost queues, from the first descriptors of QEMU; -1: they cannot be read. */
 static int count_vhost(pid_t pid)
 {
 	char path[300], target[64];
@@ -61,7 +60,7 @@ static void find_bridge(const struct us_host_pair *pair, const struct us_link *p
 		 bridge);
 	if (filters_vlans && is_lossless)
 		ADD(WARNING, next,
-		    "bridge %s filters VLANs: no frame is parked there, some are lost in each "
+		    "bridge %s filters VLANs: no frame is parked there, and some are lost in each "
 		    "transition",
 		    bridge);
 	else
@@ -86,12 +85,12 @@ static void find_port(const struct us_host_pair *pair, struct us_list *findings)
 	}
 	snprintf(next, sizeof(next), "ip link set %s master BRIDGE", port.name);
 	if (!port.master_is_bridge) {
-		ADD(ERROR, next, "%s, behind the standby, is a port of no bridge", port.name);
+		ADD(ERROR, next, "%s, behind the standby, is not a port of a bridge", port.name);
 		return;
 	}
 	snprintf(next, sizeof(next), "ip link set %s up", port.name);
 	if (!port.is_up)
-		ADD(ERROR, next, "%s, behind the standby, is down: the guest is cut off",
+		ADD(ERROR, next, "%s, behind the standby, is down: the guest has no network",
 		    port.name);
 	find_bridge(pair, &port, findings);
 }
@@ -101,17 +100,18 @@ void us_doctor_find_stop_frames(const struct us_host_pair *pair, struct us_list 
 {
 	if (!reason)
 		ADD(OK, "",
-		    "at a migration's stop: drain, what QEMU has not read is taken from it");
+		    "at the stop of a migration: drain, undelivered frames are taken from QEMU");
 	else
 		ADD(WARNING, us_reason_next(reason),
-		    "at a migration's stop: predict, frames are parked before it and come late: "
+		    "at the stop of a migration: predict, frames are parked before it and arrive "
+		    "late: "
 		    "%.*s",
 		    (int)us_reason_problem_length(reason), reason->text);
 }
 
 /*
- * Whether the switch does what it was told. An entry that someone else changes is set again within
- * milliseconds, so a recent change is told as well as one that is not mended yet.
+ * Whether the switch has the path of the engine. If somebody else changes the entry, it is set
+ * again within milliseconds, so a recent change is reported, too.
  */
 static void find_path(const struct us_host_pair *pair, struct us_list *findings)
 {
@@ -149,10 +149,10 @@ static void find_primary(const struct us_doctor *doctor, const struct us_host_pa
 	snprintf(next, sizeof(next), "understudy pair assign %s --primary SPEC",
 		 us_host_pair_name(pair));
 	if (!us_host_pair_has_primary(pair)) {
-		ADD(WARNING, next, "no primary is assigned: the guest stays on the standby");
+		ADD(WARNING, next, "no primary is assigned: the guest uses the standby");
 		return;
 	}
-	/* What is reserved, or in the VM, is ours: that it is in use is as it should be. */
+	/* A reserved device is in use by this daemon or by the VM, which is right. */
 	if (us_pair_is_reserved(engine) && spec.host[0])
 		r = us_vfio_describe("/sys", spec.host, &vfio, &reason);
 	else
@@ -177,22 +177,23 @@ static void find_waits(const struct us_doctor *doctor, struct us_host_pair *pair
 
 	doctor->handler->failures(doctor->userdata, pair, &unplug_timeouts, &backoffs);
 	if (us_host_pair_is_overdue(pair))
-		ADD(ERROR, "see the guest's log; a reset of the guest ends it",
-		    "the guest has not let the primary go (%u time-outs so far): its VM cannot be "
+		ADD(ERROR, "see the guest's log; a reset of the guest ends this",
+		    "the guest has not released the primary (%u time-outs so far): its VM cannot "
+		    "be "
 		    "migrated",
 		    unplug_timeouts);
 	if (us_pair_plug_after(engine) > now)
 		ADD(WARNING, "the guest's console shows why it resets or changes its driver",
-		    "in a back-off: the next try to show it is in %" PRIu64
-		    " s (%u back-offs so far)",
+		    "in a back-off: the primary is shown again in %" PRIu64
+		    " s at the earliest (%u back-offs so far)",
 		    (us_pair_plug_after(engine) - now) / US_USEC_PER_SEC + 1, backoffs);
 	if (us_pair_failure(engine) != US_CAUSE_READY)
-		ADD(WARNING, "", "the last try to show the primary failed: %s%s%s",
+		ADD(WARNING, "", "the last expose failed: %s%s%s",
 		    us_cause_text(us_pair_failure(engine)), detail[0] ? ": " : "", detail);
 	if (steer)
 		us_steer_counts(steer, &parked);
 	if (parked.overflowed || parked.undelivered)
-		ADD(WARNING, "--park-frames, --park-bytes and --park-time bound what is held",
+		ADD(WARNING, "--park-frames, --park-bytes and --park-time set the limits",
 		    "%" PRIu64 " of %" PRIu64 " parked frames were lost so far",
 		    parked.overflowed + parked.undelivered, parked.parked + parked.overflowed);
 }

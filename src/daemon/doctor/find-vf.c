@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Findings about a pair's VF: whether its card does what it was told, and what it cannot do. */
+/* Findings about a pair's VF: whether the card has its settings, and what the card cannot do. */
 #include "daemon/doctor/doctor-private.h"
 #include "daemon/vf/vf.h"
 #include "net/vf/sriov.h"
@@ -25,24 +25,23 @@ void us_doctor_find_vf(const struct us_host_pair *pair, struct us_list *findings
 	}
 	us_mac_text(status.mac, mac);
 	if (us_host_vf_group_is_in_use(us_host_pair_vf(pair)))
-		ADD(WARNING, "fuser -v /dev/vfio/* shows whose it is: end it",
-		    "VF %u of %s is hidden, but another process has it open: a VM may go on to use "
-		    "it",
+		ADD(WARNING, "fuser -v /dev/vfio/* shows the process: end it",
+		    "VF %u of %s is hidden, but another process has it open: a VM may still use it",
 		    status.index, pf);
 	if (!status.is_as_set)
-		ADD(ERROR, "see who else sets it; understudy hide and expose set it anew",
-		    "VF %u of %s has the MAC address %s: someone else set it", status.index, pf,
-		    mac);
+		ADD(ERROR, "find the program that sets it; understudy hide and expose set it again",
+		    "VF %u of %s has the MAC address %s: another program has set it", status.index,
+		    pf, mac);
 	else if (status.cannot_listen)
 		ADD(WARNING,
-		    "see whether the PF's list of addresses is full: bridge fdb show dev PF",
+		    "check whether the PF's list of addresses is full: bridge fdb show dev PF",
 		    "VF %u of %s: the PF cannot listen for the guest's MAC address: frames are "
 		    "lost "
 		    "while the guest's driver starts and stops",
 		    status.index, pf);
 	else
 		ADD(OK, "",
-		    "VF %u of %s has the MAC address %s; that the guest uses it is seen by its "
-		    "answers to probes",
+		    "VF %u of %s has the MAC address %s; answers to probes show whether the guest "
+		    "uses it",
 		    status.index, pf, mac);
 }

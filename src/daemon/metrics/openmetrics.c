@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The metrics as text, piece by piece. OpenMetrics wants all samples of a family together, so a
- * reader goes through a table of families, and in each through the VMs or pairs.
+ * The metrics as text, in pieces. OpenMetrics requires all samples of a family together, so a
+ * reader goes through a table of families, and in each family through the VMs or pairs.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 #include "daemon/metrics/metrics-private.h"
 
 enum {
-	ROW_BYTES = 4096, /* more than any family says of one VM or pair, its header included */
+	ROW_BYTES = 4096, /* more than a family has for one VM or pair, with its header */
 };
 
 /* ---- Text ---- */
@@ -35,7 +35,7 @@ static void put(struct text *text, const char *format, ...)
 	text->length += n;
 }
 
-/* A label whose value comes from outside. */
+/* A label with a value of others, which is escaped. */
 static void put_label(struct text *text, const char *before, const char *name, const char *value)
 {
 	put(text, "%s%s=\"", before, name);
@@ -65,15 +65,15 @@ static const char *const type_names[] = {
 _Static_assert(US_ARRAY_LENGTH(type_names) == TYPE_N, "a name for each");
 
 struct family {
-	const char *name, *unit; /* "": none; else the name ends with it */
+	const char *name, *unit; /* "": none; otherwise the suffix of the name */
 	enum type type;
 	enum scope scope;
 	const char *help;
-	/* One number of the row, of 4 or 8 bytes, divided by @per. For a state set: its word. */
+	/* A number of the row, of 4 or 8 bytes, divided by `per`; of a state set, its word. */
 	size_t offset, size;
 	unsigned per;
 	const char *(*word)(unsigned i); /* of a state set; NULL after the last */
-	/* All others. @who is the label of the row. */
+	/* For all other families; @who is the label of the row. */
 	void (*print)(struct text *text, const char *name, const char *who, const void *row);
 };
 
@@ -200,48 +200,49 @@ static const struct family families[] = {
 	DAEMON(COUNTER, "process_cpu_seconds", "seconds", cpu_usec, 1000000,
 	       "Processor time that understudyd has used."),
 	DAEMON(GAUGE, "process_resident_memory_bytes", "bytes", resident_bytes, 1,
-	       "Memory that understudyd has."),
-	DAEMON(GAUGE, "understudy_vms", "", vms, 1, "VMs that are attached."),
-	DAEMON(GAUGE, "understudy_pairs", "", pairs, 1, "Pairs that there are."),
+	       "Memory of understudyd."),
+	DAEMON(GAUGE, "understudy_vms", "", vms, 1, "Attached VMs."),
+	DAEMON(GAUGE, "understudy_pairs", "", pairs, 1, "Pairs."),
 	DAEMON(GAUGE, "understudy_clients", "", other.clients, 1,
 	       "Clients connected to the control socket."),
 	DAEMON(COUNTER, "understudy_clients_accepted", "", other.server.accepted, 1,
 	       "Clients that connected."),
 	DAEMON(COUNTER, "understudy_clients_refused", "", other.server.refused, 1,
-	       "Clients that there was no place for."),
+	       "Clients that were refused because of a limit."),
 	DAEMON(COUNTER, "understudy_clients_dropped", "", other.server.dropped, 1,
-	       "Clients that lost their connection for what they sent or did not read."),
+	       "Clients whose connection was ended because of what they sent or did not read."),
 	DAEMON(COUNTER, "understudy_calls", "", other.server.calls, 1,
-	       "Calls of clients, refused ones included."),
+	       "Calls of clients, including refused ones."),
 	DAEMON(GAUGE, "understudy_park_limit_bytes", "bytes", other.parked.limit, 1,
-	       "Memory that the frames of all pairs that are parked may have."),
+	       "Memory limit of the parked frames of all pairs."),
 	DAEMON(GAUGE, "understudy_park_used_bytes", "bytes", other.parked.used, 1,
-	       "Memory that they have now."),
+	       "Memory of the parked frames of all pairs."),
 	DAEMON(COUNTER, "understudy_park_overflowed_frames", "frames", other.parked.overflowed, 1,
-	       "Frames lost: beyond that memory. The pairs count them as well."),
+	       "Frames that were lost because of this limit. The pairs count them as well."),
 	DAEMON(COUNTER, "understudy_events_dropped", "", other.dropped_events, 1,
-	       "Events that a monitoring client was too slow for."),
+	       "Events that a client missed because it read too slowly."),
 	{ "understudy_transition_duration_seconds", "seconds", HISTOGRAM, OF_DAEMON,
 	  "Time to expose (from the plug to a visible primary) and to hide (from the unplug to its "
 	  "acknowledgement), of all pairs.",
 	  .print = print_durations },
 
 	VM(GAUGE, "connected", is_connected, "Whether the VM's monitor answers."),
-	{ "understudy_vm_state", "", STATESET, OF_VM, "What is known of the VM.",
-	  FIELD(vm_row, state), .word = vm_word },
+	{ "understudy_vm_state", "", STATESET, OF_VM, "The state of the VM.", FIELD(vm_row, state),
+	  .word = vm_word },
 	VM(GAUGE, "prepared", is_prepared, "Whether its primaries are hidden for a migration."),
-	VM(COUNTER, "disconnects", counts.disconnects, "Times that its monitor went away."),
+	VM(COUNTER, "disconnects", counts.disconnects,
+	   "How often the monitor connection was lost."),
 	VM(COUNTER, "resets", counts.resets, "Resets of the machine."),
 	{ "understudy_vm_transfers", "", COUNTER, OF_VM,
-	  "Migrations of this VM to elsewhere that ended, whoever ran them, as QEMU tells.",
+	  "Ended migrations of this VM to another host, as QEMU reports, whoever ran them.",
 	  .print = print_transfers },
 	{ "understudy_vm_migrations", "", COUNTER, OF_VM,
-	  "Migrations asked of this understudyd that ended.", .print = print_migrations },
-	VM(COUNTER, "arrivals", counts.arrivals, "Times that its guest arrived from elsewhere."),
+	  "Ended migrations that this understudyd was asked for.", .print = print_migrations },
+	VM(COUNTER, "arrivals", counts.arrivals, "How often the guest arrived from another host."),
 
-	{ "understudy_pair", "", INFO, OF_PAIR, "A pair and what it is made of.",
+	{ "understudy_pair", "", INFO, OF_PAIR, "The pair's VM, mode, standby and port.",
 	  .print = print_pair },
-	{ "understudy_pair_primary", "", STATESET, OF_PAIR, "Where the primary is.",
+	{ "understudy_pair_primary", "", STATESET, OF_PAIR, "The state of the primary.",
 	  FIELD(pair_row, primary), .word = primary_word },
 	{ "understudy_pair_path", "", STATESET, OF_PAIR,
 	  "Where the switch sends frames for the pair.", FIELD(pair_row, path), .word = path_word },
@@ -249,17 +250,16 @@ static const struct family families[] = {
 	  "What the guest's driver of the standby negotiated.", FIELD(pair_row, guest),
 	  .word = guest_word },
 	PAIR(GAUGE, "driver_ok", "", driver_ok, 1, "Whether that driver has reached DRIVER_OK."),
-	PAIR(GAUGE, "hold", "", hold, 1, "Whether someone wants the primary hidden."),
+	PAIR(GAUGE, "hold", "", hold, 1, "Whether the pair has a hold: the primary stays hidden."),
 	PAIR(GAUGE, "unplug_overdue", "", is_overdue, 1,
-	     "Whether the guest has not let the primary go in time, and still has it."),
-	{ "understudy_pair_transitions", "", COUNTER, OF_PAIR, "Transitions that ended.",
+	     "Whether the guest has not released the primary in time, and still has it."),
+	{ "understudy_pair_transitions", "", COUNTER, OF_PAIR, "Ended transitions.",
 	  .print = print_results },
 	{ "understudy_pair_transition_duration_seconds", "seconds", SUMMARY, OF_PAIR,
-	  "Time that those of the transitions took that were done.", .print = print_took },
+	  "Duration of the transitions with the result done.", .print = print_took },
 	PAIR(COUNTER, "unplug_timeouts", "", counts.unplug_timeouts, 1,
 	     "Unplugs that the guest did not acknowledge in time."),
-	PAIR(COUNTER, "backoffs", "", counts.backoffs, 1,
-	     "Times that the next expose was put off."),
+	PAIR(COUNTER, "backoffs", "", counts.backoffs, 1, "How often the next expose was delayed."),
 	PAIR(GAUGE, "backoff_seconds", "seconds", backoff_usec, 1000000,
 	     "Time until the primary may be plugged again."),
 	PAIR(GAUGE, "held_frames", "frames", held_now, 1, "Frames that are parked now."),
@@ -269,12 +269,12 @@ static const struct family families[] = {
 	PAIR(COUNTER, "released_frames", "frames", released, 1,
 	     "Parked frames that were delivered or handed off."),
 	PAIR(COUNTER, "overflowed_frames", "frames", overflowed, 1,
-	     "Frames lost: beyond the bounds of what may be parked."),
+	     "Frames that were lost because of the pair's limits."),
 	PAIR(COUNTER, "undelivered_frames", "frames", undelivered, 1,
-	     "Frames lost: parked, and not taken by the port."),
+	     "Parked frames that were lost because the port did not take them."),
 };
 
-/* ---- Telling ---- */
+/* ---- Output ---- */
 
 static void put_header(struct text *text, const struct family *family)
 {

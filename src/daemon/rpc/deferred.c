@@ -135,8 +135,7 @@ static bool check_prepared(struct us_deferred *deferred)
 	struct us_host_vm *vm = deferred->vm;
 	struct us_host_pair *pair;
 
-	us_host_vm_for_each_pair(pair, vm)
-	{
+	us_host_vm_for_each_pair (pair, vm) {
 		if (us_host_pair_is_overdue(pair)) {
 			fail_prepare(reply, vm, pair);
 			return true;
@@ -153,8 +152,7 @@ static int check_may_prepare(const struct us_host_vm *vm, struct us_reason *reas
 {
 	const struct us_host_pair *pair;
 
-	us_host_vm_for_each_pair(pair, vm)
-	{
+	us_host_vm_for_each_pair (pair, vm) {
 		const struct us_pair *engine = us_host_pair_engine(pair);
 
 		if (engine->config.mode == US_MODE_SEPARATE && !us_pair_may_migrate(engine))

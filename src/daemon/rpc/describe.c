@@ -71,7 +71,7 @@ json_t *us_rpc_vm_json(const struct us_host_vm *vm)
 	const struct us_host_pair *pair;
 	json_t *names = json_array();
 
-	us_host_vm_for_each_pair(pair, vm)
+	us_host_vm_for_each_pair (pair, vm)
 		json_array_append_new(names, json_string(us_host_pair_name(pair)));
 	return json_pack("{s:s, s:o, s:s, s:o, s:i, s:o, s:o*}", "name", us_host_vm_name(vm), "qmp",
 			 us_wire_string(us_host_vm_monitor_path(vm)), "state",

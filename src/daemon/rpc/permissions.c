@@ -17,9 +17,9 @@
 struct question {
 	enum us_allow what;
 	const char *value;
-	bool is_allowed;
+	bool is_allowed; /* by one of the lines */
 	unsigned lines;	 /* of that kind */
-	char first[300]; /* … of them: its number and itself */
+	char first[300]; /* the first of them, with its number */
 };
 
 static bool is_below(const char *path, const char *directory)
@@ -35,7 +35,7 @@ static bool is_below(const char *path, const char *directory)
 	return strncmp(path, resolved, length) == 0 && path[length] == '/';
 }
 
-/* A user or a port that the line does not name may be any. */
+/* A line without a user or a port allows every user or port. */
 static bool is_destination(const char *text, const char *allowed)
 {
 	struct us_uri asked, line;
@@ -97,7 +97,7 @@ static void answer(struct question *question, const struct us_config_line *line,
 			 line->number, line->word, line->value);
 }
 
-/* Every line is checked, also those that this question is not about. */
+/* Checks every line, also lines of other kinds. */
 static int on_line(void *userdata, const struct us_config_line *line, struct us_reason *reason)
 {
 	struct question *question = userdata;
@@ -113,9 +113,8 @@ static int on_line(void *userdata, const struct us_config_line *line, struct us_
 			answer(question, line, is_none);
 		return 0;
 	}
-	return US_CONFIG_REFUSE(line, reason,
-				"%.40s: means nothing here: monitor-dir, destination, pci or pool",
-				line->word);
+	US_CONFIG_REFUSE(line, reason, "%.40s: is no word of this file", line->word);
+	return us_advise(reason, "monitor-dir, destination, pci or pool");
 }
 
 int us_allow_check(const char *config_path, struct us_reason *reason)
@@ -142,10 +141,12 @@ int us_allow(const char *config_path, uid_t uid, enum us_allow what, const char 
 	if (r != 0 || question.lines == 0 || question.is_allowed)
 		return r;
 	if (question.lines == 1)
-		return us_refuse(reason, "%s %.100s: not allowed to user %u by %s: ask root",
-				 kinds[what].thing, value, uid, question.first);
-	return us_refuse(reason, "%s %.100s: not allowed to user %u by %s, and %u more: ask root",
-			 kinds[what].thing, value, uid, question.first, question.lines - 1);
+		us_refuse(reason, "%s %.100s: not allowed to user %u by %s", kinds[what].thing,
+			  value, uid, question.first);
+	else
+		us_refuse(reason, "%s %.100s: not allowed to user %u by %s, and %u more",
+			  kinds[what].thing, value, uid, question.first, question.lines - 1);
+	return us_advise(reason, "ask root");
 }
 
 int us_allow_monitor(const char *config_path, uid_t uid, const char *path, char ret_path[PATH_MAX],

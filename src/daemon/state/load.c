@@ -98,7 +98,8 @@ static void set_aside(const struct us_state *state, const char *path, const char
 
 	us_state_path(state, ".bad", aside);
 	rename(path, aside);
-	us_log(LOG_ERR, "%s: %s: set aside as %s: add again what it held and status does not show",
+	us_log(LOG_ERR,
+	       "%s: %s: set aside as %s: add the VMs and pairs again that status does not show",
 	       path, reason, aside);
 }
 
@@ -115,8 +116,7 @@ static int load_vms(struct us_state *state, const char *path, const json_t *vms)
 		if (r < 0 && r != -EBADMSG && r != -EINVAL)
 			return r;
 		if (r < 0)
-			us_refuse(&reason, "VM %zu of it cannot be taken over: %s", i + 1,
-				  us_strerror(r));
+			us_refuse(&reason, "its VM %zu makes no sense: %s", i + 1, us_strerror(r));
 	}
 	if (!reason.text[0])
 		return 0;
@@ -157,9 +157,9 @@ static int read_file(const char *path, json_t **ret_object, struct us_reason *re
 	if (!object)
 		return us_refuse(reason, "%s", error.text);
 	if (json_unpack(object, "{s:i}", "version", &version) < 0 || version != US_STATE_VERSION)
-		return us_refuse(reason, "of another version");
+		return us_refuse(reason, "it is of another version");
 	if (!json_is_array(json_object_get(object, "vms")))
-		return us_refuse(reason, "without a list of VMs");
+		return us_refuse(reason, "it has no list of VMs");
 	*ret_object = US_STEAL(object);
 	return 0;
 }

@@ -168,8 +168,8 @@ int us_state_save(struct us_state *state)
 		save_in(state, RETRY_USEC);
 	if (r < 0 && !state->is_unsaved)
 		us_log(LOG_ERR,
-		       "%s cannot be written: %s: make room, or what changes now is forgotten at a "
-		       "restart",
+		       "%s cannot be written: %s: make room, or a restart forgets the changes from "
+		       "now on",
 		       path, us_strerror(r));
 	else if (r == 0 && state->is_unsaved)
 		us_log(LOG_INFO, "%s is written again", path);
