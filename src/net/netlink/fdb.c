@@ -77,6 +77,19 @@ int us_fdb_listen(const uint8_t mac[6], int port, bool on, struct us_rtnl_error 
 	return (on && r == -EEXIST) || (!on && r == -ENOENT) ? 0 : r;
 }
 
+/* Reads the whole table of a bridge; 0: of every bridge. */
+static int dump(int bridge, mnl_cb_t each, void *userdata)
+{
+	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	const struct ndmsg head = { .ndm_family = AF_BRIDGE };
+	struct nlmsghdr *request = request_new(buffer, RTM_GETNEIGH, &head, NULL);
+
+	request->nlmsg_flags = NLM_F_DUMP;
+	if (bridge)
+		mnl_attr_put_u32(request, NDA_MASTER, bridge);
+	return us_rtnl_exchange(request, each, userdata, NULL);
+}
+
 static int on_entry(const struct nlmsghdr *message, void *userdata)
 {
 	struct search *search = userdata;
@@ -116,15 +129,9 @@ static int on_each(const struct nlmsghdr *message, void *userdata)
 int us_fdb_each(int bridge, void (*each)(void *userdata, const struct us_fdb_entry *entry),
 		void *userdata)
 {
-	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	const struct ndmsg head = { .ndm_family = AF_BRIDGE };
-	struct nlmsghdr *request = request_new(buffer, RTM_GETNEIGH, &head, NULL);
 	struct walk walk = { .each = each, .userdata = userdata };
 
-	request->nlmsg_flags = NLM_F_DUMP;
-	if (bridge)
-		mnl_attr_put_u32(request, NDA_MASTER, bridge);
-	return us_rtnl_exchange(request, on_each, &walk, NULL);
+	return dump(bridge, on_each, &walk);
 }
 
 int us_fdb_get(const uint8_t mac[6], int bridge, struct us_fdb_entry *ret_entry,
@@ -147,14 +154,9 @@ int us_fdb_find(const uint8_t mac[6], int bridge, struct us_fdb_entry *ret_entri
 	int r = 0;
 
 	for (int i = 0; i < FIND_TRIES; i++) {
-		char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-		const struct ndmsg head = { .ndm_family = AF_BRIDGE };
-		struct nlmsghdr *request = request_new(buffer, RTM_GETNEIGH, &head, NULL);
 		struct search search = { .mac = mac, .entries = ret_entries, .max = max };
 
-		request->nlmsg_flags = NLM_F_DUMP;
-		mnl_attr_put_u32(request, NDA_MASTER, bridge);
-		r = us_rtnl_exchange(request, on_entry, &search, NULL);
+		r = dump(bridge, on_entry, &search);
 		*ret_count = search.count;
 		if (r != -EINTR && r != -ENOBUFS)
 			break;

@@ -32,13 +32,9 @@ static int on_link(const struct nlmsghdr *message, void *userdata)
 static int ask(const char *name, int index, struct answer *answer, struct us_rtnl_error *error)
 {
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	struct ifinfomsg *head;
+	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_GETLINK, AF_UNSPEC, index);
 	int r;
 
-	request->nlmsg_type = RTM_GETLINK;
-	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
-	head->ifi_index = index;
 	if (name)
 		mnl_attr_put_strz(request,
 				  strlen(name) < IF_NAMESIZE ? IFLA_IFNAME : IFLA_ALT_IFNAME, name);
@@ -112,12 +108,10 @@ int us_link_each_port(int bridge, void (*each)(void *userdata, const struct us_l
 		      void *userdata)
 {
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_GETLINK, AF_UNSPEC, 0);
 	struct ports ports = { bridge, each, userdata };
 
-	request->nlmsg_type = RTM_GETLINK;
 	request->nlmsg_flags = NLM_F_DUMP;
-	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
 	mnl_attr_put_u32(request, IFLA_MASTER, bridge);
 	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	return us_rtnl_exchange(request, on_port, &ports, NULL);

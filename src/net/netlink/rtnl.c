@@ -5,6 +5,7 @@
  * no timeout applies. Afterwards the answer is there; the deadline is for an answer that is not.
  */
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -106,6 +107,17 @@ static int talk(struct exchange *exchange, struct nlmsghdr *request)
 		r = receive(exchange);
 	} while (r == 0 && !exchange->done);
 	return r;
+}
+
+struct nlmsghdr *us_rtnl_put_link(char *buffer, uint16_t type, int family, int index)
+{
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+
+	request->nlmsg_type = type;
+	head->ifi_family = family;
+	head->ifi_index = index;
+	return request;
 }
 
 int us_rtnl_exchange(struct nlmsghdr *request, mnl_cb_t each, void *userdata,

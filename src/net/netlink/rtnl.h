@@ -18,6 +18,9 @@ struct us_rtnl_error {
 	char text[160];
 };
 
+/* Begins a request about the interface with this index; @buffer has US_RTNL_REQUEST_MAX bytes. */
+struct nlmsghdr *us_rtnl_put_link(char *buffer, uint16_t type, int family, int index);
+
 /*
  * Sends @request and calls @each (may be NULL) for every message of the answer; it returns
  * MNL_CB_OK to go on. Sets the request's sequence number and NLM_F_REQUEST, and NLM_F_ACK unless

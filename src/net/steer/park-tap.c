@@ -40,24 +40,12 @@ static int open_tap(int *ret_fd, char ret_name[IF_NAMESIZE])
 	return 0;
 }
 
-static struct nlmsghdr *request_new(char *buffer, int family, int index, bool up)
-{
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	struct ifinfomsg *head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
-
-	request->nlmsg_type = family == AF_BRIDGE ? RTM_SETLINK : RTM_NEWLINK;
-	head->ifi_family = family;
-	head->ifi_index = index;
-	head->ifi_flags = head->ifi_change = up ? IFF_UP : 0;
-	return request;
-}
-
 /* A bridge takes the lowest MAC address and the least MTU of its ports for its own. */
 static int enslave(const struct us_link *tap, const struct us_link *peer, uint32_t queue_frames,
 		   struct us_rtnl_error *error)
 {
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct nlmsghdr *request = request_new(buffer, AF_UNSPEC, tap->index, false);
+	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_NEWLINK, AF_UNSPEC, tap->index);
 	struct nlattr *families, *inet6;
 	uint8_t mac[6];
 
@@ -81,7 +69,7 @@ static int make_quiet(const struct us_link *tap, struct us_rtnl_error *error)
 	static const uint16_t off[] = { IFLA_BRPORT_LEARNING, IFLA_BRPORT_UNICAST_FLOOD,
 					IFLA_BRPORT_MCAST_FLOOD, IFLA_BRPORT_BCAST_FLOOD };
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct nlmsghdr *request = request_new(buffer, AF_BRIDGE, tap->index, false);
+	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_SETLINK, AF_BRIDGE, tap->index);
 	struct nlattr *port = mnl_attr_nest_start(request, IFLA_PROTINFO | NLA_F_NESTED);
 
 	for (size_t i = 0; i < US_ARRAY_LENGTH(off); i++)
@@ -95,13 +83,16 @@ static int make_forward(const struct us_link *tap, struct us_rtnl_error *error)
 {
 	const struct timespec moment = { .tv_nsec = 500 * 1000 };
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct nlmsghdr *request = request_new(buffer, AF_UNSPEC, tap->index, true);
-	int r = us_rtnl_exchange(request, NULL, NULL, error);
+	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_NEWLINK, AF_UNSPEC, tap->index);
+	struct ifinfomsg *head = mnl_nlmsg_get_payload(request);
+	int r;
 
+	head->ifi_flags = head->ifi_change = IFF_UP;
+	r = us_rtnl_exchange(request, NULL, NULL, error);
 	for (int i = 0; r == 0 && i < FORWARDING_TRIES; i++) {
 		struct nlattr *port;
 
-		request = request_new(buffer, AF_BRIDGE, tap->index, false);
+		request = us_rtnl_put_link(buffer, RTM_SETLINK, AF_BRIDGE, tap->index);
 		port = mnl_attr_nest_start(request, IFLA_PROTINFO | NLA_F_NESTED);
 		mnl_attr_put_u8(request, IFLA_BRPORT_STATE, FORWARDING);
 		mnl_attr_nest_end(request, port);

@@ -118,22 +118,11 @@ static int on_link(const struct nlmsghdr *message, void *userdata)
 	return MNL_CB_OK;
 }
 
-static struct nlmsghdr *put_head(char *buffer, uint16_t type, int port)
-{
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	struct ifinfomsg *head;
-
-	request->nlmsg_type = type;
-	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
-	head->ifi_index = port;
-	return request;
-}
-
 int us_sriov_get(int port, unsigned index, struct us_sriov_state *ret_state,
 		 struct us_rtnl_error *ret_error)
 {
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct nlmsghdr *request = put_head(buffer, RTM_GETLINK, port);
+	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_GETLINK, AF_UNSPEC, port);
 	struct answer answer = { index, ret_state, false };
 	int r;
 
@@ -151,7 +140,7 @@ int us_sriov_set(int port, unsigned short attribute, const void *value, size_t s
 		 struct us_rtnl_error *ret_error)
 {
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct nlmsghdr *request = put_head(buffer, RTM_SETLINK, port);
+	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_SETLINK, AF_UNSPEC, port);
 	struct nlattr *list, *info;
 
 	list = mnl_attr_nest_start(request, IFLA_VFINFO_LIST);
