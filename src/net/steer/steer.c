@@ -32,7 +32,7 @@ struct us_steer {
 	bool is_delivering;	    /* releases frames from elsewhere while nothing is parked */
 };
 
-/* ---- One leg: the card, then the switch ---- */
+/* ---- Switching: the card, then the switch ---- */
 
 static const char *port_of(const struct us_steer *steer, enum us_path path)
 {
@@ -65,7 +65,7 @@ static int put_back(struct us_steer *steer, struct us_reason *reason)
 	return steer->back_end->ops->put_back(steer->back_end, reason);
 }
 
-static int leave_park(struct us_steer *steer, enum us_path path, struct us_reason *reason)
+static int switch_to_port(struct us_steer *steer, enum us_path path, struct us_reason *reason)
 {
 	struct us_steer_switch *back_end = steer->back_end;
 	struct us_link port;
@@ -86,7 +86,7 @@ static int leave_park(struct us_steer *steer, enum us_path path, struct us_reaso
 	return 0;
 }
 
-static int enter_park(struct us_steer *steer, struct us_reason *reason)
+static int switch_to_park(struct us_steer *steer, struct us_reason *reason)
 {
 	struct us_steer_switch *back_end = steer->back_end;
 	int r = direct(steer, us_park_tap(steer->park), reason);
@@ -153,7 +153,7 @@ static void on_emptied(void *userdata)
 		us_park_finish(steer->park);
 		return;
 	}
-	r = leave_park(steer, steer->release_to, &reason);
+	r = switch_to_port(steer, steer->release_to, &reason);
 	if (r == 0)
 		us_park_finish(steer->park);
 	else
@@ -256,7 +256,7 @@ static int park(struct us_steer *steer, struct us_reason *reason)
 		return r;
 	if (steer->is_parked && us_steer_path(steer, &present) == 0 && present == US_PATH_PARKED)
 		return 0;
-	r = enter_park(steer, reason);
+	r = switch_to_park(steer, reason);
 	if (r != 0)
 		us_steer_drop_park(steer);
 	return r;
@@ -278,7 +278,7 @@ static int release(struct us_steer *steer, enum us_path path, struct us_reason *
 	if (r != 0 && path != US_PATH_NONE)
 		return r;
 	/* Nothing is parked, or there is no port that could get it. */
-	r = leave_park(steer, path, reason);
+	r = switch_to_port(steer, path, reason);
 	if (r == 0)
 		us_park_finish(steer->park);
 	return r;
@@ -293,7 +293,7 @@ static int steer_to(struct us_steer *steer, enum us_path path, struct us_reason 
 	else if (steer->is_parked)
 		r = release(steer, path, reason);
 	else
-		r = leave_park(steer, path, reason);
+		r = switch_to_port(steer, path, reason);
 	if (r != US_SRIOV_AGAIN)
 		return r;
 	return us_steer_card_wait(&steer->card, path) ? US_STEER_RELEASING : US_REFUSED;

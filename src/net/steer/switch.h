@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a kind of switch has to do for net/steer/steer.h: a back end's side of the interface.
+ * The operations that steering needs of a kind of switch: the back end's side of steer.h.
  *
- * steer.c owns the path, the park buffer and the VF's card. A back end owns what it changes in its
- * switch for one MAC address. It decides nothing: it directs frames to the port that it is given.
- * A port is an interface of this host. The interface assumes nothing else about the switch: it can
- * be a bridge (FDB entries), Open vSwitch (one flow, known by its cookie) or a set of macvtaps.
+ * steer.c owns the path and the park. A back end owns its entries for one MAC address in the
+ * switch. It decides nothing: it directs frames to the port that it is given. A port is an
+ * interface of this host. The interface assumes nothing else about the switch: it can be a bridge
+ * (FDB entries), Open vSwitch (one flow, known by its cookie) or a set of macvtaps.
  */
 #pragma once
 

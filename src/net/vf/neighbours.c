@@ -181,7 +181,7 @@ struct search {
 	const struct us_link *pf;
 	struct port ports[US_NEIGHBOURS_MAX]; /* the declared ones */
 	size_t port_count;
-	/* Addresses with a static entry: the PF listens already; cannot move; can move. */
+	/* Addresses with a static entry: the PF listens for them already (kept), or not. */
 	struct set kept, sticky, movable;
 	struct learned {
 		uint8_t mac[6];
@@ -270,8 +270,8 @@ static void want_learned(struct search *search, bool is_listening)
 	}
 }
 
-/* First those that are listening already; then those that the operator named. */
-static void choose(struct search *search)
+/* First the addresses that the PF listens for already, then those that the operator named. */
+static void choose_wanted(struct search *search)
 {
 	want_each(search, &search->kept, false);
 	want_learned(search, true);
@@ -280,7 +280,7 @@ static void choose(struct search *search)
 	want_learned(search, false);
 }
 
-/* The host has the bridge's own address, mostly that of one of its ports. */
+/* The bridge's own address, mostly that of one of its ports, is the host's. */
 static int find_all(struct search *search, struct us_reason *reason)
 {
 	const struct us_neighbours_rules *rules = search->rules;
@@ -305,7 +305,7 @@ static int find_all(struct search *search, struct us_reason *reason)
 				 search->pf->name);
 	if (r != 0)
 		return r;
-	choose(search);
+	choose_wanted(search);
 	return 0;
 }
 

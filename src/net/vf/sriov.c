@@ -211,8 +211,8 @@ int us_sriov_get_status(const struct us_sriov *sriov, struct us_sriov_status *re
  * All settings but the MAC address. Sets only those that differ: a driver without a setting reports
  * none, and would refuse it.
  */
-static int set_rest(const struct us_sriov *sriov, int port, const struct us_sriov_state *wanted,
-		    struct us_rtnl_error *error)
+static int set_all_but_mac(const struct us_sriov *sriov, int port,
+			   const struct us_sriov_state *wanted, struct us_rtnl_error *error)
 {
 	const struct ifla_vf_vlan vlan = { sriov->index, wanted->vlan, wanted->qos };
 	const struct ifla_vf_rate rate = { sriov->index, wanted->min_rate, wanted->max_rate };
@@ -232,14 +232,14 @@ static int set_rest(const struct us_sriov *sriov, int port, const struct us_srio
 	return r;
 }
 
-static bool has_rest(const struct us_sriov_state *state, const struct us_sriov_state *wanted)
+static bool equals_but_mac(const struct us_sriov_state *state, const struct us_sriov_state *wanted)
 {
 	return state->vlan == wanted->vlan && state->qos == wanted->qos &&
 	       state->min_rate == wanted->min_rate && state->max_rate == wanted->max_rate &&
 	       state->spoof_check == wanted->spoof_check && state->trust == wanted->trust;
 }
 
-static void choose(uint32_t *value, int setting)
+static void override(uint32_t *value, int setting)
 {
 	if (setting >= 0)
 		*value = setting;
@@ -254,14 +254,14 @@ int us_sriov_apply_settings(struct us_sriov *sriov, const struct us_sriov_settin
 
 	if (r != 0)
 		return r;
-	choose(&wanted.vlan, settings->vlan);
-	choose(&wanted.qos, settings->qos);
-	choose(&wanted.min_rate, settings->min_rate);
-	choose(&wanted.max_rate, settings->max_rate);
-	choose(&wanted.spoof_check, settings->spoof_check);
-	choose(&wanted.trust, settings->trust);
-	if (set_rest(sriov, port, &wanted, &error) < 0 ||
-	    us_sriov_get(port, sriov->index, &now, &error) < 0 || !has_rest(&now, &wanted))
+	override(&wanted.vlan, settings->vlan);
+	override(&wanted.qos, settings->qos);
+	override(&wanted.min_rate, settings->min_rate);
+	override(&wanted.max_rate, settings->max_rate);
+	override(&wanted.spoof_check, settings->spoof_check);
+	override(&wanted.trust, settings->trust);
+	if (set_all_but_mac(sriov, port, &wanted, &error) < 0 ||
+	    us_sriov_get(port, sriov->index, &now, &error) < 0 || !equals_but_mac(&now, &wanted))
 		return refuse(sriov, "the settings of its pool cannot be applied", error.text,
 			      reason);
 	return 0;
@@ -282,7 +282,7 @@ int us_sriov_put_back(struct us_sriov *sriov, struct us_reason *reason)
 		r = set_listening(sriov, port, false, reason);
 	if (r != 0)
 		return r < 0 ? r : US_REFUSED;
-	if (set_rest(sriov, port, &sriov->original, &error) < 0)
+	if (set_all_but_mac(sriov, port, &sriov->original, &error) < 0)
 		return refuse(sriov, "its original settings are not all restored", error.text,
 			      reason);
 	return 0;
