@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The rules of docs/architecture.md, held against the truth after every step. What a daemon can
- * know only later than it is so has that much time; what it was refused has longer.
+ * Checks the rules of docs/architecture.md against the true state after every step. If a daemon can
+ * learn a fact only later, a rule allows that time; after a refusal it allows more.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,15 +12,15 @@
 #include "sim.h"
 
 enum {
-	LATE_USEC = 6 * 1000 * 1000,	/* news that come late, and looks that are far apart */
-	PARKED_USEC = 82 * 1000 * 1000, /* parked, and released twice, all as late as they may */
+	LATE_USEC = 6 * 1000 * 1000,	/* late events, and observations that are far apart */
+	PARKED_USEC = 82 * 1000 * 1000, /* parked and released twice, with the longest delays */
 	SETTLE_USEC = 1800 * 1000 * 1000,
 	BOOT_USEC = 5 * 1000 * 1000,
 	REST_USEC = 10 * 1000 * 1000,
 	RESTS = 3,
 };
 
-/* Since when something is so that must not stay; US_NEVER: it is not. */
+/* Since when a state lasts that must not last; US_NEVER: it does not exist. */
 static struct {
 	uint64_t deaf[SIM_HOSTS][SIM_PAIRS_MAX], parked[SIM_HOSTS][SIM_PAIRS_MAX];
 } seen;
@@ -40,7 +40,7 @@ void sim_break(const char *rule, const char *format, ...)
 
 /* ---- At every step ---- */
 
-/* Whether @since, kept from step to step, has been so for longer than @limit_usec. */
+/* Whether the state has lasted longer than @limit_usec. @since is kept from step to step. */
 static bool lasts(uint64_t *since, bool is_so, uint64_t limit_usec)
 {
 	if (!is_so) {
@@ -57,14 +57,14 @@ static bool is_listening(int host, unsigned pair)
 	return sim.guest.host == host && sim.guest.drivers[pair].is_joined;
 }
 
-/* A guest that sees its primary and does not use it is a case of its own. */
+/* A guest that sees its primary and does not use it has its own rule. */
 static bool is_deaf(int host, unsigned pair)
 {
 	return sim.hosts[host].net.path[pair] == US_PATH_PRIMARY && !is_listening(host, pair) &&
 	       !(sim.guest.host == host && sim_guest_is_capable(pair) && !sim.guest.joins);
 }
 
-/* A daemon that is there, hears its VM, and was not refused what it asked of the switch. */
+/* A daemon that runs, has adopted its VM, and was not refused by the switch. */
 static bool is_able(int host, const struct us_host_pair *pair)
 {
 	const struct sim_qemu *qemu = &sim.hosts[host].qemu;
@@ -129,7 +129,7 @@ void sim_check_line(int host, const char *line)
 	for (unsigned index = 0; index < sim.config.pairs; index++) {
 		const struct us_host_pair *pair = sim_pair(1 - host, index);
 
-		/* Who died meanwhile took its word back, and that is on its way. */
+		/* A dead daemon has withdrawn its permission; the message is on its way. */
 		if (pair && us_migration_of_vm(us_host_vm_of(pair))->destination &&
 		    us_pair_is_assigned(us_host_pair_engine(pair)) &&
 		    !us_pair_is_reserved(us_host_pair_engine(pair)))
@@ -201,7 +201,7 @@ static const char *unlike_other(const struct us_host_pair *pair, int host, unsig
 	return NULL;
 }
 
-/* What is not as it should be in the end, or NULL. */
+/* Returns the first fault of the final state, or NULL. */
 static const char *unlike(int *ret_host, unsigned *ret_pair)
 {
 	for (int host = 0; host < SIM_HOSTS; host++) {
@@ -250,7 +250,7 @@ static void make_good(void)
 	}
 }
 
-/* One that got its primary back before it told that its guest has left cannot let it go. */
+/* A pair that got its primary back before it reported that its guest has left cannot release it. */
 static void end_the_moved(void)
 {
 	for (int host = 0; host < SIM_HOSTS; host++)
@@ -260,7 +260,7 @@ static void end_the_moved(void)
 					sim_qemu_end(host);
 }
 
-/* Who wished that a primary is hidden does not any more. */
+/* All holds end. */
 static void withdraw_wishes(void)
 {
 	for (int host = 0; host < SIM_HOSTS; host++) {
@@ -288,9 +288,10 @@ void sim_check_settles(void)
 			  sim.calls_open);
 		return;
 	}
-	make_good(); /* the guest may have been in the way of one, and stood still */
+	make_good(); /* the guest may have been stopped during one */
 	withdraw_wishes();
-	/* An unplug from before may be acknowledged meanwhile: then it goes on from there. */
+	/* The guest may acknowledge an earlier unplug meanwhile, and the pair continues from there.
+	 */
 	for (int i = 0; i < RESTS; i++) {
 		end_the_moved();
 		is_reached = run_until(sim.now_usec + SETTLE_USEC, is_well);

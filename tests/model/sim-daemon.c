@@ -13,7 +13,7 @@
 struct sim sim = { .host = -1 };
 unsigned (*sim_choose)(const char *what, unsigned count);
 
-/* ---- Words ---- */
+/* ---- The log ---- */
 
 static void print(const char *who, const char *text)
 {
@@ -79,7 +79,7 @@ static json_t **file_of(const char *path)
 	return &sim.hosts[path[0] - 'A'].disk;
 }
 
-/* What is kept of a VM is what would be written anew. */
+/* The saved text of each VM is the one that would be written now. */
 static void check_kept(struct us_daemon *daemon)
 {
 	struct us_host_vm *vm;
@@ -157,7 +157,7 @@ void sim_daemon_start(int index)
 		sim_daemon_kill(index);
 }
 
-/* What it does on its way out has no effect: it was killed. */
+/* The daemon was killed, so the rest of its actions has no effect. */
 void sim_daemon_kill(int index)
 {
 	struct sim_host *host = &sim.hosts[index];
@@ -263,7 +263,7 @@ void sim_end(void)
 		sim_daemon_kill(host);
 		json_decref(sim.hosts[host].disk);
 	}
-	/* What is under way carries what has to be freed: there is nobody to get it any more. */
+	/* Messages on their way own memory, and nobody receives them any more. */
 	sim.log = NULL;
 	sim.is_traced = false;
 	sim_choose = choose_well;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The guest: its drivers, what it acknowledges, and where it listens. */
+/* The guest: its drivers, its acknowledgements, and the devices that it uses. */
 #include "sim.h"
 
 enum {
 	ACKNOWLEDGE_USEC = 60 * 1000,
-	RESET_USEC = 20 * 1000, /* from a reset to the end of what it completes */
+	RESET_USEC = 20 * 1000, /* from a reset to the completion of unplugs */
 	JOIN_USEC = 150 * 1000,
-	POLL_USEC = 1750 * 1000, /* what nothing announces is found by looking, so often */
+	POLL_USEC = 1750 * 1000, /* the interval of observations, for changes without an event */
 };
 
 static struct sim_qemu *qemu(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Virtual time: the clock, the loop of the daemons, and what the outside has in mind. */
+/* Virtual time: the clock, the loop of the daemons, and the tasks of the outside. */
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@ enum {
 
 struct task {
 	uint64_t due, order;
-	int host; /* -1: the outside's own */
+	int host; /* -1: a task of the outside */
 	sim_fn fn;
 	void *object;
 	unsigned argument;
@@ -71,7 +71,7 @@ void sim_loop_end(void)
 	struct chunk *chunk;
 	unsigned kept = 0;
 
-	/* The first is for the next simulation. */
+	/* Keep the first block for the next simulation. */
 	us_list_for_each (chunk, &loop.chunks, link) {
 		if (kept++ == 0) {
 			loop.chunk = chunk->bytes;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * net/steer/steer.h and what belongs to it: the switch of each host, as far as frames for the pairs
- * go, and who watches for the guest's. Frames themselves are not simulated.
+ * net/: the switch of each host, as far as it directs frames for the pairs, and the watches for the
+ * guest's frames. Frames themselves are not simulated.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@
 
 enum {
 	STABLE_USEC = 300 * 1000,
-	RELEASE_USEC = 8 * 1000 * 1000, /* as late as it may be: and as long as frames were held */
+	RELEASE_USEC = 8 * 1000 * 1000, /* the latest release, plus the time of parking */
 	HELD_USEC = 20 * 1000 * 1000,
 	FIRST_PORT = 10,
 };
@@ -34,7 +34,7 @@ struct us_steer {
 	bool is_freed, has_lot;
 	const struct us_steer_handler *handler;
 	void *userdata;
-	unsigned releases; /* counts them */
+	unsigned releases; /* their number */
 	enum us_path releasing_to;
 };
 
@@ -73,7 +73,7 @@ int us_steer_new_bridge(struct us_steer **ret_steer, const struct us_steer_confi
 	struct us_steer *steer;
 
 	if (config->handler && sim_is_alive() && sim_choose("switch not found", 2)) {
-		/* Entries go with their port. */
+		/* The entries have gone with their port. */
 		sim_switch_set(sim.host, pair_of(config->standby_port), US_PATH_NONE);
 		return us_refuse(reason, "%s is in no bridge", config->standby_port);
 	}
@@ -162,7 +162,7 @@ int us_steer_to(struct us_steer *steer, enum us_path path, struct us_reason *rea
 
 	if (!sim_is_alive())
 		return 0;
-	steer->releases++; /* what was under way is replaced */
+	steer->releases++; /* replaces a release that has not ended */
 	if (sim_choose("steer", 2))
 		return us_refuse(reason, "the bridge does not obey");
 	if (path == US_PATH_PARKED)
@@ -194,7 +194,7 @@ int us_steer_restore(struct us_steer *steer, const char *text)
 	return 0;
 }
 
-/* ---- The parking lot: what is in it is not simulated ---- */
+/* ---- The park buffer, whose frames are not simulated ---- */
 
 struct us_park *us_steer_park(struct us_steer *steer)
 {

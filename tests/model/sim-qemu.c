@@ -5,7 +5,7 @@
 #include "sim.h"
 
 enum {
-	BEFORE_STOP_USEC = 30 * 1000, /* from the stop to the guest's running elsewhere */
+	BEFORE_STOP_USEC = 30 * 1000, /* from the stop until the guest runs at the destination */
 	SLOW_USEC = 45 * 1000 * 1000,
 };
 
@@ -39,7 +39,7 @@ int sim_qemu_unplug(int host, unsigned pair, const char **ret_why)
 {
 	struct sim_qemu *qemu = qemu_of(host);
 
-	if (!qemu->has[pair]) { /* the monitor promises an acknowledgement all the same */
+	if (!qemu->has[pair]) { /* the monitor reports an acknowledgement nevertheless */
 		sim_monitor_deleted(host, pair);
 		return 0;
 	}
@@ -197,7 +197,7 @@ void sim_qemu_stuck(int host, uint64_t usec)
 {
 	sim_trace("QEMU %s: does not answer for %u ms", sim.hosts[host].name,
 		  (unsigned)(usec / US_USEC_PER_MSEC));
-	/* What waits for the end of an earlier time keeps its place before what comes. */
+	/* A QEMU that waits to end keeps its place before the next one. */
 	if (qemu_of(host)->stuck_until < sim.now_usec + usec)
 		qemu_of(host)->stuck_until = sim.now_usec + usec;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Chance: each seed is a run in which anything may happen at any time, and all must end well. */
+/* Random runs: each seed is a run in which anything can happen at any time. All must settle. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -14,7 +14,7 @@ enum {
 
 static struct {
 	uint64_t state;
-	unsigned fault_rate; /* of 1000 choices, how many do not go well */
+	unsigned fault_rate; /* failures in 1000 choices */
 } chance;
 
 /* splitmix64, by Sebastiano Vigna: every seed is as good as any other. */
@@ -43,7 +43,7 @@ static unsigned choose(const char *what, unsigned count)
 	return choice;
 }
 
-/* From a millisecond to half a minute, the short as likely as the long. */
+/* From 1 ms to 30 s, uniform in the logarithm. */
 static uint64_t draw_usec(void)
 {
 	return (UINT64_C(1000) << draw_below(15)) + draw_below(1000);
@@ -129,7 +129,7 @@ static void link_breaks(void)
 	sim_wire_cut(any_host());
 }
 
-/* Somebody makes ready for the next migration. */
+/* The operator prepares the next migration. */
 static void qemu_starts(void)
 {
 	for (int host = 0; host < SIM_HOSTS; host++) {
@@ -160,7 +160,7 @@ static void operator_migrates(void)
 	} else if (sim.prepared == host) {
 		sim.hosts[1 - host].qemu.is_listening = true;
 		sim_qemu_migrate(host, 1 - host, &why);
-	} else if (sim.calls_open == 0) { /* an order that it did not see the end of could follow */
+	} else if (sim.calls_open == 0) { /* another command can follow before this one ends */
 		sim_call_vm(host, "Prepare");
 	}
 }

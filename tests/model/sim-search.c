@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Exhaustive within a bound: a life with a reset, a hold and a migration, and every way in which
- * up to N things go wrong in it. What can go wrong is each choice that the outside makes, and,
- * before each thing that happens, the death of either daemon. A way is told as the numbers of the
- * choices that did not go well and what came instead, "57=1,103=2", and can be played again.
+ * An exhaustive search within a bound: a run with a reset, a hold and a migration, and every
+ * combination of up to N faults in it. A fault is a choice of the outside other than 0, or the
+ * death of a daemon before a step. A combination is written as the numbers of its choices and their
+ * values, "57=1,103=2", and can be replayed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,11 +23,11 @@ struct fault {
 
 static struct {
 	struct fault faults[FAULTS_MAX];
-	unsigned count;	    /* of them */
-	unsigned made;	    /* choices, in this run */
-	unsigned next;	    /* fault */
-	unsigned *options;  /* for each choice of the run, how many there were */
-	unsigned allocated; /* of these */
+	unsigned count;	    /* the number of faults */
+	unsigned made;	    /* choices in this run */
+	unsigned next;	    /* the index of the next fault */
+	unsigned *options;  /* the number of values of each choice of the run */
+	unsigned allocated; /* the size of @options */
 	uint64_t runs, steps;
 	int failures;
 	clock_t begun;
@@ -125,7 +125,7 @@ static bool is_out_of_time(void)
 	return (double)(clock() - search.begun) / CLOCKS_PER_SEC > search.seconds;
 }
 
-/* This way, and all that begin with it and have up to @more faults behind its last one. */
+/* Runs the present combination, and those that add up to @more faults after its last one. */
 static void explore(unsigned more)
 {
 	unsigned first = search.count ? search.faults[search.count - 1].at + 1 : 0, made;
@@ -135,7 +135,7 @@ static void explore(unsigned more)
 	if (sim.broken) {
 		print_way();
 		search.failures++;
-		more = 0; /* what follows is no news */
+		more = 0; /* more faults would show the same failure */
 	}
 	sim_end();
 	made = search.made;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Stories: a file of orders, "> hold web0", each followed by what the daemons log and clients are
- * told until the next. A story is played anew, and has to read the same.
+ * Stories: a file has commands, "> hold web0", each followed by the lines that daemons log and
+ * clients receive until the next command. Replaying a story must produce the same file.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,12 +18,12 @@ enum {
 };
 
 static struct {
-	char text[STORY_BYTES]; /* as it is played */
+	char text[STORY_BYTES]; /* the text that the replay produces */
 	size_t length;
 	bool is_begun;
-	char wrong[64];	   /* the choice that does not go well next */
-	char until[128];   /* waited for in the log; "" once it was there */
-	char abort_at[16]; /* the stage at which the operator changes his mind */
+	char wrong[64];	   /* the next choice that fails */
+	char until[128];   /* awaited in the log; "" once it has appeared */
+	char abort_at[16]; /* the stage at which the operator aborts */
 	char problem[200];
 } story;
 
@@ -206,7 +206,7 @@ static void finish(char *words[])
 	sim_call_vm(host_of(words[0]), "Finish");
 }
 
-/* As an upper layer does it. */
+/* As an upper layer migrates a VM. */
 static void qemu_migrates(int host)
 {
 	const char *why;
@@ -320,7 +320,7 @@ static void write_file(const char *path)
 		fclose(file);
 }
 
-/* The first line that differs, of both. */
+/* Prints the first line that differs, of both. */
 static void show_difference(const char *is, const char *was)
 {
 	size_t i = 0, begin = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vmm/vmm.h: the monitor of a VM. It keeps the seam's promises (each request is answered once,
- * what comes comes in order, a lost monitor is found again), and all else is a choice.
+ * vmm/vmm.h: the monitor of a VM. It keeps the promises of the seam (each request is answered once,
+ * events and answers are in order, a lost monitor is connected again). All else is a choice.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -60,7 +60,7 @@ struct us_vmm {
 	const struct us_vmm_handler *handler;
 	void *userdata;
 	bool is_freed, is_adopted, was_adopted, is_known_gone;
-	unsigned connection; /* counts them */
+	unsigned connection; /* their number */
 	uint64_t asked_due, told_due;
 	enum us_vm_state state;
 	enum us_transfer transfer;
@@ -180,7 +180,7 @@ static void on_news(void *object, unsigned argument)
 	}
 }
 
-/* When what is said now arrives: behind what was said before. */
+/* When a message that is sent now arrives: after all earlier ones. */
 static uint64_t told_due(struct us_vmm *vm, uint64_t delay_usec)
 {
 	uint64_t due = sim.now_usec + delay_usec;
@@ -384,7 +384,7 @@ static void on_asked(void *object, unsigned argument)
 	struct us_vmm *vm = request->vm;
 	struct sim_qemu *qemu = qemu_of(vm);
 
-	/* What was sent is performed, also if the sender died or was cut off since. */
+	/* QEMU performs a request that it has received, also if the daemon has died since. */
 	if (!qemu->is_alive || (request->kind == REQUEST_PLUG && !is_connected(request)))
 		return;
 	if (sim.now_usec < qemu->stuck_until) {
@@ -429,7 +429,7 @@ static struct request *ask(struct us_vmm *vm, enum kind kind, int pair, void *us
 		request->is_refused = sim_choose(kind_names[kind], 2) == 1;
 	if (due < vm->asked_due)
 		due = vm->asked_due;
-	if (kind == REQUEST_PLUG) /* a few questions come first, and others pass it by */
+	if (kind == REQUEST_PLUG) /* a few queries precede it, and other requests overtake it */
 		due += PLUG_LATENCY_USEC;
 	else
 		vm->asked_due = due;
@@ -468,14 +468,14 @@ int us_vmm_plug(struct us_vmm *vm, const struct us_plug *plug, us_vmm_done_fn do
 		sim_break("1: plug only for a present, capable session",
 			  "the guest of web%u was last seen %s%s", pair,
 			  us_guest_name(vm->guest[pair]), vm->is_ok[pair] ? ", OK" : "");
-	/* That the migration completed is news enough. */
+	/* The completion of the migration says it all. */
 	if (sim_is_alive() && qemu_of(vm)->state == US_VM_MOVED &&
 	    vm->transfer == US_TRANSFER_COMPLETED)
 		sim_break("1: plug only for a present guest", "web%u's has moved", pair);
 	return ask_done(vm, REQUEST_PLUG, plug->id, done, userdata);
 }
 
-/* One that did not get to QEMU yet: that it never came is all that is told then. */
+/* A request that has not reached QEMU yet: it is reported as not received. */
 static void call_off_plug(struct us_vmm *vm, unsigned pair)
 {
 	for (unsigned i = 0; i < vm->request_count; i++) {
@@ -499,7 +499,7 @@ int us_vmm_has_device(struct us_vmm *vm, const char *id, us_vmm_done_fn done, vo
 	return ask_done(vm, REQUEST_HAS, id, done, userdata);
 }
 
-/* By ACPI: not at all. */
+/* With ACPI hot-plug there is no delay. */
 int us_vmm_query_unplug_delay(struct us_vmm *vm, const char *id, us_vmm_unplug_delay_fn done,
 			      void *userdata)
 {
@@ -521,7 +521,7 @@ int us_vmm_configure_transfer(struct us_vmm *vm, const json_t *settings, us_vmm_
 	return r;
 }
 
-/* Nothing is ever set. */
+/* The simulated QEMU has no settings. */
 int us_vmm_restore_transfer(struct us_vmm *vm, const json_t *before, us_vmm_done_fn done,
 			    void *userdata)
 {

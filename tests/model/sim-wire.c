@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The control API without sockets: calls from daemon to daemon and from an operator, answered by
- * the daemons' own methods. A connection keeps order; what is on it may come late, or never.
+ * The control API without sockets: calls between daemons and from an operator, which the daemons'
+ * methods answer. A connection keeps the order of messages; they may come late, or never.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -18,22 +18,22 @@ enum {
 	VERY_SLOW_USEC = 40 * 1000 * 1000,
 };
 
-/* One for each us_client, and one for each call of the operator. */
+/* One for each us_client, and for each call of the operator. */
 struct us_client {
 	struct us_list link;
-	int from, to; /* hosts; from -1: the operator */
+	int from, to; /* hosts; @from -1: the operator */
 	bool is_freed, is_cut;
 	uint64_t asked_due, told_due;
 	struct us_list calls;
 };
 
 struct us_call {
-	struct us_list link; /* of the client's, until the last answer or the end */
+	struct us_list link; /* of the client, until the last answer or the end */
 	struct us_client *client;
 	const char *method;
-	json_t *parameters; /* on their way */
+	json_t *parameters; /* until the daemon gets them */
 	bool wants_more, is_over;
-	unsigned qemu; /* which one of the host's it is about */
+	unsigned qemu; /* the VM of the host that it concerns */
 	us_client_answer_fn answer;
 	void *userdata;
 	void (*gone)(void *userdata, struct us_call *call);
@@ -61,7 +61,7 @@ static uint64_t due(uint64_t *due_usec)
 	return *due_usec = usec;
 }
 
-/* The daemon learns that who called is gone. */
+/* The daemon learns that the caller has gone. */
 static void server_gone(struct us_call *call)
 {
 	us_list_remove(&call->link);
@@ -91,7 +91,7 @@ static void on_server_cut(void *object, unsigned argument)
 		server_gone(us_list_entry(client->calls.next, struct us_call, link));
 }
 
-/* Those who called learn it before the daemon that they called, which may be gone itself. */
+/* Callers learn of the end before the daemon that they called, which may have ended. */
 static void on_cut(void *object, unsigned argument)
 {
 	struct us_client *client = object;
@@ -127,7 +127,7 @@ void sim_wire_cut(int host)
 		if (client->to != host || sim.hosts[host].is_up)
 			continue;
 		us_list_for_each (call, &client->calls, link)
-			call->gone = NULL; /* who would be told has died */
+			call->gone = NULL; /* the receiver has died */
 	}
 }
 
@@ -197,7 +197,7 @@ void us_client_free(struct us_client *client)
 		call->answer = NULL;
 	if (client->is_cut)
 		return;
-	client->is_cut = true; /* what is on its way is not read any more */
+	client->is_cut = true; /* nobody reads the messages on their way */
 	sim_at_host(client->to, due(&client->asked_due), on_server_cut, client, 0);
 }
 
@@ -259,7 +259,7 @@ void us_call_continue(struct us_call *call, json_t *parameters)
 	send_answer(call, NULL, parameters, true);
 }
 
-/* Hosts are named by a letter here. */
+/* In the simulation, a letter names a host. */
 int us_uri_parse(const char *text, struct us_uri *ret_uri, struct us_reason *reason)
 {
 	*ret_uri = (struct us_uri){ .type = US_URI_UNIX };

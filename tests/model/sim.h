@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Two hosts in virtual time. The daemons are the real ones, src/daemon and src/core as they are;
- * what lies beyond their seams is scripted here: the loop and the clock (sim-loop.c), QEMU
- * (sim-vm.c, sim-qemu.c), its guest (sim-guest.c), the switch (sim-net.c), the connection of the
- * daemons and of those who ask them (sim-wire.c).
+ * Two hosts in virtual time. The daemons are the real src/daemon and src/core. Everything beyond
+ * their seams is scripted: the loop and the clock (sim-loop.c), QEMU (sim-vm.c, sim-qemu.c), its
+ * guest (sim-guest.c), the switch (sim-net.c), the connections between the daemons, and of their
+ * clients (sim-wire.c), the log and the disk (sim-daemon.c).
  *
- * The truth is what the outside is, here; what a daemon believes is its own affair, and is held
- * against the truth after every step (sim-check.c). Whatever may go well or not is a choice
- * (sim_choose()): 0 is what goes well. Who answers it makes a run: a random generator, a search,
- * a story.
+ * struct sim holds the true state of the outside. After every step, sim-check.c compares the state
+ * that each daemon believes with the true one. Whatever can succeed or fail is a choice:
+ * sim_choose() returns 0 for success. A random generator, a search or a story makes the choices.
  *
- * There is one simulation in a process, and everything in it is gone at its end.
+ * A process has one simulation at a time. Its end frees everything.
  */
 #pragma once
 
@@ -26,27 +25,27 @@
 enum {
 	SIM_HOSTS = 2,
 	SIM_PAIRS_MAX = 2,
-	SIM_LATENCY_USEC = 1000, /* of everything that goes well, if not said otherwise */
+	SIM_LATENCY_USEC = 1000, /* of every success, unless stated otherwise */
 };
 
 /* ---- The truth ---- */
 
-/* The guest's driver of one standby, and what it makes of the primary. */
+/* The guest's driver of one standby, and its use of the primary. */
 struct sim_driver {
 	enum us_guest guest;
 	bool is_ok;		/* DRIVER_OK */
-	bool is_joined;		/* it uses the primary: sends and listens there, and only there */
-	unsigned joining;	/* counts, so that what was begun can be found outdated */
-	uint64_t differs_since; /* that a daemon could know by now; US_NEVER: it does not */
+	bool is_joined;		/* it sends and receives on the primary only */
+	unsigned joining;	/* a count, by which a task finds that it is outdated */
+	uint64_t differs_since; /* when a daemon could have learnt it; US_NEVER: not yet */
 };
 
 struct sim_guest {
-	int host; /* where it runs, or stands still; -1: it has ended */
+	int host; /* the host on which it runs or is stopped; -1: it has ended */
 	struct sim_driver drivers[SIM_PAIRS_MAX];
-	unsigned boots;		  /* counts them */
-	bool is_booted;		  /* else its firmware runs, which knows of nothing */
-	bool acknowledges, joins; /* unplugs; primaries that it sees */
-	uint64_t boot_usec;	  /* after a reset it is back by itself; 0: it is not */
+	unsigned boots;		  /* their number */
+	bool is_booted;		  /* false: its firmware runs, which has no driver */
+	bool acknowledges, joins; /* acknowledges unplugs, and sees primaries */
+	uint64_t boot_usec; /* after a reset it boots by itself at this time; 0: it does not */
 };
 
 struct sim_qemu {
@@ -56,8 +55,8 @@ struct sim_qemu {
 	unsigned starts, transfers;			    /* count them */
 	bool has[SIM_PAIRS_MAX], unplugging[SIM_PAIRS_MAX]; /* the primaries */
 	uint64_t stuck_until;
-	uint64_t stop_usec; /* when the guest will stand still for the migration under way */
-	unsigned configures, configured; /* asked for, done */
+	uint64_t stop_usec;		 /* when the guest will stop for the current migration */
+	unsigned configures, configured; /* requested, done */
 	struct us_vmm *monitor;		 /* the daemon that is connected */
 };
 
@@ -69,7 +68,7 @@ struct sim_switch {
 struct sim_host {
 	const char *name;
 	struct us_daemon daemon;
-	bool is_up, is_dying; /* the daemon; dying: nothing that it still does counts */
+	bool is_up, is_dying; /* the daemon; dying: its actions have no effect any more */
 	bool was_reserved[SIM_PAIRS_MAX];
 	struct sim_qemu qemu;
 	struct sim_switch net;
@@ -81,7 +80,7 @@ struct sim_config {
 	unsigned pairs;
 	enum us_mode mode;
 	bool is_lossless, can_drain;
-	bool is_near_early; /* the end of a transfer seems near from its beginning */
+	bool is_near_early; /* a transfer reports from its beginning that its end is near */
 };
 
 struct sim {
@@ -89,45 +88,45 @@ struct sim {
 	struct sim_host hosts[SIM_HOSTS];
 	struct sim_guest guest;
 	uint64_t now_usec;
-	int host; /* whose daemon runs now */
+	int host; /* the host whose daemon runs now */
 	uint64_t steps;
-	uint64_t transfer_usec; /* that the next one takes */
+	uint64_t transfer_usec; /* the number of the next one */
 	unsigned crash_in;	/* the daemon dies at the Nth crash point from now; 0: never */
 	const char *crash_at;	/* … or at the one with this name */
-	unsigned calls_open;	/* of the operator, not answered */
-	int prepared;		/* an upper layer was told that it may migrate there; or -1 */
-	const char *broken;	/* the rule that was, NULL: none */
+	unsigned calls_open;	/* calls of the operator without an answer yet */
+	int prepared;		/* the host to which the upper layer may migrate now; or -1 */
+	const char *broken;	/* the rule that was broken; NULL: none */
 	char broken_text[256];
-	bool is_traced;		       /* what happens is printed */
-	void (*log)(const char *line); /* what the daemons log, and what clients are told */
+	bool is_traced;		       /* print every step */
+	void (*log)(const char *line); /* gets the lines that daemons log and clients receive */
 };
 
 extern struct sim sim;
 
 /* Begins with a guest that runs on host A and a QEMU that waits for it on B; all are attached. */
 void sim_begin(const struct sim_config *config);
-/* Everything is freed. */
+/* Ends the simulation and frees everything. */
 void sim_end(void);
 
 /* ---- Choices ---- */
 
-/* 0 … @count - 1; 0 is what goes well. Asked for by what is outside. */
+/* Returns a choice of the outside, from 0 to @count - 1. 0 is success. */
 extern unsigned (*sim_choose)(const char *what, unsigned count);
 
 /* ---- sim-loop.c: time ---- */
 
 typedef void (*sim_fn)(void *object, unsigned argument);
 
-/* Calls @fn at @due_usec, or as soon as time gets there. */
+/* Calls @fn at @due_usec. */
 void sim_at(uint64_t due_usec, sim_fn fn, void *object, unsigned argument);
-/* As sim_at(); what comes of it is done by the daemon of @host, if it is up. */
+/* As sim_at(), in the name of the daemon of @host, if it runs. */
 void sim_at_host(int host, uint64_t due_usec, sim_fn fn, void *object, unsigned argument);
-/* Lets the next thing happen, if it does until @until_usec. */
+/* Performs the next task that is due until @until_usec. False: there is none. */
 bool sim_step(uint64_t until_usec);
-/* Zeroed memory until the end of the simulation. */
+/* Returns zeroed memory that lasts until the end of the simulation. */
 void *sim_keep(size_t size);
 void sim_loop_end(void);
-/* Whether what the running daemon does has an effect. */
+/* Whether the actions of the running daemon have an effect. */
 bool sim_is_alive(void);
 
 /* ---- sim-daemon.c: the programs ---- */
@@ -135,21 +134,21 @@ bool sim_is_alive(void);
 void sim_daemon_start(int host);
 void sim_daemon_kill(int host);
 void sim_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* A line of somebody other than a daemon. */
+/* Logs a line of the outside. */
 void sim_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
-struct us_host_vm *sim_host_vm(int host);		      /* NULL: not known there */
+struct us_host_vm *sim_host_vm(int host); /* NULL: the daemon does not know it */
 const struct us_host_pair *sim_pair(int host, unsigned pair); /* NULL: the same */
 
 /* ---- sim-vm.c: the monitor; sim-qemu.c: what it monitors ---- */
 
 void sim_monitor_cut(int host);
-/* As the monitor tells it, in order. */
+/* Sends an event of the monitor, in order. */
 void sim_monitor_trace(int host, const char *name);
 void sim_monitor_reset(int host, bool by_guest);
 void sim_monitor_state(int host);
 void sim_monitor_transfer(int host);
 void sim_monitor_deleted(int host, unsigned pair);
-/* A daemon looks at the driver, after @delay_usec. */
+/* The daemon observes the driver after @delay_usec. */
 void sim_monitor_look(int host, unsigned pair, uint64_t delay_usec);
 
 int sim_qemu_plug(int host, unsigned pair, const char **ret_why);
@@ -164,18 +163,18 @@ void sim_qemu_stuck(int host, uint64_t usec);
 
 void sim_guest_drive(unsigned pair, enum us_guest guest, bool is_ok, bool is_announced);
 void sim_guest_reset(bool by_guest);
-/* It acknowledges what it is asked for now, or will be, if it does. */
+/* The guest acknowledges present and later unplug requests, if it acknowledges any. */
 void sim_guest_asked(void);
-/* What it could see on its host has changed. */
+/* The devices that the guest can see on its host have changed. */
 void sim_guest_look(unsigned pair);
 bool sim_guest_is_capable(unsigned pair);
 
 /* ---- sim-net.c ---- */
 
 void sim_switch_set(int host, unsigned pair, enum us_path path);
-/* The daemon is gone, and its parking lots with it. */
+/* The daemon has ended, and its park buffers with it. */
 void sim_net_abandon(int host);
-/* The guest uses the primary, or does not any more: who watches shall see it. */
+/* The guest began or stopped using the primary: the watches see it. */
 void sim_net_joined(unsigned pair);
 
 /* ---- sim-wire.c ---- */
@@ -185,22 +184,22 @@ bool sim_call(int host, const char *method, json_t *parameters);
 void sim_call_hold(int host, unsigned pair, bool hold);
 void sim_call_migrate(int host);
 void sim_call_vm(int host, const char *method); /* Prepare, Finish, AbortMigration */
-void sim_wire_cut(int host);			/* all connections to and from its daemon */
+void sim_wire_cut(int host);			/* Cuts all connections to and from the daemon. */
 
 /* ---- sim-check.c: the rules ---- */
 
-/* What is broken is set in sim.broken; only the first counts. */
+/* Checks that set sim.broken if a rule is broken; the first one counts. */
 void sim_break(const char *rule, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_check(void);
-/* A line that a daemon logged. */
+/* Checks a line that a daemon logged. */
 void sim_check_line(int host, const char *line);
-/* Nothing goes wrong from now on, the guest is good, and everyone wants the primary to be used:
- * must come to rest, with the guest on its primary. */
+/* Without further failures, with a capable guest and no hold, the simulation must come to rest with
+ * the guest on its primary. */
 void sim_check_settles(void);
 
 /* ---- sim-random.c, sim-search.c, sim-story.c: who chooses ---- */
 
-/* Each returns the number of failures. */
+/* The three kinds of run; each returns the number of failures. */
 int sim_random(uint64_t seed, uint64_t runs, double seconds, bool is_traced);
 int sim_search(unsigned faults, double seconds);
 int sim_search_replay(const char *faults);
