@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Frames for a guest that has left follow it, as long as they come. Whoever sends them as fast as
- * they are sent on keeps neither clients nor the frames of other pairs waiting for that. The flood
- * is a real one, with one more frame in the parking tap before each that is read.
+ * Frames for a guest that has left are forwarded to it as long as they arrive. A sender that is as
+ * fast as the daemon forwards must block neither clients nor the frames of other pairs. The flood
+ * is real: the test puts another frame into the park tap before each read.
  */
 #include <string.h>
 #include <sys/socket.h>

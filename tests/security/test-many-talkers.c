@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Each VM has a fifth of the time. Those of several that never stop talking have not all of it: a
- * client, or a parking tap, has its turn after what is counted here in time of the processor,
- * however little of that we are given.
+ * Each VM gets at most a fifth of the loop's time, and several VMs that never stop sending do not
+ * get all of it: a client or a park tap has its turn after a limit. The limit is in processor time,
+ * so the result does not depend on the load of the machine.
  */
 #include <setjmp.h>
 #include <stdarg.h>

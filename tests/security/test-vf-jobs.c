@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A VF has one job at a time: who wants it next waits until the one before has ended, and ends a
- * wait that would keep it. Run in the daemon's loop, on a tree of files like sysfs.
+ * A VF has one job at a time. The next job waits until the one before it has ended, and cancels a
+ * wait of that one. Runs in the daemon's loop, on a tree of files that looks like sysfs.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@
 
 static struct us_daemon daemon_of_test;
 
-/* What came of the jobs, in the order in which they ended. */
+/* The results of the jobs, in the order in which they ended. */
 static struct {
 	enum us_vf_job_type type;
 	int r;
@@ -96,7 +96,7 @@ static void assert_result(size_t i, enum us_vf_job_type type, int r, bool has_gr
 	assert_int_equal(results[i].has_group, has_group);
 }
 
-/* The VF is wanted again while its return waits: that comes to nothing. */
+/* The VF is requested again while its return waits: the return is cancelled. */
 static void test_return_then_hold(void **state)
 {
 	struct us_reserved reserved = reserve(), still;
@@ -112,7 +112,7 @@ static void test_return_then_hold(void **state)
 	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &still), 0);
 }
 
-/* The other way round: what is not wanted any more is not waited for, and then given back. */
+/* The VF is released while its request waits: the request is cancelled, and the VF returned. */
 static void test_hold_then_return(void **state)
 {
 	struct us_reserved reserved = reserve(), still;
@@ -130,7 +130,7 @@ static void test_hold_then_return(void **state)
 	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &still), -ENOENT);
 }
 
-/* Two at once would both believe that they have it, and the first undo what the second did. */
+/* Two jobs at once would both succeed, and the first would undo the second. */
 static void test_none_overtakes(void **state)
 {
 	struct us_reserved reserved = reserve(), still;

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What stands for the group of a VF: a terminal, which while it is opened exclusively answers
- * another open(2) with EBUSY, as VFIO does, to a process without CAP_SYS_ADMIN.
+ * A terminal stands for the IOMMU group of a VF. While a process has it open exclusively, another
+ * open(2) fails with EBUSY, as with VFIO, for a process without CAP_SYS_ADMIN.
  */
 #pragma once
 
-/* Before the first: gives CAP_SYS_ADMIN up. False: not root, who may change owners. */
+#include <stdbool.h>
+
+/* To be called first: gives up CAP_SYS_ADMIN. False: the process is not root, and cannot change
+ * owners. */
 bool exclusive_group_init(void);
-/* Makes it dev/vfio/1 of the tree, and takes it away again. */
+
+/* Makes the terminal dev/vfio/1 of the sysfs tree, and removes it. */
 void exclusive_group_new(void);
 void exclusive_group_free(void);
 const char *exclusive_group_path(void);
-/* A VMM has it open, and does not any more. */
+
+/* A VMM opens the group, and closes it. */
 void exclusive_group_open(void);
 void exclusive_group_close(void);

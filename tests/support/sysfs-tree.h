@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A tree of plain files that looks like sysfs: enough to be read, and to refuse. */
+/* A tree of plain files that looks like sysfs: enough for reading, and for refusals. */
 #pragma once
 
-/* The tree's root; sysfs is at "sys" below it, /dev at "dev". */
+/* The root of the tree. It has sysfs in "sys" and /dev in "dev". */
 extern char sysfs_tree_root[];
 
-/* cmocka's group setup and teardown: makes an empty tree, removes it. */
+/* cmocka's setup and teardown: make an empty tree, and remove it. */
 int sysfs_tree_setup(void **state);
 int sysfs_tree_teardown(void **state);
 
-/* Runs a shell in the tree; fails the test if that fails. */
+/* Runs a shell script in the root of the tree; fails the test if the script fails. */
 void sysfs_tree_sh(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* "ROOT/sys". */
