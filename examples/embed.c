@@ -18,7 +18,7 @@ enum {
 	QUEUE_MAX = 32,
 };
 
-static struct us_event queue[QUEUE_MAX]; /* what will happen; now_usec is when */
+static struct us_event queue[QUEUE_MAX]; /* future events; now_usec is their time */
 static size_t queued;
 static struct us_pair pair;
 
@@ -30,7 +30,7 @@ static void happen_at(uint64_t usec, struct us_event event)
 	queue[queued++] = event;
 }
 
-/* The earliest event; a tick if the engine's deadline comes before it. False: nothing is left. */
+/* The next event; a tick if the engine's deadline is earlier. False: no event is left. */
 static bool next_event(struct us_event *ret_event)
 {
 	uint64_t deadline = us_pair_deadline(&pair);
@@ -51,7 +51,7 @@ static bool next_event(struct us_event *ret_event)
 	return true;
 }
 
-/* What the VMM and its host do. Here everything succeeds, each in its own time. */
+/* The VMM and its host. Each effect succeeds after a while. */
 static void perform(const struct us_effect *effect, uint64_t now)
 {
 	bool steer = effect->type == US_EFFECT_STEER;
@@ -74,10 +74,10 @@ static void perform(const struct us_effect *effect, uint64_t now)
 		happen_at(now + 400 * MSEC,
 			  (struct us_event){ .type = US_EVENT_TRAFFIC, .on = true });
 		break;
-	case US_EFFECT_UNPLUG: /* ask the guest to let it go */
+	case US_EFFECT_UNPLUG: /* ask the guest to release it */
 		happen_at(now + 80 * MSEC, (struct us_event){ .type = US_EVENT_UNPLUGGED });
 		break;
-	case US_EFFECT_STEER: /* the switch's table */
+	case US_EFFECT_STEER: /* change the switch's table */
 		happen_at(now + MSEC, (struct us_event){ .type = US_EVENT_STEERED,
 							 .path = effect->path,
 							 .on = true });
@@ -87,12 +87,12 @@ static void perform(const struct us_effect *effect, uint64_t now)
 			printf("%9.3f s %s\n", now / 1e6,
 			       us_pair_move_line(line, sizeof(line), "nic0", effect->from, &pair));
 		break;
-	default: /* RELEASE, UNWATCH, RESET_VM: a toy has nothing to do */
+	default: /* RELEASE, UNWATCH, RESET_VM: the toy does nothing */
 		break;
 	}
 }
 
-/* Linux boots, is held hidden as for a migration, reboots, and ends. */
+/* Linux boots, its primary is hidden for a migration and back, it reboots, the VM ends. */
 static const struct us_event script[] = {
 	{ .now_usec = 0, .type = US_EVENT_VM, .vm = US_VM_RUNNING },
 	{ .now_usec = 1, .type = US_EVENT_ASSIGN },

@@ -136,21 +136,21 @@ static void step(const struct state *before, const struct us_event *event, struc
  * Keeps the large spaces small: leaves out an event that acts like another one (a hold acts like
  * PREPARE), or that the other spaces cover.
  */
-static bool is_left_out(enum us_event_type type, bool can_park, bool lingers)
+static bool is_left_out(enum us_event_type type, bool can_park, bool has_unplug_delay)
 {
-	if (lingers &&
+	if (has_unplug_delay &&
 	    (type == US_EVENT_STOPPED || type == US_EVENT_UNASSIGN || type == US_EVENT_REMOVE))
 		return true;
 	return can_park ? type == US_EVENT_HOLD || type == US_EVENT_MIGRATING
 			: type == US_EVENT_STOPPED;
 }
 
-static size_t alphabet(struct us_event *events, bool can_park, bool lingers)
+static size_t alphabet(struct us_event *events, bool can_park, bool has_unplug_delay)
 {
 	size_t n = 0;
 
 	for (int type = 0; type < US_EVENT_N; type++) {
-		if (is_left_out(type, can_park, lingers))
+		if (is_left_out(type, can_park, has_unplug_delay))
 			continue;
 		bool has_on = type == US_EVENT_HOLD || type == US_EVENT_GUEST ||
 			      type == US_EVENT_MIGRATING || type == US_EVENT_STOPPED ||
@@ -239,7 +239,7 @@ static void explore(enum us_mode mode, bool can_park, uint64_t unplug_delay_usec
 		}
 	}
 	printf("%s%s%s: %zu states, ", us_mode_name(mode), can_park ? ", parking" : "",
-	       unplug_delay_usec ? ", lingering" : "", table.count);
+	       unplug_delay_usec ? ", unplug delay" : "", table.count);
 	if (expanded < table.count)
 		printf("bounded: only %zu of them expanded, ", expanded);
 	printf("%zu transitions, %zu liveness checks: invariants 1 to 6, 8, 9 hold\n", transitions,

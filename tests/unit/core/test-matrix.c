@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every state of the primary against every event: what the engine asks for, and where the
- * primary goes. A cell that is missing, out of order, or different fails. The pair is in combined
- * mode, without parking; the engine's other facts are as the state's `begin` leaves them.
+ * Puts every event to every state of the primary, and compares the effects and the next state with
+ * a table. A missing, misplaced or different cell fails. The pair is in combined mode, without
+ * parking; the events in the column's `begin` set the other facts.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 #include "scene.h"
 #include "util/cleanup.h"
 
-/* "tick late" comes at the pair's deadline, if it has one. */
+/* "tick late" is a tick at the pair's deadline, or now if it has none. */
 static const char *const events[] = {
 	"tick",
 	"tick late",
@@ -61,7 +61,7 @@ static const char *const events[] = {
 	"idle",
 };
 
-/* "plug steer=parked → exposing": the effects, and the primary's new state if it is another. */
+/* "plug steer=parked → exposing": the effects, and the primary's new state if it changes. */
 struct cell {
 	const char *event;
 	const char *outcome;
@@ -113,7 +113,7 @@ static const struct cell absent[] = {
 	{ "idle", "ignored" },
 };
 
-/* Assigned; nobody has looked yet whether the VM has it. */
+/* Assigned; not observed yet whether the VM has it. */
 static const struct cell unknown[] = {
 	{ "tick", "" },
 	{ "tick late", "" },
@@ -159,7 +159,7 @@ static const struct cell unknown[] = {
 	{ "idle", "ignored" },
 };
 
-/* RESERVE is asked. */
+/* RESERVE is not answered. */
 static const struct cell reserving[] = {
 	{ "tick", "" },
 	{ "tick late", "release → absent" },
@@ -297,7 +297,7 @@ static const struct cell prepared[] = {
 	{ "idle", "ignored" },
 };
 
-/* PLUG is asked. */
+/* PLUG is not answered. */
 static const struct cell exposing_asked[] = {
 	{ "tick", "" },
 	{ "tick late", "unplug → hiding" },
@@ -343,7 +343,7 @@ static const struct cell exposing_asked[] = {
 	{ "idle", "ignored" },
 };
 
-/* The VMM found it in use; PLUG is sent again soon. */
+/* PLUG found the primary busy, and is sent again soon. */
 static const struct cell exposing_busy[] = {
 	{ "tick", "" },
 	{ "tick late", "plug" },
@@ -481,7 +481,7 @@ static const struct cell visible[] = {
 	{ "idle", "unplug steer=standby → hiding" },
 };
 
-/* On hold; UNPLUG is asked. */
+/* On hold; UNPLUG is not answered. */
 static const struct cell hiding[] = {
 	{ "tick", "" },
 	{ "tick late", "unplug" },
@@ -600,7 +600,7 @@ static void check_column(void **state)
 	assert_int_equal(wrong, 0);
 }
 
-/* The table itself has no holes: each type of event and each state of the primary is in it. */
+/* The table is complete: each type of event and each state of the primary occurs. */
 static void matrix_is_whole(void **state)
 {
 	bool has_type[US_EVENT_N] = { false }, has_primary[US_PRIMARY_N] = { false };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Golden traces of the pair engine in virtual time, in the words of the log: how the pair's life
- * is meant to go. Every state against every event is in test-matrix.c.
+ * Golden traces of the pair engine in virtual time, with the log lines: the usual courses of a
+ * pair. test-matrix.c puts every event to every state.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -128,7 +128,7 @@ static const struct scene_line plug_busy[] = {
 	  "web0: hidden → exposing (guest reached DRIVER_OK)" },
 	{ 1, "steered parked on", "", NULL },
 	{ 4, "plug-busy", "", NULL },
-	{ 5, "plugged on", "", NULL }, /* nothing is asked */
+	{ 5, "plugged on", "", NULL }, /* no PLUG is pending */
 	{ 103, "tick", "", NULL },
 	{ 104, "tick", "plug", NULL },
 	{ 110, "plug-busy", "", NULL },
@@ -139,7 +139,7 @@ static const struct scene_line plug_busy[] = {
 	{ 0 },
 };
 
-/* Nothing is in the VM: there is nothing to unplug. */
+/* The VM does not have the primary: UNPLUG is not needed. */
 static const struct scene_line plug_busy_hold[] = {
 	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
 	{ 4, "plug-busy", "", NULL },
@@ -149,7 +149,7 @@ static const struct scene_line plug_busy_hold[] = {
 	{ 0 },
 };
 
-/* It was asked to go before the VMM answered that it cannot come. */
+/* PLUG_BUSY after UNPLUG: the VM never had the primary. */
 static const struct scene_line plug_busy_hiding[] = {
 	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
 	{ 1, "hold on", "unplug", "web0: exposing → hiding (on hold)" },
@@ -197,7 +197,7 @@ static const struct scene_line kept_after_the_abort[] = {
 	{ 1000, "prepare", "unplug", "web0: visible → hiding (hidden for a migration)" },
 	{ 15000, "finish", "",
 	  "web0: hiding (waiting for the guest to release it, to show it again)" },
-	/* It never stopped using the primary: there is nothing to wait for. */
+	/* The guest still uses the primary, and may keep it. */
 	{ 21000, "tick", "", "web0: hiding → visible (guest carries traffic on the primary)" },
 	{ 36001, "tick", "", NULL },
 	{ 0 },
@@ -245,7 +245,7 @@ static const struct scene_line incoming[] = {
 };
 
 static const struct scene_line restart[] = {
-	/* The switch was left sending to the primary. */
+	/* The previous daemon left the path at the primary. */
 	{ 0, "path primary", "", NULL },
 	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
 	{ 2, "vm running", "", "web0: unknown (asking the VM whether it has the primary)" },
@@ -254,7 +254,7 @@ static const struct scene_line restart[] = {
 	{ 0 },
 };
 
-/* The guest took the primary's link down: it sends over the standby. */
+/* The guest took the primary's link down, and sends on its standby. */
 static const struct scene_line idle[] = {
 	{ 0, "idle", "steer=parked unplug",
 	  "web0: visible → hiding (guest did not use the primary in time)" },
@@ -266,7 +266,7 @@ static const struct scene_line idle[] = {
 	{ 0 },
 };
 
-/* Killed while it exposed: nothing is steered, and the guest may listen at either. */
+/* The previous daemon was killed during an expose: the guest may receive on either device. */
 static const struct scene_line restart_amid[] = {
 	{ 0, "path none", "", NULL },
 	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
@@ -286,7 +286,7 @@ static const struct scene_line restart_unlike[] = {
 	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
 	{ 2, "vm running", "", "web0: unknown (asking the VM whether it has the primary)" },
 	{ 3, "observed on", "", "web0: unknown → visible (guest carries traffic on the primary)" },
-	/* Meanwhile another driver came. */
+	/* The driver changed while no daemon ran. */
 	{ 4, "guest legacy on", "unplug steer=standby",
 	  "web0: visible → hiding (guest negotiated without STANDBY)" },
 	{ 5, "steered standby on", "", NULL },
@@ -319,7 +319,7 @@ static const struct scene_line park[] = {
 	{ 0 },
 };
 
-/* A release may take as long as frames may be held, and 10 s: the guest keeps what it uses. */
+/* A release may take as long as parking, and 10 s more; the guest keeps the primary. */
 static const struct scene_line park_long[] = {
 	{ 0, "guest capable on", "steer=parked plug",
 	  "web0: hidden → exposing (guest reached DRIVER_OK)" },
@@ -334,7 +334,7 @@ static const struct scene_line park_long[] = {
 	{ 0 },
 };
 
-/* The VMM has a lot to do first: nothing is held while the guest cannot see it. */
+/* A slow VMM: frames are not parked while the guest cannot see the primary. */
 static const struct scene_line park_slow_plug[] = {
 	{ 0, "guest capable on", "steer=parked plug",
 	  "web0: hidden → exposing (guest reached DRIVER_OK)" },
@@ -350,7 +350,7 @@ static const struct scene_line park_slow_plug[] = {
 	{ 0 },
 };
 
-/* It answers while what was held is let go: that is held again, but all in all no longer. */
+/* PLUGGED comes during the release: frames are parked again, but not longer in total. */
 static const struct scene_line park_slow_plug_releasing[] = {
 	{ 0, "guest capable on", "steer=parked plug",
 	  "web0: hidden → exposing (guest reached DRIVER_OK)" },
@@ -366,7 +366,7 @@ static const struct scene_line park_slow_plug_releasing[] = {
 	{ 0 },
 };
 
-/* The guest does not let it go: what is held goes on to where it still listens. */
+/* The guest keeps the primary: parked frames are released to it. */
 static const struct scene_line park_kept[] = {
 	{ 10000, "hold on", "steer=parked unplug", "web0: visible → hiding (on hold)" },
 	{ 10001, "steered parked on", "", NULL },
@@ -378,8 +378,8 @@ static const struct scene_line park_kept[] = {
 	{ 0 },
 };
 
-/* The guest takes five seconds to let it go, and says so: nothing is held for most of them. */
-static const struct scene_line linger[] = {
+/* The slot delays the unplug by five seconds: frames are not parked for most of them. */
+static const struct scene_line unplug_delay[] = {
 	{ 10000, "hold on", "unplug", "web0: visible → hiding (on hold)" },
 	{ 14799, "tick", "", NULL },
 	{ 14800, "tick", "steer=parked", NULL },
@@ -389,8 +389,8 @@ static const struct scene_line linger[] = {
 	{ 0 },
 };
 
-/* It is seen to listen on its standby before the VMM hears that it let go. */
-static const struct scene_line linger_left[] = {
+/* The guest is seen on its standby before the VMM reports UNPLUGGED. */
+static const struct scene_line unplug_delay_left[] = {
 	{ 10000, "hold on", "unplug", "web0: visible → hiding (on hold)" },
 	{ 14800, "tick", "steer=parked", NULL },
 	{ 14801, "steered parked on", "", NULL },
@@ -400,8 +400,8 @@ static const struct scene_line linger_left[] = {
 	{ 0 },
 };
 
-/* What ends the driver's session ends its use of the primary. */
-static const struct scene_line linger_reset[] = {
+/* A reset ends the guest's use of the primary. */
+static const struct scene_line unplug_delay_reset[] = {
 	{ 10000, "hold on", "unplug", "web0: visible → hiding (on hold)" },
 	{ 12000, "reset", "steer=standby", NULL },
 	{ 12001, "steered standby on", "", NULL },
@@ -409,8 +409,8 @@ static const struct scene_line linger_reset[] = {
 	{ 0 },
 };
 
-/* No second reset: it would not complete the unplug. The driver that comes back may have it. */
-static const struct scene_line linger_reboot[] = {
+/* A second reset would not complete the unplug. The driver that comes back keeps the primary. */
+static const struct scene_line unplug_delay_reboot[] = {
 	{ 10000, "reset", "unplug steer=standby", "web0: visible → hiding (guest was reset)" },
 	{ 10001, "steered standby on", "", NULL },
 	{ 14000, "guest capable off", "",
@@ -422,8 +422,8 @@ static const struct scene_line linger_reboot[] = {
 	{ 0 },
 };
 
-/* One that is not capable any more is asked again. */
-static const struct scene_line linger_reboot_legacy[] = {
+/* If the new driver is not capable, UNPLUG is sent again. */
+static const struct scene_line unplug_delay_reboot_legacy[] = {
 	{ 10000, "reset", "unplug steer=standby", "web0: visible → hiding (guest was reset)" },
 	{ 10001, "steered standby on", "", NULL },
 	{ 15000, "guest legacy on", "", "web0: hiding (guest negotiated without STANDBY)" },
@@ -443,7 +443,7 @@ static const struct scene_line park_spent[] = {
 	{ 20000, "tick", "", NULL },
 	{ 20001, "tick", "steer=standby", NULL },
 	{ 20002, "steered standby on", "", NULL },
-	/* The next transition may hold frames again. */
+	/* The next transition may park frames again. */
 	{ 20500, "unplugged", "steer=parked plug",
 	  "web0: hiding → exposing (guest reached DRIVER_OK)" },
 	{ 0 },
@@ -480,7 +480,7 @@ static const struct scene_line separate[] = {
 	  "web0: hidden → exposing (waiting for the guest's traffic on the primary)" },
 	{ 6400, "traffic on", "",
 	  "web0: exposing → visible (guest carries traffic on the primary)" },
-	{ 21000, "tick", "", NULL }, /* what is visible is waited for no more */
+	{ 21000, "tick", "", NULL }, /* visible: nothing is awaited */
 	{ 22000, "guest none", "", NULL },
 	{ 22100, "unplugged", "", "web0: visible → hidden (guest has no driver for the standby)" },
 	{ 0 },
@@ -497,7 +497,7 @@ static const struct scene_line moved_parked[] = {
 	{ 9001, "steered parked on", "", NULL },
 	{ 9010, "vm moved", "", "web0: reserved (the guest runs on another host now)" },
 	{ 9011, "migrating off", "", NULL },
-	/* What arrived meanwhile has been handed off. */
+	/* The parked frames have been handed off. */
 	{ 9050, "finish", "release steer=none",
 	  "web0: hidden → absent (the guest runs on another host now)" },
 	{ 9051, "steered none on", "", NULL },
@@ -518,24 +518,24 @@ static const struct scene_line stopped_and_going_on[] = {
 	{ 0 },
 };
 
-/* The destination holds what arrives from the stop of the guest until the source's has come. */
+/* The destination parks frames from the guest's stop until the source's frames have arrived. */
 static const struct scene_line incoming_parked[] = {
 	{ 0, "stopped on", "steer=parked", NULL },
 	{ 1, "steered parked on", "", NULL },
 	{ 40, "guest capable on", "", NULL },
 	{ 50, "vm running", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
 	{ 60, "stopped off", "",
-	  NULL }, /* what the source held is here; exposing goes on holding */
+	  NULL }, /* the source's frames are here; the expose continues to park */
 	{ 64, "plugged on", "watch",
 	  "web0: exposing (waiting for the guest's traffic on the primary)" },
 	{ 400, "traffic on", "steer=primary", NULL },
 	{ 401, "steered primary on", "",
 	  "web0: exposing → visible (guest carries traffic on the primary)" },
-	{ 500, "stopped on", "", NULL }, /* a running guest was not stopped */
+	{ 500, "stopped on", "", NULL }, /* ignored for a running guest */
 	{ 0 },
 };
 
-/* It migrates on before the source has said that all is here: that stop is not waited for. */
+/* PREPARE for the next migration ends the stop of the previous one. */
 static const struct scene_line going_on[] = {
 	{ 0, "stopped on", "steer=parked", NULL },
 	{ 1, "steered parked on", "", NULL },
@@ -549,7 +549,7 @@ static const struct scene_line going_on[] = {
 	{ 0 },
 };
 
-/* The source ends after it said that the guest has stopped. */
+/* The source reports the stop and then dies. */
 static const struct scene_line incoming_in_vain[] = {
 	{ 0, "stopped on", "steer=parked", NULL },
 	{ 1, "steered parked on", "", NULL },
@@ -559,7 +559,7 @@ static const struct scene_line incoming_in_vain[] = {
 	{ 0 },
 };
 
-/* A stop that is expected too early: when it comes, frames are held again. */
+/* A stop that was predicted too early: frames are parked again when it comes. */
 static const struct scene_line stopped_late[] = {
 	{ 1000, "prepare", "steer=parked unplug",
 	  "web0: visible → hiding (hidden for a migration)" },
@@ -573,12 +573,12 @@ static const struct scene_line stopped_late[] = {
 	{ 29002, "steered standby on", "", NULL },
 	{ 35000, "stopped on", "steer=parked", NULL },
 	{ 35001, "steered parked on", "", NULL },
-	{ 35002, "stopped on", "", NULL }, /* said again: not held for longer */
+	{ 35002, "stopped on", "", NULL }, /* a repetition: not parked for longer */
 	{ 55001, "tick", "steer=standby", NULL },
 	{ 0 },
 };
 
-/* The guest wants it gone before QEMU has it: what was there to unplug then was not this one. */
+/* UNPLUGGED before PLUGGED reports another device: UNPLUG is sent again. */
 static const struct scene_line unplugged_before_plugged[] = {
 	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
 	{ 1, "guest none", "unplug",
@@ -589,7 +589,7 @@ static const struct scene_line unplugged_before_plugged[] = {
 	{ 0 },
 };
 
-/* An unplug that was asked for twice may be acknowledged twice. */
+/* The guest may acknowledge two UNPLUGs twice. */
 static const struct scene_line unplugged_twice[] = {
 	{ 1000, "hold on", "unplug", "web0: visible → hiding (on hold)" },
 	{ 21000, "tick", "unplug", "web0: hiding (guest has not acknowledged the unplug)" },
@@ -603,7 +603,7 @@ static const struct scene_line unplugged_twice[] = {
 	{ 0 },
 };
 
-/* The guest was reset before it was known whether the VM has the primary. */
+/* The guest is reset before anybody knows whether the VM has the primary. */
 static const struct scene_line restart_after_reset[] = {
 	{ 0, "path primary", "", NULL },
 	{ 1, "assign", "", "web0: absent → unknown (the VM's monitor does not answer)" },
@@ -614,7 +614,7 @@ static const struct scene_line restart_after_reset[] = {
 	{ 0 },
 };
 
-/* It leaves the VM while the switch is still being steered to it. */
+/* The guest ejects the primary while the path is steered to it. */
 static const struct scene_line ejected_when_ready[] = {
 	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
 	{ 4, "plugged on", "watch",
@@ -624,7 +624,7 @@ static const struct scene_line ejected_when_ready[] = {
 	{ 0 },
 };
 
-/* Another daemon's plug is found while the host is still reserving. */
+/* The VM has the primary, from a plug of another daemon, while the host reserves it. */
 static const struct scene_line found_while_reserving[] = {
 	{ 0, "vm running", "steer=standby", NULL },
 	{ 1, "steered standby on", "", NULL },
@@ -637,7 +637,7 @@ static const struct scene_line found_while_reserving[] = {
 	{ 0 },
 };
 
-/* Wanted back before it is known to be there: it is still waited for. */
+/* Wanted visible again while PLUG is pending: its answer is awaited. */
 static const struct scene_line refused_while_plugging[] = {
 	{ 0, "guest capable on", "plug", "web0: hidden → exposing (guest reached DRIVER_OK)" },
 	{ 1, "hold on", "unplug", "web0: exposing → hiding (on hold)" },
@@ -651,7 +651,7 @@ static const struct story {
 	const char *name;
 	enum us_mode mode;
 	bool can_park;
-	const char *begin; /* before the story's time starts */
+	const char *begin; /* events before the trace, at time 0 */
 	const struct scene_line *lines;
 } stories[] = {
 	{ "boot", US_MODE_COMBINED, false, NULL, boot },
@@ -712,7 +712,7 @@ static void play(void **state)
 	scene_play(&scene, story->lines);
 }
 
-/* ---- What no trace can show ---- */
+/* ---- Properties over many steps ---- */
 
 static bool asks(const struct scene *scene, enum us_effect_type type)
 {
@@ -722,7 +722,7 @@ static bool asks(const struct scene *scene, enum us_effect_type type)
 	return false;
 }
 
-/* How often the back-off lets a primary be plugged in @usec, however the guest behaves. */
+/* The most plugs that the back-off allows within @usec, for any behaviour of the guest. */
 static unsigned most_plugs(const struct us_pair_config *config, uint64_t usec)
 {
 	unsigned plugs = config->free_churn + 1;
@@ -735,8 +735,8 @@ static unsigned most_plugs(const struct us_pair_config *config, uint64_t usec)
 	return plugs;
 }
 
-/* A guest that loads and removes its driver every 10 ms; the outside answers at once. */
-static void flipping_guest_is_slowed_down(void **state)
+/* The guest loads and removes its driver every 10 ms. */
+static void churning_guest_is_slowed_down(void **state)
 {
 	unsigned plugs = 0, most;
 	struct scene scene;
@@ -760,7 +760,7 @@ static void flipping_guest_is_slowed_down(void **state)
 	assert_in_range(plugs, scene.pair.config.free_churn + 2, most);
 }
 
-/* The same with reboots, each answered by one reset at most. */
+/* The guest reboots in a loop. Each reboot causes at most one RESET_VM. */
 static void rebooting_guest_is_slowed_down(void **state)
 {
 	unsigned plugs = 0, resets = 0;
@@ -782,7 +782,7 @@ static void rebooting_guest_is_slowed_down(void **state)
 			most_plugs(&scene.pair.config, USEC_PER_HOUR));
 }
 
-/* A guest that ejects the primary as soon as it has it. */
+/* The guest ejects the primary as soon as it has it. */
 static void ejecting_guest_is_slowed_down(void **state)
 {
 	struct scene scene;
@@ -804,7 +804,7 @@ static void ejecting_guest_is_slowed_down(void **state)
 			most_plugs(&scene.pair.config, USEC_PER_HOUR));
 }
 
-/* After 20 more tries in 15.5 s it is refused like any other plug. */
+/* After 20 more PLUGs in 15.5 s the plug counts as refused. */
 static void busy_primary_is_refused_in_the_end(void **state)
 {
 	struct scene scene;
@@ -838,10 +838,11 @@ static void idle_primary_stays_unless_it_is_to_be_hidden(void **state)
 	assert_int_equal(us_pair_primary(&scene.pair), US_PRIMARY_VISIBLE);
 }
 
-static void lingering_guest_is_not_held_up(void **state)
+static void delayed_unplug_does_not_park(void **state)
 {
-	const struct scene_line *const endings[] = { linger, linger_left, linger_reset,
-						     linger_reboot, linger_reboot_legacy };
+	const struct scene_line *const endings[] = { unplug_delay, unplug_delay_left,
+						     unplug_delay_reset, unplug_delay_reboot,
+						     unplug_delay_reboot_legacy };
 
 	for (size_t i = 0; i < US_ARRAY_LENGTH(endings); i++) {
 		struct scene scene;
@@ -853,7 +854,7 @@ static void lingering_guest_is_not_held_up(void **state)
 	}
 }
 
-static void calm_forgets_the_flips(void **state)
+static void calm_ends_the_back_off(void **state)
 {
 	struct scene scene;
 
@@ -875,7 +876,7 @@ static void may_migrate_only_while_out_of_the_vm(void **state)
 
 	scene_begin(&scene, US_MODE_COMBINED, false);
 	scene_tell_all(&scene, "vm running, assign");
-	assert_false(us_pair_may_migrate(&scene.pair)); /* nobody looked yet */
+	assert_false(us_pair_may_migrate(&scene.pair)); /* not observed yet */
 	scene_tell_all(&scene, "observed off, reserved on");
 	assert_true(us_pair_may_migrate(&scene.pair));
 	scene_tell(&scene, "guest capable on");
@@ -887,7 +888,7 @@ static void may_migrate_only_while_out_of_the_vm(void **state)
 	assert_true(us_pair_may_migrate(&scene.pair));
 }
 
-static void settled_and_idle(void **state)
+static void settled_and_removed(void **state)
 {
 	struct scene scene;
 
@@ -922,7 +923,7 @@ static void not_settled_while_anything_is_asked(void **state)
 	}
 }
 
-static void not_idle_while_anything_is_held(void **state)
+static void not_removed_while_anything_is_held(void **state)
 {
 	struct scene scene;
 
@@ -934,15 +935,15 @@ static void not_idle_while_anything_is_held(void **state)
 	scene_tell_all(&scene, "plugged off");
 	assert_false(us_pair_is_removed(&scene.pair)); /* steering */
 	scene_tell_all(&scene, "steered none off");
-	assert_false(us_pair_is_removed(&scene.pair)); /* the switch did not obey */
+	assert_false(us_pair_is_removed(&scene.pair)); /* STEER failed */
 
 	scene_begin(&scene, US_MODE_SEPARATE, false);
 	assert_false(us_pair_is_removed(&scene.pair));
 	scene_tell(&scene, "remove");
-	assert_true(us_pair_is_removed(&scene.pair)); /* nothing of it is ours */
+	assert_true(us_pair_is_removed(&scene.pair)); /* the upper layer holds everything */
 }
 
-/* A restarted daemon sees the facts anew: in whatever order, the outcome is the same. */
+/* A restarted daemon observes the facts in any order, with the same outcome. */
 static void facts_in_any_order(void **state)
 {
 	static const char *const facts[] = { "vm running", "assign", "guest capable on",
@@ -1050,17 +1051,17 @@ int main(void)
 {
 	struct CMUnitTest tests[US_ARRAY_LENGTH(stories)];
 	const struct CMUnitTest others[] = {
-		cmocka_unit_test(flipping_guest_is_slowed_down),
+		cmocka_unit_test(churning_guest_is_slowed_down),
 		cmocka_unit_test(rebooting_guest_is_slowed_down),
 		cmocka_unit_test(ejecting_guest_is_slowed_down),
 		cmocka_unit_test(busy_primary_is_refused_in_the_end),
 		cmocka_unit_test(idle_primary_stays_unless_it_is_to_be_hidden),
-		cmocka_unit_test(lingering_guest_is_not_held_up),
-		cmocka_unit_test(calm_forgets_the_flips),
+		cmocka_unit_test(delayed_unplug_does_not_park),
+		cmocka_unit_test(calm_ends_the_back_off),
 		cmocka_unit_test(may_migrate_only_while_out_of_the_vm),
-		cmocka_unit_test(settled_and_idle),
+		cmocka_unit_test(settled_and_removed),
 		cmocka_unit_test(not_settled_while_anything_is_asked),
-		cmocka_unit_test(not_idle_while_anything_is_held),
+		cmocka_unit_test(not_removed_while_anything_is_held),
 		cmocka_unit_test(facts_in_any_order),
 		cmocka_unit_test(late_answers_are_ignored),
 		cmocka_unit_test(every_value_has_a_name),
