@@ -248,11 +248,12 @@ void us_host_vf_keep_group(struct us_host_vf *vf)
 
 bool us_host_vf_cancel_plug(struct us_host_vf *vf)
 {
-	bool was_set = us_timer_is_set(&vf->retry_timer);
+	bool was_pending = vf->plug_waits || us_timer_is_set(&vf->retry_timer);
 
 	us_timer_stop(&vf->retry_timer);
+	vf->plug_waits = false;
 	vf->tries = 0;
-	return was_set;
+	return was_pending;
 }
 
 int us_host_vf_prepare_plug(struct us_host_vf *vf, struct us_reason *reason)
