@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Memory for JSON, which must not fail: jansson (2.14) then writes behind its buffers while it
- * reads a text, leaves characters out of one that it writes, and calls a good text a bad one.
+ * Memory for JSON. jansson (2.14) does not survive a failing allocation: it writes behind its
+ * buffers, leaves characters out of a text, or takes a good text for a bad one.
  *
- * So something is kept in reserve, address space only, and given up for the first allocation
- * that fails. Whoever asks for memory elsewhere is refused, and says so; that goes on meanwhile.
- * Without even the reserve the daemon ends: its next start adopts what there is.
+ * So this file keeps a reserve, of address space only, and gives it up for the first allocation
+ * that fails. What allocates elsewhere meanwhile fails, and reports it. When the reserve is used up
+ * as well, the daemon ends; the next daemon adopts what there is.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static void *allocate(size_t size)
 		return memory;
 	}
 	if (reserve) {
-		us_log(LOG_ERR, "memory is short: what needs more of it is refused");
+		us_log(LOG_ERR, "memory is short: requests that need more of it are refused");
 		free(US_STEAL(reserve));
 		memory = malloc(size);
 	}

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How long a turn took says nothing where others want the same processor. So these are told apart:
- * the time that the thread used, the time that it waited for a processor, and the rest, in which it
- * slept. The second is nobody's fault and is left out, and so is what the machine itself was kept
- * waiting for (steal, of all its processors).
+ * The duration of a turn means nothing while other threads want the same processor. So a turn has
+ * three parts: the time in which the thread used a processor, the time in which it waited for one,
+ * and the rest, in which it slept. The waiting does not count, nor does the time in which the
+ * machine itself waited ("steal", of all its processors).
  *
- * What it slept in is found by a second thread, which looks at it in /proc. System calls that
- * configure the network wait for a lock of the whole kernel, which whoever makes an interface
- * elsewhere may have; they are told as well, in other words. One that was not found is one of them.
+ * A second thread samples /proc to find the system call in which the thread sleeps. System calls
+ * that configure the network wait for a lock of the whole kernel, which another process may hold;
+ * these, and those that no sample has found, are logged as the kernel's.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -36,16 +36,16 @@
 #endif
 
 enum {
-	LOOK_USEC = 5 * 1000,
-	STEAL_USEC = 100 * 1000, /* between two looks at what is stolen */
+	SAMPLE_USEC = 5 * 1000,
+	STEAL_USEC = 100 * 1000, /* between two readings of "steal" */
 #ifdef IS_SANITIZED
-	LIMIT_USEC = 200 * 1000, /* a sanitizer takes its time */
+	LIMIT_USEC = 200 * 1000, /* a sanitizer is slow */
 #else
 	LIMIT_USEC = 20 * 1000,
 #endif
 };
 
-/* Those that have no business in the loop if they sleep. */
+/* System calls in which the loop must not sleep. */
 static const struct {
 	long number;
 	const char *name;
@@ -71,9 +71,9 @@ static const struct {
 
 static struct {
 	pthread_t thread;
-	pid_t thread_id;	     /* of the loop's */
-	_Atomic uint64_t since_usec; /* of the present turn; 0: none is under way */
-	_Atomic long found;	     /* what it slept in, or -1 */
+	pid_t thread_id;	     /* of the thread of the loop */
+	_Atomic uint64_t since_usec; /* since when the present turn runs; 0: none does */
+	_Atomic long found;	     /* the system call it slept in, or -1 */
 	_Atomic bool is_over;
 } watch;
 
@@ -83,7 +83,7 @@ struct moment {
 
 static int schedstat_fd = -1;
 
-/* The second number: nanoseconds on a run queue, without running. */
+/* The second number of schedstat: nanoseconds on a run queue, without running. */
 static uint64_t read_waited_usec(void)
 {
 	uint64_t used, waited;
@@ -144,7 +144,7 @@ static long read_system_call(void)
 
 static void *watch_loop(void *userdata)
 {
-	const struct timespec pause = { .tv_nsec = LOOK_USEC * 1000 };
+	const struct timespec pause = { .tv_nsec = SAMPLE_USEC * 1000 };
 
 	while (!watch.is_over) {
 		uint64_t since = watch.since_usec;
@@ -170,7 +170,7 @@ static const char *name_of_sleep(void)
 
 /* ---- Turns ---- */
 
-static void tell(uint64_t used, uint64_t slept)
+static void report(uint64_t used, uint64_t slept)
 {
 	extern const char __executable_start;
 	const char *function = us_running.function, *sleep = name_of_sleep();
@@ -211,7 +211,7 @@ static int take_turn(sd_event *loop)
 		return r;
 	stolen = difference(read_stolen_usec(), stolen_usec);
 	if (difference(used, stolen) >= LIMIT_USEC || difference(slept, stolen) >= LIMIT_USEC)
-		tell(used, slept);
+		report(used, slept);
 	return r;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* understudyd: options, the loop, and its end. */
+/* understudyd: its options, its start and its end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -41,7 +41,7 @@ static const char usage[] =
 	"  --migration-address ADDRESS   where incoming migrations listen (the address at which\n"
 	"                                ssh reached this host; 127.0.0.1 from this host)\n"
 	"  --trust-migration-network     do not warn of migrations that are not encrypted\n"
-	"  --metrics ADDRESS             serve numbers there: unix:PATH or 127.0.0.1:PORT\n"
+	"  --metrics ADDRESS             serve metrics there: unix:PATH or 127.0.0.1:PORT\n"
 	"  --pools FILE                  the pools of VFs (/etc/understudy/pools.conf)\n"
 	"  --config FILE                 what the group understudy may name\n"
 	"                                (/etc/understudy/understudyd.conf)\n"
@@ -54,7 +54,7 @@ enum {
 	PARK_MIN_BYTES = 1024 * 1024,
 };
 
-/* A number, with K, M or G for KiB, MiB or GiB. */
+/* Reads a number, with K, M or G for KiB, MiB or GiB. */
 static bool read_size(const char *text, uint64_t *ret_bytes)
 {
 	unsigned int shift = 0;
@@ -75,6 +75,45 @@ static bool read_size(const char *text, uint64_t *ret_bytes)
 	return *ret_bytes >= PARK_MIN_BYTES;
 }
 
+/* Sets an option with a value. False: the value is not accepted, as standard error tells. */
+static bool set_option(struct us_daemon *daemon, const char **ret_metrics, int option,
+		       const char *value)
+{
+	struct us_reason reason;
+
+	switch (option) {
+	case 's':
+		daemon->socket_path = value;
+		break;
+	case 'd':
+		daemon->state_dir = value;
+		break;
+	case 'm':
+		daemon->migrations.address = value;
+		if (us_migration_address_check(value, &reason) == 0)
+			break;
+		fprintf(stderr, "understudyd: --migration-address: %s\n", reason.text);
+		return false;
+	case 'M':
+		*ret_metrics = value;
+		break;
+	case 'p':
+		daemon->pools_path = value;
+		break;
+	case 'c':
+		daemon->config_path = value;
+		break;
+	case 'P':
+		if (read_size(value, &daemon->park_bytes))
+			break;
+		fprintf(stderr,
+			"understudyd: --park-memory %s: a number from 1M on, with K, M or G\n",
+			value);
+		return false;
+	}
+	return true;
+}
+
 /* Returns 0 to go on, or 1 + the exit code. */
 static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int argc, char **argv)
 {
@@ -91,54 +130,25 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct us_reason reason;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
 		switch (option) {
-		case 's':
-			daemon->socket_path = optarg;
-			break;
-		case 'd':
-			daemon->state_dir = optarg;
-			break;
-		case 'm':
-			if (us_migration_address_check(optarg, &reason) != 0) {
-				fprintf(stderr, "understudyd: --migration-address: %s\n",
-					reason.text);
-				return 1 + 2;
-			}
-			daemon->migrations.address = optarg;
-			break;
 		case 't':
 			daemon->migrations.trusts_network = true;
 			break;
-		case 'M':
-			*ret_metrics = optarg;
-			break;
-		case 'p':
-			daemon->pools_path = optarg;
-			break;
-		case 'c':
-			daemon->config_path = optarg;
-			break;
-		case 'P':
-			if (read_size(optarg, &daemon->park_bytes))
-				break;
-			fprintf(stderr,
-				"understudyd: --park-memory %s: a number from 1M on, with K, M or "
-				"G\n",
-				optarg);
-			return 1 + 2;
 		case 'h':
 			fputs(usage, stdout);
 			return 1;
 		case 'v':
 			puts("understudyd " US_VERSION);
 			return 1;
-		default:
+		case '?':
 			fputs(usage, stderr);
 			return 1 + 2;
+		default:
+			if (!set_option(daemon, ret_metrics, option, optarg))
+				return 1 + 2;
 		}
 	}
 	if (optind < argc) {
@@ -155,26 +165,25 @@ static int make_directory(const char *path)
 	return 0;
 }
 
-/* Two daemons would undo each other's work. The lock is held until the process ends. */
+/* Two daemons would undo each other's work. The lock lasts until the process ends. */
 static int lock_directory(const char *path, struct us_reason *reason)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0)
-		return us_refuse(reason, "%s: %s: name another with --state-dir", path,
-				 us_strerror(errno));
+	if (fd < 0) {
+		us_refuse(reason, "%s: %s", path, us_strerror(errno));
+		return us_advise(reason, "name another with --state-dir");
+	}
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	close(fd);
-	return us_refuse(reason,
-			 "%s: another understudyd keeps its state there: stop it, or name "
-			 "another with --state-dir",
-			 path);
+	us_refuse(reason, "%s: another understudyd keeps its state there", path);
+	return us_advise(reason, "stop it, or name another with --state-dir");
 }
 
 /*
- * What is large (a list of all pairs) comes in mappings of its own, and goes when it is freed;
- * by itself, malloc would take the first such for a reason to keep them all.
+ * Large blocks, such as a list of all pairs, have mappings of their own, which end when they are
+ * freed. By default, malloc(3) would raise its threshold at the first of them, and keep them.
  */
 static void limit_kept_memory(void)
 {
@@ -193,7 +202,7 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* What the service manager listens on for us: one called "metrics", and the control socket. */
+/* The sockets of the service manager: one that is named "metrics", and the control socket. */
 static void take_sockets(int *ret_control, int *ret_metrics)
 {
 	char **names = NULL;
@@ -240,14 +249,15 @@ static int start(struct us_daemon *daemon, const char *metrics, struct us_reason
 	if (r < 0)
 		return r;
 	r = make_directory(daemon->state_dir);
-	if (r < 0)
-		return us_refuse(reason, "%s: %s: name another with --state-dir", daemon->state_dir,
-				 us_strerror(r));
+	if (r < 0) {
+		us_refuse(reason, "%s: %s", daemon->state_dir, us_strerror(r));
+		return us_advise(reason, "name another with --state-dir");
+	}
 	r = lock_directory(daemon->state_dir, reason);
 	if (r != 0)
 		return r;
 
-	/* The VMs first: whoever can connect finds them all. */
+	/* Before clients can connect: they find all VMs. */
 	r = us_state_load(daemon->state);
 	if (r < 0)
 		return r;
@@ -259,7 +269,7 @@ static int start(struct us_daemon *daemon, const char *metrics, struct us_reason
 	return serve(daemon, metrics, reason);
 }
 
-/* VMs, pairs and the switch stay as they are; the next start takes them over. */
+/* VMs, pairs and the switch stay as they are; the next daemon takes them over. */
 static void stop(struct us_daemon *daemon)
 {
 	us_rpc_stop_serving(daemon->rpc);

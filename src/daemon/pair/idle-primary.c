@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whether a guest uses the primary that it is shown: the interfaces behind the pair count the
- * frames that come from it. One that sends over its standby, and nothing over the primary, has
- * taken the primary's link down, or never joined the two; what the switch sends to the primary is
- * lost to it. A guest that sends nothing at all shows nothing.
+ * Whether the guest uses its visible primary. The interfaces of the host count the guest's frames.
+ * A guest that sends over its standby and nothing over its primary has set the primary's link down,
+ * or has never joined the two devices: it does not receive what the switch sends to the primary.
+ * Of a guest that sends nothing at all, nothing is known.
  */
 #include <net/if.h>
 #include <stdio.h>
@@ -14,9 +14,9 @@
 #include "util/optional-string.h"
 
 enum {
-	LOOK_USEC = 5 * 1000 * 1000,
-	LOOKS = 2,	   /* that say so: a guest may listen on a link before it sends there */
-	FRAMES_ENOUGH = 4, /* over the standby, at each: the odd one says nothing */
+	CHECK_USEC = 5 * 1000 * 1000,
+	IDLE_CHECKS = 2, /* one after the other: a guest may listen on a link before it sends */
+	FRAMES_MIN = 4,	 /* over the standby, in each: fewer mean nothing */
 };
 
 static uint64_t count_from_guest(const char *port)
@@ -27,22 +27,22 @@ static uint64_t count_from_guest(const char *port)
 	return traffic.received;
 }
 
-/* The frames of a VF without a representor are not counted by an interface of this host. */
+/* No interface of this host counts the frames of a VF without a representor. */
 static uint64_t count_from_primary(const struct us_host_pair *pair)
 {
 	return us_host_vf_pf(pair->vf) ? 0 : count_from_guest(pair->spec.primary.port);
 }
 
-static void look_later(struct us_host_pair *pair)
+static void check_later(struct us_host_pair *pair)
 {
 	pair->standby_frames = count_from_guest(pair->spec.port);
 	pair->primary_frames = count_from_primary(pair);
-	us_timer_set(&pair->idle_timer, us_now_usec() + LOOK_USEC);
+	us_timer_set(&pair->idle_timer, us_now_usec() + CHECK_USEC);
 }
 
-static void tell(struct us_host_pair *pair, const char *words)
+static void report(struct us_host_pair *pair, const char *detail)
 {
-	us_optional_set(&pair->detail, words);
+	us_optional_set(&pair->detail, detail);
 	pair->pairs->handler->moved(pair->pairs->userdata, pair, us_pair_primary(&pair->engine),
 				    true);
 }
@@ -52,23 +52,23 @@ void us_idle_primary_check(void *userdata)
 	struct us_host_pair *pair = userdata;
 	uint64_t over_standby = count_from_guest(pair->spec.port) - pair->standby_frames;
 	uint64_t over_primary = count_from_primary(pair) - pair->primary_frames;
-	bool was_unused = pair->is_idle;
-	char words[128];
+	bool was_idle = pair->is_idle;
+	char detail[128];
 
-	if (over_primary == 0 && over_standby >= FRAMES_ENOUGH)
+	if (over_primary == 0 && over_standby >= FRAMES_MIN)
 		pair->idle_checks++;
 	else
 		pair->idle_checks = 0;
-	pair->is_idle = pair->idle_checks >= LOOKS;
-	look_later(pair);
-	snprintf(words, sizeof(words),
+	pair->is_idle = pair->idle_checks >= IDLE_CHECKS;
+	check_later(pair);
+	snprintf(detail, sizeof(detail),
 		 "primary visible but unused: %u frames came over the standby in the last %u s, "
 		 "and none over the primary",
-		 (unsigned)over_standby, LOOK_USEC / (unsigned)US_USEC_PER_SEC);
-	if (pair->is_idle && !was_unused)
-		tell(pair, words);
-	else if (was_unused && !pair->is_idle)
-		tell(pair, "");
+		 (unsigned)over_standby, CHECK_USEC / (unsigned)US_USEC_PER_SEC);
+	if (pair->is_idle && !was_idle)
+		report(pair, detail);
+	else if (was_idle && !pair->is_idle)
+		report(pair, "");
 	if (pair->is_idle)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_IDLE });
 }
@@ -79,7 +79,7 @@ void us_idle_primary_follow(struct us_host_pair *pair)
 			  pair->spec.options.unused != US_UNUSED_IGNORE;
 
 	if (is_visible && !us_timer_is_set(&pair->idle_timer)) {
-		look_later(pair);
+		check_later(pair);
 	} else if (!is_visible) {
 		us_timer_stop(&pair->idle_timer);
 		pair->idle_checks = 0;

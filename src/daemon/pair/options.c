@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * What is chosen for a pair about its frames: the bounds of what is held in a transition, whether
- * any are held at all, and what is done when none come from a visible primary. As JSON it looks the
- * same in AddPair, ListPairs and the state file.
- */
+/* The options of a pair. Their JSON is the same in AddPair, ListPairs and the state file. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -14,7 +10,7 @@
 
 enum {
 	FRAMES_MAX = 1000 * 1000,
-	BYTES_MIN = 128 * 1024, /* a whole segmentation offload, and a little more */
+	BYTES_MIN = 128 * 1024, /* the largest frame of a tap, and a little more */
 	BYTES_MAX = 1024 * 1024 * 1024,
 	PARK_MIN_USEC = 1000 * 1000,
 	PARK_MAX_USEC = 600 * 1000 * 1000,
@@ -33,68 +29,66 @@ static const char *const unused_names[] = {
 };
 _Static_assert(US_ARRAY_LENGTH(unused_names) == US_UNUSED_N, "a name for each");
 
-/* Takes a number that was given; a bound of any unit is written as in the API. */
-static int take(const json_t *park, const char *name, uint64_t min, uint64_t max,
-		uint64_t *ret_value, struct us_reason *reason)
+/* Reads the member @name of @park, if it is there. */
+static int read_number(const json_t *park, const char *name, uint64_t min, uint64_t max,
+		       uint64_t *ret_value, struct us_reason *reason)
 {
 	const json_t *given = json_object_get(park, name);
 	json_int_t value = json_integer_value(given);
 
 	if (!json_is_integer(given))
 		return 0;
-	if (value < (json_int_t)min || value > (json_int_t)max)
-		return us_refuse(reason,
-				 "park.%s %" JSON_INTEGER_FORMAT ": from %" PRIu64 " to %" PRIu64
-				 " can be chosen",
-				 name, value, min, max);
-	*ret_value = value;
-	return 0;
+	if (value >= (json_int_t)min && value <= (json_int_t)max) {
+		*ret_value = value;
+		return 0;
+	}
+	us_refuse(reason, "park.%s %" JSON_INTEGER_FORMAT ": out of range", name, value);
+	return us_advise(reason, "choose from %" PRIu64 " to %" PRIu64, min, max);
 }
 
-static int take_handover(const char *name, enum us_handover *ret_handover, struct us_reason *reason)
+/* Reads the member @member of @object, one of @names, if it is there. */
+static int read_name(const json_t *object, const char *member, const char *const *names, int count,
+		     int *ret_value, struct us_reason *reason)
 {
-	for (int i = 0; i < US_HANDOVER_N; i++) {
-		if (strcmp(handover_names[i], name) == 0) {
-			*ret_handover = i;
+	const char *name = json_string_value(json_object_get(object, member));
+
+	for (int i = 0; name && i < count; i++) {
+		if (strcmp(names[i], name) == 0) {
+			*ret_value = i;
 			return 0;
 		}
 	}
-	return us_refuse(reason, "handover %s: lossless or low_latency", name);
-}
-
-static int take_unused(const char *name, enum us_unused *ret_unused, struct us_reason *reason)
-{
-	for (int i = 0; i < US_UNUSED_N; i++) {
-		if (strcmp(unused_names[i], name) == 0) {
-			*ret_unused = i;
-			return 0;
-		}
-	}
-	return us_refuse(reason, "unused %s: report, hide or ignore", name);
+	return name ? us_refuse(reason, "%s %s: there is no such one", member, name) : 0;
 }
 
 int us_pair_options_read(const json_t *object, struct us_pair_options *ret_options,
 			 struct us_reason *reason)
 {
 	const json_t *park = json_object_get(object, "park");
-	const char *handover = json_string_value(json_object_get(object, "handover"));
-	const char *unused = json_string_value(json_object_get(object, "unused"));
 	struct us_pair_options options = { .frames = US_PARK_FRAMES, .bytes = US_PARK_BYTES };
+	int handover = US_HANDOVER_LOSSLESS, unused = US_UNUSED_REPORT, r;
 	struct us_pair_config config;
-	int r;
 
 	us_pair_config_default(&config);
 	options.park_usec = config.park_usec;
-	r = take(park, "frames", 1, FRAMES_MAX, &options.frames, reason);
+	r = read_number(park, "frames", 1, FRAMES_MAX, &options.frames, reason);
 	if (r == 0)
-		r = take(park, "bytes", BYTES_MIN, BYTES_MAX, &options.bytes, reason);
+		r = read_number(park, "bytes", BYTES_MIN, BYTES_MAX, &options.bytes, reason);
 	if (r == 0)
-		r = take(park, "time_usec", PARK_MIN_USEC, PARK_MAX_USEC, &options.park_usec,
-			 reason);
-	if (r == 0 && handover)
-		r = take_handover(handover, &options.handover, reason);
-	if (r == 0 && unused)
-		r = take_unused(unused, &options.unused, reason);
+		r = read_number(park, "time_usec", PARK_MIN_USEC, PARK_MAX_USEC, &options.park_usec,
+				reason);
+	if (r == 0) {
+		r = read_name(object, "handover", handover_names, US_HANDOVER_N, &handover, reason);
+		if (r != 0)
+			return us_advise(reason, "lossless or low_latency");
+	}
+	if (r == 0) {
+		r = read_name(object, "unused", unused_names, US_UNUSED_N, &unused, reason);
+		if (r != 0)
+			return us_advise(reason, "report, hide or ignore");
+	}
+	options.handover = handover;
+	options.unused = unused;
 	if (r == 0)
 		*ret_options = options;
 	return r;
@@ -117,6 +111,6 @@ void us_pair_options_apply(const struct us_pair_options *options, struct us_pair
 	if (!config->can_park)
 		return;
 	config->park_usec = options->park_usec;
-	/* A primary that is not used in time is taken back while frames are still held. */
+	/* Frames are still parked when a primary that the guest does not use in time is hidden. */
 	config->ready_usec = options->park_usec / 4 * 3;
 }

@@ -18,7 +18,7 @@ static bool is_claimed_by(const struct us_primary_spec *spec, const struct us_ho
 	return !us_primary_spec_is_vfio(taken) && strcmp(spec->port, taken->port) == 0;
 }
 
-/* The pair, other than @pair, that has the same device or port. */
+/* The pair, other than @pair, that has the same device or port; NULL: none. */
 static const struct us_host_pair *claimed_by(const struct us_pairs *pairs,
 					     const struct us_host_pair *pair,
 					     const struct us_primary_spec *spec)
@@ -31,7 +31,7 @@ static const struct us_host_pair *claimed_by(const struct us_pairs *pairs,
 	return NULL;
 }
 
-/* A VF that was kept when its pair went may be in the VM of the one that is added. */
+/* An orphan may still be in the VM of the pair that is added: it need not be free. */
 static int check_vfio(const struct us_pairs *pairs, struct us_primary_spec *spec,
 		      struct us_reason *reason)
 {
@@ -45,7 +45,7 @@ static int check_vfio(const struct us_pairs *pairs, struct us_primary_spec *spec
 	if (!vfio.physical_port[0])
 		return us_refuse(reason,
 				 "primary %s: it is no VF of a NIC that this host drives: "
-				 "its traffic could not be steered",
+				 "its traffic cannot be steered",
 				 spec->text);
 	strcpy(spec->port, vfio.representor[0] ? vfio.representor : vfio.physical_port);
 	return 0;
@@ -63,12 +63,11 @@ int us_primary_spec_check(struct us_pairs *pairs, const struct us_host_pair *pai
 	if (r != 0)
 		return r;
 	other = claimed_by(pairs, pair, spec);
-	if (other)
-		return us_refuse(reason,
-				 "primary %s: pair %s has it: name another, or remove that "
-				 "pair first",
-				 spec->text, other->spec.name);
-	if (spec->pool[0]) /* which one of it, and its port, is known once it is reserved */
+	if (other) {
+		us_refuse(reason, "primary %s: pair %s has it", spec->text, other->spec.name);
+		return us_advise(reason, "name another, or remove that pair first");
+	}
+	if (spec->pool[0]) /* the device and its port are known once it is reserved */
 		return us_vfs_check_pool(pairs->config.vfs, spec->pool, reason);
 	if (spec->host[0])
 		r = check_vfio(pairs, spec, reason);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One thread for each job (util/job.h), with nothing shared but files: they are few, at
- * reservations.
+ * Each job has a thread (util/job.h), which shares nothing with others but files.
  *
- * A device has one job at a time: jobs of one pair run one after the other, and that no two pairs
- * have the same device is what its record is for (pci/reserve.h).
+ * A device has one job at a time: the jobs of a pair run one after the other, and the record of a
+ * device (pci/reserve.h) makes sure that no two pairs have it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -45,7 +44,7 @@ static int set_up(struct us_vf_job *job)
 	return job->request.pool ? us_sriov_apply_settings(job->sriov, &wanted, &job->reason) : 0;
 }
 
-/* What was found is written down before the first change. */
+/* Records the original settings before the first change. */
 static int prepare(struct us_vf_job *job)
 {
 	struct us_reserved *reserved = &job->reserved;
@@ -61,7 +60,7 @@ static int prepare(struct us_vf_job *job)
 	return r == 0 ? us_sriov_steer_blocking(job->sriov, US_SRIOV_AWAY, &job->reason) : r;
 }
 
-/* All that the PF has for the VF, as it was found; nothing was changed before that was known. */
+/* Restores what the PF has for the VF. Unless it is recorded, nothing was changed. */
 static int put_back(const struct us_reserved *reserved, struct us_reason *reason)
 {
 	const uint8_t nobody[US_MAC_BYTES] = { 0 };
@@ -75,7 +74,7 @@ static int put_back(const struct us_reserved *reserved, struct us_reason *reason
 	return r < 0 ? us_refuse(reason, "%s", us_strerror(r)) : r;
 }
 
-/* That the guest's MAC can be assigned is tried as well: nobody listens to it in the card now. */
+/* Tries the guest's MAC address as well, while no function of the NIC has it. */
 static int reserve(struct us_vf_job *job)
 {
 	struct us_reserve_wait once = { .usec = 0 };
@@ -87,7 +86,7 @@ static int reserve(struct us_vf_job *job)
 	if (r == 0 && !job->reserved.port[0])
 		r = us_refuse(&job->reason,
 			      "vfio %s: it is no VF of a NIC that this host drives: its traffic "
-			      "could not be steered",
+			      "cannot be steered",
 			      job->reserved.address);
 	if (r != 0) {
 		job->group_fd = us_close(job->group_fd);
@@ -161,7 +160,7 @@ static void begin(struct us_vf_job *job)
 	}
 }
 
-/* The first of a pair's jobs, unless it is running; NULL: it has none. */
+/* The oldest job of a pair, which may be running; NULL: it has none. */
 static struct us_vf_job *first_of(const struct us_vfs *vfs, const char *pair)
 {
 	struct us_vf_job *job;

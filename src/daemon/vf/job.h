@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What is done to a VF in a thread of its own, and told in the loop. */
+/* Work on a VF in a thread of its own. Its end is reported from the loop. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -12,53 +12,52 @@
 struct us_vfs;
 
 enum us_vf_job_type {
-	US_VF_JOB_RESERVE,    /* find, bind, try, and withdraw its MAC */
-	US_VF_JOB_OPEN_GROUP, /* open its group, as soon as its VMM has let go */
-	US_VF_JOB_RETURN,     /* put its settings back, and the device to its driver */
+	US_VF_JOB_RESERVE,    /* find a device, bind it, try it, take its MAC address away */
+	US_VF_JOB_OPEN_GROUP, /* open its group, as soon as the VMM has closed it */
+	US_VF_JOB_RETURN,     /* restore its settings, give it back to its driver */
 };
 
 struct us_vf_job {
 	enum us_vf_job_type type;
-	void (*done)(struct us_vf_job *job); /* from the loop; frees it */
-	void *userdata;			     /* of whoever asked; may be set to NULL */
+	void (*done)(struct us_vf_job *job); /* called from the loop; frees the job */
+	void *userdata;			     /* of the caller, who may set it to NULL */
 	struct us_vfs *vfs;
 
-	/* What is asked. */
+	/* The request. */
 	struct us_reserve_request request;
 	struct us_pool pool;
 	char owner[US_RESERVED_OWNER_SIZE], pair[US_RESERVED_NAME_SIZE];
 	char address[US_PCI_ADDRESS_SIZE];
 	uint8_t mac[US_MAC_BYTES];
 
-	/* What came of it. */
+	/* The result. */
 	int r;
 	struct us_reason reason;     /* unless r is 0 */
-	struct us_reserved reserved; /* RESERVE; asked, for the others */
-	struct us_sriov *sriov;	     /* RESERVE: the job's, until it is taken */
-	int group_fd;		     /* the job's, until it is taken */
+	struct us_reserved reserved; /* of RESERVE; a part of the request of the others */
+	struct us_sriov *sriov;	     /* of RESERVE; the job frees it unless it is taken */
+	int group_fd;		     /* the job closes it unless it is taken */
 
-	/* Of vf-job.c. */
+	/* job.c */
 	struct us_list link;
 	bool is_running;
-	struct us_reserve_wait wait; /* of OPEN_GROUP and RETURN; the caller may shorten it */
+	struct us_reserve_wait
+		wait; /* of OPEN_GROUP and RETURN: for other processes; the caller may shorten it */
 };
 
 /* A job to fill in; NULL: no memory. */
 struct us_vf_job *us_vf_job_new(enum us_vf_job_type type, struct us_vfs *vfs);
 /*
- * Starts it as soon as those of the same pair that were started before are done, whose waits end
- * now. Without a thread @done is called at once, with a negative errno as its `r`.
+ * Starts @job as soon as the earlier jobs of the same pair are done; these stop waiting for other
+ * processes now. If no thread can be made, calls @done at once, with a negative errno in @job->r.
  */
 void us_vf_job_start(struct us_vf_job *job, void (*done)(struct us_vf_job *job), void *userdata);
-/* Whether a job of this pair is under way, or is to be. */
+/* Whether a job of @pair is under way, or waits for its turn. */
 bool us_vf_job_is_due(const struct us_vfs *vfs, const char *pair);
-/*
- * A device is wanted again: true if no job gives it back now. False: it is being given back, and
- * cannot be kept from it.
- */
+/* A pair wants the device again. False: too late, a job is giving it back. */
 bool us_vf_job_stop_return(struct us_vfs *vfs, const char *address);
 void us_vf_job_free(struct us_vf_job *job);
 
-/* What the PF has for a reserved VF. NULL, as 0: it is none, and nothing is to be set. */
+/* Opens what the PF has for a reserved VF. *@ret_sriov is NULL, and the result 0, for a device that
+ * is no VF. */
 int us_vf_open_sriov(const struct us_reserved *reserved, const uint8_t mac[US_MAC_BYTES],
 		     struct us_sriov **ret_sriov, struct us_reason *reason);

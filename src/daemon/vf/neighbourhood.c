@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The neighbours of each PF that a pair has a VF of: they come and go with every entry of its
- * bridge, so they are looked at a moment after something changed, and once a second at most. MACs
- * of pairs with a VF are left to the steering of those.
+ * The neighbours of each PF of which a pair has a VF: the hosts behind the PF's bridge that VFs
+ * have to reach. They change with every entry of the bridge's FDB, so they are updated 50 ms after
+ * a change, and once a second at most. A pair's own MAC address is left to the pair's path.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +23,7 @@
 enum {
 	SOON_USEC = 50 * 1000,
 	AGAIN_USEC = 1000 * 1000,
-	REFUSED_USEC = 10 * 1000 * 1000, /* what was refused may be over, which nobody tells */
+	REFUSED_USEC = 10 * 1000 * 1000, /* nothing tells when the cause of a refusal is gone */
 };
 
 #define RECORD "neighbours-"
@@ -31,7 +31,7 @@ enum {
 struct us_neighbourhood {
 	struct us_list link;
 	struct us_neighbours *neighbours;
-	char *told; /* the last refusal, said once */
+	char *logged; /* an optional string: the last refusal */
 };
 
 static struct us_neighbourhood *find(struct us_vfs *vfs, const char *pf)
@@ -55,7 +55,7 @@ static void begin(struct us_vfs *vfs, const char *pf)
 	snprintf(record, sizeof(record), "%s/" RECORD "%s", vfs->config.state_dir, pf);
 	if (!one || us_neighbours_new(&one->neighbours, pf, record) < 0) {
 		free(one);
-		return; /* it is tried again at the next look */
+		return; /* the next update tries again */
 	}
 	us_list_append(&vfs->neighbourhoods, &one->link);
 }
@@ -63,7 +63,7 @@ static void begin(struct us_vfs *vfs, const char *pf)
 static void end(struct us_neighbourhood *one)
 {
 	us_list_remove(&one->link);
-	free(one->told);
+	free(one->logged);
 	free(one);
 }
 
@@ -103,8 +103,8 @@ static bool is_steered(void *userdata, const uint8_t mac[US_MAC_BYTES])
 	return false;
 }
 
-/* What is learned at those that were declared is of interest. */
-static void follow_ports(struct us_vfs *vfs, const struct us_pools *pools)
+/* Has the entries at the declared ports reported. */
+static void update_ports(struct us_vfs *vfs, const struct us_pools *pools)
 {
 	int ports[US_POOL_NEIGHBOURS_MAX];
 	size_t count = 0;
@@ -131,7 +131,7 @@ static void update(struct us_vfs *vfs, struct us_neighbourhood *one)
 	/* A file with a mistake declares no port. */
 	rules.ports = (const char(*)[IF_NAMESIZE])pools.neighbours;
 	rules.port_count = pools.neighbour_count;
-	follow_ports(vfs, &pools);
+	update_ports(vfs, &pools);
 	if (r == 0)
 		r = us_neighbours_update(one->neighbours, &rules, &reason);
 	else
@@ -142,9 +142,9 @@ static void update(struct us_vfs *vfs, struct us_neighbourhood *one)
 			  us_neighbours_pf(one->neighbours), us_strerror(r));
 	if (r != 0 && !us_timer_is_set(&vfs->neighbours_timer))
 		us_timer_set(&vfs->neighbours_timer, us_now_usec() + REFUSED_USEC);
-	if (r != 0 && strcmp(us_optional_text(one->told), reason.text) != 0)
+	if (r != 0 && strcmp(us_optional_text(one->logged), reason.text) != 0)
 		us_log(LOG_WARNING, "%s", reason.text);
-	us_optional_set(&one->told, reason.text);
+	us_optional_set(&one->logged, reason.text);
 }
 
 static void on_due(void *userdata)
@@ -187,7 +187,7 @@ const int *us_vfs_neighbour_ports(const struct us_vfs *vfs, size_t *ret_count)
 	return vfs->neighbour_ports;
 }
 
-/* What an earlier daemon has left is looked at as well: nobody may have a VF there any more. */
+/* What an earlier daemon has set up is updated as well: perhaps no pair has a VF there any more. */
 static void find_records(struct us_vfs *vfs)
 {
 	US_CLEANUP(closedirp) DIR *directory = opendir(vfs->config.state_dir);
@@ -206,7 +206,8 @@ int us_neighbourhood_init(struct us_vfs *vfs)
 		return r;
 	if (vfs->config.state_dir)
 		find_records(vfs);
-	if (!us_list_is_empty(&vfs->neighbourhoods)) /* pairs come from the state file first */
+	if (!us_list_is_empty(
+		    &vfs->neighbourhoods)) /* after the pairs were read from the state file */
 		us_timer_set(&vfs->neighbours_timer, us_now_usec() + AGAIN_USEC);
 	return 0;
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reserved VFs that no pair has any more, until they are given back. One that somebody still has
- * open (a VM that was detached with its primary visible, a VMM that said it let go) stays as it is,
- * with its settings and its record, and is tried again from time to time.
+ * Reserved devices that no pair has any more, until they are given back. While another process has
+ * one open (the VM was detached with its primary visible, or its VMM has not closed it although it
+ * said so), it keeps its settings and its record, and is tried again every ten seconds.
  *
- * The records are the truth, and found again after a restart; what is kept here is for those who
- * ask why.
+ * The records tell which devices these are, also after a restart. The list in memory tells why.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -39,7 +38,8 @@ static void orphan_free(struct us_orphan *orphan)
 	free(orphan);
 }
 
-static struct us_orphan *keep(struct us_vfs *vfs, const struct us_reserved *reserved)
+/* NULL: no memory. */
+static struct us_orphan *add(struct us_vfs *vfs, const struct us_reserved *reserved)
 {
 	struct us_orphan *orphan = find(vfs, reserved->address);
 
@@ -70,7 +70,7 @@ static void not_returned(struct us_vfs *vfs, const struct us_reserved *reserved,
 
 	if (is_wanted(vfs, reserved))
 		return; /* the pair was added again meanwhile */
-	orphan = keep(vfs, reserved);
+	orphan = add(vfs, reserved);
 	try_again_later(vfs);
 	if (!orphan || strcmp(us_optional_text(orphan->reason), reason) == 0)
 		return;
@@ -80,7 +80,7 @@ static void not_returned(struct us_vfs *vfs, const struct us_reserved *reserved,
 	vfs->handler->not_returned(vfs->userdata, reserved->pair, reason);
 }
 
-static void is_back(struct us_vf_job *job)
+static void report_returned(struct us_vf_job *job)
 {
 	struct us_orphan *orphan = find(job->vfs, job->reserved.address);
 
@@ -97,8 +97,9 @@ static void is_back(struct us_vf_job *job)
 static void on_returned(struct us_vf_job *job)
 {
 	if (job->r == 0 || job->r == US_RESERVED_UNRESTORED)
-		is_back(job);
-	else if (job->r == -ECANCELED) /* its pair wants it; if it comes to nothing, it is found */
+		report_returned(job);
+	else if (job->r ==
+		 -ECANCELED) /* its pair wants it; else us_orphans_find() finds it again */
 		try_again_later(job->vfs);
 	else
 		not_returned(job->vfs, &job->reserved, job->reason.text);
@@ -110,7 +111,7 @@ static void give_back(struct us_vfs *vfs, const struct us_reserved *reserved, ui
 {
 	struct us_vf_job *job = us_vf_job_new(US_VF_JOB_RETURN, vfs);
 
-	if (!job || !keep(vfs, reserved)) {
+	if (!job || !add(vfs, reserved)) {
 		if (job)
 			us_vf_job_free(job);
 		try_again_later(vfs);
@@ -140,10 +141,10 @@ bool us_orphans_have(const struct us_vfs *vfs, const char *address)
 	return find(vfs, address);
 }
 
-/* ---- Records of nobody ---- */
+/* ---- Records without a pair ---- */
 
-/* A pair with a job under way may be about to have it: it is looked at again. */
-static int return_leak(const struct us_reserved *reserved, void *userdata)
+/* A pair with a job under way may be about to get the device: not now. */
+static int return_orphan(const struct us_reserved *reserved, void *userdata)
 {
 	struct us_vfs *vfs = userdata;
 
@@ -162,10 +163,10 @@ static int return_leak(const struct us_reserved *reserved, void *userdata)
 
 void us_orphans_find(struct us_vfs *vfs)
 {
-	us_reserved_each(US_RESERVED_DIRECTORY, vfs->config.state_dir, return_leak, vfs);
+	us_reserved_each(US_RESERVED_DIRECTORY, vfs->config.state_dir, return_orphan, vfs);
 }
 
-/* Records that somebody removed meanwhile are not found any more: their jobs tell. */
+/* Also those whose record somebody has removed: us_orphans_find() does not find them. */
 static void on_due(void *userdata)
 {
 	struct us_vfs *vfs = userdata;
@@ -182,7 +183,7 @@ void us_orphans_find_later(struct us_vfs *vfs)
 	try_again_later(vfs);
 }
 
-/* ---- Life, and what is told ---- */
+/* ---- Life ---- */
 
 int us_orphans_init(struct us_vfs *vfs)
 {

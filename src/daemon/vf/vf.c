@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The VF of a pair, from the request for it until the pair gives it back. What takes the kernel
- * long is a job (job.h). A VF that goes before its job has ended takes its name off the job, whose
- * result is then undone.
+ * The VF of a pair, from the request for it until the pair releases it. What can take the kernel
+ * long runs as a job (job.h). If the VF is freed before its job has ended, the job's result is
+ * undone.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -147,7 +147,7 @@ static int find_pool(const struct us_vfs *vfs, const char *name, struct us_pool 
 	if (pool)
 		*ret_pool = *pool;
 	else
-		r = us_refuse(reason, "pool %s: %s has none of this name", name,
+		r = us_refuse(reason, "pool %s: %s has no pool of this name", name,
 			      vfs->config.pools_path);
 	us_pools_free(&pools);
 	return r;
@@ -204,7 +204,8 @@ static void report_group_in_use(struct us_host_vf *vf, const char *reason)
 {
 	vf->config.handler->group_in_use(vf->config.userdata, reason);
 	if (!vf->group_is_in_use)
-		us_log(LOG_WARNING, "%s: the primary is hidden, but cannot be held: %s",
+		us_log(LOG_WARNING,
+		       "%s: the primary is hidden, but another process has it open: %s",
 		       vf->config.pair, reason);
 	vf->group_is_in_use = true;
 }
