@@ -126,7 +126,7 @@ int us_answer_unplugged(struct us_pair *pair, uint64_t now, struct us_effects *e
 /* Stable traffic on the primary, seen while the guest joins. */
 static void joined(struct us_pair *pair)
 {
-	/* In separate mode readiness is only reported. Otherwise it is the driver session's. */
+	/* Traffic of a driver that cannot handle the pair does not count, except as a report. */
 	if (us_pair_is_ours(pair) && pair->facts.guest_known && !us_pair_is_capable(pair))
 		return;
 	pair->primary.phase = US_EXPOSING_SWITCHING;
@@ -171,8 +171,8 @@ void us_answer_session_over(struct us_pair *pair)
 		pair->primary.guest = US_GUEST_SIDE_UNKNOWN;
 }
 
-/* Whether the slot of a reset machine forgot the unplug depends on how it handles hot-plug. */
-static enum us_unplug unplug_after_reset(enum us_unplug unplug, bool is_forgotten)
+/* The same UNPLUG, which the slot has forgotten or not. */
+static enum us_unplug set_forgotten(enum us_unplug unplug, bool is_forgotten)
 {
 	switch (unplug) {
 	case US_UNPLUG_SENT:
@@ -187,9 +187,10 @@ static enum us_unplug unplug_after_reset(enum us_unplug unplug, bool is_forgotte
 }
 
 /*
- * After a fresh reset the firmware has not looked at the bus yet: one more reset completes the
- * unplug before it does. After an old reset the guest may have booted again, and must not be
- * reset. A slot that delays the unplug forgets it at a reset, so a second reset completes nothing.
+ * Firmware cannot acknowledge an unplug, but a reset completes one. After a fresh reset the
+ * firmware has not scanned the bus yet, so one more reset removes the primary in time. After an old
+ * reset the guest may have booted again, and must not be reset. A slot that delays the unplug
+ * forgets it at a reset, so a second reset would complete nothing.
  */
 void us_answer_reset(struct us_pair *pair, uint64_t age_usec, uint64_t now,
 		     struct us_effects *effects)
@@ -204,7 +205,7 @@ void us_answer_reset(struct us_pair *pair, uint64_t age_usec, uint64_t now,
 		if (age_usec <= pair->config.reset_fresh_usec && !is_delaying)
 			us_effects_add(effects, US_EFFECT_RESET_VM);
 	}
-	pair->primary.unplug = unplug_after_reset(pair->primary.unplug, is_delaying);
+	pair->primary.unplug = set_forgotten(pair->primary.unplug, is_delaying);
 }
 
 void us_answer_vm_lost(struct us_pair *pair, struct us_effects *effects)
@@ -237,14 +238,15 @@ static void hiding_expired(struct us_pair *pair, uint64_t now, struct us_effects
 	if (pair->primary.state != US_PRIMARY_HIDING)
 		return;
 	us_effects_add(effects, US_EFFECT_UNPLUG);
-	pair->primary.unplug = unplug_after_reset(pair->primary.unplug, false);
+	pair->primary.unplug = set_forgotten(pair->primary.unplug, false);
 }
 
 static void expired(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 {
 	switch (pair->primary.state) {
 	case US_PRIMARY_RESERVING:
-		us_effects_add(effects, US_EFFECT_RELEASE); /* the reservation may yet be made */
+		us_effects_add(effects,
+			       US_EFFECT_RELEASE); /* RESERVE may still succeed on the host */
 		us_answer_reserved(pair, false, now);
 		break;
 	case US_PRIMARY_EXPOSING:
@@ -259,7 +261,7 @@ static void expired(struct us_pair *pair, uint64_t now, struct us_effects *effec
 	case US_PRIMARY_HIDING:
 		hiding_expired(pair, now, effects);
 		break;
-	default: /* absent: us_primary_settle() looks at the deadline itself */
+	default: /* absent: us_primary_settle() compares the deadline */
 		break;
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Takes facts in: what is told of the guest and the VM, and what the users of the pair want. */
+/* Takes facts in: the state of the VM and its guest, and the wishes of the pair's users. */
 #include "core/pair-private.h"
 
 int us_facts_set(bool *fact, bool value)
@@ -55,7 +55,7 @@ int us_facts_assign(struct us_pair *pair)
 	return us_facts_set(&pair->facts.assigned, true);
 }
 
-/* Told again, a stop is no new transition: its frames are not parked for longer. */
+/* A repeated stop is no new transition: frames are not parked for longer. */
 int us_facts_stopped(struct us_pair *pair, bool on)
 {
 	struct us_pair_facts *facts = &pair->facts;
@@ -66,7 +66,7 @@ int us_facts_stopped(struct us_pair *pair, bool on)
 	return us_facts_set(&facts->stopped, stopped);
 }
 
-/* A stop that is still on is that of the guest's arrival. Migrating onwards ends it. */
+/* A stop that is still on belongs to the guest's arrival here. The next migration ends it. */
 int us_facts_prepare(struct us_pair *pair)
 {
 	if (!pair->facts.prepared)

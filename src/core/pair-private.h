@@ -30,7 +30,7 @@ static inline bool us_pair_is_in_vm(const struct us_pair *pair)
 		pair->primary.phase != US_EXPOSING_PLUG_BUSY);
 }
 
-/* The VM has the primary, and the guest does not, or not surely, receive there yet. */
+/* Exposing, after the plug: the guest joins the two devices, then the path switches. */
 static inline bool us_pair_is_joining(const struct us_pair *pair)
 {
 	return pair->primary.phase == US_EXPOSING_JOINING ||
@@ -78,10 +78,10 @@ enum us_cause us_goal_cause(const struct us_pair *pair);
 
 /* ---- backoff.c ---- */
 
-/* The guest made a visible or exposed primary go: counts it, and may delay the next plug. */
+/* Counts a hide that the guest caused. It may delay the next plug. */
 void us_backoff_churn(struct us_pair *pair, uint64_t now);
 
-/* A try to expose the primary failed: the next one is delayed. */
+/* Records a failed try to expose the primary. It delays the next plug. */
 void us_backoff_fail(struct us_pair *pair, uint64_t now, enum us_cause failure);
 
 void us_backoff_expire(struct us_pair *pair, uint64_t now);
@@ -101,7 +101,7 @@ void us_primary_plugged(struct us_pair *pair, bool is_used, uint64_t now,
 /* Asks the guest to release an exposed or visible primary. */
 void us_primary_hide(struct us_pair *pair, uint64_t now, struct us_effects *effects);
 
-/* Sends UNPLUG once more and gives the guest the full time again. */
+/* Sends UNPLUG again, and gives the guest the full time again. */
 void us_primary_hide_again(struct us_pair *pair, uint64_t now, struct us_effects *effects);
 
 /* The primary left the VM, requested or not. */
@@ -117,7 +117,7 @@ void us_primary_fail(struct us_pair *pair, enum us_cause failure, uint64_t now,
 /* Moves the primary one step towards its goal. */
 void us_primary_settle(struct us_pair *pair, uint64_t now, struct us_effects *effects);
 
-/* ---- facts.c: int: 0, or US_PAIR_IGNORED ---- */
+/* ---- facts.c; an int is 0 or US_PAIR_IGNORED ---- */
 
 /* Sets @fact, one of pair->facts. */
 int us_facts_set(bool *fact, bool value);
@@ -133,7 +133,7 @@ int us_facts_stopped(struct us_pair *pair, bool on);
 int us_facts_prepare(struct us_pair *pair);
 int us_facts_finish(struct us_pair *pair);
 
-/* ---- answers.c: what a transition waits for; int: 0, or US_PAIR_IGNORED ---- */
+/* ---- answers.c; an int is 0 or US_PAIR_IGNORED ---- */
 
 int us_answer_observed(struct us_pair *pair, bool is_there, uint64_t now,
 		       struct us_effects *effects);
@@ -143,7 +143,6 @@ int us_answer_plug_busy(struct us_pair *pair, uint64_t now);
 int us_answer_unplug_refused(struct us_pair *pair, uint64_t now, struct us_effects *effects);
 int us_answer_unplugged(struct us_pair *pair, uint64_t now, struct us_effects *effects);
 int us_answer_traffic(struct us_pair *pair, bool on, uint64_t now, struct us_effects *effects);
-
 int us_answer_idle(struct us_pair *pair, uint64_t now, struct us_effects *effects);
 
 /* The driver's session ended: the guest does not carry traffic on the primary any more. */
@@ -164,10 +163,10 @@ void us_answer_expire(struct us_pair *pair, uint64_t now, struct us_effects *eff
 
 /* ---- path.c ---- */
 
-/* A transition begins: it may park frames anew, unless those of the previous one are parked. */
+/* A new transition may park frames, unless the frames of the previous one are still parked. */
 void us_path_begin(struct us_pair *pair);
 
-/* Bounds for how long frames are parked for an answer that may take @usec; US_NEVER: no bound. */
+/* Frames are parked for the awaited answer for @usec at most; US_NEVER: none is awaited. */
 void us_path_await(struct us_pair *pair, uint64_t now, uint64_t usec);
 
 /* The switch is at @path. */
@@ -183,5 +182,5 @@ void us_path_fail(struct us_pair *pair, uint64_t now);
 /* Moves the path to its goal. */
 void us_path_settle(struct us_pair *pair, uint64_t now, struct us_effects *effects);
 
-/* Ends the parking whose time is over. */
+/* Ends parking whose deadline has passed. */
 void us_path_expire(struct us_pair *pair, uint64_t now);

@@ -4,8 +4,8 @@
  *
  * Theory of operation. The engine is level-triggered. Each step
  *
- *   1. takes the fact of the event in (facts.c, answers.c, path.c),
- *   2. ends what has passed its deadline,
+ *   1. takes the event in (facts.c, answers.c, path.c),
+ *   2. ends each wait whose deadline has passed,
  *   3. derives from the facts whether the primary should be visible (us_goal_visibility()) and
  *      moves the primary one state towards that (us_primary_settle()),
  *   4. derives where frames should go in the primary's state (us_goal_path()) and steers the path
@@ -15,8 +15,7 @@
  * restarted daemon only has to observe the facts again. Nothing but struct us_pair is remembered;
  * a transition under way is remembered as the primary's state and phase (primary.c).
  *
- * Facts come first and deadlines second: an answer that arrives together with its deadline is in
- * time.
+ * Events come before deadlines: an answer that arrives at its deadline is in time.
  *
  * Invariants: "The pair engine" in docs/architecture.md. tests/model/explore.c checks each of
  * them in every reachable state.
@@ -53,7 +52,7 @@ void us_pair_config_default(struct us_pair_config *config)
 
 void us_pair_init(struct us_pair *pair, const struct us_pair_config *config)
 {
-	memset(pair, 0, sizeof(*pair)); /* padding too: pairs can be compared as bytes */
+	memset(pair, 0, sizeof(*pair)); /* the padding too: pairs may be compared as bytes */
 	pair->config = *config;
 	pair->primary.deadline = US_NEVER;
 	pair->primary.plug_again_at = US_NEVER;
@@ -188,9 +187,9 @@ uint64_t us_pair_deadline(const struct us_pair *pair)
 /* ---- The step ---- */
 
 /*
- * Puts the one STEER there may be into its place: before everything else if it parks, so that
- * frames are parked before the primary moves; else behind everything, so that the requests to the
- * VMM do not wait for the switch.
+ * Inserts the STEER of this step, if there is one. A STEER that parks comes first: frames are
+ * parked before the primary moves. Any other STEER comes last: requests to the VMM do not wait for
+ * the switch.
  */
 static void insert_steer(struct us_effects *effects, const struct us_effects *steer)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The path: moves the switch to its goal with STEER, and bounds for how long frames are parked.
- * Two bounds apply: park_deadline for the whole transition, and answer_deadline for the answer
- * that the primary awaits at the moment. A bound that has passed stays "spent" until the next
- * transition, or the next awaited answer, begins.
+ * The path: moves the switch to its goal with STEER, and limits how long frames are parked. Two
+ * limits apply: park_deadline for the whole transition, and answer_deadline for the answer that the
+ * primary awaits. A limit that has passed is "spent" until the next transition, or the wait for the
+ * next answer, begins.
  */
 #include "core/pair-private.h"
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The transitions of the primary: each function below enters one state and emits the effects that
- * begin it. What is legal in each state:
+ * The transitions of the primary. A transition enters a state and adds the effects that the state
+ * waits for. What is legal in each state:
  *
  *   absent     nothing is awaited; a refused reservation is tried again at the deadline
  *   reserving  RESERVE was sent; its answer or the deadline ends the state
  *   hidden     reserved; the VM does not have the primary
- *   exposing   plug sent → joining (WATCH was sent) → switching (STEER follows)
+ *   exposing   PLUG was sent, and is sent again while the primary is busy → joining: WATCH was
+ *              sent → switching: STEER is sent
  *   visible    the path is the primary's
  *   hiding     UNPLUG was sent; it is sent again at each deadline until UNPLUGGED
  *   unknown    the VM cannot be asked; OBSERVED ends the state
@@ -104,7 +105,7 @@ void us_primary_hide(struct us_pair *pair, uint64_t now, struct us_effects *effe
 	bool session_is_over = pair->facts.guest_known && !us_pair_is_capable(pair);
 	bool was_used = pair->primary.state == US_PRIMARY_VISIBLE || phase == US_EXPOSING_SWITCHING;
 
-	if (phase == US_EXPOSING_PLUG_BUSY) { /* the VM does not have it */
+	if (phase == US_EXPOSING_PLUG_BUSY) { /* the VM does not have the primary */
 		us_primary_to_hidden(pair);
 		return;
 	}
@@ -145,7 +146,7 @@ void us_primary_unplugged(struct us_pair *pair, uint64_t now, struct us_effects 
 
 /* ---- Towards the goal ---- */
 
-/* The goal is "visible" again, and nothing but the unplug under way stands against it. */
+/* Hiding, but the primary should be visible again, and no PLUG or failure stands against it. */
 static bool is_wanted_back(const struct us_pair *pair)
 {
 	return us_goal_visibility(pair) == US_CAUSE_DRIVER_OK &&
@@ -232,7 +233,7 @@ static void settle_hiding(struct us_pair *pair, uint64_t now, struct us_effects 
 
 void us_primary_settle(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 {
-	if (pair->primary.phase == US_EXPOSING_PLUG_BUSY) /* it may become hidden at once */
+	if (pair->primary.phase == US_EXPOSING_PLUG_BUSY) /* or hidden, for the switch below */
 		settle_busy(pair, now, effects);
 	switch (pair->primary.state) {
 	case US_PRIMARY_ABSENT:

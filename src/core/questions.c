@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the owner of a pair may ask of it. Nothing here changes the pair. */
+/* The questions that a pair answers. No question changes the pair. */
 #include "core/pair-private.h"
 
 enum us_vm_state us_pair_vm(const struct us_pair *pair)
