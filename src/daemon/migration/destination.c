@@ -11,12 +11,12 @@
 #include <stdlib.h>
 
 #include "api/server.h"
-#include "daemon/vm/deferred.h"
-#include "daemon/vm/vm.h"
 #include "daemon/migration/destination.h"
 #include "daemon/migration/migration-private.h"
 #include "daemon/migration/peer.h"
 #include "daemon/migration/settings.h"
+#include "daemon/vm/deferred.h"
+#include "daemon/vm/vm.h"
 #include "util/clock.h"
 #include "util/crash-point.h"
 
@@ -38,7 +38,7 @@ struct us_destination {
 };
 
 /* From now on the source can neither connect nor hand off frames. */
-static void close_doors(struct us_destination *destination)
+static void end_access(struct us_destination *destination)
 {
 	us_vmm_stop_listening(us_host_vm_vmm(destination->vm));
 	us_admission_revoke(&us_migration_of_vm(destination->vm)->admission);
@@ -50,7 +50,7 @@ static void destination_free(struct us_destination *destination)
 
 	if (destination->is_waiting)
 		us_list_remove(&destination->deferred.link);
-	close_doors(destination);
+	end_access(destination);
 	us_timer_deinit(&destination->ending);
 	us_migration_of_vm(vm)->destination = NULL;
 	json_decref(destination->settings);
@@ -105,7 +105,7 @@ void us_destination_guest_arrived(struct us_destination *destination)
 static void give_up(struct us_destination *destination)
 {
 	destination->call = NULL;
-	close_doors(destination);
+	end_access(destination);
 	if (!destination->is_requesting)
 		destination_free(destination);
 }
@@ -150,7 +150,7 @@ static struct us_destination *answered(struct us_host_vm *vm, const struct us_re
 	return NULL;
 }
 
-/* A request to QEMU was made, or could not be made: @r. */
+/* Takes note of a request to QEMU, or fails if it could not be made: @r < 0. */
 static void requested(struct us_destination *destination, int r)
 {
 	struct us_reason reason;
@@ -189,7 +189,7 @@ static void on_settings(void *userdata, const json_t *before, bool is_encrypted)
 	us_migration_settings_remember(userdata, before);
 }
 
-/* ---- The reservation ---- */
+/* ---- Reservation ---- */
 
 static int check_reserved(const struct us_host_vm *vm, bool *ret_done, struct us_reason *reason)
 {
@@ -242,7 +242,7 @@ static void on_vm_gone(struct us_deferred *deferred)
 	us_destination_fail(destination, &reason);
 }
 
-/* ---- The begin ---- */
+/* ---- Start ---- */
 
 static int check(struct us_host_vm *vm, const json_t *parameters, struct us_reason *reason)
 {
@@ -271,7 +271,9 @@ static int check(struct us_host_vm *vm, const json_t *parameters, struct us_reas
 	return us_peer_check_pairs(vm, json_object_get(parameters, "pairs"), reason);
 }
 
-/* The configured address, or that at which the source reached this host. NULL: it is on this host.
+/*
+ * Where to listen: at the configured address, else where the source reached this host. A source
+ * that reached it at no address is on this host.
  */
 static const char *address_for(const struct us_migrations *common, const struct us_call *call)
 {

@@ -19,7 +19,9 @@
 #include "util/clock.h"
 
 enum {
-	ARRIVING_USEC = 2 * 1000 * 1000, /* for the frames that follow a guest */
+	ARRIVING_USEC =
+		2 * 1000 *
+		1000, /* after the arrival, parked frames do not wait longer for the source's */
 };
 
 /* ---- VMs ---- */
@@ -60,7 +62,7 @@ void us_migration_vm_removed(struct us_host_vm *vm)
 	free(US_STEAL(us_host_vm_slots(vm)->migration));
 }
 
-/* Settings that a daemon which died, or a lost connection, left changed. */
+/* Settings may be left from before a restart of the daemon or a loss of the connection. */
 static void restore_settings(struct us_host_vm *vm)
 {
 	if (!us_migration_of_vm(vm)->source && !us_migration_of_vm(vm)->destination &&
@@ -105,7 +107,7 @@ void us_migration_guest_stopped(struct us_host_vm *vm, uint64_t age_usec)
 {
 	if (us_migration_of_vm(vm)->source)
 		us_source_guest_stopped(us_migration_of_vm(vm)->source, age_usec);
-	/* Whoever migrates it: from now on its next host may announce it. */
+	/* From now on the guest's next host may announce it, whoever migrates it. */
 	if (us_host_vm_transfer(vm) == US_TRANSFER_ACTIVE)
 		us_arrival_stop_announcing(vm);
 }

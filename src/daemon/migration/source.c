@@ -24,7 +24,7 @@ enum {
 	DEADLINE_MAX_SEC = 366 * 24 * 3600,
 };
 
-/* ---- The end ---- */
+/* ---- End ---- */
 
 static void answer(struct us_source *source, bool is_done)
 {
@@ -124,7 +124,7 @@ static void arm_deadline(struct us_source *source)
 	sd_event_source_set_enabled(source->deadline, SD_EVENT_ONESHOT);
 }
 
-/* Returns false when the migration is over and @source is gone. */
+/* Returns false if the migration is over, and @source possibly freed. */
 static bool step(struct us_source *source, enum us_plan_event_type event)
 {
 	enum us_plan_order order = us_plan_step(&source->plan, event, us_now_usec());
@@ -156,7 +156,7 @@ static bool step(struct us_source *source, enum us_plan_event_type event)
 
 static int on_posted(sd_event_source *defer, void *userdata)
 {
-	/* Completions come before aborts, which are answered by the result of the completion. */
+	/* A completion counts before an abort that came with it: its result answers the abort. */
 	static const enum us_plan_event_type order[] = {
 		US_PLAN_START, US_PLAN_COMPLETED, US_PLAN_DONE, US_PLAN_FAILED, US_PLAN_ABORT,
 	};
@@ -164,7 +164,7 @@ static int on_posted(sd_event_source *defer, void *userdata)
 	unsigned events = source->events;
 
 	source->events = 0;
-	/* If the transfer has completed, its other results would count for the next stage. */
+	/* A completed transfer has no other result: the next stage would take it for its own. */
 	if (events & (1u << US_PLAN_COMPLETED) && source->plan.stage == US_STAGE_TRANSFER)
 		events &= ~(1u << US_PLAN_DONE | 1u << US_PLAN_FAILED);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(order); i++)
@@ -214,7 +214,7 @@ void us_source_abort(struct us_host_vm *vm, struct us_call *call)
 	us_source_post(source, US_PLAN_ABORT);
 }
 
-/* ---- The begin ---- */
+/* ---- Start ---- */
 
 static int check_deadline(json_int_t sec, struct us_reason *reason)
 {

@@ -181,7 +181,8 @@ static void on_cancelled(void *userdata, int r, const struct us_reason *reason)
 
 void us_source_cancel_transfer(struct us_source *source)
 {
-	/* The answer would be taken for the answer to a request of the next migration. */
+	/* on_configured() ends the undo. Without the wait, QEMU's answer would be taken for the
+	 * answer to the next migration. */
 	if (source->is_configuring)
 		return;
 	if (!source->start_requested)
