@@ -3,8 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "net/steer/park-tap.h"
-#include "net/steer/park.h"
+#include "net/park/park-tap.h"
+#include "net/park/park.h"
 #include "support/testbed.h"
 
 enum {

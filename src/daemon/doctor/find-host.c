@@ -16,8 +16,8 @@
 #include "daemon/doctor/doctor-private.h"
 #include "daemon/vf/vf.h"
 #include "net/netlink/fdb.h"
-#include "net/steer/park-tap.h"
-#include "net/steer/park.h"
+#include "net/park/park-tap.h"
+#include "net/park/park.h"
 #include "net/steer/steer.h"
 #include "util/optional-string.h"
 

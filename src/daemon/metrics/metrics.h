@@ -11,7 +11,7 @@
 #include "api/server.h"
 #include "daemon/metrics/transitions.h"
 #include "daemon/vm/vm.h"
-#include "net/steer/park.h"
+#include "net/park/park.h"
 
 struct us_metrics;
 

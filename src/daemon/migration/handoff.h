@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-#include "net/steer/park.h"
+#include "net/park/park.h"
 #include "util/base64.h"
 #include "util/error.h"
 

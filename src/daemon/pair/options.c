@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "daemon/pair/options.h"
-#include "net/steer/park.h"
+#include "net/park/park.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 

@@ -16,7 +16,7 @@
 #include "daemon/pair/pair.h"
 #include "daemon/vf/vf.h"
 #include "net/presence/watch.h"
-#include "net/steer/park.h"
+#include "net/park/park.h"
 #include "net/steer/steer.h"
 #include "util/list.h"
 #include "util/rate.h"

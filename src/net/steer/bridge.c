@@ -21,7 +21,7 @@
 
 #include "net/netlink/fdb.h"
 #include "net/steer/bridge.h"
-#include "net/steer/park-tap.h"
+#include "net/park/park-tap.h"
 #include "net/steer/switch.h"
 #include "util/mac.h"
 

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "net/steer/park.h"
+#include "net/park/park.h"
 #include "understudy/pair.h"
 
 struct us_steer;

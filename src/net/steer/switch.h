@@ -41,7 +41,7 @@ struct us_steer_ops {
 			struct us_reason *reason);
 
 	/*
-	 * Makes a port beside @standby for parked frames: a tap (net/steer/park-tap.h) that gets
+	 * Makes a port beside @standby for parked frames: a tap (net/park/park-tap.h) that gets
 	 * only what direct() sends there, and goes when its descriptor *@ret_fd is closed. The
 	 * kernel queues up to @queue_frames for it.
 	 */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The pace of a release, second by second of a made-up clock. */
-#include "net/steer/pace.h"
+#include "net/park/pace.h"
 #include "support/testbed.h"
 
 enum {

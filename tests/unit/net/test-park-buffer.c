@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The order of parked frames, their bounds, and the account of their memory. */
-#include "net/steer/park-buffer.h"
+#include "net/park/park-buffer.h"
 #include "support/testbed.h"
 
 enum {

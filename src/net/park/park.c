@@ -12,9 +12,9 @@
 #include <string.h>
 
 #include "net/frame/async-close.h"
-#include "net/steer/pace.h"
-#include "net/steer/park-port.h"
-#include "net/steer/park.h"
+#include "net/park/pace.h"
+#include "net/park/park-port.h"
+#include "net/park/park.h"
 #include "util/clock.h"
 #include "util/priority.h"
 

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 
 #include "net/netlink/rtnl.h"
-#include "net/steer/park-tap.h"
+#include "net/park/park-tap.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 

@@ -2,7 +2,7 @@
 /* Two lists of frames, and the account of their memory. */
 #include <stdlib.h>
 
-#include "net/steer/park-buffer.h"
+#include "net/park/park-buffer.h"
 #include "util/clock.h"
 
 enum {

@@ -12,7 +12,7 @@
  * meanwhile queue behind. The caller directs the switch to the target only when the buffer is
  * empty, so no new frame overtakes a parked one.
  *
- * A release is paced (net/steer/pace.h): a burst would overflow the guest's sockets.
+ * A release is paced (net/park/pace.h): a burst would overflow the guest's sockets.
  */
 #pragma once
 
@@ -20,7 +20,7 @@
 
 #include "net/frame/frame.h"
 #include "net/netlink/link.h"
-#include "net/steer/park-buffer.h"
+#include "net/park/park-buffer.h"
 #include "util/cleanup.h"
 
 struct us_park;

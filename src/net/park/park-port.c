@@ -5,7 +5,7 @@
 
 #include "net/frame/async-close.h"
 #include "net/frame/packet.h"
-#include "net/steer/park-port.h"
+#include "net/park/park-port.h"
 
 enum {
 	QUEUED_MAX = 100, /* unread in a tap: a guest that stood still gets these at once */

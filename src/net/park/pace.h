@@ -2,7 +2,7 @@
 /*
  * The pace of a release: how many frames may be sent now. Pure: the caller passes the time.
  *
- * Frames count by weight (net/steer/park-buffer.h). Each second the pace gives out tokens for 1.5
+ * Frames count by weight (net/park/park-buffer.h). Each second the pace gives out tokens for 1.5
  * times the rate at which frames arrive at present, plus all that is parked: so the buffer empties
  * although frames still arrive. It is at most twice the highest rate at which frames arrived in any
  * 50 ms, because the guest has shown that it can take about that much, and at least 1,500 frames a

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A token bucket whose rate follows the arrivals. */
-#include "net/steer/pace.h"
+#include "net/park/pace.h"
 
 /* In frames as the guest gets them. The default buffer of a Linux guest's socket holds about 270.
  */
