@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Runs the daemon's loop. In understudyd-crash, which tests run, every turn is timed: one in which
- * the thread used the processor for more than 20 ms, or slept for so long in a system call that has
- * no business there, is told in the log, for the test to fail. In understudyd it is
- * sd_event_loop(3) and nothing else.
+ * Runs the daemon's loop. In understudyd this is sd_event_loop(3). In understudyd-crash, which
+ * tests run, every turn is timed, and logged if the thread used the processor for more than 20 ms,
+ * or slept as long in a system call that the loop must not make. The tests fail then.
  */
 #pragma once
 

@@ -78,7 +78,7 @@ static void compare_standby(const struct us_host_pair *pair, const struct us_rea
 
 	ret_reason->text[0] = '\0';
 	if (refusal) {
-		us_refuse_because(ret_reason, refusal, "the standby cannot be looked at");
+		us_refuse_because(ret_reason, refusal, "the standby cannot be inspected");
 	} else if (memcmp(standby->mac, pair->spec.mac, US_MAC_BYTES) != 0) {
 		us_mac_text(standby->mac, found);
 		us_mac_text(pair->spec.mac, wanted);

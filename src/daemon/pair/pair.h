@@ -55,7 +55,7 @@ struct us_pair_spec {
 struct us_pair_start {
 	bool hold;
 	bool is_inspected;	    /* the standby's MAC address was just read from the VMM */
-	const char *original_entry; /* us_host_pair_original_entry() of before a restart, or NULL */
+	const char *original_entry; /* us_host_pair_original_entry() before a restart, or NULL */
 };
 
 /* What the rooms above keep for a pair. Each has one, which it makes and frees. */
@@ -80,20 +80,20 @@ struct us_pairs_handler {
 	/* The engine made a step for @event; it was @before. */
 	void (*stepped)(void *userdata, struct us_host_pair *pair, const struct us_pair *before,
 			const struct us_event *event);
-	/* The primary has moved from @from; unless @moved, only its path or its detail changed. */
+	/* The primary has moved from @from. Unless @moved, only the path or the detail changed. */
 	void (*moved)(void *userdata, struct us_host_pair *pair, enum us_primary from, bool moved);
-	/* Its original entry is known now: on disk before the switch is changed. */
+	/* The original entry is known now: saves it before the switch is changed. */
 	void (*save)(void *userdata, struct us_host_pair *pair);
 	/* The VMM has the standby that the pair was made with. */
 	void (*inspected)(void *userdata, struct us_host_pair *pair);
-	/* Something has come to its end: those who wait for pairs are to look again. */
+	/* A step or a request is over: what waits for pairs is to be checked. */
 	void (*settled)(void *userdata);
 };
 
 /* Borrows everything in @config. Returns 0 or -errno. */
 int us_pairs_new(struct us_pairs **ret_pairs, const struct us_pairs_config *config,
 		 const struct us_pairs_handler *handler, void *userdata);
-/* From now on freed pairs leave everything as it is, for the next daemon. */
+/* From now on a pair that is freed keeps its VF reserved, for the next daemon. */
 void us_pairs_stop(struct us_pairs *pairs);
 /* After all pairs are gone. */
 void us_pairs_free(struct us_pairs *pairs);
@@ -115,18 +115,24 @@ const struct us_park_budget *us_pairs_park_budget(const struct us_pairs *pairs);
 
 /* ---- pair.c: one ---- */
 
-/* Borrows @vm; the rest is copied. The pair begins with what it finds on the host. */
+/*
+ * Makes a pair of @vm, which it borrows, and begins with what it observes of the VM and the host.
+ * Returns 0, or a negative errno: -EINVAL if @start->original_entry is too long.
+ */
 int us_host_pair_new(struct us_host_pair **ret_pair, struct us_pairs *pairs, struct us_pair_vm *vm,
 		     const struct us_pair_spec *spec, const struct us_pair_start *start);
 /*
- * The pair is to be forgotten, as it is: an entry that leads to its primary stays, because the
- * guest listens there. An entry that leads to its standby goes: the next pair would take it for
- * somebody else's.
+ * Before a pair is freed whose VM runs on: removes its entry from the switch if the path is the
+ * standby, because a later pair would take the entry for somebody else's. If the path is the
+ * primary, the entry stays: the guest listens there.
  */
 void us_host_pair_detach(struct us_host_pair *pair);
+/* Leaves the switch and the primary in the VM as they are. */
 void us_host_pair_free(struct us_host_pair *pair);
+/* Feeds an event to the engine; after the present step, if one is being made. */
 void us_host_pair_feed(struct us_host_pair *pair, struct us_event event);
-/* Another primary, or none for NULL; the present one is hidden and given back first. */
+/* Assigns another primary, or none if @spec is NULL. The present one is hidden and released first.
+ */
 void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec *spec);
 
 /* The pair's VM was adopted, and may be another one: observes everything anew. */
@@ -135,9 +141,9 @@ void us_host_pair_vm_adopted(struct us_host_pair *pair);
 /* ---- primary-check.c ---- */
 
 /*
- * Whether it could be reserved for @pair now: it exists, no other pair claims it, and its port
- * can take the standby's place. @pair is NULL for one that is not made yet. Fills in spec->port
- * of a VF.
+ * Whether what @spec names could be reserved for @pair now: it exists, no other pair claims it, and
+ * its port can take the place of the standby's. @pair is NULL if it is not made yet. Fills in
+ * @spec->port of a VF. Returns 0, US_REFUSED or a negative errno.
  */
 int us_primary_spec_check(struct us_pairs *pairs, const struct us_host_pair *pair,
 			  struct us_primary_spec *spec, const char *standby_port,
@@ -166,12 +172,12 @@ const char *us_host_pair_original_entry(const struct us_host_pair *pair);
 uint64_t us_host_pair_changed_usec(const struct us_host_pair *pair);
 /* Whether a primary is assigned, or will be when the present one is given back. */
 bool us_host_pair_wants_primary(const struct us_host_pair *pair);
-/* Whether it has what its `primary` names: from the wish for it until it is given back. */
+/* Whether its `primary` is in use: from the assignment until the device is released. */
 bool us_host_pair_has_primary(const struct us_host_pair *pair);
-/* The guest does not release its primary in time. */
+/* Whether the guest has not released its primary in time. */
 bool us_host_pair_is_overdue(const struct us_host_pair *pair);
 
-/* Requests to the VMM that name the pair and are not answered: it is not freed before. */
+/* Counts requests to the VMM that name the pair: it is not freed before they are answered. */
 void us_host_pair_begin_request(struct us_host_pair *pair);
 void us_host_pair_end_request(struct us_host_pair *pair);
 bool us_host_pair_has_requests(const struct us_host_pair *pair);

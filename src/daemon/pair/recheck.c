@@ -22,7 +22,7 @@ enum {
 	LOST_USEC = 60 * 1000 * 1000,
 };
 
-/* Marks those pairs that @concerns, asked with @what. */
+/* Has the pairs rechecked for which @concerns(pair, @what) is true. */
 static void mark(struct us_pairs *pairs,
 		 bool (*concerns)(const struct us_host_pair *pair, const void *what),
 		 const void *what)
@@ -53,7 +53,7 @@ static bool has_port(const struct us_host_pair *pair, const void *name)
 	return strcmp(pair->spec.port, name) == 0 || strcmp(pair->spec.primary.port, name) == 0;
 }
 
-/* Also for the neighbours of VFs: a declared port may have appeared. */
+/* A new interface may also be a declared port of the neighbours of VFs. */
 static void on_interface(void *userdata, const char *name)
 {
 	mark(userdata, has_port, name);
@@ -70,7 +70,7 @@ static void on_lost(void *userdata)
 
 	if (us_rate_take(&pairs->lost_rate, us_now_usec(), LOST_USEC, 1))
 		us_log(LOG_WARNING,
-		       "more changed in the switch than could be told: looking at all of it");
+		       "switch: the kernel dropped notifications of changes: rechecking all pairs");
 	mark(pairs, is_any, NULL);
 }
 

@@ -10,7 +10,7 @@
 #include "util/log.h"
 #include "util/optional-string.h"
 
-/* What became of the frames that were parked; nothing is lost silently. */
+/* Logs what became of parked frames since the last time: none is lost silently. */
 static void log_parked(struct us_host_pair *pair)
 {
 	struct us_park_counts counts, logged = pair->logged;
@@ -23,12 +23,13 @@ static void log_parked(struct us_host_pair *pair)
 	counts.undelivered -= logged.undelivered;
 	if (counts.overflowed || counts.undelivered)
 		us_log(LOG_WARNING,
-		       "%s: frames lost: %" PRIu64 " the parking lot was full, %" PRIu64
-		       " not taken by the port; %" PRIu64 " of %" PRIu64 " released",
+		       "%s: frames lost: %" PRIu64 " because the park buffer was full, %" PRIu64
+		       " because the port refused them; released %" PRIu64 " of %" PRIu64,
 		       pair->spec.name, counts.overflowed, counts.undelivered, counts.released,
 		       counts.parked);
 	else if (counts.parked)
-		us_log(LOG_INFO, "%s: %" PRIu64 " parked frames released, at most %u held",
+		us_log(LOG_INFO,
+		       "%s: released %" PRIu64 " parked frames, of which at most %u at once",
 		       pair->spec.name, counts.released, counts.frames_max);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What others see of pairs. */
+/* Access to pairs, for the other rooms. */
 #include <string.h>
 
 #include "daemon/pair/pair-private.h"

@@ -87,7 +87,8 @@ static void report_returned(struct us_vf_job *job)
 	if (orphan)
 		orphan_free(orphan);
 	if (job->r == US_RESERVED_UNRESTORED)
-		us_log(LOG_WARNING, "vfio %s: given back, but not as it was found: %s",
+		us_log(LOG_WARNING,
+		       "vfio %s: given back, but not all of its settings are restored: %s",
 		       job->reserved.address, job->reason.text);
 	else
 		us_log(LOG_INFO, "vfio %s: given back to %s", job->reserved.address,
@@ -155,8 +156,9 @@ static int return_orphan(const struct us_reserved *reserved, void *userdata)
 	if (is_wanted(vfs, reserved))
 		return 0;
 	if (!find(vfs, reserved->address))
-		us_log(LOG_WARNING, "vfio %s: was left reserved for pair %s", reserved->address,
-		       reserved->pair);
+		us_log(LOG_WARNING,
+		       "vfio %s: reserved for pair %s, which does not have it: giving it back",
+		       reserved->address, reserved->pair);
 	give_back(vfs, reserved, 0);
 	return 0;
 }

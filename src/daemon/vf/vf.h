@@ -30,13 +30,12 @@ struct us_vfs;
 
 struct us_vfs_config {
 	sd_event *loop;
-	const char *state_dir;	/* identifies this daemon in the records; NULL: it has no records */
+	const char *state_dir;	/* identifies this daemon in the records; NULL: it makes none */
 	const char *pools_path; /* understudy-pools.conf(5) */
 };
 
-/* Implemented by the room of the pairs. */
 struct us_vfs_handler {
-	/* Whether the pair that the record names still wants that device. */
+	/* Whether the pair that the record names has, or is to have, that device. */
 	bool (*is_wanted)(void *userdata, const struct us_reserved *reserved);
 	/* The device that @pair had cannot be given back yet. */
 	void (*not_returned)(void *userdata, const char *pair, const char *reason);
@@ -46,11 +45,11 @@ struct us_vfs_handler {
 
 /* Borrows everything in @config. Returns 0 or -errno. */
 int us_vfs_new(struct us_vfs **ret_vfs, const struct us_vfs_config *config);
-/* Before any device is reserved or looked for. */
+/* To be called before anything else. Borrows @handler. */
 void us_vfs_set_handler(struct us_vfs *vfs, const struct us_vfs_handler *handler, void *userdata);
 /*
- * After all struct us_host_vf are gone. Jobs under way go on in their threads; the next daemon
- * finds from the records what they have not done.
+ * To be called after every struct us_host_vf was freed. Jobs under way go on in their threads; the
+ * next daemon finds in the records what they have not done.
  */
 void us_vfs_free(struct us_vfs *vfs);
 
@@ -62,13 +61,13 @@ int us_vfs_check_pool(const struct us_vfs *vfs, const char *name, struct us_reas
 struct us_host_vf_handler {
 	/* Answers us_host_vf_reserve(), from the loop. @reason is set unless @r is 0. */
 	void (*reserved)(void *userdata, int r, const struct us_reason *reason);
-	/* us_host_vf_prepare_plug() can be called again. */
+	/* us_host_vf_prepare_plug() is to be called again. */
 	void (*retry_plug)(void *userdata);
 	/* The primary is hidden, and another process has its group open. */
 	void (*group_in_use)(void *userdata, const char *reason);
 };
 
-/* All of it is borrowed, as long as the VF lives. */
+/* All of it is borrowed until the VF is freed. */
 struct us_host_vf_config {
 	const char *pair; /* its name */
 	const uint8_t *mac;
@@ -84,19 +83,19 @@ struct us_host_vf_request {
 	uint64_t memory_bytes; /* of the guest; 0: not known */
 };
 
-/* Without a device: us_host_vf_reserve() comes next. 0 or -ENOMEM. */
+/* Makes a VF without a device, for us_host_vf_reserve(). Returns 0 or -ENOMEM. */
 int us_host_vf_new(struct us_host_vf **ret_vf, struct us_vfs *vfs,
 		   const struct us_host_vf_config *config);
 /*
- * With the device that a record reserves for the pair, of before a restart, if that is of @pool,
- * or at @address if @pool is "". Returns 0, or -errno if there is none.
+ * Makes a VF with the device that a record has reserved for the pair before a restart, if it is one
+ * of @pool, or at @address if @pool is "". Returns 0, or a negative errno if there is none.
  */
 int us_host_vf_adopt(struct us_host_vf **ret_vf, struct us_vfs *vfs,
 		     const struct us_host_vf_config *config, const char *pool, const char *address);
 
 /*
- * Looks for a device and reserves it. The handler's `reserved` gets the answer if this returns 0;
- * otherwise US_REFUSED or -errno. Replaces a request that was not answered in time.
+ * Begins to find and reserve a device, instead of by an earlier request that is not answered.
+ * Returns 0, and then the handler's `reserved` gets the result; or US_REFUSED, or a negative errno.
  */
 int us_host_vf_reserve(struct us_host_vf *vf, const struct us_host_vf_request *request,
 		       struct us_reason *reason);
@@ -106,12 +105,12 @@ void us_host_vf_release(struct us_host_vf *vf);
 /* Frees @vf, and leaves the device reserved for the next daemon; NULL is allowed. */
 void us_host_vf_detach(struct us_host_vf *vf);
 
-/* What is reserved: `address` is "" before that. Valid until it is released. */
+/* The reserved device; its `address` is "" until one is reserved. Valid until @vf is freed. */
 const struct us_reserved *us_host_vf_reserved(const struct us_host_vf *vf);
 
 /*
- * Makes way for the VMM to open the device: assigns the guest's MAC address, closes the group.
- * Returns 0, US_REFUSED, -errno, or US_HOST_VF_LATER: the handler's `retry_plug` follows.
+ * Makes way for the VMM to open the device: assigns the guest's MAC address, and closes the group.
+ * Returns 0, US_REFUSED, a negative errno, or US_HOST_VF_LATER: the handler's `retry_plug` follows.
  */
 enum {
 	US_HOST_VF_LATER = US_REFUSED + 1,
@@ -122,20 +121,20 @@ int us_host_vf_prepare_plug(struct us_host_vf *vf, struct us_reason *reason);
  * process took the moment between us_host_vf_prepare_plug() and the VMM, which nothing can prevent.
  */
 bool us_host_vf_is_busy(const struct us_reason *refusal);
-/* The plug is not wanted any more. Returns whether `retry_plug` was to follow, and does not. */
+/* The plug is given up. Returns whether `retry_plug` was to follow; it does not any more. */
 bool us_host_vf_cancel_plug(struct us_host_vf *vf);
 
-/* After each step of the engine: a hidden primary's group is opened, and kept open. */
+/* After each step of the engine: opens the group of a hidden primary, and keeps it open. */
 void us_host_vf_keep_group(struct us_host_vf *vf);
 
 /*
- * Tells the NIC whether the guest has the VF now, which decides what can be configured. To be
- * called before anything else is configured. Returns whether that has changed. @vf may be NULL.
+ * Sets whether the guest has the VF now, which decides what of the NIC can be configured. To be
+ * called before that. Returns whether it has changed. @vf may be NULL, here and below.
  */
 bool us_host_vf_sync_visibility(struct us_host_vf *vf);
 
-/* The VF's share of its NIC's switch; NULL: it has none, or is not reserved. Borrowed until it is
- * released. */
+/* The VF's part of the NIC's switch; NULL: it has none, or no device is reserved. Valid until @vf
+ * is freed. */
 struct us_sriov *us_host_vf_sriov(const struct us_host_vf *vf);
 
 /*
@@ -150,27 +149,28 @@ const char *us_host_vf_pf(const struct us_host_vf *vf);
  */
 bool us_host_vf_is_started(const struct us_host_vf *vf);
 
-/* Whether the primary is hidden, and another process has its group open: a VMM may not have closed
- * it although it said so. */
+/* Whether the primary is hidden, and another process has its group open, such as a VMM that has
+ * acknowledged the unplug. */
 bool us_host_vf_group_is_in_use(const struct us_host_vf *vf);
 
 /* ---- orphans.c: devices that no pair has any more ---- */
 
 /*
- * Gives a device back as soon as no process has it open, and does not change it before. Tries
- * again every ten seconds; the log, the status of its former pair and the doctor tell.
+ * Gives a device back as soon as no process has it open, and does not change it before. Tries every
+ * ten seconds. The log, the status of the former pair and the doctor tell why it waits.
  */
 void us_orphans_give_back(struct us_vfs *vfs, const struct us_reserved *reserved);
-/* A pair has it again. False: too late, it is being given back. */
+/* A pair has the device again. False: too late, it is being given back. */
 bool us_orphans_take(struct us_vfs *vfs, const char *address);
 
-/* Gives back what records reserve in this daemon's name for pairs that it does not have. */
+/* Gives back the devices that records reserve for this daemon and that none of its pairs wants. */
 void us_orphans_find(struct us_vfs *vfs);
 /* The same, within ten seconds. */
 void us_orphans_find_later(struct us_vfs *vfs);
 
+/* Whether the device at @address is one of them. */
 bool us_orphans_have(const struct us_vfs *vfs, const char *address);
-/* Each that could not be given back yet, and why. */
+/* Calls @each for each device that could not be given back yet, and why. */
 void us_orphans_each(const struct us_vfs *vfs,
 		     void (*each)(void *userdata, const struct us_reserved *reserved,
 				  const char *reason),
@@ -178,7 +178,7 @@ void us_orphans_each(const struct us_vfs *vfs,
 
 /* ---- neighbourhood.c: which hosts VFs have to reach behind their PF's bridge ---- */
 
-/* The FDB of a bridge has changed, or which VFs there are. */
+/* The FDB of a bridge has changed, or the set of VFs has. */
 void us_neighbourhood_changed(struct us_vfs *vfs);
 /* The indices of the interfaces whose FDB entries matter to VFs; valid until they change. */
 const int *us_vfs_neighbour_ports(const struct us_vfs *vfs, size_t *ret_count);

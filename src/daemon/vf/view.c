@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What others see of a VF. */
+/* Access to a VF, for the other rooms. */
 #include "daemon/vf/vf-private.h"
 #include "pci/vfio.h"
 #include "understudy/pair.h"

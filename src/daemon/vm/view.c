@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What others see of VMs. */
+/* Access to VMs, for the other rooms. */
 #include <string.h>
 
 #include "daemon/vm/vm-private.h"

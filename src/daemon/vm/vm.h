@@ -23,7 +23,7 @@ struct us_vm_slots {
 	struct us_vm_saved *saved;
 };
 
-/* Since the VM was attached. */
+/* What has happened since the VM was attached. */
 struct us_vm_counts {
 	uint32_t resets, disconnects, arrivals;
 	uint32_t transfers_completed, transfers_failed, transfers_cancelled; /* of QEMU */
@@ -37,20 +37,21 @@ struct us_vms_handler {
 	/* It is being freed, and its pairs are still there: frees its slots. */
 	void (*freed)(void *userdata, struct us_host_vm *vm);
 	void (*adopted)(void *userdata, struct us_host_vm *vm);
-	/* It is not adopted, or its monitor connection was lost. True: it is to be freed. */
+	/* Its monitor refused, or was lost. True: the VM is freed. */
 	bool (*refused)(void *userdata, struct us_host_vm *vm, const struct us_reason *reason);
-	/* After that, and its pairs know it; @has_ended: its QEMU is gone for good. */
+	/* The same, unless it is freed, and after its pairs were told; @has_ended: its VMM is gone
+	 * for good. */
 	void (*lost)(void *userdata, struct us_host_vm *vm, bool has_ended,
 		     const struct us_reason *reason);
 	/* us_host_vm_state() changed; @has_arrived: the guest came from another host just now. */
 	void (*state_changed)(void *userdata, struct us_host_vm *vm, bool has_arrived);
 	void (*transfer_changed)(void *userdata, struct us_host_vm *vm);
-	/* QEMU cannot take the connection of its source. */
+	/* The VMM cannot take the connection of the migration's source. */
 	void (*incoming_failed)(void *userdata, struct us_host_vm *vm,
 				const struct us_reason *reason);
-	/* An event of QEMU, @age_usec ago: "STOP". */
+	/* The monitor reported the event @name, such as "STOP", of @age_usec ago. */
 	void (*traced)(void *userdata, struct us_host_vm *vm, const char *name, uint64_t age_usec);
-	/* What the state file has of it changed. */
+	/* us_host_vm_is_prepared() has changed. */
 	void (*changed)(void *userdata, struct us_host_vm *vm);
 };
 
@@ -59,10 +60,10 @@ struct us_vms_handler {
 /* Borrows all. Returns 0 or -errno. */
 int us_vms_new(struct us_vms **ret_vms, sd_event *loop, struct us_pairs *pairs,
 	       const struct us_vms_handler *handler, void *userdata);
-/* Frees the VMs, too, and leaves their primaries and paths as they are, for the next daemon. */
+/* Frees the VMs as well. */
 void us_vms_free(struct us_vms *vms);
 
-/* What waits for pairs: us_host_vm_defer(). */
+/* What us_host_vm_defer() adds to. */
 struct us_deferreds *us_vms_deferreds(const struct us_vms *vms);
 struct us_pairs *us_vms_pairs(const struct us_vms *vms);
 /* NULL: there is none of this name. */
@@ -77,18 +78,21 @@ struct us_host_vm *us_vms_next(const struct us_vms *vms, const struct us_host_vm
 /* Connects to the monitor. 0 or -errno. */
 int us_host_vm_new(struct us_host_vm **ret_vm, struct us_vms *vms, const char *name,
 		   const char *monitor_path);
-void us_host_vm_free(struct us_host_vm *vm); /* and its pairs, as they are */
-/* us_host_pair_new() */
+/* Frees its pairs as well: us_host_pair_free(). */
+void us_host_vm_free(struct us_host_vm *vm);
+/* Makes a pair of @vm: us_host_pair_new(). */
 int us_host_vm_add_pair(struct us_host_vm *vm, const struct us_pair_spec *spec,
 			const struct us_pair_start *start);
-/* Feeds @event to all its pairs. */
+/* Feeds @event to all pairs of @vm. */
 void us_host_vm_feed(struct us_host_vm *vm, const struct us_event *event);
+/* Whether no pair of @vm prevents a migration. */
 bool us_host_vm_may_migrate(const struct us_host_vm *vm);
 /* Checks @deferred, whose functions are set, soon and after each step of a pair. */
 void us_host_vm_defer(struct us_host_vm *vm, struct us_deferred *deferred);
 
 /* ---- What others see; all of it is borrowed ---- */
 
+/* The VM of a pair. */
 struct us_host_vm *us_host_vm_of(const struct us_host_pair *pair);
 const char *us_host_vm_name(const struct us_host_vm *vm);
 const char *us_host_vm_monitor_path(const struct us_host_vm *vm);
@@ -98,9 +102,9 @@ struct us_vmm *us_host_vm_vmm(const struct us_host_vm *vm);
 struct us_drain_process us_host_vm_process(const struct us_host_vm *vm);
 enum us_vm_state us_host_vm_state(const struct us_host_vm *vm);
 enum us_transfer us_host_vm_transfer(const struct us_host_vm *vm);
-/* Why it is not adopted; "" if it is. */
+/* Why the VM is not adopted; "" if it is. */
 const char *us_host_vm_problem(const struct us_host_vm *vm);
-/* By Prepare, until Finish; survives a restart. */
+/* Whether it is between Prepare and Finish; survives a restart. */
 bool us_host_vm_is_prepared(const struct us_host_vm *vm);
 void us_host_vm_set_prepared(struct us_host_vm *vm, bool is_prepared);
 const struct us_vm_counts *us_host_vm_counts(const struct us_host_vm *vm);
