@@ -56,12 +56,12 @@ static struct pending take_pending(struct us_client *client)
 }
 
 /* Fails all pending calls. The client may be gone afterwards. */
-static void disconnected(struct us_client *client, const char *why)
+static void disconnected(struct us_client *client, const char *reason)
 {
 	json_t *parameters;
 	char text[400];
 
-	snprintf(text, sizeof(text), "%s: %s", client->host, why);
+	snprintf(text, sizeof(text), "%s: %s", client->host, reason);
 	parameters = json_pack("{s:o, s:b}", "message", us_wire_string(text), "answered",
 			       client->answered);
 	client->telling = true;
@@ -79,17 +79,17 @@ static void disconnected(struct us_client *client, const char *why)
 static int on_ssh_ended(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct us_client *client = userdata;
-	const char *why = us_transport_collect(&client->transport);
+	const char *reason = us_transport_collect(&client->transport);
 
 	client->ssh_ended = sd_event_source_disable_unref(client->ssh_ended);
-	disconnected(client, why ? why : "the connection through ssh ended");
+	disconnected(client, reason ? reason : "the connection through ssh ended");
 	return 0;
 }
 
 static void on_closed(void *userdata, int error)
 {
 	struct us_client *client = userdata;
-	const char *why = error ? us_strerror(error) : "the daemon closed the connection";
+	const char *reason = error ? us_strerror(error) : "the daemon closed the connection";
 
 	us_stream_free(US_STEAL(client->stream));
 	/* ssh is about to end, and its exit status shows why. */
@@ -97,7 +97,7 @@ static void on_closed(void *userdata, int error)
 	    sd_event_add_io(client->loop, &client->ssh_ended, client->transport.pidfd, EPOLLIN,
 			    on_ssh_ended, client) >= 0)
 		return;
-	disconnected(client, why);
+	disconnected(client, reason);
 }
 
 static void protocol_broken(struct us_client *client)

@@ -5,6 +5,7 @@
 
 #include "api/codec.h"
 #include "util/cleanup.h"
+#include "util/utf8.h"
 
 static int load_object(json_t **ret_object, const char *text, size_t length)
 {
@@ -138,53 +139,19 @@ char *us_wire_write_answer(const char *error, json_t *parameters, bool continues
 	return write_message("error", error, parameters, continues ? "continues" : NULL);
 }
 
-/* The length of the UTF-8 character (RFC 3629, section 4) at @text, 0 if there is none. */
-static size_t utf8_length(const unsigned char *text)
-{
-	unsigned char first = text[0];
-	unsigned char low = 0x80, high = 0xbf; /* the range of the second byte */
-	size_t length;
-
-	if (first < 0x80)
-		return 1;
-	if (first >= 0xc2 && first <= 0xdf)
-		length = 2;
-	else if (first >= 0xe0 && first <= 0xef)
-		length = 3;
-	else if (first >= 0xf0 && first <= 0xf4)
-		length = 4;
-	else
-		return 0;
-	if (first == 0xe0)
-		low = 0xa0;
-	else if (first == 0xed)
-		high = 0x9f;
-	else if (first == 0xf0)
-		low = 0x90;
-	else if (first == 0xf4)
-		high = 0x8f;
-	if (text[1] < low || text[1] > high)
-		return 0;
-	for (size_t i = 2; i < length; i++)
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	return length;
-}
-
 json_t *us_wire_string(const char *text)
 {
 	US_CLEANUP(us_freep) char *copy = strdup(text);
-	unsigned char *c = (unsigned char *)copy;
+	uint32_t character;
 
 	if (!copy)
 		return NULL;
-	while (*c) {
-		size_t length = utf8_length(c);
+	for (char *c = copy; *c;) {
+		size_t length = us_utf8_decode(c, &character);
 
 		if (length == 0)
-			*c++ = '?';
-		else
-			c += length;
+			*c = '?';
+		c += length ? length : 1;
 	}
 	return json_string(copy);
 }

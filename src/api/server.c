@@ -74,15 +74,15 @@ static void on_message(void *userdata, char *text, size_t length)
 
 static void on_closed(void *userdata, int error)
 {
-	const char *why = NULL;
+	const char *reason = NULL;
 
 	if (error == -EMSGSIZE)
-		why = "sent a message of more than 128 KiB";
+		reason = "sent a message of more than 128 KiB";
 	else if (error == -ENOBUFS)
-		why = "does not read its answers";
+		reason = "does not read its answers";
 	else if (error != 0 && error != -ECONNRESET && error != -EPIPE)
-		why = us_strerror(error);
-	drop_client(userdata, why);
+		reason = us_strerror(error);
+	drop_client(userdata, reason);
 }
 
 static const struct us_stream_handler stream_handler = {
@@ -142,21 +142,21 @@ static int add_client(struct us_server *server, const struct us_peer *peer, int 
 static void welcome(struct us_server *server, int fd)
 {
 	struct us_peer peer = { 0 };
-	const char *why = NULL;
+	const char *reason = NULL;
 	int r = us_peer_read(&peer, fd, server->group);
 
 	if (r == 0)
-		why = find_no_place(server, &peer);
-	if (r < 0 || why)
+		reason = find_no_place(server, &peer);
+	if (r < 0 || reason)
 		us_close(fd);
 	else
 		r = add_client(server, &peer, fd);
 	if (r < 0)
-		why = us_strerror(r);
-	server->counts.accepted += !why;
-	server->counts.refused += why != NULL;
-	if (why && server->dropped)
-		server->dropped(server->userdata, peer.pid, peer.uid, why);
+		reason = us_strerror(r);
+	server->counts.accepted += !reason;
+	server->counts.refused += reason != NULL;
+	if (reason && server->dropped)
+		server->dropped(server->userdata, peer.pid, peer.uid, reason);
 }
 
 static void rest(struct us_server *server)

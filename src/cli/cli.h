@@ -98,9 +98,8 @@ int us_cli_read_spec(const char *spec, json_t **ret_value, struct us_reason *rea
 
 /* ---- status.c ---- */
 
-/* Prints the table of `status`, for an array of pairs or for one. */
+/* Prints the table of `status` for an array of pairs. */
 void us_status_print(const json_t *pairs);
-void us_status_print_one(const json_t *pair);
 /* The next step for a pair; the caller frees it. */
 char *us_status_next_step(const json_t *pair);
 /* Whether the guest's driver has negotiated, but has not reached DRIVER_OK. */

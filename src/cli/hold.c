@@ -16,6 +16,14 @@ static bool is_reached(const json_t *pair, bool hold)
 	       strcmp(primary, "absent") == 0;
 }
 
+static void print(const json_t *pair)
+{
+	json_t *pairs = json_pack("[O]", pair);
+
+	us_status_print(pairs);
+	json_decref(pairs);
+}
+
 static enum us_exit set_hold(struct us_cli *cli, bool hold)
 {
 	US_CLEANUP(json_decrefp) json_t *reply = NULL;
@@ -31,7 +39,7 @@ static enum us_exit set_hold(struct us_cli *cli, bool hold)
 	if (cli->json)
 		us_cli_print_json(reply);
 	else
-		us_status_print_one(pair);
+		print(pair);
 	if (is_reached(pair, hold))
 		return US_EXIT_DONE;
 	return us_cli_fail(cli, US_EXIT_FAILED, "%s is not %s yet: %s: see understudy status %s",

@@ -62,15 +62,6 @@ void us_status_print(const json_t *pairs)
 	us_table_print(&table);
 }
 
-void us_status_print_one(const json_t *pair)
-{
-	struct us_table table = { .columns = US_ARRAY_LENGTH(header) };
-
-	us_table_add(&table, header);
-	add_pair(&table, pair);
-	us_table_print(&table);
-}
-
 /* ---- One pair ---- */
 
 /*
