@@ -57,7 +57,7 @@ static void steer(struct us_pair *pair, enum us_path goal, uint64_t now, struct 
 	path->steering = US_STEERING_SENT;
 	path->to = goal;
 	path->steer_deadline = now + pair->config.steer_usec;
-	/* Frames leave at least twice as fast as they came: no release outlasts the parking. */
+	/* The host paces the release. It takes no longer than the frames were parked. */
 	if (path->now == US_PATH_PARKED && goal != US_PATH_PARKED)
 		path->steer_deadline += pair->config.release_usec + pair->config.park_usec;
 	us_effects_add(effects, US_EFFECT_STEER)->path = goal;
