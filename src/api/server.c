@@ -214,10 +214,10 @@ static int open_socket(struct us_server *server, const char *path, struct us_rea
 		server->path = strdup(path);
 		r = server->path ? 0 : -ENOMEM;
 	}
-	if (r < 0)
-		return us_refuse(reason, "cannot listen on %s: %s: name another with --socket",
-				 path, us_strerror(r));
-	return r;
+	if (r >= 0)
+		return r;
+	us_refuse(reason, "cannot listen on %s: %s", path, us_strerror(r));
+	return us_advise(reason, "name another with --socket");
 }
 
 /* ---- The server ---- */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The log of a daemon: one line per call, to standard error, which systemd passes to the journal.
- */
+/* The log of a daemon: one line per call to standard error, which systemd passes to the journal. */
 #pragma once
 
 /*

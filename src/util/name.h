@@ -8,6 +8,5 @@ enum {
 	US_NAME_MAX = 32, /* with its NUL */
 };
 
-/* Whether @name begins with a letter, has letters, digits, '.', '_' and '-', and is short enough.
- */
+/* Whether @name begins with a letter, has letters, digits, '.', '_', '-', and is short enough. */
 bool us_name_is_valid(const char *name);

@@ -228,8 +228,7 @@ static size_t deliver(struct us_stream *stream, char *data, size_t length)
 	return used;
 }
 
-/* The rest waits for more bytes or, if @maybe has a whole message, for the next turn of the loop.
- */
+/* The rest waits: for more bytes, or (@maybe: it has a whole message) for the loop's next turn. */
 static void settle(struct us_stream *stream, bool maybe)
 {
 	struct buffer *in = &stream->in;

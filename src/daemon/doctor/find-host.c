@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Findings about the host: the privileges of the daemon, its limits, and what others left behind.
- */
+/* Findings about the host: the daemon's privileges and limits, and what others left behind. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -121,11 +120,10 @@ static void find_files(const struct us_doctor *doctor, struct us_list *findings)
 static void find_parked(const struct us_pairs *pairs, struct us_list *findings)
 {
 	const struct us_park_budget *parked = us_pairs_park_budget(pairs);
-	char next[160];
 
-	snprintf(next, sizeof(next), "--park-memory of understudyd(8) sets the limit");
 	if (parked->overflowed > 0)
-		us_finding_add(findings, US_FINDING_WARNING, "host", next,
+		us_finding_add(findings, US_FINDING_WARNING, "host",
+			       "--park-memory of understudyd(8) sets the limit",
 			       "%" PRIu64
 			       " frames were lost because the parked frames of all pairs "
 			       "had reached %" PRIu64 " MiB",

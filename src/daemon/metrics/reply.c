@@ -9,8 +9,8 @@
 #include "util/priority.h"
 
 enum {
-	BACKLOG_BYTES =
-		8 * US_METRICS_PIECE_BYTES, /* not read by the client, before sending pauses */
+	/* Not read by the client, before sending pauses. */
+	BACKLOG_BYTES = 8 * US_METRICS_PIECE_BYTES,
 	WAIT_USEC = 5 * 1000,
 };
 
@@ -69,11 +69,14 @@ static int on_next(sd_event_source *source, uint64_t usec, void *userdata)
 
 void us_metrics_answer(struct us_metrics *metrics, struct us_call *call)
 {
+	struct us_reason reason;
 	struct stream *stream;
 	int r = -ENOMEM;
 
 	if (!us_call_wants_more(call)) {
-		us_call_fail(call, "Refused", "GetMetrics streams: call it with `more`");
+		us_refuse(&reason, "GetMetrics streams");
+		us_advise(&reason, "call it with `more`");
+		us_call_fail_with(call, "Refused", US_REFUSED, &reason);
 		return;
 	}
 	stream = calloc(1, sizeof(*stream));
@@ -83,8 +86,11 @@ void us_metrics_answer(struct us_metrics *metrics, struct us_call *call)
 		r = sd_event_add_time_relative(metrics->loop, &stream->next, CLOCK_MONOTONIC, 0, 1,
 					       on_next, stream);
 	if (r < 0) {
-		us_call_fail(call, "Refused", "metrics: %s",
-			     r == -EBUSY ? "too many read them: try again" : us_strerror(r));
+		us_refuse(&reason, "metrics: %s",
+			  r == -EBUSY ? "too many read them" : us_strerror(r));
+		if (r == -EBUSY)
+			us_advise(&reason, "try again");
+		us_call_fail_with(call, "Refused", US_REFUSED, &reason);
 		if (stream)
 			stream_free(stream);
 		return;

@@ -20,7 +20,9 @@ struct us_add_request {
  */
 int us_add_check_host(struct us_add_request *request, struct us_reason *reason);
 
-/* What the VMM has told of the standby; the first checks again: another pair may have been added.
+/*
+ * What the VMM knows of the standby. Checks against other pairs again, because one may have been
+ * added meanwhile.
  */
 int us_add_check_standby(const struct us_add_request *request, const struct us_vmm_standby *standby,
 			 struct us_reason *reason);

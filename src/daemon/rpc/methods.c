@@ -106,8 +106,7 @@ static void remove_pair(void *userdata, struct us_call *call, const json_t *para
 		us_rpc_remove_pair(userdata, pair, call);
 }
 
-/* Whether the user of @call may assign the primary of @text to @pair, and whether that is possible.
- */
+/* Whether the user of @call may assign the primary @text to @pair now. */
 static int check_primary(const struct us_rpc *rpc, const struct us_call *call,
 			 const struct us_host_pair *pair, const char *text,
 			 struct us_primary_spec *ret_spec, struct us_reason *reason)
