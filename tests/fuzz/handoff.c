@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What another daemon hands off: frames for the guest, in a call, as text. What is taken is held
- * as it was sent, and in its order; of what is refused nothing is.
+ * The method Handoff: frames for the guest, as text, in a call of another daemon. The frames of an
+ * accepted call are parked as they were sent and in their order; a refused call parks none.
  *
- * An input is a byte of flags and a list of frames, each behind a byte that stands for its length.
- * Behind an even one are bytes that are put into text here, behind an odd one text as it is.
+ * An input is a byte of flags and a list of frames. Before each frame is a byte that encodes its
+ * length. If that byte is even, the target writes the bytes that follow as text; if it is odd, they
+ * are the text.
  */
 #include <stdio.h>
 #include <string.h>
@@ -72,7 +73,7 @@ static void begin(void)
 	us_scene_init(&the_daemon);
 	us_scene_must(us_rpc_serve(the_daemon.rpc, the_daemon.loop, the_daemon.socket_path, -1,
 				   &reason) == 0);
-	/* Nobody is there to be asked: its path changes by no hand but ours. */
+	/* The VM has no QEMU, so only this target changes the pair's path. */
 	us_scene_must(us_host_vm_new(&vm, the_daemon.vms, "web", "/run/none") == 0);
 	pair = us_scene_add_pair(vm, "web0", 0);
 	us_scene_must(us_host_pair_steer(pair) &&
@@ -81,14 +82,14 @@ static void begin(void)
 	connect_client();
 }
 
-/* ---- What is sent ---- */
+/* ---- Sending ---- */
 
 static unsigned word(const uint8_t *bytes)
 {
 	return bytes[0] | bytes[1] << 8;
 }
 
-/* In the words of virtio 1.2, section 5.1.6, and not in those of the code under test. */
+/* The rules of virtio 1.2, section 5.1.6, written independently of the code under test. */
 static bool is_metadata_good(const uint8_t *header, unsigned length)
 {
 	unsigned start = word(header + 6), field = start + word(header + 8);
@@ -109,7 +110,7 @@ static bool is_good_frame(const uint8_t *bytes, size_t length)
 	       is_metadata_good(bytes, length - HEADER_BYTES);
 }
 
-/* Returns whether it is a frame for the guest; text that is not ours may be one all the same. */
+/* Returns whether it is a frame for the guest. */
 static bool add_frame(json_t *frames, const uint8_t *bytes, size_t length)
 {
 	char text[US_BASE64_SIZE(BYTES_MAX)];
@@ -160,7 +161,7 @@ static bool add_frames(json_t *frames, const uint8_t *data, size_t size, struct 
 	return is_good;
 }
 
-/* ---- What came ---- */
+/* ---- Receiving ---- */
 
 struct taken {
 	const struct sent *sent;
@@ -178,7 +179,7 @@ static void on_frame(void *userdata, const struct us_frame *frame)
 	us_scene_must(frame->header.gso_type == sent->bytes[1]);
 }
 
-/* The right one, none, another, or less of it. */
+/* The token, no token, another one, or a part of it. */
 static const char *token_for(uint8_t flags)
 {
 	static char token[US_ADMISSION_TEXT];
