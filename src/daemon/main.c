@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/json-memory.h"
-#include "daemon/migration/address.h"
+#include "daemon/migration/migration.h"
 #include "daemon/rpc/permissions.h"
 #include "daemon/daemon.h"
 #include "daemon/metrics/metrics.h"

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The migration address: the address of this host at which an incoming migration listens. */
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "daemon/migration/address.h"
+#include "daemon/migration/migration.h"
 
 static bool is_one_ipv4(uint32_t address)
 {

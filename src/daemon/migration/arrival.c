@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Announcements: when a guest arrives on this host, or stays here after a failed migration, the
+ * network is told where its addresses are now (net/presence/announce.h).
+ */
 #include <syslog.h>
 
-#include "daemon/migration/arrival.h"
 #include "daemon/migration/migration-private.h"
 #include "net/presence/announce.h"
 #include "util/log.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A migration to this host has these steps: compare the pairs with the source's, wait until their
- * primaries are reserved, change QEMU's settings, listen.
+ * A migration of a VM to this host: the method Receive. The migration lasts as long as the call, so
+ * the end of the source's connection undoes it. Its steps: compare the pairs with the source's,
+ * wait until their primaries are reserved, change QEMU's settings, listen.
  *
  * If the source gives up while QEMU has not answered a request, the struct stays until QEMU has.
  * Otherwise the answer would be taken for the answer to a request of the next migration.
@@ -11,10 +12,7 @@
 #include <stdlib.h>
 
 #include "api/server.h"
-#include "daemon/migration/destination.h"
 #include "daemon/migration/migration-private.h"
-#include "daemon/migration/peer.h"
-#include "daemon/migration/settings.h"
 #include "daemon/vm/deferred.h"
 #include "daemon/vm/vm.h"
 #include "util/clock.h"

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The stop: QEMU stops the guest at the end of the transfer, and from then on both hosts park the
+ * frames for it. What that needs is made ready before. Afterwards the frames that QEMU has not
+ * delivered are collected.
+ */
 #include <inttypes.h>
 #include <syslog.h>
 
-#include "daemon/migration/arrival.h"
-#include "daemon/migration/guest-stop.h"
 #include "daemon/migration/migration-private.h"
-#include "daemon/migration/peer.h"
 #include "daemon/migration/stop-frames.h"
-#include "daemon/migration/stop-method.h"
 #include "net/presence/claims.h"
 #include "net/steer/steer.h"
 #include "net/undelivered/drain.h"

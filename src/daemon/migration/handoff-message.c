@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The parameters of the method Handoff. */
 #include <endian.h>
 #include <string.h>
 

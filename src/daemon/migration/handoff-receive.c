@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The handoff at the destination: one method, without state of its own. */
 #include <string.h>
 
 #include "api/server.h"
-#include "daemon/migration/arrival.h"
 #include "daemon/migration/handoff.h"
 #include "daemon/migration/migration-private.h"
-#include "daemon/migration/peer.h"
 #include "net/steer/steer.h"
 #include "util/crash-point.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The handoff at the source: polls the park buffers of the pairs and sends what they have. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/migration/handoff.h"
 #include "daemon/migration/migration-private.h"
-#include "daemon/migration/peer.h"
 #include "understudy/client.h"
 #include "util/clock.h"
 #include "util/priority.h"

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "daemon/migration/admission.h"
+#include "daemon/migration/handoff.h"
 #include "daemon/migration/migration.h"
 #include "daemon/vm/vm.h"
 #include "util/timer.h"
@@ -78,3 +79,112 @@ static inline void us_migration_report(struct us_host_vm *vm, const char *stage,
 
 	common->handler->stage(common->userdata, vm, stage, line);
 }
+
+/* ---- peer.c: the daemon at the other end ---- */
+
+/*
+ * Whether the peer speaks our version. @object is what it sent, @name is "source" or "destination".
+ * 0 or US_REFUSED.
+ */
+int us_peer_check_protocol(const json_t *object, const char *name, struct us_reason *reason);
+
+/* What @error and its @parameters say, with which the peer answered a call. */
+void us_peer_reason(const char *error, const json_t *parameters, struct us_reason *ret_reason);
+
+/* The pairs of @vm, for the parameters of Receive. */
+json_t *us_peer_pairs_json(const struct us_host_vm *vm);
+/* Whether each of the source's @pairs has its counterpart in @vm. 0 or US_REFUSED. */
+int us_peer_check_pairs(struct us_host_vm *vm, const json_t *pairs, struct us_reason *reason);
+/*
+ * The pair of @vm that corresponds to a pair of the peer: by @group if both have one, else by
+ * @name. @group may be NULL. NULL: there is none.
+ */
+struct us_host_pair *us_peer_find_pair(struct us_host_vm *vm, const char *name, const char *group);
+
+/* ---- settings.c: QEMU's migration settings ---- */
+
+/* The settings are about to change. @before has the old values, as us_vmm_settings_fn describes. */
+void us_migration_settings_remember(struct us_host_vm *vm, const json_t *before);
+/* No migration is under way any more: restores what was remembered, if anything was. */
+void us_migration_settings_restore(struct us_host_vm *vm);
+/* The QEMU with these settings has ended. */
+void us_migration_settings_forget(struct us_host_vm *vm);
+/* Whether @before, from a file, has settings to restore. */
+bool us_migration_settings_are_valid(const json_t *before);
+
+/* ---- arrival.c: announcements ---- */
+
+/* Begins to announce the MAC addresses of @vm's pairs; ends earlier announcements. */
+void us_arrival_announce(struct us_host_vm *vm);
+/* Announces the guest's IP addresses, too: @addresses is an array of texts. */
+void us_arrival_announce_addresses(struct us_host_pair *pair, const json_t *addresses);
+/* The guest runs on another host, or is about to. */
+void us_arrival_stop_announcing(struct us_host_vm *vm);
+
+/* ---- stop-method.c: enum us_stop_method ---- */
+
+/* "drain", "predict", or NULL for none. */
+const char *us_stop_method_name(enum us_stop_method method);
+
+/* Chooses @pair's method by permission alone, which is cheap. Logs once that draining is refused.
+ */
+void us_stop_method_choose(struct us_host_pair *pair);
+
+/* Before a migration: chooses again, and begins to look for the queues that are to be drained. */
+void us_stop_method_prepare(struct us_host_pair *pair);
+/* At its transfer: falls back to prediction if the queues have not been found yet. */
+void us_stop_method_settle(struct us_host_pair *pair);
+
+/* The least reliable method of its pairs. */
+enum us_stop_method us_stop_method_of_vm(const struct us_host_vm *vm);
+
+/* ---- guest-stop.c: the stop ---- */
+
+/* QEMU's transfer begins: makes the park buffers and the captures. */
+void us_guest_stop_prepare(struct us_host_vm *vm);
+/* @is_near: parks from now on, because the stop is predicted to be near. Else: ends that. */
+void us_guest_stop_expect(struct us_host_vm *vm, bool is_near);
+/* The guest stopped @age_usec ago: parks here, and tells @peer to park. */
+void us_guest_stop_begin(struct us_host_vm *vm, const struct us_handoff_peer *peer,
+			 uint64_t age_usec);
+/* The guest goes on here: releases the parked frames to it. */
+void us_guest_stop_undo(struct us_host_vm *vm, const struct us_handoff_peer *peer);
+/* The migration is over: frees what us_guest_stop_prepare() made. */
+void us_guest_stop_forget(struct us_host_vm *vm);
+
+/*
+ * The guest goes on at the destination: puts the frames that QEMU has not delivered before the
+ * parked frames, for all pairs that park. QEMU must have answered a request since the stop, which
+ * proves that it has read its taps for the last time. Calls @done once, possibly before it returns.
+ * Only one collection may be under way.
+ */
+void us_guest_stop_collect(struct us_host_vm *vm, void (*done)(void *userdata), void *userdata);
+
+/* ---- source.c: a migration from this host ---- */
+
+/*
+ * Begins a migration of @vm, and keeps @call for its end. @parameters are those of Migrate. 0, a
+ * negative errno, or US_REFUSED: then the caller answers @call.
+ */
+int us_source_new(struct us_host_vm *vm, struct us_call *call, const json_t *parameters,
+		  struct us_reason *reason);
+/* Ends the migration at once, without an undo: the VM is being detached. NULL is fine. */
+void us_source_free(struct us_source *source);
+
+/* The method AbortMigration. Answers @call at the end of the undo. */
+void us_source_abort(struct us_host_vm *vm, struct us_call *call);
+/* The connection to QEMU is lost. */
+void us_source_vm_lost(struct us_source *source, const struct us_reason *reason);
+
+/* ---- destination.c: a migration to this host ---- */
+
+/*
+ * Begins to receive @vm, whose QEMU waits with -incoming defer, and keeps @call. @parameters are
+ * those of Receive. 0, a negative errno, or US_REFUSED: then the caller answers @call.
+ */
+int us_destination_new(struct us_host_vm *vm, struct us_call *call, const json_t *parameters,
+		       struct us_reason *reason);
+/* The guest runs here. */
+void us_destination_guest_arrived(struct us_destination *destination);
+/* Answers the call with @reason, and frees @destination, which may be NULL. */
+void us_destination_fail(struct us_destination *destination, const struct us_reason *reason);

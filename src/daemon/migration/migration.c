@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Passes on what happens to VMs and pairs to the parts of the room, and makes their state. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "api/server.h"
-#include "daemon/migration/arrival.h"
-#include "daemon/migration/destination.h"
 #include "daemon/migration/handoff.h"
 #include "daemon/migration/migration-private.h"
 #include "daemon/migration/migration.h"
-#include "daemon/migration/settings.h"
 #include "daemon/migration/source-private.h"
-#include "daemon/migration/source.h"
 #include "daemon/migration/stop-frames.h"
-#include "daemon/migration/stop-method.h"
 #include "net/presence/announce.h"
 #include "net/presence/claims.h"
 #include "net/undelivered/drain.h"

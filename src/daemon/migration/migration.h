@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "util/error.h"
 #include "vmm/vmm.h"
 
 struct us_call;
@@ -13,6 +14,16 @@ struct us_host_pair;
 struct us_host_vm;
 struct us_pair_migration;
 struct us_vm_migration;
+
+enum {
+	/*
+	 * The version of what daemons say to each other about a migration (Receive, Handoff).
+	 * Daemons with different versions refuse to migrate before anything is hidden. Increment it
+	 * when a daemon that lacks the change would harm a guest or its peer. Version 1 did not
+	 * send a number.
+	 */
+	US_PEER_PROTOCOL = 2,
+};
 
 /* What the rooms above do for the migrations. */
 struct us_migration_handler {
@@ -69,6 +80,10 @@ void us_migration_start(struct us_host_vm *vm, struct us_call *call, const json_
 void us_migration_abort(struct us_host_vm *vm, struct us_call *call);
 void us_migration_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters);
 void us_migration_handoff(struct us_host_vm *vm, struct us_call *call, const json_t *parameters);
+
+/* Whether @text is an IP address of one interface: not 0.0.0.0, ::, broadcast or multicast. 0 or
+ * US_REFUSED. */
+int us_migration_address_check(const char *text, struct us_reason *reason);
 
 /* Whether a migration of @vm away from this host is under way. */
 bool us_migration_is_source(const struct us_host_vm *vm);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The daemon at the other end of a migration: what both ends compare before anything is hidden.
+ */
 #include <string.h>
 
-#include "daemon/migration/peer.h"
+#include "daemon/migration/migration-private.h"
 #include "daemon/vm/vm.h"
 
 int us_peer_check_protocol(const json_t *object, const char *name, struct us_reason *reason)

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * QEMU's migration settings: they are restored after each migration, whatever its result, because
+ * the next one would be as slow, or as secret, as the last. The state file has the old values
+ * before the first of them changes, so a restarted daemon restores them, too.
+ */
 #include <errno.h>
 #include <syslog.h>
 
 #include "daemon/migration/migration-private.h"
-#include "daemon/migration/settings.h"
 #include "util/log.h"
 
 static bool is_empty(const json_t *before)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
+ * A migration of a VM away from this host. The plan (core/migration-plan.h) decides what is to be
+ * done or undone next. The migration goes on if its client goes away.
+ *
  * The results of stages are events for the plan. They are posted, and the loop gives them to the
  * plan one at a time, so a stage never begins while another one is running.
  */
@@ -10,12 +13,8 @@
 
 #include "api/server.h"
 #include "api/uri.h"
-#include "daemon/migration/guest-stop.h"
 #include "daemon/migration/handoff.h"
-#include "daemon/migration/settings.h"
 #include "daemon/migration/source-private.h"
-#include "daemon/migration/source.h"
-#include "daemon/migration/stop-method.h"
 #include "understudy/client.h"
 #include "util/clock.h"
 #include "util/crash-point.h"

@@ -8,9 +8,7 @@
 #include <string.h>
 
 #include "api/client.h"
-#include "daemon/migration/peer.h"
 #include "daemon/migration/source-private.h"
-#include "daemon/migration/stop-method.h"
 #include "daemon/vm/vm.h"
 #include "understudy/client.h"
 

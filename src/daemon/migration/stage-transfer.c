@@ -6,10 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/migration/guest-stop.h"
-#include "daemon/migration/settings.h"
 #include "daemon/migration/source-private.h"
-#include "daemon/migration/stop-method.h"
 #include "util/clock.h"
 #include "util/crash-point.h"
 

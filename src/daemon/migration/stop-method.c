@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* How a migration saves the frames that QEMU has not delivered when it stops a pair's guest. */
 #include <syslog.h>
 
 #include "daemon/migration/migration-private.h"
-#include "daemon/migration/stop-method.h"
 #include "net/undelivered/drain.h"
 #include "util/log.h"
 
@@ -80,11 +80,6 @@ void us_stop_method_settle(struct us_host_pair *pair)
 		return;
 	us_refuse(&reason, "the search for the tap among QEMU's descriptors takes too long");
 	predict(pair, migration->method, &reason);
-}
-
-enum us_stop_method us_stop_method_of_pair(const struct us_host_pair *pair)
-{
-	return us_migration_of_pair(pair)->method;
 }
 
 enum us_stop_method us_stop_method_of_vm(const struct us_host_vm *vm)

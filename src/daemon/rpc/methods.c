@@ -4,9 +4,7 @@
 
 #include "daemon/doctor/doctor.h"
 #include "daemon/metrics/metrics.h"
-#include "daemon/migration/address.h"
 #include "daemon/migration/migration.h"
-#include "daemon/migration/peer.h"
 #include "daemon/rpc/permissions.h"
 #include "daemon/rpc/rpc-private.h"
 #include "daemon/state/state.h"

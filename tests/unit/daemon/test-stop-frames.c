@@ -11,10 +11,8 @@
 #include <unistd.h>
 
 #include "daemon/daemon.h"
-#include "daemon/migration/guest-stop.h"
 #include "daemon/migration/migration-private.h"
 #include "daemon/migration/stop-frames.h"
-#include "daemon/migration/stop-method.h"
 #include "fake-vmm.h"
 #include "net/undelivered/drain.h"
 #include "support/testbed.h"
