@@ -8,7 +8,7 @@
  *   primary         reserving, plugging and unplugging
  *   observe         what the VMM and the switch say
  *   recheck         changes of the switch by others
- *   pair            effects, construction and destruction
+ *   host-pair       effects, construction and destruction
  *   pairs           all pairs
  */
 #pragma once

@@ -113,7 +113,7 @@ struct us_host_pair *us_pair_vm_next(const struct us_pair_vm *vm, const struct u
 
 const struct us_park_budget *us_pairs_park_budget(const struct us_pairs *pairs);
 
-/* ---- pair.c: one ---- */
+/* ---- host-pair.c: one ---- */
 
 /*
  * Makes a pair of @vm, which it borrows, and begins with what it observes of the VM and the host.

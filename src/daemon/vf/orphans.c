@@ -74,8 +74,8 @@ static void not_returned(struct us_vfs *vfs, const struct us_reserved *reserved,
 	try_again_later(vfs);
 	if (!orphan || strcmp(us_optional_text(orphan->reason), reason) == 0)
 		return;
-	us_log(LOG_WARNING, "vfio %s: stays reserved for pair %s, as it is: %s", reserved->address,
-	       reserved->pair, reason);
+	us_log(LOG_WARNING, "vfio %s: stays reserved for pair %s, with its settings: %s",
+	       reserved->address, reserved->pair, reason);
 	us_optional_set(&orphan->reason, reason);
 	vfs->handler->not_returned(vfs->userdata, reserved->pair, reason);
 }
