@@ -81,6 +81,23 @@ static const char *handover_name(const char *text)
 	return strcmp(text, "lossless") == 0 ? "lossless" : NULL;
 }
 
+/* The options with a fixed list of values. */
+static int check_choices(const struct us_args *args, struct us_reason *reason)
+{
+	const char *mode = us_args_value(args, "mode");
+	const char *handover = us_args_value(args, "handover");
+	const char *unused = us_args_value(args, "unused");
+
+	if (mode && !is_mode(mode))
+		return us_refuse(reason, "%s is no mode: separate, coupled or combined", mode);
+	if (handover && !handover_name(handover))
+		return us_refuse(reason, "%s is no handover: lossless or low-latency", handover);
+	if (unused && strcmp(unused, "report") && strcmp(unused, "hide") &&
+	    strcmp(unused, "ignore"))
+		return us_refuse(reason, "--unused %s: report, hide or ignore", unused);
+	return 0;
+}
+
 /* Sets the members for which an option of the same name was given. */
 static void take_options(json_t *parameters, const struct us_args *args, const char *const *names)
 {
@@ -95,7 +112,6 @@ static enum us_exit run_add(struct us_cli *cli)
 	static const char *const needed[] = { "vm", "standby", "port", NULL };
 	static const char *const optional[] = { "mac", "mode", "group", "bus", NULL };
 	const struct us_args *args = &cli->args;
-	const char *mode = us_args_value(args, "mode");
 	const char *spec = us_args_value(args, "primary");
 	const char *handover = us_args_value(args, "handover");
 	const char *unused = us_args_value(args, "unused");
@@ -105,14 +121,8 @@ static enum us_exit run_add(struct us_cli *cli)
 	for (size_t i = 0; needed[i]; i++)
 		if (!us_args_has(args, needed[i]))
 			return us_cli_usage(cli, "pair add: --%s is missing", needed[i]);
-	if (mode && !is_mode(mode))
-		return us_cli_usage(cli, "%s is no mode: separate, coupled or combined", mode);
-	if (handover && !handover_name(handover))
-		return us_cli_usage(cli, "%s is no handover: lossless or low-latency", handover);
-	if (unused && strcmp(unused, "report") && strcmp(unused, "hide") &&
-	    strcmp(unused, "ignore"))
-		return us_cli_usage(cli, "--unused %s: report, hide or ignore", unused);
-	if (spec && us_cli_read_spec(spec, &primary, &reason) != 0)
+	if (check_choices(args, &reason) != 0 ||
+	    (spec && us_cli_read_spec(spec, &primary, &reason) != 0))
 		return us_cli_usage(cli, "%s", reason.text);
 	if (read_park(args, &park, &reason) != 0) {
 		json_decref(primary);
