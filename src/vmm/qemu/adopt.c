@@ -4,10 +4,8 @@
 
 #include "vmm/qemu/adopt.h"
 #include "vmm/qemu/connection.h"
-#include "vmm/qemu/last-frame/last-frame.h"
 #include "vmm/qemu/primary.h"
 #include "vmm/qemu/qemu-private.h"
-#include "vmm/qemu/registers/registers.h"
 #include "vmm/qemu/request.h"
 #include "vmm/qemu/standby.h"
 #include "vmm/qemu/state.h"
@@ -76,8 +74,9 @@ void us_qemu_adopt(void *userdata, const struct us_qmp_version *version)
 	us_qemu_ref(vmm);
 	snprintf(vmm->version, sizeof(vmm->version), "%u.%u.%u", version->major, version->minor,
 		 version->micro);
-	vmm->may_ask_status = !us_qemu_registers_are_needed(version);
-	vmm->may_ask_queues = us_qemu_last_frame_is_available(version);
+	/* registers/registers.h and last-frame/last-frame.h say why. */
+	vmm->may_ask_status = us_qmp_version_is_older(version, 10, 1);
+	vmm->may_ask_queues = us_qmp_version_is_older(version, 11, 2);
 	if (us_qmp_version_is_older(version, 7, 2)) {
 		us_refuse(&reason, "QEMU %s is too old: version 7.2 or later is needed",
 			  vmm->version);

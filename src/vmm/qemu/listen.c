@@ -26,8 +26,7 @@
 
 /* A request under way. */
 struct listening {
-	struct us_vmm *vmm;
-	struct us_qemu_request *request;
+	struct us_qemu_request request;
 	char address[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];
 	bool qemu_listens; /* it was asked to listen itself */
 };
@@ -35,12 +34,11 @@ struct listening {
 static void finish(struct listening *listening, int r, const struct us_reason *reason,
 		   const char *uri)
 {
-	struct us_qemu_request *request = listening->request;
+	struct us_qemu_request *request = &listening->request;
 
 	if (us_qemu_request_is_wanted(request))
 		request->done.listening(request->userdata, r, reason, uri);
 	us_qemu_request_free(request);
-	free(listening);
 }
 
 /* If @reason is NULL, the words for @r are the reason. */
@@ -203,7 +201,7 @@ static int uri_of(int fd, char *ret_uri, size_t size)
 
 static void listen_for_qemu(struct listening *listening)
 {
-	struct us_vmm *vmm = listening->vmm;
+	struct us_vmm *vmm = listening->request.vmm;
 	struct us_reason reason;
 	char uri[128];
 	int r = vmm->adopted ? open_socket(listening->address, &vmm->listen_fd) : -ENOTCONN;
@@ -244,8 +242,8 @@ static int make_qemu_listen(struct listening *listening)
 	snprintf(uri, sizeof(uri), strchr(listening->address, ':') ? "tcp:[%s]:0" : "tcp:%s:0",
 		 listening->address);
 	listening->qemu_listens = true;
-	return us_qmp_call(listening->vmm->qmp, on_incoming, listening, "migrate-incoming", "{s:s}",
-			   "uri", uri);
+	return us_qmp_call(listening->request.vmm->qmp, on_incoming, listening, "migrate-incoming",
+			   "{s:s}", "uri", uri);
 }
 
 static void on_capabilities(void *userdata, const struct us_qmp_answer *answer)
@@ -288,7 +286,7 @@ static void on_address(void *userdata, const struct us_qmp_answer *answer)
 		us_advise(&reason, "end it, and start the VM with -incoming defer again");
 		fail(listening, US_REFUSED, &reason);
 	} else {
-		r = us_qmp_call(listening->vmm->qmp, on_capabilities, listening,
+		r = us_qmp_call(listening->request.vmm->qmp, on_capabilities, listening,
 				"query-migrate-capabilities", NULL);
 		if (r)
 			fail(listening, r, NULL);
@@ -297,30 +295,24 @@ static void on_address(void *userdata, const struct us_qmp_answer *answer)
 
 static int ask_where(struct listening *listening)
 {
-	return us_qmp_call(listening->vmm->qmp, on_address, listening, "query-migrate", NULL);
+	return us_qmp_call(listening->request.vmm->qmp, on_address, listening, "query-migrate",
+			   NULL);
 }
 
 int us_vmm_listen_transfer(struct us_vmm *vmm, const char *address, us_vmm_listen_fn done,
 			   void *userdata)
 {
-	struct us_qemu_request *request;
-	struct listening *listening;
-	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
+	int r;
+	struct listening *listening =
+		us_qemu_request_new(vmm, NULL, sizeof(*listening), done, userdata, &r);
 
-	if (r < 0)
-		return r;
-	listening = calloc(1, sizeof(*listening));
 	if (!listening)
-		return us_qemu_request_made(request, -ENOMEM);
+		return r;
 	us_vmm_stop_listening(vmm);
-	listening->vmm = vmm;
-	listening->request = request;
 	if ((size_t)snprintf(listening->address, sizeof(listening->address), "%s", address) >=
 	    sizeof(listening->address))
 		r = -EINVAL;
 	else
 		r = ask_where(listening);
-	if (r < 0)
-		free(listening);
-	return us_qemu_request_made(request, r);
+	return us_qemu_request_made(&listening->request, r);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/qemu/plug.h"
@@ -16,21 +15,12 @@ enum {
 };
 
 struct plug {
+	struct us_qemu_request request;
 	struct us_list link; /* among those under way */
-	struct us_vmm *vmm;
-	struct us_qemu_request *request;
-	unsigned unanswered; /* questions; 1 more while questions are being sent */
 	bool is_adding;	     /* the second step has begun */
-	int r;		     /* of the first failure, which causes the later ones */
-	struct us_reason reason;
-	json_t *device;	  /* the arguments of device_add */
-	json_t *back_end; /* the arguments of netdev_add; NULL for a VFIO device */
+	json_t *device;	     /* the arguments of device_add */
+	json_t *back_end;    /* the arguments of netdev_add; NULL for a VFIO device */
 };
-
-static const char *id_of(const struct plug *plug)
-{
-	return json_string_value(json_object_get(plug->device, "id"));
-}
 
 /* NULL: any slot, and none is chosen yet. */
 static const char *bus_of(const struct plug *plug)
@@ -38,60 +28,37 @@ static const char *bus_of(const struct plug *plug)
 	return json_string_value(json_object_get(plug->device, "bus"));
 }
 
-static void free_plug(struct plug *plug)
+static void release_plug(struct us_qemu_request *request)
 {
+	struct plug *plug = US_CONTAINER_OF(request, struct plug, request);
+
 	us_list_remove(&plug->link);
 	json_decref(plug->device);
 	json_decref(plug->back_end);
-	free(plug);
 }
 
 static void finish_plug(struct plug *plug)
 {
+	struct us_qemu_request *request = &plug->request;
+
 	us_list_remove(&plug->link);
 	/* After a time-out the device may still come, and then it needs its back end. */
-	if (plug->r == US_REFUSED && plug->is_adding && plug->back_end)
-		us_qemu_back_end_delete(plug->vmm, id_of(plug));
+	if (request->r == US_REFUSED && plug->is_adding && plug->back_end)
+		us_qemu_back_end_delete(request->vmm, request->device);
 	if (bus_of(plug))
-		us_vmm_return_slot(plug->vmm, bus_of(plug));
-	us_qemu_request_finish(plug->request, plug->r, &plug->reason);
-	free_plug(plug);
-}
-
-static void note_refusal(struct plug *plug, int r, const struct us_reason *reason)
-{
-	if (r == 0 || plug->r)
-		return;
-	plug->r = r;
-	plug->reason = *reason;
-}
-
-static void note_failure(struct plug *plug, int r, const char *text)
-{
-	struct us_reason reason;
-
-	us_refuse(&reason, "%s", text);
-	note_refusal(plug, r, &reason);
-}
-
-/* Counts a question that was sent, or notes why it was not. */
-static void note_sent(struct plug *plug, int r)
-{
-	if (r == 0)
-		plug->unanswered++;
-	else
-		note_failure(plug, r, us_strerror(r));
+		us_vmm_return_slot(request->vmm, bus_of(plug));
+	us_qemu_request_finish(request, 0, NULL);
 }
 
 static void add_device(struct plug *plug);
 
 static void answered(struct plug *plug)
 {
-	if (--plug->unanswered > 0)
+	struct us_qemu_request *request = &plug->request;
+
+	if (--request->unanswered > 0)
 		return;
-	if (plug->vmm->freed)
-		note_failure(plug, -ECONNRESET, "the VM was detached");
-	if (plug->is_adding || plug->r)
+	if (plug->is_adding || request->r || !us_qemu_request_is_wanted(request))
 		finish_plug(plug);
 	else
 		add_device(plug);
@@ -103,31 +70,35 @@ static void on_added(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct plug *plug = userdata;
 
-	note_refusal(plug, answer->r, answer->reason);
+	us_qemu_request_note(&plug->request, answer->r, answer->reason);
 	answered(plug);
 }
 
 static int add_back_end(struct plug *plug)
 {
-	int r = us_qemu_primary_add(plug->vmm, id_of(plug));
+	struct us_vmm *vmm = plug->request.vmm;
+	int r = us_qemu_primary_add(vmm, plug->request.device);
 
 	if (r < 0)
 		return r;
-	us_qemu_back_end_delete(plug->vmm, id_of(plug));
-	return us_qmp_call(plug->vmm->qmp, on_added, plug, "netdev_add", "O", plug->back_end);
+	us_qemu_back_end_delete(vmm, plug->request.device);
+	return us_qmp_call(vmm->qmp, on_added, plug, "netdev_add", "O", plug->back_end);
 }
 
 /* Both commands are sent at once: if the first fails, so does the second. */
 static void add_device(struct plug *plug)
 {
+	struct us_qemu_request *request = &plug->request;
+
 	plug->is_adding = true;
-	plug->unanswered++;
 	if (plug->back_end)
-		note_sent(plug, add_back_end(plug));
-	if (plug->r == 0)
-		note_sent(plug, us_qmp_call_with(plug->vmm->qmp, PLUG_USEC, -1, on_added, plug,
-						 "device_add", "O", plug->device));
-	answered(plug);
+		us_qemu_request_sent(request, add_back_end(plug));
+	if (request->r == 0)
+		us_qemu_request_sent(request,
+				     us_qmp_call_with(request->vmm->qmp, PLUG_USEC, -1, on_added,
+						      plug, "device_add", "O", plug->device));
+	if (request->unanswered == 0)
+		finish_plug(plug);
 }
 
 /* ---- First step: is the id free, and which slot is? ---- */
@@ -137,11 +108,11 @@ static void on_slot(void *userdata, int r, const struct us_reason *reason,
 {
 	struct plug *plug = userdata;
 
-	note_refusal(plug, r, reason);
+	us_qemu_request_note(&plug->request, r, reason);
 	if (r == 0 &&
 	    (json_object_set_new(plug->device, "bus", json_string(slot->bus)) < 0 ||
 	     (slot->is_port && json_object_set_new(plug->device, "addr", json_string("0")) < 0)))
-		note_failure(plug, -ENOMEM, us_strerror(ENOMEM));
+		us_qemu_request_note(&plug->request, -ENOMEM, NULL);
 	answered(plug);
 }
 
@@ -151,25 +122,21 @@ static void on_id_looked_up(void *userdata, const struct us_qmp_answer *answer)
 	struct us_reason reason;
 
 	if (answer->r == 0) {
-		us_refuse(&reason, "the VM has a device \"%s\" already", id_of(plug));
+		us_refuse(&reason, "the VM has a device \"%s\" already", plug->request.device);
 		us_advise(&reason, "choose another id");
-		note_refusal(plug, US_REFUSED, &reason);
+		us_qemu_request_note(&plug->request, US_REFUSED, &reason);
 	} else if (!answer->not_found) {
-		note_refusal(plug, answer->r, answer->reason);
+		us_qemu_request_note(&plug->request, answer->r, answer->reason);
 	}
 	answered(plug);
 }
 
-static struct plug *plug_new(struct us_vmm *vmm, const struct us_plug *wanted)
+/* Makes the arguments of both commands. Returns 0 or -ENOMEM. */
+static int describe(struct plug *plug, const struct us_plug *wanted)
 {
-	struct plug *plug = calloc(1, sizeof(*plug));
 	char netdev[US_QEMU_BACK_END_SIZE], mac[US_MAC_TEXT_SIZE];
 	bool is_emulated = wanted->interface;
 
-	if (!plug)
-		return NULL;
-	plug->vmm = vmm;
-	us_list_append(&vmm->plugs, &plug->link);
 	us_qemu_back_end_id(netdev, wanted->id);
 	if (is_emulated) {
 		us_mac_text(wanted->mac, mac);
@@ -182,44 +149,37 @@ static struct plug *plug_new(struct us_vmm *vmm, const struct us_plug *wanted)
 				 wanted->model, "id", wanted->id, "bus", wanted->bus, "host",
 				 wanted->host, "netdev", is_emulated ? netdev : NULL, "mac",
 				 is_emulated ? mac : NULL, "romfile", is_emulated ? "" : NULL);
-	if (plug->device && (plug->back_end || !is_emulated))
-		return plug;
-	free_plug(plug);
-	return NULL;
+	return plug->device && (plug->back_end || !is_emulated) ? 0 : -ENOMEM;
 }
 
 int us_vmm_plug(struct us_vmm *vmm, const struct us_plug *wanted, us_vmm_done_fn done,
 		void *userdata)
 {
-	struct us_qemu_request *request;
-	struct plug *plug;
-	int r = us_qemu_request_begin(vmm, wanted->id, done, userdata, &request);
+	int r;
+	struct plug *plug = us_qemu_request_new(vmm, wanted->id, sizeof(*plug), done, userdata, &r);
 
-	if (r < 0)
-		return r;
-	if (wanted->interface && !wanted->mac)
-		return us_qemu_request_made(request, -EINVAL);
-	plug = plug_new(vmm, wanted);
 	if (!plug)
-		return us_qemu_request_made(request, -ENOMEM);
-	plug->request = request;
-	plug->unanswered = 1;
-	note_sent(plug, us_qemu_get_property(vmm, id_of(plug), "type", on_id_looked_up, plug));
-	note_sent(plug, us_qemu_slot_find(vmm, bus_of(plug), on_slot, plug));
-	if (--plug->unanswered > 0)
-		return 0;
-	r = plug->r;
-	free_plug(plug);
-	return us_qemu_request_made(request, r);
+		return r;
+	plug->request.release = release_plug;
+	us_list_append(&vmm->plugs, &plug->link);
+	r = wanted->interface && !wanted->mac ? -EINVAL : describe(plug, wanted);
+	if (r < 0)
+		return us_qemu_request_made(&plug->request, r);
+	us_qemu_request_sent(&plug->request,
+			     us_qemu_get_property(vmm, wanted->id, "type", on_id_looked_up, plug));
+	us_qemu_request_sent(&plug->request, us_qemu_slot_find(vmm, bus_of(plug), on_slot, plug));
+	return us_qemu_request_asked(&plug->request);
 }
 
 bool us_qemu_plug_cancel(struct us_vmm *vmm, const char *id)
 {
+	struct us_reason reason;
 	struct plug *plug;
 
+	us_refuse(&reason, "it was cancelled before it was plugged");
 	us_list_for_each (plug, &vmm->plugs, link)
-		if (!plug->is_adding && strcmp(id_of(plug), id) == 0) {
-			note_failure(plug, US_REFUSED, "it was cancelled before it was plugged");
+		if (!plug->is_adding && strcmp(plug->request.device, id) == 0) {
+			us_qemu_request_note(&plug->request, US_REFUSED, &reason);
 			return true;
 		}
 	return false;

@@ -42,19 +42,19 @@ bool us_qemu_is_device_id(const char *id)
 	return *id && strlen(id) < US_DEVICE_NAME_MAX && !strchr(id, '/');
 }
 
-int us_qemu_request_begin(struct us_vmm *vmm, const char *id, union us_qemu_done done,
-			  void *userdata, struct us_qemu_request **ret_request)
+void *us_qemu_request_new(struct us_vmm *vmm, const char *id, size_t size, union us_qemu_done done,
+			  void *userdata, int *ret_r)
 {
-	if (id && !us_qemu_is_device_id(id))
-		return -EINVAL;
-	if (!vmm->adopted)
-		return -ENOTCONN;
-	*ret_request = malloc(sizeof(**ret_request));
-	if (!*ret_request)
-		return -ENOMEM;
-	**ret_request = (struct us_qemu_request){ vmm, done, userdata };
+	bool is_possible = !id || us_qemu_is_device_id(id);
+	struct us_qemu_request *request = is_possible && vmm->adopted ? calloc(1, size) : NULL;
+
+	*ret_r = !is_possible ? -EINVAL : !vmm->adopted ? -ENOTCONN : -ENOMEM;
+	if (!request)
+		return NULL;
+	*request = (struct us_qemu_request){ .vmm = vmm, .done = done, .userdata = userdata };
+	strcpy(request->device, id ? id : "");
 	us_qemu_ref(vmm);
-	return 0;
+	return request;
 }
 
 bool us_qemu_request_is_wanted(const struct us_qemu_request *request)
@@ -66,6 +66,8 @@ void us_qemu_request_free(struct us_qemu_request *request)
 {
 	struct us_vmm *vmm = request->vmm;
 
+	if (request->release)
+		request->release(request);
 	free(request);
 	us_qemu_unref(vmm);
 }
@@ -77,14 +79,42 @@ int us_qemu_request_made(struct us_qemu_request *request, int r)
 	return r;
 }
 
+void us_qemu_request_note(struct us_qemu_request *request, int r, const struct us_reason *reason)
+{
+	if (r == 0 || request->r)
+		return;
+	request->r = r;
+	if (reason)
+		request->reason = *reason;
+	else
+		us_refuse(&request->reason, "%s", us_strerror(r));
+}
+
+void us_qemu_request_sent(struct us_qemu_request *request, int r)
+{
+	us_qemu_request_note(request, r, NULL);
+	request->unanswered += r == 0;
+}
+
+int us_qemu_request_asked(struct us_qemu_request *request)
+{
+	int r = request->r;
+
+	if (request->unanswered > 0)
+		return 0;
+	us_qemu_request_free(request);
+	return r;
+}
+
 int us_qemu_request_send(struct us_vmm *vmm, union us_qemu_done done, void *userdata,
 			 us_qmp_answer_fn answer, const char *command, const char *name,
 			 const char *text)
 {
-	struct us_qemu_request *request;
-	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
+	int r;
+	struct us_qemu_request *request =
+		us_qemu_request_new(vmm, NULL, sizeof(*request), done, userdata, &r);
 
-	if (r < 0)
+	if (!request)
 		return r;
 	return us_qemu_request_made(request, us_qmp_call(vmm->qmp, answer, request, command,
 							 name ? "{s:s}" : NULL, name, text));
@@ -93,25 +123,27 @@ int us_qemu_request_send(struct us_vmm *vmm, union us_qemu_done done, void *user
 int us_qemu_request_property(struct us_vmm *vmm, const char *id, const char *property,
 			     union us_qemu_done done, void *userdata, us_qmp_answer_fn answer)
 {
-	struct us_qemu_request *request;
-	int r = us_qemu_request_begin(vmm, id, done, userdata, &request);
+	int r;
+	struct us_qemu_request *request =
+		us_qemu_request_new(vmm, id, sizeof(*request), done, userdata, &r);
 
-	if (r < 0)
+	if (!request)
 		return r;
 	return us_qemu_request_made(request,
 				    us_qemu_get_property(vmm, id, property, answer, request));
 }
 
+void us_qemu_request_report(struct us_qemu_request *request, int r, const struct us_reason *reason)
+{
+	us_qemu_request_note(request, r, reason);
+	if (us_qemu_request_is_wanted(request) && request->done.plain)
+		request->done.plain(request->userdata, request->r,
+				    request->r ? &request->reason : NULL);
+}
+
 void us_qemu_request_finish(struct us_qemu_request *request, int r, const struct us_reason *reason)
 {
-	struct us_reason words;
-
-	if (r != 0 && !reason) {
-		us_refuse(&words, "%s", us_strerror(r));
-		reason = &words;
-	}
-	if (us_qemu_request_is_wanted(request) && request->done.plain)
-		request->done.plain(request->userdata, r, r == 0 ? NULL : reason);
+	us_qemu_request_report(request, r, reason);
 	us_qemu_request_free(request);
 }
 

@@ -32,13 +32,9 @@ struct port {
 
 /* One search: asks for the names of the ports, then for each port whether it is free. */
 struct survey {
-	struct us_vmm *vmm;
-	char *wanted; /* the name of a bus; NULL: any */
+	struct us_qemu_request request; /* without a callback of its own */
+	const char *wanted;		/* the name of a bus; NULL: any */
 	us_qemu_slot_fn found;
-	void *userdata;
-	unsigned unanswered;
-	int r;
-	struct us_reason reason;
 	struct us_list ports;
 	unsigned port_count;
 	bool has_root_bus;  /* a root bus supports hot-plug */
@@ -104,8 +100,9 @@ void us_qemu_slot_free_all(struct us_vmm *vmm)
 
 /* ---- The end of a survey ---- */
 
-static void free_survey(struct survey *survey)
+static void release_survey(struct us_qemu_request *request)
 {
+	struct survey *survey = US_CONTAINER_OF(request, struct survey, request);
 	struct port *port;
 
 	us_list_for_each (port, &survey->ports, link) {
@@ -113,13 +110,12 @@ static void free_survey(struct survey *survey)
 		free(port->path);
 		free(port);
 	}
-	free(survey->wanted);
-	free(survey);
 }
 
 /* Refuses the bus that was named only if it certainly cannot take a device. */
 static int choose_wanted(struct survey *survey, struct us_qemu_slot *ret_slot)
 {
+	struct us_reason *reason = &survey->request.reason;
 	struct port *port;
 
 	*ret_slot = (struct us_qemu_slot){ .bus = survey->wanted };
@@ -128,52 +124,52 @@ static int choose_wanted(struct survey *survey, struct us_qemu_slot *ret_slot)
 			continue;
 		ret_slot->is_port = true;
 		if (!port->is_hot_pluggable)
-			us_refuse(&survey->reason, "bus %s does not support hot-plug", port->bus);
+			us_refuse(reason, "bus %s does not support hot-plug", port->bus);
 		else if (port->is_taken)
-			us_refuse(&survey->reason, "bus %s has a device already", port->bus);
+			us_refuse(reason, "bus %s has a device already", port->bus);
 		else
 			continue;
-		return us_advise(&survey->reason, "choose another port");
+		return us_advise(reason, "choose another port");
 	}
 	return 0;
 }
 
 static int choose_any(struct survey *survey, struct us_qemu_slot *ret_slot)
 {
+	struct us_vmm *vmm = survey->request.vmm;
+	struct us_reason *reason = &survey->request.reason;
 	struct port *port;
 
 	us_list_for_each (port, &survey->ports, link)
 		if (port->bus && port->is_hot_pluggable && !port->is_taken &&
-		    !is_claimed(survey->vmm, port->bus)) {
+		    !is_claimed(vmm, port->bus)) {
 			*ret_slot = (struct us_qemu_slot){ .bus = port->bus, .is_port = true };
-			return claim_bus(survey->vmm, port->bus);
+			return claim_bus(vmm, port->bus);
 		}
 	if (survey->has_root_bus && survey->has_free_slot) {
 		*ret_slot = (struct us_qemu_slot){ .bus = ROOT_BUS };
 		return 0;
 	}
 	if (survey->has_root_bus)
-		return us_refuse(&survey->reason, "no free slot on " ROOT_BUS);
-	us_refuse(&survey->reason, "no free hot-pluggable PCIe port");
-	return us_advise(&survey->reason, "start the VM with one more pcie-root-port");
+		return us_refuse(reason, "no free slot on " ROOT_BUS);
+	us_refuse(reason, "no free hot-pluggable PCIe port");
+	return us_advise(reason, "start the VM with one more pcie-root-port");
 }
 
 static void answered(struct survey *survey)
 {
-	struct us_vmm *vmm = survey->vmm;
+	struct us_qemu_request *request = &survey->request;
 	struct us_qemu_slot slot = { 0 };
-	int r = survey->r;
+	int r = request->r;
 
-	if (--survey->unanswered > 0)
+	if (--request->unanswered > 0)
 		return;
-	us_qemu_ref(vmm);
 	if (r == 0)
 		r = survey->wanted ? choose_wanted(survey, &slot) : choose_any(survey, &slot);
-	if (r < 0 && !survey->reason.text[0])
-		us_refuse(&survey->reason, "%s", us_strerror(r));
-	survey->found(survey->userdata, r, r ? &survey->reason : NULL, r ? NULL : &slot);
-	free_survey(survey);
-	us_qemu_unref(vmm);
+	if (r < 0)
+		us_qemu_request_note(request, r, NULL);
+	survey->found(request->userdata, r, r ? &request->reason : NULL, r ? NULL : &slot);
+	us_qemu_request_free(request);
 }
 
 /* ---- Questions ---- */
@@ -181,22 +177,16 @@ static void answered(struct survey *survey)
 static void ask(struct survey *survey, us_qmp_answer_fn answer, void *userdata, const char *command,
 		const char *path, const char *property)
 {
-	int r = us_qmp_call(survey->vmm->qmp, answer, userdata, command, "{s:s, s:s*}", "path",
-			    path, "property", property);
-
-	if (r < 0)
-		survey->r = r;
-	else
-		survey->unanswered++;
+	us_qemu_request_sent(&survey->request,
+			     us_qmp_call(survey->request.vmm->qmp, answer, userdata, command,
+					 "{s:s, s:s*}", "path", path, "property", property));
 }
 
 /* A failure of the connection ends the survey; a missing object does not. */
 static void note(struct survey *survey, const struct us_qmp_answer *answer)
 {
-	if (answer->r >= 0 || survey->r)
-		return;
-	survey->r = answer->r;
-	survey->reason = *answer->reason;
+	if (answer->r < 0)
+		us_qemu_request_note(&survey->request, answer->r, answer->reason);
 }
 
 static void on_bus_handler(void *userdata, const struct us_qmp_answer *answer)
@@ -224,7 +214,7 @@ static void ask_bus(struct port *port, const char *bus)
 
 	port->bus = strdup(bus);
 	if (!port->bus)
-		port->survey->r = -ENOMEM;
+		us_qemu_request_note(&port->survey->request, -ENOMEM, NULL);
 	snprintf(path, sizeof(path), "%s/%s", port->path, bus);
 	ask(port->survey, on_bus_handler, port, "qom-get", path, "hotplug-handler");
 	ask(port->survey, on_bus_children, port, "qom-list", path, NULL);
@@ -250,7 +240,7 @@ static struct port *add_port(struct survey *survey, const char *container, const
 		port = NULL;
 	}
 	if (!port) {
-		survey->r = -ENOMEM;
+		us_qemu_request_note(&survey->request, -ENOMEM, NULL);
 		return NULL;
 	}
 	port->survey = survey;
@@ -330,33 +320,27 @@ static void ask_root_bus(struct survey *survey)
 {
 	for (size_t i = 0; i < US_ARRAY_LENGTH(root_buses); i++)
 		ask(survey, on_root_handler, survey, "qom-get", root_buses[i], "hotplug-handler");
-	if (us_qmp_call(survey->vmm->qmp, on_pci, survey, "query-pci", NULL) == 0)
-		survey->unanswered++;
+	us_qemu_request_sent(&survey->request, us_qmp_call(survey->request.vmm->qmp, on_pci, survey,
+							   "query-pci", NULL));
 }
 
 int us_qemu_slot_find(struct us_vmm *vmm, const char *bus, us_qemu_slot_fn found, void *userdata)
 {
-	struct survey *survey = calloc(1, sizeof(*survey));
 	int r;
+	struct survey *survey =
+		us_qemu_request_new(vmm, NULL, sizeof(*survey), (us_vmm_done_fn)NULL, userdata, &r);
 
 	if (!survey)
-		return -ENOMEM;
-	survey->vmm = vmm;
+		return r;
+	survey->request.release = release_survey;
+	survey->wanted = bus;
 	survey->found = found;
-	survey->userdata = userdata;
 	us_list_init(&survey->ports);
-	survey->wanted = bus ? strdup(bus) : NULL;
-	if (bus && !survey->wanted)
-		survey->r = -ENOMEM;
 	ask(survey, on_named, survey, "qom-list", "/machine/peripheral", NULL);
 	ask(survey, on_anonymous, survey, "qom-list", "/machine/peripheral-anon", NULL);
 	if (!bus)
 		ask_root_bus(survey);
-	if (survey->unanswered > 0)
-		return 0;
-	r = survey->r;
-	free_survey(survey);
-	return r;
+	return us_qemu_request_asked(&survey->request);
 }
 
 static void on_found(void *userdata, int r, const struct us_reason *reason,
@@ -371,10 +355,11 @@ static void on_found(void *userdata, int r, const struct us_reason *reason,
 
 int us_vmm_find_slot(struct us_vmm *vmm, us_vmm_slot_fn done, void *userdata)
 {
-	struct us_qemu_request *request;
-	int r = us_qemu_request_begin(vmm, NULL, done, userdata, &request);
+	int r;
+	struct us_qemu_request *request =
+		us_qemu_request_new(vmm, NULL, sizeof(*request), done, userdata, &r);
 
-	if (r < 0)
+	if (!request)
 		return r;
 	return us_qemu_request_made(request, us_qemu_slot_find(vmm, NULL, on_found, request));
 }

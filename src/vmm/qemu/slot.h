@@ -21,6 +21,7 @@ typedef void (*us_qemu_slot_fn)(void *userdata, int r, const struct us_reason *r
 /*
  * Finds a free slot, or checks whether the bus named @bus can take a device. A free slot is claimed
  * for 30 s, so that it is not handed out twice. @found is called once, also after the VM was freed.
+ * @bus is borrowed until then.
  */
 int us_qemu_slot_find(struct us_vmm *vmm, const char *bus, us_qemu_slot_fn found, void *userdata);
 void us_qemu_slot_free_all(struct us_vmm *vmm);

@@ -10,10 +10,8 @@
 #include "vmm/qemu/request.h"
 
 struct unplug {
-	struct us_qemu_request *request;
-	struct us_vmm *vmm;
+	struct us_qemu_request request;
 	bool is_early; /* it cancelled the plug, so there is no device */
-	char device[];
 };
 
 /* QEMU's words while an earlier request is pending: with ACPI hot-plug, and with native PCIe's. */
@@ -31,45 +29,36 @@ static bool is_pending(const struct us_qmp_answer *answer)
 static void on_device_del(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct unplug *unplug = userdata;
-	struct us_vmm *vmm = unplug->vmm;
-	struct us_qemu_primary *primary = us_qemu_primary_find(vmm, unplug->device);
+	struct us_vmm *vmm = unplug->request.vmm;
+	struct us_qemu_primary *primary = us_qemu_primary_find(vmm, unplug->request.device);
 	bool will_be_deleted = primary && primary->is_unplugging;
 	bool is_taken = answer->r == 0 || is_pending(answer);
 
 	if (primary && is_taken)
 		primary->is_unplugging = true;
-	us_qemu_ref(vmm);
 	if (is_taken || answer->not_found)
-		us_qemu_request_finish(unplug->request, 0, NULL);
+		us_qemu_request_report(&unplug->request, 0, NULL);
 	else
-		us_qemu_request_finish(unplug->request, answer->r, answer->reason);
+		us_qemu_request_report(&unplug->request, answer->r, answer->reason);
 	if (answer->not_found && !will_be_deleted && !unplug->is_early && !vmm->freed)
-		us_qemu_primary_deleted(vmm, unplug->device);
-	free(unplug);
-	us_qemu_unref(vmm);
+		us_qemu_primary_deleted(vmm, unplug->request.device);
+	us_qemu_request_free(&unplug->request);
 }
 
 int us_vmm_unplug(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void *userdata)
 {
-	struct us_qemu_request *request;
-	struct unplug *unplug;
-	int r = us_qemu_request_begin(vmm, id, done, userdata, &request);
+	int r;
+	struct unplug *unplug = us_qemu_request_new(vmm, id, sizeof(*unplug), done, userdata, &r);
 
-	if (r < 0)
+	if (!unplug)
 		return r;
 	/* It may have a back end that an earlier life of the daemon made. */
 	r = us_qemu_primary_add(vmm, id);
-	unplug = r == 0 ? malloc(sizeof(*unplug) + strlen(id) + 1) : NULL;
-	if (!unplug)
-		return us_qemu_request_made(request, -ENOMEM);
-	unplug->request = request;
-	unplug->vmm = vmm;
-	unplug->is_early = us_qemu_plug_cancel(vmm, id);
-	strcpy(unplug->device, id);
-	r = us_qmp_call(vmm->qmp, on_device_del, unplug, "device_del", "{s:s}", "id", id);
-	if (r < 0)
-		free(unplug);
-	return us_qemu_request_made(request, r);
+	if (r == 0) {
+		unplug->is_early = us_qemu_plug_cancel(vmm, id);
+		r = us_qmp_call(vmm->qmp, on_device_del, unplug, "device_del", "{s:s}", "id", id);
+	}
+	return us_qemu_request_made(&unplug->request, r);
 }
 
 int us_vmm_reset(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/qemu/last-frame/last-frame.h"
+#include "vmm/qemu/qemu-private.h"
+#include "vmm/qemu/request.h"
 #include "vmm/qmp/guest-memory.h"
 #include "vmm/qmp/message.h"
 
@@ -14,11 +15,6 @@ enum {
 	DESCRIPTOR_BYTES = 16,
 	FRAME_HEADER_BYTES = 12, /* struct virtio_net_hdr_v1 */
 };
-
-bool us_qemu_last_frame_is_available(const struct us_qmp_version *version)
-{
-	return us_qmp_version_is_older(version, 11, 2);
-}
 
 int us_qemu_decode_queue_status(const json_t *answer, struct us_queue_status *ret_status)
 {
@@ -38,9 +34,7 @@ int us_qemu_decode_queue_status(const json_t *answer, struct us_queue_status *re
 
 /* A chain of questions: queue status, used element, descriptor, frame. */
 struct query {
-	struct us_qmp *qmp;
-	us_vmm_last_frame_fn done;
-	void *userdata;
+	struct us_qemu_request request;
 	struct us_queue_status queue;
 	size_t size; /* of the memory that is being read */
 	void (*next)(struct query *query, const uint8_t *bytes);
@@ -48,8 +42,11 @@ struct query {
 
 static void finish(struct query *query, const struct us_last_frame *frame)
 {
-	query->done(query->userdata, frame);
-	free(query);
+	struct us_qemu_request *request = &query->request;
+
+	if (us_qemu_request_is_wanted(request))
+		request->done.last_frame(request->userdata, frame);
+	us_qemu_request_free(request);
 }
 
 static void on_memory(void *userdata, const struct us_qmp_answer *answer)
@@ -73,7 +70,7 @@ static void read_memory(struct query *query, uint64_t address, size_t size,
 	query->size = size;
 	query->next = next;
 	us_qemu_memory_command(address, size, command);
-	if (us_qmp_call(query->qmp, on_memory, query, "human-monitor-command", "{s:s}",
+	if (us_qmp_call(query->request.vmm->qmp, on_memory, query, "human-monitor-command", "{s:s}",
 			"command-line", command) < 0)
 		finish(query, NULL);
 }
@@ -118,20 +115,19 @@ static void on_status(void *userdata, const struct us_qmp_answer *answer)
 		    USED_BYTES, on_used);
 }
 
-int us_qemu_last_frame_query(struct us_qmp *qmp, const char *device, unsigned queue_pair,
-			     us_vmm_last_frame_fn done, void *userdata)
+int us_vmm_query_last_frame(struct us_vmm *vmm, const char *device, unsigned queue_pair,
+			    us_vmm_last_frame_fn done, void *userdata)
 {
-	struct query *query = calloc(1, sizeof(*query));
-	char path[128];
+	char path[US_DEVICE_NAME_MAX + 64];
 	int r;
+	struct query *query = us_qemu_request_new(vmm, device, sizeof(*query), done, userdata, &r);
 
 	if (!query)
-		return -ENOMEM;
-	*query = (struct query){ .qmp = qmp, .done = done, .userdata = userdata };
+		return r;
+	if (!vmm->may_ask_queues)
+		return us_qemu_request_made(&query->request, -EOPNOTSUPP);
 	snprintf(path, sizeof(path), "/machine/peripheral/%s/virtio-backend", device);
-	r = us_qmp_call(qmp, on_status, query, "x-query-virtio-queue-status", "{s:s, s:i}", "path",
-			path, "queue", (int)(2 * queue_pair));
-	if (r < 0)
-		free(query);
-	return r;
+	r = us_qmp_call(vmm->qmp, on_status, query, "x-query-virtio-queue-status", "{s:s, s:i}",
+			"path", path, "queue", (int)(2 * queue_pair));
+	return us_qemu_request_made(&query->request, r);
 }

@@ -25,11 +25,8 @@
  */
 #pragma once
 
-#include "vmm/qmp/qmp.h"
-#include "vmm/vmm.h"
-
-/* Whether this QEMU was seen to answer x-query-virtio-queue-status. */
-bool us_qemu_last_frame_is_available(const struct us_qmp_version *version);
+#include <jansson.h>
+#include <stdint.h>
 
 /* A split virtqueue: guest-physical addresses of its parts, and where its used ring is. */
 struct us_queue_status {
@@ -39,11 +36,3 @@ struct us_queue_status {
 
 /* Decodes x-query-virtio-queue-status. -EBADMSG for a queue that is not in use, or is packed. */
 int us_qemu_decode_queue_status(const json_t *answer, struct us_queue_status *ret_status);
-
-/*
- * Asks for the last frame that came through @queue_pair (from 0) of @device. @done is called
- * exactly once, also if the connection ends. Returns 0, -ENOMEM or -ENOTCONN, and then @done is not
- * called.
- */
-int us_qemu_last_frame_query(struct us_qmp *qmp, const char *device, unsigned queue_pair,
-			     us_vmm_last_frame_fn done, void *userdata);

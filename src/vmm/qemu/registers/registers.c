@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "vmm/qemu/registers/registers.h"
 #include "vmm/qmp/guest-memory.h"
@@ -20,11 +19,6 @@ struct us_qemu_registers {
 	bool has_negotiated; /* by the event, and the driver is still the same */
 	bool is_final;	     /* FEATURES_OK was seen since */
 };
-
-bool us_qemu_registers_are_needed(const struct us_qmp_version *version)
-{
-	return !us_qmp_version_is_older(version, 10, 1);
-}
 
 /* QEMU answers in order, so the answer to this question is newer than what was read. */
 static void confirm(struct us_qemu_registers *registers)
@@ -149,66 +143,4 @@ void us_qemu_registers_free(struct us_qemu_registers *registers)
 	us_qmp_poll_deinit(&registers->content);
 	us_qmp_poll_deinit(&registers->place);
 	free(registers);
-}
-
-/* ---- Once ---- */
-
-struct reading {
-	struct us_qmp *qmp;
-	us_qemu_registers_read_fn done;
-	void *userdata;
-	char device[];
-};
-
-static void finish(struct reading *reading, const struct us_qmp_answer *failure,
-		   const struct us_virtio_registers *read)
-{
-	reading->done(reading->userdata, failure, read);
-	free(reading);
-}
-
-static void on_registers(void *userdata, const struct us_qmp_answer *answer)
-{
-	struct us_virtio_registers read;
-
-	us_qemu_decode_registers(json_string_value(answer->value), &read);
-	finish(userdata, answer->r ? answer : NULL, &read);
-}
-
-static void on_address(void *userdata, const struct us_qmp_answer *answer)
-{
-	static const struct us_virtio_registers nowhere;
-	struct reading *reading = userdata;
-	uint64_t address = us_qemu_decode_registers_place(answer->value, reading->device);
-	char command[US_QEMU_MEMORY_COMMAND_SIZE];
-	struct us_reason reason;
-	int r;
-
-	if (answer->r || !address) {
-		finish(reading, answer->r ? answer : NULL, &nowhere);
-		return;
-	}
-	us_qemu_registers_command(address, command);
-	r = us_qmp_call(reading->qmp, on_registers, reading, "human-monitor-command", "{s:s}",
-			"command-line", command);
-	if (r == 0)
-		return;
-	us_refuse(&reason, "%s", us_strerror(r));
-	finish(reading, &(struct us_qmp_answer){ .r = r, .reason = &reason }, &nowhere);
-}
-
-int us_qemu_registers_read(struct us_qmp *qmp, const char *device, us_qemu_registers_read_fn done,
-			   void *userdata)
-{
-	struct reading *reading = malloc(sizeof(*reading) + strlen(device) + 1);
-	int r;
-
-	if (!reading)
-		return -ENOMEM;
-	*reading = (struct reading){ qmp, done, userdata };
-	strcpy(reading->device, device);
-	r = us_qmp_call(qmp, on_address, reading, "query-pci", NULL);
-	if (r < 0)
-		free(reading);
-	return r;
 }

@@ -35,9 +35,6 @@
 
 struct us_qemu_registers;
 
-/* Whether the driver must be read from the registers, because this QEMU must not be asked. */
-bool us_qemu_registers_are_needed(const struct us_qmp_version *version);
-
 /*
  * @guest and @driver_ok tell the driver of the device. @is_certain is false if the registers do not
  * show what the driver negotiated and no event came; @guest is then US_GUEST_LEGACY.
@@ -63,15 +60,3 @@ void us_qemu_registers_forget(struct us_qemu_registers *registers);
 void us_qemu_registers_negotiated(struct us_qemu_registers *registers);
 /* Whether it came from the present driver. */
 bool us_qemu_registers_has_negotiated(const struct us_qemu_registers *registers);
-
-/* @failure is NULL, or QEMU's answer if a command failed. @registers are all 0 then, and also while
- * the guest has not mapped them. */
-typedef void (*us_qemu_registers_read_fn)(void *userdata, const struct us_qmp_answer *failure,
-					  const struct us_virtio_registers *registers);
-
-/*
- * Reads once, without confirmation. @done is called exactly once, also if the connection ends.
- * Returns 0 or -errno, and then @done is not called.
- */
-int us_qemu_registers_read(struct us_qmp *qmp, const char *device, us_qemu_registers_read_fn done,
-			   void *userdata);
