@@ -50,7 +50,6 @@ void us_stream_set_client(struct us_stream *stream, int64_t priority);
 
 /* May be called from inside a handler; no handler is called afterwards. NULL: no effect. */
 void us_stream_free(struct us_stream *stream);
-US_DEFINE_CLEANUP(struct us_stream *, us_stream_free)
 
 /*
  * Sends one message and its delimiter; buffers the bytes that the socket does not take at once. If

@@ -107,7 +107,6 @@ struct us_vmm_handler {
 int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, const char *monitor_path,
 	       const struct us_vmm_handler *handler, void *userdata);
 void us_vmm_free(struct us_vmm *vmm); /* may be called from inside a callback */
-US_DEFINE_CLEANUP(struct us_vmm *, us_vmm_free)
 
 /* Tries again after US_VMM_REFUSED. */
 void us_vmm_connect(struct us_vmm *vmm);

@@ -6,9 +6,7 @@
 #include <string.h>
 
 #include "vmm/qemu/decode-settings.h"
-#include "vmm/qemu/decode-slot.h"
-#include "vmm/qemu/decode-standby.h"
-#include "vmm/qemu/decode-state.h"
+#include "vmm/qemu/decode.h"
 #include "vmm/qemu/registers/decode-registers.h"
 #include "vmm/qmp/message.h"
 

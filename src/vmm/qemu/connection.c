@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "util/stream.h"
 #include "util/unix-socket.h"
 #include "vmm/qemu/connection.h"
+#include "vmm/qemu/primary.h"
 #include "vmm/qemu/qemu-private.h"
-#include "vmm/qemu/request.h"
+#include "vmm/qemu/standby.h"
 #include "vmm/qemu/state.h"
 
 #ifndef SO_PEERPIDFD
@@ -25,7 +26,7 @@ enum {
 
 /* ---- The end ---- */
 
-static void forget(struct us_vmm *vmm, bool exited)
+void us_qemu_connection_close(struct us_vmm *vmm, bool exited)
 {
 	vmm->adopted = false;
 	us_qemu_state_forget(vmm, false);
@@ -36,29 +37,18 @@ static void forget(struct us_vmm *vmm, bool exited)
 		us_qemu_state_forget(vmm, true);
 }
 
-void us_qemu_connection_close(struct us_vmm *vmm)
-{
-	forget(vmm, false);
-}
-
+/* Ends it: the VM cannot be adopted. */
 static void refuse(struct us_vmm *vmm, const struct us_reason *cause, bool exited)
 {
 	struct us_reason reason;
 
 	us_refuse_because(&reason, cause, "%s", vmm->path);
-	forget(vmm, exited);
+	us_qemu_connection_close(vmm, exited);
 	us_qemu_emit(vmm, (struct us_vmm_event){
-				  .type = US_VMM_REFUSED,
-				  .exited = exited,
-				  .reason = &reason,
-			  });
+				  .type = US_VMM_REFUSED, .exited = exited, .reason = &reason });
 }
 
-void us_qemu_connection_refuse(struct us_vmm *vmm, const struct us_reason *reason)
-{
-	refuse(vmm, reason, false);
-}
-
+/* Ends it, and tries again. @error (0 or -errno) tells one failure from another. */
 static void lose(struct us_vmm *vmm, int error, const struct us_reason *cause, bool exited)
 {
 	bool is_new = vmm->adopted || error != vmm->lost_error;
@@ -67,23 +57,16 @@ static void lose(struct us_vmm *vmm, int error, const struct us_reason *cause, b
 	us_refuse_because(&reason, cause, "%s", vmm->path);
 	if (vmm->adopted && us_now_usec() - vmm->adopted_usec > GOOD_LIFE_USEC)
 		vmm->backoff_usec = BACKOFF_USEC;
-	forget(vmm, exited);
+	us_qemu_connection_close(vmm, exited);
 	vmm->lost_error = error;
 	us_timer_set(&vmm->reconnect, us_now_usec() + vmm->backoff_usec);
 	vmm->backoff_usec *= 2;
 	if (vmm->backoff_usec > BACKOFF_MAX_USEC)
 		vmm->backoff_usec = BACKOFF_MAX_USEC;
 	if (is_new)
-		us_qemu_emit(vmm, (struct us_vmm_event){
-					  .type = US_VMM_LOST,
-					  .exited = exited,
-					  .reason = &reason,
-				  });
-}
-
-void us_qemu_connection_lose(struct us_vmm *vmm, int error, const struct us_reason *reason)
-{
-	lose(vmm, error, reason, false);
+		us_qemu_emit(vmm, (struct us_vmm_event){ .type = US_VMM_LOST,
+							 .exited = exited,
+							 .reason = &reason });
 }
 
 /* A failure to connect. */
@@ -164,10 +147,7 @@ static void take_pid(struct us_vmm *vmm, int fd)
 	us_qemu_state_forget(vmm, true);
 	us_refuse(&reason, "QEMU ended, and another one listens in its place");
 	us_qemu_emit(vmm, (struct us_vmm_event){
-				  .type = US_VMM_LOST,
-				  .exited = true,
-				  .reason = &reason,
-			  });
+				  .type = US_VMM_LOST, .exited = true, .reason = &reason });
 }
 
 /* ---- Connecting ---- */
@@ -207,12 +187,85 @@ void us_vmm_connect(struct us_vmm *vmm)
 	us_timer_set(&vmm->reconnect, 0);
 }
 
-void us_qemu_connection_adopted(struct us_vmm *vmm)
+/* ---- Adoption: the questions between the greeting and US_VMM_ADOPTED ---- */
+
+static void adopt(struct us_vmm *vmm, const json_t *status)
 {
 	vmm->adopted = vmm->was_adopted = true;
 	vmm->lost_error = 0;
 	vmm->adopted_usec = us_now_usec();
+	us_qemu_state_set_status(vmm, status);
+	us_qemu_standby_forget(vmm);
+	us_qemu_primary_forget(vmm);
+	us_qemu_emit(vmm, (struct us_vmm_event){ .type = US_VMM_ADOPTED });
+	if (!vmm->freed && vmm->adopted) {
+		us_qemu_standby_recheck(vmm);
+		us_qemu_state_schedule(vmm);
+	}
 }
+
+static void on_events_set(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct us_vmm *vmm = userdata;
+
+	/* QEMU refuses while a migration runs. */
+	vmm->transfer_events = answer->r == 0;
+}
+
+static void on_transfer(void *userdata, const struct us_qmp_answer *answer)
+{
+	us_qemu_state_set_transfer(userdata, answer->value);
+}
+
+static void on_status(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct us_vmm *vmm = userdata;
+
+	us_qemu_ref(vmm);
+	if (!vmm->freed && answer->r == 0)
+		adopt(vmm, answer->value);
+	else if (!vmm->freed && answer->r != -ECONNRESET) /* the connection's end is reported */
+		lose(vmm, -EPROTO, answer->reason, false);
+	us_qemu_unref(vmm);
+}
+
+static void ask(struct us_vmm *vmm)
+{
+	struct us_reason reason;
+
+	if (us_qmp_call(vmm->qmp, on_events_set, vmm, "migrate-set-capabilities",
+			"{s:[{s:s, s:b}]}", "capabilities", "capability", "events", "state",
+			1) == 0 &&
+	    us_qmp_call(vmm->qmp, on_transfer, vmm, "query-migrate", NULL) == 0 &&
+	    us_qmp_call(vmm->qmp, on_status, vmm, "query-status", NULL) == 0)
+		return;
+	us_refuse(&reason, "%s", us_strerror(ENOMEM));
+	lose(vmm, -ENOMEM, &reason, false);
+}
+
+void us_qemu_connection_on_ready(void *userdata, const struct us_qmp_version *version)
+{
+	struct us_vmm *vmm = userdata;
+	struct us_reason reason;
+
+	us_qemu_ref(vmm);
+	snprintf(vmm->version, sizeof(vmm->version), "%u.%u.%u", version->major, version->minor,
+		 version->micro);
+	/* registers/registers.h and last-frame.h say why. */
+	vmm->may_ask_status = us_qmp_version_is_older(version, 10, 1);
+	vmm->may_ask_queues = us_qmp_version_is_older(version, 11, 2);
+	if (us_qmp_version_is_older(version, 7, 2)) {
+		us_refuse(&reason, "QEMU %s is too old: version 7.2 or later is needed",
+			  vmm->version);
+		us_advise(&reason, "start the VM with one");
+		refuse(vmm, &reason, false);
+	} else {
+		ask(vmm);
+	}
+	us_qemu_unref(vmm);
+}
+
+/* ---- Construction ---- */
 
 int us_qemu_connection_init(struct us_vmm *vmm, const struct us_qmp_handler *handler)
 {

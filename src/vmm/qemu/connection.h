@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The connection to a VM's monitor: connecting with back-off, the process behind it, and its end.
+ * The connection to a VM's monitor: connecting with back-off, the process behind it, adopting the
+ * VM, and its end.
  *
  * Before the first adoption a failure needs the operator: it is US_VMM_REFUSED and nothing is tried
  * again. After it a failure is US_VMM_LOST, each different one once, and connecting is tried again.
@@ -14,17 +15,12 @@
 int us_qemu_connection_init(struct us_vmm *vmm, const struct us_qmp_handler *handler);
 void us_qemu_connection_deinit(struct us_vmm *vmm);
 
-/* The VM answered: it is adopted. */
-void us_qemu_connection_adopted(struct us_vmm *vmm);
+/*
+ * Ends the connection without an event. Requests under way are answered first. @exited: QEMU's
+ * process has ended.
+ */
+void us_qemu_connection_close(struct us_vmm *vmm, bool exited);
 
-/* Ends the connection without an event. Requests under way are answered first. */
-void us_qemu_connection_close(struct us_vmm *vmm);
-
-/* Ends it: the VM cannot be adopted. */
-void us_qemu_connection_refuse(struct us_vmm *vmm, const struct us_reason *reason);
-
-/* Ends it, and tries again. @error (0 or -errno) tells one failure from another. */
-void us_qemu_connection_lose(struct us_vmm *vmm, int error, const struct us_reason *reason);
-
-/* The `closed` of struct us_qmp_handler; @userdata is the VM. */
+/* The `ready` and `closed` of struct us_qmp_handler; @userdata is the VM. */
+void us_qemu_connection_on_ready(void *userdata, const struct us_qmp_version *version);
 void us_qemu_connection_on_closed(void *userdata, int error, const struct us_reason *reason);

@@ -7,20 +7,7 @@
 
 #include "util/cleanup.h"
 #include "vmm/qemu/decode-settings.h"
-
-static const json_t *find_capability(const json_t *known, const char *name)
-{
-	const json_t *entry;
-	size_t i;
-
-	json_array_foreach ((json_t *)known, i, entry) {
-		const char *found = json_string_value(json_object_get(entry, "capability"));
-
-		if (found && strcmp(found, name) == 0)
-			return entry;
-	}
-	return NULL;
-}
+#include "vmm/qmp/message.h"
 
 /* NULL if @text is no truth value. */
 static json_t *decode_boolean(const char *text)
@@ -89,7 +76,7 @@ static int decode_setting(const char *name, const char *text, const json_t *know
 			  const json_t *known_parameters, json_t *capabilities, json_t *parameters,
 			  struct us_reason *reason)
 {
-	bool is_capability = find_capability(known_capabilities, name);
+	bool is_capability = us_json_find(known_capabilities, "capability", name);
 	const json_t *like = is_capability ? json_true() : json_object_get(known_parameters, name);
 	json_t *value;
 	int r;
@@ -160,7 +147,7 @@ json_t *us_qemu_decode_before(const json_t *known_capabilities, const json_t *kn
 		const json_t *known;
 
 		name = json_string_value(json_object_get(entry, "capability"));
-		known = find_capability(known_capabilities, name);
+		known = us_json_find(known_capabilities, "capability", name);
 		/* `events` stays on while Understudy is there. */
 		if (known && strcmp(name, "events") != 0)
 			r |= remember(states, name, json_object_get(known, "state"));
@@ -189,8 +176,8 @@ bool us_qemu_decode_needs_connections(const json_t *known_capabilities)
 	static const char *const names[] = { "multifd", "postcopy-preempt" };
 
 	for (size_t i = 0; i < US_ARRAY_LENGTH(names); i++)
-		if (json_is_true(json_object_get(find_capability(known_capabilities, names[i]),
-						 "state")))
+		if (json_is_true(json_object_get(
+			    us_json_find(known_capabilities, "capability", names[i]), "state")))
 			return true;
 	return false;
 }

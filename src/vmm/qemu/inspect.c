@@ -3,10 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vmm/qemu/decode-standby.h"
+#include "vmm/qemu/decode.h"
 #include "vmm/qemu/qemu-private.h"
 #include "vmm/qemu/registers/decode-registers.h"
-#include "vmm/qemu/request.h"
 #include "vmm/qemu/standby.h"
 #include "vmm/qmp/message.h"
 

@@ -18,9 +18,8 @@
 #include <sys/socket.h>
 
 #include "vmm/qemu/decode-settings.h"
-#include "vmm/qemu/decode-state.h"
+#include "vmm/qemu/decode.h"
 #include "vmm/qemu/qemu-private.h"
-#include "vmm/qemu/request.h"
 
 #define FD_NAME "understudy-migration"
 
@@ -71,14 +70,10 @@ static void incoming_failed(const struct giving *giving, const struct us_reason 
 								 .reason = reason });
 }
 
-static void ignore_answer(void *userdata, const struct us_qmp_answer *answer)
-{
-}
-
 /* The source must see that its connection is closed. */
 static void take_back(struct us_vmm *vmm)
 {
-	us_qmp_call(vmm->qmp, ignore_answer, vmm, "closefd", "{s:s}", "fdname", FD_NAME);
+	us_qmp_call(vmm->qmp, NULL, vmm, "closefd", "{s:s}", "fdname", FD_NAME);
 }
 
 static void end(struct giving *giving, int r, const struct us_reason *reason)

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "vmm/qemu/qemu-private.h"
-#include "vmm/qemu/request.h"
 
 void us_qemu_ref(struct us_vmm *vmm)
 {

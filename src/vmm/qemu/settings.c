@@ -7,7 +7,6 @@
 
 #include "vmm/qemu/decode-settings.h"
 #include "vmm/qemu/qemu-private.h"
-#include "vmm/qemu/request.h"
 
 struct configuration {
 	struct us_qemu_request request;

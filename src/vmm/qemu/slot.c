@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/qemu/decode-slot.h"
+#include "vmm/qemu/decode.h"
 #include "vmm/qemu/qemu-private.h"
-#include "vmm/qemu/request.h"
 #include "vmm/qemu/slot.h"
 
 enum {
@@ -40,6 +39,10 @@ struct survey {
 	bool has_root_bus;  /* a root bus supports hot-plug */
 	bool has_free_slot; /* on that bus */
 };
+
+/* QEMU's containers of the devices that were added */
+#define WITH_IDS "/machine/peripheral"
+#define WITHOUT_IDS "/machine/peripheral-anon"
 
 /* The root buses of machines without ports: `pc` and s390x */
 #define ROOT_BUS "pci.0"
@@ -249,11 +252,12 @@ static struct port *add_port(struct survey *survey, const char *container, const
 	return port;
 }
 
-/* Calls @add for each port in a container of devices. */
+/* Asks about each port in a container of devices. A port with an id has a bus of that name. */
 static void list_ports(struct survey *survey, const struct us_qmp_answer *answer,
-		       void (*add)(struct survey *survey, const char *name))
+		       const char *container, bool has_ids)
 {
 	const json_t *entry;
+	struct port *port;
 	size_t i;
 
 	note(survey, answer);
@@ -262,39 +266,27 @@ static void list_ports(struct survey *survey, const struct us_qmp_answer *answer
 
 		if (survey->port_count == PORTS_MAX)
 			break;
-		if (name && strlen(name) < US_DEVICE_NAME_MAX && us_qemu_decode_is_port(entry))
-			add(survey, name);
+		if (!name || strlen(name) >= US_DEVICE_NAME_MAX || !us_qemu_decode_is_port(entry))
+			continue;
+		if (has_ids && survey->wanted && strcmp(survey->wanted, name) != 0)
+			continue;
+		port = add_port(survey, container, name);
+		if (port && has_ids)
+			ask_bus(port, name);
+		else if (port)
+			ask(survey, on_anonymous_port, port, "qom-list", port->path, NULL);
 	}
 	answered(survey);
 }
 
-static void add_named(struct survey *survey, const char *name)
-{
-	struct port *port;
-
-	if (survey->wanted && strcmp(survey->wanted, name) != 0)
-		return;
-	port = add_port(survey, "/machine/peripheral", name);
-	if (port)
-		ask_bus(port, name);
-}
-
-static void add_anonymous(struct survey *survey, const char *name)
-{
-	struct port *port = add_port(survey, "/machine/peripheral-anon", name);
-
-	if (port)
-		ask(survey, on_anonymous_port, port, "qom-list", port->path, NULL);
-}
-
 static void on_named(void *userdata, const struct us_qmp_answer *answer)
 {
-	list_ports(userdata, answer, add_named);
+	list_ports(userdata, answer, WITH_IDS, true);
 }
 
 static void on_anonymous(void *userdata, const struct us_qmp_answer *answer)
 {
-	list_ports(userdata, answer, add_anonymous);
+	list_ports(userdata, answer, WITHOUT_IDS, false);
 }
 
 static void on_root_handler(void *userdata, const struct us_qmp_answer *answer)
@@ -336,8 +328,8 @@ int us_qemu_slot_find(struct us_vmm *vmm, const char *bus, us_qemu_slot_fn found
 	survey->wanted = bus;
 	survey->found = found;
 	us_list_init(&survey->ports);
-	ask(survey, on_named, survey, "qom-list", "/machine/peripheral", NULL);
-	ask(survey, on_anonymous, survey, "qom-list", "/machine/peripheral-anon", NULL);
+	ask(survey, on_named, survey, "qom-list", WITH_IDS, NULL);
+	ask(survey, on_anonymous, survey, "qom-list", WITHOUT_IDS, NULL);
 	if (!bus)
 		ask_root_bus(survey);
 	return us_qemu_request_asked(&survey->request);

@@ -4,10 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/qemu/decode-standby.h"
+#include "vmm/qemu/decode.h"
 #include "vmm/qemu/qemu-private.h"
 #include "vmm/qemu/registers/registers.h"
-#include "vmm/qemu/request.h"
 #include "vmm/qemu/standby.h"
 
 enum {
@@ -56,40 +55,31 @@ static void set_guest(struct standby *standby, enum us_guest guest, bool driver_
 	standby->is_reported = true;
 	standby->guest = guest;
 	standby->driver_ok = driver_ok;
-	us_qemu_emit(standby->vmm, (struct us_vmm_event){
-					   .type = US_VMM_GUEST,
-					   .guest = guest,
-					   .driver_ok = driver_ok,
-					   .device = standby->device,
-				   });
+	us_qemu_emit(standby->vmm, (struct us_vmm_event){ .type = US_VMM_GUEST,
+							  .guest = guest,
+							  .driver_ok = driver_ok,
+							  .device = standby->device });
 }
 
 static void on_virtio_changed(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct standby *standby = userdata;
 	struct us_virtio_status status = { .guest = US_GUEST_NONE };
-	struct us_vmm *vmm = standby->vmm;
 
 	/* A refusal means that the device is gone, and its driver with it. */
 	if (answer->r == 0)
 		us_qemu_decode_virtio_status(answer->value, &status);
-	us_qemu_ref(vmm);
 	set_guest(standby, status.guest, status.driver_ok);
-	us_qemu_unref(vmm);
 }
 
 static void on_registers_changed(void *userdata, enum us_guest guest, bool driver_ok,
 				 bool is_certain)
 {
 	struct standby *standby = userdata;
-	struct us_vmm *vmm = standby->vmm;
 
 	/* The event came before this connection, so nobody knows the guest: it is not reported. */
-	if (!is_certain && !standby->is_reported)
-		return;
-	us_qemu_ref(vmm);
-	set_guest(standby, guest, driver_ok);
-	us_qemu_unref(vmm);
+	if (is_certain || standby->is_reported)
+		set_guest(standby, guest, driver_ok);
 }
 
 static void ask(struct standby *standby)

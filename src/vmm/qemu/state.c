@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "vmm/qemu/decode-state.h"
+#include "vmm/qemu/decode.h"
 #include "vmm/qemu/qemu-private.h"
-#include "vmm/qemu/request.h"
 #include "vmm/qemu/standby.h"
 #include "vmm/qemu/state.h"
 
@@ -99,11 +98,8 @@ static void on_transfer(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct us_vmm *vmm = userdata;
 
-	if (answer->r || !vmm->adopted)
-		return;
-	us_qemu_ref(vmm);
-	observe_transfer(vmm, answer->value);
-	us_qemu_unref(vmm);
+	if (answer->r == 0 && vmm->adopted)
+		observe_transfer(vmm, answer->value);
 }
 
 void us_qemu_state_on_migration(struct us_vmm *vmm, const struct us_qmp_event *event)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A migration at its source: starting, cancelling, and its progress. */
-#include "vmm/qemu/decode-state.h"
+#include "vmm/qemu/decode.h"
 #include "vmm/qemu/qemu-private.h"
-#include "vmm/qemu/request.h"
 
 static void on_progress(void *userdata, const struct us_qmp_answer *answer)
 {

@@ -10,11 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/qemu/adopt.h"
 #include "vmm/qemu/connection.h"
 #include "vmm/qemu/primary.h"
 #include "vmm/qemu/qemu-private.h"
-#include "vmm/qemu/request.h"
 #include "vmm/qemu/slot.h"
 #include "vmm/qemu/standby.h"
 #include "vmm/qemu/state.h"
@@ -26,8 +24,7 @@ static void on_reset(struct us_vmm *vmm, const struct us_qmp_event *event)
 	us_qemu_emit(vmm, (struct us_vmm_event){
 				  .type = US_VMM_RESET,
 				  .by_guest = json_is_true(json_object_get(event->data, "guest")),
-				  .age_usec = event->age_usec,
-			  });
+				  .age_usec = event->age_usec });
 	us_qemu_standby_reset(vmm);
 	us_qemu_standby_recheck(vmm);
 }
@@ -69,11 +66,9 @@ static void on_event(void *userdata, const struct us_qmp_event *event)
 	if (!vmm->adopted)
 		return;
 	us_qemu_ref(vmm);
-	us_qemu_emit(vmm, (struct us_vmm_event){
-				  .type = US_VMM_TRACE,
-				  .name = event->name,
-				  .age_usec = event->age_usec,
-			  });
+	us_qemu_emit(vmm, (struct us_vmm_event){ .type = US_VMM_TRACE,
+						 .name = event->name,
+						 .age_usec = event->age_usec });
 	for (size_t i = 0; i < US_ARRAY_LENGTH(event_table); i++)
 		if (strcmp(event_table[i].name, event->name) == 0 && !vmm->freed)
 			event_table[i].handle(vmm, event);
@@ -81,7 +76,7 @@ static void on_event(void *userdata, const struct us_qmp_event *event)
 }
 
 static const struct us_qmp_handler qmp_handler = {
-	.ready = us_qemu_adopt,
+	.ready = us_qemu_connection_on_ready,
 	.event = on_event,
 	.closed = us_qemu_connection_on_closed,
 };
@@ -145,7 +140,7 @@ void us_vmm_free(struct us_vmm *vmm)
 	if (!vmm || vmm->freed)
 		return;
 	vmm->freed = true;
-	us_qemu_connection_close(vmm);
+	us_qemu_connection_close(vmm, false);
 	us_qemu_unref(vmm);
 }
 

@@ -1,8 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <string.h>
 
 #include "util/clock.h"
 #include "vmm/qmp/message.h"
+
+const json_t *us_json_find(const json_t *array, const char *name, const char *value)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach ((json_t *)array, i, entry) {
+		const char *found = json_string_value(json_object_get(entry, name));
+
+		if (found && strcmp(found, value) == 0)
+			return entry;
+	}
+	return NULL;
+}
 
 uint64_t us_json_uint64(const json_t *value)
 {

@@ -53,6 +53,9 @@ typedef void (*us_qmp_answer_fn)(void *userdata, const struct us_qmp_answer *ans
 int us_qmp_message_make(char **ret_text, int64_t id, const char *command, const char *format,
 			va_list arguments);
 
+/* The first object in @array whose member @name is the string @value; NULL if there is none. */
+const json_t *us_json_find(const json_t *array, const char *name, const char *value);
+
 /*
  * A number of the peer's as an integer; 0 if it is no number, is negative or does not fit. (QMP has
  * numbers beyond INT64_MAX, which jansson reads as reals.)

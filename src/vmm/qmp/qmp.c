@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "util/error.h"
@@ -61,7 +60,8 @@ static void unref(struct us_qmp *qmp)
 static void answer_command(struct command *command, const struct us_qmp_answer *answer)
 {
 	us_list_remove(&command->link);
-	command->answer(command->userdata, answer);
+	if (command->answer)
+		command->answer(command->userdata, answer);
 	free(command);
 }
 

@@ -61,15 +61,14 @@ int us_qmp_new(struct us_qmp **ret_qmp, sd_event *loop, int fd,
  * called from inside a callback. @qmp may be NULL.
  */
 void us_qmp_free(struct us_qmp *qmp);
-US_DEFINE_CLEANUP(struct us_qmp *, us_qmp_free)
 
 /*
  * Sends a command. @format and the following arguments make its arguments as json_pack() does;
- * @format is NULL for none. @answer is called exactly once, and never from inside this call; with
- * -ETIMEDOUT after @timeout_usec. A copy of @fd goes with the command, for `getfd`; -1 for none.
- * Returns 0, or -EINVAL if the arguments are no valid JSON (a string that is not UTF-8), -ENOTCONN
- * if the connection has ended, -EAGAIN if there is a descriptor and the peer does not read now, or
- * -ENOMEM; @answer is not called then.
+ * @format is NULL for none. @answer (NULL: nobody wants to know) is called exactly once, and never
+ * from inside this call; with -ETIMEDOUT after @timeout_usec. A copy of @fd goes with the command,
+ * for `getfd`; -1 for none. Returns 0, or -EINVAL if the arguments are no valid JSON (a string that
+ * is not UTF-8), -ENOTCONN if the connection has ended, -EAGAIN if there is a descriptor and the
+ * peer does not read now, or -ENOMEM; @answer is not called then.
  */
 int us_qmp_call_with(struct us_qmp *qmp, uint64_t timeout_usec, int fd, us_qmp_answer_fn answer,
 		     void *userdata, const char *command, const char *format, ...);

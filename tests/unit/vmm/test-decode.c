@@ -4,10 +4,8 @@
 
 #include "harness.h"
 #include "vmm/qemu/decode-settings.h"
-#include "vmm/qemu/decode-slot.h"
-#include "vmm/qemu/decode-standby.h"
-#include "vmm/qemu/decode-state.h"
-#include "vmm/qemu/last-frame/last-frame.h"
+#include "vmm/qemu/decode.h"
+#include "vmm/qemu/last-frame.h"
 #include "vmm/qemu/registers/decode-registers.h"
 #include "vmm/qmp/guest-memory.h"
 #include "vmm/qmp/message.h"

@@ -3,9 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vmm/qemu/last-frame/last-frame.h"
+#include "vmm/qemu/last-frame.h"
 #include "vmm/qemu/qemu-private.h"
-#include "vmm/qemu/request.h"
 #include "vmm/qmp/guest-memory.h"
 #include "vmm/qmp/message.h"
 

@@ -18,7 +18,7 @@
  *
  * The command is unstable by its name, so only versions that were seen to answer it are asked.
  *
- * When to delete this folder, and with it net/undelivered/capture.h and ring-offset.h: when QEMU
+ * When to delete these files, and with them net/undelivered/capture.h and ring-offset.h: when QEMU
  * reads no frame from the tap that the stopped guest cannot get, or migrates such frames, in every
  * supported version; or when all supported back ends are vhost-net, which reads a frame only into
  * a buffer that the guest gave.
