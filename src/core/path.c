@@ -57,7 +57,8 @@ static void steer(struct us_pair *pair, enum us_path goal, uint64_t now, struct 
 	path->steering = US_STEERING_SENT;
 	path->to = goal;
 	path->steer_deadline = now + pair->config.steer_usec;
-	/* The host paces the release. It takes no longer than the frames were parked. */
+	/* The host paces the release. It sends the rest at once after release_usec, plus as long as
+	 * frames were parked. */
 	if (path->now == US_PATH_PARKED && goal != US_PATH_PARKED)
 		path->steer_deadline += pair->config.release_usec + pair->config.park_usec;
 	us_effects_add(effects, US_EFFECT_STEER)->path = goal;
