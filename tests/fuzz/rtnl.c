@@ -14,7 +14,6 @@ static void decode(const struct nlmsghdr *message)
 	struct us_sriov_state vf;
 	struct us_fdb_entry entry;
 	struct us_link link;
-	bool filters_vlans;
 	char name[IF_NAMESIZE];
 	char words[32];
 	int error;
@@ -24,7 +23,7 @@ static void decode(const struct nlmsghdr *message)
 		assert(error <= 0 && error >= -4095);
 		assert(memchr(words, '\0', sizeof(words)));
 	}
-	if (us_decode_link(message, &link, &filters_vlans))
+	if (us_decode_link(message, &link))
 		assert(memchr(link.name, '\0', sizeof(link.name)));
 	us_decode_fdb(message, &entry);
 	us_decode_fdb_change(message, &entry);

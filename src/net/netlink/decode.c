@@ -90,8 +90,7 @@ int us_decode_error(const struct nlmsghdr *message, char *ret_text, size_t size)
 }
 
 /* IFLA_LINKINFO: the kind of interface, and of its master. */
-static void decode_info(const struct nlattr *info, struct us_link *ret_link,
-			bool *ret_filters_vlans)
+static void decode_info(const struct nlattr *info, struct us_link *ret_link)
 {
 	const struct nlattr *attributes[IFLA_INFO_SLAVE_DATA + 1] = { NULL };
 	const struct nlattr *bridge[IFLA_BR_VLAN_FILTERING + 1] = { NULL };
@@ -105,11 +104,10 @@ static void decode_info(const struct nlattr *info, struct us_link *ret_link,
 		return;
 	mnl_attr_parse_nested(attributes[IFLA_INFO_DATA], collect, &bridge_table);
 	if (has(bridge[IFLA_BR_VLAN_FILTERING], 1))
-		*ret_filters_vlans = mnl_attr_get_u8(bridge[IFLA_BR_VLAN_FILTERING]) != 0;
+		ret_link->filters_vlans = mnl_attr_get_u8(bridge[IFLA_BR_VLAN_FILTERING]) != 0;
 }
 
-bool us_decode_link(const struct nlmsghdr *message, struct us_link *ret_link,
-		    bool *ret_filters_vlans)
+bool us_decode_link(const struct nlmsghdr *message, struct us_link *ret_link)
 {
 	const struct nlattr *attributes[IFLA_MAX + 1] = { NULL };
 	struct table table = { attributes, IFLA_MAX };
@@ -125,7 +123,6 @@ bool us_decode_link(const struct nlmsghdr *message, struct us_link *ret_link,
 	*ret_link = (struct us_link){ .index = head->ifi_index,
 				      .is_up = head->ifi_flags & IFF_UP,
 				      .mtu = mnl_attr_get_u32(attributes[IFLA_MTU]) };
-	*ret_filters_vlans = false;
 	copy_text(ret_link->name, sizeof(ret_link->name), attributes[IFLA_IFNAME]);
 	if (has(attributes[IFLA_ADDRESS], sizeof(ret_link->mac)))
 		memcpy(ret_link->mac, mnl_attr_get_payload(attributes[IFLA_ADDRESS]),
@@ -133,7 +130,7 @@ bool us_decode_link(const struct nlmsghdr *message, struct us_link *ret_link,
 	if (has(attributes[IFLA_MASTER], 4))
 		ret_link->master = mnl_attr_get_u32(attributes[IFLA_MASTER]);
 	if (attributes[IFLA_LINKINFO])
-		decode_info(attributes[IFLA_LINKINFO], ret_link, ret_filters_vlans);
+		decode_info(attributes[IFLA_LINKINFO], ret_link);
 	return true;
 }
 

@@ -19,9 +19,8 @@ bool us_decode_is_whole(const struct nlmsghdr *message, int left);
  */
 int us_decode_error(const struct nlmsghdr *message, char *ret_text, size_t size);
 
-/* RTM_NEWLINK. False: not a complete one. *@ret_filters_vlans: a bridge with VLAN filtering. */
-bool us_decode_link(const struct nlmsghdr *message, struct us_link *ret_link,
-		    bool *ret_filters_vlans);
+/* RTM_NEWLINK. False: not a complete one. */
+bool us_decode_link(const struct nlmsghdr *message, struct us_link *ret_link);
 
 /* RTM_NEWSTATS with IFLA_STATS_LINK_64. False: another message. */
 bool us_decode_traffic(const struct nlmsghdr *message, struct us_link_traffic *ret_traffic);

@@ -33,48 +33,46 @@ static struct nlmsghdr *request_new(char *buffer, uint16_t type, const struct nd
 	return request;
 }
 
-int us_fdb_put(const struct us_fdb_entry *entry, struct us_rtnl_error *ret_error)
+static int change(uint16_t type, uint16_t flags, const struct us_fdb_entry *entry,
+		  struct us_rtnl_error *ret_error)
 {
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct ndmsg head = { .ndm_family = AF_BRIDGE,
 				    .ndm_ifindex = entry->port,
 				    .ndm_state = entry->state,
-				    .ndm_flags = NTF_MASTER | entry->flags };
-	struct nlmsghdr *request = request_new(buffer, RTM_NEWNEIGH, &head, entry->mac);
+				    .ndm_flags = entry->flags };
+	struct nlmsghdr *request = request_new(buffer, type, &head, entry->mac);
 
-	request->nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
+	request->nlmsg_flags = flags;
 	if (entry->vlan)
 		mnl_attr_put_u16(request, NDA_VLAN, entry->vlan);
 	return us_rtnl_exchange(request, NULL, NULL, ret_error);
 }
 
+int us_fdb_put(const struct us_fdb_entry *entry, struct us_rtnl_error *ret_error)
+{
+	struct us_fdb_entry wanted = *entry;
+
+	wanted.flags |= NTF_MASTER;
+	return change(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &wanted, ret_error);
+}
+
 int us_fdb_delete(const uint8_t mac[6], int port, uint16_t vlan)
 {
-	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	const struct ndmsg head = { .ndm_family = AF_BRIDGE,
-				    .ndm_ifindex = port,
-				    .ndm_flags = NTF_MASTER };
-	struct nlmsghdr *request = request_new(buffer, RTM_DELNEIGH, &head, mac);
+	struct us_fdb_entry entry = { .port = port, .vlan = vlan, .flags = NTF_MASTER };
 
-	if (vlan)
-		mnl_attr_put_u16(request, NDA_VLAN, vlan);
-	return us_rtnl_exchange(request, NULL, NULL, NULL);
+	memcpy(entry.mac, mac, sizeof(entry.mac));
+	return change(RTM_DELNEIGH, 0, &entry, NULL);
 }
 
 int us_fdb_listen(const uint8_t mac[6], int port, bool on, struct us_rtnl_error *ret_error)
 {
-	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	const struct ndmsg head = { .ndm_family = AF_BRIDGE,
-				    .ndm_ifindex = port,
-				    .ndm_state = NUD_PERMANENT,
-				    .ndm_flags = NTF_SELF };
-	struct nlmsghdr *request =
-		request_new(buffer, on ? RTM_NEWNEIGH : RTM_DELNEIGH, &head, mac);
+	struct us_fdb_entry entry = { .port = port, .state = NUD_PERMANENT, .flags = NTF_SELF };
 	int r;
 
-	request->nlmsg_flags = on ? NLM_F_CREATE : 0;
-	r = us_rtnl_exchange(request, NULL, NULL, ret_error);
-	return (on && r == -EEXIST) || (!on && r == -ENOENT) ? 0 : r;
+	memcpy(entry.mac, mac, sizeof(entry.mac));
+	r = change(on ? RTM_NEWNEIGH : RTM_DELNEIGH, on ? NLM_F_CREATE : 0, &entry, ret_error);
+	return r == (on ? -EEXIST : -ENOENT) ? 0 : r;
 }
 
 /* Reads the whole table of a bridge; 0: of every bridge. */

@@ -13,45 +13,39 @@ enum {
 	ALT_IFNAME_SIZE = 128, /* ALTIFNAMSIZ of the kernel */
 };
 
-struct answer {
-	struct us_link *link;
-	bool filters_vlans;
-	bool found;
-};
-
 static int on_link(const struct nlmsghdr *message, void *userdata)
 {
-	struct answer *answer = userdata;
-
-	if (us_decode_link(message, answer->link, &answer->filters_vlans))
-		answer->found = true;
+	us_decode_link(message, userdata);
 	return MNL_CB_OK;
 }
 
 /* Asks for @name, NULL: for @index. */
-static int ask(const char *name, int index, struct answer *answer, struct us_rtnl_error *error)
+static int ask(const char *name, int index, struct us_link *ret_link, struct us_rtnl_error *error)
 {
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_GETLINK, AF_UNSPEC, index);
+	struct us_link link = { .index = 0 };
 	int r;
 
 	if (name)
 		mnl_attr_put_strz(request,
 				  strlen(name) < IF_NAMESIZE ? IFLA_IFNAME : IFLA_ALT_IFNAME, name);
 	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	r = us_rtnl_exchange(request, on_link, answer, error);
-	return r < 0 ? r : answer->found ? 0 : -ENODEV;
+	r = us_rtnl_exchange(request, on_link, &link, error);
+	if (r < 0 || link.index == 0)
+		return r < 0 ? r : -ENODEV;
+	*ret_link = link;
+	return 0;
 }
 
 int us_link_get(const char *name, struct us_link *ret_link, struct us_reason *reason)
 {
-	struct answer answer = { .link = ret_link };
 	struct us_rtnl_error error = { "" };
 	int r;
 
 	if (!name[0] || strlen(name) >= ALT_IFNAME_SIZE)
 		return us_refuse(reason, "interface \"%.40s\": is no valid name", name);
-	r = ask(name, 0, &answer, &error);
+	r = ask(name, 0, ret_link, &error);
 	if (r == -ENODEV) {
 		us_refuse(reason, "interface %s: does not exist", name);
 		return us_advise(reason, "create it, or name another one");
@@ -78,12 +72,10 @@ int us_link_get_bridge_port(const char *name, struct us_link *ret_link, struct u
 int us_link_filters_vlans(int index, bool *ret_filters)
 {
 	struct us_link link;
-	struct answer answer = { .link = &link };
-	int r;
+	int r = ask(NULL, index, &link, NULL);
 
-	r = ask(NULL, index, &answer, NULL);
 	if (r == 0)
-		*ret_filters = answer.filters_vlans;
+		*ret_filters = link.filters_vlans;
 	return r;
 }
 
@@ -97,9 +89,8 @@ static int on_port(const struct nlmsghdr *message, void *userdata)
 {
 	const struct ports *ports = userdata;
 	struct us_link link;
-	bool filters_vlans;
 
-	if (us_decode_link(message, &link, &filters_vlans) && link.master == ports->bridge)
+	if (us_decode_link(message, &link) && link.master == ports->bridge)
 		ports->each(ports->userdata, &link);
 	return MNL_CB_OK;
 }

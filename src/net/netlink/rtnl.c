@@ -27,19 +27,15 @@ struct exchange {
 	bool done;
 };
 
-static void closep(struct mnl_socket **socket)
-{
-	if (*socket)
-		mnl_socket_close(*socket);
-}
+US_DEFINE_CLEANUP(struct mnl_socket *, mnl_socket_close)
 
 static int open_socket(struct mnl_socket **ret_socket)
 {
 	const struct timeval timeout = { .tv_sec = DEADLINE_USEC / US_USEC_PER_SEC };
 	int one = 1;
-	US_CLEANUP(closep) struct mnl_socket *socket = NULL;
+	US_CLEANUP(mnl_socket_closep)
+	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 
-	socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
 	    setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &timeout,
 		       sizeof(timeout)) < 0)
@@ -123,7 +119,7 @@ struct nlmsghdr *us_rtnl_put_link(char *buffer, uint16_t type, int family, int i
 int us_rtnl_exchange(struct nlmsghdr *request, mnl_cb_t each, void *userdata,
 		     struct us_rtnl_error *ret_error)
 {
-	US_CLEANUP(closep) struct mnl_socket *socket = NULL;
+	US_CLEANUP(mnl_socket_closep) struct mnl_socket *socket = NULL;
 	struct exchange exchange = { .each = each, .userdata = userdata };
 	int r;
 

@@ -13,7 +13,8 @@ struct us_link {
 	int master; /* index of the bridge that it is a port of, 0: of none */
 	bool master_is_bridge;
 	bool is_up;
-	bool is_tun; /* a tap, which counts a frame as sent when the VM has read it */
+	bool filters_vlans; /* it is a bridge that does */
+	bool is_tun;	    /* a tap, which counts a frame as sent when the VM has read it */
 	uint32_t mtu;
 	uint8_t mac[6];
 	char name[IF_NAMESIZE];
