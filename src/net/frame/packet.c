@@ -6,6 +6,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -18,12 +19,12 @@ enum {
 	MAC_OFFSET_SOURCE = 6,
 	TYPE_OFFSET = 12,
 	IPV6_NEXT_OFFSET = 20,
-	QUEUE_TEST = 3, /* among the statements of attach_outgoing() */
 };
 
 #define LOAD(size, offset) BPF_STMT(BPF_LD | (size) | BPF_ABS, (offset))
-#define UNLESS(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (skip))
-#define IF(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (skip), 0)
+/* Skips so many statements: if the accumulator equals @value, otherwise. */
+#define TEST(value, equal, other) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (equal), (other))
+#define UNLESS(value, skip) TEST(value, 0, skip)
 #define TAKE(length) BPF_STMT(BPF_RET | BPF_K, (length))
 #define DROP BPF_STMT(BPF_RET | BPF_K, 0)
 #define LOAD_DIRECTION LOAD(BPF_H, SKF_AD_OFF + SKF_AD_PKTTYPE)
@@ -43,32 +44,17 @@ static int attach(int fd, struct sock_filter *filter, size_t length)
 {
 	struct sock_fprog program = { .len = length, .filter = filter };
 
-	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
-		return -errno;
-	return 0;
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno
+											   : 0;
 }
 
-static int attach_from(int fd, const uint8_t *mac)
+static int attach_from(int fd, const uint8_t *mac, bool or_to)
 {
 	struct sock_filter filter[] = {
 		LOAD(BPF_W, MAC_OFFSET_SOURCE + 2),
-		UNLESS(mac_tail(mac), 3),
+		UNLESS(mac_tail(mac), or_to ? 2 : 7),
 		LOAD(BPF_H, MAC_OFFSET_SOURCE),
-		UNLESS(mac_head(mac), 1),
-		TAKE(US_PACKET_SNAP),
-		DROP,
-	};
-
-	return attach(fd, filter, US_ARRAY_LENGTH(filter));
-}
-
-static int attach_from_to(int fd, const uint8_t *mac)
-{
-	struct sock_filter filter[] = {
-		LOAD(BPF_W, MAC_OFFSET_SOURCE + 2),
-		UNLESS(mac_tail(mac), 2),
-		LOAD(BPF_H, MAC_OFFSET_SOURCE),
-		IF(mac_head(mac), 4),
+		TEST(mac_head(mac), 4, or_to ? 0 : 5),
 		LOAD(BPF_W, MAC_OFFSET_TARGET + 2),
 		UNLESS(mac_tail(mac), 3),
 		LOAD(BPF_H, MAC_OFFSET_TARGET),
@@ -80,16 +66,14 @@ static int attach_from_to(int fd, const uint8_t *mac)
 	return attach(fd, filter, US_ARRAY_LENGTH(filter));
 }
 
-static int attach_outgoing(int fd, const struct us_packet_config *config)
+static int attach_outgoing(int fd, int queue)
 {
 	struct sock_filter filter[] = {
 		LOAD_DIRECTION, UNLESS(PACKET_OUTGOING, 3),
-		LOAD_QUEUE,	UNLESS(config->queue, 1),
+		LOAD_QUEUE,	UNLESS(queue, queue < 0 ? 0 : 1),
 		TAKE(WHOLE),	DROP,
 	};
 
-	if (!config->has_queue) /* any queue */
-		filter[QUEUE_TEST].jf = 0;
 	return attach(fd, filter, US_ARRAY_LENGTH(filter));
 }
 
@@ -98,7 +82,7 @@ static int attach_claims(int fd, const uint8_t *mac, bool is_outgoing)
 {
 	struct sock_filter filter[] = {
 		LOAD_DIRECTION,
-		UNLESS(PACKET_OUTGOING, 12),
+		TEST(PACKET_OUTGOING, is_outgoing ? 0 : 12, is_outgoing ? 12 : 0),
 		LOAD(BPF_H, SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT),
 		UNLESS(0, 10),
 		LOAD(BPF_W, MAC_OFFSET_SOURCE + 2),
@@ -106,7 +90,7 @@ static int attach_claims(int fd, const uint8_t *mac, bool is_outgoing)
 		LOAD(BPF_H, MAC_OFFSET_SOURCE),
 		UNLESS(mac_head(mac), 6),
 		LOAD(BPF_H, TYPE_OFFSET),
-		IF(ETH_P_ARP, 3),
+		TEST(ETH_P_ARP, 3, 0),
 		UNLESS(ETH_P_IPV6, 3),
 		LOAD(BPF_B, IPV6_NEXT_OFFSET),
 		UNLESS(IPPROTO_ICMPV6, 1),
@@ -114,44 +98,39 @@ static int attach_claims(int fd, const uint8_t *mac, bool is_outgoing)
 		DROP,
 	};
 
-	if (!is_outgoing) { /* inverts the test */
-		filter[1].jt = filter[1].jf;
-		filter[1].jf = 0;
-	}
 	return attach(fd, filter, US_ARRAY_LENGTH(filter));
+}
+
+static int attach_filter(int fd, const struct us_packet_config *config)
+{
+	switch (config->kind) {
+	case US_PACKET_FROM:
+	case US_PACKET_FROM_TO:
+		return attach_from(fd, config->mac, config->kind == US_PACKET_FROM_TO);
+	case US_PACKET_OUTGOING:
+		return attach_outgoing(fd, config->queue);
+	case US_PACKET_CLAIMS:
+	case US_PACKET_CLAIMS_OUT:
+		return attach_claims(fd, config->mac, config->kind == US_PACKET_CLAIMS_OUT);
+	case US_PACKET_SEND:
+		break;
+	}
+	return 0;
 }
 
 static int set_up(int fd, const struct us_packet_config *config)
 {
 	const int one = 1, bytes = config->receive_bytes;
-	int r = 0;
 
-	switch (config->kind) {
-	case US_PACKET_FROM:
-		r = setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one));
-		r = r < 0 ? -errno : attach_from(fd, config->mac);
-		break;
-	case US_PACKET_FROM_TO:
-		r = attach_from_to(fd, config->mac);
-		break;
-	case US_PACKET_OUTGOING:
-		r = attach_outgoing(fd, config);
-		break;
-	case US_PACKET_CLAIMS:
-	case US_PACKET_CLAIMS_OUT:
-		r = attach_claims(fd, config->mac, config->kind == US_PACKET_CLAIMS_OUT);
-		break;
-	case US_PACKET_SEND:
-		break;
-	}
-	if (r < 0)
-		return r;
+	if (config->kind == US_PACKET_FROM &&
+	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) < 0)
+		return -errno;
 	if ((config->kind == US_PACKET_OUTGOING || config->kind == US_PACKET_SEND) &&
 	    setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) < 0)
 		return -errno;
 	if (bytes && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
 		return -errno;
-	return 0;
+	return attach_filter(fd, config);
 }
 
 int us_packet_open(const struct us_packet_config *config, int *ret_fd)

@@ -3,7 +3,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum us_packet_kind {
@@ -23,8 +22,7 @@ struct us_packet_config {
 	enum us_packet_kind kind;
 	int port;	    /* index of the interface; US_PACKET_SEND: 0 for any */
 	const uint8_t *mac; /* unused by US_PACKET_SEND */
-	bool has_queue;	    /* US_PACKET_OUTGOING: only frames through … */
-	uint16_t queue;	    /* … this transmit queue */
+	int queue;	    /* US_PACKET_OUTGOING: this transmit queue; -1: all */
 	int receive_bytes;  /* size of the kernel's buffer; it drops frames that do not fit */
 };
 

@@ -55,6 +55,14 @@ static void forget_oldest(struct us_capture *capture)
 	capture->count--;
 }
 
+/* After a gap before the newest frame, "the frame before" would be a wrong one. */
+static void forget_all(struct us_capture *capture)
+{
+	while (capture->count > 0)
+		forget_oldest(capture);
+	capture->odd = capture->newest;
+}
+
 static bool is_odd(const struct us_capture *capture, const uint8_t *bytes, size_t length)
 {
 	static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -68,10 +76,9 @@ static void keep(struct us_capture *capture, const struct virtio_net_hdr *header
 {
 	uint8_t *copy = malloc(length);
 
-	if (!copy) { /* after a gap, "the frame before" would be a wrong one */
-		while (capture->count > 0)
-			forget_oldest(capture);
-		capture->odd = ++capture->newest;
+	if (!copy) {
+		capture->newest++;
+		forget_all(capture);
 		return;
 	}
 	memcpy(copy, bytes, length);
@@ -124,14 +131,6 @@ static bool has_missed(const struct us_capture *capture)
 	       stats.tp_drops > 0;
 }
 
-/* There is a gap somewhere before the newest frame. */
-static void forget_all(struct us_capture *capture)
-{
-	while (capture->count > 0)
-		forget_oldest(capture);
-	capture->odd = capture->newest;
-}
-
 static bool is_same(const struct us_frame *one, const struct us_frame *other)
 {
 	return one->length == other->length && memcmp(one->bytes, other->bytes, one->length) == 0;
@@ -163,21 +162,19 @@ bool us_capture_has(struct us_capture *capture, const struct us_frame *frame)
 	return find(capture, frame) < capture->count;
 }
 
-const struct us_frame *us_capture_before(struct us_capture *capture, const struct us_frame *next)
-{
-	size_t end;
-
-	catch_up(capture);
-	end = next ? find(capture, next) : capture->count;
-	return end == 0 || (next && end == capture->count) ? NULL : nth(capture, end - 1);
-}
-
 /* The index of the first frame that does not count any more. False: unknown. */
 static bool find_end(struct us_capture *capture, const struct us_frame *next, size_t *ret_end)
 {
 	catch_up(capture);
 	*ret_end = next ? find(capture, next) : capture->count;
 	return !next || *ret_end < capture->count;
+}
+
+const struct us_frame *us_capture_before(struct us_capture *capture, const struct us_frame *next)
+{
+	size_t end;
+
+	return find_end(capture, next, &end) && end > 0 ? nth(capture, end - 1) : NULL;
 }
 
 uint64_t us_capture_newest(struct us_capture *capture, const struct us_frame *next)
@@ -240,10 +237,9 @@ int us_capture_new(struct us_capture **ret_capture, sd_event *loop, const char *
 		   const uint8_t mac[6], int queue, struct us_reason *reason)
 {
 	struct us_packet_config config = { .kind = US_PACKET_OUTGOING,
-					   .has_queue = queue >= 0,
 					   .queue = queue,
 					   .receive_bytes = RECEIVE_BYTES };
-	struct us_capture *capture;
+	US_CLEANUP(us_capture_freep) struct us_capture *capture = NULL;
 	struct us_link link;
 	int r = us_link_get(port, &link, reason);
 
@@ -261,12 +257,10 @@ int us_capture_new(struct us_capture **ret_capture, sd_event *loop, const char *
 	/* Others send them, without limit; meanwhile they can wait in the socket. */
 	if (r >= 0)
 		r = sd_event_source_set_priority(capture->io, US_PRIORITY_CHANGING);
-	if (r < 0) {
-		us_capture_free(capture);
+	if (r < 0)
 		return us_refuse(reason, "interface %s: its frames cannot be captured: %s", port,
 				 us_strerror(r));
-	}
-	*ret_capture = capture;
+	*ret_capture = US_STEAL(capture);
 	return 0;
 }
 
@@ -276,7 +270,6 @@ void us_capture_free(struct us_capture *capture)
 		return;
 	sd_event_source_disable_unref(capture->io);
 	us_close_async(capture->fd);
-	while (capture->count > 0)
-		forget_oldest(capture);
+	forget_all(capture);
 	free(capture);
 }
