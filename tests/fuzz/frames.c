@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "net/frame/frame.h"
 
@@ -20,9 +21,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(copy);
 	memcpy(copy, data + 6, size - 6);
 	if (us_frame_learn(copy, size - 6, data, &address)) {
-		assert(address.has_ipv4 != address.has_ipv6);
-		assert(!address.has_ipv4 || (address.ipv4[0] && address.ipv4[0] < 224));
-		assert(!address.has_ipv6 || address.ipv6[0] == 0xfe);
+		if (address.family == AF_INET)
+			assert(address.bytes[0] && address.bytes[0] < 224);
+		else
+			assert(address.family == AF_INET6 && address.bytes[0] == 0xfe);
 		assert(!address.is_certain || memcmp(copy + 6, data, 6) == 0);
 	}
 	assert(!us_frame_is_arp_probe(copy, size - 6) ||

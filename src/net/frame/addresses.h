@@ -5,9 +5,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "net/frame/frame.h"
 
 enum {
 	US_ADDRESSES_IPV4_MAX = 4,
@@ -18,12 +16,8 @@ enum {
 
 struct us_addresses {
 	uint8_t mac[6];
-	uint8_t ipv4[US_ADDRESSES_IPV4_MAX][4];
-	bool ipv4_is_certain[US_ADDRESSES_IPV4_MAX];
-	size_t ipv4_count, ipv4_next;
-	uint8_t ipv6[US_ADDRESSES_IPV6_MAX][16]; /* link-local */
-	bool ipv6_is_certain[US_ADDRESSES_IPV6_MAX];
-	size_t ipv6_count, ipv6_next;
+	struct us_frame_address known[US_ADDRESSES_MAX]; /* IPv4 first, then IPv6 */
+	size_t next_ipv4, next_ipv6;			 /* where to look for a hint to replace */
 };
 
 /* Learns from a frame. Any bytes may come in; frames of other MAC addresses teach nothing. */
@@ -35,8 +29,8 @@ void us_addresses_learn(struct us_addresses *addresses, const uint8_t *frame, si
  */
 bool us_addresses_add(struct us_addresses *addresses, const char *text);
 
-/* Adds a link-local address as certain. */
-void us_addresses_add_ipv6(struct us_addresses *addresses, const uint8_t ipv6[16]);
+/* Adds the link-local address that is derived from the MAC address as certain. */
+void us_addresses_add_derived(struct us_addresses *addresses);
 
-/* Whether an interface of this host has the address of @family: AF_INET or AF_INET6. */
-bool us_addresses_is_of_host(int family, const uint8_t *address);
+/* Whether an interface of this host has the address. */
+bool us_addresses_is_of_host(const struct us_frame_address *address);

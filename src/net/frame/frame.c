@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ARP, IPv6 neighbour discovery and ICMPv6 in Ethernet frames. */
 #include <string.h>
+#include <sys/socket.h>
 
 #include "net/frame/frame.h"
 
@@ -43,26 +44,24 @@ static void put_u16(uint8_t *bytes, uint16_t value)
 
 /* ---- Learning ---- */
 
-bool us_frame_is_host_ipv4(const uint8_t ipv4[4])
-{
-	return ipv4[0] != 0 && ipv4[0] != 127 && ipv4[0] < 224;
-}
-
-bool us_frame_is_link_local(const uint8_t ipv6[16])
+bool us_frame_is_of_one_host(int family, const uint8_t *address)
 {
 	static const uint8_t no_interface[8] = { 0 };
 
-	return ipv6[0] == 0xfe && (ipv6[1] & 0xc0) == 0x80 &&
-	       memcmp(ipv6 + 8, no_interface, sizeof(no_interface)) != 0;
+	if (family == AF_INET)
+		return address[0] != 0 && address[0] != 127 && address[0] < 224;
+	return address[0] == 0xfe && (address[1] & 0xc0) == 0x80 &&
+	       memcmp(address + 8, no_interface, sizeof(no_interface)) != 0;
 }
 
-static bool learn_ipv4(const uint8_t *ipv4, bool is_certain, struct us_frame_address *ret_address)
+static bool learn(int family, const uint8_t *address, bool is_certain,
+		  struct us_frame_address *ret_address)
 {
-	if (!us_frame_is_host_ipv4(ipv4))
+	if (!us_frame_is_of_one_host(family, address))
 		return false;
-	ret_address->has_ipv4 = true;
+	ret_address->family = family;
 	ret_address->is_certain = is_certain;
-	memcpy(ret_address->ipv4, ipv4, sizeof(ret_address->ipv4));
+	memcpy(ret_address->bytes, address, family == AF_INET ? 4 : 16);
 	return true;
 }
 
@@ -78,21 +77,10 @@ static bool learn_arp(const uint8_t *arp, size_t length, const uint8_t mac[6], b
 	if (length < ARP_SIZE || memcmp(arp, ipv4_over_ethernet, sizeof(ipv4_over_ethernet)) != 0)
 		return false;
 	if (is_from)
-		return memcmp(arp + 8, mac, 6) == 0 && learn_ipv4(arp + 14, true, ret_address);
+		return memcmp(arp + 8, mac, 6) == 0 && learn(AF_INET, arp + 14, true, ret_address);
 	if (memcmp(arp + 18, mac, 6) == 0)
-		return learn_ipv4(arp + 24, false, ret_address);
+		return learn(AF_INET, arp + 24, false, ret_address);
 	return false;
-}
-
-static bool learn_ipv6(const uint8_t *address, bool is_certain,
-		       struct us_frame_address *ret_address)
-{
-	if (!us_frame_is_link_local(address))
-		return false;
-	ret_address->has_ipv6 = true;
-	ret_address->is_certain = is_certain;
-	memcpy(ret_address->ipv6, address, sizeof(ret_address->ipv6));
-	return true;
 }
 
 bool us_frame_is_to(const uint8_t *frame, size_t length, const uint8_t mac[6])
@@ -106,7 +94,7 @@ bool us_frame_learn(const uint8_t *frame, size_t length, const uint8_t mac[6],
 	const uint8_t *payload = frame + ETHERNET_SIZE;
 	bool is_from;
 
-	*ret_address = (struct us_frame_address){ .has_ipv4 = false };
+	*ret_address = (struct us_frame_address){ .family = 0 };
 	if (length < ETHERNET_SIZE)
 		return false;
 	is_from = memcmp(frame + 6, mac, 6) == 0;
@@ -119,10 +107,10 @@ bool us_frame_learn(const uint8_t *frame, size_t length, const uint8_t mac[6],
 		return learn_arp(payload, length, mac, is_from, ret_address);
 	case TYPE_IPV4:
 		return length >= IPV4_SIZE && payload[0] >> 4 == 4 &&
-		       learn_ipv4(payload + (is_from ? 12 : 16), false, ret_address);
+		       learn(AF_INET, payload + (is_from ? 12 : 16), false, ret_address);
 	case TYPE_IPV6:
 		return length >= IPV6_SIZE && payload[0] >> 4 == 6 &&
-		       learn_ipv6(payload + (is_from ? 8 : 24), is_from, ret_address);
+		       learn(AF_INET6, payload + (is_from ? 8 : 24), is_from, ret_address);
 	}
 	return false;
 }

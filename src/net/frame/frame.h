@@ -25,25 +25,24 @@ struct us_frame {
 	size_t length;
 };
 
-/* What one frame says about the IP addresses of a MAC address. */
+/* An IP address of a MAC address, as one frame says it. */
 struct us_frame_address {
-	bool has_ipv4, has_ipv6;
+	int family; /* AF_INET, AF_INET6 (link-local); 0: none */
 	/* The frame comes from the MAC address itself: ARP (an IPv4 packet may be routed), or IPv6
 	 * with a link-local source. */
 	bool is_certain;
-	uint8_t ipv4[4];
-	uint8_t ipv6[16]; /* link-local */
+	uint8_t bytes[16]; /* an IPv4 address is in the first four, before zeros */
 };
 
 /* Learns from a frame from or to @mac. False: nothing. */
 bool us_frame_learn(const uint8_t *frame, size_t length, const uint8_t mac[6],
 		    struct us_frame_address *ret_address);
 
-/* Whether it can be the address of one host: not in 0.0.0.0/8 or 127.0.0.0/8, not multicast. */
-bool us_frame_is_host_ipv4(const uint8_t ipv4[4]);
-
-/* Whether it is the link-local address of an interface (RFC 4291, section 2.5.6). */
-bool us_frame_is_link_local(const uint8_t ipv6[16]);
+/*
+ * Whether it can be the address of one host. AF_INET: not in 0.0.0.0/8 or 127.0.0.0/8, and not
+ * multicast. AF_INET6: the link-local address of an interface (RFC 4291, section 2.5.6).
+ */
+bool us_frame_is_of_one_host(int family, const uint8_t *address);
 
 /* Whether it is an Ethernet frame to @mac. */
 bool us_frame_is_to(const uint8_t *frame, size_t length, const uint8_t mac[6]);

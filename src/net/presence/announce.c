@@ -10,7 +10,6 @@
 
 #include "net/presence/announce.h"
 #include "net/frame/async-close.h"
-#include "net/frame/frame.h"
 #include "net/netlink/link.h"
 #include "net/frame/packet.h"
 #include "util/clock.h"
@@ -50,17 +49,20 @@ static void send_everywhere(const struct us_announce *announce, const struct pac
 
 static void send_round(const struct us_announce *announce)
 {
-	const struct us_addresses *known = &announce->addresses;
+	const uint8_t *mac = announce->addresses.mac;
 	struct packet packet = { .frame = { 0 } };
 
-	send_everywhere(announce, &packet, us_frame_rarp(packet.frame, known->mac));
-	for (size_t i = 0; i < known->ipv4_count; i++)
-		send_everywhere(
-			announce, &packet,
-			us_frame_arp_announcement(packet.frame, known->mac, known->ipv4[i]));
-	for (size_t i = 0; i < known->ipv6_count; i++)
-		send_everywhere(announce, &packet,
-				us_frame_advertisement(packet.frame, known->mac, known->ipv6[i]));
+	send_everywhere(announce, &packet, us_frame_rarp(packet.frame, mac));
+	for (size_t i = 0; i < US_ADDRESSES_MAX; i++) {
+		const struct us_frame_address *known = &announce->addresses.known[i];
+
+		if (known->family)
+			send_everywhere(
+				announce, &packet,
+				known->family == AF_INET
+					? us_frame_arp_announcement(packet.frame, mac, known->bytes)
+					: us_frame_advertisement(packet.frame, mac, known->bytes));
+	}
 }
 
 static int on_time(sd_event_source *timer, uint64_t due_usec, void *userdata)

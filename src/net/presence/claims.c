@@ -11,7 +11,6 @@
 
 #include "net/frame/async-close.h"
 #include "net/presence/claims.h"
-#include "net/frame/frame.h"
 #include "net/netlink/link.h"
 #include "net/frame/packet.h"
 #include "util/clock.h"
@@ -32,7 +31,7 @@ enum verdict {
 struct us_claims {
 	sd_event_source *timer;
 	struct us_addresses sent; /* claimed at the guest's port; certain ones only */
-	enum verdict ipv4[US_ADDRESSES_IPV4_MAX], ipv6[US_ADDRESSES_IPV6_MAX];
+	enum verdict verdicts[US_ADDRESSES_MAX];
 	int own; /* index of the guest's port */
 	int fd;	 /* socket at this port */
 	size_t port_count;
@@ -72,25 +71,18 @@ static void on_sent(struct us_claims *claims, const uint8_t *frame, size_t lengt
 		us_addresses_learn(&claims->sent, frame, length);
 }
 
-static void accept_address(enum verdict *verdict, int family, const uint8_t *address)
-{
-	if (*verdict == UNSEEN)
-		*verdict = us_addresses_is_of_host(family, address) ? REFUSED : ACCEPTED;
-}
-
 static void on_left(struct us_claims *claims, const uint8_t *frame, size_t length)
 {
-	const struct us_addresses *sent = &claims->sent;
+	const struct us_frame_address *known = claims->sent.known;
 	struct us_frame_address address;
 
 	if (!is_certain(claims, frame, length, &address))
 		return;
-	for (size_t i = 0; address.has_ipv4 && i < sent->ipv4_count; i++)
-		if (memcmp(sent->ipv4[i], address.ipv4, sizeof(address.ipv4)) == 0)
-			accept_address(&claims->ipv4[i], AF_INET, address.ipv4);
-	for (size_t i = 0; address.has_ipv6 && i < sent->ipv6_count; i++)
-		if (memcmp(sent->ipv6[i], address.ipv6, sizeof(address.ipv6)) == 0)
-			accept_address(&claims->ipv6[i], AF_INET6, address.ipv6);
+	for (size_t i = 0; i < US_ADDRESSES_MAX; i++)
+		if (claims->verdicts[i] == UNSEEN && known[i].family == address.family &&
+		    memcmp(known[i].bytes, address.bytes, sizeof(address.bytes)) == 0)
+			claims->verdicts[i] =
+				us_addresses_is_of_host(&address) ? REFUSED : ACCEPTED;
 }
 
 static void read_all(struct us_claims *claims)
@@ -102,15 +94,13 @@ static void read_all(struct us_claims *claims)
 
 bool us_claims_address(struct us_claims *claims, size_t i, char ret_text[US_ADDRESS_TEXT_MAX])
 {
-	const struct us_addresses *sent = &claims->sent;
+	const struct us_frame_address *known = claims->sent.known;
 
 	read_all(claims);
-	for (size_t k = 0; k < sent->ipv4_count; k++)
-		if (claims->ipv4[k] == ACCEPTED && i-- == 0)
-			return inet_ntop(AF_INET, sent->ipv4[k], ret_text, US_ADDRESS_TEXT_MAX);
-	for (size_t k = 0; k < sent->ipv6_count; k++)
-		if (claims->ipv6[k] == ACCEPTED && i-- == 0)
-			return inet_ntop(AF_INET6, sent->ipv6[k], ret_text, US_ADDRESS_TEXT_MAX);
+	for (size_t k = 0; k < US_ADDRESSES_MAX; k++)
+		if (claims->verdicts[k] == ACCEPTED && i-- == 0)
+			return inet_ntop(known[k].family, known[k].bytes, ret_text,
+					 US_ADDRESS_TEXT_MAX);
 	return false;
 }
 

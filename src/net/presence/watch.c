@@ -19,7 +19,6 @@
 #include "net/frame/addresses.h"
 #include "net/frame/async-close.h"
 #include "net/netlink/fdb.h"
-#include "net/frame/frame.h"
 #include "net/netlink/link.h"
 #include "net/frame/packet.h"
 #include "net/presence/watch.h"
@@ -115,7 +114,7 @@ static bool is_stable(struct us_watch *watch, bool seen, uint64_t now_usec)
 static bool is_quiet(const struct us_watch *watch, uint64_t now_usec)
 {
 	return watch->spoke_usec && watch->spoke_usec > watch->heard_usec &&
-	       !watch->addresses.ipv4_count &&
+	       !watch->addresses.known[0].family &&
 	       now_usec - watch->spoke_usec >= watch->config.quiet_usec &&
 	       (!watch->handler->is_started || watch->handler->is_started(watch->userdata));
 }
@@ -138,21 +137,22 @@ static int send_probe(struct us_watch *watch, const uint8_t *frame, size_t lengt
 /* The echo request is for a guest with unknown addresses: the answer has one. */
 static int send_probes(struct us_watch *watch)
 {
-	const struct us_addresses *known = &watch->addresses;
+	const struct us_frame_address *known = watch->addresses.known;
 	const uint8_t *mac = watch->config.mac;
 	uint8_t frame[US_FRAME_MAX];
 	int r = 0;
 
-	for (size_t i = 0; i < known->ipv4_count && r == 0; i++)
-		r = send_probe(watch, frame,
-			       us_frame_arp_probe(frame, watch->sender, mac, watch->asker_mac,
-						  known->ipv4[i]));
-	for (size_t i = 0; i < known->ipv6_count && r == 0; i++)
-		r = send_probe(watch, frame,
-			       us_frame_solicitation(frame, watch->sender, mac, watch->asker_ipv6,
-						     known->ipv6[i]));
+	for (size_t i = 0; i < US_ADDRESSES_MAX && r == 0; i++)
+		if (known[i].family)
+			r = send_probe(
+				watch, frame,
+				known[i].family == AF_INET
+					? us_frame_arp_probe(frame, watch->sender, mac,
+							     watch->asker_mac, known[i].bytes)
+					: us_frame_solicitation(frame, watch->sender, mac,
+								watch->asker_ipv6, known[i].bytes));
 	/* Hints do not end the search; only certain addresses do. */
-	if (r == 0 && !known->ipv6_is_certain[US_ADDRESSES_IPV6_MAX - 1])
+	if (r == 0 && !known[US_ADDRESSES_MAX - 1].is_certain)
 		r = send_probe(watch, frame, us_frame_echo(frame, watch->sender, mac));
 	return r;
 }
@@ -258,7 +258,6 @@ int us_watch_new(struct us_watch **ret_watch, sd_event *loop, const struct us_wa
 {
 	US_CLEANUP(us_watch_freep) struct us_watch *watch = NULL;
 	struct us_link standby, primary;
-	uint8_t guess[16];
 	int r;
 
 	r = us_link_get(config->standby_port, &standby, reason);
@@ -282,8 +281,7 @@ int us_watch_new(struct us_watch **ret_watch, sd_event *loop, const struct us_wa
 	memcpy(watch->asker_mac, primary.mac, sizeof(watch->asker_mac));
 	us_frame_link_local(primary.mac, watch->asker_ipv6);
 	memcpy(watch->addresses.mac, config->mac, sizeof(config->mac));
-	us_frame_link_local(config->mac, guess);
-	us_addresses_add_ipv6(&watch->addresses, guess);
+	us_addresses_add_derived(&watch->addresses);
 
 	r = start(watch, loop, standby.index);
 	if (r == -EPERM || r == -EACCES) {

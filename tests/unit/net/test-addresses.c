@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which addresses of a guest are kept, and what replaces them. */
 #include <string.h>
+#include <sys/socket.h>
 
 #include "net/frame/addresses.h"
 #include "net/frame/frame.h"
@@ -35,9 +36,11 @@ static void certain(uint8_t last)
 /* The last bytes of the IPv4 addresses. */
 static void assert_ipv4(const char *expected)
 {
-	assert_int_equal(addresses.ipv4_count, strlen(expected));
-	for (size_t i = 0; i < addresses.ipv4_count; i++)
-		assert_int_equal(addresses.ipv4[i][3], expected[i]);
+	for (size_t i = 0; i < US_ADDRESSES_IPV4_MAX; i++) {
+		assert_int_equal(addresses.known[i].family, i < strlen(expected) ? AF_INET : 0);
+		assert_int_equal(addresses.known[i].bytes[3],
+				 i < strlen(expected) ? expected[i] : 0);
+	}
 }
 
 static void test_hints_replace_hints(void **state)
@@ -57,22 +60,22 @@ static void test_certain_addresses_stay(void **state)
 	certain('A');
 	for (const char *last = "bcdefghi"; *last; last++)
 		hint(*last);
-	assert_int_equal(addresses.ipv4[0][3], 'A');
+	assert_int_equal(addresses.known[0].bytes[3], 'A');
 	for (const char *last = "BCD"; *last; last++)
 		certain(*last);
 	certain('E'); /* no room */
 	hint('f');
-	assert_int_equal(addresses.ipv4_count, US_ADDRESSES_IPV4_MAX);
 	for (size_t i = 0; i < US_ADDRESSES_IPV4_MAX; i++)
-		assert_true(addresses.ipv4[i][3] >= 'A' && addresses.ipv4[i][3] <= 'D');
+		assert_true(addresses.known[i].bytes[3] >= 'A' &&
+			    addresses.known[i].bytes[3] <= 'D');
 }
 
 static void test_a_hint_becomes_certain(void **state)
 {
 	hint('a');
-	assert_false(addresses.ipv4_is_certain[0]);
+	assert_false(addresses.known[0].is_certain);
 	certain('a');
-	assert_true(addresses.ipv4_is_certain[0]);
+	assert_true(addresses.known[0].is_certain);
 	assert_ipv4("a");
 }
 
@@ -88,7 +91,8 @@ static void test_text_of_a_guests_address_only(void **state)
 	assert_true(us_addresses_add(&addresses, "192.0.2.97"));
 	assert_true(us_addresses_add(&addresses, "fe80::1"));
 	assert_ipv4("a");
-	assert_true(addresses.ipv4_is_certain[0] && addresses.ipv6_is_certain[0]);
+	assert_true(addresses.known[0].is_certain &&
+		    addresses.known[US_ADDRESSES_IPV4_MAX].is_certain);
 }
 
 int main(void)

@@ -147,7 +147,7 @@ static void test_hints_displace_nothing_certain(void **state)
 		us_addresses_learn(&addresses, frame,
 				   us_frame_arp_probe(frame, other, guest_mac, other,
 						      (uint8_t[]){ 192, 0, 2, 100 + i }));
-	assert_int_equal(addresses.ipv4_count, 0); /* it names no target MAC */
+	assert_int_equal(addresses.known[0].family, 0); /* it names no target MAC */
 	for (uint8_t i = 1; i <= 9; i++) {
 		size_t length = us_frame_arp_probe(frame, other, guest_mac, other,
 						   (uint8_t[]){ 192, 0, 2, 100 + i });
@@ -159,9 +159,9 @@ static void test_hints_displace_nothing_certain(void **state)
 					   us_frame_arp_announcement(frame, guest_mac,
 								     (uint8_t[]){ 192, 0, 2, 7 }));
 	}
-	assert_int_equal(addresses.ipv4_count, US_ADDRESSES_IPV4_MAX);
+	assert_int_equal(addresses.known[US_ADDRESSES_IPV4_MAX - 1].family, AF_INET);
 	for (size_t i = 0; i < US_ADDRESSES_IPV4_MAX; i++)
-		assert_true(addresses.ipv4_is_certain[i] == (addresses.ipv4[i][3] == 7));
+		assert_true(addresses.known[i].is_certain == (addresses.known[i].bytes[3] == 7));
 	for (int i = 0; i < 2 * US_ADDRESSES_IPV4_MAX; i++) {
 		snprintf(text, sizeof(text), "198.51.100.%d", i);
 		assert_true(us_addresses_add(&addresses, text) == (i < US_ADDRESSES_IPV4_MAX - 1));

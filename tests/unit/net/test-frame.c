@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "net/netlink/decode.h"
 #include "net/frame/frame.h"
@@ -82,7 +83,7 @@ static void test_learn_needs_all_of_it(void **state)
 
 	memcpy(frame + 32, guest, 6);
 	assert_true(us_frame_learn(frame, length, guest, &address));
-	assert_true(address.has_ipv4 && !address.is_certain && address.ipv4[3] == 7);
+	assert_true(address.family == AF_INET && !address.is_certain && address.bytes[3] == 7);
 	assert_false(us_frame_learn(frame, length, port, &address)); /* sender 0.0.0.0 */
 	for (size_t cut = 0; cut < length; cut++)
 		assert_false(us_frame_learn(frame, cut, guest, &address));
@@ -100,12 +101,12 @@ static void test_learn_only_what_is_its_own(void **state)
 	memcpy(frame + 30, group, 4);
 	assert_true(us_frame_learn(frame, 34, guest, &address));
 	assert_false(address.is_certain);
-	assert_memory_equal(address.ipv4, host, 4);
+	assert_memory_equal(address.bytes, host, 4);
 	assert_false(us_frame_learn(frame, 34, port, &address)); /* to a group */
 	assert_false(us_frame_learn(frame, 34, (const uint8_t[6]){ 2 }, &address));
 
 	us_frame_echo(frame, guest, port);
-	assert_true(us_frame_learn(frame, 62, guest, &address) && address.has_ipv6);
+	assert_true(us_frame_learn(frame, 62, guest, &address) && address.family == AF_INET6);
 	assert_false(us_frame_learn(frame, 62, port, &address)); /* to all nodes */
 }
 
