@@ -32,8 +32,7 @@ enum {
 /* A static entry from before our first change. */
 struct original {
 	char port[IF_NAMESIZE];
-	uint16_t vlan, state;
-	uint8_t flags;
+	struct us_fdb_entry entry; /* without the port's index, which can change */
 };
 
 struct bridge {
@@ -58,14 +57,8 @@ static void bridge_free(struct us_steer_switch *base)
 
 /* ---- Ports ---- */
 
-static int find_port(const struct us_steer_switch *base, const char *name, struct us_link *ret_port,
-		     struct us_reason *reason)
-{
-	return us_link_get_bridge_port(name, ret_port, reason);
-}
-
-static int check_ports(const struct us_steer_switch *base, const struct us_link *standby,
-		       const struct us_link *primary, struct us_reason *reason)
+static int check_ports(const struct us_link *standby, const struct us_link *primary,
+		       struct us_reason *reason)
 {
 	if (standby->master == primary->master)
 		return 0;
@@ -74,9 +67,8 @@ static int check_ports(const struct us_steer_switch *base, const struct us_link 
 	return us_advise(reason, "add both to the same bridge");
 }
 
-static int make_park(const struct us_steer_switch *base, const struct us_link *standby,
-		     uint32_t queue_frames, int *ret_fd, struct us_link *ret_tap,
-		     struct us_reason *reason)
+static int make_park(const struct us_link *standby, uint32_t queue_frames, int *ret_fd,
+		     struct us_link *ret_tap, struct us_reason *reason)
 {
 	bool filters_vlans = false;
 	int r = us_link_filters_vlans(standby->master, &filters_vlans);
@@ -126,9 +118,8 @@ static int add_original(struct bridge *bridge, const struct us_fdb_entry *entry,
 		bridge->is_changed = true;
 		return 0;
 	}
-	original->vlan = entry->vlan;
-	original->state = entry->state;
-	original->flags = entry->flags & ~NTF_MASTER;
+	original->entry = *entry;
+	original->entry.flags &= ~NTF_MASTER;
 	(*count)++;
 	return 0;
 }
@@ -138,9 +129,8 @@ static int read_entries(const struct bridge *bridge, int index, struct us_fdb_en
 			size_t *ret_count)
 {
 	bool filters_vlans = false;
-	int r;
+	int r = us_link_filters_vlans(index, &filters_vlans);
 
-	r = us_link_filters_vlans(index, &filters_vlans);
 	if (r < 0)
 		return r;
 	if (filters_vlans)
@@ -158,9 +148,8 @@ static int remember(struct us_steer_switch *base, const struct us_link *port,
 	struct us_fdb_entry entries[ORIGINALS_MAX];
 	struct original originals[ORIGINALS_MAX];
 	size_t count = 0, original_count = 0;
-	int r;
+	int r = read_entries(bridge, port->master, entries, &count);
 
-	r = read_entries(bridge, port->master, entries, &count);
 	if (r == -ENOSPC)
 		return us_refuse(reason, "bridge of %s: more than %d entries for one MAC address",
 				 base->standby, ORIGINALS_MAX);
@@ -231,12 +220,9 @@ static int put_back(struct us_steer_switch *base, struct us_reason *reason)
 	bridge->is_changed = false;
 	for (size_t i = 0; i < bridge->original_count; i++) {
 		const struct original *original = &bridge->originals[i];
-		struct us_fdb_entry entry = { .port = if_nametoindex(original->port),
-					      .vlan = original->vlan,
-					      .state = original->state,
-					      .flags = original->flags };
+		struct us_fdb_entry entry = original->entry;
 
-		memcpy(entry.mac, base->mac, sizeof(entry.mac));
+		entry.port = if_nametoindex(original->port);
 		if (entry.port && us_fdb_put(&entry, &error) < 0)
 			return us_refuse(
 				reason, "interface %s: its original FDB entry was not restored: %s",
@@ -248,12 +234,8 @@ static int put_back(struct us_steer_switch *base, struct us_reason *reason)
 /* An interface that is gone is one without an index. */
 static int find_or_none(const char *name, struct us_link *ret_port)
 {
-	int r;
+	int r = name[0] ? us_link_get(name, ret_port, NULL) : US_REFUSED;
 
-	*ret_port = (struct us_link){ .index = 0 };
-	if (!name[0])
-		return 0;
-	r = us_link_get(name, ret_port, NULL);
 	if (r > 0)
 		*ret_port = (struct us_link){ .index = 0 };
 	return r < 0 ? r : 0;
@@ -298,7 +280,8 @@ static int save(const struct us_steer_switch *base, char *ret_text, size_t size)
 	for (size_t i = 0; i < bridge->original_count; i++) {
 		const struct original *original = &bridge->originals[i];
 		int n = snprintf(ret_text + used, size - used, "%s%s/%u/%x/%x", i ? " " : "",
-				 original->port, original->vlan, original->state, original->flags);
+				 original->port, original->entry.vlan, original->entry.state,
+				 original->entry.flags);
 
 		if (n < 0 || (size_t)n >= size - used)
 			return -ENOBUFS;
@@ -321,9 +304,9 @@ static int restore(struct us_steer_switch *base, const char *text)
 			   &flags, &used) != 4 ||
 		    vlan > 4094 || state > UINT16_MAX || flags > UINT8_MAX)
 			return -EBADMSG;
-		originals[count].vlan = vlan;
-		originals[count].state = state;
-		originals[count++].flags = flags;
+		originals[count].entry =
+			(struct us_fdb_entry){ .vlan = vlan, .state = state, .flags = flags };
+		memcpy(originals[count++].entry.mac, base->mac, US_MAC_BYTES);
 	}
 	if (keep(bridge_of(base), originals, count) < 0)
 		return -ENOMEM;
@@ -333,7 +316,7 @@ static int restore(struct us_steer_switch *base, const char *text)
 
 static const struct us_steer_ops bridge_ops = {
 	.free = bridge_free,
-	.find_port = find_port,
+	.find_port = us_link_get_bridge_port,
 	.check_ports = check_ports,
 	.remember = remember,
 	.make_park = make_park,

@@ -75,7 +75,7 @@ static int switch_to_port(struct us_steer *steer, enum us_path path, struct us_r
 		return r;
 	if (path == US_PATH_NONE)
 		return put_back(steer, reason);
-	r = back_end->ops->find_port(back_end, port_of(steer, path), &port, reason);
+	r = back_end->ops->find_port(port_of(steer, path), &port, reason);
 	if (r == 0)
 		r = direct(steer, &port, reason);
 	if (r != 0)
@@ -135,8 +135,10 @@ void us_steer_set_answering(struct us_steer *steer, bool is_answering)
 /* ---- The park buffer ---- */
 
 /* Frames that are still parked are lost. */
-static void end_park(struct us_steer *steer)
+static void end_park(void *userdata)
 {
+	struct us_steer *steer = userdata;
+
 	us_steer_counts(steer, &steer->past);
 	steer->past.undelivered += steer->past.frames;
 	us_park_free(US_STEAL(steer->park));
@@ -179,25 +181,18 @@ static void on_failed(void *userdata)
 	steer->handler->steered(steer->userdata, steer->release_to, US_REFUSED, &reason);
 }
 
-static void on_idle(void *userdata)
-{
-	end_park(userdata);
-}
-
-static const struct us_park_handler park_handler = { on_emptied, on_failed, on_idle };
+static const struct us_park_handler park_handler = { on_emptied, on_failed, end_park };
 
 static int new_park(struct us_steer *steer, struct us_reason *reason)
 {
 	struct us_park_config config = { .loop = steer->loop, .limits = steer->limits };
 	struct us_steer_switch *back_end = steer->back_end;
 	struct us_link standby;
-	int r;
+	int r = back_end->ops->find_port(back_end->standby, &standby, reason);
 
-	r = back_end->ops->find_port(back_end, back_end->standby, &standby, reason);
 	if (r == 0)
-		r = back_end->ops->make_park(back_end, &standby,
-					     us_park_queue_frames(&steer->limits), &config.tap_fd,
-					     &config.tap, reason);
+		r = back_end->ops->make_park(&standby, us_park_queue_frames(&steer->limits),
+					     &config.tap_fd, &config.tap, reason);
 	if (r != 0)
 		return r;
 	memcpy(config.mac, back_end->mac, sizeof(config.mac));
@@ -388,7 +383,7 @@ int us_steer_new(struct us_steer **ret_steer, const struct us_steer_config *conf
 	steer->limits = config->limits;
 	memcpy(back_end->mac, config->mac, sizeof(back_end->mac));
 
-	r = back_end->ops->find_port(back_end, config->standby_port, &standby, reason);
+	r = back_end->ops->find_port(config->standby_port, &standby, reason);
 	if (r != 0)
 		return r;
 	memcpy(back_end->standby, standby.name, sizeof(back_end->standby));
@@ -412,11 +407,11 @@ int us_steer_set_primary(struct us_steer *steer, const char *port, struct us_rea
 		back_end->primary[0] = '\0';
 		return 0;
 	}
-	r = back_end->ops->find_port(back_end, back_end->standby, &standby, reason);
+	r = back_end->ops->find_port(back_end->standby, &standby, reason);
 	if (r == 0)
-		r = back_end->ops->find_port(back_end, port, &primary, reason);
+		r = back_end->ops->find_port(port, &primary, reason);
 	if (r == 0)
-		r = back_end->ops->check_ports(back_end, &standby, &primary, reason);
+		r = back_end->ops->check_ports(&standby, &primary, reason);
 	if (r == 0)
 		memcpy(back_end->primary, primary.name, sizeof(back_end->primary));
 	return r;

@@ -29,12 +29,11 @@ struct us_steer_ops {
 	void (*free)(struct us_steer_switch *this);
 
 	/* Finds the interface @name. Refuses one that is no port of a switch of this kind. */
-	int (*find_port)(const struct us_steer_switch *this, const char *name,
-			 struct us_link *ret_port, struct us_reason *reason);
+	int (*find_port)(const char *name, struct us_link *ret_port, struct us_reason *reason);
 
 	/* Refuses two ports between which this switch cannot move a MAC address. */
-	int (*check_ports)(const struct us_steer_switch *this, const struct us_link *standby,
-			   const struct us_link *primary, struct us_reason *reason);
+	int (*check_ports)(const struct us_link *standby, const struct us_link *primary,
+			   struct us_reason *reason);
 
 	/* Records the switch's entries for the MAC address, for put_back(). Changes nothing. */
 	int (*remember)(struct us_steer_switch *this, const struct us_link *standby,
@@ -45,9 +44,8 @@ struct us_steer_ops {
 	 * only what direct() sends there, and goes when its descriptor *@ret_fd is closed. The
 	 * kernel queues up to @queue_frames for it.
 	 */
-	int (*make_park)(const struct us_steer_switch *this, const struct us_link *standby,
-			 uint32_t queue_frames, int *ret_fd, struct us_link *ret_tap,
-			 struct us_reason *reason);
+	int (*make_park)(const struct us_link *standby, uint32_t queue_frames, int *ret_fd,
+			 struct us_link *ret_tap, struct us_reason *reason);
 
 	/* From now on frames for the MAC address go to @port. */
 	int (*direct)(struct us_steer_switch *this, const struct us_link *port,
