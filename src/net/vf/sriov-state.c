@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Attributes of VFs in rtnetlink messages. */
 #include <errno.h>
-#include <inttypes.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -157,11 +156,9 @@ int us_sriov_state_format(const struct us_sriov_state *state, char *ret_text, si
 	int n;
 
 	us_mac_text(state->mac, mac);
-	n = snprintf(ret_text, size,
-		     "%s/%" PRIu32 "/%" PRIu32 "/%" PRIu32 "/%" PRIu32 "/%" PRIu32 "/%" PRIu32
-		     "/%" PRIu32,
-		     mac, state->vlan, state->qos, state->vlan_protocol, state->min_rate,
-		     state->max_rate, state->spoof_check, state->trust);
+	n = snprintf(ret_text, size, "%s/%u/%u/%u/%u/%u/%u/%u", mac, state->vlan, state->qos,
+		     state->vlan_protocol, state->min_rate, state->max_rate, state->spoof_check,
+		     state->trust);
 	return n < 0 || (size_t)n >= size ? -ENOBUFS : 0;
 }
 
@@ -172,11 +169,8 @@ int us_sriov_state_parse(const char *text, struct us_sriov_state *ret_state)
 	int end = 0;
 
 	if (!rest ||
-	    sscanf(rest,
-		   "/%" SCNu32 "/%" SCNu32 "/%" SCNu32 "/%" SCNu32 "/%" SCNu32 "/%" SCNu32
-		   "/%" SCNu32 "%n",
-		   &state.vlan, &state.qos, &state.vlan_protocol, &state.min_rate, &state.max_rate,
-		   &state.spoof_check, &state.trust, &end) != 7 ||
+	    sscanf(rest, "/%u/%u/%u/%u/%u/%u/%u%n", &state.vlan, &state.qos, &state.vlan_protocol,
+		   &state.min_rate, &state.max_rate, &state.spoof_check, &state.trust, &end) != 7 ||
 	    rest[end])
 		return -EBADMSG;
 	*ret_state = state;

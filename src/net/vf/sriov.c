@@ -30,23 +30,28 @@ static int refuse(const struct us_sriov *sriov, const char *problem, const char 
 			 detail);
 }
 
-/* No event reports the end of a VF's reset. It is short. */
-static void pause_for_reset(void)
+/*
+ * Whether to try again what returned @r, after a pause: no event reports the end of a VF's reset.
+ * It is short.
+ */
+static bool try_again(int r, int *tries)
 {
 	const struct timespec pause = { .tv_nsec = US_SRIOV_PAUSE_USEC * 1000 };
 
+	if ((r != -EAGAIN && r != US_SRIOV_AGAIN) || ++*tries == US_SRIOV_TRIES)
+		return false;
 	nanosleep(&pause, NULL);
+	return true;
 }
 
 static int set_blocking(int port, unsigned short attribute, const void *value, size_t size,
 			struct us_rtnl_error *error)
 {
-	int r = us_sriov_set(port, attribute, value, size, error);
+	int r, tries = 0;
 
-	for (int i = 1; i < US_SRIOV_TRIES && r == -EAGAIN; i++) {
-		pause_for_reset();
+	do {
 		r = us_sriov_set(port, attribute, value, size, error);
-	}
+	} while (try_again(r, &tries));
 	return r;
 }
 
@@ -178,12 +183,11 @@ int us_sriov_steer(struct us_sriov *sriov, enum us_sriov_target target, struct u
 int us_sriov_steer_blocking(struct us_sriov *sriov, enum us_sriov_target target,
 			    struct us_reason *reason)
 {
-	int r = us_sriov_steer(sriov, target, reason);
+	int r, tries = 0;
 
-	for (int i = 1; i < US_SRIOV_TRIES && r == US_SRIOV_AGAIN; i++) {
-		pause_for_reset();
+	do {
 		r = us_sriov_steer(sriov, target, reason);
-	}
+	} while (try_again(r, &tries));
 	return r == US_SRIOV_AGAIN ? US_REFUSED : r;
 }
 
@@ -270,14 +274,13 @@ int us_sriov_apply_settings(struct us_sriov *sriov, const struct us_sriov_settin
 int us_sriov_put_back(struct us_sriov *sriov, struct us_reason *reason)
 {
 	struct us_rtnl_error error = { "" };
-	int port = 0, r = get_port(sriov, &port, reason);
+	int port = 0, tries = 0, r;
 
-	if (r == 0)
-		r = set_mac(sriov, port, sriov->original.mac, reason);
-	for (int i = 1; i < US_SRIOV_TRIES && r == US_SRIOV_AGAIN; i++) {
-		pause_for_reset();
-		r = set_mac(sriov, port, sriov->original.mac, reason);
-	}
+	do {
+		r = get_port(sriov, &port, reason);
+		if (r == 0)
+			r = set_mac(sriov, port, sriov->original.mac, reason);
+	} while (try_again(r, &tries));
 	if (r == 0)
 		r = set_listening(sriov, port, false, reason);
 	if (r != 0)
