@@ -6,7 +6,6 @@
 #include "daemon/migration/handoff.h"
 #include "daemon/migration/migration-private.h"
 #include "net/frame/frame.h"
-#include "net/frame/offload.h"
 #include "net/presence/claims.h"
 
 /* The addresses that the guest used during the transfer. An older one may belong to another guest

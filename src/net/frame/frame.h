@@ -25,6 +25,13 @@ struct us_frame {
 	size_t length;
 };
 
+/*
+ * Whether the offload metadata from an untrusted peer fits an Ethernet frame of @length bytes: it
+ * has only flags and types that the kernel gives to the reader of a tap, and no offset beyond the
+ * frame's end.
+ */
+bool us_offload_is_valid(const struct virtio_net_hdr *header, size_t length);
+
 /* An IP address of a MAC address, as one frame says it. */
 struct us_frame_address {
 	int family; /* AF_INET, AF_INET6 (link-local); 0: none */

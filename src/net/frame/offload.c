@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The rules of struct virtio_net_hdr, one by one. */
+/* The rules of struct virtio_net_hdr, one by one. Pure. */
 #include <net/ethernet.h>
 
-#include "net/frame/offload.h"
+#include "net/frame/frame.h"
 
 enum {
 	CHECKSUM_BYTES = 2,

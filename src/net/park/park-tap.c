@@ -28,9 +28,8 @@ static int open_tap(int *ret_fd, char ret_name[IF_NAMESIZE])
 				 .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 	unsigned int offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_UFO;
 	int size = sizeof(struct virtio_net_hdr);
-	US_CLEANUP(us_closep) int fd = -1;
+	US_CLEANUP(us_closep) int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
-	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0 || ioctl(fd, TUNSETVNETHDRSZ, &size) < 0 ||
 	    ioctl(fd, TUNSETOFFLOAD, offloads) < 0)
 		return -errno;
@@ -63,17 +62,16 @@ static int enslave(const struct us_link *tap, const struct us_link *peer, uint32
 	return us_rtnl_exchange(request, NULL, NULL, error);
 }
 
-/* Before the port is up, so that no frame is flooded to it. */
-static int make_quiet(const struct us_link *tap, struct us_rtnl_error *error)
+/* Sets attributes of the bridge port to @value. */
+static int set_port(const struct us_link *tap, const uint16_t *attributes, size_t count,
+		    uint8_t value, struct us_rtnl_error *error)
 {
-	static const uint16_t off[] = { IFLA_BRPORT_LEARNING, IFLA_BRPORT_UNICAST_FLOOD,
-					IFLA_BRPORT_MCAST_FLOOD, IFLA_BRPORT_BCAST_FLOOD };
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_SETLINK, AF_BRIDGE, tap->index);
 	struct nlattr *port = mnl_attr_nest_start(request, IFLA_PROTINFO | NLA_F_NESTED);
 
-	for (size_t i = 0; i < US_ARRAY_LENGTH(off); i++)
-		mnl_attr_put_u8(request, off[i], 0);
+	for (size_t i = 0; i < count; i++)
+		mnl_attr_put_u8(request, attributes[i], value);
 	mnl_attr_nest_end(request, port);
 	return us_rtnl_exchange(request, NULL, NULL, error);
 }
@@ -81,6 +79,7 @@ static int make_quiet(const struct us_link *tap, struct us_rtnl_error *error)
 /* The kernel makes a port forward when a work queue has noticed its link. This does not wait. */
 static int make_forward(const struct us_link *tap, struct us_rtnl_error *error)
 {
+	static const uint16_t state[] = { IFLA_BRPORT_STATE };
 	const struct timespec moment = { .tv_nsec = 500 * 1000 };
 	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_NEWLINK, AF_UNSPEC, tap->index);
@@ -90,13 +89,7 @@ static int make_forward(const struct us_link *tap, struct us_rtnl_error *error)
 	head->ifi_flags = head->ifi_change = IFF_UP;
 	r = us_rtnl_exchange(request, NULL, NULL, error);
 	for (int i = 0; r == 0 && i < FORWARDING_TRIES; i++) {
-		struct nlattr *port;
-
-		request = us_rtnl_put_link(buffer, RTM_SETLINK, AF_BRIDGE, tap->index);
-		port = mnl_attr_nest_start(request, IFLA_PROTINFO | NLA_F_NESTED);
-		mnl_attr_put_u8(request, IFLA_BRPORT_STATE, FORWARDING);
-		mnl_attr_nest_end(request, port);
-		r = us_rtnl_exchange(request, NULL, NULL, error);
+		r = set_port(tap, state, 1, FORWARDING, error);
 		if (r != -ENETDOWN)
 			break;
 		r = 0;
@@ -108,6 +101,8 @@ static int make_forward(const struct us_link *tap, struct us_rtnl_error *error)
 int us_park_tap_new(const struct us_link *peer, uint32_t queue_frames, int *ret_fd,
 		    struct us_link *ret_link, struct us_reason *reason)
 {
+	static const uint16_t quiet[] = { IFLA_BRPORT_LEARNING, IFLA_BRPORT_UNICAST_FLOOD,
+					  IFLA_BRPORT_MCAST_FLOOD, IFLA_BRPORT_BCAST_FLOOD };
 	US_CLEANUP(us_closep) int fd = -1;
 	struct us_rtnl_error error = { "" };
 	char name[IF_NAMESIZE];
@@ -119,8 +114,8 @@ int us_park_tap_new(const struct us_link *peer, uint32_t queue_frames, int *ret_
 	if (r != 0)
 		return r;
 	r = enslave(ret_link, peer, queue_frames, &error);
-	if (r == 0)
-		r = make_quiet(ret_link, &error);
+	if (r == 0) /* before the port is up, so that no frame is flooded to it */
+		r = set_port(ret_link, quiet, US_ARRAY_LENGTH(quiet), 0, &error);
 	if (r == 0)
 		r = make_forward(ret_link, &error);
 	if (r < 0)

@@ -113,15 +113,6 @@ static int on_time(sd_event_source *timer, uint64_t due_usec, void *userdata)
 	return 0;
 }
 
-static int open_at(const struct us_claims *claims, enum us_packet_kind kind, int port, int *ret_fd)
-{
-	const struct us_packet_config config = {
-		.kind = kind, .port = port, .mac = claims->sent.mac, .receive_bytes = RECEIVE_BYTES
-	};
-
-	return us_packet_open(&config, ret_fd);
-}
-
 static void add_port(void *userdata, const struct us_link *port)
 {
 	struct us_claims *claims = userdata;
@@ -133,17 +124,23 @@ static void add_port(void *userdata, const struct us_link *port)
 
 static int open_all(struct us_claims *claims, const char *port, struct us_reason *reason)
 {
+	struct us_packet_config config = { .kind = US_PACKET_CLAIMS,
+					   .mac = claims->sent.mac,
+					   .receive_bytes = RECEIVE_BYTES };
 	struct us_link link;
 	int r = us_link_get_bridge_port(port, &link, reason);
 
 	if (r != 0)
 		return r;
-	claims->own = link.index;
+	claims->own = config.port = link.index;
 	r = us_link_each_port(link.master, add_port, claims);
 	if (r == 0)
-		r = open_at(claims, US_PACKET_CLAIMS, link.index, &claims->fd);
-	for (size_t i = 0; i < claims->port_count && r == 0; i++)
-		r = open_at(claims, US_PACKET_CLAIMS_OUT, claims->ports[i], &claims->fds[i]);
+		r = us_packet_open(&config, &claims->fd);
+	config.kind = US_PACKET_CLAIMS_OUT;
+	for (size_t i = 0; i < claims->port_count && r == 0; i++) {
+		config.port = claims->ports[i];
+		r = us_packet_open(&config, &claims->fds[i]);
+	}
 	return r;
 }
 

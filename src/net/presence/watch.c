@@ -228,19 +228,16 @@ static int on_tick(sd_event_source *timer, uint64_t due_usec, void *userdata)
 
 static int start(struct us_watch *watch, sd_event *loop, int standby_index)
 {
-	const struct us_packet_config standby = { .kind = US_PACKET_FROM_TO,
-						  .port = standby_index,
-						  .mac = watch->config.mac,
-						  .receive_bytes = RECEIVE_BYTES };
-	const struct us_packet_config primary = { .kind = US_PACKET_FROM,
-						  .port = watch->primary_index,
-						  .mac = watch->config.mac,
-						  .receive_bytes = RECEIVE_BYTES };
-	int r;
+	struct us_packet_config config = { .kind = US_PACKET_FROM_TO,
+					   .port = standby_index,
+					   .mac = watch->config.mac,
+					   .receive_bytes = RECEIVE_BYTES };
+	int r = us_packet_open(&config, &watch->standby_fd);
 
-	r = us_packet_open(&standby, &watch->standby_fd);
+	config.kind = US_PACKET_FROM;
+	config.port = watch->primary_index;
 	if (r == 0)
-		r = us_packet_open(&primary, &watch->primary_fd);
+		r = us_packet_open(&config, &watch->primary_fd);
 	if (r == 0 && watch->config.answers_only)
 		r = draw_nonce(watch);
 	if (r == 0)
@@ -258,9 +255,8 @@ int us_watch_new(struct us_watch **ret_watch, sd_event *loop, const struct us_wa
 {
 	US_CLEANUP(us_watch_freep) struct us_watch *watch = NULL;
 	struct us_link standby, primary;
-	int r;
+	int r = us_link_get(config->standby_port, &standby, reason);
 
-	r = us_link_get(config->standby_port, &standby, reason);
 	if (r == 0)
 		r = us_link_get(config->primary_port, &primary, reason);
 	if (r != 0)

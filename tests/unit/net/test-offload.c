@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "net/frame/offload.h"
+#include "net/frame/frame.h"
 #include "util/cleanup.h"
 
 enum { N = 1, V = 2 }; /* flags: needs a checksum, has a valid one */
