@@ -28,13 +28,9 @@ void us_base64_encode(const uint8_t *bytes, size_t length, char *ret_text)
 
 static int value_of(char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
+	const char *found = memchr(alphabet, c, sizeof(alphabet) - 1);
+
+	return found ? (int)(found - alphabet) : -1;
 }
 
 /* Decodes four characters to up to three bytes; returns their number, or -1. */

@@ -13,7 +13,6 @@
  */
 #pragma once
 
-#include <stdarg.h>
 #include <stdbool.h>
 
 enum {

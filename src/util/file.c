@@ -1,45 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "util/cleanup.h"
 #include "util/file.h"
 
-static void advance(struct iovec **parts, size_t *count, size_t length)
+static int write_all(const char *path, const struct iovec *parts, size_t count)
 {
-	while (*count > 0 && length >= (*parts)->iov_len) {
-		length -= (*parts)->iov_len;
-		(*parts)++;
-		(*count)--;
-	}
-	if (*count > 0) {
-		(*parts)->iov_base = (char *)(*parts)->iov_base + length;
-		(*parts)->iov_len -= length;
-	}
-}
+	FILE *file = fopen(path, "we");
+	int r = 0;
 
-static int write_all(const char *path, struct iovec *parts, size_t count)
-{
-	US_CLEANUP(us_closep)
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-
-	if (fd < 0)
+	if (!file)
 		return -errno;
-	while (count > 0) {
-		ssize_t length = writev(fd, parts, count < IOV_MAX ? count : IOV_MAX);
-
-		if (length < 0 && errno != EINTR)
-			return -errno;
-		if (length >= 0)
-			advance(&parts, &count, length);
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (fwrite(parts[i].iov_base, 1, parts[i].iov_len, file) < parts[i].iov_len)
+			r = -errno;
+	if (fclose(file) != 0 && r == 0)
+		r = -errno;
+	return r;
 }
 
-int us_file_replace(const char *path, struct iovec *parts, size_t count)
+int us_file_replace(const char *path, const struct iovec *parts, size_t count)
 {
 	char fresh[PATH_MAX];
 	int r;

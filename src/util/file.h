@@ -13,7 +13,7 @@ US_DEFINE_CLEANUP(DIR *, closedir)
 US_DEFINE_CLEANUP(FILE *, fclose)
 
 /*
- * Replaces the file at @path by one with the bytes of @parts, which are used up: a reader finds the
- * old file or the new file, never a part. Returns 0, or -errno; then the old file is unchanged.
+ * Replaces the file at @path by one with the bytes of @parts: a reader finds the old file or
+ * the new file, never a part. Returns 0, or -errno; then the old file is unchanged.
  */
-int us_file_replace(const char *path, struct iovec *parts, size_t count);
+int us_file_replace(const char *path, const struct iovec *parts, size_t count);

@@ -44,22 +44,10 @@ static int on_wake(sd_event_source *source, int fd, uint32_t events, void *userd
 	return 0;
 }
 
-static int start_thread(struct us_job *job)
-{
-	pthread_attr_t attributes;
-	pthread_t thread;
-	int r;
-
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	r = pthread_create(&thread, &attributes, job_thread, job);
-	pthread_attr_destroy(&attributes);
-	return -r;
-}
-
 int us_job_start(sd_event *loop, us_job_fn run, us_job_fn done, void *userdata)
 {
 	struct us_job *job = calloc(1, sizeof(*job));
+	pthread_t thread;
 	int r;
 
 	if (!job)
@@ -70,8 +58,10 @@ int us_job_start(sd_event *loop, us_job_fn run, us_job_fn done, void *userdata)
 	if (r >= 0)
 		r = sd_event_add_io(loop, &job->source, job->wake_fd, EPOLLIN, on_wake, job);
 	if (r >= 0)
-		r = start_thread(job);
-	if (r < 0)
+		r = -pthread_create(&thread, NULL, job_thread, job);
+	if (r == 0)
+		pthread_detach(thread);
+	else
 		job_free(job);
-	return r < 0 ? r : 0;
+	return r;
 }

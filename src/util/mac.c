@@ -11,11 +11,6 @@ void us_mac_text(const uint8_t mac[US_MAC_BYTES], char ret_text[US_MAC_TEXT_SIZE
 		 mac[2], mac[3], mac[4], mac[5]);
 }
 
-static uint8_t digit(char c)
-{
-	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
-
 const char *us_mac_read(const char *text, uint8_t ret_mac[US_MAC_BYTES])
 {
 	for (size_t i = 0; i < US_MAC_BYTES; i++) {
@@ -23,7 +18,7 @@ const char *us_mac_read(const char *text, uint8_t ret_mac[US_MAC_BYTES])
 			return NULL;
 		if (!isxdigit((unsigned char)text[0]) || !isxdigit((unsigned char)text[1]))
 			return NULL;
-		ret_mac[i] = digit(text[0]) << 4 | digit(text[1]);
+		sscanf(text, "%2hhx", &ret_mac[i]);
 		text += 2;
 	}
 	return text;

@@ -8,6 +8,5 @@ bool us_name_is_valid(const char *name)
 {
 	if (!isalpha((unsigned char)name[0]) || strlen(name) >= US_NAME_MAX)
 		return false;
-	return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				 "0123456789._-")] == '\0';
+	return !name[strspn(name, US_NAME_CHARACTERS)];
 }

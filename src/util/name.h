@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 
+/* The characters of this and of other names */
+#define US_NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
 enum {
 	US_NAME_MAX = 32, /* with its NUL */
 };

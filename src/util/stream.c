@@ -411,7 +411,7 @@ static size_t send_now(struct us_stream *stream, const char *text, size_t length
 	return n > 0 ? n : 0; /* an error occurs again when the rest is written */
 }
 
-static int send_with(struct us_stream *stream, const char *text, size_t length, int fd)
+int us_stream_send_fd(struct us_stream *stream, const char *text, size_t length, int fd)
 {
 	bool idle = stream->out.start == stream->out.end;
 	size_t sent = 0;
@@ -445,12 +445,7 @@ static int send_with(struct us_stream *stream, const char *text, size_t length, 
 
 int us_stream_send(struct us_stream *stream, const char *text, size_t length)
 {
-	return send_with(stream, text, length, -1);
-}
-
-int us_stream_send_fd(struct us_stream *stream, const char *text, size_t length, int fd)
-{
-	return send_with(stream, text, length, fd);
+	return us_stream_send_fd(stream, text, length, -1);
 }
 
 size_t us_stream_backlog(const struct us_stream *stream)
@@ -463,9 +458,4 @@ void us_stream_finish(struct us_stream *stream)
 	stream->finishing = true;
 	if (us_stream_backlog(stream) == 0)
 		end(stream, 0);
-}
-
-int us_stream_fd(const struct us_stream *stream)
-{
-	return stream->fd;
 }

@@ -59,7 +59,8 @@ void us_stream_free(struct us_stream *stream);
 int us_stream_send(struct us_stream *stream, const char *text, size_t length);
 
 /*
- * The same over a Unix socket, with a copy of @fd (SCM_RIGHTS, unix(7)), which stays the caller's.
+ * The same over a Unix socket, with a copy of @fd (SCM_RIGHTS, unix(7)), which stays the caller's;
+ * -1: no descriptor.
  * Returns also -EAGAIN: the peer does not read now, and nothing was sent.
  */
 int us_stream_send_fd(struct us_stream *stream, const char *text, size_t length, int fd);
@@ -69,6 +70,3 @@ size_t us_stream_backlog(const struct us_stream *stream);
 
 /* Ends the stream when all buffered bytes are written: `closed` follows with 0. */
 void us_stream_finish(struct us_stream *stream);
-
-/* The socket, borrowed: for SO_PEERCRED and the like. */
-int us_stream_fd(const struct us_stream *stream);

@@ -94,7 +94,7 @@ static void check_kept(struct us_daemon *daemon)
 	}
 }
 
-int us_file_replace(const char *path, struct iovec *parts, size_t count)
+int us_file_replace(const char *path, const struct iovec *parts, size_t count)
 {
 	json_t **file = file_of(path);
 	char *text = NULL;
