@@ -7,7 +7,6 @@
  * turn, so that more urgent work comes in between.
  */
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -101,11 +100,9 @@ void us_call_continue(struct us_call *call, json_t *parameters)
 static void fail(struct us_call *call, const char *error, const char *message, const char *next)
 {
 	char name[NAME_BYTES];
-	json_t *parameters;
 
 	assert(us_interface_find(call->client->server->control, US_MEMBER_ERROR, error));
-	parameters = write_error(call, error, message, next, name, sizeof(name));
-	us_call_answer(call, name, parameters);
+	us_call_answer(call, name, write_error(call, error, message, next, name, sizeof(name)));
 }
 
 void us_call_fail(struct us_call *call, const char *error, const char *format, ...)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/codec.h"
@@ -53,9 +52,8 @@ int us_wire_read_call(struct us_wire_call *ret_call, const char *text, size_t le
 {
 	US_CLEANUP(json_decrefp) json_t *message = NULL;
 	struct us_wire_call call = { 0 };
-	int r;
+	int r = load_object(&message, text, length);
 
-	r = load_object(&message, text, length);
 	if (r < 0)
 		return r;
 	call.method = json_string_value(json_object_get(message, "method"));
@@ -80,9 +78,8 @@ int us_wire_read_answer(struct us_wire_answer *ret_answer, const char *text, siz
 	US_CLEANUP(json_decrefp) json_t *message = NULL;
 	struct us_wire_answer answer = { 0 };
 	const json_t *error;
-	int r;
+	int r = load_object(&message, text, length);
 
-	r = load_object(&message, text, length);
 	if (r < 0)
 		return r;
 	error = json_object_get(message, "error");

@@ -15,31 +15,6 @@ enum {
 
 #define SERVICE "org.varlink.service."
 
-/* The interface is the part before the last dot, the method's name the part behind it. */
-static const struct us_interface *find_interface(const struct us_server *server, const char *method,
-						 const char **ret_name)
-{
-	const struct us_interface *interfaces[] = { server->control, server->service };
-	const char *dot = strrchr(method, '.');
-	size_t length = dot ? (size_t)(dot - method) : strlen(method);
-
-	*ret_name = dot ? dot + 1 : "";
-	for (size_t i = 0; i < US_ARRAY_LENGTH(interfaces); i++)
-		if (strlen(interfaces[i]->name) == length &&
-		    strncmp(interfaces[i]->name, method, length) == 0)
-			return interfaces[i];
-	return NULL;
-}
-
-static void interface_not_found(struct us_call *call, const char *method)
-{
-	const char *dot = strrchr(method, '.');
-	size_t length = dot ? (size_t)(dot - method) : strlen(method);
-
-	us_call_answer(call, SERVICE "InterfaceNotFound",
-		       json_pack("{s:s%}", "interface", method, length));
-}
-
 /* NULL: the daemon does not implement it. */
 static const struct us_method *find_method(const struct us_server *server, const char *name)
 {
@@ -55,14 +30,6 @@ static int check_parameters(const struct us_method *method, const struct us_memb
 	if (method && method->access & US_METHOD_BETWEEN_DAEMONS)
 		return us_type_check_known(member->in, parameters, where, WHERE_BYTES);
 	return us_type_check(member->in, parameters, where, WHERE_BYTES);
-}
-
-static void answer_service(struct us_call *call, const char *name, const json_t *parameters)
-{
-	json_t *answer;
-	const char *error = us_service_answer(call->client->server, name, parameters, &answer);
-
-	us_call_answer(call, error, answer);
 }
 
 static void call_method(struct us_call *call, const struct us_wire_call *wire,
@@ -108,15 +75,18 @@ static void handle_control(struct us_call *call, const struct us_wire_call *wire
 void us_dispatch(struct us_call *call, const struct us_wire_call *wire)
 {
 	const struct us_server *server = call->client->server;
-	const struct us_interface *interface;
+	/* The interface is the part before the last dot, the method's name the part behind it. */
+	const char *dot = strrchr(wire->method, '.');
+	const char *name = dot ? dot + 1 : "";
+	size_t length = dot ? (size_t)(dot - wire->method) : strlen(wire->method);
+	const struct us_interface *interface = us_service_find(server, wire->method, length);
 	const struct us_member *member;
 	const struct us_method *method;
 	char where[WHERE_BYTES];
-	const char *name;
 
-	interface = find_interface(server, wire->method, &name);
 	if (!interface) {
-		interface_not_found(call, wire->method);
+		us_call_answer(call, SERVICE "InterfaceNotFound",
+			       json_pack("{s:s%}", "interface", wire->method, length));
 		return;
 	}
 	member = us_interface_find(interface, US_MEMBER_METHOD, name);
@@ -131,7 +101,7 @@ void us_dispatch(struct us_call *call, const struct us_wire_call *wire)
 		us_call_answer(call, SERVICE "InvalidParameter",
 			       json_pack("{s:o}", "parameter", us_wire_string(where)));
 	else if (interface == server->service)
-		answer_service(call, name, wire->parameters);
+		us_service_answer(call, name, wire->parameters);
 	else
 		handle_control(call, wire, method);
 }

@@ -135,12 +135,11 @@ static int read_type(struct parser *parser, int depth, struct us_type **ret_type
 
 static int read_field(struct parser *parser, int depth, struct us_type *type)
 {
-	struct us_field *field;
 	size_t count = type->field_count;
+	struct us_field *field = grow(&type->fields, &type->field_count, sizeof(*field));
 	bool typed;
 	int r;
 
-	field = grow(&type->fields, &type->field_count, sizeof(*field));
 	if (!field)
 		return -ENOMEM;
 	r = read_name(parser, "_", &field->name);
@@ -243,10 +242,10 @@ static int read_new_type(struct parser *parser, struct us_type **ret_type)
 
 static int read_member(struct parser *parser, struct us_interface *interface)
 {
-	struct us_member *member;
+	struct us_member *member =
+		grow(&interface->members, &interface->member_count, sizeof(*member));
 	int r;
 
-	member = grow(&interface->members, &interface->member_count, sizeof(*member));
 	if (!member)
 		return -ENOMEM;
 	if (accept(parser, "type "))
@@ -297,11 +296,11 @@ static int resolve(const struct us_interface *interface, struct us_type *type,
 int us_interface_new(struct us_interface **ret_interface, const char *text,
 		     struct us_reason *reason)
 {
-	US_CLEANUP(us_interface_freep) struct us_interface *interface = NULL;
+	US_CLEANUP(us_interface_freep)
+	struct us_interface *interface = calloc(1, sizeof(*interface));
 	struct parser parser = { .at = text, .line = 1, .reason = reason };
 	int r;
 
-	interface = calloc(1, sizeof(*interface));
 	if (!interface)
 		return -ENOMEM;
 	interface->text = text;

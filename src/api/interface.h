@@ -53,7 +53,6 @@ enum us_member_kind {
 	US_MEMBER_TYPE,	  /* in: the type */
 	US_MEMBER_METHOD, /* in, out: structs */
 	US_MEMBER_ERROR,  /* in: the struct of its parameters */
-	US_MEMBER_N
 };
 
 struct us_member {

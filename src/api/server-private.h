@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The parts of the API server. Each uses only the parts below it: server.c accepts clients and
- * ends their connections, dispatch.c checks a call and finds its method, call.c keeps the calls of
- * a client and answers them, service.c knows org.varlink.service. Nobody else includes this.
+ * ends their connections, dispatch.c checks a call and finds its method, service.c answers for
+ * org.varlink.service, call.c keeps the calls of a client and answers them. Nobody else includes
+ * this.
  */
 #pragma once
 
@@ -80,12 +81,12 @@ struct us_call {
 
 /* ---- service.c ---- */
 
-/*
- * The answer to a method of org.varlink.service: returns NULL, or the name of the error.
- * *@ret_parameters is the caller's.
- */
-const char *us_service_answer(const struct us_server *server, const char *method,
-			      const json_t *parameters, json_t **ret_parameters);
+/* The interface with the name of @length bytes at @name; NULL if there is none. */
+const struct us_interface *us_service_find(const struct us_server *server, const char *name,
+					   size_t length);
+
+/* Answers a method of org.varlink.service. */
+void us_service_answer(struct us_call *call, const char *method, const json_t *parameters);
 
 /* ---- call.c ---- */
 

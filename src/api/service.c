@@ -12,26 +12,32 @@ static json_t *info(const struct us_server *server)
 			 server->control->name);
 }
 
-static const struct us_interface *find_interface(const struct us_server *server, const char *name)
+const struct us_interface *us_service_find(const struct us_server *server, const char *name,
+					   size_t length)
 {
-	if (strcmp(name, server->control->name) == 0)
-		return server->control;
-	return strcmp(name, server->service->name) == 0 ? server->service : NULL;
+	const struct us_interface *interfaces[] = { server->control, server->service };
+
+	for (size_t i = 0; i < US_ARRAY_LENGTH(interfaces); i++)
+		if (strlen(interfaces[i]->name) == length &&
+		    strncmp(interfaces[i]->name, name, length) == 0)
+			return interfaces[i];
+	return NULL;
 }
 
-const char *us_service_answer(const struct us_server *server, const char *method,
-			      const json_t *parameters, json_t **ret_parameters)
+void us_service_answer(struct us_call *call, const char *method, const json_t *parameters)
 {
+	const struct us_server *server = call->client->server;
+	const char *name = json_string_value(json_object_get(parameters, "interface"));
 	const struct us_interface *interface;
-	const char *name;
 
 	if (strcmp(method, "GetInfo") == 0) {
-		*ret_parameters = info(server);
-		return NULL;
+		us_call_reply(call, info(server));
+		return;
 	}
-	name = json_string_value(json_object_get(parameters, "interface"));
-	interface = find_interface(server, name);
-	*ret_parameters = interface ? json_pack("{s:s}", "description", interface->text)
-				    : json_pack("{s:s}", "interface", name);
-	return interface ? NULL : "org.varlink.service.InterfaceNotFound";
+	interface = us_service_find(server, name, strlen(name));
+	if (interface)
+		us_call_reply(call, json_pack("{s:s}", "description", interface->text));
+	else
+		us_call_answer(call, "org.varlink.service.InterfaceNotFound",
+			       json_pack("{s:s}", "interface", name));
 }

@@ -42,15 +42,15 @@ static int check_array(const struct us_type *type, const json_t *value, bool is_
 static int check_map(const struct us_type *type, const json_t *value, bool is_strict, char *where,
 		     size_t size)
 {
-	void *at;
+	const json_t *member;
+	const char *name;
 
 	if (!json_is_object(value))
 		return US_REFUSED;
 	/* Iterating does not change the object, but jansson has no const iterator. */
-	for (at = json_object_iter((json_t *)value); at;
-	     at = json_object_iter_next((json_t *)value, at))
-		if (check(type->element, json_object_iter_value(at), is_strict, where, size) != 0)
-			return wrong_at(json_object_iter_key(at), where, size);
+	json_object_foreach ((json_t *)value, name, member)
+		if (check(type->element, member, is_strict, where, size) != 0)
+			return wrong_at(name, where, size);
 	return 0;
 }
 
@@ -65,14 +65,14 @@ static const struct us_field *find_field(const struct us_type *type, const char 
 static int check_struct(const struct us_type *type, const json_t *value, bool is_strict,
 			char *where, size_t size)
 {
-	void *at;
+	const json_t *member;
+	const char *name;
 
 	if (!json_is_object(value))
 		return US_REFUSED;
-	for (at = is_strict ? json_object_iter((json_t *)value) : NULL; at;
-	     at = json_object_iter_next((json_t *)value, at))
-		if (!find_field(type, json_object_iter_key(at)))
-			return wrong_at(json_object_iter_key(at), where, size);
+	json_object_foreach ((json_t *)value, name, member)
+		if (is_strict && !find_field(type, name))
+			return wrong_at(name, where, size);
 	for (size_t i = 0; i < type->field_count; i++) {
 		const struct us_field *field = &type->fields[i];
 

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/uri.h"
+#include "util/name.h"
 
 #define UNIX_PREFIX "unix:"
 #define SSH_PREFIX "ssh://"
-#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 struct reading {
 	const char *text; /* the whole name, for the reason */
@@ -30,7 +29,7 @@ static int copy(char *target, size_t size, const char *text, size_t length)
 
 static bool is_name(const char *text)
 {
-	return text[0] && text[0] != '-' && !text[strspn(text, NAME_CHARACTERS)];
+	return text[0] && text[0] != '-' && !text[strspn(text, US_NAME_CHARACTERS)];
 }
 
 static int read_path(const struct reading *reading, const char *path)
@@ -43,16 +42,15 @@ static int read_path(const struct reading *reading, const char *path)
 	return 0;
 }
 
-static int read_user(const struct reading *reading, const char *user, size_t length)
+/* @what is "a user" or "a host". */
+static int read_name(const struct reading *reading, const char *what, char *target, size_t size,
+		     const char *text, size_t length)
 {
-	struct us_uri *uri = reading->uri;
-
-	if (copy(uri->user, sizeof(uri->user), user, length) != 0 || !is_name(uri->user))
-		return REFUSE(reading,
-			      "a user has up to %zu letters, digits, '.', '_' and '-', "
-			      "and begins with no '-'",
-			      sizeof(uri->user) - 1);
-	return 0;
+	if (copy(target, size, text, length) == 0 && is_name(target))
+		return 0;
+	return REFUSE(reading,
+		      "%s has up to %zu letters, digits, '.', '_' and '-', and begins with no '-'",
+		      what, size - 1);
 }
 
 static bool is_ipv6(const char *text)
@@ -95,19 +93,15 @@ static int read_ipv6(const struct reading *reading, const char *text)
 
 static int read_host(const struct reading *reading, const char *text)
 {
-	struct us_uri *uri = reading->uri;
-	size_t length = strcspn(text, ":");
+	size_t length = strcspn(text, ":"), size = sizeof(reading->uri->host);
+	int r;
 
 	if (text[0] == '[')
 		return read_ipv6(reading, text + 1);
 	if (text[length] && strchr(text + length + 1, ':'))
 		return REFUSE(reading, "an IPv6 address is written in brackets: ssh://[fd00::2]");
-	if (copy(uri->host, sizeof(uri->host), text, length) != 0 || !is_name(uri->host))
-		return REFUSE(reading,
-			      "a host has up to %zu letters, digits, '.', '_' and '-', "
-			      "and begins with no '-'",
-			      sizeof(uri->host) - 1);
-	return read_port(reading, text + length);
+	r = read_name(reading, "a host", reading->uri->host, size, text, length);
+	return r == 0 ? read_port(reading, text + length) : r;
 }
 
 int us_uri_parse(const char *text, struct us_uri *ret_uri, struct us_reason *reason)
@@ -124,6 +118,7 @@ int us_uri_parse(const char *text, struct us_uri *ret_uri, struct us_reason *rea
 	text += strlen(SSH_PREFIX);
 	at = strchr(text, '@');
 	if (at)
-		r = read_user(&reading, text, at - text);
+		r = read_name(&reading, "a user", ret_uri->user, sizeof(ret_uri->user), text,
+			      at - text);
 	return r == 0 ? read_host(&reading, at ? at + 1 : text) : r;
 }
