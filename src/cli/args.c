@@ -3,19 +3,14 @@
 
 #include "cli/args.h"
 
-static const struct us_option *find_long(const struct us_option *options, const char *name,
-					 size_t length)
+/* By its letter; if @letter is 0, by its name. */
+static const struct us_option *find(const struct us_option *options, char letter, const char *name,
+				    size_t length)
 {
 	for (; options && options->name; options++)
-		if (strlen(options->name) == length && strncmp(options->name, name, length) == 0)
-			return options;
-	return NULL;
-}
-
-static const struct us_option *find_letter(const struct us_option *options, char letter)
-{
-	for (; options && options->name; options++)
-		if (options->letter == letter)
+		if (letter ? options->letter == letter
+			   : strlen(options->name) == length &&
+				     strncmp(options->name, name, length) == 0)
 			return options;
 	return NULL;
 }
@@ -36,24 +31,16 @@ static int parse_option(struct us_args *args, char ***argv, const struct us_opti
 			const struct us_option *more_options, struct us_reason *reason)
 {
 	const char *text = *(*argv)++;
-	const struct us_option *option;
+	char letter = text[1] == '-' ? 0 : text[1];
+	const char *rest = text + 2; /* of a long option: its name, then "=VALUE" */
+	size_t length = letter ? 0 : strcspn(rest, "=");
+	const struct us_option *option = find(options, letter, rest, length);
 	const char *value = NULL;
 
-	if (text[1] == '-') {
-		size_t length = strcspn(text + 2, "=");
-
-		option = find_long(options, text + 2, length);
-		if (!option)
-			option = find_long(more_options, text + 2, length);
-		if (text[2 + length] == '=')
-			value = text + 2 + length + 1;
-	} else {
-		option = find_letter(options, text[1]);
-		if (!option)
-			option = find_letter(more_options, text[1]);
-		if (text[2])
-			value = text + 2;
-	}
+	if (!option)
+		option = find(more_options, letter, rest, length);
+	if (rest[length])
+		value = letter ? rest : rest + length + 1;
 	if (!option)
 		return us_refuse(reason, "unknown option %s", text);
 	if (!option->argument)

@@ -5,8 +5,6 @@
  * differ, and the state of pairs as everybody may read it.
  */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 

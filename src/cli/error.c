@@ -13,9 +13,7 @@ void us_cli_print_synopsis(FILE *out, const struct us_command *command)
 		command->arguments);
 }
 
-static void print_error(const char *format, va_list arguments)
-	__attribute__((format(printf, 1, 0)));
-static void print_error(const char *format, va_list arguments)
+__attribute__((format(printf, 1, 0))) static void print_error(const char *format, va_list arguments)
 {
 	US_CLEANUP(us_freep) char *text = NULL;
 

@@ -9,7 +9,6 @@
 
 #include "api/uri.h"
 #include "cli/cli.h"
-#include "util/cleanup.h"
 #include "util/clock.h"
 
 #define LINE_USEC (2 * US_USEC_PER_SEC) /* between lines that are not rewritten: no terminal */
