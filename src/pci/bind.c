@@ -3,7 +3,6 @@
  * Binds a device to vfio-pci and back, through driver_override, which concerns one device and no
  * other one of its kind. Takes only an unused device from its driver.
  */
-#include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <stdio.h>

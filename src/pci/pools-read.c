@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reads the file of pools, line by line, all of it or nothing. */
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +8,10 @@
 #include "pci/pools.h"
 #include "util/cleanup.h"
 #include "util/config.h"
+#include "util/name.h"
 
 struct reading {
-	const char *path;
-	unsigned line;
+	const struct us_config_line *line; /* the present one */
 	struct us_pools *pools;
 	struct us_reason *reason;
 };
@@ -35,15 +34,12 @@ _Static_assert(US_ARRAY_LENGTH(settings) == US_POOL_SETTINGS, "a word for each s
 
 /* "PATH:LINE: PROBLEM", and a next step */
 #define REFUSE(reading, format, ...)                                                               \
-	us_refuse((reading)->reason, "%s:%u: " format, (reading)->path, (reading)->line,           \
-		  ##__VA_ARGS__)
+	US_CONFIG_REFUSE((reading)->line, (reading)->reason, format, ##__VA_ARGS__)
 #define ADVISE(reading, ...) us_advise((reading)->reason, __VA_ARGS__)
 
 static bool is_pool_name(const char *text)
 {
-	return strlen(text) < US_POOL_NAME_SIZE &&
-	       strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-		       strlen(text);
+	return strlen(text) < US_POOL_NAME_SIZE && !text[strspn(text, US_NAME_CHARACTERS)];
 }
 
 static int add_pool(struct reading *reading, const char *name)
@@ -152,11 +148,14 @@ static int add_neighbours(struct reading *reading, const char *port)
 	return 0;
 }
 
-static int take_words(struct reading *reading, const char *word, const char *value)
+static int on_line(void *userdata, const struct us_config_line *line, struct us_reason *reason)
 {
+	struct reading *reading = userdata;
 	struct us_pools *pools = reading->pools;
 	struct us_pool *pool = pools->count ? &pools->list[pools->count - 1] : NULL;
+	const char *word = line->word, *value = line->value;
 
+	reading->line = line;
 	if (strcmp(word, "pool") == 0)
 		return add_pool(reading, value);
 	if (strcmp(word, "neighbours") == 0)
@@ -179,31 +178,23 @@ static int take_words(struct reading *reading, const char *word, const char *val
 		      word);
 }
 
-static int on_line(void *userdata, const struct us_config_line *line, struct us_reason *reason)
-{
-	struct reading *reading = userdata;
-
-	reading->line = line->number;
-	return take_words(reading, line->word, line->value);
-}
-
 /* A pool without sources is a mistake, and so is "create" with VFs that are named one by one. */
-static int check_pools(struct reading *reading)
+static int check_pools(const char *path, const struct us_pools *pools, struct us_reason *reason)
 {
-	for (size_t i = 0; i < reading->pools->count; i++) {
-		const struct us_pool *pool = &reading->pools->list[i];
+	for (size_t i = 0; i < pools->count; i++) {
+		const struct us_pool *pool = &pools->list[i];
 		bool has_pf = false;
 
 		for (size_t j = 0; j < pool->count; j++)
 			has_pf |= pool->sources[j].type != US_POOL_VF;
 		if (pool->count == 0)
-			return us_refuse(reading->reason, "%s: pool %s: has no pf, vf or network",
-					 reading->path, pool->name);
+			return us_refuse(reason, "%s: pool %s: has no pf, vf or network", path,
+					 pool->name);
 		if (pool->create && !has_pf)
-			return us_refuse(reading->reason,
+			return us_refuse(reason,
 					 "%s: pool %s: create: has no pf or network to create "
 					 "VFs of",
-					 reading->path, pool->name);
+					 path, pool->name);
 	}
 	return 0;
 }
@@ -211,13 +202,13 @@ static int check_pools(struct reading *reading)
 int us_pools_read(const char *path, struct us_pools *ret_pools, struct us_reason *reason)
 {
 	struct us_pools pools = { .count = 0 };
-	struct reading reading = { .path = path, .pools = &pools, .reason = reason };
+	struct reading reading = { .pools = &pools, .reason = reason };
 	int r;
 
 	*ret_pools = pools;
 	r = us_config_read(path, on_line, &reading, reason);
 	if (r == 0)
-		r = check_pools(&reading);
+		r = check_pools(path, &pools, reason);
 	if (r == 0)
 		*ret_pools = pools;
 	else

@@ -15,6 +15,7 @@
 
 enum {
 	RECORD_SIZE = 1024,
+	FIELDS = 7, /* with a text */
 };
 
 static void path_of(const char *directory, const char *name, char ret_path[PATH_MAX])
@@ -28,10 +29,6 @@ struct field {
 	const char *word;
 	char *text;
 	size_t size;
-};
-
-enum {
-	FIELDS = 7,
 };
 
 static void list_fields(struct us_reserved *reserved, struct field ret_fields[FIELDS])
@@ -105,7 +102,9 @@ static int write_fresh(const char *directory, const struct us_reserved *reserved
 	return r;
 }
 
-int us_record_make(const char *directory, const struct us_reserved *reserved)
+/* @place is link(2) or rename(2). */
+static int write_record(const char *directory, const struct us_reserved *reserved,
+			int (*place)(const char *fresh, const char *path))
 {
 	char fresh[PATH_MAX], path[PATH_MAX];
 	int r = write_fresh(directory, reserved, fresh);
@@ -113,25 +112,20 @@ int us_record_make(const char *directory, const struct us_reserved *reserved)
 	if (r < 0)
 		return r;
 	path_of(directory, reserved->address, path);
-	if (link(fresh, path) < 0)
-		r = -errno;
-	unlink(fresh);
+	r = place(fresh, path) < 0 ? -errno : 0;
+	if (r < 0 || place == link)
+		unlink(fresh);
 	return r;
+}
+
+int us_record_make(const char *directory, const struct us_reserved *reserved)
+{
+	return write_record(directory, reserved, link);
 }
 
 int us_record_replace(const char *directory, const struct us_reserved *reserved)
 {
-	char fresh[PATH_MAX], path[PATH_MAX];
-	int r = write_fresh(directory, reserved, fresh);
-
-	if (r < 0)
-		return r;
-	path_of(directory, reserved->address, path);
-	if (rename(fresh, path) == 0)
-		return 0;
-	r = -errno;
-	unlink(fresh);
-	return r;
+	return write_record(directory, reserved, rename);
 }
 
 int us_record_read(const char *directory, const char *address, struct us_reserved *ret_reserved)

@@ -141,9 +141,8 @@ int us_reserved_return(const struct us_reserve_request *request, const struct us
 {
 	US_CLEANUP(us_closep) int fd = -1;
 	struct us_reserved now;
-	int r, restored;
+	int r = us_record_read(request->directory, reserved->address, &now), restored;
 
-	r = us_record_read(request->directory, reserved->address, &now);
 	if (r == -ENOENT || (r == 0 && (strcmp(now.owner, reserved->owner) != 0 ||
 					strcmp(now.pair, reserved->pair) != 0)))
 		return 0;

@@ -218,9 +218,8 @@ int us_vfio_describe(const char *sysfs, const char *address, struct us_vfio *ret
 int us_vfio_check(const char *sysfs, const char *address, struct us_vfio *ret_vfio,
 		  struct us_reason *reason)
 {
-	int fd = -1, r;
+	int fd = -1, r = us_vfio_describe(sysfs, address, ret_vfio, reason);
 
-	r = us_vfio_describe(sysfs, address, ret_vfio, reason);
 	if (r == 0)
 		r = us_vfio_open_group(sysfs, address, &fd, reason);
 	us_close(fd);
