@@ -63,11 +63,10 @@ static bool is_called_off(const struct giving *giving)
 	return giving->closings != giving->vmm->closings;
 }
 
-static void incoming_failed(const struct giving *giving, const struct us_reason *reason)
+static void incoming_failed(struct us_vmm *vmm, const struct us_reason *reason)
 {
-	if (!is_called_off(giving))
-		us_qemu_emit(giving->vmm, (struct us_vmm_event){ .type = US_VMM_INCOMING_FAILED,
-								 .reason = reason });
+	us_qemu_emit(vmm,
+		     (struct us_vmm_event){ .type = US_VMM_INCOMING_FAILED, .reason = reason });
 }
 
 /* The source must see that its connection is closed. */
@@ -82,8 +81,8 @@ static void end(struct giving *giving, int r, const struct us_reason *reason)
 
 	us_qemu_ref(vmm);
 	/* -ECONNRESET: US_VMM_LOST reports it. */
-	if (r != 0 && r != -ECONNRESET)
-		incoming_failed(giving, reason);
+	if (r != 0 && r != -ECONNRESET && !is_called_off(giving))
+		incoming_failed(vmm, reason);
 	free(giving);
 	us_qemu_unref(vmm);
 }
@@ -129,7 +128,7 @@ static void give(struct us_vmm *vmm, int fd)
 	}
 	if (r < 0) {
 		us_refuse(&reason, "%s", us_strerror(r));
-		incoming_failed(&(struct giving){ vmm, vmm->closings }, &reason);
+		incoming_failed(vmm, &reason);
 		free(giving);
 	}
 }
