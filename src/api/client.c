@@ -11,7 +11,6 @@
 #include "api/client.h"
 #include "api/codec.h"
 #include "api/transport.h"
-#include "understudy/client.h"
 #include "util/error.h"
 #include "util/list.h"
 #include "util/stream.h"

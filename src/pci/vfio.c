@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pci/sysfs.h"
 #include "pci/vfio.h"
 
 enum {

@@ -7,7 +7,6 @@
 #include "vmm/qemu/qemu-private.h"
 #include "vmm/qemu/registers/decode-registers.h"
 #include "vmm/qemu/standby.h"
-#include "vmm/qmp/message.h"
 
 struct inspection {
 	struct us_qemu_request request;

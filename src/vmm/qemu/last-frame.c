@@ -6,7 +6,6 @@
 #include "vmm/qemu/last-frame.h"
 #include "vmm/qemu/qemu-private.h"
 #include "vmm/qmp/guest-memory.h"
-#include "vmm/qmp/message.h"
 
 enum {
 	USED_HEADER_BYTES = 4,

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/qmp/message.h"
 #include "vmm/qmp/poll.h"
 
 int us_qmp_poll_init(struct us_qmp_poll *poll, int64_t id, us_qmp_answer_fn changed, void *userdata,

@@ -3,10 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "util/error.h"
 #include "util/stream.h"
 #include "util/timer.h"
-#include "vmm/qmp/message.h"
 #include "vmm/qmp/qmp.h"
 
 enum {
