@@ -14,15 +14,12 @@ static void *close_thread(void *userdata)
 
 int us_close_async(int fd)
 {
-	pthread_attr_t attributes;
 	pthread_t thread;
 
 	if (fd < 0)
 		return -1;
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, &attributes, close_thread, (void *)(intptr_t)fd) != 0)
-		us_close(fd);
-	pthread_attr_destroy(&attributes);
+	if (pthread_create(&thread, NULL, close_thread, (void *)(intptr_t)fd) != 0)
+		return us_close(fd);
+	pthread_detach(thread);
 	return -1;
 }

@@ -2,16 +2,15 @@
 /* Packet sockets and their filters: unwanted frames never wake the daemon. */
 #include <endian.h>
 #include <errno.h>
-#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <stdbool.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "net/frame/packet.h"
 #include "util/cleanup.h"
+#include "util/filter.h"
 
 enum {
 	WHOLE = 0x40000, /* longer than any frame */
@@ -30,40 +29,22 @@ enum {
 #define LOAD_DIRECTION LOAD(BPF_H, SKF_AD_OFF + SKF_AD_PKTTYPE)
 #define LOAD_QUEUE LOAD(BPF_H, SKF_AD_OFF + SKF_AD_QUEUE)
 
-static uint32_t mac_head(const uint8_t *mac)
-{
-	return mac[0] << 8 | mac[1];
-}
-
-static uint32_t mac_tail(const uint8_t *mac)
-{
-	return (uint32_t)mac[2] << 24 | mac[3] << 16 | mac[4] << 8 | mac[5];
-}
-
-static int attach(int fd, struct sock_filter *filter, size_t length)
-{
-	struct sock_fprog program = { .len = length, .filter = filter };
-
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno
-											   : 0;
-}
-
 static int attach_from(int fd, const uint8_t *mac, bool or_to)
 {
 	struct sock_filter filter[] = {
 		LOAD(BPF_W, MAC_OFFSET_SOURCE + 2),
-		UNLESS(mac_tail(mac), or_to ? 2 : 7),
+		UNLESS(us_filter_mac_tail(mac), or_to ? 2 : 7),
 		LOAD(BPF_H, MAC_OFFSET_SOURCE),
-		TEST(mac_head(mac), 4, or_to ? 0 : 5),
+		TEST(us_filter_mac_head(mac), 4, or_to ? 0 : 5),
 		LOAD(BPF_W, MAC_OFFSET_TARGET + 2),
-		UNLESS(mac_tail(mac), 3),
+		UNLESS(us_filter_mac_tail(mac), 3),
 		LOAD(BPF_H, MAC_OFFSET_TARGET),
-		UNLESS(mac_head(mac), 1),
+		UNLESS(us_filter_mac_head(mac), 1),
 		TAKE(US_PACKET_SNAP),
 		DROP,
 	};
 
-	return attach(fd, filter, US_ARRAY_LENGTH(filter));
+	return us_filter_attach(fd, filter, US_ARRAY_LENGTH(filter));
 }
 
 static int attach_outgoing(int fd, int queue)
@@ -74,7 +55,7 @@ static int attach_outgoing(int fd, int queue)
 		TAKE(WHOLE),	DROP,
 	};
 
-	return attach(fd, filter, US_ARRAY_LENGTH(filter));
+	return us_filter_attach(fd, filter, US_ARRAY_LENGTH(filter));
 }
 
 /* A VLAN tag, which the kernel takes out of the frame, stands for another network. */
@@ -86,9 +67,9 @@ static int attach_claims(int fd, const uint8_t *mac, bool is_outgoing)
 		LOAD(BPF_H, SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT),
 		UNLESS(0, 10),
 		LOAD(BPF_W, MAC_OFFSET_SOURCE + 2),
-		UNLESS(mac_tail(mac), 8),
+		UNLESS(us_filter_mac_tail(mac), 8),
 		LOAD(BPF_H, MAC_OFFSET_SOURCE),
-		UNLESS(mac_head(mac), 6),
+		UNLESS(us_filter_mac_head(mac), 6),
 		LOAD(BPF_H, TYPE_OFFSET),
 		TEST(ETH_P_ARP, 3, 0),
 		UNLESS(ETH_P_IPV6, 3),
@@ -98,7 +79,7 @@ static int attach_claims(int fd, const uint8_t *mac, bool is_outgoing)
 		DROP,
 	};
 
-	return attach(fd, filter, US_ARRAY_LENGTH(filter));
+	return us_filter_attach(fd, filter, US_ARRAY_LENGTH(filter));
 }
 
 static int attach_filter(int fd, const struct us_packet_config *config)
@@ -140,10 +121,10 @@ int us_packet_open(const struct us_packet_config *config, int *ret_fd)
 		.sll_protocol = config->kind == US_PACKET_SEND ? 0 : htobe16(ETH_P_ALL),
 		.sll_ifindex = config->port,
 	};
-	US_CLEANUP(us_closep) int fd = -1;
+	US_CLEANUP(us_closep)
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int r;
 
-	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	r = set_up(fd, config);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One socket, read a little at a time: a storm of changes must not block the loop. */
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/if_bridge.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -13,6 +11,7 @@
 
 #include "net/netlink/changes.h"
 #include "net/netlink/decode.h"
+#include "util/filter.h"
 #include "util/priority.h"
 
 enum {
@@ -97,27 +96,15 @@ static void put_macs(struct program *program, const struct us_changes_interest *
 	put(program, (struct sock_filter)BPF_STMT(BPF_MISC | BPF_TAX, 0));
 	LOAD(program, BPF_W, BPF_IND, TAIL);
 	for (size_t i = 0; i < interest->mac_count; i++) {
-		const uint8_t *mac = interest->macs[i];
+		uint32_t tail = us_filter_mac_tail(interest->macs[i]);
 
-		put(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ,
-							  (uint32_t)mac[2] << 24 | mac[3] << 16 |
-								  mac[4] << 8 | mac[5],
-							  0, 4));
+		put(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ, tail, 0, 4));
 		LOAD(program, BPF_H, BPF_IND, HEAD);
-		IF(program, BPF_JEQ, mac[0] << 8 | mac[1]);
+		IF(program, BPF_JEQ, us_filter_mac_head(interest->macs[i]));
 		TAKE(program);
 		LOAD(program, BPF_W, BPF_IND, TAIL);
 	}
 	DROP(program);
-}
-
-static int attach(int fd, const struct program *program)
-{
-	const struct sock_fprog filter = { .len = program->count,
-					   .filter = (struct sock_filter *)program->lines };
-
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ? -errno
-											 : 0;
 }
 
 /*
@@ -134,18 +121,18 @@ static int attach_filter(int fd, const struct us_changes_interest *interest)
 	put_ports(&program, interest);
 	if (interest->mac_count <= US_CHANGES_MACS_MAX) {
 		put_macs(&program, interest);
-		r = attach(fd, &program);
+		r = us_filter_attach(fd, program.lines, program.count);
 		/* The old filter and the new one count against the same limit. */
 		if (r == -ENOMEM &&
 		    setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none)) == 0)
-			r = attach(fd, &program);
+			r = us_filter_attach(fd, program.lines, program.count);
 	}
 	if (r != -ENOMEM)
 		return r;
 	program.count = 0;
 	put_kind(&program);
 	TAKE(&program);
-	return attach(fd, &program);
+	return us_filter_attach(fd, program.lines, program.count);
 }
 
 int us_changes_set_interest(struct us_changes *changes, const struct us_changes_interest *interest)
