@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Rtnetlink messages to the types of net/netlink/types.h. */
 #include <errno.h>
-#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -34,6 +33,18 @@ static int collect(const struct nlattr *attribute, void *userdata)
 	return MNL_CB_OK;
 }
 
+/* Finds the attributes behind @head bytes. False: the message is shorter. */
+static bool parse(const struct nlmsghdr *message, size_t head, const struct nlattr **attributes,
+		  uint16_t max)
+{
+	struct table table = { attributes, max };
+
+	if (mnl_nlmsg_get_payload_len(message) < head)
+		return false;
+	mnl_attr_parse(message, head, collect, &table);
+	return true;
+}
+
 /* Whether an attribute is there with at least @size bytes. */
 static bool has(const struct nlattr *attribute, size_t size)
 {
@@ -57,7 +68,6 @@ static void copy_text(char *buffer, size_t size, const struct nlattr *attribute)
 static void decode_text(const struct nlmsghdr *message, char *ret_text, size_t size)
 {
 	const struct nlattr *attributes[NLMSGERR_ATTR_MAX + 1] = { NULL };
-	struct table table = { attributes, NLMSGERR_ATTR_MAX };
 	const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
 	size_t offset = sizeof(*error);
 
@@ -69,10 +79,7 @@ static void decode_text(const struct nlmsghdr *message, char *ret_text, size_t s
 			return;
 		offset += mnl_nlmsg_get_payload_len(&error->msg);
 	}
-	if (offset > mnl_nlmsg_get_payload_len(message))
-		return;
-	mnl_attr_parse(message, offset, collect, &table);
-	if (attributes[NLMSGERR_ATTR_MSG])
+	if (parse(message, offset, attributes, NLMSGERR_ATTR_MAX) && attributes[NLMSGERR_ATTR_MSG])
 		copy_text(ret_text, size, attributes[NLMSGERR_ATTR_MSG]);
 }
 
@@ -110,14 +117,11 @@ static void decode_info(const struct nlattr *info, struct us_link *ret_link)
 bool us_decode_link(const struct nlmsghdr *message, struct us_link *ret_link)
 {
 	const struct nlattr *attributes[IFLA_MAX + 1] = { NULL };
-	struct table table = { attributes, IFLA_MAX };
 	const struct ifinfomsg *head = mnl_nlmsg_get_payload(message);
 
 	if (message->nlmsg_type != RTM_NEWLINK ||
-	    mnl_nlmsg_get_payload_len(message) < sizeof(*head))
-		return false;
-	mnl_attr_parse(message, sizeof(*head), collect, &table);
-	if (!has(attributes[IFLA_IFNAME], 2) || !has(attributes[IFLA_MTU], 4))
+	    !parse(message, sizeof(*head), attributes, IFLA_MAX) ||
+	    !has(attributes[IFLA_IFNAME], 2) || !has(attributes[IFLA_MTU], 4))
 		return false;
 
 	*ret_link = (struct us_link){ .index = head->ifi_index,
@@ -137,15 +141,12 @@ bool us_decode_link(const struct nlmsghdr *message, struct us_link *ret_link)
 bool us_decode_traffic(const struct nlmsghdr *message, struct us_link_traffic *ret_traffic)
 {
 	const struct nlattr *attributes[IFLA_STATS_MAX + 1] = { NULL };
-	struct table table = { attributes, IFLA_STATS_MAX };
 	struct rtnl_link_stats64 stats = { 0 };
 
-	if (message->nlmsg_type != RTM_NEWSTATS ||
-	    mnl_nlmsg_get_payload_len(message) < sizeof(struct if_stats_msg))
-		return false;
-	mnl_attr_parse(message, sizeof(struct if_stats_msg), collect, &table);
 	/* Newer kernels send a longer struct. */
-	if (!has(attributes[IFLA_STATS_LINK_64], offsetof(struct rtnl_link_stats64, multicast)))
+	if (message->nlmsg_type != RTM_NEWSTATS ||
+	    !parse(message, sizeof(struct if_stats_msg), attributes, IFLA_STATS_MAX) ||
+	    !has(attributes[IFLA_STATS_LINK_64], offsetof(struct rtnl_link_stats64, multicast)))
 		return false;
 	memcpy(&stats, mnl_attr_get_payload(attributes[IFLA_STATS_LINK_64]),
 	       offsetof(struct rtnl_link_stats64, multicast));
@@ -157,14 +158,10 @@ bool us_decode_traffic(const struct nlmsghdr *message, struct us_link_traffic *r
 static bool decode_entry(const struct nlmsghdr *message, struct us_fdb_entry *ret_entry)
 {
 	const struct nlattr *attributes[NDA_MAX + 1] = { NULL };
-	struct table table = { attributes, NDA_MAX };
 	const struct ndmsg *head = mnl_nlmsg_get_payload(message);
 
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(*head) || head->ndm_family != AF_BRIDGE ||
-	    head->ndm_flags & NTF_SELF)
-		return false;
-	mnl_attr_parse(message, sizeof(*head), collect, &table);
-	if (!has(attributes[NDA_LLADDR], sizeof(ret_entry->mac)))
+	if (!parse(message, sizeof(*head), attributes, NDA_MAX) || head->ndm_family != AF_BRIDGE ||
+	    head->ndm_flags & NTF_SELF || !has(attributes[NDA_LLADDR], sizeof(ret_entry->mac)))
 		return false;
 
 	*ret_entry = (struct us_fdb_entry){ .port = head->ndm_ifindex,
@@ -191,13 +188,10 @@ bool us_decode_fdb_change(const struct nlmsghdr *message, struct us_fdb_entry *r
 bool us_decode_link_change(const struct nlmsghdr *message, char ret_name[IF_NAMESIZE])
 {
 	const struct nlattr *attributes[IFLA_IFNAME + 1] = { NULL };
-	struct table table = { attributes, IFLA_IFNAME };
 
 	if ((message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK) ||
-	    mnl_nlmsg_get_payload_len(message) < sizeof(struct ifinfomsg))
-		return false;
-	mnl_attr_parse(message, sizeof(struct ifinfomsg), collect, &table);
-	if (!has(attributes[IFLA_IFNAME], 2))
+	    !parse(message, sizeof(struct ifinfomsg), attributes, IFLA_IFNAME) ||
+	    !has(attributes[IFLA_IFNAME], 2))
 		return false;
 	copy_text(ret_name, IF_NAMESIZE, attributes[IFLA_IFNAME]);
 	return true;

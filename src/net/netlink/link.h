@@ -17,10 +17,6 @@ int us_link_get_bridge_port(const char *name, struct us_link *ret_link, struct u
 /* Whether the bridge with this index filters VLANs. 0 or a negative errno. */
 int us_link_filters_vlans(int index, bool *ret_filters);
 
-enum {
-	US_LINK_PORTS_MAX = 1024, /* of a Linux bridge */
-};
-
 /* Calls @each for every port of the bridge with this index. 0 or a negative errno. */
 int us_link_each_port(int bridge, void (*each)(void *userdata, const struct us_link *port),
 		      void *userdata);

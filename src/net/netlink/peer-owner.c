@@ -93,14 +93,14 @@ static int ask_for_owner(int fd, uid_t *ret_uid)
 int us_peer_owner(int fd, uid_t *ret_uid)
 {
 	struct ucred credentials;
-	socklen_t size = sizeof(credentials);
 	int domain;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){ sizeof(domain) }) < 0)
 		return -errno;
 	if (domain != AF_UNIX)
 		return ask_for_owner(fd, ret_uid);
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials,
+		       &(socklen_t){ sizeof(credentials) }) < 0)
 		return -errno;
 	*ret_uid = credentials.uid;
 	return 0;

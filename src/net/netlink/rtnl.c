@@ -119,11 +119,10 @@ struct nlmsghdr *us_rtnl_put_link(char *buffer, uint16_t type, int family, int i
 int us_rtnl_exchange(struct nlmsghdr *request, mnl_cb_t each, void *userdata,
 		     struct us_rtnl_error *ret_error)
 {
-	US_CLEANUP(mnl_socket_closep) struct mnl_socket *socket = NULL;
 	struct exchange exchange = { .each = each, .userdata = userdata };
-	int r;
+	US_CLEANUP(mnl_socket_closep) struct mnl_socket *socket = NULL;
+	int r = open_socket(&socket);
 
-	r = open_socket(&socket);
 	if (r == 0) {
 		exchange.socket = socket;
 		r = talk(&exchange, request);

@@ -16,6 +16,7 @@
 
 enum {
 	ROUNDS = 8,
+	PORTS_MAX = 1024, /* of a Linux bridge */
 	FIRST_PAUSE_USEC = 50 * 1000,
 };
 
@@ -26,7 +27,7 @@ struct us_announce {
 	unsigned round;
 	int own[2]; /* indices of the pair's own ports, 0: none */
 	size_t port_count;
-	int ports[US_LINK_PORTS_MAX];
+	int ports[PORTS_MAX];
 };
 
 struct packet {
@@ -85,7 +86,7 @@ static void add_port(void *userdata, const struct us_link *port)
 	struct us_announce *announce = userdata;
 
 	if (port->is_up && !port->is_tun && port->index != announce->own[0] &&
-	    port->index != announce->own[1] && announce->port_count < US_LINK_PORTS_MAX)
+	    port->index != announce->own[1] && announce->port_count < PORTS_MAX)
 		announce->ports[announce->port_count++] = port->index;
 }
 
