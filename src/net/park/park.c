@@ -35,13 +35,10 @@ enum state {
 };
 
 struct us_park {
-	sd_event *loop;
+	struct us_park_config config; /* owns the tap's descriptor */
 	const struct us_park_handler *handler;
 	void *userdata;
 	enum state state;
-	uint8_t mac[6];
-	struct us_link tap;
-	int tap_fd;
 	sd_event_source *arrival, *timer;
 	struct us_park_buffer buffer;
 	us_park_frame_fn observer;
@@ -122,7 +119,7 @@ static void take_in(struct us_park *park, size_t length)
 	unsigned int weight;
 
 	/* A card with two ways to the guest brings our own probes back on the other one. */
-	if (length < sizeof(header) || !us_frame_is_to(bytes, frame_length, park->mac) ||
+	if (length < sizeof(header) || !us_frame_is_to(bytes, frame_length, park->config.mac) ||
 	    us_frame_is_arp_probe(bytes, frame_length))
 		return;
 	memcpy(&header, scratch, sizeof(header));
@@ -144,7 +141,7 @@ static void take_in(struct us_park *park, size_t length)
 static bool read_tap(struct us_park *park, unsigned int max)
 {
 	for (unsigned int i = 0; i < max; i++) {
-		ssize_t length = read(park->tap_fd, scratch, sizeof(scratch));
+		ssize_t length = read(park->config.tap_fd, scratch, sizeof(scratch));
 
 		if (length < 0)
 			return true;
@@ -162,11 +159,6 @@ static int on_arrival(sd_event_source *source, int fd, uint32_t events, void *us
 }
 
 /* ---- The release ---- */
-
-static bool is_empty(struct us_park *park)
-{
-	return !us_park_buffer_next(&park->buffer, NULL);
-}
 
 static void advance_pace(struct us_park *park, uint64_t now_usec)
 {
@@ -197,7 +189,7 @@ static void step(struct us_park *park)
 	if (r == -ENODEV) {
 		end_release(park);
 		park->handler->failed(park->userdata);
-	} else if ((is_tap_empty || is_late) && is_empty(park)) {
+	} else if ((is_tap_empty || is_late) && park->buffer.frames == 0) {
 		end_release(park);
 		park->handler->emptied(park->userdata);
 	}
@@ -224,8 +216,8 @@ static int arm(struct us_park *park, uint64_t after_usec, sd_event_time_handler_
 	int r;
 
 	park->timer = sd_event_source_disable_unref(park->timer);
-	r = sd_event_add_time(park->loop, &park->timer, CLOCK_MONOTONIC, us_now_usec() + after_usec,
-			      1, callback, park);
+	r = sd_event_add_time(park->config.loop, &park->timer, CLOCK_MONOTONIC,
+			      us_now_usec() + after_usec, 1, callback, park);
 	return r < 0 ? r : sd_event_source_set_enabled(park->timer, SD_EVENT_ON);
 }
 
@@ -234,7 +226,7 @@ static int start_release(struct us_park *park)
 	uint64_t now_usec = us_now_usec();
 	bool is_tap_empty = read_tap(park, READ_MAX);
 
-	if (is_tap_empty && is_empty(park))
+	if (is_tap_empty && park->buffer.frames == 0)
 		return 0;
 	us_pace_measure(&park->pace, now_usec);
 	us_pace_start(&park->pace, now_usec);
@@ -311,16 +303,14 @@ int us_park_new(struct us_park **ret_park, const struct us_park_config *config,
 		us_close_async(config->tap_fd);
 		return -ENOMEM;
 	}
-	park->loop = config->loop;
+	park->config = *config;
 	park->handler = handler;
 	park->userdata = userdata;
-	memcpy(park->mac, config->mac, sizeof(park->mac));
-	park->tap = config->tap;
-	park->tap_fd = config->tap_fd;
 	park->target.fd = -1;
 	us_park_buffer_init(&park->buffer, &config->limits);
 
-	r = sd_event_add_io(park->loop, &park->arrival, park->tap_fd, EPOLLIN, on_arrival, park);
+	r = sd_event_add_io(park->config.loop, &park->arrival, park->config.tap_fd, EPOLLIN,
+			    on_arrival, park);
 	/* Others send them, without limit; meanwhile they can wait in the tap's queue. */
 	if (r >= 0)
 		r = sd_event_source_set_priority(park->arrival, US_PRIORITY_CHANGING);
@@ -339,13 +329,13 @@ void us_park_free(struct us_park *park)
 	sd_event_source_disable_unref(park->timer);
 	sd_event_source_disable_unref(park->arrival);
 	us_park_port_close(&park->target);
-	us_close_async(park->tap_fd);
+	us_close_async(park->config.tap_fd);
 	free(park);
 }
 
 const struct us_link *us_park_tap(const struct us_park *park)
 {
-	return &park->tap;
+	return &park->config.tap;
 }
 
 /* ---- Frames in and out ---- */
@@ -397,7 +387,7 @@ void us_park_counts(const struct us_park *park, struct us_park_counts *ret_count
 	struct us_link_traffic traffic = { 0 };
 
 	/* The tap drops if we read too slowly. */
-	us_link_get_traffic(park->tap.index, &traffic);
+	us_link_get_traffic(park->config.tap.index, &traffic);
 	/* What a full tap drops behind its queueing discipline counted as sent. */
 	if (dropped > park->released)
 		dropped = 0;

@@ -21,10 +21,7 @@ struct us_steer {
 	struct us_steer_switch *back_end; /* owned */
 	struct us_steer_card card;
 
-	sd_event *loop; /* NULL: frames cannot be parked */
-	const struct us_steer_handler *handler;
-	void *userdata;
-	struct us_park_limits limits;
+	struct us_steer_config config; /* its strings are valid during us_steer_new() only */
 	struct us_park *park; /* from the first parking until a second after the last release */
 	struct us_park_counts past; /* of the parks before it */
 	bool is_parked;		    /* the switch directs frames to the park tap */
@@ -164,7 +161,7 @@ static void on_emptied(void *userdata)
 		return;
 	if (r == US_SRIOV_AGAIN)
 		r = US_REFUSED; /* with the reason of the last attempt */
-	steer->handler->steered(steer->userdata, steer->release_to, r, &reason);
+	steer->config.handler->steered(steer->config.userdata, steer->release_to, r, &reason);
 }
 
 static void on_failed(void *userdata)
@@ -178,20 +175,22 @@ static void on_failed(void *userdata)
 		return;
 	}
 	us_refuse(&reason, "interface %s: is gone", port_of(steer, steer->release_to));
-	steer->handler->steered(steer->userdata, steer->release_to, US_REFUSED, &reason);
+	steer->config.handler->steered(steer->config.userdata, steer->release_to, US_REFUSED,
+				       &reason);
 }
 
 static const struct us_park_handler park_handler = { on_emptied, on_failed, end_park };
 
 static int new_park(struct us_steer *steer, struct us_reason *reason)
 {
-	struct us_park_config config = { .loop = steer->loop, .limits = steer->limits };
+	struct us_park_config config = { .loop = steer->config.loop,
+					 .limits = steer->config.limits };
 	struct us_steer_switch *back_end = steer->back_end;
 	struct us_link standby;
 	int r = back_end->ops->find_port(back_end->standby, &standby, reason);
 
 	if (r == 0)
-		r = back_end->ops->make_park(&standby, us_park_queue_frames(&steer->limits),
+		r = back_end->ops->make_park(&standby, us_park_queue_frames(&steer->config.limits),
 					     &config.tap_fd, &config.tap, reason);
 	if (r != 0)
 		return r;
@@ -202,8 +201,8 @@ static int new_park(struct us_steer *steer, struct us_reason *reason)
 int us_steer_make_park(struct us_steer *steer, struct us_reason *reason)
 {
 	if (!steer->park)
-		return steer->loop ? new_park(steer, reason)
-				   : us_refuse(reason, "frames cannot be parked here");
+		return steer->config.loop ? new_park(steer, reason)
+					  : us_refuse(reason, "frames cannot be parked here");
 	if (us_park_is_finished(steer->park)) /* it is about to go */
 		us_park_start_buffering(steer->park);
 	return 0;
@@ -302,7 +301,7 @@ static void on_retry(void *userdata)
 	int r = steer_to(steer, path, &reason);
 
 	if (r != US_STEER_RELEASING)
-		steer->handler->steered(steer->userdata, path, r, &reason);
+		steer->config.handler->steered(steer->config.userdata, path, r, &reason);
 }
 
 int us_steer_to(struct us_steer *steer, enum us_path path, struct us_reason *reason)
@@ -377,10 +376,7 @@ int us_steer_new(struct us_steer **ret_steer, const struct us_steer_config *conf
 		return -ENOMEM;
 	}
 	steer->back_end = back_end;
-	steer->loop = config->loop;
-	steer->handler = config->handler;
-	steer->userdata = config->userdata;
-	steer->limits = config->limits;
+	steer->config = *config;
 	memcpy(back_end->mac, config->mac, sizeof(back_end->mac));
 
 	r = back_end->ops->find_port(config->standby_port, &standby, reason);
@@ -390,8 +386,8 @@ int us_steer_new(struct us_steer **ret_steer, const struct us_steer_config *conf
 	r = us_steer_set_primary(steer, config->primary_port, reason);
 	if (r == 0)
 		r = back_end->ops->remember(back_end, &standby, reason);
-	if (r == 0 && steer->loop)
-		r = us_timer_init(&steer->card.retry, steer->loop, on_retry, steer);
+	if (r == 0 && steer->config.loop)
+		r = us_timer_init(&steer->card.retry, steer->config.loop, on_retry, steer);
 	if (r == 0)
 		*ret_steer = US_STEAL(steer);
 	return r;
