@@ -105,12 +105,9 @@ static bool read_one(struct us_capture *capture)
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
 	ssize_t n = recvmsg(capture->fd, &message, MSG_DONTWAIT);
 
-	if (n < 0)
-		return false;
-	if (n <= (ssize_t)sizeof(header))
-		return true;
-	keep(capture, &header, bytes, n - sizeof(header));
-	return true;
+	if (n > (ssize_t)sizeof(header))
+		keep(capture, &header, bytes, n - sizeof(header));
+	return n >= 0;
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -131,11 +128,6 @@ static bool has_missed(const struct us_capture *capture)
 	       stats.tp_drops > 0;
 }
 
-static bool is_same(const struct us_frame *one, const struct us_frame *other)
-{
-	return one->length == other->length && memcmp(one->bytes, other->bytes, one->length) == 0;
-}
-
 /* A sender that is faster than we read must not keep us here: the last frame is unknown then. */
 static void catch_up(struct us_capture *capture)
 {
@@ -151,7 +143,8 @@ static void catch_up(struct us_capture *capture)
 static size_t find(struct us_capture *capture, const struct us_frame *next)
 {
 	for (size_t i = capture->count; i-- > 0;)
-		if (is_same(nth(capture, i), next))
+		if (nth(capture, i)->length == next->length &&
+		    memcmp(nth(capture, i)->bytes, next->bytes, next->length) == 0)
 			return i;
 	return capture->count;
 }

@@ -48,7 +48,7 @@ struct waiting {
 };
 
 struct us_drain {
-	struct us_list link; /* in running, while a thread works on it */
+	struct us_list link; /* in running, while a thread works on it; otherwise empty */
 	sd_event *loop;
 	struct us_drain_process process; /* owns a copy of the pidfd */
 	char interface[IF_NAMESIZE];
@@ -58,7 +58,7 @@ struct us_drain {
 	size_t frame_count, bytes;
 	int r;
 	struct us_reason reason;
-	bool is_running, is_abandoned;
+	bool is_abandoned;
 	us_drain_done_fn done;
 	void *userdata;
 };
@@ -97,13 +97,12 @@ static bool has_ended(const struct us_drain_process *process)
 
 /* Files that are opened in the directory belong to the same process, even if its number is reused.
  */
-static int open_process(const struct us_drain_process *process, const char *name,
-			struct us_reason *reason)
+static int open_process(const struct us_drain_process *process, struct us_reason *reason)
 {
 	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)process->pid, name);
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo", (int)process->pid);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0 && !has_ended(process))
 		return fd;
@@ -188,7 +187,7 @@ _Static_assert(DESCRIPTORS_MAX == 16384, "as in the refusal");
 static void search(void *userdata)
 {
 	struct us_drain *drain = userdata;
-	int fd = open_process(&drain->process, "fdinfo", &drain->reason);
+	int fd = open_process(&drain->process, &drain->reason);
 	US_CLEANUP(closedirp) DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
 
 	drain->r = directory ? find_queues(drain, directory) : US_REFUSED;
@@ -306,7 +305,6 @@ static void on_ended(void *userdata)
 	struct us_reason reason = drain->reason; /* done() may free the drain */
 
 	us_list_remove(&drain->link);
-	drain->is_running = false;
 	if (drain->is_abandoned)
 		destroy(drain);
 	else
@@ -323,7 +321,6 @@ static int start(struct us_drain *drain, us_job_fn run, us_drain_done_fn done, v
 	r = us_job_start(drain->loop, run, on_ended, drain);
 	if (r < 0)
 		return r;
-	drain->is_running = true;
 	us_list_append(&running, &drain->link);
 	return 0;
 }
@@ -348,7 +345,7 @@ int us_drain_check(const struct us_drain_process *process, struct us_reason *rea
 		return refuse_process(process, ESRCH, reason);
 	if (pidfd_getfd(process->pidfd, INT_MAX) < 0 && errno != EBADF)
 		return refuse_process(process, errno, reason);
-	directory = open_process(process, "fdinfo", reason);
+	directory = open_process(process, reason);
 	return directory >= 0 ? 0 : US_REFUSED;
 }
 
@@ -389,13 +386,13 @@ void us_drain_free(struct us_drain *drain)
 	if (!drain)
 		return;
 	drain->is_abandoned = true;
-	if (!drain->is_running)
+	if (us_list_is_empty(&drain->link))
 		destroy(drain);
 }
 
 bool us_drain_is_ready(const struct us_drain *drain)
 {
-	return !drain->is_running && drain->count > 0;
+	return us_list_is_empty(&drain->link) && drain->count > 0;
 }
 
 int us_drain_read(struct us_drain *drain, us_drain_done_fn done, void *userdata)
@@ -407,7 +404,7 @@ void us_drain_each(struct us_drain *drain, us_drain_fn each, void *userdata)
 {
 	struct waiting *waiting;
 
-	if (drain->is_running)
+	if (!us_list_is_empty(&drain->link))
 		return;
 	us_list_for_each (waiting, &drain->frames, link)
 		each(userdata, waiting->queue, &waiting->frame);

@@ -63,11 +63,6 @@ static void add(struct set *set, const uint8_t mac[6])
 		memcpy(set->macs[set->count++], mac, 6);
 }
 
-static void drop(struct set *set, size_t i)
-{
-	memcpy(set->macs[i], set->macs[--set->count], 6);
-}
-
 /* The addresses in @set that are not in @other. */
 static void without(const struct set *set, const struct set *other, struct set *ret_rest)
 {
@@ -319,7 +314,7 @@ static void stop_listening(struct set *listening, int pf, const struct set *want
 		if (!has(wanted, listening->macs[i]) &&
 		    ((rules && rules->is_others(rules->userdata, listening->macs[i])) ||
 		     us_fdb_listen(listening->macs[i], pf, false, NULL) == 0))
-			drop(listening, i);
+			memcpy(listening->macs[i], listening->macs[--listening->count], 6);
 }
 
 static int start_listening(struct set *listening, int pf, const struct set *news,
