@@ -29,8 +29,7 @@ static struct us_frame_address *find_slot(struct us_frame_address *known, size_t
 	return NULL;
 }
 
-/* False: there is no room. */
-static bool add(struct us_addresses *addresses, const struct us_frame_address *address)
+bool us_addresses_put(struct us_addresses *addresses, const struct us_frame_address *address)
 {
 	struct us_frame_address *known = addresses->known, *slot;
 	bool is_certain = address->is_certain;
@@ -53,7 +52,7 @@ void us_addresses_add_derived(struct us_addresses *addresses)
 	struct us_frame_address address = { .family = AF_INET6, .is_certain = true };
 
 	us_frame_link_local(addresses->mac, address.bytes);
-	add(addresses, &address);
+	us_addresses_put(addresses, &address);
 }
 
 void us_addresses_learn(struct us_addresses *addresses, const uint8_t *frame, size_t length)
@@ -61,7 +60,7 @@ void us_addresses_learn(struct us_addresses *addresses, const uint8_t *frame, si
 	struct us_frame_address address;
 
 	if (us_frame_learn(frame, length, addresses->mac, &address))
-		add(addresses, &address);
+		us_addresses_put(addresses, &address);
 }
 
 bool us_addresses_is_of_host(const struct us_frame_address *address)
@@ -92,5 +91,5 @@ bool us_addresses_add(struct us_addresses *addresses, const char *text)
 
 	return inet_pton(address.family, text, address.bytes) == 1 &&
 	       us_frame_is_of_one_host(address.family, address.bytes) &&
-	       !us_addresses_is_of_host(&address) && add(addresses, &address);
+	       !us_addresses_is_of_host(&address) && us_addresses_put(addresses, &address);
 }

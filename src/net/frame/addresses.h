@@ -20,6 +20,9 @@ struct us_addresses {
 	size_t next_ipv4, next_ipv6;			 /* where to look for a hint to replace */
 };
 
+/* Adds an address that a frame of the MAC address says. False: there is no room. */
+bool us_addresses_put(struct us_addresses *addresses, const struct us_frame_address *address);
+
 /* Learns from a frame. Any bytes may come in; frames of other MAC addresses teach nothing. */
 void us_addresses_learn(struct us_addresses *addresses, const uint8_t *frame, size_t length);
 

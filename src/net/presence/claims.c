@@ -41,10 +41,11 @@ struct us_claims {
 
 /* ---- Frames ---- */
 
-/* Calls @each for every frame in a socket. */
+/* Calls @each for every certain address that the frames in a socket claim. */
 static void drain(struct us_claims *claims, int fd,
-		  void (*each)(struct us_claims *claims, const uint8_t *frame, size_t length))
+		  void (*each)(struct us_claims *claims, const struct us_frame_address *claim))
 {
+	struct us_frame_address claim;
 	uint8_t frame[US_PACKET_SNAP];
 
 	for (int i = 0; i < FRAMES_MAX; i++) {
@@ -52,37 +53,24 @@ static void drain(struct us_claims *claims, int fd,
 
 		if (length < 0)
 			break;
-		each(claims, frame, length);
+		if (us_frame_learn(frame, length, claims->sent.mac, &claim) && claim.is_certain)
+			each(claims, &claim);
 	}
 }
 
-static bool is_certain(const struct us_claims *claims, const uint8_t *frame, size_t length,
-		       struct us_frame_address *ret_address)
+static void on_sent(struct us_claims *claims, const struct us_frame_address *claim)
 {
-	return us_frame_learn(frame, length, claims->sent.mac, ret_address) &&
-	       ret_address->is_certain;
+	us_addresses_put(&claims->sent, claim);
 }
 
-static void on_sent(struct us_claims *claims, const uint8_t *frame, size_t length)
-{
-	struct us_frame_address address;
-
-	if (is_certain(claims, frame, length, &address))
-		us_addresses_learn(&claims->sent, frame, length);
-}
-
-static void on_left(struct us_claims *claims, const uint8_t *frame, size_t length)
+static void on_left(struct us_claims *claims, const struct us_frame_address *claim)
 {
 	const struct us_frame_address *known = claims->sent.known;
-	struct us_frame_address address;
 
-	if (!is_certain(claims, frame, length, &address))
-		return;
 	for (size_t i = 0; i < US_ADDRESSES_MAX; i++)
-		if (claims->verdicts[i] == UNSEEN && known[i].family == address.family &&
-		    memcmp(known[i].bytes, address.bytes, sizeof(address.bytes)) == 0)
-			claims->verdicts[i] =
-				us_addresses_is_of_host(&address) ? REFUSED : ACCEPTED;
+		if (claims->verdicts[i] == UNSEEN && known[i].family == claim->family &&
+		    memcmp(known[i].bytes, claim->bytes, sizeof(claim->bytes)) == 0)
+			claims->verdicts[i] = us_addresses_is_of_host(claim) ? REFUSED : ACCEPTED;
 }
 
 static void read_all(struct us_claims *claims)
