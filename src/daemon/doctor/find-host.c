@@ -210,7 +210,7 @@ static void find_orphan(void *userdata, const struct us_reserved *reserved, cons
 		userdata, US_FINDING_WARNING, "host",
 		"end its VM, or attach it and add the pair again; understudyd tries again by "
 		"itself",
-		"vfio %s: stays reserved for pair %s, as it is: %s", reserved->address,
+		"vfio %s: stays reserved for pair %s, with its settings: %s", reserved->address,
 		reserved->pair, reason);
 }
 
