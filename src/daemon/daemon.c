@@ -16,11 +16,6 @@
 
 /* ---- What happens to pairs ---- */
 
-static int on_pair_made(void *userdata, struct us_host_pair *pair)
-{
-	return us_migration_pair_added(pair);
-}
-
 static void on_pair_freed(void *userdata, struct us_host_pair *pair)
 {
 	us_metrics_forget_pair(pair);
@@ -50,11 +45,6 @@ static void on_pair_save(void *userdata, struct us_host_pair *pair)
 	us_state_save_vm(daemon->state, us_host_vm_of(pair));
 }
 
-static void on_pair_inspected(void *userdata, struct us_host_pair *pair)
-{
-	us_migration_pair_adopted(pair);
-}
-
 static void on_pair_settled(void *userdata)
 {
 	const struct us_daemon *daemon = userdata;
@@ -63,12 +53,12 @@ static void on_pair_settled(void *userdata)
 }
 
 static const struct us_pairs_handler pairs_handler = {
-	.made = on_pair_made,
+	.made = us_migration_pair_added,
 	.freed = on_pair_freed,
 	.stepped = on_pair_stepped,
 	.moved = on_pair_moved,
 	.save = on_pair_save,
-	.inspected = on_pair_inspected,
+	.inspected = us_migration_pair_adopted,
 	.settled = on_pair_settled,
 };
 
@@ -95,7 +85,7 @@ static void on_vm_adopted(void *userdata, struct us_host_vm *vm)
 {
 	const struct us_daemon *daemon = userdata;
 
-	us_migration_vm_adopted(vm);
+	us_migration_transfer_changed(userdata, vm);
 	us_rpc_vm_adopted(daemon->rpc, vm);
 	us_rpc_publish_vm(daemon->rpc, vm, "adopted");
 }
@@ -114,22 +104,6 @@ static void on_vm_lost(void *userdata, struct us_host_vm *vm, bool has_ended,
 
 	us_migration_vm_lost(vm, has_ended, reason);
 	us_rpc_publish_vm(daemon->rpc, vm, has_ended ? "gone" : "lost");
-}
-
-static void on_vm_state(void *userdata, struct us_host_vm *vm, bool has_arrived)
-{
-	us_migration_state_changed(vm, has_arrived);
-}
-
-static void on_vm_transfer(void *userdata, struct us_host_vm *vm)
-{
-	us_migration_transfer_changed(vm);
-}
-
-static void on_incoming_failed(void *userdata, struct us_host_vm *vm,
-			       const struct us_reason *reason)
-{
-	us_migration_incoming_failed(vm, reason);
 }
 
 static void on_vm_traced(void *userdata, struct us_host_vm *vm, const char *name, uint64_t age_usec)
@@ -157,9 +131,9 @@ static const struct us_vms_handler vms_handler = {
 	.adopted = on_vm_adopted,
 	.refused = on_vm_refused,
 	.lost = on_vm_lost,
-	.state_changed = on_vm_state,
-	.transfer_changed = on_vm_transfer,
-	.incoming_failed = on_incoming_failed,
+	.state_changed = us_migration_state_changed,
+	.transfer_changed = us_migration_transfer_changed,
+	.incoming_failed = us_migration_incoming_failed,
 	.traced = on_vm_traced,
 	.changed = on_vm_changed,
 };
@@ -230,20 +204,10 @@ static bool is_attaching(void *userdata, const struct us_host_vm *vm)
 	return us_rpc_is_attaching(((const struct us_daemon *)userdata)->rpc, vm);
 }
 
-static json_t *settings(void *userdata, const struct us_host_vm *vm)
-{
-	return us_migration_saved(vm);
-}
-
-static int load_settings(void *userdata, struct us_host_vm *vm, json_t *saved)
-{
-	return us_migration_load(vm, saved);
-}
-
 static const struct us_state_handler state_handler = {
 	.is_attaching = is_attaching,
-	.settings = settings,
-	.load_settings = load_settings,
+	.settings = us_migration_saved,
+	.load_settings = us_migration_load,
 };
 
 /* ---- Life ---- */

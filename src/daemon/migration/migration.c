@@ -66,16 +66,11 @@ static void restore_settings(struct us_host_vm *vm)
 		us_migration_settings_restore(vm);
 }
 
-void us_migration_transfer_changed(struct us_host_vm *vm)
+void us_migration_transfer_changed(void *userdata, struct us_host_vm *vm)
 {
 	if (us_migration_of_vm(vm)->source)
 		us_source_transfer_changed(us_migration_of_vm(vm)->source, us_host_vm_transfer(vm));
 	restore_settings(vm);
-}
-
-void us_migration_vm_adopted(struct us_host_vm *vm)
-{
-	us_migration_transfer_changed(vm);
 }
 
 void us_migration_vm_lost(struct us_host_vm *vm, bool has_ended, const struct us_reason *reason)
@@ -87,7 +82,7 @@ void us_migration_vm_lost(struct us_host_vm *vm, bool has_ended, const struct us
 	us_destination_fail(us_migration_of_vm(vm)->destination, reason);
 }
 
-void us_migration_state_changed(struct us_host_vm *vm, bool has_arrived)
+void us_migration_state_changed(void *userdata, struct us_host_vm *vm, bool has_arrived)
 {
 	if (us_host_vm_state(vm) == US_VM_MOVED || us_host_vm_state(vm) == US_VM_GONE)
 		us_arrival_stop_announcing(vm);
@@ -114,14 +109,15 @@ void us_migration_guest_resumed(struct us_host_vm *vm)
 		us_source_guest_resumed(us_migration_of_vm(vm)->source);
 }
 
-void us_migration_incoming_failed(struct us_host_vm *vm, const struct us_reason *reason)
+void us_migration_incoming_failed(void *userdata, struct us_host_vm *vm,
+				  const struct us_reason *reason)
 {
 	us_destination_fail(us_migration_of_vm(vm)->destination, reason);
 }
 
 /* ---- Pairs ---- */
 
-int us_migration_pair_added(struct us_host_pair *pair)
+int us_migration_pair_added(void *userdata, struct us_host_pair *pair)
 {
 	struct us_pair_migration *migration = calloc(1, sizeof(*migration));
 
@@ -142,7 +138,7 @@ void us_migration_pair_removed(struct us_host_pair *pair)
 	free(US_STEAL(us_host_pair_slots(pair)->migration));
 }
 
-void us_migration_pair_adopted(struct us_host_pair *pair)
+void us_migration_pair_adopted(void *userdata, struct us_host_pair *pair)
 {
 	us_stop_method_choose(pair);
 }
@@ -196,12 +192,12 @@ const char *us_migration_stop_method(const struct us_host_pair *pair)
 
 /* ---- The state file ---- */
 
-json_t *us_migration_saved(const struct us_host_vm *vm)
+json_t *us_migration_saved(void *userdata, const struct us_host_vm *vm)
 {
 	return us_migration_of_vm(vm) ? us_migration_of_vm(vm)->settings_before : NULL;
 }
 
-int us_migration_load(struct us_host_vm *vm, json_t *saved)
+int us_migration_load(void *userdata, struct us_host_vm *vm, json_t *saved)
 {
 	if (saved && !us_migration_settings_are_valid(saved))
 		return -EBADMSG;

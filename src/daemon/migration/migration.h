@@ -46,32 +46,37 @@ struct us_migrations {
 	void *userdata;
 };
 
+/*
+ * A function with the parameter @userdata is a member of a handler struct of another room, and does
+ * not use it.
+ */
+
 /* ---- What happens to a VM ---- */
 
 /* Borrows @common. 0 or -errno. */
 int us_migration_vm_added(struct us_host_vm *vm, const struct us_migrations *common);
 /* @vm is being detached: ends its migrations. */
 void us_migration_vm_removed(struct us_host_vm *vm);
-void us_migration_vm_adopted(struct us_host_vm *vm);
 /* The connection to QEMU is lost; @has_ended: because QEMU has ended. */
 void us_migration_vm_lost(struct us_host_vm *vm, bool has_ended, const struct us_reason *reason);
 /* The state of @vm has changed; @has_arrived: its guest has just come from another host. */
-void us_migration_state_changed(struct us_host_vm *vm, bool has_arrived);
-/* The state of QEMU's own migration of @vm has changed. */
-void us_migration_transfer_changed(struct us_host_vm *vm);
+void us_migration_state_changed(void *userdata, struct us_host_vm *vm, bool has_arrived);
+/* The state of QEMU's own migration of @vm has changed, or is known since the adoption. */
+void us_migration_transfer_changed(void *userdata, struct us_host_vm *vm);
 /* QEMU stopped the guest @age_usec ago, or resumed it, for a migration or not. */
 void us_migration_guest_stopped(struct us_host_vm *vm, uint64_t age_usec);
 void us_migration_guest_resumed(struct us_host_vm *vm);
 /* QEMU did not accept the connection of the source. */
-void us_migration_incoming_failed(struct us_host_vm *vm, const struct us_reason *reason);
+void us_migration_incoming_failed(void *userdata, struct us_host_vm *vm,
+				  const struct us_reason *reason);
 
 /* ---- What happens to a pair ---- */
 
 /* 0 or -errno. */
-int us_migration_pair_added(struct us_host_pair *pair);
+int us_migration_pair_added(void *userdata, struct us_host_pair *pair);
 void us_migration_pair_removed(struct us_host_pair *pair);
 /* The VM was adopted, and QEMU has the pair's standby. */
-void us_migration_pair_adopted(struct us_host_pair *pair);
+void us_migration_pair_adopted(void *userdata, struct us_host_pair *pair);
 
 /* ---- For the API ---- */
 
@@ -93,6 +98,6 @@ const char *us_migration_stop_method(const struct us_host_pair *pair);
 /* ---- What survives the daemon ---- */
 
 /* QEMU's settings to restore, for the state file; NULL: none. Borrowed. */
-json_t *us_migration_saved(const struct us_host_vm *vm);
+json_t *us_migration_saved(void *userdata, const struct us_host_vm *vm);
 /* The same from the state file, or NULL. 0, or -EBADMSG: they are invalid. */
-int us_migration_load(struct us_host_vm *vm, json_t *saved);
+int us_migration_load(void *userdata, struct us_host_vm *vm, json_t *saved);
