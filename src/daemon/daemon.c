@@ -49,7 +49,7 @@ static void on_pair_settled(void *userdata)
 {
 	const struct us_daemon *daemon = userdata;
 
-	us_deferreds_recheck_soon(us_vms_deferreds(daemon->vms));
+	us_vms_recheck_soon(daemon->vms);
 }
 
 static const struct us_pairs_handler pairs_handler = {

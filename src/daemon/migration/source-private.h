@@ -11,7 +11,6 @@
 
 #include "core/migration-plan.h"
 #include "core/stop-prediction.h"
-#include "daemon/vm/deferred.h"
 #include "daemon/vm/vm.h"
 #include "daemon/migration/handoff.h"
 #include "daemon/migration/migration-private.h"

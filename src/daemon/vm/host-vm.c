@@ -36,11 +36,6 @@ bool us_host_vm_may_migrate(const struct us_host_vm *vm)
 	return true;
 }
 
-void us_host_vm_defer(struct us_host_vm *vm, struct us_deferred *deferred)
-{
-	us_deferred_add(vm->vms->deferreds, vm, deferred);
-}
-
 /* ---- What the monitor reports ---- */
 
 static void set_state(struct us_host_vm *vm, enum us_vm_state state)
@@ -240,7 +235,7 @@ void us_host_vm_free(struct us_host_vm *vm)
 	struct us_host_pair *pair;
 
 	TELL(vm, freed);
-	us_deferreds_forget_vm(vm->vms->deferreds, vm);
+	us_deferred_forget_vm(vm);
 	while ((pair = us_host_vm_next_pair(vm, NULL)))
 		us_host_pair_free(pair);
 	us_list_remove(&vm->link);
@@ -260,7 +255,7 @@ int us_vms_new(struct us_vms **ret_vms, sd_event *loop, struct us_pairs *pairs,
 	vms->handler = handler;
 	vms->userdata = userdata;
 	us_list_init(&vms->list);
-	r = us_deferreds_new(&vms->deferreds, loop);
+	r = us_deferred_init(vms);
 	if (r < 0) {
 		us_vms_free(vms);
 		return r;
@@ -277,6 +272,6 @@ void us_vms_free(struct us_vms *vms)
 		return;
 	while ((vm = us_vms_next(vms, NULL)))
 		us_host_vm_free(vm);
-	us_deferreds_free(vms->deferreds);
+	us_deferred_deinit(vms);
 	free(vms);
 }

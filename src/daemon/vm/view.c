@@ -8,11 +8,6 @@
 
 /* ---- All of them ---- */
 
-struct us_deferreds *us_vms_deferreds(const struct us_vms *vms)
-{
-	return vms->deferreds;
-}
-
 struct us_pairs *us_vms_pairs(const struct us_vms *vms)
 {
 	return vms->pairs;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "daemon/vm/vm.h"
-#include "util/list.h"
 #include "util/timer.h"
 
 struct us_vms {
@@ -12,7 +11,10 @@ struct us_vms {
 	const struct us_vms_handler *handler;
 	void *userdata;
 	struct us_list list; /* struct us_host_vm */
-	struct us_deferreds *deferreds;
+
+	/* deferred.c */
+	struct us_list deferred;  /* struct us_deferred */
+	sd_event_source *recheck; /* of all in `deferred` */
 };
 
 struct us_host_vm {
@@ -25,3 +27,11 @@ struct us_host_vm {
 	char *problem;			 /* an optional string: why it is not adopted */
 	struct us_vm_counts counts;
 };
+
+/* ---- deferred.c ---- */
+
+/* Returns 0 or -errno. */
+int us_deferred_init(struct us_vms *vms);
+void us_deferred_deinit(struct us_vms *vms);
+/* @vm is being detached. */
+void us_deferred_forget_vm(const struct us_host_vm *vm);

@@ -9,8 +9,8 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/pair/pair.h"
-#include "daemon/vm/deferred.h"
 #include "net/undelivered/drain.h"
+#include "util/list.h"
 #include "vmm/vmm.h"
 
 struct us_host_vm;
@@ -55,6 +55,19 @@ struct us_vms_handler {
 	void (*changed)(void *userdata, struct us_host_vm *vm);
 };
 
+/*
+ * Work that waits until the pairs of a VM have got somewhere: it is checked from the loop after
+ * every step of a pair.
+ */
+struct us_deferred {
+	struct us_list link;
+	struct us_host_vm *vm;
+	/* Returns true when the wait is over, and has then removed @deferred from its list. */
+	bool (*check)(struct us_deferred *deferred);
+	/* The VM is being detached: ends the wait, and removes @deferred from its list. */
+	void (*vm_gone)(struct us_deferred *deferred);
+};
+
 /* ---- All of them ---- */
 
 /* Borrows all. Returns 0 or -errno. */
@@ -63,8 +76,8 @@ int us_vms_new(struct us_vms **ret_vms, sd_event *loop, struct us_pairs *pairs,
 /* Frees the VMs as well. */
 void us_vms_free(struct us_vms *vms);
 
-/* What us_host_vm_defer() adds to. */
-struct us_deferreds *us_vms_deferreds(const struct us_vms *vms);
+/* Schedules a check of all deferred work. */
+void us_vms_recheck_soon(struct us_vms *vms);
 struct us_pairs *us_vms_pairs(const struct us_vms *vms);
 /* NULL: there is none of this name. */
 struct us_host_vm *us_vms_find(const struct us_vms *vms, const char *name);
