@@ -158,18 +158,16 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 	return 0;
 }
 
-static int make_directory(const char *path)
-{
-	if (mkdir(path, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	return 0;
-}
-
-/* Two daemons would undo each other's work. The lock lasts until the process ends. */
+/*
+ * Makes the directory, if there is none, and locks it: two daemons would undo each other's work.
+ * The lock lasts until the process ends.
+ */
 static int lock_directory(const char *path, struct us_reason *reason)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = -1;
 
+	if (mkdir(path, 0755) == 0 || errno == EEXIST)
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
 		us_refuse(reason, "%s: %s", path, us_strerror(errno));
 		return us_advise(reason, "name another with --state-dir");
@@ -248,11 +246,6 @@ static int start(struct us_daemon *daemon, const char *metrics, struct us_reason
 		r = sd_event_set_watchdog(daemon->loop, true);
 	if (r < 0)
 		return r;
-	r = make_directory(daemon->state_dir);
-	if (r < 0) {
-		us_refuse(reason, "%s: %s", daemon->state_dir, us_strerror(r));
-		return us_advise(reason, "name another with --state-dir");
-	}
 	r = lock_directory(daemon->state_dir, reason);
 	if (r != 0)
 		return r;

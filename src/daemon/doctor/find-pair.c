@@ -176,7 +176,7 @@ static void find_waits(const struct us_doctor *doctor, struct us_host_pair *pair
 	uint64_t now = us_now_usec();
 
 	doctor->handler->failures(doctor->userdata, pair, &unplug_timeouts, &backoffs);
-	if (us_host_pair_is_overdue(pair))
+	if (us_pair_is_unplug_overdue(engine))
 		ADD(ERROR, "see the guest's log; a reset of the guest ends this",
 		    "the guest has not released the primary (%u time-outs so far): its VM cannot "
 		    "be "

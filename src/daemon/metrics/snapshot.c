@@ -65,7 +65,7 @@ static void copy_pair(struct pair_row *row, struct us_host_pair *pair, uint64_t 
 	row->guest = us_pair_guest_name(engine);
 	row->driver_ok = us_pair_has_driver_ok(engine);
 	row->hold = us_pair_is_on_hold(engine);
-	row->is_overdue = us_host_pair_is_overdue(pair);
+	row->is_overdue = us_pair_is_unplug_overdue(engine);
 	row->backoff_usec = plug_after > now ? plug_after - now : 0;
 	row->held = parked.parked;
 	row->held_bytes = parked.parked_bytes;

@@ -33,7 +33,7 @@ static int check_pairs(const struct us_source *source, bool *ret_done, struct us
 	us_host_vm_for_each_pair (pair, source->vm) {
 		if (source->plan.is_undoing)
 			*ret_done &= us_pair_is_settled(us_host_pair_engine(pair));
-		else if (us_host_pair_is_overdue(pair))
+		else if (us_pair_is_unplug_overdue(us_host_pair_engine(pair)))
 			return refuse_overdue(pair, reason);
 		else
 			*ret_done &= us_pair_may_migrate(us_host_pair_engine(pair));

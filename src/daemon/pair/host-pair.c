@@ -8,7 +8,6 @@
 #include <syslog.h>
 
 #include "daemon/pair/pair-private.h"
-#include "util/cleanup.h"
 #include "util/crash-point.h"
 #include "util/log.h"
 #include "util/optional-string.h"

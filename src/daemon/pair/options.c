@@ -6,7 +6,6 @@
 #include "daemon/pair/options.h"
 #include "net/park/park.h"
 #include "util/cleanup.h"
-#include "util/clock.h"
 
 enum {
 	FRAMES_MAX = 1000 * 1000,

@@ -174,8 +174,6 @@ uint64_t us_host_pair_changed_usec(const struct us_host_pair *pair);
 bool us_host_pair_wants_primary(const struct us_host_pair *pair);
 /* Whether its `primary` is in use: from the assignment until the device is released. */
 bool us_host_pair_has_primary(const struct us_host_pair *pair);
-/* Whether the guest has not released its primary in time. */
-bool us_host_pair_is_overdue(const struct us_host_pair *pair);
 
 /* Counts requests to the VMM that name the pair: it is not freed before they are answered. */
 void us_host_pair_begin_request(struct us_host_pair *pair);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reads a SPEC, and checks what does not depend on other pairs. */
-#include <stdio.h>
 #include <string.h>
 
 #include "daemon/pair/primary-spec.h"

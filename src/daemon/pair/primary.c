@@ -47,8 +47,10 @@ static void fill_in(struct us_primary_spec *primary, const struct us_reserved *d
 		 device->representor[0] ? device->representor : device->port);
 }
 
-static void vf_reserved(struct us_host_pair *pair, int r, struct us_reason *reason)
+static void on_vf_reserved(void *userdata, int r, struct us_reason *reason)
 {
+	struct us_host_pair *pair = userdata;
+
 	if (r == 0) {
 		fill_in(&pair->spec.primary, us_host_vf_reserved(pair->vf));
 		r = us_primary_spec_check_port(&pair->spec.primary, pair->spec.port, reason);
@@ -56,13 +58,6 @@ static void vf_reserved(struct us_host_pair *pair, int r, struct us_reason *reas
 	if (r != 0)
 		us_host_pair_release(pair);
 	reserved(pair, r, reason);
-}
-
-static void on_vf_reserved(void *userdata, int r, const struct us_reason *reason)
-{
-	struct us_reason copy = *reason;
-
-	vf_reserved(userdata, r, &copy);
 }
 
 static void on_retry_plug(void *userdata)
@@ -106,7 +101,7 @@ static void reserve_vf(struct us_host_pair *pair, uint64_t memory_bytes)
 	if (r == 0)
 		r = us_host_vf_reserve(pair->vf, &request, &reason);
 	if (r != 0)
-		vf_reserved(pair, r, &reason);
+		on_vf_reserved(pair, r, &reason);
 }
 
 /* Too late if the engine has given up meanwhile. */

@@ -7,14 +7,12 @@
 
 /* ---- All of them ---- */
 
-static struct us_host_pair *first_after(const struct us_list *list, const struct us_list *link)
-{
-	return link->next == list ? NULL : us_list_entry(link->next, struct us_host_pair, of_host);
-}
-
 struct us_host_pair *us_pairs_next(const struct us_pairs *pairs, const struct us_host_pair *pair)
 {
-	return first_after(&pairs->list, pair ? &pair->of_host : &pairs->list);
+	const struct us_list *link = pair ? &pair->of_host : &pairs->list;
+
+	return link->next == &pairs->list ? NULL
+					  : us_list_entry(link->next, struct us_host_pair, of_host);
 }
 
 struct us_host_pair *us_pairs_find(const struct us_pairs *pairs, const char *name)
@@ -124,9 +122,4 @@ bool us_host_pair_has_primary(const struct us_host_pair *pair)
 {
 	return pair->spec.primary.text[0] && (us_host_pair_wants_primary(pair) ||
 					      us_pair_primary(&pair->engine) != US_PRIMARY_ABSENT);
-}
-
-bool us_host_pair_is_overdue(const struct us_host_pair *pair)
-{
-	return us_pair_is_unplug_overdue(&pair->engine);
 }

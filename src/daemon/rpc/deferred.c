@@ -83,7 +83,7 @@ static bool check_hold(struct us_deferred *deferred)
 	struct reply *reply = reply_of(deferred);
 
 	if (!us_pair_is_settled(us_host_pair_engine(reply->pair)) &&
-	    !us_host_pair_is_overdue(reply->pair))
+	    !us_pair_is_unplug_overdue(us_host_pair_engine(reply->pair)))
 		return false;
 	succeed(reply, json_pack("{s:o}", "pair", us_rpc_pair_json(reply->pair)));
 	reply_free(reply);
@@ -136,7 +136,7 @@ static bool check_prepared(struct us_deferred *deferred)
 	struct us_host_pair *pair;
 
 	us_host_vm_for_each_pair (pair, vm) {
-		if (us_host_pair_is_overdue(pair)) {
+		if (us_pair_is_unplug_overdue(us_host_pair_engine(pair))) {
 			fail_prepare(reply, vm, pair);
 			return true;
 		}
@@ -204,7 +204,7 @@ static bool check_removed(struct us_deferred *deferred)
 	if (!us_pair_is_removed(us_host_pair_engine(pair)) || us_host_pair_has_requests(pair)) {
 		us_refuse(&reason, "pair %s: %s: it is removed as soon as it does",
 			  us_host_pair_name(pair), us_cause_text(US_CAUSE_UNPLUG_OVERDUE));
-		if (us_host_pair_is_overdue(pair))
+		if (us_pair_is_unplug_overdue(us_host_pair_engine(pair)))
 			fail(reply, &reason);
 		return false;
 	}

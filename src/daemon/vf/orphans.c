@@ -53,7 +53,7 @@ static struct us_orphan *add(struct us_vfs *vfs, const struct us_reserved *reser
 	return orphan;
 }
 
-static void try_again_later(struct us_vfs *vfs)
+void us_orphans_find_later(struct us_vfs *vfs)
 {
 	if (!us_timer_is_set(&vfs->return_timer))
 		us_timer_set(&vfs->return_timer, us_now_usec() + AGAIN_USEC);
@@ -71,7 +71,7 @@ static void not_returned(struct us_vfs *vfs, const struct us_reserved *reserved,
 	if (is_wanted(vfs, reserved))
 		return; /* the pair was added again meanwhile */
 	orphan = add(vfs, reserved);
-	try_again_later(vfs);
+	us_orphans_find_later(vfs);
 	if (!orphan || strcmp(us_optional_text(orphan->reason), reason) == 0)
 		return;
 	us_log(LOG_WARNING, "vfio %s: stays reserved for pair %s, with its settings: %s",
@@ -101,7 +101,7 @@ static void on_returned(struct us_vf_job *job)
 		report_returned(job);
 	else if (job->r ==
 		 -ECANCELED) /* its pair wants it; else us_orphans_find() finds it again */
-		try_again_later(job->vfs);
+		us_orphans_find_later(job->vfs);
 	else
 		not_returned(job->vfs, &job->reserved, job->reason.text);
 	us_neighbourhood_changed(job->vfs);
@@ -115,7 +115,7 @@ static void give_back(struct us_vfs *vfs, const struct us_reserved *reserved, ui
 	if (!job || !add(vfs, reserved)) {
 		if (job)
 			us_vf_job_free(job);
-		try_again_later(vfs);
+		us_orphans_find_later(vfs);
 		return;
 	}
 	job->reserved = *reserved;
@@ -150,7 +150,7 @@ static int return_orphan(const struct us_reserved *reserved, void *userdata)
 	struct us_vfs *vfs = userdata;
 
 	if (us_vf_job_is_due(vfs, reserved->pair)) {
-		try_again_later(vfs);
+		us_orphans_find_later(vfs);
 		return 0;
 	}
 	if (is_wanted(vfs, reserved))
@@ -178,11 +178,6 @@ static void on_due(void *userdata)
 		if (!us_vf_job_is_due(vfs, orphan->reserved.pair))
 			give_back(vfs, &orphan->reserved, 0);
 	us_orphans_find(vfs);
-}
-
-void us_orphans_find_later(struct us_vfs *vfs)
-{
-	try_again_later(vfs);
 }
 
 /* ---- Life ---- */

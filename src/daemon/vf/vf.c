@@ -72,10 +72,8 @@ int us_host_vf_adopt(struct us_host_vf **ret_vf, struct us_vfs *vfs,
 
 void us_host_vf_detach(struct us_host_vf *vf)
 {
-	struct us_vfs *vfs = vf ? vf->vfs : NULL;
+	struct us_vfs *vfs = vf->vfs;
 
-	if (!vf)
-		return;
 	if (vf->job)
 		vf->job->userdata = NULL;
 	us_list_remove(&vf->link);
@@ -88,12 +86,9 @@ void us_host_vf_detach(struct us_host_vf *vf)
 
 void us_host_vf_release(struct us_host_vf *vf)
 {
-	struct us_vfs *vfs = vf ? vf->vfs : NULL;
-	struct us_reserved reserved;
+	const struct us_reserved reserved = vf->reserved;
+	struct us_vfs *vfs = vf->vfs;
 
-	if (!vf)
-		return;
-	reserved = vf->reserved;
 	us_host_vf_detach(vf);
 	if (reserved.address[0])
 		us_orphans_give_back(vfs, &reserved);

@@ -59,8 +59,9 @@ int us_vfs_check_pool(const struct us_vfs *vfs, const char *name, struct us_reas
 /* ---- vf.c, view.c: the one of a pair ---- */
 
 struct us_host_vf_handler {
-	/* Answers us_host_vf_reserve(), from the loop. @reason is set unless @r is 0. */
-	void (*reserved)(void *userdata, int r, const struct us_reason *reason);
+	/* Answers us_host_vf_reserve(), from the loop. @reason is set unless @r is 0; it may
+	 * be changed. */
+	void (*reserved)(void *userdata, int r, struct us_reason *reason);
 	/* us_host_vf_prepare_plug() is to be called again. */
 	void (*retry_plug)(void *userdata);
 	/* The primary is hidden, and another process has its group open. */
@@ -100,9 +101,9 @@ int us_host_vf_adopt(struct us_host_vf **ret_vf, struct us_vfs *vfs,
 int us_host_vf_reserve(struct us_host_vf *vf, const struct us_host_vf_request *request,
 		       struct us_reason *reason);
 
-/* Gives the device back, and frees @vf; NULL is allowed. */
+/* Gives the device back, and frees @vf. */
 void us_host_vf_release(struct us_host_vf *vf);
-/* Frees @vf, and leaves the device reserved for the next daemon; NULL is allowed. */
+/* Frees @vf, and leaves the device reserved for the next daemon. */
 void us_host_vf_detach(struct us_host_vf *vf);
 
 /* The reserved device; its `address` is "" until one is reserved. Valid until @vf is freed. */

@@ -113,11 +113,9 @@ static void on_guest(struct us_host_vm *vm, const struct us_vmm_event *event)
 
 	us_host_vm_for_each_pair (pair, vm)
 		if (strcmp(us_host_pair_spec(pair)->standby, event->device) == 0)
-			break;
-	if (pair)
-		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_GUEST,
-							   .guest = event->guest,
-							   .on = event->driver_ok });
+			us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_GUEST,
+								   .guest = event->guest,
+								   .on = event->driver_ok });
 }
 
 static void on_deleted(struct us_host_vm *vm, const struct us_vmm_event *event)
@@ -126,9 +124,7 @@ static void on_deleted(struct us_host_vm *vm, const struct us_vmm_event *event)
 
 	us_host_vm_for_each_pair (pair, vm)
 		if (strcmp(us_host_pair_device(pair), event->device) == 0)
-			break;
-	if (pair)
-		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_UNPLUGGED });
+			us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_UNPLUGGED });
 }
 
 static void on_event(void *userdata, const struct us_vmm_event *event)

@@ -19,7 +19,7 @@ struct bed {
 	unsigned retries;
 };
 
-static void on_reserved(void *userdata, int r, const struct us_reason *reason)
+static void on_reserved(void *userdata, int r, struct us_reason *reason)
 {
 }
 
