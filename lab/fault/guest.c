@@ -164,7 +164,7 @@ void us_fault_silent_guest(struct us_run *run)
 	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
 	us_do_attach(run, A, NULL, false);
 	us_do_understudy(run, A, "prepare", "web", NULL);
-	us_expect_console(run, A, "guest: ready");
+	us_expect_console(run, A, US_LAB_GUEST_READY);
 	us_do_in_guest(run, A, "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6");
 
 	us_run_begin_phase(run, US_FAULT_PHASE);
@@ -218,7 +218,7 @@ void us_fault_flood_of_resets(struct us_run *run)
 	for (int i = 0; i < RESETS; i++)
 		do_qmp(run, "system_reset", NULL);
 	us_expect_event(run, since, A, "DEVICE_DELETED", NULL);
-	us_expect_console(run, A, "guest: ready");
+	us_expect_console(run, A, US_LAB_GUEST_READY);
 	us_run_begin_phase(run, US_FAULT_PHASE_RECOVERY);
 	us_expect_on_primary(run, A, "afterwards");
 	expect_few_plugs(run, since);
@@ -240,7 +240,7 @@ void us_fault_panic(struct us_run *run)
 	us_run_say(run, "host-a: another tool resets the VM");
 	do_qmp(run, "system_reset", NULL);
 	us_expect_status(run, A, "web0", "primary", "hidden");
-	us_expect_console(run, A, "guest: ready");
+	us_expect_console(run, A, US_LAB_GUEST_READY);
 	us_do_understudy(run, A, "expose", "web0", NULL);
 	us_expect_on_primary(run, A, "afterwards");
 }
@@ -293,7 +293,7 @@ void us_fault_refused_plug(struct us_run *run)
 	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
 	us_do_attach(run, A, NULL, false);
 	us_do_understudy(run, A, "prepare", "web", NULL);
-	us_expect_console(run, A, "guest: ready");
+	us_expect_console(run, A, US_LAB_GUEST_READY);
 	us_do_start_probes(run);
 	us_run_say(run, "host-a: another tool uses the primary's tap");
 	do_qmp(run, "netdev_add",

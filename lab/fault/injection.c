@@ -28,7 +28,7 @@ static void do_reach_standby(struct us_run *run)
 	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
 	us_do_attach(run, A, NULL, false);
 	us_do_understudy(run, A, "prepare", "web", NULL);
-	us_expect_console(run, A, "guest: ready");
+	us_expect_console(run, A, US_LAB_GUEST_READY);
 	us_expect_status(run, A, "web0", "guest", "capable");
 	us_do_start_probes(run);
 	us_run_begin_steady(run, "before");
@@ -80,8 +80,7 @@ static void do_transition(struct us_run *run, const struct us_fault *fault)
 		do_request(run, (const char *const[]){ "prepare", "web", NULL });
 		break;
 	case US_FAULT_RESET:
-		us_run_say(run, "guest: reboot");
-		us_do_type(run, A, "killall -9 beacon; reboot -f");
+		us_do_reboot(run, A);
 		break;
 	case US_FAULT_MIGRATE:
 		do_migrate(run, fault);
@@ -231,6 +230,6 @@ void us_fault_inject(struct us_run *run)
 		us_run_begin_phase(run, US_FAULT_PHASE_RECOVERY);
 	do_restart(run, fault);
 	if (fault->transition == US_FAULT_RESET && fault->end != US_FAULT_NOWHERE)
-		us_expect_console(run, A, "guest: ready");
+		us_expect_console(run, A, US_LAB_GUEST_READY);
 	us_fault_expect_outcome(run, fault, since);
 }

@@ -159,7 +159,7 @@ void us_fault_restart_vm(struct us_run *run)
 	if (!us_run_has_failed(run))
 		us_do_stop(run, A);
 	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
-	us_expect_console(run, A, "guest: ready");
+	us_expect_console(run, A, US_LAB_GUEST_READY);
 	us_expect_on_primary(run, A, "afterwards");
 }
 

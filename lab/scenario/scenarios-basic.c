@@ -14,7 +14,7 @@ void us_scenario_expose(struct us_run *run)
 	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
 	us_do_attach(run, A, NULL, false);
 	us_expect_console(run, A, "guest: boot, 1 nics");
-	us_expect_console(run, A, "guest: ready");
+	us_expect_console(run, A, US_LAB_GUEST_READY);
 	us_do_start_probes(run);
 	us_run_begin_phase(run, "expose");
 	us_expect_status(run, A, "web0", "guest", "capable");
@@ -53,7 +53,7 @@ void us_scenario_hold(struct us_run *run)
 
 	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
 	us_do_attach(run, A, NULL, true);
-	us_expect_console(run, A, "guest: ready");
+	us_expect_console(run, A, US_LAB_GUEST_READY);
 	us_expect_status(run, A, "web0", "guest", "capable");
 	us_expect_status(run, A, "web0", "driver_ok", "true");
 	us_do_start_probes(run);
@@ -115,7 +115,7 @@ void us_scenario_late_pair(struct us_run *run)
 
 	us_lab_host_path(run->lab, A, US_LAB_SOCKET_QMP, path);
 	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
-	us_expect_console(run, A, "guest: ready");
+	us_expect_console(run, A, US_LAB_GUEST_READY);
 	us_do_start_probes(run);
 
 	us_run_begin_steady(run, "no primary");

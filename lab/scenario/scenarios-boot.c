@@ -46,7 +46,7 @@ static void expect_reset(struct us_run *run, uint64_t since, int devices)
 	bool stays = !strcmp(run->lab->options.hotplug, "native");
 
 	us_expect_console(run, A, stays ? "guest: boot, 2 nics" : "guest: boot, 1 nics");
-	us_expect_console(run, A, "guest: ready");
+	us_expect_console(run, A, US_LAB_GUEST_READY);
 	expect_firmware(run, devices, stays);
 	us_expect_event(run, since, A, "RESET", NULL);
 	if (!stays)
@@ -57,18 +57,10 @@ static void expect_reset(struct us_run *run, uint64_t since, int devices)
 	us_expect_heard(run);
 }
 
-/*
- * Processes end before the reboot, as with any init. This also avoids a defect of Linux 6.1, whose
- * reboot resets the virtio device while a process sends; the process may then block in the kernel
- * for ever.
- */
 static void do_reboot(struct us_run *run)
 {
-	static const char command[] = "killall -9 beacon; reboot -f";
-
 	us_run_begin_phase(run, "reset");
-	us_run_say(run, "guest: %s", command);
-	us_do_type(run, A, command);
+	us_do_reboot(run, A);
 }
 
 void us_scenario_reset(struct us_run *run)
@@ -152,7 +144,7 @@ void us_scenario_netboot(struct us_run *run)
 	do_netboot(run, script);
 	us_expect_never(run, A, "web0", "exposing", since);
 	us_expect_console(run, A, "guest: boot, 1 nics");
-	us_expect_console(run, A, "guest: ready");
+	us_expect_console(run, A, US_LAB_GUEST_READY);
 	us_do_start_probes(run);
 	us_run_begin_phase(run, "expose");
 	us_expect_status(run, A, "web0", "primary", "visible");

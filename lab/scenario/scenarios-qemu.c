@@ -64,7 +64,7 @@ static void do_expose(struct us_run *run)
 static void do_reach_primary(struct us_run *run)
 {
 	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
-	us_expect_console(run, A, "guest: ready");
+	us_expect_console(run, A, US_LAB_GUEST_READY);
 	us_do_start_probes(run);
 	us_run_begin_steady(run, "standby");
 	us_expect_traffic(run, A, "web0-s");
@@ -83,7 +83,7 @@ void us_scenario_qemu_expose(struct us_run *run)
 	us_expect_console(run, A, "guest: boot, 1 nics");
 	us_expect_event(run, since, A, "FAILOVER_NEGOTIATED", NULL);
 	do_set_vf(run, A, us_lab_net_nics[0].mac);
-	us_expect_console(run, A, "guest: ready");
+	us_expect_console(run, A, US_LAB_GUEST_READY);
 	us_do_start_probes(run);
 	us_run_begin_phase(run, "expose");
 	us_expect_traffic(run, A, "web0-p");

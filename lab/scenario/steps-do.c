@@ -160,6 +160,14 @@ void us_do_type(struct us_run *run, enum us_lab_host host, const char *command)
 		us_lab_vm_guest_type(run->stage->vms[host], command);
 }
 
+void us_do_reboot(struct us_run *run, enum us_lab_host host)
+{
+	if (us_run_has_failed(run))
+		return;
+	us_run_say(run, "guest: reboot");
+	us_lab_vm_guest_reboot(run->stage->vms[host]);
+}
+
 void us_do_read_downtime(struct us_run *run, enum us_lab_host host)
 {
 	struct us_reason reason;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "lab/scenario/stage.h"
+#include "lab/world/kernel-crash.h"
 
 /* ---- Actions ---- */
 
@@ -36,6 +37,8 @@ void us_do_qmp(struct us_run *run, enum us_lab_host host, const char *command, j
 void us_do_in_guest(struct us_run *run, enum us_lab_host host, const char *command);
 /* Types a command into the guest's shell and does not wait. */
 void us_do_type(struct us_run *run, enum us_lab_host host, const char *command);
+/* Tells the guest to reboot and does not wait. */
+void us_do_reboot(struct us_run *run, enum us_lab_host host);
 /* Records the downtime that the source's QEMU, on @host, has measured. */
 void us_do_read_downtime(struct us_run *run, enum us_lab_host host);
 

@@ -21,7 +21,8 @@ static void on_kernel(void *userdata, const char *line)
 	struct us_lab_vm *vm = userdata;
 	const struct us_lab_vm_event event = { .time_usec = us_clock_usec(CLOCK_REALTIME),
 					       .host = vm->options.host,
-					       .source = "guest",
+					       .source =
+						       vm->kernel.is_rebooting ? "reboot" : "guest",
 					       .name = "kernel",
 					       .detail = line };
 
@@ -101,6 +102,12 @@ void us_lab_vm_guest_type(struct us_lab_vm *vm, const char *command)
 {
 	if (dprintf(vm->console, "%s\n", command) < 0)
 		us_lab_vm_console_close(vm);
+}
+
+void us_lab_vm_guest_reboot(struct us_lab_vm *vm)
+{
+	vm->kernel.is_rebooting = true;
+	us_lab_vm_guest_type(vm, "killall -9 beacon; reboot -f");
 }
 
 /* The shell echoes its input. The quotes make the echo differ from the answer. */

@@ -32,7 +32,8 @@ struct us_lab_vm;
 struct us_lab_vm_event {
 	uint64_t time_usec; /* our CLOCK_REALTIME */
 	enum us_lab_host host;
-	const char *source; /* "qemu"; "guest": its kernel reports a crash; "lab"; static */
+	const char *source; /* "qemu"; "guest": its kernel reports a crash, "reboot": while
+			     * it reboots; "lab"; static */
 	const char *name;   /* of QEMU's event, or "kernel", "QEMU ended" */
 	const char *detail; /* for a person */
 	json_t *data;	    /* QEMU's message, borrowed; or NULL */
@@ -65,6 +66,12 @@ int us_lab_vm_console_expect(struct us_lab_vm *vm, const char *text, uint64_t ti
 int us_lab_vm_guest_run(struct us_lab_vm *vm, const char *command, uint64_t timeout_usec);
 /* Types a command into the guest's shell and does not wait. */
 void us_lab_vm_guest_type(struct us_lab_vm *vm, const char *command);
+/*
+ * Tells the guest to reboot. Processes end first, as with any init. This also avoids a defect of
+ * Linux 6.1, whose reboot resets the virtio device while a process sends; the process may then
+ * block in the kernel for ever.
+ */
+void us_lab_vm_guest_reboot(struct us_lab_vm *vm);
 
 /* The kernel's command line for a guest with @nics. */
 void us_lab_vm_kernel_arguments(const struct us_lab *lab, unsigned nics, char *buffer, size_t size);

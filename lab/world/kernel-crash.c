@@ -41,6 +41,10 @@ static void end_line(struct us_lab_kernel_crash *crash, us_lab_kernel_crash_fn f
 {
 	crash->line[crash->length] = 0;
 	us_make_printable(crash->line);
+	if (crash->is_rebooting && strstr(crash->line, US_LAB_GUEST_READY)) {
+		crash->is_rebooting = false;
+		crash->quoted = 0;
+	}
 	if (crash->length && (crash->quoted || us_lab_kernel_has_crashed(crash->line)) &&
 	    crash->quoted < US_LAB_KERNEL_CRASH_LINES) {
 		crash->quoted++;

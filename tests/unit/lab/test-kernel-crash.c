@@ -83,12 +83,30 @@ static void long_reports_are_cut(void **state)
 	assert_memory_equal(heard.lines[0], " [31mOops:   xx", 15);
 }
 
+/* Its last messages are reported, and the next kernel is judged anew. */
+static void a_kernel_that_reboots_is_judged_by_the_next_one(void **state)
+{
+	static const char last[] = "[4.5] kernel BUG at vmxnet3_drv.c:1867!\n[4.6] RIP: 0010\n";
+	static const char next[] = "guest: ready\n/ # \n[1.0] Oops: 0000\n";
+	struct us_lab_kernel_crash crash = { .is_rebooting = true };
+	struct heard heard = {};
+
+	us_lab_kernel_crash_feed(&crash, last, strlen(last), on_line, &heard);
+	assert_int_equal(heard.count, 2);
+	assert_true(crash.is_rebooting);
+	us_lab_kernel_crash_feed(&crash, next, strlen(next), on_line, &heard);
+	assert_false(crash.is_rebooting);
+	assert_int_equal(heard.count, 3);
+	assert_string_equal(heard.lines[2], "[1.0] Oops: 0000");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_crash_is_recognized_by_its_message),
 		cmocka_unit_test(a_crash_is_reported_from_its_first_line_on),
 		cmocka_unit_test(long_reports_are_cut),
+		cmocka_unit_test(a_kernel_that_reboots_is_judged_by_the_next_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
