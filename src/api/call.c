@@ -203,7 +203,7 @@ static int on_resume(sd_event_source *source, void *userdata)
 {
 	struct us_server_client *client = userdata;
 	struct us_queued_call *first =
-		us_list_entry(client->queued.next, struct us_queued_call, list);
+		US_CONTAINER_OF(client->queued.next, struct us_queued_call, list);
 
 	if (client->call || us_list_is_empty(&client->queued))
 		return 0;

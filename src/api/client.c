@@ -46,7 +46,7 @@ struct us_client {
 /* Removes the oldest call from the list. */
 static struct pending take_pending(struct us_client *client)
 {
-	struct pending *first = us_list_entry(client->pending.next, struct pending, list);
+	struct pending *first = US_CONTAINER_OF(client->pending.next, struct pending, list);
 	struct pending taken = *first;
 
 	us_list_remove(&first->list);
@@ -115,7 +115,7 @@ static void on_message(void *userdata, char *text, size_t length)
 		protocol_broken(client);
 		return;
 	}
-	pending = *us_list_entry(client->pending.next, struct pending, list);
+	pending = *US_CONTAINER_OF(client->pending.next, struct pending, list);
 	if (answer.continues && !pending.more) {
 		us_wire_answer_deinit(&answer);
 		protocol_broken(client);

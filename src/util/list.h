@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "util/cleanup.h"
+
 struct us_list {
 	struct us_list *next, *previous;
 };
@@ -35,15 +37,13 @@ static inline void us_list_remove(struct us_list *node)
 	us_list_init(node);
 }
 
-#define us_list_entry(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
-
 /* The body may remove and free @variable, but not its successor. */
 #define us_list_for_each(variable, head, member)                                                   \
 	for (__typeof__(variable) us_next_##variable,                                              \
 	     us_unused_##variable __attribute__((unused)) =                                        \
-		     (variable = us_list_entry((head)->next, __typeof__(*variable), member));      \
+		     (variable = US_CONTAINER_OF((head)->next, __typeof__(*variable), member));    \
 	     &variable->member != (head) &&                                                        \
 	     (us_next_##variable =                                                                 \
-		      us_list_entry(variable->member.next, __typeof__(*variable), member),         \
+		      US_CONTAINER_OF(variable->member.next, __typeof__(*variable), member),       \
 	     1);                                                                                   \
 	     variable = us_next_##variable)

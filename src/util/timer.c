@@ -19,7 +19,7 @@ struct us_running us_running;
 
 static struct us_timer *timer_of(struct us_list *link)
 {
-	return us_list_entry(link, struct us_timer, link);
+	return US_CONTAINER_OF(link, struct us_timer, link);
 }
 
 static struct us_timer *earliest(void)

@@ -88,7 +88,7 @@ static void on_server_cut(void *object, unsigned argument)
 
 	us_list_remove(&client->link);
 	while (!us_list_is_empty(&client->calls))
-		server_gone(us_list_entry(client->calls.next, struct us_call, link));
+		server_gone(US_CONTAINER_OF(client->calls.next, struct us_call, link));
 }
 
 /* Callers learn of the end before the daemon that they called, which may have ended. */

@@ -12,13 +12,12 @@
 
 #include "net/undelivered/capture.h"
 #include "net/frame/packet.h"
+#include "support/client-turn.h"
 #include "support/testbed.h"
-#include "util/priority.h"
 
 enum {
 	FRAME_BYTES = 60,
 	FLOOD_MAX = 100 * 1000, /* frames in one turn of the loop: it does not return */
-	TURNS_MAX = 100,
 };
 
 static sd_event *loop;
@@ -82,31 +81,18 @@ static void test_what_is_asked_is_answered(void **state)
 	us_capture_free(capture);
 }
 
-static int on_client(sd_event_source *source, void *userdata)
-{
-	*(bool *)userdata = true;
-	return 0;
-}
-
 static void test_clients_are_served(void **state)
 {
 	struct us_capture *capture = capture_new();
-	sd_event_source *client = NULL;
-	bool is_served = false;
 
 	reads = 0;
 	go_out(1);
 	is_flooding = true;
 	/* The flood begins before the client comes. */
 	assert_true(sd_event_run(loop, UINT64_MAX) > 0);
-	assert_true(sd_event_add_defer(loop, &client, on_client, &is_served) >= 0);
-	assert_true(sd_event_source_set_priority(client, US_PRIORITY_CHANGING) >= 0);
-	for (int i = 0; i < TURNS_MAX && !is_served; i++)
-		assert_true(sd_event_run(loop, UINT64_MAX) > 0);
+	assert_true(client_turn_comes(loop));
 	is_flooding = false;
-	assert_true(is_served);
 	assert_true(reads > 0);
-	sd_event_source_disable_unref(client);
 	us_capture_free(capture);
 }
 

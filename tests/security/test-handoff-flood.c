@@ -16,12 +16,11 @@
 #include "daemon/pair/pair-private.h"
 #include "daemon/vm/vm-private.h"
 #include "net/steer/bridge.h"
+#include "support/client-turn.h"
 #include "support/testbed.h"
-#include "util/priority.h"
 
 enum {
 	FRAME_BYTES = 60,
-	TURNS_MAX = 100,
 };
 
 static sd_event *loop;
@@ -54,12 +53,6 @@ static void on_steered(void *userdata, enum us_path path, int r, const struct us
 
 static void on_done(void *userdata, const struct us_reason *reason)
 {
-}
-
-static int on_client(sd_event_source *source, void *userdata)
-{
-	*(bool *)userdata = true;
-	return 0;
 }
 
 /* One that takes all, and never answers. */
@@ -100,9 +93,7 @@ static void test_clients_are_served(void **state)
 				     .spec.name = "web0",
 				     .slots.migration = &migration };
 	struct us_handoff *handoff = NULL;
-	sd_event_source *client = NULL;
 	struct us_handoff_peer peer;
-	bool is_served = false;
 	int listener;
 
 	us_list_init(&vm.base.pairs);
@@ -112,15 +103,10 @@ static void test_clients_are_served(void **state)
 	assert_int_equal(us_handoff_new(&handoff, &vm, &peer, on_done, NULL), 0);
 	is_flooding = true;
 	assert_true(sd_event_run(loop, UINT64_MAX) > 0);
-	assert_true(sd_event_add_defer(loop, &client, on_client, &is_served) >= 0);
-	assert_true(sd_event_source_set_priority(client, US_PRIORITY_CHANGING) >= 0);
-	for (int i = 0; i < TURNS_MAX && !is_served; i++)
-		assert_true(sd_event_run(loop, UINT64_MAX) > 0);
+	assert_true(client_turn_comes(loop));
 	is_flooding = false;
-	assert_true(is_served);
 	assert_true(reads > 0);
 	assert_true(us_handoff_frames(handoff) > 0);
-	sd_event_source_disable_unref(client);
 	us_handoff_free(handoff);
 	us_client_free((struct us_client *)peer.client);
 	us_steer_free(pair.steer);

@@ -11,8 +11,9 @@ struct us_host_pair *us_pairs_next(const struct us_pairs *pairs, const struct us
 {
 	const struct us_list *link = pair ? &pair->of_host : &pairs->list;
 
-	return link->next == &pairs->list ? NULL
-					  : us_list_entry(link->next, struct us_host_pair, of_host);
+	return link->next == &pairs->list
+		       ? NULL
+		       : US_CONTAINER_OF(link->next, struct us_host_pair, of_host);
 }
 
 struct us_host_pair *us_pairs_find(const struct us_pairs *pairs, const char *name)
@@ -46,7 +47,7 @@ struct us_host_pair *us_pair_vm_next(const struct us_pair_vm *vm, const struct u
 	const struct us_list *link = pair ? &pair->link : &vm->pairs;
 
 	return link->next == &vm->pairs ? NULL
-					: us_list_entry(link->next, struct us_host_pair, link);
+					: US_CONTAINER_OF(link->next, struct us_host_pair, link);
 }
 
 /* ---- One ---- */

@@ -17,7 +17,8 @@ struct us_host_vm *us_vms_next(const struct us_vms *vms, const struct us_host_vm
 {
 	const struct us_list *link = vm ? &vm->link : &vms->list;
 
-	return link->next == &vms->list ? NULL : us_list_entry(link->next, struct us_host_vm, link);
+	return link->next == &vms->list ? NULL
+					: US_CONTAINER_OF(link->next, struct us_host_vm, link);
 }
 
 struct us_host_vm *us_vms_find(const struct us_vms *vms, const char *name)

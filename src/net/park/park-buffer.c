@@ -94,7 +94,7 @@ struct us_parked_frame *us_park_buffer_next(struct us_park_buffer *buffer,
 
 	if (next == &buffer->earlier)
 		next = buffer->own.next;
-	return next == &buffer->own ? NULL : us_list_entry(next, struct us_parked_frame, link);
+	return next == &buffer->own ? NULL : US_CONTAINER_OF(next, struct us_parked_frame, link);
 }
 
 void us_park_buffer_drop(struct us_park_buffer *buffer, struct us_parked_frame *frame)

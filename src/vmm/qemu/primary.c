@@ -46,7 +46,7 @@ static void free_primary(struct us_qemu_primary *primary)
 void us_qemu_primary_free_all(struct us_vmm *vmm)
 {
 	while (!us_list_is_empty(&vmm->primaries))
-		free_primary(us_list_entry(vmm->primaries.next, struct us_qemu_primary, link));
+		free_primary(US_CONTAINER_OF(vmm->primaries.next, struct us_qemu_primary, link));
 }
 
 void us_qemu_primary_forget(struct us_vmm *vmm)

@@ -98,7 +98,7 @@ void us_vmm_return_slot(struct us_vmm *vmm, const char *bus)
 void us_qemu_slot_free_all(struct us_vmm *vmm)
 {
 	while (!us_list_is_empty(&vmm->claims))
-		free_claim(us_list_entry(vmm->claims.next, struct claim, link));
+		free_claim(US_CONTAINER_OF(vmm->claims.next, struct claim, link));
 }
 
 /* ---- The end of a survey ---- */

@@ -161,7 +161,7 @@ void us_vmm_untrack_guest(struct us_vmm *vmm, const char *device)
 void us_qemu_standby_free_all(struct us_vmm *vmm)
 {
 	while (!us_list_is_empty(&vmm->standbys))
-		free_standby(us_list_entry(vmm->standbys.next, struct standby, link));
+		free_standby(US_CONTAINER_OF(vmm->standbys.next, struct standby, link));
 }
 
 void us_qemu_standby_recheck(struct us_vmm *vmm)

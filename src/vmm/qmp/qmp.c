@@ -69,7 +69,7 @@ static void answer_all(struct us_qmp *qmp, const struct us_reason *reason)
 	const struct us_qmp_answer answer = { .r = -ECONNRESET, .reason = reason };
 
 	while (!us_list_is_empty(&qmp->commands))
-		answer_command(us_list_entry(qmp->commands.next, struct command, link), &answer);
+		answer_command(US_CONTAINER_OF(qmp->commands.next, struct command, link), &answer);
 	us_qmp_polls_forget(&qmp->polls);
 }
 
