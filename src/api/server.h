@@ -96,8 +96,8 @@ enum {
 };
 
 /*
- * The address of this host at which another host reached it over this connection, as the carrier of
- * the connection on this host (`understudy proxy`) told; NULL: not told. @address is copied.
+ * The address of this host at which another host reached it over this connection, as reported by
+ * the carrier of the connection on this host (`understudy proxy`), or NULL. @address is copied.
  */
 const char *us_call_address(const struct us_call *call);
 void us_call_set_address(struct us_call *call, const char *address);

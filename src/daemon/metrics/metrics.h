@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The metrics: what is counted, and how it is told as OpenMetrics text (https://openmetrics.io,
+ * The metrics: the counters, and their output as OpenMetrics text (https://openmetrics.io,
  * application/openmetrics-text 1.0.0), to a client of the API or over HTTP.
  *
  * A reader gets the values of one moment: they are copied at once, and made into text in pieces, as

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Announcements: when a guest arrives on this host, or stays here after a failed migration, the
- * network is told where its addresses are now (net/presence/announce.h).
+ * daemon announces its addresses to the network (net/presence/announce.h).
  */
 #include <syslog.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The handoff at the source: polls the park buffers of the pairs and sends what they have. */
+/* The handoff at the source: polls the park buffers of the pairs and sends their frames. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

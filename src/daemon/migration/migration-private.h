@@ -83,7 +83,7 @@ static inline void us_migration_report(struct us_host_vm *vm, const char *stage,
 /* ---- peer.c: the daemon at the other end ---- */
 
 /*
- * Whether the peer speaks our version. @object is what it sent, @name is "source" or "destination".
+ * Whether the peer speaks our version. @object is its message, @name is "source" or "destination".
  * 0 or US_REFUSED.
  */
 int us_peer_check_protocol(const json_t *object, const char *name, struct us_reason *reason);
@@ -105,7 +105,7 @@ struct us_host_pair *us_peer_find_pair(struct us_host_vm *vm, const char *name, 
 
 /* The settings are about to change. @before has the old values, as us_vmm_settings_fn describes. */
 void us_migration_settings_remember(struct us_host_vm *vm, const json_t *before);
-/* No migration is under way any more: restores what was remembered, if anything was. */
+/* The migration is over: restores the settings that were saved before it, if there are any. */
 void us_migration_settings_restore(struct us_host_vm *vm);
 /* The QEMU with these settings has ended. */
 void us_migration_settings_forget(struct us_host_vm *vm);

@@ -31,7 +31,7 @@ struct us_pair_options {
 };
 
 /*
- * Reads the members "park", "handover" and "unused" of @object; what it does not have gets its
+ * Reads the members "park", "handover" and "unused" of @object; a missing member has its
  * default. Returns 0, or US_REFUSED for a value out of range. Unknown members have been refused
  * before.
  */

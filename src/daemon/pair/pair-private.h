@@ -34,7 +34,7 @@ struct us_pairs {
 	void *userdata;
 	struct us_list list; /* struct us_host_pair, by `of_host` */
 	struct us_park_budget park_budget;
-	bool is_stopping; /* what is reserved stays reserved */
+	bool is_stopping; /* reserved devices stay reserved */
 
 	/* recheck.c */
 	struct us_changes *changes;    /* of the switch, by anyone */
@@ -87,7 +87,7 @@ struct us_host_pair {
 	struct us_watch *unplug_watch; /* of the standby, while the guest releases the primary */
 
 	/* observe.c */
-	bool is_inspected;  /* the VMM has told the standby's MAC address since its adoption … */
+	bool is_inspected; /* the VMM has reported the standby's MAC address since its adoption … */
 	bool is_mismatched; /* … which is not the pair's: the pair does nothing */
 
 	/* recheck.c */

@@ -174,7 +174,7 @@ void us_host_pair_query_unplug_delay(struct us_host_pair *pair)
 }
 
 /*
- * -ECONNRESET: the VM is lost, of which the engine is told elsewhere. -ETIMEDOUT: the VMM may still
+ * -ECONNRESET: the VM is lost, and another event tells the engine. -ETIMEDOUT: the VMM may still
  * plug the primary.
  */
 static void on_plugged(void *userdata, int r, const struct us_reason *reason)

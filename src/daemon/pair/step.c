@@ -25,8 +25,9 @@ static struct us_event take_event(struct us_event_queue *queue)
 }
 
 /*
- * Nothing is done with a VMM before it has told its standby's MAC address. If that is not the
- * pair's, the VM is another one: the pair's is gone. False: the event is not for now.
+ * A pair does nothing with a VMM before the VMM has reported its standby's MAC address. If another
+ * MAC address is reported, the VM is another one: the pair's VM is gone. False: ignore
+ * the event; the pair observes the VM again when it knows the address.
  */
 static bool admit(const struct us_host_pair *pair, struct us_event *event)
 {

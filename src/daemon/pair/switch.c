@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A pair's switch: finding it, what it had before the pair, and the path of the pair's frames. */
+/* A pair's switch: how the pair finds it, its original entry, and the path of the pair's frames. */
 #include <inttypes.h>
 #include <string.h>
 #include <syslog.h>

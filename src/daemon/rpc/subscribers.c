@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The events: one line of log for each move, and the same for the subscribers (Monitor). A
- * subscriber that reads too slowly misses events, is told so, and delays nobody.
+ * subscriber that reads too slowly misses events, learns of it, and delays nobody.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -49,7 +49,7 @@ int us_vfs_new(struct us_vfs **ret_vfs, const struct us_vfs_config *config);
 void us_vfs_set_handler(struct us_vfs *vfs, const struct us_vfs_handler *handler, void *userdata);
 /*
  * To be called after every struct us_host_vf was freed. Jobs under way go on in their threads; the
- * next daemon finds in the records what they have not done.
+ * next daemon finds unfinished ones by the records.
  */
 void us_vfs_free(struct us_vfs *vfs);
 

@@ -39,8 +39,8 @@ struct us_vms_handler {
 	void (*adopted)(void *userdata, struct us_host_vm *vm);
 	/* Its monitor refused, or was lost. True: the VM is freed. */
 	bool (*refused)(void *userdata, struct us_host_vm *vm, const struct us_reason *reason);
-	/* The same, unless it is freed, and after its pairs were told; @has_ended: its VMM is gone
-	 * for good. */
+	/* Called after @refused, unless the VM is freed, and after its pairs got the event.
+	 * @has_ended: its VMM has ended. */
 	void (*lost)(void *userdata, struct us_host_vm *vm, bool has_ended,
 		     const struct us_reason *reason);
 	/* us_host_vm_state() changed; @has_arrived: the guest came from another host just now. */

@@ -46,7 +46,8 @@ struct us_park_config {
 struct us_park_handler {
 	/* The release has sent all: direct the switch to the target, then call us_park_finish(). */
 	void (*emptied)(void *userdata);
-	/* The target's port is gone. The release is over; what was not sent is still parked. */
+	/* The target's port is gone. The release is over; frames that were not sent are still
+	 * parked. */
 	void (*failed)(void *userdata);
 	/* After us_park_finish(): no frame comes any more, and the park may be freed. */
 	void (*idle)(void *userdata);

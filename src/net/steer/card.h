@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The card of a primary that is a VF: it is told about each path before the switch is. Owns the
+ * The card of a primary that is a VF: it learns each path before the switch does. Owns the
  * retries: a card is busy while its VF is being reset. Borrows the VF.
  */
 #pragma once
@@ -11,7 +11,7 @@
 
 struct us_steer_card {
 	struct us_sriov *sriov; /* NULL: the primary is no VF */
-	struct us_timer retry;	/* set until the card is told again, for … */
+	struct us_timer retry;	/* set until the next try, for … */
 	enum us_path path;	/* … this path */
 	unsigned attempts;	/* that found the card busy */
 };

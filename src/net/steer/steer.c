@@ -116,7 +116,7 @@ int us_steer_set_sriov(struct us_steer *steer, struct us_sriov *sriov, struct us
 	return us_steer_card_wait(&steer->card, path) ? 0 : US_REFUSED;
 }
 
-/* A card that does not obey is told again with the next path. */
+/* A card that refuses is set again with the next path. */
 void us_steer_set_answering(struct us_steer *steer, bool is_answering)
 {
 	enum us_path path;

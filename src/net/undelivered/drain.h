@@ -46,7 +46,7 @@ typedef void (*us_drain_done_fn)(void *userdata, int r, const struct us_reason *
 int us_drain_new(struct us_drain **ret_drain, sd_event *loop,
 		 const struct us_drain_process *process, const char *interface,
 		 us_drain_done_fn done, void *userdata, struct us_reason *reason);
-/* Abandons what is under way: no function is called any more. NULL is fine. */
+/* Abandons a drain under way: it calls no function any more. NULL is fine. */
 void us_drain_free(struct us_drain *drain);
 US_DEFINE_CLEANUP(struct us_drain *, us_drain_free)
 

@@ -65,9 +65,9 @@ enum us_sriov_target {
 };
 
 /*
- * Sets, and verifies by reading back. Leaves alone what is set already. US_SRIOV_AGAIN: the card is
- * busy, because the VF is being reset; call again, every US_SRIOV_PAUSE_USEC and at most
- * US_SRIOV_TRIES times. Refused, with the kernel's own words: the card does not obey. A card
+ * Sets, and verifies by reading back. Leaves alone a setting that is right already. US_SRIOV_AGAIN:
+ * the card is busy, because the VF is being reset; call again, every US_SRIOV_PAUSE_USEC and at
+ * most US_SRIOV_TRIES times. Refused, with the kernel's own words: the card does not obey. A card
  * without a unicast filter is not refused.
  */
 enum {
