@@ -2,7 +2,6 @@
 /* One diagnosis: the host, then the VM, then its pairs one after the other, as QEMU answers. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/doctor/doctor-private.h"
@@ -20,7 +19,7 @@ struct diagnosis {
 	struct us_doctor *doctor;
 	struct us_host_vm *vm;
 	struct us_call *call; /* NULL once its client went away */
-	struct us_list findings;
+	struct us_findings findings;
 	struct us_drain *drain; /* under way */
 	struct us_timer late;
 	char names[PAIRS_MAX][US_NAME_MAX]; /* pairs may be removed meanwhile */
@@ -30,40 +29,38 @@ struct diagnosis {
 /* ---- The VM ---- */
 
 static void find_vm(const struct us_doctor *doctor, const struct us_host_vm *vm,
-		    struct us_list *findings)
+		    struct us_findings *findings)
 {
 	const struct us_vmm *vmm = us_host_vm_vmm(vm);
 	const char *name = us_host_vm_name(vm);
 	bool is_gone = us_host_vm_state(vm) == US_VM_GONE;
 	char next[160];
 
+	findings->subject = name;
 	if (!us_vmm_is_adopted(vmm)) {
-		us_finding_add(
-			findings, US_FINDING_ERROR, name,
+		us_find_error(
+			findings,
 			is_gone ? "start the VM again with the same socket; it is adopted by itself"
 				: "the daemon tries again by itself; until then the primaries of "
-				  "the "
-				  "VM stay as they are",
+				  "the VM stay as they are",
 			"%s", us_host_vm_problem(vm));
 		return;
 	}
-	us_finding_add(findings, US_FINDING_OK, name, "", "QEMU %s answers at %s: %s",
-		       us_vmm_version(vmm), us_host_vm_monitor_path(vm),
-		       us_vm_state_name(us_host_vm_state(vm)));
+	us_find_ok(findings, "QEMU %s answers at %s: %s", us_vmm_version(vmm),
+		   us_host_vm_monitor_path(vm), us_vm_state_name(us_host_vm_state(vm)));
 	snprintf(next, sizeof(next), "understudy finish %s, unless somebody is about to migrate it",
 		 name);
 	if (us_host_vm_is_prepared(vm) && !doctor->handler->is_migrating(doctor->userdata, vm))
-		us_finding_add(findings, US_FINDING_WARNING, name, next,
-			       "prepared for a migration: no primary is shown");
+		us_find_warning(findings, next, "prepared for a migration: no primary is shown");
 	snprintf(next, sizeof(next), "understudy pair add NAME --vm %s --standby ID --port IFNAME",
 		 name);
 	if (!us_host_vm_next_pair(vm, NULL))
-		us_finding_add(findings, US_FINDING_WARNING, name, next, "the VM has no pair");
+		us_find_warning(findings, next, "the VM has no pair");
 }
 
 /* ---- Its pairs, one after the other ---- */
 
-static void reply(struct us_call *call, struct us_list *findings)
+static void reply(struct us_call *call, struct us_findings *findings)
 {
 	json_t *array = us_findings_take_json(findings);
 
@@ -103,14 +100,12 @@ static void end_pair(struct diagnosis *diagnosis)
 static void on_slot(void *userdata, int r, const struct us_reason *reason, const char *bus)
 {
 	struct diagnosis *diagnosis = userdata;
-	const char *name = diagnosis->names[diagnosis->next];
 
 	if (r == 0) {
 		us_vmm_return_slot(us_host_vm_vmm(diagnosis->vm), bus);
-		us_finding_add(&diagnosis->findings, US_FINDING_OK, name, "",
-			       "there is a slot for the primary: %s", bus);
+		us_find_ok(&diagnosis->findings, "there is a slot for the primary: %s", bus);
 	} else {
-		us_finding_add_reason(&diagnosis->findings, US_FINDING_ERROR, name, r, reason);
+		us_find_reason(&diagnosis->findings, r, reason);
 	}
 	end_pair(diagnosis);
 }
@@ -150,7 +145,7 @@ static void on_queues(void *userdata, int r, const struct us_reason *reason)
 	us_timer_stop(&diagnosis->late);
 	us_drain_free(US_STEAL(diagnosis->drain));
 	if (pair)
-		us_doctor_find_stop_frames(pair, &diagnosis->findings, r == 0 ? NULL : reason);
+		us_doctor_find_stop_frames(&diagnosis->findings, r == 0 ? NULL : reason);
 	if (!pair || !inspect_standby(diagnosis, pair))
 		end_pair(diagnosis);
 }
@@ -180,7 +175,7 @@ static bool find_queues(struct diagnosis *diagnosis, const struct us_host_pair *
 	}
 	if (r < 0)
 		us_refuse(&reason, "%s", us_strerror(r));
-	us_doctor_find_stop_frames(pair, &diagnosis->findings, &reason);
+	us_doctor_find_stop_frames(&diagnosis->findings, &reason);
 	return false;
 }
 
@@ -191,6 +186,7 @@ static void diagnose_next(struct diagnosis *diagnosis)
 
 		if (!pair)
 			continue;
+		diagnosis->findings.subject = diagnosis->names[diagnosis->next];
 		us_doctor_find_pair(diagnosis->doctor, pair, &diagnosis->findings);
 		if (find_queues(diagnosis, pair) || inspect_standby(diagnosis, pair))
 			return;
@@ -216,7 +212,8 @@ static struct diagnosis *diagnosis_new(struct us_doctor *doctor, struct us_host_
 		free(diagnosis);
 		return NULL;
 	}
-	us_list_init(&diagnosis->findings);
+	us_list_init(&diagnosis->findings.list);
+	diagnosis->findings.subject = "host";
 	us_list_append(&doctor->diagnoses, &diagnosis->link);
 	diagnosis->doctor = doctor;
 	diagnosis->vm = vm;
@@ -229,10 +226,10 @@ static struct diagnosis *diagnosis_new(struct us_doctor *doctor, struct us_host_
 void us_doctor_diagnose(struct us_doctor *doctor, struct us_host_vm *vm, struct us_call *call)
 {
 	struct diagnosis *diagnosis;
-	struct us_list findings;
+	struct us_findings findings = { .subject = "host" };
 
 	if (!vm) {
-		us_list_init(&findings);
+		us_list_init(&findings.list);
 		us_doctor_find_host(doctor, &findings);
 		reply(call, &findings);
 		return;

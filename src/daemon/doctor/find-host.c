@@ -41,7 +41,7 @@ static const struct {
 	  "after it" },
 };
 
-static void find_capabilities(struct us_list *findings)
+static void find_capabilities(struct us_findings *findings)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
@@ -57,16 +57,15 @@ static void find_capabilities(struct us_list *findings)
 			 "run it with its own unit, or add %s to CapabilityBoundingSet= of that "
 			 "unit",
 			 capabilities[i].name);
-		us_finding_add(findings, capabilities[i].level, "host", next,
-			       "understudyd lacks %s: %s", capabilities[i].name,
-			       capabilities[i].without);
+		us_finding_add(findings, capabilities[i].level, next, "understudyd lacks %s: %s",
+			       capabilities[i].name, capabilities[i].without);
 	}
 	if (has_all)
-		us_finding_add(findings, US_FINDING_OK, "host", "",
-			       "understudyd has all capabilities that it needs, also for drain");
+		us_find_ok(findings,
+			   "understudyd has all capabilities that it needs, also for drain");
 }
 
-static void find_kernel(struct us_list *findings)
+static void find_kernel(struct us_findings *findings)
 {
 	US_CLEANUP(us_closep) int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 	int error = errno;
@@ -76,25 +75,24 @@ static void find_kernel(struct us_list *findings)
 	uname(&system);
 	sscanf(system.release, "%u.%u", &major, &minor);
 	if (major < 5 || (major == 5 && minor < 10))
-		us_finding_add(findings, US_FINDING_ERROR, "host", "boot Linux 5.10 or later",
-			       "Linux %s does not support the bridge entries that are needed",
-			       system.release);
+		us_find_error(findings, "boot Linux 5.10 or later",
+			      "Linux %s does not support the bridge entries that are needed",
+			      system.release);
 	if (fd < 0)
-		us_finding_add(findings, US_FINDING_ERROR, "host",
-			       error == ENOENT
-				       ? "modprobe tun"
-				       : "allow it in the unit: DeviceAllow=/dev/net/tun rw",
-			       "/dev/net/tun: %s: no frame can be parked, some are lost in each "
-			       "transition",
-			       us_strerror(error));
+		us_find_error(findings,
+			      error == ENOENT ? "modprobe tun"
+					      : "allow it in the unit: DeviceAllow=/dev/net/tun rw",
+			      "/dev/net/tun: %s: no frame can be parked, some are lost in each "
+			      "transition",
+			      us_strerror(error));
 	else if (major > 5 || minor >= 10)
-		us_finding_add(
-			findings, US_FINDING_OK, "host", "",
+		us_find_ok(
+			findings,
 			"Linux %s: frames can be parked, and bridge entries stay as they are set",
 			system.release);
 }
 
-static void find_files(const struct us_doctor *doctor, struct us_list *findings)
+static void find_files(const struct us_doctor *doctor, struct us_findings *findings)
 {
 	struct rlimit limit = { 0 };
 	const struct us_host_vm *vm;
@@ -106,40 +104,37 @@ static void find_files(const struct us_doctor *doctor, struct us_list *findings)
 		vms++;
 	getrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur < 64 + FILES_PER_VM * (rlim_t)vms)
-		us_finding_add(findings, US_FINDING_WARNING, "host",
-			       "raise LimitNOFILE= of the unit",
-			       "understudyd can open %lu files, which are few for %u VMs",
-			       (unsigned long)limit.rlim_cur, vms);
+		us_find_warning(findings, "raise LimitNOFILE= of the unit",
+				"understudyd can open %lu files, which are few for %u VMs",
+				(unsigned long)limit.rlim_cur, vms);
 	snprintf(next, sizeof(next), "make room in %.200s", us_optional_text(unsaved));
 	if (unsaved)
-		us_finding_add(findings, US_FINDING_ERROR, "host", next,
-			       "the state file cannot be written: after a restart, VMs and pairs "
-			       "are forgotten");
+		us_find_error(findings, next,
+			      "the state file cannot be written: after a restart, VMs and pairs "
+			      "are forgotten");
 }
 
-static void find_parked(const struct us_pairs *pairs, struct us_list *findings)
+static void find_parked(const struct us_pairs *pairs, struct us_findings *findings)
 {
 	const struct us_park_budget *parked = us_pairs_park_budget(pairs);
 
 	if (parked->overflowed > 0)
-		us_finding_add(findings, US_FINDING_WARNING, "host",
-			       "--park-memory of understudyd(8) sets the limit",
-			       "%" PRIu64
-			       " frames were lost because the parked frames of all pairs "
-			       "had reached %" PRIu64 " MiB",
-			       parked->overflowed, parked->limit >> 20);
+		us_find_warning(findings, "--park-memory of understudyd(8) sets the limit",
+				"%" PRIu64 " frames were lost because the parked frames of all "
+				"pairs had reached %" PRIu64 " MiB",
+				parked->overflowed, parked->limit >> 20);
 	else
-		us_finding_add(findings, US_FINDING_OK, "host", "",
-			       "the limit for the parked frames of all pairs is %" PRIu64
-			       " MiB, and their maximum was %" PRIu64,
-			       parked->limit >> 20, (parked->used_max + (1 << 20) - 1) >> 20);
+		us_find_ok(findings,
+			   "the limit for the parked frames of all pairs is %" PRIu64
+			   " MiB, and their maximum was %" PRIu64,
+			   parked->limit >> 20, (parked->used_max + (1 << 20) - 1) >> 20);
 }
 
 /* ---- Strays: entries and taps that belong to no pair of this daemon ---- */
 
 struct strays {
 	const struct us_pairs *pairs;
-	struct us_list *findings;
+	struct us_findings *findings;
 	size_t count;
 };
 
@@ -156,11 +151,11 @@ static void find_stray(void *userdata, const struct us_fdb_entry *entry)
 	snprintf(next, sizeof(next),
 		 "bridge fdb del %s dev %s master, or attach its VM and add its pair again", mac,
 		 port);
-	us_finding_add(strays->findings, US_FINDING_WARNING, "host", next,
-		       "frames for %s are steered to %s, but no pair here has that address: an "
-		       "understudyd that forgot its pairs has left the entry, or somebody has "
-		       "made it by hand",
-		       mac, port);
+	us_find_warning(strays->findings, next,
+			"frames for %s are steered to %s, but no pair here has that address: an "
+			"understudyd that forgot its pairs has left the entry, or somebody has "
+			"made it by hand",
+			mac, port);
 }
 
 static bool is_our_park(const struct us_pairs *pairs, unsigned index)
@@ -177,7 +172,7 @@ static bool is_our_park(const struct us_pairs *pairs, unsigned index)
 	return false;
 }
 
-static void find_strays(const struct us_pairs *pairs, struct us_list *findings)
+static void find_strays(const struct us_pairs *pairs, struct us_findings *findings)
 {
 	struct strays strays = { .pairs = pairs, .findings = findings };
 	struct if_nameindex *names = if_nameindex();
@@ -188,33 +183,30 @@ static void find_strays(const struct us_pairs *pairs, struct us_list *findings)
 		    is_our_park(pairs, each->if_index))
 			continue;
 		strays.count++;
-		us_finding_add(findings, US_FINDING_WARNING, "host",
-			       "fuser -v /dev/net/tun shows its process: end a second understudyd",
-			       "%s is a park tap of another process", each->if_name);
+		us_find_warning(findings,
+				"fuser -v /dev/net/tun shows its process: end a second understudyd",
+				"%s is a park tap of another process", each->if_name);
 	}
 	if_freenameindex(names);
 	if (strays.count > STRAYS_MAX)
-		us_finding_add(findings, US_FINDING_WARNING, "host", "", "… %zu strays in all",
-			       strays.count);
+		us_find_warning(findings, "", "… %zu strays in all", strays.count);
 	if (r < 0)
-		us_finding_add(findings, US_FINDING_WARNING, "host", "ask again",
-			       "the entries of the bridges cannot be read: %s", us_strerror(r));
+		us_find_warning(findings, "ask again",
+				"the entries of the bridges cannot be read: %s", us_strerror(r));
 	else if (!strays.count)
-		us_finding_add(findings, US_FINDING_OK, "host", "",
-			       "nothing was left behind on the bridges");
+		us_find_ok(findings, "nothing was left behind on the bridges");
 }
 
 static void find_orphan(void *userdata, const struct us_reserved *reserved, const char *reason)
 {
-	us_finding_add(
-		userdata, US_FINDING_WARNING, "host",
-		"end its VM, or attach it and add the pair again; understudyd tries again by "
-		"itself",
-		"vfio %s: stays reserved for pair %s, with its settings: %s", reserved->address,
-		reserved->pair, reason);
+	us_find_warning(userdata,
+			"end its VM, or attach it and add the pair again; understudyd tries again "
+			"by itself",
+			"vfio %s: stays reserved for pair %s, with its settings: %s",
+			reserved->address, reserved->pair, reason);
 }
 
-void us_doctor_find_host(const struct us_doctor *doctor, struct us_list *findings)
+void us_doctor_find_host(const struct us_doctor *doctor, struct us_findings *findings)
 {
 	find_capabilities(findings);
 	find_kernel(findings);

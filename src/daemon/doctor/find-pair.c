@@ -19,9 +19,6 @@ enum {
 	DESCRIPTORS_MAX = 1024, /* of QEMU: read here, in the loop */
 };
 
-#define ADD(level, next, ...)                                                                      \
-	us_finding_add(findings, US_FINDING_##level, us_host_pair_name(pair), next, __VA_ARGS__)
-
 /* The number of vhost queues, from the first descriptors of QEMU; -1: they cannot be read. */
 static int count_vhost(pid_t pid)
 {
@@ -45,7 +42,7 @@ static int count_vhost(pid_t pid)
 }
 
 static void find_bridge(const struct us_host_pair *pair, const struct us_link *port,
-			struct us_list *findings)
+			struct us_findings *findings)
 {
 	bool is_lossless = us_host_pair_spec(pair)->options.handover == US_HANDOVER_LOSSLESS;
 	int vhost = count_vhost(us_vmm_pid(us_host_vm_vmm(us_host_vm_of(pair))));
@@ -59,19 +56,19 @@ static void find_bridge(const struct us_host_pair *pair, const struct us_link *p
 		 "low-latency",
 		 bridge);
 	if (filters_vlans && is_lossless)
-		ADD(WARNING, next,
-		    "bridge %s filters VLANs: no frame is parked there, and some are lost in each "
-		    "transition",
-		    bridge);
+		us_find_warning(findings, next,
+				"bridge %s filters VLANs: no frame is parked there, and some are "
+				"lost in each transition",
+				bridge);
 	else
-		ADD(OK, "", "%s is %s on bridge %s%s", port->name,
-		    port->is_tun ? "a tap" : "an interface", bridge,
-		    vhost < 0 ? ""
-		    : vhost   ? ", with vhost"
-			      : ", without vhost");
+		us_find_ok(findings, "%s is %s on bridge %s%s", port->name,
+			   port->is_tun ? "a tap" : "an interface", bridge,
+			   vhost < 0 ? ""
+			   : vhost   ? ", with vhost"
+				     : ", without vhost");
 }
 
-static void find_port(const struct us_host_pair *pair, struct us_list *findings)
+static void find_port(const struct us_host_pair *pair, struct us_findings *findings)
 {
 	struct us_reason reason = { .text = "" };
 	struct us_link port;
@@ -79,41 +76,40 @@ static void find_port(const struct us_host_pair *pair, struct us_list *findings)
 	int r = us_link_get(us_host_pair_spec(pair)->port, &port, &reason);
 
 	if (r != 0) {
-		us_finding_add_reason(findings, US_FINDING_ERROR, us_host_pair_name(pair), r,
-				      &reason);
+		us_find_reason(findings, r, &reason);
 		return;
 	}
 	snprintf(next, sizeof(next), "ip link set %s master BRIDGE", port.name);
 	if (!port.master_is_bridge) {
-		ADD(ERROR, next, "%s, behind the standby, is not a port of a bridge", port.name);
+		us_find_error(findings, next, "%s, behind the standby, is not a port of a bridge",
+			      port.name);
 		return;
 	}
 	snprintf(next, sizeof(next), "ip link set %s up", port.name);
 	if (!port.is_up)
-		ADD(ERROR, next, "%s, behind the standby, is down: the guest has no network",
-		    port.name);
+		us_find_error(findings, next,
+			      "%s, behind the standby, is down: the guest has no network",
+			      port.name);
 	find_bridge(pair, &port, findings);
 }
 
-void us_doctor_find_stop_frames(const struct us_host_pair *pair, struct us_list *findings,
-				const struct us_reason *reason)
+void us_doctor_find_stop_frames(struct us_findings *findings, const struct us_reason *reason)
 {
 	if (!reason)
-		ADD(OK, "",
-		    "at the stop of a migration: drain, undelivered frames are taken from QEMU");
+		us_find_ok(findings, "at the stop of a migration: drain, undelivered frames are "
+				     "taken from QEMU");
 	else
-		ADD(WARNING, us_reason_next(reason),
-		    "at the stop of a migration: predict, frames are parked before it and arrive "
-		    "late: "
-		    "%.*s",
-		    (int)us_reason_problem_length(reason), reason->text);
+		us_find_warning(findings, us_reason_next(reason),
+				"at the stop of a migration: predict, frames are parked before it "
+				"and arrive late: %.*s",
+				(int)us_reason_problem_length(reason), reason->text);
 }
 
 /*
  * Whether the switch has the path of the engine. If somebody else changes the entry, it is set
  * again within milliseconds, so a recent change is reported, too.
  */
-static void find_path(const struct us_host_pair *pair, struct us_list *findings)
+static void find_path(const struct us_host_pair *pair, struct us_findings *findings)
 {
 	static const char next[] = "bridge monitor fdb shows who changes it";
 	const struct us_pair *engine = us_host_pair_engine(pair);
@@ -126,18 +122,19 @@ static void find_path(const struct us_host_pair *pair, struct us_list *findings)
 	    us_steer_path(steer, &path) != 0)
 		return;
 	if (path != us_pair_path(engine))
-		ADD(ERROR, next,
-		    "someone else changed the entry in the switch: it sends to path %s, not %s",
-		    us_path_name(path), us_path_name(us_pair_path(engine)));
+		us_find_error(
+			findings, next,
+			"someone else changed the entry in the switch: it sends to path %s, not %s",
+			us_path_name(path), us_path_name(us_pair_path(engine)));
 	else if (changed_usec && age_usec < RECENT_USEC)
-		ADD(WARNING, next,
-		    "someone else changed the entry in the switch %" PRIu64
-		    " s ago: it was set to path %s again",
-		    age_usec / US_USEC_PER_SEC, us_path_name(path));
+		us_find_warning(findings, next,
+				"someone else changed the entry in the switch %" PRIu64
+				" s ago: it was set to path %s again",
+				age_usec / US_USEC_PER_SEC, us_path_name(path));
 }
 
 static void find_primary(const struct us_doctor *doctor, const struct us_host_pair *pair,
-			 struct us_list *findings)
+			 struct us_findings *findings)
 {
 	const struct us_pair *engine = us_host_pair_engine(pair);
 	struct us_primary_spec spec = us_host_pair_spec(pair)->primary;
@@ -149,7 +146,8 @@ static void find_primary(const struct us_doctor *doctor, const struct us_host_pa
 	snprintf(next, sizeof(next), "understudy pair assign %s --primary SPEC",
 		 us_host_pair_name(pair));
 	if (!us_host_pair_has_primary(pair)) {
-		ADD(WARNING, next, "no primary is assigned: the guest uses the standby");
+		us_find_warning(findings, next,
+				"no primary is assigned: the guest uses the standby");
 		return;
 	}
 	/* A reserved device is in use by this daemon or by the VM, which is right. */
@@ -159,14 +157,13 @@ static void find_primary(const struct us_doctor *doctor, const struct us_host_pa
 		r = us_primary_spec_check(us_vms_pairs(doctor->vms), pair, &spec,
 					  us_host_pair_spec(pair)->port, &reason);
 	if (r != 0)
-		us_finding_add_reason(findings, US_FINDING_ERROR, us_host_pair_name(pair), r,
-				      &reason);
+		us_find_reason(findings, r, &reason);
 	else
-		ADD(OK, "", "the primary %s is usable", spec.text);
+		us_find_ok(findings, "the primary %s is usable", spec.text);
 }
 
 static void find_waits(const struct us_doctor *doctor, struct us_host_pair *pair,
-		       struct us_list *findings)
+		       struct us_findings *findings)
 {
 	const struct us_pair *engine = us_host_pair_engine(pair);
 	const char *detail = us_host_pair_detail(pair);
@@ -177,29 +174,31 @@ static void find_waits(const struct us_doctor *doctor, struct us_host_pair *pair
 
 	doctor->handler->failures(doctor->userdata, pair, &unplug_timeouts, &backoffs);
 	if (us_pair_is_unplug_overdue(engine))
-		ADD(ERROR, "see the guest's log; a reset of the guest ends this",
-		    "the guest has not released the primary (%u time-outs so far): its VM cannot "
-		    "be "
-		    "migrated",
-		    unplug_timeouts);
+		us_find_error(findings, "see the guest's log; a reset of the guest ends this",
+			      "the guest has not released the primary (%u time-outs so far): its "
+			      "VM cannot be migrated",
+			      unplug_timeouts);
 	if (us_pair_plug_after(engine) > now)
-		ADD(WARNING, "the guest's console shows why it resets or changes its driver",
-		    "in a back-off: the primary is shown again in %" PRIu64
-		    " s at the earliest (%u back-offs so far)",
-		    (us_pair_plug_after(engine) - now) / US_USEC_PER_SEC + 1, backoffs);
+		us_find_warning(findings,
+				"the guest's console shows why it resets or changes its driver",
+				"in a back-off: the primary is shown again in %" PRIu64
+				" s at the earliest (%u back-offs so far)",
+				(us_pair_plug_after(engine) - now) / US_USEC_PER_SEC + 1, backoffs);
 	if (us_pair_failure(engine) != US_CAUSE_READY)
-		ADD(WARNING, "", "the last expose failed: %s%s%s",
-		    us_cause_text(us_pair_failure(engine)), detail[0] ? ": " : "", detail);
+		us_find_warning(findings, "", "the last expose failed: %s%s%s",
+				us_cause_text(us_pair_failure(engine)), detail[0] ? ": " : "",
+				detail);
 	if (steer)
 		us_steer_counts(steer, &parked);
 	if (parked.overflowed || parked.undelivered)
-		ADD(WARNING, "--park-frames, --park-bytes and --park-time set the limits",
-		    "%" PRIu64 " of %" PRIu64 " parked frames were lost so far",
-		    parked.overflowed + parked.undelivered, parked.parked + parked.overflowed);
+		us_find_warning(
+			findings, "--park-frames, --park-bytes and --park-time set the limits",
+			"%" PRIu64 " of %" PRIu64 " parked frames were lost so far",
+			parked.overflowed + parked.undelivered, parked.parked + parked.overflowed);
 }
 
 void us_doctor_find_pair(const struct us_doctor *doctor, struct us_host_pair *pair,
-			 struct us_list *findings)
+			 struct us_findings *findings)
 {
 	find_port(pair, findings);
 	find_path(pair, findings);
@@ -208,40 +207,35 @@ void us_doctor_find_pair(const struct us_doctor *doctor, struct us_host_pair *pa
 	find_waits(doctor, pair, findings);
 }
 
-void us_doctor_find_standby(const struct us_host_pair *pair, struct us_list *findings,
+void us_doctor_find_standby(const struct us_host_pair *pair, struct us_findings *findings,
 			    const struct us_reason *refusal, const struct us_vmm_standby *standby)
 {
+	const struct us_pair_spec *spec = us_host_pair_spec(pair);
 	struct us_link port = { 0 };
 	char mac[US_MAC_TEXT_SIZE], next[80];
 
 	if (refusal) {
-		ADD(ERROR, us_reason_next(refusal), "the standby %s: %.*s",
-		    us_host_pair_spec(pair)->standby, (int)us_reason_problem_length(refusal),
-		    refusal->text);
+		us_find_error(findings, us_reason_next(refusal), "the standby %s: %.*s",
+			      spec->standby, (int)us_reason_problem_length(refusal), refusal->text);
 		return;
 	}
-	us_link_get(us_host_pair_spec(pair)->port, &port, NULL);
+	us_link_get(spec->port, &port, NULL);
 	us_mac_text(standby->mac, mac);
-	snprintf(next, sizeof(next), "ip link set %s mtu %u", us_host_pair_spec(pair)->port,
-		 standby->mtu);
+	snprintf(next, sizeof(next), "ip link set %s mtu %u", spec->port, standby->mtu);
 	if (!standby->offers_standby)
-		ADD(ERROR, "start the VM with failover=on for it",
-		    "the standby %s does not offer VIRTIO_NET_F_STANDBY",
-		    us_host_pair_spec(pair)->standby);
-	else if (standby->interface[0] &&
-		 strcmp(standby->interface, us_host_pair_spec(pair)->port) != 0)
-		ADD(ERROR, "remove the pair and add it again with the right --port",
-		    "the standby %s is behind %s, not %s", us_host_pair_spec(pair)->standby,
-		    standby->interface, us_host_pair_spec(pair)->port);
-	else if (memcmp(standby->mac, us_host_pair_spec(pair)->mac, US_MAC_BYTES) != 0)
-		ADD(ERROR, "remove the pair and add it again",
-		    "the standby %s has another MAC address now: %s",
-		    us_host_pair_spec(pair)->standby, mac);
+		us_find_error(findings, "start the VM with failover=on for it",
+			      "the standby %s does not offer VIRTIO_NET_F_STANDBY", spec->standby);
+	else if (standby->interface[0] && strcmp(standby->interface, spec->port) != 0)
+		us_find_error(findings, "remove the pair and add it again with the right --port",
+			      "the standby %s is behind %s, not %s", spec->standby,
+			      standby->interface, spec->port);
+	else if (memcmp(standby->mac, spec->mac, US_MAC_BYTES) != 0)
+		us_find_error(findings, "remove the pair and add it again",
+			      "the standby %s has another MAC address now: %s", spec->standby, mac);
 	else if (standby->mtu && port.index && standby->mtu != port.mtu)
-		ADD(ERROR, next, "the standby %s announces MTU %u, %s has %u",
-		    us_host_pair_spec(pair)->standby, standby->mtu, us_host_pair_spec(pair)->port,
-		    port.mtu);
+		us_find_error(findings, next, "the standby %s announces MTU %u, %s has %u",
+			      spec->standby, standby->mtu, spec->port, port.mtu);
 	else
-		ADD(OK, "", "the standby %s offers STANDBY, MAC address %s",
-		    us_host_pair_spec(pair)->standby, mac);
+		us_find_ok(findings, "the standby %s offers STANDBY, MAC address %s", spec->standby,
+			   mac);
 }
