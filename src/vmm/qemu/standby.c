@@ -209,16 +209,16 @@ void us_qemu_standby_reset(struct us_vmm *vmm)
 	}
 }
 
-bool us_qemu_standby_negotiated(struct us_vmm *vmm, const char *device)
+void us_qemu_standby_on_negotiated(struct us_vmm *vmm, const struct us_qmp_event *event)
 {
-	struct standby *standby = find_standby(vmm, device);
+	const char *device = json_string_value(json_object_get(event->data, "device-id"));
+	struct standby *standby = device ? find_standby(vmm, device) : NULL;
 
 	if (!standby)
-		return false;
+		return;
 	standby->near_until_usec = us_now_usec() + NEAR_LIMIT_USEC;
 	us_qemu_registers_negotiated(standby->registers);
 	ask(standby);
-	return true;
 }
 
 /*

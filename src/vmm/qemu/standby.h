@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "vmm/qmp/qmp.h"
 #include "vmm/vmm.h"
 
 /* us_vmm_track_guest(), without scheduling a recheck */
@@ -22,7 +23,7 @@ uint64_t us_qemu_standby_next_recheck(struct us_vmm *vmm);
 void us_qemu_standby_forget(struct us_vmm *vmm);
 /* The machine was reset: no driver is left. */
 void us_qemu_standby_reset(struct us_vmm *vmm);
-/* The event FAILOVER_NEGOTIATED. Whether @device is tracked: then schedule a recheck. */
-bool us_qemu_standby_negotiated(struct us_vmm *vmm, const char *device);
+/* The event FAILOVER_NEGOTIATED */
+void us_qemu_standby_on_negotiated(struct us_vmm *vmm, const struct us_qmp_event *event);
 /* Whether that event came from the present driver. */
 bool us_qemu_standby_has_negotiated(struct us_vmm *vmm, const char *device);

@@ -57,7 +57,6 @@ void us_qemu_state_on_resume(struct us_vmm *vmm, const struct us_qmp_event *even
 	vmm->running = true;
 	set_state(vmm, US_VM_RUNNING);
 	us_qemu_standby_recheck(vmm);
-	us_qemu_state_schedule(vmm);
 }
 
 void us_qemu_state_set_status(struct us_vmm *vmm, const json_t *answer)
@@ -105,8 +104,6 @@ static void on_transfer(void *userdata, const struct us_qmp_answer *answer)
 void us_qemu_state_on_migration(struct us_vmm *vmm, const struct us_qmp_event *event)
 {
 	observe_transfer(vmm, event->data);
-	if (!vmm->freed)
-		us_qemu_state_schedule(vmm);
 }
 
 void us_qemu_state_set_transfer(struct us_vmm *vmm, const json_t *answer)

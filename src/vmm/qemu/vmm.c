@@ -29,14 +29,6 @@ static void on_reset(struct us_vmm *vmm, const struct us_qmp_event *event)
 	us_qemu_standby_recheck(vmm);
 }
 
-static void on_negotiated(struct us_vmm *vmm, const struct us_qmp_event *event)
-{
-	const char *device = json_string_value(json_object_get(event->data, "device-id"));
-
-	if (device && us_qemu_standby_negotiated(vmm, device))
-		us_qemu_state_schedule(vmm);
-}
-
 static void on_deleted(struct us_vmm *vmm, const struct us_qmp_event *event)
 {
 	const char *device = json_string_value(json_object_get(event->data, "device"));
@@ -53,7 +45,7 @@ static const struct {
 	{ "STOP", us_qemu_state_on_stop },
 	{ "RESUME", us_qemu_state_on_resume },
 	{ "RESET", on_reset },
-	{ "FAILOVER_NEGOTIATED", on_negotiated },
+	{ "FAILOVER_NEGOTIATED", us_qemu_standby_on_negotiated },
 	{ "DEVICE_DELETED", on_deleted },
 	{ "MIGRATION", us_qemu_state_on_migration },
 };
@@ -72,6 +64,9 @@ static void on_event(void *userdata, const struct us_qmp_event *event)
 	for (size_t i = 0; i < US_ARRAY_LENGTH(event_table); i++)
 		if (strcmp(event_table[i].name, event->name) == 0 && !vmm->freed)
 			event_table[i].handle(vmm, event);
+	/* What the event changed may have to be rechecked soon, or not any more. */
+	if (!vmm->freed)
+		us_qemu_state_schedule(vmm);
 	us_qemu_unref(vmm);
 }
 
