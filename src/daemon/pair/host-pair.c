@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A pair: construction and destruction, and what its engine asks for. */
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +7,6 @@
 #include <syslog.h>
 
 #include "daemon/pair/pair-private.h"
-#include "util/crash-point.h"
 #include "util/log.h"
 #include "util/optional-string.h"
 
@@ -23,7 +21,7 @@ static void on_reset_done(void *userdata, int r, const struct us_reason *reason)
 		us_log(LOG_WARNING, "%s: system_reset failed: %s", pair->spec.name, reason->text);
 }
 
-static void reset_vm(struct us_host_pair *pair)
+static void reset_vm(struct us_host_pair *pair, const struct us_effect *effect)
 {
 	if (us_host_pair_requested(pair, us_vmm_reset(pair->vm->vmm, on_reset_done, pair)) < 0)
 		us_log(LOG_WARNING, "%s: system_reset could not be asked for", pair->spec.name);
@@ -34,44 +32,6 @@ static void publish(struct us_host_pair *pair, const struct us_effect *effect)
 	if (us_pair_primary(&pair->engine) == US_PRIMARY_VISIBLE && !pair->is_idle)
 		us_optional_set(&pair->detail, "");
 	pair->pairs->handler->moved(pair->pairs->userdata, pair, effect->from, effect->moved);
-}
-
-static void perform(struct us_host_pair *pair, const struct us_effect *effect)
-{
-	switch (effect->type) {
-	case US_EFFECT_RESERVE:
-		us_host_pair_reserve(pair);
-		break;
-	case US_EFFECT_RELEASE:
-		us_host_pair_release(pair);
-		break;
-	case US_EFFECT_STEER:
-		us_host_pair_steer_to(pair, effect->path);
-		break;
-	case US_EFFECT_PLUG:
-		us_host_pair_plug(pair);
-		break;
-	case US_EFFECT_UNPLUG:
-		us_host_pair_unplug(pair);
-		break;
-	case US_EFFECT_RESET_VM:
-		reset_vm(pair);
-		break;
-	case US_EFFECT_WATCH:
-		us_host_pair_watch(pair);
-		break;
-	case US_EFFECT_UNWATCH:
-		us_host_pair_unwatch(pair);
-		break;
-	case US_EFFECT_PUBLISH:
-		publish(pair, effect);
-		break;
-	default:
-		assert(false);
-	}
-	us_crash_point(us_primary_name(us_pair_primary(&pair->engine)),
-		       us_effect_name(effect->type),
-		       effect->type == US_EFFECT_STEER ? us_path_name(effect->path) : NULL);
 }
 
 /* ---- After each step ---- */
@@ -109,6 +69,21 @@ static void on_step_done(struct us_host_pair *pair)
 	assign_next(pair);
 	us_host_pair_follow_vf(pair);
 }
+
+static const struct us_step_handler step_handler = {
+	.perform = {
+		[US_EFFECT_RESERVE] = us_host_pair_reserve,
+		[US_EFFECT_RELEASE] = us_host_pair_release,
+		[US_EFFECT_STEER] = us_host_pair_steer_to,
+		[US_EFFECT_PLUG] = us_host_pair_plug,
+		[US_EFFECT_UNPLUG] = us_host_pair_unplug,
+		[US_EFFECT_RESET_VM] = reset_vm,
+		[US_EFFECT_WATCH] = us_host_pair_watch,
+		[US_EFFECT_UNWATCH] = us_host_pair_unwatch,
+		[US_EFFECT_PUBLISH] = publish,
+	},
+	.done = on_step_done,
+};
 
 void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec *spec)
 {
@@ -169,8 +144,6 @@ static void begin(struct us_host_pair *pair, bool hold)
 int us_host_pair_new(struct us_host_pair **ret_pair, struct us_pairs *pairs, struct us_pair_vm *vm,
 		     const struct us_pair_spec *spec, const struct us_pair_start *start)
 {
-	static const struct us_step_handler step_handler = { .perform = perform,
-							     .done = on_step_done };
 	const char *entry = start->original_entry;
 	struct us_host_pair *pair;
 	int r;
@@ -215,7 +188,7 @@ void us_host_pair_free(struct us_host_pair *pair)
 	us_list_remove(&pair->link);
 	us_list_remove(&pair->of_host);
 	us_recheck_update_interest(pair->pairs);
-	us_host_pair_release(pair);
+	us_host_pair_release(pair, NULL);
 	us_vmm_untrack_guest(pair->vm->vmm, pair->spec.standby);
 	us_watch_free(pair->unplug_watch);
 	us_host_pair_free_watch(pair); /* before the park buffer, which it observes */

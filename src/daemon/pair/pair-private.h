@@ -8,7 +8,7 @@
  *   primary         reserving, plugging and unplugging
  *   observe         what the VMM and the switch say
  *   recheck         changes of the switch by others
- *   host-pair       effects, construction and destruction
+ *   host-pair       the table of effects, construction and destruction
  *   pairs           all pairs
  */
 #pragma once
@@ -50,7 +50,8 @@ struct us_event_queue {
 
 /* What is done with the engine's answers. */
 struct us_step_handler {
-	void (*perform)(struct us_host_pair *pair, const struct us_effect *effect);
+	/* One for each type of effect. Only those of STEER and PUBLISH read @effect. */
+	void (*perform[US_EFFECT_N])(struct us_host_pair *pair, const struct us_effect *effect);
 	/* All events are taken, all effects performed. */
 	void (*done)(struct us_host_pair *pair);
 };
@@ -120,9 +121,9 @@ void us_idle_primary_check(void *userdata);
 
 /* ---- traffic.c: whether the guest carries traffic on its primary ---- */
 
-void us_host_pair_watch(struct us_host_pair *pair);
+void us_host_pair_watch(struct us_host_pair *pair, const struct us_effect *effect);
 /* Ends the watch; in the NIC, the guest does not answer any more. */
-void us_host_pair_unwatch(struct us_host_pair *pair);
+void us_host_pair_unwatch(struct us_host_pair *pair, const struct us_effect *effect);
 /* Ends the watch, and leaves the NIC as it is. */
 void us_host_pair_free_watch(struct us_host_pair *pair);
 /* After each step: looks for the end of an unplug. */
@@ -134,15 +135,15 @@ void us_host_pair_follow_unplug(struct us_host_pair *pair);
 int us_host_pair_find_switch(struct us_host_pair *pair, struct us_reason *reason);
 /* Has the switch know the VF, and the NIC where it is. pair->steer is set. */
 int us_host_pair_sync_vf(struct us_host_pair *pair, struct us_reason *reason);
-void us_host_pair_steer_to(struct us_host_pair *pair, enum us_path path);
+void us_host_pair_steer_to(struct us_host_pair *pair, const struct us_effect *effect);
 
 /* ---- primary.c ---- */
 
-void us_host_pair_reserve(struct us_host_pair *pair);
+void us_host_pair_reserve(struct us_host_pair *pair, const struct us_effect *effect);
 /* Gives the VF back, if there is one. */
-void us_host_pair_release(struct us_host_pair *pair);
-void us_host_pair_plug(struct us_host_pair *pair);
-void us_host_pair_unplug(struct us_host_pair *pair);
+void us_host_pair_release(struct us_host_pair *pair, const struct us_effect *effect);
+void us_host_pair_plug(struct us_host_pair *pair, const struct us_effect *effect);
+void us_host_pair_unplug(struct us_host_pair *pair, const struct us_effect *effect);
 /* Finds the VF of a pair that is older than this daemon. */
 void us_host_pair_adopt_vf(struct us_host_pair *pair);
 /* After each step. */

@@ -13,7 +13,7 @@
 /* ---- Releasing ---- */
 
 /* Which device of a pool it is, is known only as long as it is reserved. */
-void us_host_pair_release(struct us_host_pair *pair)
+void us_host_pair_release(struct us_host_pair *pair, const struct us_effect *effect)
 {
 	struct us_host_vf *vf = US_STEAL(pair->vf);
 
@@ -56,7 +56,7 @@ static void on_vf_reserved(void *userdata, int r, struct us_reason *reason)
 		r = us_primary_spec_check_port(&pair->spec.primary, pair->spec.port, reason);
 	}
 	if (r != 0)
-		us_host_pair_release(pair);
+		us_host_pair_release(pair, NULL);
 	reserved(pair, r, reason);
 }
 
@@ -65,7 +65,7 @@ static void on_retry_plug(void *userdata)
 	struct us_host_pair *pair = userdata;
 
 	if (us_pair_primary(&pair->engine) == US_PRIMARY_EXPOSING)
-		us_host_pair_plug(pair);
+		us_host_pair_plug(pair, NULL);
 }
 
 static void on_group_in_use(void *userdata, const char *reason)
@@ -114,7 +114,7 @@ static void on_memory(void *userdata, int r, const struct us_reason *reason, uin
 		reserve_vf(pair, bytes);
 }
 
-void us_host_pair_reserve(struct us_host_pair *pair)
+void us_host_pair_reserve(struct us_host_pair *pair, const struct us_effect *effect)
 {
 	struct us_primary_spec *primary = &pair->spec.primary;
 	struct us_reason reason = { .text = "" };
@@ -190,7 +190,7 @@ static void on_plugged(void *userdata, int r, const struct us_reason *reason)
 				    r == 0 || r == -ETIMEDOUT, r == 0 ? NULL : reason->text);
 }
 
-void us_host_pair_plug(struct us_host_pair *pair)
+void us_host_pair_plug(struct us_host_pair *pair, const struct us_effect *effect)
 {
 	const struct us_primary_spec *primary = &pair->spec.primary;
 	bool is_vfio = us_primary_spec_is_vfio(primary);
@@ -227,7 +227,7 @@ static void on_unplug_taken(void *userdata, int r, const struct us_reason *reaso
 		us_host_pair_answer(userdata, US_EVENT_UNPLUG_REFUSED, false, reason->text);
 }
 
-void us_host_pair_unplug(struct us_host_pair *pair)
+void us_host_pair_unplug(struct us_host_pair *pair, const struct us_effect *effect)
 {
 	int r = us_vmm_unplug(pair->vm->vmm, pair->device, on_unplug_taken, pair);
 

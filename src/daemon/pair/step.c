@@ -7,6 +7,7 @@
 
 #include "daemon/pair/pair-private.h"
 #include "util/clock.h"
+#include "util/crash-point.h"
 #include "util/optional-string.h"
 
 static void append_event(struct us_event_queue *queue, const struct us_event *event)
@@ -49,8 +50,14 @@ static void step(struct us_host_pair *pair, struct us_event event)
 	event.now_usec = us_now_usec();
 	us_pair_step(&pair->engine, &event, &effects);
 	pairs->handler->stepped(pairs->userdata, pair, &before, &event);
-	for (size_t i = 0; i < effects.count; i++)
-		pair->step_handler->perform(pair, &effects.list[i]);
+	for (size_t i = 0; i < effects.count; i++) {
+		const struct us_effect *effect = &effects.list[i];
+
+		pair->step_handler->perform[effect->type](pair, effect);
+		us_crash_point(us_primary_name(us_pair_primary(&pair->engine)),
+			       us_effect_name(effect->type),
+			       effect->type == US_EFFECT_STEER ? us_path_name(effect->path) : NULL);
+	}
 }
 
 void us_host_pair_feed(struct us_host_pair *pair, struct us_event event)

@@ -98,14 +98,14 @@ int us_host_pair_find_switch(struct us_host_pair *pair, struct us_reason *reason
 	return 0;
 }
 
-void us_host_pair_steer_to(struct us_host_pair *pair, enum us_path path)
+void us_host_pair_steer_to(struct us_host_pair *pair, const struct us_effect *effect)
 {
 	struct us_reason reason = { .text = "" };
 	int r = us_host_pair_find_switch(pair, &reason);
 
 	us_host_vf_sync_visibility(pair->vf);
 	if (r == 0)
-		r = us_steer_to(pair->steer, path, &reason);
+		r = us_steer_to(pair->steer, effect->path, &reason);
 	if (r != US_STEER_RELEASING)
-		steered(pair, path, r, &reason);
+		steered(pair, effect->path, r, &reason);
 }

@@ -52,7 +52,7 @@ static void on_parked(void *userdata, const struct us_frame *frame)
 	us_watch_learn(userdata, frame->bytes, frame->length);
 }
 
-void us_host_pair_watch(struct us_host_pair *pair)
+void us_host_pair_watch(struct us_host_pair *pair, const struct us_effect *effect)
 {
 	static const struct us_watch_handler handler = { .answering = on_answering,
 							 .is_started = is_started,
@@ -80,7 +80,7 @@ void us_host_pair_watch(struct us_host_pair *pair)
 		us_park_set_observer(us_steer_park(pair->steer), on_parked, pair->watch);
 }
 
-void us_host_pair_unwatch(struct us_host_pair *pair)
+void us_host_pair_unwatch(struct us_host_pair *pair, const struct us_effect *effect)
 {
 	us_host_pair_free_watch(pair);
 	on_answering(pair, false);
