@@ -177,13 +177,15 @@ static void end_release(struct us_park *park)
 	park->timer = sd_event_source_disable_unref(park->timer);
 }
 
-static void step(struct us_park *park)
+static int on_tick(sd_event_source *source, uint64_t due_usec, void *userdata)
 {
+	struct us_park *park = userdata;
 	uint64_t now_usec = us_now_usec();
 	bool is_late = now_usec >= park->deadline_usec;
 	bool is_tap_empty = read_tap(park, READ_MAX);
 	int r;
 
+	sd_event_source_set_time(source, now_usec + TICK_USEC);
 	advance_pace(park, now_usec);
 	r = send_parked(park, is_late ? LATE_MAX : 0);
 	if (r == -ENODEV) {
@@ -193,12 +195,6 @@ static void step(struct us_park *park)
 		end_release(park);
 		park->handler->emptied(park->userdata);
 	}
-}
-
-static int on_tick(sd_event_source *source, uint64_t due_usec, void *userdata)
-{
-	sd_event_source_set_time(source, us_now_usec() + TICK_USEC);
-	step(userdata);
 	return 0;
 }
 
@@ -221,28 +217,24 @@ static int arm(struct us_park *park, uint64_t after_usec, sd_event_time_handler_
 	return r < 0 ? r : sd_event_source_set_enabled(park->timer, SD_EVENT_ON);
 }
 
-static int start_release(struct us_park *park)
+int us_park_release(struct us_park *park, const struct us_link *target, struct us_reason *reason)
 {
 	uint64_t now_usec = us_now_usec();
-	bool is_tap_empty = read_tap(park, READ_MAX);
+	int r = us_park_port_open(&park->target, target, reason);
 
-	if (is_tap_empty && park->buffer.frames == 0)
+	if (r != 0)
+		return r;
+	if (park->state == RELEASING)
+		return US_PARK_RELEASING;
+	if (read_tap(park, READ_MAX) && park->buffer.frames == 0)
 		return 0;
 	us_pace_measure(&park->pace, now_usec);
 	us_pace_start(&park->pace, now_usec);
 	park->deadline_usec =
 		now_usec + park->buffer.limits.release_usec + now_usec - park->buffer.since_usec;
 	park->state = RELEASING;
-	return arm(park, 0, on_tick);
-}
-
-int us_park_release(struct us_park *park, const struct us_link *target, struct us_reason *reason)
-{
-	int r = us_park_port_open(&park->target, target, reason);
-
-	if (r == 0 && park->state != RELEASING)
-		r = start_release(park);
-	return r >= 0 && park->state == RELEASING ? US_PARK_RELEASING : r;
+	r = arm(park, 0, on_tick);
+	return r < 0 ? r : US_PARK_RELEASING;
 }
 
 void us_park_forward(struct us_park *park)
