@@ -241,14 +241,16 @@ static void on_vm_gone(struct us_deferred *deferred)
 
 /* ---- Start ---- */
 
-static int check(struct us_host_vm *vm, const json_t *parameters, struct us_reason *reason)
+static int check(struct us_host_vm *vm, const struct us_call *call, const json_t *parameters,
+		 struct us_reason *reason)
 {
 	struct us_destination *other = us_migration_of_vm(vm)->destination;
-	/* First: the other parameters may have another meaning in another version. */
-	int r = us_peer_check_protocol(parameters, "source", reason);
 
-	if (r != 0)
-		return r;
+	if (!us_call_wants_more(call))
+		return us_refuse(reason, "Receive streams: call it with `more`");
+	/* Before the other parameters: they may have another meaning in another version. */
+	if (us_peer_check_protocol(parameters, "source", reason) != 0)
+		return US_REFUSED;
 	if (!us_vmm_is_adopted(us_host_vm_vmm(vm)))
 		return us_refuse(reason, "vm %s cannot be asked now: %s", us_host_vm_name(vm),
 				 us_host_vm_problem(vm));
@@ -299,17 +301,19 @@ static int destination_new(struct us_destination **ret_destination, struct us_ho
 	return 0;
 }
 
-int us_destination_new(struct us_host_vm *vm, struct us_call *call, const json_t *parameters,
-		       struct us_reason *reason)
+void us_migration_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters)
 {
 	json_t *settings = json_object_get(parameters, "settings");
 	struct us_destination *destination;
-	int r = check(vm, parameters, reason);
+	struct us_reason reason;
+	int r = check(vm, call, parameters, &reason);
 
 	if (r == 0)
 		r = destination_new(&destination, vm);
-	if (r != 0)
-		return r;
+	if (r != 0) {
+		us_call_fail_with(call, "Refused", r, &reason);
+		return;
+	}
 	destination->call = call;
 	destination->settings = json_is_object(settings) ? json_incref(settings) : json_object();
 	snprintf(destination->address, sizeof(destination->address), "%s",
@@ -320,5 +324,4 @@ int us_destination_new(struct us_host_vm *vm, struct us_call *call, const json_t
 	us_call_on_gone(call, on_gone, destination);
 	us_host_vm_defer(vm, &destination->deferred);
 	us_crash_point("receive", "asked", NULL);
-	return 0;
 }

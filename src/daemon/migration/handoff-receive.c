@@ -15,7 +15,7 @@ static void feed_stopped(struct us_host_pair *pair, bool on)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_STOPPED, .on = on });
 }
 
-void us_handoff_receive_end(struct us_host_vm *vm)
+void us_handoff_receive_end(void *vm)
 {
 	struct us_host_pair *pair;
 
@@ -70,7 +70,7 @@ static int receive(struct us_host_pair *pair, const json_t *parameters, struct u
 	return r;
 }
 
-void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters)
+void us_migration_handoff(struct us_host_vm *vm, struct us_call *call, const json_t *parameters)
 {
 	const char *name = json_string_value(json_object_get(parameters, "pair"));
 	const char *group = json_string_value(json_object_get(parameters, "group"));

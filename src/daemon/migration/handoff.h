@@ -13,7 +13,6 @@
 #include "util/base64.h"
 #include "util/error.h"
 
-struct us_call;
 struct us_client;
 struct us_handoff;
 struct us_host_pair;
@@ -71,10 +70,5 @@ size_t us_handoff_frames(const struct us_handoff *handoff);
 
 /* ---- handoff-receive.c: the destination, which keeps no state of its own ---- */
 
-/*
- * Answers a call of Handoff: delivers its frames before the frames that this host has parked, and
- * parks as long as the source has frames to send.
- */
-void us_handoff_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters);
-/* The source is late: does not wait for more frames. */
-void us_handoff_receive_end(struct us_host_vm *vm);
+/* Of the timer `arriving` of a VM: the source is late, so no more frames are waited for. */
+void us_handoff_receive_end(void *vm);

@@ -109,8 +109,6 @@ void us_migration_settings_remember(struct us_host_vm *vm, const json_t *before)
 void us_migration_settings_restore(struct us_host_vm *vm);
 /* The QEMU with these settings has ended. */
 void us_migration_settings_forget(struct us_host_vm *vm);
-/* Whether @before, from a file, has settings to restore. */
-bool us_migration_settings_are_valid(const json_t *before);
 
 /* ---- arrival.c: announcements ---- */
 
@@ -162,28 +160,11 @@ void us_guest_stop_collect(struct us_host_vm *vm, void (*done)(void *userdata), 
 
 /* ---- source.c: a migration from this host ---- */
 
-/*
- * Begins a migration of @vm, and keeps @call for its end. @parameters are those of Migrate. 0, a
- * negative errno, or US_REFUSED: then the caller answers @call.
- */
-int us_source_new(struct us_host_vm *vm, struct us_call *call, const json_t *parameters,
-		  struct us_reason *reason);
 /* Ends the migration at once, without an undo: the VM is being detached. NULL is fine. */
 void us_source_free(struct us_source *source);
 
-/* The method AbortMigration. Answers @call at the end of the undo. */
-void us_source_abort(struct us_host_vm *vm, struct us_call *call);
-/* The connection to QEMU is lost. */
-void us_source_vm_lost(struct us_source *source, const struct us_reason *reason);
-
 /* ---- destination.c: a migration to this host ---- */
 
-/*
- * Begins to receive @vm, whose QEMU waits with -incoming defer, and keeps @call. @parameters are
- * those of Receive. 0, a negative errno, or US_REFUSED: then the caller answers @call.
- */
-int us_destination_new(struct us_host_vm *vm, struct us_call *call, const json_t *parameters,
-		       struct us_reason *reason);
 /* The guest runs here. */
 void us_destination_guest_arrived(struct us_destination *destination);
 /* Answers the call with @reason, and frees @destination, which may be NULL. */

@@ -3,10 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "api/server.h"
-#include "daemon/migration/handoff.h"
-#include "daemon/migration/migration-private.h"
-#include "daemon/migration/migration.h"
 #include "daemon/migration/source-private.h"
 #include "daemon/migration/stop-frames.h"
 #include "net/presence/announce.h"
@@ -22,17 +18,12 @@ enum {
 
 /* ---- VMs ---- */
 
-static void on_arriving(void *userdata)
-{
-	us_handoff_receive_end(userdata);
-}
-
 int us_migration_vm_added(struct us_host_vm *vm, const struct us_migrations *common)
 {
 	struct us_vm_migration *migration = calloc(1, sizeof(*migration));
-	int r = migration
-			? us_timer_init(&migration->arriving, us_host_vm_loop(vm), on_arriving, vm)
-			: -ENOMEM;
+	int r = migration ? us_timer_init(&migration->arriving, us_host_vm_loop(vm),
+					  us_handoff_receive_end, vm)
+			  : -ENOMEM;
 
 	if (r < 0) {
 		free(migration);
@@ -61,52 +52,50 @@ void us_migration_vm_removed(struct us_host_vm *vm)
 /* Settings may be left from before a restart of the daemon or a loss of the connection. */
 static void restore_settings(struct us_host_vm *vm)
 {
-	if (!us_migration_of_vm(vm)->source && !us_migration_of_vm(vm)->destination &&
+	const struct us_vm_migration *migration = us_migration_of_vm(vm);
+
+	if (!migration->source && !migration->destination &&
 	    us_host_vm_transfer(vm) != US_TRANSFER_ACTIVE)
 		us_migration_settings_restore(vm);
 }
 
 void us_migration_transfer_changed(void *userdata, struct us_host_vm *vm)
 {
-	if (us_migration_of_vm(vm)->source)
-		us_source_transfer_changed(us_migration_of_vm(vm)->source, us_host_vm_transfer(vm));
+	us_source_transfer_changed(vm);
 	restore_settings(vm);
 }
 
 void us_migration_vm_lost(struct us_host_vm *vm, bool has_ended, const struct us_reason *reason)
 {
+	struct us_vm_migration *migration = us_migration_of_vm(vm);
+
 	if (has_ended)
 		us_migration_settings_forget(vm);
-	if (us_migration_of_vm(vm)->source)
-		us_source_vm_lost(us_migration_of_vm(vm)->source, reason);
-	us_destination_fail(us_migration_of_vm(vm)->destination, reason);
+	if (migration->source && !us_stage_is_past_return(migration->source->plan.stage))
+		us_source_fail(migration->source, reason);
+	us_destination_fail(migration->destination, reason);
 }
 
 void us_migration_state_changed(void *userdata, struct us_host_vm *vm, bool has_arrived)
 {
+	struct us_vm_migration *migration = us_migration_of_vm(vm);
+
 	if (us_host_vm_state(vm) == US_VM_MOVED || us_host_vm_state(vm) == US_VM_GONE)
 		us_arrival_stop_announcing(vm);
 	if (!has_arrived)
 		return;
-	us_timer_set(&us_migration_of_vm(vm)->arriving, us_now_usec() + ARRIVING_USEC);
+	us_timer_set(&migration->arriving, us_now_usec() + ARRIVING_USEC);
 	us_arrival_announce(vm);
-	if (us_migration_of_vm(vm)->destination)
-		us_destination_guest_arrived(us_migration_of_vm(vm)->destination);
+	if (migration->destination)
+		us_destination_guest_arrived(migration->destination);
 }
 
 void us_migration_guest_stopped(struct us_host_vm *vm, uint64_t age_usec)
 {
-	if (us_migration_of_vm(vm)->source)
-		us_source_guest_stopped(us_migration_of_vm(vm)->source, age_usec);
+	us_source_guest_stopped(vm, age_usec);
 	/* From now on the guest's next host may announce it, whoever migrates it. */
 	if (us_host_vm_transfer(vm) == US_TRANSFER_ACTIVE)
 		us_arrival_stop_announcing(vm);
-}
-
-void us_migration_guest_resumed(struct us_host_vm *vm)
-{
-	if (us_migration_of_vm(vm)->source)
-		us_source_guest_resumed(us_migration_of_vm(vm)->source);
 }
 
 void us_migration_incoming_failed(void *userdata, struct us_host_vm *vm,
@@ -143,43 +132,6 @@ void us_migration_pair_adopted(void *userdata, struct us_host_pair *pair)
 	us_stop_method_choose(pair);
 }
 
-/* ---- The API ---- */
-
-static void refuse(struct us_call *call, int r, const struct us_reason *reason)
-{
-	if (r != 0)
-		us_call_fail_with(call, "Refused", r, reason);
-}
-
-void us_migration_start(struct us_host_vm *vm, struct us_call *call, const json_t *parameters)
-{
-	struct us_reason reason;
-
-	refuse(call, us_source_new(vm, call, parameters, &reason), &reason);
-}
-
-void us_migration_abort(struct us_host_vm *vm, struct us_call *call)
-{
-	us_source_abort(vm, call);
-}
-
-void us_migration_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters)
-{
-	struct us_reason reason;
-	int r;
-
-	if (!us_call_wants_more(call))
-		r = us_refuse(&reason, "Receive streams: call it with `more`");
-	else
-		r = us_destination_new(vm, call, parameters, &reason);
-	refuse(call, r, &reason);
-}
-
-void us_migration_handoff(struct us_host_vm *vm, struct us_call *call, const json_t *parameters)
-{
-	us_handoff_receive(vm, call, parameters);
-}
-
 bool us_migration_is_source(const struct us_host_vm *vm)
 {
 	return us_migration_of_vm(vm)->source != NULL;
@@ -188,19 +140,4 @@ bool us_migration_is_source(const struct us_host_vm *vm)
 const char *us_migration_stop_method(const struct us_host_pair *pair)
 {
 	return us_stop_method_name(us_migration_of_pair(pair)->method);
-}
-
-/* ---- The state file ---- */
-
-json_t *us_migration_saved(void *userdata, const struct us_host_vm *vm)
-{
-	return us_migration_of_vm(vm) ? us_migration_of_vm(vm)->settings_before : NULL;
-}
-
-int us_migration_load(void *userdata, struct us_host_vm *vm, json_t *saved)
-{
-	if (saved && !us_migration_settings_are_valid(saved))
-		return -EBADMSG;
-	us_migration_of_vm(vm)->settings_before = json_incref(saved);
-	return 0;
 }

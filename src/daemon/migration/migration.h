@@ -80,10 +80,18 @@ void us_migration_pair_adopted(void *userdata, struct us_host_pair *pair);
 
 /* ---- For the API ---- */
 
-/* Each answers @call, now or later. */
+/* Each performs a method, and answers @call, now or later. */
+
+/* Migrate: a migration of @vm from this host. Answers at its end. */
 void us_migration_start(struct us_host_vm *vm, struct us_call *call, const json_t *parameters);
+/* AbortMigration: answers at the end of the undo. */
 void us_migration_abort(struct us_host_vm *vm, struct us_call *call);
+/* Receive: a migration of @vm, whose QEMU waits with -incoming defer, to this host. */
 void us_migration_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters);
+/*
+ * Handoff: delivers its frames before the frames that this host has parked, and parks as long as
+ * the source has frames to send.
+ */
 void us_migration_handoff(struct us_host_vm *vm, struct us_call *call, const json_t *parameters);
 
 /* Whether @text is an IP address of one interface: not 0.0.0.0, ::, broadcast or multicast. 0 or

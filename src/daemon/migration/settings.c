@@ -32,12 +32,6 @@ void us_migration_settings_remember(struct us_host_vm *vm, const json_t *before)
 	migration->common->handler->save(migration->common->userdata, vm);
 }
 
-bool us_migration_settings_are_valid(const json_t *before)
-{
-	return json_is_object(json_object_get(before, "capabilities")) &&
-	       json_is_object(json_object_get(before, "parameters")) && !is_empty(before);
-}
-
 void us_migration_settings_forget(struct us_host_vm *vm)
 {
 	struct us_vm_migration *migration = us_migration_of_vm(vm);
@@ -73,4 +67,25 @@ void us_migration_settings_restore(struct us_host_vm *vm)
 	if (r < 0 && r != -ENOTCONN) /* not connected: the next adoption restores them */
 		us_log(LOG_WARNING, "vm %s: QEMU's migration settings are not restored yet: %s",
 		       us_host_vm_name(vm), us_strerror(r));
+}
+
+/* ---- The state file ---- */
+
+static bool are_valid(const json_t *before)
+{
+	return json_is_object(json_object_get(before, "capabilities")) &&
+	       json_is_object(json_object_get(before, "parameters")) && !is_empty(before);
+}
+
+json_t *us_migration_saved(void *userdata, const struct us_host_vm *vm)
+{
+	return us_migration_of_vm(vm) ? us_migration_of_vm(vm)->settings_before : NULL;
+}
+
+int us_migration_load(void *userdata, struct us_host_vm *vm, json_t *saved)
+{
+	if (saved && !are_valid(saved))
+		return -EBADMSG;
+	us_migration_of_vm(vm)->settings_before = json_incref(saved);
+	return 0;
 }

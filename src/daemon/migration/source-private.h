@@ -94,8 +94,7 @@ void us_source_transfer(struct us_source *source);
 void us_source_cancel_transfer(struct us_source *source);
 /* Of the timer `ticking`: asks QEMU for the progress. */
 int us_source_on_tick(sd_event_source *timer, uint64_t usec, void *userdata);
-/* QEMU reports the state of its migration. */
-void us_source_transfer_changed(struct us_source *source, enum us_transfer transfer);
-/* QEMU stopped the guest, @age_usec ago, or resumed it. */
-void us_source_guest_stopped(struct us_source *source, uint64_t age_usec);
-void us_source_guest_resumed(struct us_source *source);
+/* QEMU reports the state of its migration, perhaps not one from here. */
+void us_source_transfer_changed(struct us_host_vm *vm);
+/* QEMU stopped the guest @age_usec ago, perhaps not for a migration from here. */
+void us_source_guest_stopped(struct us_host_vm *vm, uint64_t age_usec);

@@ -183,20 +183,19 @@ static int on_deadline(sd_event_source *timer, uint64_t usec, void *userdata)
 	return 0;
 }
 
-void us_source_vm_lost(struct us_source *source, const struct us_reason *reason)
+/* ---- Calls ---- */
+
+static void on_gone(void *userdata, struct us_call *call)
 {
-	if (!us_stage_is_past_return(source->plan.stage))
-		us_source_fail(source, reason);
+	struct us_source *source = userdata;
+
+	if (call == source->call)
+		source->call = NULL;
+	else
+		source->abort_call = NULL;
 }
 
-/* ---- Abort ---- */
-
-static void on_abort_gone(void *userdata, struct us_call *call)
-{
-	((struct us_source *)userdata)->abort_call = NULL;
-}
-
-void us_source_abort(struct us_host_vm *vm, struct us_call *call)
+void us_migration_abort(struct us_host_vm *vm, struct us_call *call)
 {
 	struct us_source *source = us_migration_of_vm(vm)->source;
 
@@ -209,7 +208,7 @@ void us_source_abort(struct us_host_vm *vm, struct us_call *call)
 	}
 	us_refuse(&source->reason, "vm %s: the migration was aborted", us_host_vm_name(vm));
 	source->abort_call = call;
-	us_call_on_gone(call, on_abort_gone, source);
+	us_call_on_gone(call, on_gone, source);
 	us_source_post(source, US_PLAN_ABORT);
 }
 
@@ -300,31 +299,37 @@ static int init(struct us_source *source, const json_t *parameters)
 	return r < 0 ? r : 0;
 }
 
-static void on_call_gone(void *userdata, struct us_call *call)
+static int source_new(struct us_source **ret_source, struct us_host_vm *vm,
+		      const json_t *parameters)
 {
-	((struct us_source *)userdata)->call = NULL;
-}
+	struct us_source *source = calloc(1, sizeof(*source));
+	int r;
 
-int us_source_new(struct us_host_vm *vm, struct us_call *call, const json_t *parameters,
-		  struct us_reason *reason)
-{
-	struct us_source *source;
-	int r = check(vm, parameters, reason);
-
-	if (r != 0)
-		return r;
-	source = calloc(1, sizeof(*source));
 	if (!source)
 		return -ENOMEM;
 	source->vm = vm;
 	us_migration_of_vm(vm)->source = source;
 	r = init(source, parameters);
-	if (r < 0) {
+	if (r < 0)
 		us_source_free(source);
-		return r;
+	else
+		*ret_source = source;
+	return r;
+}
+
+void us_migration_start(struct us_host_vm *vm, struct us_call *call, const json_t *parameters)
+{
+	struct us_source *source;
+	struct us_reason reason;
+	int r = check(vm, parameters, &reason);
+
+	if (r == 0)
+		r = source_new(&source, vm, parameters);
+	if (r != 0) {
+		us_call_fail_with(call, "Refused", r, &reason);
+		return;
 	}
 	source->call = call;
-	us_call_on_gone(call, on_call_gone, source);
+	us_call_on_gone(call, on_gone, source);
 	us_source_post(source, US_PLAN_START);
-	return 0;
 }

@@ -206,14 +206,22 @@ static void on_failed_progress(void *userdata, int r, const struct us_reason *re
 	us_source_fail(source, &failure);
 }
 
-static bool is_transferring(const struct us_source *source)
+/* The migration whose transfer QEMU got the order for; NULL: there is none. */
+static struct us_source *transferring_source(const struct us_host_vm *vm)
 {
-	return source->plan.stage == US_STAGE_TRANSFER && source->start_requested;
+	struct us_source *source = source_of(vm);
+	bool is_transferring =
+		source && source->plan.stage == US_STAGE_TRANSFER && source->start_requested;
+
+	return is_transferring ? source : NULL;
 }
 
-void us_source_transfer_changed(struct us_source *source, enum us_transfer transfer)
+void us_source_transfer_changed(struct us_host_vm *vm)
 {
-	if (!is_transferring(source))
+	struct us_source *source = transferring_source(vm);
+	enum us_transfer transfer = us_host_vm_transfer(vm);
+
+	if (!source)
 		return;
 	if (transfer == US_TRANSFER_COMPLETED)
 		us_source_post(source, US_PLAN_COMPLETED);
@@ -222,22 +230,26 @@ void us_source_transfer_changed(struct us_source *source, enum us_transfer trans
 	else if (source->plan.is_undoing)
 		us_source_post(source, US_PLAN_DONE);
 	else
-		us_vmm_query_transfer(us_host_vm_vmm(source->vm), on_failed_progress, source->vm);
+		us_vmm_query_transfer(us_host_vm_vmm(vm), on_failed_progress, vm);
 }
 
-void us_source_guest_stopped(struct us_source *source, uint64_t age_usec)
+void us_source_guest_stopped(struct us_host_vm *vm, uint64_t age_usec)
 {
-	if (!is_transferring(source))
+	struct us_source *source = transferring_source(vm);
+
+	if (!source)
 		return;
 	source->is_stopped = true;
-	us_guest_stop_begin(source->vm, &(struct us_handoff_peer){ source->carrier, source->token },
+	us_guest_stop_begin(vm, &(struct us_handoff_peer){ source->carrier, source->token },
 			    age_usec);
 }
 
-void us_source_guest_resumed(struct us_source *source)
+void us_migration_guest_resumed(struct us_host_vm *vm)
 {
-	if (!is_transferring(source))
+	struct us_source *source = transferring_source(vm);
+
+	if (!source)
 		return;
 	source->is_stopped = false;
-	us_guest_stop_undo(source->vm, &(struct us_handoff_peer){ source->carrier, source->token });
+	us_guest_stop_undo(vm, &(struct us_handoff_peer){ source->carrier, source->token });
 }
