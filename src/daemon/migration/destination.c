@@ -24,12 +24,11 @@ enum {
 
 struct us_destination {
 	struct us_host_vm *vm;
-	struct us_call *call; /* NULL: the source gave up */
-	struct us_deferred deferred;
-	struct us_timer ending; /* set when the guest has arrived */
+	struct us_call *call;	     /* NULL: the source gave up */
+	struct us_deferred deferred; /* in its list while the pairs are waited for */
+	struct us_timer ending;	     /* set when the guest has arrived */
 	json_t *settings;
 	char address[US_ADDRESS_TEXT]; /* to listen at */
-	bool is_waiting;	       /* for the pairs */
 	bool is_requesting;	       /* QEMU has not answered */
 	bool has_arrived;
 };
@@ -45,8 +44,7 @@ static void destination_free(struct us_destination *destination)
 {
 	struct us_host_vm *vm = destination->vm;
 
-	if (destination->is_waiting)
-		us_list_remove(&destination->deferred.link);
+	us_list_remove(&destination->deferred.link);
 	end_access(destination);
 	us_timer_deinit(&destination->ending);
 	us_migration_of_vm(vm)->destination = NULL;
@@ -223,20 +221,9 @@ static bool recheck(struct us_deferred *deferred)
 	if (!is_done)
 		return false;
 	us_list_remove(&deferred->link);
-	destination->is_waiting = false;
 	requested(destination, us_vmm_configure_transfer(us_host_vm_vmm(vm), destination->settings,
 							 on_settings, on_configured, vm));
 	return true;
-}
-
-static void on_vm_gone(struct us_deferred *deferred)
-{
-	struct us_destination *destination =
-		US_CONTAINER_OF(deferred, struct us_destination, deferred);
-	struct us_reason reason;
-
-	us_refuse(&reason, "the VM was detached");
-	us_destination_fail(destination, &reason);
 }
 
 /* ---- Start ---- */
@@ -319,8 +306,6 @@ void us_migration_receive(struct us_host_vm *vm, struct us_call *call, const jso
 	snprintf(destination->address, sizeof(destination->address), "%s",
 		 address_for(us_migration_of_vm(vm)->common, call));
 	destination->deferred.check = recheck;
-	destination->deferred.vm_gone = on_vm_gone;
-	destination->is_waiting = true;
 	us_call_on_gone(call, on_gone, destination);
 	us_host_vm_defer(vm, &destination->deferred);
 	us_crash_point("receive", "asked", NULL);

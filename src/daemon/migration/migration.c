@@ -72,7 +72,7 @@ void us_migration_vm_lost(struct us_host_vm *vm, bool has_ended, const struct us
 	if (has_ended)
 		us_migration_settings_forget(vm);
 	if (migration->source && !us_stage_is_past_return(migration->source->plan.stage))
-		us_source_fail(migration->source, reason);
+		us_source_end_stage(migration->source, US_REFUSED, reason);
 	us_destination_fail(migration->destination, reason);
 }
 

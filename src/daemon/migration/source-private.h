@@ -37,8 +37,7 @@ struct us_source {
 	bool has_arrived;
 
 	/* Hide, and its undo */
-	struct us_deferred deferred; /* for the pairs */
-	bool is_waiting;	     /* `deferred` is in its list */
+	struct us_deferred deferred; /* in its list while the pairs are waited for */
 
 	/* Transfer */
 	sd_event_source *ticking;
@@ -57,12 +56,11 @@ struct us_source {
 /* Gives the plan an event, from the loop. */
 void us_source_post(struct us_source *source, enum us_plan_event_type event);
 /*
- * The stage under way failed. Keeps the first reason for the client. Past the point of no return
- * the migration succeeds all the same, and the reason is a warning.
+ * The stage under way has ended; unless @r is 0, it failed. @reason NULL: with the words for the
+ * errno @r. Keeps the first reason for the client. Past the point of no return the migration
+ * succeeds all the same, and the reason is a warning.
  */
-void us_source_fail(struct us_source *source, const struct us_reason *reason);
-/* The same with the words for the errno @r. */
-void us_source_fail_errno(struct us_source *source, int r);
+void us_source_end_stage(struct us_source *source, int r, const struct us_reason *reason);
 /* Whether @stage is under way and not being undone, so that an answer still counts. */
 bool us_source_is_doing(const struct us_source *source, enum us_stage stage);
 
@@ -78,8 +76,6 @@ void us_source_warn(struct us_source *source, const struct us_reason *warning);
 /* Begins the stage, or its undo, that source->plan names. Its end is posted. */
 void us_source_do(struct us_source *source);
 void us_source_undo(struct us_source *source);
-/* Ends the wait for the pairs, if there is one. */
-void us_source_stop_waiting(struct us_source *source);
 
 /* ---- stage-peer.c ---- */
 

@@ -84,7 +84,7 @@ static bool is_at_destination(enum us_stage stage)
 	return stage == US_STAGE_RESERVE || stage == US_STAGE_ARRIVE || stage == US_STAGE_HANDOFF;
 }
 
-void us_source_fail(struct us_source *source, const struct us_reason *reason)
+static void fail(struct us_source *source, const struct us_reason *reason)
 {
 	enum us_stage stage = source->plan.stage;
 	bool is_remote = is_at_destination(stage);
@@ -98,10 +98,13 @@ void us_source_fail(struct us_source *source, const struct us_reason *reason)
 	us_source_post(source, US_PLAN_FAILED);
 }
 
-void us_source_fail_errno(struct us_source *source, int r)
+void us_source_end_stage(struct us_source *source, int r, const struct us_reason *reason)
 {
-	struct us_reason reason;
+	struct us_reason words;
 
-	us_refuse(&reason, "%s", us_strerror(r));
-	us_source_fail(source, &reason);
+	us_refuse(&words, "%s", us_strerror(r));
+	if (r == 0)
+		us_source_post(source, US_PLAN_DONE);
+	else
+		fail(source, reason ? reason : &words);
 }

@@ -80,7 +80,7 @@ void us_source_free(struct us_source *source)
 		us_refuse(&source->reason, "vm %s: the VM was detached", us_host_vm_name(vm));
 		answer(source, false);
 	}
-	us_source_stop_waiting(source);
+	us_list_remove(&source->deferred.link);
 	us_handoff_free(source->handoff);
 	us_guest_stop_forget(vm);
 	us_client_free(source->client);
@@ -308,6 +308,7 @@ static int source_new(struct us_source **ret_source, struct us_host_vm *vm,
 	if (!source)
 		return -ENOMEM;
 	source->vm = vm;
+	us_list_init(&source->deferred.link);
 	us_migration_of_vm(vm)->source = source;
 	r = init(source, parameters);
 	if (r < 0)

@@ -21,7 +21,7 @@ static void fail(struct us_source *source, const char *error, const json_t *para
 	struct us_reason reason;
 
 	us_peer_reason(error, parameters, &reason);
-	us_source_fail(source, &reason);
+	us_source_end_stage(source, US_REFUSED, &reason);
 }
 
 /* ---- check ---- */
@@ -30,15 +30,16 @@ static void on_status(void *userdata, const char *error, const json_t *parameter
 {
 	struct us_source *source = userdata;
 	struct us_reason reason;
+	int r;
 
 	if (!us_source_is_doing(source, US_STAGE_CHECK))
 		return;
-	if (error)
+	if (error) {
 		fail(source, error, parameters);
-	else if (us_peer_check_protocol(parameters, "destination", &reason) != 0)
-		us_source_fail(source, &reason);
-	else
-		us_source_post(source, US_PLAN_DONE);
+		return;
+	}
+	r = us_peer_check_protocol(parameters, "destination", &reason);
+	us_source_end_stage(source, r, &reason);
 }
 
 static int connect_to_destination(struct us_source *source)
@@ -67,7 +68,7 @@ void us_source_check(struct us_source *source)
 		return;
 	us_refuse(&reason, "no understudyd at %s: %s", source->destination, us_strerror(r));
 	us_advise(&reason, "start it there, or name another host");
-	us_source_fail(source, &reason);
+	us_source_end_stage(source, US_REFUSED, &reason);
 }
 
 /* ---- reserve, arrive ---- */
@@ -95,10 +96,7 @@ static void on_reservation(struct us_source *source, const json_t *parameters)
 	if (!us_source_is_doing(source, US_STAGE_RESERVE) || !uri || source->uri)
 		return;
 	r = take_reply(source, uri, token, &reason);
-	if (r != 0)
-		us_source_fail(source, &reason);
-	else
-		us_source_post(source, US_PLAN_DONE);
+	us_source_end_stage(source, r, &reason);
 }
 
 static void on_receive(void *userdata, const char *error, const json_t *parameters, bool more)
@@ -112,7 +110,7 @@ static void on_receive(void *userdata, const char *error, const json_t *paramete
 	} else if (json_is_true(json_object_get(parameters, "arrived"))) {
 		source->has_arrived = true;
 		if (us_source_is_doing(source, US_STAGE_ARRIVE))
-			us_source_post(source, US_PLAN_DONE);
+			us_source_end_stage(source, 0, NULL);
 	} else {
 		on_reservation(source, parameters);
 	}
@@ -126,17 +124,17 @@ void us_source_reserve(struct us_source *source)
 	int r = us_client_call(source->client, "Receive", parameters, true, on_receive, source);
 
 	if (r < 0)
-		us_source_fail_errno(source, r);
+		us_source_end_stage(source, r, NULL);
 }
 
 void us_source_unreserve(struct us_source *source)
 {
 	us_client_free(US_STEAL(source->client)); /* ends the call */
-	us_source_post(source, US_PLAN_DONE);
+	us_source_end_stage(source, 0, NULL);
 }
 
 void us_source_arrive(struct us_source *source)
 {
 	if (source->has_arrived)
-		us_source_post(source, US_PLAN_DONE);
+		us_source_end_stage(source, 0, NULL);
 }

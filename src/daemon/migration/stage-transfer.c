@@ -85,7 +85,7 @@ static void on_started(void *userdata, int r, const struct us_reason *reason)
 		return;
 	us_crash_point("migrate", "started", NULL);
 	if (r != 0)
-		us_source_fail(source, reason);
+		us_source_end_stage(source, r, reason);
 	else if (must_predict_stop(source))
 		sd_event_source_set_time_relative(source->ticking, 0);
 }
@@ -98,14 +98,14 @@ static void start(struct us_source *source)
 
 	if (!us_host_vm_may_migrate(vm)) {
 		us_refuse(&reason, "a primary is visible again");
-		us_source_fail(source, &reason);
+		us_source_end_stage(source, US_REFUSED, &reason);
 		return;
 	}
 	source->start_requested = true;
 	us_guest_stop_prepare(vm);
 	r = us_vmm_start_transfer(us_host_vm_vmm(vm), source->uri, on_started, vm);
 	if (r != 0)
-		us_source_fail_errno(source, r);
+		us_source_end_stage(source, r, NULL);
 }
 
 static void on_configured(void *userdata, int r, const struct us_reason *reason)
@@ -116,9 +116,9 @@ static void on_configured(void *userdata, int r, const struct us_reason *reason)
 		return;
 	source->is_configuring = false;
 	if (source->plan.is_undoing)
-		us_source_post(source, US_PLAN_DONE);
+		us_source_end_stage(source, 0, NULL);
 	else if (r != 0)
-		us_source_fail(source, reason);
+		us_source_end_stage(source, r, reason);
 	else
 		start(source);
 }
@@ -155,7 +155,7 @@ void us_source_transfer(struct us_source *source)
 	r = us_vmm_configure_transfer(us_host_vm_vmm(source->vm), source->settings, on_settings,
 				      on_configured, source->vm);
 	if (r < 0) {
-		us_source_fail_errno(source, r);
+		us_source_end_stage(source, r, NULL);
 		return;
 	}
 	source->is_configuring = true;
@@ -173,7 +173,7 @@ static void on_cancelled(void *userdata, int r, const struct us_reason *reason)
 
 	if (source && source->plan.stage == US_STAGE_TRANSFER && source->plan.is_undoing &&
 	    us_host_vm_transfer(vm) != US_TRANSFER_ACTIVE)
-		us_source_post(source, US_PLAN_DONE);
+		us_source_end_stage(source, 0, NULL);
 }
 
 void us_source_cancel_transfer(struct us_source *source)
@@ -183,7 +183,7 @@ void us_source_cancel_transfer(struct us_source *source)
 	if (source->is_configuring)
 		return;
 	if (!source->start_requested)
-		us_source_post(source, US_PLAN_DONE);
+		us_source_end_stage(source, 0, NULL);
 	else if (us_vmm_cancel_transfer(us_host_vm_vmm(source->vm), on_cancelled, source->vm) < 0)
 		us_source_post(source, US_PLAN_FAILED);
 }
@@ -203,7 +203,7 @@ static void on_failed_progress(void *userdata, int r, const struct us_reason *re
 		us_refuse(&failure, "QEMU's migration failed");
 		us_advise(&failure, "see its log and the destination's");
 	}
-	us_source_fail(source, &failure);
+	us_source_end_stage(source, US_REFUSED, &failure);
 }
 
 /* The migration whose transfer QEMU got the order for; NULL: there is none. */
@@ -228,7 +228,7 @@ void us_source_transfer_changed(struct us_host_vm *vm)
 	else if (transfer != US_TRANSFER_FAILED && transfer != US_TRANSFER_CANCELLED)
 		return;
 	else if (source->plan.is_undoing)
-		us_source_post(source, US_PLAN_DONE);
+		us_source_end_stage(source, 0, NULL);
 	else
 		us_vmm_query_transfer(us_host_vm_vmm(vm), on_failed_progress, vm);
 }

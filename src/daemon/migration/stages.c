@@ -9,13 +9,6 @@
 
 /* ---- hide ---- */
 
-void us_source_stop_waiting(struct us_source *source)
-{
-	if (source->is_waiting)
-		us_list_remove(&source->deferred.link);
-	source->is_waiting = false;
-}
-
 static int refuse_overdue(const struct us_host_pair *pair, struct us_reason *reason)
 {
 	us_refuse(reason, "pair %s: %s%s%s", us_host_pair_name(pair),
@@ -50,26 +43,16 @@ static bool recheck(struct us_deferred *deferred)
 
 	if (r == 0 && !is_done)
 		return false;
-	us_source_stop_waiting(source);
-	if (r != 0)
-		us_source_fail(source, &reason);
-	else
-		us_source_post(source, US_PLAN_DONE);
+	us_list_remove(&deferred->link);
+	us_source_end_stage(source, r, &reason);
 	return true;
-}
-
-static void on_vm_gone(struct us_deferred *deferred)
-{
-	us_source_stop_waiting(US_CONTAINER_OF(deferred, struct us_source, deferred));
 }
 
 static void wait_for_pairs(struct us_source *source, enum us_event_type wish)
 {
 	us_host_vm_feed(source->vm, &(struct us_event){ .type = wish });
-	us_source_stop_waiting(source);
-	source->is_waiting = true;
+	us_list_remove(&source->deferred.link);
 	source->deferred.check = recheck;
-	source->deferred.vm_gone = on_vm_gone;
 	us_host_vm_defer(source->vm, &source->deferred);
 }
 
@@ -93,10 +76,7 @@ static void on_handed_off(void *userdata, const struct us_reason *reason)
 		return;
 	us_log(LOG_INFO, "vm %s: handed off %zu frames", us_host_vm_name(source->vm),
 	       us_handoff_frames(source->handoff));
-	if (reason)
-		us_source_fail(source, reason);
-	else
-		us_source_post(source, US_PLAN_DONE);
+	us_source_end_stage(source, reason ? US_REFUSED : 0, reason);
 }
 
 /* The migration of @vm whose handoff has not begun; NULL: it has, or that stage is over. */
@@ -120,7 +100,7 @@ static void on_collected(void *userdata)
 			   &(struct us_handoff_peer){ source->carrier, source->token },
 			   on_handed_off, source);
 	if (r < 0)
-		us_source_fail_errno(source, r);
+		us_source_end_stage(source, r, NULL);
 }
 
 /* The answer proves that QEMU has run its main loop since the stop, and reads its taps no more. */
@@ -148,7 +128,7 @@ static void handoff(struct us_source *source)
 static void release(struct us_source *source)
 {
 	us_host_vm_feed(source->vm, &(struct us_event){ .type = US_EVENT_FINISH });
-	us_source_post(source, US_PLAN_DONE);
+	us_source_end_stage(source, 0, NULL);
 }
 
 /* ---- All of them ---- */

@@ -64,7 +64,8 @@ struct us_deferred {
 	struct us_host_vm *vm;
 	/* Returns true when the wait is over, and has then removed @deferred from its list. */
 	bool (*check)(struct us_deferred *deferred);
-	/* The VM is being detached: ends the wait, and removes @deferred from its list. */
+	/* The VM is being detached: ends the wait, and removes @deferred from its list. NULL: that
+	 * has been done when the VM's slots were freed. */
 	void (*vm_gone)(struct us_deferred *deferred);
 };
 
