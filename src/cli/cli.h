@@ -22,6 +22,8 @@ struct us_cli {
 	struct us_args args; /* of the command, without its name */
 };
 
+typedef enum us_exit us_command_fn(struct us_cli *cli);
+
 /* A table ends with a NULL name. */
 struct us_command {
 	const char *name;      /* one or two words: "vm attach" */
@@ -29,18 +31,17 @@ struct us_command {
 	const char *help;      /* one line */
 	const struct us_option *options;
 	size_t least_words, most_words;
-	enum us_exit (*run)(struct us_cli *cli);
+	us_command_fn *run;
 };
 
-extern const struct us_command us_vm_commands[];
-extern const struct us_command us_pair_commands[];
-extern const struct us_command us_status_commands[];
-extern const struct us_command us_hold_commands[];
-extern const struct us_command us_migrate_commands[];
-extern const struct us_command us_events_commands[];
-extern const struct us_command us_metrics_commands[];
-extern const struct us_command us_doctor_commands[];
-extern const struct us_command us_proxy_commands[];
+extern const struct us_command us_commands[];
+
+/* The commands, each in the file of its name or of what it changes. */
+us_command_fn us_cli_vm_attach, us_cli_vm_detach, us_cli_vm_list;
+us_command_fn us_cli_pair_add, us_cli_pair_assign, us_cli_pair_remove;
+us_command_fn us_cli_hide, us_cli_expose;
+us_command_fn us_cli_prepare, us_cli_finish, us_cli_migrate;
+us_command_fn us_cli_status, us_cli_watch, us_cli_metrics, us_cli_doctor, us_cli_proxy;
 
 /* ---- error.c ---- */
 

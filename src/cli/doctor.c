@@ -269,7 +269,7 @@ static int tell(const struct doctor *doctor)
 	return counts[ERROR] ? ERROR : counts[WARNING] ? WARNING : OK;
 }
 
-static enum us_exit run_doctor(struct us_cli *cli)
+enum us_exit us_cli_doctor(struct us_cli *cli)
 {
 	US_CLEANUP(json_decrefp) json_t *findings = json_array();
 	struct doctor doctor = {
@@ -293,9 +293,3 @@ static enum us_exit run_doctor(struct us_cli *cli)
 	json_decref(doctor.reply);
 	return tell(&doctor);
 }
-
-const struct us_command us_doctor_commands[] = {
-	{ "doctor", "[VM]", "find problems of the host, or of a VM, and the next steps", NULL, 0, 1,
-	  run_doctor },
-	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
-};

@@ -24,7 +24,7 @@ static void on_event(void *userdata, const json_t *parameters)
 	fflush(stdout);
 }
 
-static enum us_exit run_watch(struct us_cli *cli)
+enum us_exit us_cli_watch(struct us_cli *cli)
 {
 	const struct us_cli_request request = {
 		.method = "Monitor",
@@ -35,9 +35,3 @@ static enum us_exit run_watch(struct us_cli *cli)
 
 	return us_cli_request_run(cli, &request);
 }
-
-const struct us_command us_events_commands[] = {
-	{ "watch", "", "show every move, VM event and migration stage from now on", NULL, 0, 0,
-	  run_watch },
-	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
-};

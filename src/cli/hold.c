@@ -47,18 +47,12 @@ static enum us_exit set_hold(struct us_cli *cli, bool hold)
 			   name);
 }
 
-static enum us_exit run_hide(struct us_cli *cli)
+enum us_exit us_cli_hide(struct us_cli *cli)
 {
 	return set_hold(cli, true);
 }
 
-static enum us_exit run_expose(struct us_cli *cli)
+enum us_exit us_cli_expose(struct us_cli *cli)
 {
 	return set_hold(cli, false);
 }
-
-const struct us_command us_hold_commands[] = {
-	{ "hide", "NAME", "hide the primary and keep it hidden", NULL, 1, 1, run_hide },
-	{ "expose", "NAME", "let the guest see the primary again", NULL, 1, 1, run_expose },
-	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
-};

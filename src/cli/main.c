@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* understudy: finds the command in its tables, reads its arguments, and runs it. */
+/* understudy: finds the command in the table, reads its arguments, and runs it. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/uri.h"
 #include "cli/cli.h"
-#include "util/cleanup.h"
 
 #define DEFAULT_HOST "unix:/run/understudy/control"
 
@@ -20,12 +19,6 @@ static const struct us_option common_options[] = {
 	{ "help", 'h', NULL, "print this help" },
 	{ "version", 0, NULL, "print the version" },
 	{ NULL, 0, NULL, NULL },
-};
-
-static const struct us_command *const tables[] = {
-	us_vm_commands,	     us_pair_commands,	  us_status_commands,
-	us_hold_commands,    us_migrate_commands, us_events_commands,
-	us_metrics_commands, us_doctor_commands,  us_proxy_commands,
 };
 
 /* ---- Help ---- */
@@ -56,9 +49,8 @@ static enum us_exit print_help(void)
 {
 	printf("usage: understudy [-H HOST] [--json] COMMAND …\n\n"
 	       "Keeps a virtual machine's passed-through network card live-migratable.\n\n");
-	for (size_t i = 0; i < US_ARRAY_LENGTH(tables); i++)
-		for (const struct us_command *c = tables[i]; c->name; c++)
-			printf("  %-16s %s\n", c->name, c->help);
+	for (const struct us_command *c = us_commands; c->name; c++)
+		printf("  %-16s %s\n", c->name, c->help);
 	printf("\n");
 	print_options(common_options);
 	printf("\nSee understudy COMMAND --help, and understudy(1).\n");
@@ -98,15 +90,12 @@ static const struct us_command *find_nearest(const char *one_word, const char *t
 	const struct us_command *nearest = NULL;
 	size_t best = TYPO_MAX;
 
-	for (size_t i = 0; i < US_ARRAY_LENGTH(tables); i++) {
-		for (const struct us_command *c = tables[i]; c->name; c++) {
-			size_t near =
-				distance(strchr(c->name, ' ') ? two_words : one_word, c->name);
+	for (const struct us_command *c = us_commands; c->name; c++) {
+		size_t near = distance(strchr(c->name, ' ') ? two_words : one_word, c->name);
 
-			if (near < best) {
-				best = near;
-				nearest = c;
-			}
+		if (near < best) {
+			best = near;
+			nearest = c;
 		}
 	}
 	return nearest;
@@ -114,35 +103,36 @@ static const struct us_command *find_nearest(const char *one_word, const char *t
 
 static const struct us_command *find_command(const char *name)
 {
-	for (size_t i = 0; i < US_ARRAY_LENGTH(tables); i++)
-		for (const struct us_command *c = tables[i]; c->name; c++)
-			if (strcmp(c->name, name) == 0)
-				return c;
+	for (const struct us_command *c = us_commands; c->name; c++)
+		if (strcmp(c->name, name) == 0)
+			return c;
 	return NULL;
+}
+
+/* Whether @word is the first of the command's two words. */
+static bool is_in_group(const struct us_command *command, const char *word)
+{
+	size_t length = strlen(word);
+
+	return strncmp(command->name, word, length) == 0 && command->name[length] == ' ';
 }
 
 static bool is_group(const char *word)
 {
-	size_t length = strlen(word);
-
-	for (size_t i = 0; i < US_ARRAY_LENGTH(tables); i++)
-		for (const struct us_command *c = tables[i]; c->name; c++)
-			if (strncmp(c->name, word, length) == 0 && c->name[length] == ' ')
-				return true;
+	for (const struct us_command *c = us_commands; c->name; c++)
+		if (is_in_group(c, word))
+			return true;
 	return false;
 }
 
 /* `understudy vm` by itself, or with --help: the commands that begin so. */
 static enum us_exit print_group(const struct us_cli *cli, const char *word, bool wanted)
 {
-	size_t length = strlen(word);
-
 	if (!wanted)
 		us_cli_fail(cli, US_EXIT_USAGE, "%s needs a command", word);
-	for (size_t i = 0; i < US_ARRAY_LENGTH(tables); i++)
-		for (const struct us_command *c = tables[i]; c->name; c++)
-			if (strncmp(c->name, word, length) == 0 && c->name[length] == ' ')
-				us_cli_print_synopsis(wanted ? stdout : stderr, c);
+	for (const struct us_command *c = us_commands; c->name; c++)
+		if (is_in_group(c, word))
+			us_cli_print_synopsis(wanted ? stdout : stderr, c);
 	return wanted ? US_EXIT_DONE : US_EXIT_USAGE;
 }
 

@@ -30,7 +30,7 @@ static void on_text(void *userdata, const json_t *parameters)
 		print_lines(us_cli_json_text(parameters, "text", ""));
 }
 
-static enum us_exit run_metrics(struct us_cli *cli)
+enum us_exit us_cli_metrics(struct us_cli *cli)
 {
 	const struct us_cli_request request = {
 		.method = "GetMetrics",
@@ -42,8 +42,3 @@ static enum us_exit run_metrics(struct us_cli *cli)
 
 	return us_cli_request_run(cli, &request);
 }
-
-const struct us_command us_metrics_commands[] = {
-	{ "metrics", "", "print the metrics, as OpenMetrics text", NULL, 0, 0, run_metrics },
-	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
-};

@@ -15,7 +15,7 @@
 
 /* ---- Around someone else's migration ---- */
 
-static enum us_exit run_prepare(struct us_cli *cli)
+enum us_exit us_cli_prepare(struct us_cli *cli)
 {
 	const char *vm = cli->args.words[0];
 	enum us_exit code = us_cli_do(cli, "Prepare", json_pack("{s:s}", "vm", vm));
@@ -25,7 +25,7 @@ static enum us_exit run_prepare(struct us_cli *cli)
 	return code;
 }
 
-static enum us_exit run_finish(struct us_cli *cli)
+enum us_exit us_cli_finish(struct us_cli *cli)
 {
 	return us_cli_do(cli, "Finish", json_pack("{s:s}", "vm", cli->args.words[0]));
 }
@@ -213,7 +213,7 @@ static enum us_exit abort_migration(struct us_cli *cli)
 	return code;
 }
 
-static enum us_exit run_migrate(struct us_cli *cli)
+enum us_exit us_cli_migrate(struct us_cli *cli)
 {
 	const struct us_args *args = &cli->args;
 	const char *to = us_args_value(args, "to");
@@ -240,20 +240,3 @@ static enum us_exit run_migrate(struct us_cli *cli)
 		json_object_set_new(parameters, "deadline_sec", json_integer(seconds));
 	return migrate(cli, parameters);
 }
-
-static const struct us_option migrate_options[] = {
-	{ "to", 0, "HOST", "the other host's daemon: " US_URI_FORMS },
-	{ "set", 0, "K=V", "a migration parameter or capability of QEMU; can be repeated" },
-	{ "deadline", 0, "SECONDS", "undo the migration if it takes longer" },
-	{ "abort", 0, NULL, "end the present migration" },
-	{ NULL, 0, NULL, NULL },
-};
-
-const struct us_command us_migrate_commands[] = {
-	{ "prepare", "VM", "hide the VM's primaries for a migration by somebody else", NULL, 1, 1,
-	  run_prepare },
-	{ "finish", "VM", "show the VM's primaries again", NULL, 1, 1, run_finish },
-	{ "migrate", "VM --to HOST [--set K=V]… [--deadline SECONDS] | VM --abort",
-	  "migrate a VM with its pairs, or abort that", migrate_options, 1, 1, run_migrate },
-	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
-};

@@ -107,7 +107,7 @@ static void take_options(json_t *parameters, const struct us_args *args, const c
 					    json_string(us_args_value(args, *names)));
 }
 
-static enum us_exit run_add(struct us_cli *cli)
+enum us_exit us_cli_pair_add(struct us_cli *cli)
 {
 	static const char *const needed[] = { "vm", "standby", "port", NULL };
 	static const char *const optional[] = { "mac", "mode", "group", "bus", NULL };
@@ -146,7 +146,7 @@ static enum us_exit run_add(struct us_cli *cli)
 	return us_cli_do(cli, "AddPair", parameters);
 }
 
-static enum us_exit run_assign(struct us_cli *cli)
+enum us_exit us_cli_pair_assign(struct us_cli *cli)
 {
 	const char *spec = us_args_value(&cli->args, "primary");
 	json_t *primary = NULL;
@@ -160,47 +160,7 @@ static enum us_exit run_assign(struct us_cli *cli)
 			 json_pack("{s:s, s:o}", "name", cli->args.words[0], "primary", primary));
 }
 
-static enum us_exit run_remove(struct us_cli *cli)
+enum us_exit us_cli_pair_remove(struct us_cli *cli)
 {
 	return us_cli_do(cli, "RemovePair", json_pack("{s:s}", "name", cli->args.words[0]));
 }
-
-static const struct us_option add_options[] = {
-	{ "vm", 0, "VM", "the VM, attached before" },
-	{ "standby", 0, "DEVICE", "the id of its virtio-net device, with failover=on" },
-	{ "port", 0, "IFNAME", "the standby's interface on the host's switch" },
-	{ "mac", 0, "MAC", "the address that the standby must have" },
-	{ "primary", 0, "SPEC", "pool:NAME, vfio:0000:5e:00.2 or emulated:MODEL,port=IFNAME" },
-	{ "mode", 0, "MODE", "separate, coupled or combined (the default)" },
-	{ "group", 0, "UUID", "the pair's group id" },
-	{ "bus", 0, "BUS", "the bus for the primary; by default a free slot is found" },
-	{ "hold", 0, NULL, "keep the primary hidden until `understudy expose`" },
-	{ "handover", 0, "HOW",
-	  "lossless (the default), or low-latency: park no frames, lose some" },
-	{ "unused", 0, "WHAT",
-	  "if the guest does not use its visible primary: report (the default), hide or ignore" },
-	{ "park-frames", 0, "N", "park at most N frames in a transition" },
-	{ "park-bytes", 0, "N", "… in at most N bytes, as in 8M" },
-	{ "park-time", 0, "SECONDS", "… for at most this time" },
-	{ NULL, 0, NULL, NULL },
-};
-
-static const struct us_option assign_options[] = {
-	{ "primary", 0, "SPEC",
-	  "pool:NAME, vfio:0000:5e:00.2, emulated:MODEL,port=IFNAME, or none" },
-	{ NULL, 0, NULL, NULL },
-};
-
-const struct us_command us_pair_commands[] = {
-	{ "pair add",
-	  "NAME --vm VM --standby DEVICE --port IFNAME [--mac MAC] [--primary SPEC]\n"
-	  "                           [--mode MODE] [--group UUID] [--bus BUS] [--hold]\n"
-	  "                           [--handover HOW] [--park-frames N] [--park-bytes N]\n"
-	  "                           [--park-time SECONDS] [--unused WHAT]",
-	  "pair a VM's standby with a primary", add_options, 1, 1, run_add },
-	{ "pair assign", "NAME --primary SPEC|none", "assign a primary to a pair, or remove it",
-	  assign_options, 1, 1, run_assign },
-	{ "pair remove", "NAME", "hide the primary, return it, and restore the switch", NULL, 1, 1,
-	  run_remove },
-	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
-};

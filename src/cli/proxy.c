@@ -136,7 +136,7 @@ static int become_peer(int fd)
 	return json_is_object(answer) && !json_object_get(answer, "error") ? 0 : -EOPNOTSUPP;
 }
 
-static enum us_exit run_proxy(struct us_cli *cli)
+enum us_exit us_cli_proxy(struct us_cli *cli)
 {
 	US_CLEANUP(us_closep) int fd = -1;
 	int r;
@@ -162,15 +162,3 @@ static enum us_exit run_proxy(struct us_cli *cli)
 		return us_cli_fail(cli, US_EXIT_FAILED, "proxy: %s", us_strerror(r));
 	return US_EXIT_DONE;
 }
-
-static const struct us_option proxy_options[] = {
-	{ "peer", 0, NULL,
-	  "for another host's daemon: allow only the calls of a migration to here" },
-	{ NULL, 0, NULL, NULL },
-};
-
-const struct us_command us_proxy_commands[] = {
-	{ "proxy", "[--peer]", "connect stdin and stdout to the local daemon", proxy_options, 0, 0,
-	  run_proxy },
-	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
-};

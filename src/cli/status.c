@@ -214,7 +214,7 @@ static void print_details(const json_t *pair)
 	print_next_step(pair);
 }
 
-static enum us_exit run_status(struct us_cli *cli)
+enum us_exit us_cli_status(struct us_cli *cli)
 {
 	US_CLEANUP(json_decrefp) json_t *reply = NULL;
 	const char *name = cli->args.word_count ? cli->args.words[0] : NULL;
@@ -233,9 +233,3 @@ static enum us_exit run_status(struct us_cli *cli)
 		print_details(json_array_get(pairs, 0));
 	return US_EXIT_DONE;
 }
-
-const struct us_command us_status_commands[] = {
-	{ "status", "[NAME]", "show all pairs; or one pair, with details and the next step", NULL,
-	  0, 1, run_status },
-	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
-};

@@ -7,7 +7,7 @@
 #include "cli/table.h"
 #include "util/cleanup.h"
 
-static enum us_exit run_attach(struct us_cli *cli)
+enum us_exit us_cli_vm_attach(struct us_cli *cli)
 {
 	const char *name = cli->args.words[0];
 	const char *qmp = us_args_value(&cli->args, "qmp");
@@ -22,7 +22,7 @@ static enum us_exit run_attach(struct us_cli *cli)
 			 json_pack("{s:s, s:s}", "name", name, "qmp", path ? path : qmp));
 }
 
-static enum us_exit run_detach(struct us_cli *cli)
+enum us_exit us_cli_vm_detach(struct us_cli *cli)
 {
 	return us_cli_do(cli, "DetachVm", json_pack("{s:s}", "name", cli->args.words[0]));
 }
@@ -78,7 +78,7 @@ static void print_vms(const json_t *vms)
 	free(texts);
 }
 
-static enum us_exit run_list(struct us_cli *cli)
+enum us_exit us_cli_vm_list(struct us_cli *cli)
 {
 	US_CLEANUP(json_decrefp) json_t *reply = NULL;
 	enum us_exit code = us_cli_call(cli, "ListVms", NULL, &reply);
@@ -91,16 +91,3 @@ static enum us_exit run_list(struct us_cli *cli)
 		print_vms(json_object_get(reply, "vms"));
 	return US_EXIT_DONE;
 }
-
-static const struct us_option attach_options[] = {
-	{ "qmp", 0, "PATH", "the VM's monitor socket, which no other program uses" },
-	{ NULL, 0, NULL, NULL },
-};
-
-const struct us_command us_vm_commands[] = {
-	{ "vm attach", "NAME --qmp PATH", "adopt a running VM", attach_options, 1, 1, run_attach },
-	{ "vm detach", "NAME", "remove a VM and its pairs, and leave them as they are", NULL, 1, 1,
-	  run_detach },
-	{ "vm list", "", "list the VMs", NULL, 0, 0, run_list },
-	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
-};
