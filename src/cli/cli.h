@@ -56,17 +56,19 @@ void us_cli_print_synopsis(FILE *out, const struct us_command *command);
 
 /* ---- request.c ---- */
 
+/* With --json, replies are printed unchanged; otherwise each string is made one printable line. */
 struct us_cli_request {
 	const char *method;
 	json_t *parameters; /* stolen; NULL: {} */
 	bool more;
-	/* Hands over the strings of replies unchanged. Without it, and without --json, each is made
-	 * one printable line. */
-	bool raw;
-	/* Each reply; may be NULL. Errors are reported on stderr … */
+	bool raw;		 /* the strings are used unchanged */
+	const char *json_member; /* the part of a reply that --json prints; NULL: all of it */
+	/* Each reply without --json; may be NULL. */
 	void (*reply)(void *userdata, const json_t *parameters);
-	/* … unless this is set: @error is the name of the error; NULL: connecting failed with the
-	 * errno @r. */
+	/* Instead of both, the caller gets the last reply. */
+	json_t **ret_reply;
+	/* Errors are reported on stderr, unless this is set: @error is the name of the error; NULL:
+	 * connecting failed with the errno @r. */
 	void (*failed)(void *userdata, int r, const char *error, const char *message);
 	/* If set, SIGINT and SIGTERM end the program, but not the request: says so. */
 	void (*interrupted)(void *userdata);
@@ -76,18 +78,31 @@ struct us_cli_request {
 /* Calls the daemon and waits for the last answer. */
 enum us_exit us_cli_request_run(const struct us_cli *cli, const struct us_cli_request *request);
 
-/* Makes a call with one reply. *@ret_reply is the caller's; @ret_reply may be NULL. */
-enum us_exit us_cli_call(const struct us_cli *cli, const char *method, json_t *parameters,
-			 json_t **ret_reply);
-
-/* The same for a reply without content; --json prints it unchanged. */
-enum us_exit us_cli_do(const struct us_cli *cli, const char *method, json_t *parameters);
+/*
+ * Makes a call with one reply. Without --json, @print(@cli) gets the reply; NULL: it has no
+ * content.
+ */
+enum us_exit us_cli_call(struct us_cli *cli, const char *method, json_t *parameters,
+			 void (*print)(void *userdata, const json_t *reply));
 
 /* One line of JSON on stdout, at once. */
 void us_cli_print_json(const json_t *value);
 
 /* The text of a member; @otherwise if the member is no string. */
 const char *us_cli_json_text(const json_t *object, const char *name, const char *otherwise);
+/* Whether a member is this text. */
+bool us_cli_json_is(const json_t *object, const char *name, const char *text);
+/* The number of a member; 0 if it is no whole number. */
+json_int_t us_cli_json_number(const json_t *object, const char *name);
+
+/* ---- table.c ---- */
+
+/*
+ * Prints a table with aligned columns, two blanks apart; the last column is not padded. @rows is
+ * stolen: an array of arrays of printable strings, the header first. An empty or null cell shows
+ * as "-".
+ */
+void us_cli_print_table(json_t *rows);
 
 /* ---- spec.c ---- */
 

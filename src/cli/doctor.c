@@ -25,16 +25,15 @@ struct doctor {
 	const struct us_cli *cli;
 	const char *vm; /* NULL: the host alone */
 	json_t *findings;
-	json_t *reply; /* to the call under way */
+	json_t *reply; /* the last one */
 	char error[80], message[sizeof(struct us_reason)];
 	int r;
 };
 
 /* @next: NULL for none. */
-static void add(struct doctor *doctor, enum level level, const char *about, const char *next,
-		const char *format, ...) __attribute__((format(printf, 5, 6)));
-static void add(struct doctor *doctor, enum level level, const char *about, const char *next,
-		const char *format, ...)
+__attribute__((format(printf, 5, 6))) static void add(struct doctor *doctor, enum level level,
+						      const char *about, const char *next,
+						      const char *format, ...)
 {
 	char text[600];
 	va_list arguments;
@@ -50,14 +49,6 @@ static void add(struct doctor *doctor, enum level level, const char *about, cons
 
 /* ---- Asking ---- */
 
-static void on_reply(void *userdata, const json_t *parameters)
-{
-	struct doctor *doctor = userdata;
-
-	json_decref(doctor->reply);
-	doctor->reply = json_deep_copy(parameters);
-}
-
 static void on_failed(void *userdata, int r, const char *error, const char *message)
 {
 	struct doctor *doctor = userdata;
@@ -72,7 +63,7 @@ static enum us_exit ask(struct doctor *doctor, const char *method, json_t *param
 	const struct us_cli_request request = {
 		.method = method,
 		.parameters = parameters,
-		.reply = on_reply,
+		.ret_reply = &doctor->reply,
 		.failed = on_failed,
 		.userdata = doctor,
 	};
@@ -109,15 +100,14 @@ static void add_unreached(struct doctor *doctor)
 static void add_daemon(struct doctor *doctor)
 {
 	const char *version = us_cli_json_text(doctor->reply, "version", "?");
-	json_int_t since = json_integer_value(json_object_get(doctor->reply, "since_usec"));
+	json_int_t since = us_cli_json_number(doctor->reply, "since_usec");
 	json_int_t minutes = (time(NULL) - since / 1000000) / 60;
 
 	add(doctor, OK, "host", NULL,
 	    "understudyd %s answers at %s, since %" JSON_INTEGER_FORMAT " h %" JSON_INTEGER_FORMAT
 	    " min; VMs: %" JSON_INTEGER_FORMAT ", pairs: %" JSON_INTEGER_FORMAT,
 	    version, doctor->cli->host, minutes / 60, minutes % 60,
-	    json_integer_value(json_object_get(doctor->reply, "vms")),
-	    json_integer_value(json_object_get(doctor->reply, "pairs")));
+	    us_cli_json_number(doctor->reply, "vms"), us_cli_json_number(doctor->reply, "pairs"));
 	if (strcmp(version, US_VERSION) != 0)
 		add(doctor, WARNING, "host",
 		    "after an update, systemctl restart understudyd; VMs and pairs stay as they "
@@ -173,11 +163,10 @@ static void add_vms(struct doctor *doctor)
 /* Whether the guest uses its primary, or the upper layer or another host is responsible. */
 static bool is_well(const json_t *pair)
 {
-	const char *migration = us_cli_json_text(pair, "migration", "");
-
-	return strcmp(us_cli_json_text(pair, "primary", ""), "visible") == 0 ||
-	       strcmp(us_cli_json_text(pair, "mode", ""), "separate") == 0 ||
-	       strcmp(migration, "incoming") == 0 || strcmp(migration, "moved") == 0;
+	return us_cli_json_is(pair, "primary", "visible") ||
+	       us_cli_json_is(pair, "mode", "separate") ||
+	       us_cli_json_is(pair, "migration", "incoming") ||
+	       us_cli_json_is(pair, "migration", "moved");
 }
 
 static void add_pair(struct doctor *doctor, const json_t *pair)
@@ -197,7 +186,7 @@ static void add_pair(struct doctor *doctor, const json_t *pair)
 /* Whether the pair waits for something that was refused. */
 static bool is_troubled(const json_t *pair)
 {
-	bool waits = strcmp(us_cli_json_text(pair, "primary", ""), "absent") == 0 ||
+	bool waits = us_cli_json_is(pair, "primary", "absent") ||
 		     json_is_true(json_object_get(pair, "driver_ok"));
 
 	return waits && !is_well(pair) && us_cli_json_text(pair, "detail", NULL);
@@ -211,8 +200,7 @@ static void add_pairs(struct doctor *doctor)
 	if (ask(doctor, "ListPairs", NULL) != US_EXIT_DONE)
 		return;
 	json_array_foreach (json_object_get(doctor->reply, "pairs"), i, pair) {
-		bool is_of_vm =
-			doctor->vm && strcmp(us_cli_json_text(pair, "vm", ""), doctor->vm) == 0;
+		bool is_of_vm = doctor->vm && us_cli_json_is(pair, "vm", doctor->vm);
 
 		if (is_of_vm || (!doctor->vm && is_troubled(pair)))
 			add_pair(doctor, pair);
@@ -223,10 +211,9 @@ static void add_pairs(struct doctor *doctor)
 
 static enum level level_of(const json_t *finding)
 {
-	const char *name = us_cli_json_text(finding, "level", "");
 	enum level level = ERROR;
 
-	while (level > OK && strcmp(level_names[level], name) != 0)
+	while (level > OK && !us_cli_json_is(finding, "level", level_names[level]))
 		level--;
 	return level;
 }

@@ -18,7 +18,7 @@
 enum us_exit us_cli_prepare(struct us_cli *cli)
 {
 	const char *vm = cli->args.words[0];
-	enum us_exit code = us_cli_do(cli, "Prepare", json_pack("{s:s}", "vm", vm));
+	enum us_exit code = us_cli_call(cli, "Prepare", json_pack("{s:s}", "vm", vm), NULL);
 
 	if (code == US_EXIT_DONE && !cli->json)
 		printf("%s can be migrated now; afterwards: understudy finish %s\n", vm, vm);
@@ -27,14 +27,13 @@ enum us_exit us_cli_prepare(struct us_cli *cli)
 
 enum us_exit us_cli_finish(struct us_cli *cli)
 {
-	return us_cli_do(cli, "Finish", json_pack("{s:s}", "vm", cli->args.words[0]));
+	return us_cli_call(cli, "Finish", json_pack("{s:s}", "vm", cli->args.words[0]), NULL);
 }
 
 /* ---- Progress ---- */
 
 struct show {
 	const struct us_cli *cli;
-	const char *vm, *destination;
 	bool tty;
 	char stage[32]; /* of the last line */
 	bool undo;
@@ -44,14 +43,14 @@ struct show {
 
 static double mib(const json_t *progress, const char *name)
 {
-	return (double)json_integer_value(json_object_get(progress, name)) / (1024 * 1024);
+	return (double)us_cli_json_number(progress, name) / (1024 * 1024);
 }
 
 /* "transfer  43%  512 of 1190 MiB  112.0 MiB/s  dirty 3.1 MiB/s  6 s to go" */
 static void print_transfer(const json_t *progress)
 {
 	double total = mib(progress, "total_bytes"), left = mib(progress, "remaining_bytes");
-	json_int_t expected = json_integer_value(json_object_get(progress, "expected_msec"));
+	json_int_t expected = us_cli_json_number(progress, "expected_msec");
 
 	printf("transfer %3.0f%%  %.0f of %.0f MiB  %.1f MiB/s  dirty %.1f MiB/s",
 	       100 * (total - left) / total, total - left, total, mib(progress, "bytes_per_sec"),
@@ -65,7 +64,7 @@ static void print_progress(const struct show *show, const json_t *progress, cons
 	if (show->tty)
 		fputs("\r\033[K", stdout);
 	if (strcmp(stage, "transfer") == 0 && !show->undo &&
-	    json_integer_value(json_object_get(progress, "total_bytes")) > 0)
+	    us_cli_json_number(progress, "total_bytes") > 0)
 		print_transfer(progress);
 	else
 		fputs(us_cli_json_text(progress, "line", stage), stdout);
@@ -104,10 +103,6 @@ static void on_progress(void *userdata, const json_t *parameters)
 
 	if (json_is_integer(downtime))
 		show->downtime_msec = json_integer_value(downtime);
-	if (show->cli->json) {
-		us_cli_print_json(parameters);
-		return;
-	}
 	if (warning) {
 		print_warning(show, warning);
 		return;
@@ -123,6 +118,7 @@ static void on_progress(void *userdata, const json_t *parameters)
 static void on_interrupted(void *userdata)
 {
 	struct show *show = userdata;
+	const char *vm = show->cli->args.words[0];
 	/* The commands must reach the same daemon. */
 	const char *host = us_args_value(&show->cli->args, "host");
 	const char *option = host ? " -H " : "";
@@ -132,7 +128,7 @@ static void on_interrupted(void *userdata)
 	us_cli_fail(show->cli, US_EXIT_FAILED,
 		    "the migration of %s goes on: `understudy%s%s watch` follows it, "
 		    "`understudy%s%s migrate %s --abort` ends it",
-		    show->vm, option, host, option, host, show->vm);
+		    vm, option, host, option, host, vm);
 }
 
 /* ---- Migrating ---- */
@@ -175,8 +171,6 @@ static enum us_exit migrate(struct us_cli *cli, json_t *parameters)
 {
 	struct show show = {
 		.cli = cli,
-		.vm = cli->args.words[0],
-		.destination = us_args_value(&cli->args, "to"),
 		.tty = isatty(STDOUT_FILENO),
 		.downtime_msec = -1,
 	};
@@ -193,7 +187,7 @@ static enum us_exit migrate(struct us_cli *cli, json_t *parameters)
 	if (code != US_EXIT_DONE || cli->json)
 		return code;
 	end_line(&show);
-	printf("%s runs at %s now", show.vm, show.destination);
+	printf("%s runs at %s now", cli->args.words[0], us_args_value(&cli->args, "to"));
 	if (show.downtime_msec >= 0)
 		printf(" (downtime %" JSON_INTEGER_FORMAT " ms)", show.downtime_msec);
 	putchar('\n');
@@ -207,7 +201,7 @@ static enum us_exit abort_migration(struct us_cli *cli)
 
 	if (us_args_has(&cli->args, "to"))
 		return us_cli_usage(cli, "migrate: either --to or --abort");
-	code = us_cli_do(cli, "AbortMigration", json_pack("{s:s}", "vm", vm));
+	code = us_cli_call(cli, "AbortMigration", json_pack("{s:s}", "vm", vm), NULL);
 	if (code == US_EXIT_DONE && !cli->json)
 		printf("the migration of %s is aborted; both hosts are as before\n", vm);
 	return code;

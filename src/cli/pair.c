@@ -143,7 +143,7 @@ enum us_exit us_cli_pair_add(struct us_cli *cli)
 	if (json_object_size(park) > 0)
 		json_object_set(parameters, "park", park);
 	json_decref(park);
-	return us_cli_do(cli, "AddPair", parameters);
+	return us_cli_call(cli, "AddPair", parameters, NULL);
 }
 
 enum us_exit us_cli_pair_assign(struct us_cli *cli)
@@ -156,11 +156,12 @@ enum us_exit us_cli_pair_assign(struct us_cli *cli)
 		return us_cli_usage(cli, "pair assign: --primary is missing");
 	if (us_cli_read_spec(spec, &primary, &reason) != 0)
 		return us_cli_usage(cli, "%s", reason.text);
-	return us_cli_do(cli, "AssignPrimary",
-			 json_pack("{s:s, s:o}", "name", cli->args.words[0], "primary", primary));
+	return us_cli_call(cli, "AssignPrimary",
+			   json_pack("{s:s, s:o}", "name", cli->args.words[0], "primary", primary),
+			   NULL);
 }
 
 enum us_exit us_cli_pair_remove(struct us_cli *cli)
 {
-	return us_cli_do(cli, "RemovePair", json_pack("{s:s}", "name", cli->args.words[0]));
+	return us_cli_call(cli, "RemovePair", json_pack("{s:s}", "name", cli->args.words[0]), NULL);
 }

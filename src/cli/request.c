@@ -39,6 +39,16 @@ const char *us_cli_json_text(const json_t *object, const char *name, const char 
 	return text ? text : otherwise;
 }
 
+bool us_cli_json_is(const json_t *object, const char *name, const char *text)
+{
+	return strcmp(us_cli_json_text(object, name, ""), text) == 0;
+}
+
+json_int_t us_cli_json_number(const json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}
+
 /* Makes all strings in @value safe for a terminal. */
 static void make_printable(json_t *value)
 {
@@ -62,17 +72,21 @@ static void make_printable(json_t *value)
 
 static void hand_over(const struct run *run, const json_t *parameters)
 {
-	US_CLEANUP(json_decrefp) json_t *copy = NULL;
+	const struct us_cli_request *request = run->request;
+	US_CLEANUP(json_decrefp) json_t *reply = json_deep_copy(parameters);
 
-	if (!run->request->reply)
-		return;
-	if (run->cli->json || run->request->raw) {
-		run->request->reply(run->request->userdata, parameters);
-		return;
+	if (!run->cli->json && !request->raw)
+		make_printable(reply);
+	if (request->ret_reply) {
+		json_decref(*request->ret_reply);
+		*request->ret_reply = US_STEAL(reply);
+	} else if (run->cli->json) {
+		us_cli_print_json(request->json_member
+					  ? json_object_get(reply, request->json_member)
+					  : reply);
+	} else if (request->reply) {
+		request->reply(request->userdata, reply);
 	}
-	copy = json_deep_copy(parameters);
-	make_printable(copy);
-	run->request->reply(run->request->userdata, copy);
 }
 
 /* Errors of the interface have a message; those of Varlink name a parameter or a method. */
@@ -200,35 +214,14 @@ enum us_exit us_cli_request_run(const struct us_cli *cli, const struct us_cli_re
 	return r;
 }
 
-static void keep_reply(void *userdata, const json_t *parameters)
+enum us_exit us_cli_call(struct us_cli *cli, const char *method, json_t *parameters,
+			 void (*print)(void *userdata, const json_t *reply))
 {
-	*(json_t **)userdata = json_deep_copy(parameters);
-}
-
-enum us_exit us_cli_call(const struct us_cli *cli, const char *method, json_t *parameters,
-			 json_t **ret_reply)
-{
-	struct us_cli_request request = {
+	const struct us_cli_request request = {
 		.method = method,
 		.parameters = parameters,
-		.reply = ret_reply ? keep_reply : NULL,
-		.userdata = ret_reply,
-	};
-
-	return us_cli_request_run(cli, &request);
-}
-
-static void print_reply(void *userdata, const json_t *parameters)
-{
-	us_cli_print_json(parameters);
-}
-
-enum us_exit us_cli_do(const struct us_cli *cli, const char *method, json_t *parameters)
-{
-	struct us_cli_request request = {
-		.method = method,
-		.parameters = parameters,
-		.reply = cli->json ? print_reply : NULL,
+		.reply = print,
+		.userdata = cli,
 	};
 
 	return us_cli_request_run(cli, &request);

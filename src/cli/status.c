@@ -5,61 +5,39 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/table.h"
 #include "util/cleanup.h"
-
-static const char *const header[] = {
-	"NAME", "VM", "GUEST", "PRIMARY", "PATH", "MIGRATION", "WHY"
-};
 
 bool us_status_is_starting(const json_t *pair)
 {
-	const char *guest = us_cli_json_text(pair, "guest", "");
-
 	return !json_is_true(json_object_get(pair, "driver_ok")) &&
-	       (strcmp(guest, "capable") == 0 || strcmp(guest, "legacy") == 0);
+	       (us_cli_json_is(pair, "guest", "capable") ||
+		us_cli_json_is(pair, "guest", "legacy"));
 }
 
-static const char *guest_text(const json_t *pair)
-{
-	const char *guest = us_cli_json_text(pair, "guest", "");
-
-	if (!us_status_is_starting(pair))
-		return guest;
-	return strcmp(guest, "capable") == 0 ? "capable (starting)" : "legacy (starting)";
-}
-
-/* "none" is a dash, so that other values stand out. */
-static const char *migration_text(const json_t *pair)
+static json_t *make_row(const json_t *pair)
 {
 	const char *migration = us_cli_json_text(pair, "migration", "");
 
-	return strcmp(migration, "none") == 0 ? "-" : migration;
-}
-
-static void add_pair(struct us_table *table, const json_t *pair)
-{
-	const char *cells[US_ARRAY_LENGTH(header)] = {
-		us_cli_json_text(pair, "name", ""),
-		us_cli_json_text(pair, "vm", ""),
-		guest_text(pair),
-		us_cli_json_text(pair, "primary", ""),
-		us_cli_json_text(pair, "path", ""),
-		migration_text(pair),
-		us_cli_json_text(pair, "why", ""),
-	};
-
-	us_table_add(table, cells);
+	/* "none" is a dash, so that other values stand out. */
+	if (strcmp(migration, "none") == 0)
+		migration = "-";
+	return json_pack("[s, s, s+, s, s, s, s]", us_cli_json_text(pair, "name", ""),
+			 us_cli_json_text(pair, "vm", ""), us_cli_json_text(pair, "guest", ""),
+			 us_status_is_starting(pair) ? " (starting)" : "",
+			 us_cli_json_text(pair, "primary", ""), us_cli_json_text(pair, "path", ""),
+			 migration, us_cli_json_text(pair, "why", ""));
 }
 
 void us_status_print(const json_t *pairs)
 {
-	struct us_table table = { .columns = US_ARRAY_LENGTH(header) };
+	json_t *rows = json_pack("[[s, s, s, s, s, s, s]]", "NAME", "VM", "GUEST", "PRIMARY",
+				 "PATH", "MIGRATION", "WHY");
+	const json_t *pair;
+	size_t i;
 
-	us_table_add(&table, header);
-	for (size_t i = 0; i < json_array_size(pairs); i++)
-		add_pair(&table, json_array_get(pairs, i));
-	us_table_print(&table);
+	json_array_foreach (pairs, i, pair)
+		json_array_append_new(rows, make_row(pair));
+	us_cli_print_table(rows);
 }
 
 /* ---- One pair ---- */
@@ -121,25 +99,21 @@ static bool fits(const json_t *pair, const char *member, const char *value)
 
 char *us_status_next_step(const json_t *pair)
 {
-	char *text = NULL;
-	size_t size, i = 0;
-	FILE *out = open_memstream(&text, &size);
+	const char *text, *name, *gap;
+	char *step;
+	size_t i = 0;
+	int r;
 
-	if (!out)
-		abort();
 	while (!fits(pair, next_steps[i].member, next_steps[i].value))
 		i++;
-	for (const char *c = next_steps[i].text; *c; c++) {
-		if (strncmp(c, "%s", 2) == 0) {
-			fputs(us_cli_json_text(pair, next_steps[i].of_vm ? "vm" : "name", "?"),
-			      out);
-			c++;
-		} else {
-			fputc(*c, out);
-		}
-	}
-	fclose(out);
-	return text;
+	text = next_steps[i].text;
+	name = us_cli_json_text(pair, next_steps[i].of_vm ? "vm" : "name", "?");
+	gap = strstr(text, "%s");
+	r = gap ? asprintf(&step, "%.*s%s%s", (int)(gap - text), text, name, gap + 2)
+		: asprintf(&step, "%s", text);
+	if (r < 0)
+		abort();
+	return step;
 }
 
 static void print_next_step(const json_t *pair)
@@ -149,11 +123,6 @@ static void print_next_step(const json_t *pair)
 	printf("  %-9s %s\n", "next", next);
 }
 
-static json_int_t number_of(const json_t *object, const char *name)
-{
-	return json_integer_value(json_object_get(object, name));
-}
-
 /* Prints nothing of an older daemon that does not know these members. */
 static void print_frames(const json_t *pair)
 {
@@ -161,7 +130,7 @@ static void print_frames(const json_t *pair)
 	const json_t *parked = json_object_get(pair, "parked");
 	const char *at_stop = us_cli_json_text(pair, "at_stop", NULL);
 	const char *unused = us_cli_json_text(pair, "unused", NULL);
-	bool lossless = strcmp(us_cli_json_text(pair, "handover", ""), "lossless") == 0;
+	bool lossless = us_cli_json_is(pair, "handover", "lossless");
 
 	if (park)
 		printf("  %-9s %s\n", "handover", lossless ? "lossless" : "low-latency");
@@ -170,8 +139,9 @@ static void print_frames(const json_t *pair)
 	if (park && lossless)
 		printf("  %-9s at most %" JSON_INTEGER_FORMAT " frames, %" JSON_INTEGER_FORMAT
 		       " KiB, %g s\n",
-		       "park", number_of(park, "frames"), number_of(park, "bytes") / 1024,
-		       (double)number_of(park, "time_usec") / 1e6);
+		       "park", us_cli_json_number(park, "frames"),
+		       us_cli_json_number(park, "bytes") / 1024,
+		       (double)us_cli_json_number(park, "time_usec") / 1e6);
 	if (at_stop)
 		printf("  %-9s %s\n", "at stop",
 		       strcmp(at_stop, "drain") == 0
@@ -182,8 +152,10 @@ static void print_frames(const json_t *pair)
 		printf("  %-9s %" JSON_INTEGER_FORMAT " frames, %" JSON_INTEGER_FORMAT
 		       " released; lost: %" JSON_INTEGER_FORMAT
 		       " beyond the bounds, %" JSON_INTEGER_FORMAT " not taken by the port\n",
-		       "parked", number_of(parked, "held"), number_of(parked, "released"),
-		       number_of(parked, "overflowed"), number_of(parked, "undelivered"));
+		       "parked", us_cli_json_number(parked, "held"),
+		       us_cli_json_number(parked, "released"),
+		       us_cli_json_number(parked, "overflowed"),
+		       us_cli_json_number(parked, "undelivered"));
 }
 
 static void print_details(const json_t *pair)
@@ -214,22 +186,21 @@ static void print_details(const json_t *pair)
 	print_next_step(pair);
 }
 
-enum us_exit us_cli_status(struct us_cli *cli)
+static void print_reply(void *userdata, const json_t *reply)
 {
-	US_CLEANUP(json_decrefp) json_t *reply = NULL;
-	const char *name = cli->args.word_count ? cli->args.words[0] : NULL;
-	json_t *parameters = name ? json_pack("{s:[s]}", "names", name) : NULL;
-	enum us_exit code = us_cli_call(cli, "ListPairs", parameters, &reply);
+	const struct us_cli *cli = userdata;
 	const json_t *pairs = json_object_get(reply, "pairs");
 
-	if (code != US_EXIT_DONE)
-		return code;
-	if (cli->json) {
-		us_cli_print_json(reply);
-		return US_EXIT_DONE;
-	}
 	us_status_print(pairs);
-	if (name)
+	if (cli->args.word_count > 0)
 		print_details(json_array_get(pairs, 0));
-	return US_EXIT_DONE;
+}
+
+enum us_exit us_cli_status(struct us_cli *cli)
+{
+	json_t *parameters = NULL;
+
+	if (cli->args.word_count > 0)
+		parameters = json_pack("{s:[s]}", "names", cli->args.words[0]);
+	return us_cli_call(cli, "ListPairs", parameters, print_reply);
 }

@@ -1,60 +1,58 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <stdbool.h>
-#include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "cli/table.h"
+#include "cli/cli.h"
+
+enum {
+	COLUMNS_MAX = 8,
+};
 
 /* In characters: a continuation byte of UTF-8 takes no column. */
-static size_t width(const char *text)
+static int width(const char *text)
 {
-	size_t count = 0;
+	int count = 0;
 
 	for (; *text; text++)
 		count += ((unsigned char)*text & 0xc0) != 0x80;
 	return count;
 }
 
-void us_table_add(struct us_table *table, const char *const *cells)
+static const char *cell(const json_t *row, size_t column)
 {
-	void *grown = reallocarray(table->cells, table->rows + 1, sizeof(*table->cells));
+	const char *text = json_string_value(json_array_get(row, column));
 
-	if (!grown)
-		abort();
-	table->cells = grown;
-	for (size_t i = 0; i < table->columns; i++)
-		table->cells[table->rows][i] = cells[i] && *cells[i] ? cells[i] : "-";
-	table->rows++;
+	return text && *text ? text : "-";
 }
 
-static void print_row(const struct us_table *table, size_t row, const size_t *widths)
+static void print_row(const json_t *row, const int *widths)
 {
-	for (size_t i = 0; i < table->columns; i++) {
-		const char *text = table->cells[row][i];
+	size_t last = json_array_size(row) - 1;
 
-		fputs(text, stdout);
-		if (i + 1 < table->columns)
-			printf("%*s", (int)(widths[i] - width(text) + 2), "");
-	}
+	for (size_t i = 0; i < last; i++)
+		printf("%s%*s", cell(row, i), widths[i] - width(cell(row, i)) + 2, "");
+	fputs(cell(row, last), stdout);
 }
 
-void us_table_print(struct us_table *table)
+void us_cli_print_table(json_t *rows)
 {
 	bool bold_header = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-	size_t widths[US_COLUMNS_MAX] = { 0 };
+	int widths[COLUMNS_MAX] = { 0 };
+	const json_t *row;
+	size_t i;
 
-	for (size_t row = 0; row < table->rows; row++)
-		for (size_t i = 0; i < table->columns; i++)
-			if (width(table->cells[row][i]) > widths[i])
-				widths[i] = width(table->cells[row][i]);
-	for (size_t row = 0; row < table->rows; row++) {
-		bool bold = row == 0 && bold_header;
+	assert(json_array_size(json_array_get(rows, 0)) <= COLUMNS_MAX);
+	json_array_foreach (rows, i, row)
+		for (size_t column = 0; column < json_array_size(row); column++)
+			if (width(cell(row, column)) > widths[column])
+				widths[column] = width(cell(row, column));
+	json_array_foreach (rows, i, row) {
+		bool bold = i == 0 && bold_header;
 
 		fputs(bold ? "\033[1m" : "", stdout);
-		print_row(table, row, widths);
+		print_row(row, widths);
 		fputs(bold ? "\033[0m\n" : "\n", stdout);
 	}
-	free(table->cells);
-	*table = (struct us_table){ 0 };
+	json_decref(rows);
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* understudy vm attach, detach, list */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/cli.h"
-#include "cli/table.h"
 #include "util/cleanup.h"
 
 enum us_exit us_cli_vm_attach(struct us_cli *cli)
@@ -18,76 +16,54 @@ enum us_exit us_cli_vm_attach(struct us_cli *cli)
 		return us_cli_usage(cli, "vm attach: --qmp PATH is missing");
 	if (*qmp != '/')
 		path = realpath(qmp, NULL);
-	return us_cli_do(cli, "AttachVm",
-			 json_pack("{s:s, s:s}", "name", name, "qmp", path ? path : qmp));
+	return us_cli_call(cli, "AttachVm",
+			   json_pack("{s:s, s:s}", "name", name, "qmp", path ? path : qmp), NULL);
 }
 
 enum us_exit us_cli_vm_detach(struct us_cli *cli)
 {
-	return us_cli_do(cli, "DetachVm", json_pack("{s:s}", "name", cli->args.words[0]));
+	return us_cli_call(cli, "DetachVm", json_pack("{s:s}", "name", cli->args.words[0]), NULL);
 }
 
-/* "web0 web0-dmz"; the caller frees it. */
-static char *join(const json_t *names)
+/* "web0 web0-dmz" */
+static json_t *join(const json_t *names)
 {
-	char *text = NULL;
-	size_t size, i;
+	json_t *text = json_string("");
 	const json_t *name;
-	FILE *out = open_memstream(&text, &size);
+	size_t i;
 
-	if (!out)
-		abort();
-	for (i = 0; i < json_array_size(names); i++) {
-		name = json_array_get(names, i);
-		fprintf(out, "%s%s", i ? " " : "", json_string_value(name));
+	json_array_foreach (names, i, name) {
+		json_t *shorter = text;
+
+		text = json_sprintf("%s%s%s", json_string_value(shorter), i > 0 ? " " : "",
+				    json_string_value(name));
+		json_decref(shorter);
 	}
-	fclose(out);
 	return text;
 }
 
-static void print_vms(const json_t *vms)
+static void print_vms(void *userdata, const json_t *reply)
 {
-	static const char *const header[] = { "NAME", "STATE", "QEMU", "PID", "PAIRS", "PROBLEM" };
-	struct us_table table = { .columns = US_ARRAY_LENGTH(header) };
-	size_t count = json_array_size(vms);
-	char **texts = calloc(2 * count + 1, sizeof(*texts));
+	json_t *rows = json_pack("[[s, s, s, s, s, s]]", "NAME", "STATE", "QEMU", "PID", "PAIRS",
+				 "PROBLEM");
+	const json_t *vm;
+	size_t i;
 
-	if (!texts)
-		abort();
-	us_table_add(&table, header);
-	for (size_t i = 0; i < count; i++) {
-		const json_t *vm = json_array_get(vms, i);
-		json_int_t pid = json_integer_value(json_object_get(vm, "pid"));
-		const char *cells[US_ARRAY_LENGTH(header)] = {
-			us_cli_json_text(vm, "name", ""),
-			us_cli_json_text(vm, "state", ""),
-			us_cli_json_text(vm, "qemu", ""),
-		};
+	json_array_foreach (json_object_get(reply, "vms"), i, vm) {
+		json_int_t pid = us_cli_json_number(vm, "pid");
+		json_t *number = pid > 0 ? json_sprintf("%" JSON_INTEGER_FORMAT, pid) : json_null();
 
-		if (pid > 0 && asprintf(&texts[2 * i], "%" JSON_INTEGER_FORMAT, pid) < 0)
-			abort();
-		texts[2 * i + 1] = join(json_object_get(vm, "pairs"));
-		cells[3] = texts[2 * i];
-		cells[4] = texts[2 * i + 1];
-		cells[5] = us_cli_json_text(vm, "problem", "");
-		us_table_add(&table, cells);
+		json_array_append_new(rows, json_pack("[s, s, s, o, o, s]",
+						      us_cli_json_text(vm, "name", ""),
+						      us_cli_json_text(vm, "state", ""),
+						      us_cli_json_text(vm, "qemu", ""), number,
+						      join(json_object_get(vm, "pairs")),
+						      us_cli_json_text(vm, "problem", "")));
 	}
-	us_table_print(&table);
-	for (size_t i = 0; i < 2 * count; i++)
-		free(texts[i]);
-	free(texts);
+	us_cli_print_table(rows);
 }
 
 enum us_exit us_cli_vm_list(struct us_cli *cli)
 {
-	US_CLEANUP(json_decrefp) json_t *reply = NULL;
-	enum us_exit code = us_cli_call(cli, "ListVms", NULL, &reply);
-
-	if (code != US_EXIT_DONE)
-		return code;
-	if (cli->json)
-		us_cli_print_json(reply);
-	else
-		print_vms(json_object_get(reply, "vms"));
-	return US_EXIT_DONE;
+	return us_cli_call(cli, "ListVms", NULL, print_vms);
 }
