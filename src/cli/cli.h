@@ -104,14 +104,6 @@ json_int_t us_cli_json_number(const json_t *object, const char *name);
  */
 void us_cli_print_table(json_t *rows);
 
-/* ---- spec.c ---- */
-
-/*
- * Reads the SPEC of a primary as JSON; "none" becomes null. Checks the form only, the daemon checks
- * the rest. Returns 0 or US_REFUSED.
- */
-int us_cli_read_spec(const char *spec, json_t **ret_value, struct us_reason *reason);
-
 /* ---- status.c ---- */
 
 /* Prints the table of `status` for an array of pairs. */

@@ -9,6 +9,7 @@
 
 #include "api/uri.h"
 #include "cli/cli.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 
 #define LINE_USEC (2 * US_USEC_PER_SEC) /* between lines that are not rewritten: no terminal */
@@ -133,11 +134,10 @@ static void on_interrupted(void *userdata)
 
 /* ---- Migrating ---- */
 
-/* The --set K=V options as an object. Returns 0 or US_REFUSED. */
-static int read_settings(const struct us_args *args, json_t **ret_settings,
-			 struct us_reason *reason)
+/* The --set K=V options as an object. */
+static enum us_exit read_settings(const struct us_cli *cli, json_t *settings)
 {
-	json_t *settings = json_object();
+	const struct us_args *args = &cli->args;
 
 	for (size_t i = 0; i < args->given_count; i++) {
 		const char *text = args->given[i].value;
@@ -146,25 +146,27 @@ static int read_settings(const struct us_args *args, json_t **ret_settings,
 
 		if (strcmp(args->given[i].name, "set") != 0)
 			continue;
-		if (!equals || equals == text || (size_t)(equals - text) >= sizeof(key)) {
-			json_decref(settings);
-			return us_refuse(reason, "%s is no setting: write K=V", text);
-		}
+		if (!equals || equals == text || (size_t)(equals - text) >= sizeof(key))
+			return us_cli_usage(cli, "%s is no setting: write K=V", text);
 		snprintf(key, sizeof(key), "%.*s", (int)(equals - text), text);
 		json_object_set_new(settings, key, json_string(equals + 1));
 	}
-	*ret_settings = settings;
-	return 0;
+	return US_EXIT_DONE;
 }
 
-static int read_deadline(const char *text, json_int_t *ret_seconds, struct us_reason *reason)
+static enum us_exit read_deadline(const struct us_cli *cli, json_t *parameters)
 {
+	const char *text = us_args_value(&cli->args, "deadline");
+	long seconds;
 	char *end;
 
-	*ret_seconds = strtol(text, &end, 10);
-	if (end == text || *end || *ret_seconds <= 0 || *ret_seconds > INT32_MAX)
-		return us_refuse(reason, "%s is no deadline: give whole seconds", text);
-	return 0;
+	if (!text)
+		return US_EXIT_DONE;
+	seconds = strtol(text, &end, 10);
+	if (end == text || *end || seconds <= 0 || seconds > INT32_MAX)
+		return us_cli_usage(cli, "%s is no deadline: give whole seconds", text);
+	json_object_set_new(parameters, "deadline_sec", json_integer(seconds));
+	return US_EXIT_DONE;
 }
 
 static enum us_exit migrate(struct us_cli *cli, json_t *parameters)
@@ -209,28 +211,23 @@ static enum us_exit abort_migration(struct us_cli *cli)
 
 enum us_exit us_cli_migrate(struct us_cli *cli)
 {
-	const struct us_args *args = &cli->args;
-	const char *to = us_args_value(args, "to");
-	const char *deadline = us_args_value(args, "deadline");
-	json_t *parameters, *settings = NULL;
-	json_int_t seconds = 0;
+	US_CLEANUP(json_decrefp) json_t *settings = json_object();
+	US_CLEANUP(json_decrefp) json_t *parameters = NULL;
+	const char *to = us_args_value(&cli->args, "to");
 	struct us_reason reason;
 	struct us_uri uri;
+	enum us_exit code;
 
-	if (us_args_has(args, "abort"))
+	if (us_args_has(&cli->args, "abort"))
 		return abort_migration(cli);
 	if (!to)
 		return us_cli_usage(cli, "migrate: --to HOST is missing");
 	if (us_uri_parse(to, &uri, &reason) != 0)
 		return us_cli_usage(cli, "%s", reason.text);
-	if (deadline && read_deadline(deadline, &seconds, &reason) != 0)
-		return us_cli_usage(cli, "%s", reason.text);
-	if (read_settings(args, &settings, &reason) != 0)
-		return us_cli_usage(cli, "%s", reason.text);
-
-	parameters = json_pack("{s:s, s:s, s:o}", "vm", args->words[0], "destination", to,
+	parameters = json_pack("{s:s, s:s, s:O}", "vm", cli->args.words[0], "destination", to,
 			       "settings", settings);
-	if (deadline)
-		json_object_set_new(parameters, "deadline_sec", json_integer(seconds));
-	return migrate(cli, parameters);
+	code = read_deadline(cli, parameters);
+	if (code == US_EXIT_DONE)
+		code = read_settings(cli, settings);
+	return code == US_EXIT_DONE ? migrate(cli, US_STEAL(parameters)) : code;
 }

@@ -8,154 +8,174 @@
 #include "cli/cli.h"
 #include "util/cleanup.h"
 
-static bool is_mode(const char *text)
-{
-	static const char *const modes[] = { "separate", "coupled", "combined" };
+/* ---- Values of options ---- */
 
-	for (size_t i = 0; i < US_ARRAY_LENGTH(modes); i++)
-		if (strcmp(modes[i], text) == 0)
-			return true;
-	return false;
+/* The daemon checks more than the form of a SPEC. */
+static bool is_vfio(const char *spec)
+{
+	unsigned int domain, bus, slot, function;
+	int end = 0;
+
+	return sscanf(spec, "vfio:%4x:%2x:%2x.%1u%n", &domain, &bus, &slot, &function, &end) == 4 &&
+	       !spec[end];
 }
 
-/* A whole number; with @units a size with an optional K or M. Returns 0 or US_REFUSED. */
-static int read_number(const char *text, bool units, json_t **ret_number, struct us_reason *reason)
+static bool is_pool(const char *spec)
+{
+	return strncmp(spec, "pool:", 5) == 0 && spec[5];
+}
+
+static bool is_emulated(const char *spec)
+{
+	static const char prefix[] = "emulated:", port[] = ",port=";
+	const char *model = spec + strlen(prefix);
+	const char *found;
+
+	if (strncmp(spec, prefix, strlen(prefix)) != 0)
+		return false;
+	found = strstr(model, port);
+	return found && found > model && found[strlen(port)];
+}
+
+/* Reads --primary as JSON; "none" becomes null. */
+static enum us_exit read_spec(const struct us_cli *cli, json_t **ret_value)
+{
+	const char *spec = us_args_value(&cli->args, "primary");
+
+	if (strcmp(spec, "none") == 0)
+		*ret_value = json_null();
+	else if (is_pool(spec) || is_vfio(spec) || is_emulated(spec))
+		*ret_value = json_string(spec);
+	else
+		return us_cli_usage(cli,
+				    "%s is no primary: pool:NAME, vfio:0000:5e:00.2, "
+				    "emulated:MODEL,port=IFNAME, or none",
+				    spec);
+	return US_EXIT_DONE;
+}
+
+/* A whole number, with an optional letter of @units: K or M. NULL: @text is none. */
+static json_t *read_number(const char *text, const char *units)
 {
 	long long scale = 1, number;
 	char *end;
 
 	errno = 0;
 	number = strtoll(text, &end, 10);
-	if (units && end != text && strchr("KM", *end) && *end)
+	if (end != text && *end && strchr(units, *end))
 		scale = *end++ == 'K' ? 1024 : 1024 * 1024;
 	if (end == text || *end || errno || number < 1 || number > INT64_MAX / scale)
-		return us_refuse(reason,
-				 units ? "a number, with K or M for KiB or MiB" : "a whole number");
-	*ret_number = json_integer(number * scale);
-	return 0;
+		return NULL;
+	return json_integer(number * scale);
 }
 
-static int read_seconds(const char *text, json_t **ret_usec, struct us_reason *reason)
+/* Seconds as microseconds. NULL: @text is no time. */
+static json_t *read_seconds(const char *text)
 {
 	char *end;
 	double seconds = strtod(text, &end);
 
 	if (end == text || *end || !(seconds > 0 && seconds < 1e6))
-		return us_refuse(reason, "seconds");
-	*ret_usec = json_integer((json_int_t)(seconds * 1e6));
-	return 0;
+		return NULL;
+	return json_integer((json_int_t)(seconds * 1e6));
 }
 
 /* The limits of parked frames; the daemon checks their range. */
-static int read_park(const struct us_args *args, json_t **ret_park, struct us_reason *reason)
+static enum us_exit read_park(const struct us_cli *cli, json_t *park)
 {
-	static const char *const names[] = { "park-frames", "park-bytes", "park-time" };
-	static const char *const members[] = { "frames", "bytes", "time_usec" };
-	json_t *park = json_object();
+	static const struct {
+		const char *option, *member, *expected;
+		const char *units; /* NULL: a time */
+	} limits[] = {
+		{ "park-frames", "frames", "a whole number", "" },
+		{ "park-bytes", "bytes", "a number, with K or M for KiB or MiB", "KM" },
+		{ "park-time", "time_usec", "seconds", NULL },
+	};
 
-	for (size_t i = 0; i < US_ARRAY_LENGTH(names); i++) {
-		const char *text = us_args_value(args, names[i]);
-		struct us_reason expected;
-		json_t *number = NULL;
-		int r;
+	for (size_t i = 0; i < US_ARRAY_LENGTH(limits); i++) {
+		const char *text = us_args_value(&cli->args, limits[i].option);
+		const char *units = limits[i].units;
+		json_t *number;
 
 		if (!text)
 			continue;
-		r = i < 2 ? read_number(text, i == 1, &number, &expected)
-			  : read_seconds(text, &number, &expected);
-		if (r != 0) {
-			json_decref(park);
-			return us_refuse(reason, "--%s %s: %s", names[i], text, expected.text);
-		}
-		json_object_set_new(park, members[i], number);
+		number = units ? read_number(text, units) : read_seconds(text);
+		if (!number)
+			return us_cli_usage(cli, "--%s %s: %s", limits[i].option, text,
+					    limits[i].expected);
+		json_object_set_new(park, limits[i].member, number);
 	}
-	*ret_park = park;
-	return 0;
-}
-
-/* The name in the API, which has no hyphens. NULL: there is no such handover. */
-static const char *handover_name(const char *text)
-{
-	if (strcmp(text, "low-latency") == 0)
-		return "low_latency";
-	return strcmp(text, "lossless") == 0 ? "lossless" : NULL;
+	return US_EXIT_DONE;
 }
 
 /* The options with a fixed list of values. */
-static int check_choices(const struct us_args *args, struct us_reason *reason)
+static enum us_exit check_choices(const struct us_cli *cli)
 {
-	const char *mode = us_args_value(args, "mode");
-	const char *handover = us_args_value(args, "handover");
-	const char *unused = us_args_value(args, "unused");
+	const char *mode = us_args_value(&cli->args, "mode");
+	const char *handover = us_args_value(&cli->args, "handover");
+	const char *unused = us_args_value(&cli->args, "unused");
 
-	if (mode && !is_mode(mode))
-		return us_refuse(reason, "%s is no mode: separate, coupled or combined", mode);
-	if (handover && !handover_name(handover))
-		return us_refuse(reason, "%s is no handover: lossless or low-latency", handover);
+	if (mode && strcmp(mode, "separate") && strcmp(mode, "coupled") && strcmp(mode, "combined"))
+		return us_cli_usage(cli, "%s is no mode: separate, coupled or combined", mode);
+	if (handover && strcmp(handover, "lossless") && strcmp(handover, "low-latency"))
+		return us_cli_usage(cli, "%s is no handover: lossless or low-latency", handover);
 	if (unused && strcmp(unused, "report") && strcmp(unused, "hide") &&
 	    strcmp(unused, "ignore"))
-		return us_refuse(reason, "--unused %s: report, hide or ignore", unused);
-	return 0;
+		return us_cli_usage(cli, "--unused %s: report, hide or ignore", unused);
+	return US_EXIT_DONE;
 }
 
-/* Sets the members for which an option of the same name was given. */
-static void take_options(json_t *parameters, const struct us_args *args, const char *const *names)
-{
-	for (; *names; names++)
-		if (us_args_has(args, *names))
-			json_object_set_new(parameters, *names,
-					    json_string(us_args_value(args, *names)));
-}
+/* ---- Commands ---- */
 
 enum us_exit us_cli_pair_add(struct us_cli *cli)
 {
-	static const char *const needed[] = { "vm", "standby", "port", NULL };
-	static const char *const optional[] = { "mac", "mode", "group", "bus", NULL };
+	static const char *const needed[] = { "vm", "standby", "port" };
+	/* Members with the name and the value of an option */
+	static const char *const copied[] = {
+		"vm", "standby", "port", "mac", "mode", "group", "bus", "unused",
+	};
+	US_CLEANUP(json_decrefp) json_t *primary = NULL;
+	US_CLEANUP(json_decrefp) json_t *park = json_object();
 	const struct us_args *args = &cli->args;
-	const char *spec = us_args_value(args, "primary");
 	const char *handover = us_args_value(args, "handover");
-	const char *unused = us_args_value(args, "unused");
-	json_t *primary = NULL, *park = NULL, *parameters;
-	struct us_reason reason;
+	enum us_exit code;
+	json_t *parameters;
 
-	for (size_t i = 0; needed[i]; i++)
+	for (size_t i = 0; i < US_ARRAY_LENGTH(needed); i++)
 		if (!us_args_has(args, needed[i]))
 			return us_cli_usage(cli, "pair add: --%s is missing", needed[i]);
-	if (check_choices(args, &reason) != 0 ||
-	    (spec && us_cli_read_spec(spec, &primary, &reason) != 0))
-		return us_cli_usage(cli, "%s", reason.text);
-	if (read_park(args, &park, &reason) != 0) {
-		json_decref(primary);
-		return us_cli_usage(cli, "%s", reason.text);
-	}
+	code = check_choices(cli);
+	if (code == US_EXIT_DONE && us_args_has(args, "primary"))
+		code = read_spec(cli, &primary);
+	if (code == US_EXIT_DONE)
+		code = read_park(cli, park);
+	if (code != US_EXIT_DONE)
+		return code;
 
-	parameters = json_pack("{s:s}", "name", args->words[0]);
-	take_options(parameters, args, needed);
-	take_options(parameters, args, optional);
-	if (primary)
-		json_object_set_new(parameters, "primary", primary);
-	if (us_args_has(args, "hold"))
-		json_object_set_new(parameters, "hold", json_true());
-	if (handover)
-		json_object_set_new(parameters, "handover", json_string(handover_name(handover)));
-	if (unused)
-		json_object_set_new(parameters, "unused", json_string(unused));
-	if (json_object_size(park) > 0)
-		json_object_set(parameters, "park", park);
-	json_decref(park);
+	/* The API's names have no hyphens. */
+	if (handover && strcmp(handover, "low-latency") == 0)
+		handover = "low_latency";
+	parameters = json_pack("{s:s, s:s*, s:O*, s:o*, s:O*}", "name", args->words[0], "handover",
+			       handover, "primary", primary, "hold",
+			       us_args_has(args, "hold") ? json_true() : NULL, "park",
+			       json_object_size(park) > 0 ? park : NULL);
+	for (size_t i = 0; i < US_ARRAY_LENGTH(copied); i++)
+		if (us_args_has(args, copied[i]))
+			json_object_set_new(parameters, copied[i],
+					    json_string(us_args_value(args, copied[i])));
 	return us_cli_call(cli, "AddPair", parameters, NULL);
 }
 
 enum us_exit us_cli_pair_assign(struct us_cli *cli)
 {
-	const char *spec = us_args_value(&cli->args, "primary");
 	json_t *primary = NULL;
-	struct us_reason reason;
+	enum us_exit code;
 
-	if (!spec)
+	if (!us_args_has(&cli->args, "primary"))
 		return us_cli_usage(cli, "pair assign: --primary is missing");
-	if (us_cli_read_spec(spec, &primary, &reason) != 0)
-		return us_cli_usage(cli, "%s", reason.text);
+	code = read_spec(cli, &primary);
+	if (code != US_EXIT_DONE)
+		return code;
 	return us_cli_call(cli, "AssignPrimary",
 			   json_pack("{s:s, s:o}", "name", cli->args.words[0], "primary", primary),
 			   NULL);
