@@ -27,10 +27,10 @@ enum {
 	US_HANDOFF_TEXT_BYTES = US_BASE64_SIZE(US_HANDOFF_FRAME_BYTES),
 };
 
-/* The destination's daemon. Both members are borrowed. */
+/* The destination's daemon. */
 struct us_handoff_peer {
-	struct us_client *client;
-	const char *token; /* admission.h */
+	struct us_client *client; /* a handoff borrows it */
+	char token[128];	  /* admission.h */
 };
 
 /*

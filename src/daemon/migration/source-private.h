@@ -30,10 +30,9 @@ struct us_source {
 	struct us_reason reason; /* the first failure */
 
 	/* The destination's daemon */
-	struct us_client *client;  /* for Receive, which lasts until the end */
-	struct us_client *carrier; /* for Handoff */
-	char token[128];	   /* for Handoff: admission.h */
-	char *uri;		   /* where the destination's QEMU listens */
+	struct us_client *client;    /* for Receive, which lasts until the end */
+	struct us_handoff_peer peer; /* for Handoff, with a client of its own */
+	char *uri;		     /* where the destination's QEMU listens */
 	bool has_arrived;
 
 	/* Hide, and its undo */

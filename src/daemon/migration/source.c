@@ -84,7 +84,7 @@ void us_source_free(struct us_source *source)
 	us_handoff_free(source->handoff);
 	us_guest_stop_forget(vm);
 	us_client_free(source->client);
-	us_client_free(source->carrier);
+	us_client_free(source->peer.client);
 	sd_event_source_disable_unref(source->posted);
 	sd_event_source_disable_unref(source->deadline);
 	sd_event_source_disable_unref(source->ticking);

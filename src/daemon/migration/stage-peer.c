@@ -48,7 +48,7 @@ static int connect_to_destination(struct us_source *source)
 	int r = us_client_new_limited(&source->client, loop, source->destination, ANSWER_BYTES_MAX);
 
 	if (r == 0)
-		r = us_client_new_limited(&source->carrier, loop, source->destination,
+		r = us_client_new_limited(&source->peer.client, loop, source->destination,
 					  ANSWER_BYTES_MAX);
 	if (r == 0)
 		r = us_client_call(source->client, "GetStatus", NULL, false, on_status, source);
@@ -76,12 +76,12 @@ void us_source_check(struct us_source *source)
 static int take_reply(struct us_source *source, const char *uri, const char *token,
 		      struct us_reason *reason)
 {
-	if (!token || strlen(token) >= sizeof(source->token))
+	if (!token || strlen(token) >= sizeof(source->peer.token))
 		return us_refuse(reason, "the destination sent no valid token");
 	/* QEMU accepts URIs that open a file or run a program. */
 	if (strncmp(uri, "tcp:", strlen("tcp:")) != 0)
 		return us_refuse(reason, "the destination sent no TCP address of its QEMU");
-	strcpy(source->token, token);
+	strcpy(source->peer.token, token);
 	source->uri = strdup(uri);
 	return source->uri ? 0 : us_refuse(reason, "%s", us_strerror(ENOMEM));
 }

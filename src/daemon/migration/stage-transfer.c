@@ -240,8 +240,7 @@ void us_source_guest_stopped(struct us_host_vm *vm, uint64_t age_usec)
 	if (!source)
 		return;
 	source->is_stopped = true;
-	us_guest_stop_begin(vm, &(struct us_handoff_peer){ source->carrier, source->token },
-			    age_usec);
+	us_guest_stop_begin(vm, &source->peer, age_usec);
 }
 
 void us_migration_guest_resumed(struct us_host_vm *vm)
@@ -251,5 +250,5 @@ void us_migration_guest_resumed(struct us_host_vm *vm)
 	if (!source)
 		return;
 	source->is_stopped = false;
-	us_guest_stop_undo(vm, &(struct us_handoff_peer){ source->carrier, source->token });
+	us_guest_stop_undo(vm, &source->peer);
 }

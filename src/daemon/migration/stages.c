@@ -96,9 +96,7 @@ static void on_collected(void *userdata)
 
 	if (!source)
 		return;
-	r = us_handoff_new(&source->handoff, source->vm,
-			   &(struct us_handoff_peer){ source->carrier, source->token },
-			   on_handed_off, source);
+	r = us_handoff_new(&source->handoff, source->vm, &source->peer, on_handed_off, source);
 	if (r < 0)
 		us_source_end_stage(source, r, NULL);
 }
