@@ -24,21 +24,16 @@ json_t *us_source_progress_json(const struct us_source *source, const char *line
 {
 	const struct us_transfer_progress *p = &source->progress;
 	const char *method = us_stop_method_name(us_stop_method_of_vm(source->vm));
-	json_t *progress =
-		json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "stage",
-			  us_stage_name(source->plan.stage), "undo", source->plan.is_undoing,
-			  "transferred_bytes", (json_int_t)p->transferred_bytes, "remaining_bytes",
-			  (json_int_t)p->remaining_bytes, "total_bytes", (json_int_t)p->total_bytes,
-			  "bytes_per_sec", (json_int_t)p->bytes_per_sec, "dirty_bytes_per_sec",
-			  (json_int_t)p->dirty_bytes_per_sec, "expected_msec", expected_msec(p),
-			  "line", line);
+	json_t *downtime = is_last ? json_integer((json_int_t)p->downtime_msec) : NULL;
 
-	if (method)
-		json_object_set_new(progress, "at_stop", json_string(method));
-	if (is_last)
-		json_object_set_new(progress, "downtime_msec",
-				    json_integer((json_int_t)p->downtime_msec));
-	return json_pack("{s:o}", "progress", progress);
+	return json_pack("{s:{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s*, s:o*}}",
+			 "progress", "stage", us_stage_name(source->plan.stage), "undo",
+			 source->plan.is_undoing, "transferred_bytes",
+			 (json_int_t)p->transferred_bytes, "remaining_bytes",
+			 (json_int_t)p->remaining_bytes, "total_bytes", (json_int_t)p->total_bytes,
+			 "bytes_per_sec", (json_int_t)p->bytes_per_sec, "dirty_bytes_per_sec",
+			 (json_int_t)p->dirty_bytes_per_sec, "expected_msec", expected_msec(p),
+			 "line", line, "at_stop", method, "downtime_msec", downtime);
 }
 
 static bool has_listener(const struct us_source *source)
