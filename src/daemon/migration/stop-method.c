@@ -18,38 +18,36 @@ const char *us_stop_method_name(enum us_stop_method method)
 	return method_names[method];
 }
 
-static void predict(struct us_host_pair *pair, enum us_stop_method before,
-		    const struct us_reason *reason)
+static void predict(struct us_host_pair *pair, const struct us_reason *reason)
 {
-	us_migration_of_pair(pair)->method = US_STOP_METHOD_PREDICT;
-	if (before != US_STOP_METHOD_PREDICT)
+	enum us_stop_method *method = &us_migration_of_pair(pair)->method;
+
+	if (*method != US_STOP_METHOD_PREDICT)
 		us_log(LOG_WARNING,
 		       "%s: migrations park frames before the predicted stop, and do not drain "
 		       "QEMU's tap after it: %s",
 		       us_host_pair_name(pair), reason->text);
+	*method = US_STOP_METHOD_PREDICT;
 }
 
 void us_stop_method_choose(struct us_host_pair *pair)
 {
 	struct us_drain_process process = us_host_vm_process(us_host_vm_of(pair));
-	enum us_stop_method before = us_migration_of_pair(pair)->method;
+	struct us_pair_migration *migration = us_migration_of_pair(pair);
 	struct us_reason reason = { .text = "" };
 
-	us_migration_of_pair(pair)->method = US_STOP_METHOD_NONE;
 	if (process.pid <= 0 || !us_migration_is_lossless(pair))
-		return;
-	if (us_drain_check(&process, &reason) == 0)
-		us_migration_of_pair(pair)->method = US_STOP_METHOD_DRAIN;
+		migration->method = US_STOP_METHOD_NONE;
+	else if (us_drain_check(&process, &reason) == 0)
+		migration->method = US_STOP_METHOD_DRAIN;
 	else
-		predict(pair, before, &reason);
+		predict(pair, &reason);
 }
 
 static void on_queues(void *userdata, int r, const struct us_reason *reason)
 {
-	struct us_host_pair *pair = userdata;
-
 	if (r != 0)
-		predict(pair, us_migration_of_pair(pair)->method, reason);
+		predict(userdata, reason);
 }
 
 void us_stop_method_prepare(struct us_host_pair *pair)
@@ -67,7 +65,7 @@ void us_stop_method_prepare(struct us_host_pair *pair)
 	if (r < 0)
 		us_refuse(&reason, "%s", us_strerror(r));
 	if (r != 0)
-		predict(pair, migration->method, &reason);
+		predict(pair, &reason);
 }
 
 void us_stop_method_settle(struct us_host_pair *pair)
@@ -79,7 +77,7 @@ void us_stop_method_settle(struct us_host_pair *pair)
 	    (migration->drain && us_drain_is_ready(migration->drain)))
 		return;
 	us_refuse(&reason, "the search for the tap among QEMU's descriptors takes too long");
-	predict(pair, migration->method, &reason);
+	predict(pair, &reason);
 }
 
 enum us_stop_method us_stop_method_of_vm(const struct us_host_vm *vm)
