@@ -112,9 +112,8 @@ void us_guest_stop_undo(struct us_host_vm *vm, const struct us_handoff_peer *pee
 /* ---- After the stop ---- */
 
 /*
- * Undelivered frames are collected in two steps, each for all pairs at once: ask QEMU what the
- * guest received last, then read the queues of the taps. A failure loses frames of one pair, and is
- * logged.
+ * Undelivered frames are collected in two steps for each pair: ask QEMU what the guest received
+ * last, then read the queues of the tap. A failure loses frames of one pair, and is logged.
  */
 
 static bool may_collect(const struct us_host_pair *pair)
@@ -152,9 +151,7 @@ static void take(struct us_host_pair *pair)
 	       us_host_pair_name(pair), taken, consumed, reason.text[0] ? ": " : "", reason.text);
 }
 
-/* ---- Reading the queues ---- */
-
-static void taken(struct us_host_vm *vm)
+static void collected(struct us_host_vm *vm)
 {
 	struct us_stop_collection *collection = &us_migration_of_vm(vm)->collection;
 
@@ -171,38 +168,17 @@ static void on_drained(void *userdata, int r, const struct us_reason *reason)
 		       us_host_pair_name(pair), reason->text);
 	if (may_collect(pair))
 		take(pair);
-	taken(us_host_vm_of(pair));
-}
-
-static void drain(struct us_host_pair *pair)
-{
-	struct us_pair_migration *migration = us_migration_of_pair(pair);
-
-	us_migration_of_vm(us_host_vm_of(pair))->collection.pending++;
-	if (migration->method != US_STOP_METHOD_DRAIN || !migration->drain ||
-	    us_drain_read(migration->drain, on_drained, pair) < 0)
-		on_drained(pair, 0, NULL);
-}
-
-/* ---- Asking what the guest received last ---- */
-
-static void queried(struct us_host_vm *vm)
-{
-	struct us_stop_collection *collection = &us_migration_of_vm(vm)->collection;
-	struct us_host_pair *pair;
-
-	if (--collection->pending > 0)
-		return;
-	collection->pending = 1; /* until the loop has begun all of them */
-	us_host_vm_for_each_pair (pair, vm)
-		if (may_collect(pair))
-			drain(pair);
-	taken(vm);
+	collected(us_host_vm_of(pair));
 }
 
 static void on_queried(void *userdata)
 {
-	queried(us_host_vm_of(userdata));
+	struct us_host_pair *pair = userdata;
+	struct us_pair_migration *migration = us_migration_of_pair(pair);
+	bool drains = may_collect(pair) && migration->method == US_STOP_METHOD_DRAIN;
+
+	if (!drains || !migration->drain || us_drain_read(migration->drain, on_drained, pair) < 0)
+		on_drained(pair, 0, NULL);
 }
 
 void us_guest_stop_collect(struct us_host_vm *vm, void (*done)(void *userdata), void *userdata)
@@ -217,7 +193,7 @@ void us_guest_stop_collect(struct us_host_vm *vm, void (*done)(void *userdata), 
 			collection->pending++;
 			us_stop_frames_query(us_migration_of_pair(pair)->frames, on_queried);
 		}
-	queried(vm);
+	collected(vm);
 }
 
 void us_guest_stop_forget(struct us_host_vm *vm)

@@ -28,7 +28,7 @@ enum us_stop_method {
 
 /* The collection of undelivered frames that is under way: guest-stop.c. */
 struct us_stop_collection {
-	unsigned pending; /* pairs without an answer; plus 1 while requests are being made */
+	unsigned pending; /* pairs under way; plus 1 while they are being begun */
 	void (*done)(void *userdata);
 	void *userdata;
 };
