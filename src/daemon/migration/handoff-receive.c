@@ -23,47 +23,36 @@ void us_handoff_receive_end(void *vm)
 		feed_stopped(pair, false);
 }
 
-/* All frames, before the first is delivered: a refused call must not change anything. */
-static int check_frames(const struct us_host_pair *pair, const json_t *frames,
-			struct us_reason *reason)
+/* Decodes all @frames, and delivers them by @steer unless that is NULL. */
+static int deliver_frames(const struct us_host_pair *pair, const json_t *frames,
+			  struct us_steer *steer, struct us_reason *reason)
 {
 	struct us_frame decoded;
 	const json_t *frame;
 	size_t i;
-
-	json_array_foreach (frames, i, frame)
-		if (us_handoff_decode(pair, json_string_value(frame), &decoded, reason) != 0)
-			return US_REFUSED;
-	return 0;
-}
-
-static int deliver_frames(struct us_host_pair *pair, const json_t *frames, struct us_reason *reason)
-{
-	struct us_frame decoded;
-	const json_t *frame;
-	size_t i;
-	int r;
+	int r = 0;
 
 	json_array_foreach (frames, i, frame) {
 		r = us_handoff_decode(pair, json_string_value(frame), &decoded, reason);
-		if (r == 0)
-			r = us_steer_deliver(us_host_pair_steer(pair), &decoded, reason);
+		if (r == 0 && steer)
+			r = us_steer_deliver(steer, &decoded, reason);
 		if (r != 0)
-			return r;
+			break;
 	}
-	return 0;
+	return r;
 }
 
 static int receive(struct us_host_pair *pair, const json_t *parameters, struct us_reason *reason)
 {
 	const char *state = json_string_value(json_object_get(parameters, "state"));
 	const json_t *frames = json_object_get(parameters, "frames");
-	int r = check_frames(pair, frames, reason);
+	/* First only decodes: a refused call must not change anything. */
+	int r = deliver_frames(pair, frames, NULL, reason);
 
 	if (r == 0 && strcmp(state, "held") != 0)
 		feed_stopped(pair, strcmp(state, "stopped") == 0);
 	if (r == 0)
-		r = deliver_frames(pair, frames, reason);
+		r = deliver_frames(pair, frames, us_host_pair_steer(pair), reason);
 	if (r == 0)
 		us_arrival_announce_addresses(pair, json_object_get(parameters, "addresses"));
 	us_crash_point("handoff", state, NULL);

@@ -62,21 +62,18 @@ static void on_answer(void *userdata, const char *error, const json_t *parameter
 
 static void send_batch(struct us_handoff *handoff)
 {
+	US_CLEANUP(json_decrefp) json_t *frames = US_STEAL(handoff->batch);
+	const char *state = handoff->is_late ? "late" : "held";
 	struct us_reason reason;
-	json_t *parameters;
 	int r;
 
-	if (!handoff->batch)
-		return;
-	parameters =
-		us_handoff_message(handoff->pair, &handoff->peer,
-				   handoff->is_late ? "late" : "held", US_STEAL(handoff->batch));
 	handoff->batch_bytes = 0;
-	if (handoff->is_over) {
-		json_decref(parameters);
+	if (!frames || handoff->is_over)
 		return;
-	}
-	r = us_client_call(handoff->peer.client, "Handoff", parameters, false, on_answer, handoff);
+	r = us_client_call(
+		handoff->peer.client, "Handoff",
+		us_handoff_message(handoff->pair, &handoff->peer, state, US_STEAL(frames)), false,
+		on_answer, handoff);
 	if (r == 0) {
 		handoff->unanswered++;
 		return;
