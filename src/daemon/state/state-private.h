@@ -5,6 +5,7 @@
 #include <limits.h>
 
 #include "daemon/state/state.h"
+#include "util/timer.h"
 
 enum {
 	US_STATE_VERSION = 1,
@@ -15,10 +16,10 @@ struct us_state {
 	const char *directory;
 	const struct us_state_handler *handler;
 	void *userdata;
-	sd_event_source *saving; /* armed when the file is older than the state */
-	bool is_unsaved;	 /* the file could not be written */
-	bool is_loading;	 /* VMs are missing: the file is not written, but … */
-	bool must_save;		 /* … once all are loaded */
+	struct us_timer saving; /* set when the file is older than the state */
+	bool is_unsaved;	/* the file could not be written */
+	bool is_loading;	/* VMs are missing: the file is not written, but … */
+	bool must_save;		/* … once all are loaded */
 };
 
 /* The path of the state file with @suffix. */

@@ -8,17 +8,13 @@
 
 #include "api/codec.h"
 #include "daemon/state/state-private.h"
+#include "util/clock.h"
 #include "util/file.h"
 #include "util/log.h"
 
 enum {
 	SAVE_DELAY_USEC = 20 * 1000,
 	RETRY_USEC = 1000 * 1000,
-};
-
-/* The text of a VM, in its slot until the VM changes. */
-struct us_vm_saved {
-	char *text;
 };
 
 void us_state_path(const struct us_state *state, const char *suffix, char ret_path[PATH_MAX])
@@ -72,9 +68,7 @@ char *us_state_vm_text(const struct us_state *state, struct us_host_vm *vm)
 
 const char *us_state_kept_text(struct us_host_vm *vm)
 {
-	const struct us_vm_saved *kept = us_host_vm_slots(vm)->saved;
-
-	return kept ? kept->text : NULL;
+	return us_host_vm_slots(vm)->saved_text;
 }
 
 /* The text, kept in the VM's slot; NULL: no memory. */
@@ -82,24 +76,14 @@ static const char *keep_text(const struct us_state *state, struct us_host_vm *vm
 {
 	struct us_vm_slots *slots = us_host_vm_slots(vm);
 
-	if (slots->saved)
-		return slots->saved->text;
-	slots->saved = calloc(1, sizeof(*slots->saved));
-	if (!slots->saved)
-		return NULL;
-	slots->saved->text = us_state_vm_text(state, vm);
-	if (!slots->saved->text)
-		us_state_forget_text(vm);
-	return slots->saved ? slots->saved->text : NULL;
+	if (!slots->saved_text)
+		slots->saved_text = us_state_vm_text(state, vm);
+	return slots->saved_text;
 }
 
 void us_state_forget_text(struct us_host_vm *vm)
 {
-	struct us_vm_saved *kept = US_STEAL(us_host_vm_slots(vm)->saved);
-
-	if (kept)
-		free(kept->text);
-	free(kept);
+	free(US_STEAL(us_host_vm_slots(vm)->saved_text));
 }
 
 /* ---- Saving ---- */
@@ -145,12 +129,6 @@ static int write_file(const struct us_state *state, const char *path)
 	return us_file_replace(path, parts, count);
 }
 
-static void save_in(struct us_state *state, uint64_t usec)
-{
-	sd_event_source_set_time_relative(state->saving, usec);
-	sd_event_source_set_enabled(state->saving, SD_EVENT_ONESHOT);
-}
-
 int us_state_save(struct us_state *state)
 {
 	char path[PATH_MAX];
@@ -163,9 +141,9 @@ int us_state_save(struct us_state *state)
 	us_state_path(state, "", path);
 	r = write_file(state, path);
 	if (r == 0)
-		sd_event_source_set_enabled(state->saving, SD_EVENT_OFF);
+		us_timer_stop(&state->saving);
 	else
-		save_in(state, RETRY_USEC);
+		us_timer_set(&state->saving, us_now_usec() + RETRY_USEC);
 	if (r < 0 && !state->is_unsaved)
 		us_log(LOG_ERR,
 		       "%s cannot be written: %s: make room, or a restart forgets the changes from "
@@ -186,7 +164,7 @@ int us_state_save_vm(struct us_state *state, struct us_host_vm *vm)
 void us_state_save_soon(struct us_state *state, struct us_host_vm *vm)
 {
 	us_state_forget_text(vm);
-	save_in(state, SAVE_DELAY_USEC);
+	us_timer_set(&state->saving, us_now_usec() + SAVE_DELAY_USEC);
 }
 
 const char *us_state_unsaved(const struct us_state *state)
@@ -196,27 +174,21 @@ const char *us_state_unsaved(const struct us_state *state)
 
 /* ---- Life ---- */
 
-static int on_saving(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_saving(void *userdata)
 {
 	us_state_save(userdata);
 	/* To make the text of all VMs took several KiB for each. */
 	malloc_trim(0);
-	return 0;
 }
 
 int us_state_new(struct us_state **ret_state, struct us_vms *vms, sd_event *loop,
 		 const char *directory, const struct us_state_handler *handler, void *userdata)
 {
 	struct us_state *state = calloc(1, sizeof(*state));
-	int r = state ? 0 : -ENOMEM;
+	int r = state ? us_timer_init(&state->saving, loop, on_saving, state) : -ENOMEM;
 
-	if (r == 0)
-		r = sd_event_add_time(loop, &state->saving, CLOCK_MONOTONIC, 0, 1, on_saving,
-				      state);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(state->saving, SD_EVENT_OFF);
 	if (r < 0) {
-		us_state_free(state);
+		free(state);
 		return r;
 	}
 	state->vms = vms;
@@ -231,6 +203,6 @@ void us_state_free(struct us_state *state)
 {
 	if (!state)
 		return;
-	sd_event_source_disable_unref(state->saving);
+	us_timer_deinit(&state->saving);
 	free(state);
 }

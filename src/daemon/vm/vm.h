@@ -20,7 +20,7 @@ struct us_vms;
 /* What the rooms above keep for a VM. Each has one, which it makes and frees. */
 struct us_vm_slots {
 	struct us_vm_migration *migration;
-	struct us_vm_saved *saved;
+	char *saved_text; /* its part of the state file; NULL: it has changed since */
 };
 
 /* What has happened since the VM was attached. */
