@@ -25,7 +25,8 @@ struct us_source {
 	char *destination;		   /* a URI: api/uri.h */
 	json_t *settings;		   /* QEMU's, for this migration */
 	struct us_plan plan;
-	sd_event_source *posted, *deadline;
+	sd_event_source *posted;
+	struct us_timer deadline;
 	unsigned events;	 /* posted: 1 << enum us_plan_event_type */
 	struct us_reason reason; /* the first failure */
 

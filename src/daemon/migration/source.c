@@ -86,7 +86,7 @@ void us_source_free(struct us_source *source)
 	us_client_free(source->client);
 	us_client_free(source->peer.client);
 	sd_event_source_disable_unref(source->posted);
-	sd_event_source_disable_unref(source->deadline);
+	us_timer_deinit(&source->deadline);
 	sd_event_source_disable_unref(source->ticking);
 	json_decref(source->settings);
 	free(source->destination);
@@ -115,12 +115,9 @@ static void report_stage(struct us_source *source)
 
 static void arm_deadline(struct us_source *source)
 {
-	if (source->plan.deadline == US_NEVER) {
-		sd_event_source_set_enabled(source->deadline, SD_EVENT_OFF);
-		return;
-	}
-	sd_event_source_set_time(source->deadline, source->plan.deadline);
-	sd_event_source_set_enabled(source->deadline, SD_EVENT_ONESHOT);
+	us_timer_stop(&source->deadline);
+	if (source->plan.deadline != US_NEVER)
+		us_timer_set(&source->deadline, source->plan.deadline);
 }
 
 /* Returns false if the migration is over, and @source possibly freed. */
@@ -172,7 +169,7 @@ static int on_posted(sd_event_source *defer, void *userdata)
 	return 0;
 }
 
-static int on_deadline(sd_event_source *timer, uint64_t usec, void *userdata)
+static void on_deadline(void *userdata)
 {
 	struct us_source *source = userdata;
 
@@ -180,7 +177,6 @@ static int on_deadline(sd_event_source *timer, uint64_t usec, void *userdata)
 		us_refuse(&source->reason, "vm %s: %s did not end in time",
 			  us_host_vm_name(source->vm), us_stage_name(source->plan.stage));
 	step(source, US_PLAN_TICK);
-	return 0;
 }
 
 /* ---- Calls ---- */
@@ -268,19 +264,11 @@ static int check(const struct us_host_vm *vm, const json_t *parameters, struct u
 	return r;
 }
 
-static int add_timer(struct us_source *source, sd_event_source **ret_timer, uint64_t accuracy_usec,
-		     sd_event_time_handler_t handler)
-{
-	int r = sd_event_add_time(us_host_vm_loop(source->vm), ret_timer, CLOCK_MONOTONIC, 0,
-				  accuracy_usec, handler, source);
-
-	return r < 0 ? r : sd_event_source_set_enabled(*ret_timer, SD_EVENT_OFF);
-}
-
 static int init(struct us_source *source, const json_t *parameters)
 {
 	json_t *settings = json_object_get(parameters, "settings");
 	json_int_t deadline_sec = json_integer_value(json_object_get(parameters, "deadline_sec"));
+	sd_event *loop = us_host_vm_loop(source->vm);
 	int r;
 
 	source->settings = json_is_object(settings) ? json_incref(settings) : json_object();
@@ -289,13 +277,16 @@ static int init(struct us_source *source, const json_t *parameters)
 		return -ENOMEM;
 	us_plan_init(&source->plan,
 		     deadline_sec > 0 ? (uint64_t)deadline_sec * US_USEC_PER_SEC : 0);
-	r = sd_event_add_defer(us_host_vm_loop(source->vm), &source->posted, on_posted, source);
+	r = sd_event_add_defer(loop, &source->posted, on_posted, source);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(source->posted, SD_EVENT_OFF);
 	if (r >= 0)
-		r = add_timer(source, &source->deadline, 1, on_deadline);
+		r = us_timer_init(&source->deadline, loop, on_deadline, source);
 	if (r >= 0)
-		r = add_timer(source, &source->ticking, 0, us_source_on_tick);
+		r = sd_event_add_time(loop, &source->ticking, CLOCK_MONOTONIC, 0, 0,
+				      us_source_on_tick, source);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(source->ticking, SD_EVENT_OFF);
 	return r < 0 ? r : 0;
 }
 
