@@ -357,8 +357,8 @@ static int open_fd(struct us_metrics_server *server, struct us_reason *reason)
 	return is_local(&address) ? 0 : refuse_address("(the socket unit's address)", reason);
 }
 
-int us_metrics_server_new(struct us_metrics_server **ret_server, struct us_metrics *metrics,
-			  const char *address, int fd, struct us_reason *reason)
+int us_metrics_serve(struct us_metrics *metrics, const char *address, int fd,
+		     struct us_reason *reason)
 {
 	US_CLEANUP(us_metrics_server_freep)
 	struct us_metrics_server *server = calloc(1, sizeof(*server));
@@ -380,7 +380,7 @@ int us_metrics_server_new(struct us_metrics_server **ret_server, struct us_metri
 	if (r != 0)
 		return r;
 	sd_event_source_set_priority(server->listening, US_PRIORITY_READING);
-	*ret_server = US_STEAL(server);
+	metrics->server = US_STEAL(server);
 	return 0;
 }
 

@@ -40,7 +40,7 @@ struct pair_row {
 	char standby[US_DEVICE_NAME_MAX], port[IF_NAMESIZE];
 	const char *mode, *primary, *path, *guest;
 	uint64_t driver_ok, hold, is_overdue, backoff_usec;
-	uint64_t held, held_bytes, released, overflowed, undelivered, held_now;
+	struct us_park_counts parked;
 	struct us_transition_counts counts;
 };
 
@@ -70,8 +70,5 @@ void us_metrics_reader_free(struct us_metrics_reader *reader);
 
 /* ---- http.c ---- */
 
-/* See us_metrics_serve(). */
-int us_metrics_server_new(struct us_metrics_server **ret_server, struct us_metrics *metrics,
-			  const char *address, int fd, struct us_reason *reason);
 void us_metrics_server_free(struct us_metrics_server *server);
 US_DEFINE_CLEANUP(struct us_metrics_server *, us_metrics_server_free)

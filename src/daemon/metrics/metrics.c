@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The metrics of the daemon, from their making to their end. */
+/* The metrics of the daemon, and the counts of its pairs. Nothing is decided by them. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "daemon/metrics/metrics-private.h"
 
@@ -29,8 +28,29 @@ void us_metrics_free(struct us_metrics *metrics)
 	free(metrics);
 }
 
-int us_metrics_serve(struct us_metrics *metrics, const char *address, int fd,
-		     struct us_reason *reason)
+/* ---- The counts of a pair: in its slot, from its first step ---- */
+
+void us_metrics_count_step(struct us_metrics *metrics, struct us_host_pair *pair,
+			   const struct us_pair *before, const struct us_event *event)
 {
-	return us_metrics_server_new(&metrics->server, metrics, address, fd, reason);
+	struct us_pair_slots *slots = us_host_pair_slots(pair);
+
+	if (!slots->metrics)
+		slots->metrics = calloc(1, sizeof(*slots->metrics));
+	if (slots->metrics)
+		us_transitions_count(slots->metrics, metrics->durations, before,
+				     us_host_pair_engine(pair), event);
+}
+
+const struct us_transition_counts *us_metrics_of_pair(struct us_host_pair *pair)
+{
+	static const struct us_transition_counts none;
+	const struct us_transition_counts *counts = us_host_pair_slots(pair)->metrics;
+
+	return counts ? counts : &none;
+}
+
+void us_metrics_forget_pair(struct us_host_pair *pair)
+{
+	free(US_STEAL(us_host_pair_slots(pair)->metrics));
 }

@@ -49,12 +49,12 @@ static void copy_pair(struct pair_row *row, struct us_host_pair *pair, uint64_t 
 {
 	const struct us_pair *engine = us_host_pair_engine(pair);
 	const struct us_pair_spec *spec = us_host_pair_spec(pair);
+	const struct us_transition_counts *counts = us_host_pair_slots(pair)->metrics;
 	struct us_steer *steer = us_host_pair_steer(pair);
 	uint64_t plug_after = us_pair_plug_after(engine);
-	struct us_park_counts parked = { 0 };
 
 	if (steer)
-		us_steer_counts(steer, &parked);
+		us_steer_counts(steer, &row->parked);
 	memcpy(row->name, spec->name, sizeof(row->name));
 	strcpy(row->vm, us_host_vm_name(us_host_vm_of(pair)));
 	memcpy(row->standby, spec->standby, sizeof(row->standby));
@@ -67,13 +67,8 @@ static void copy_pair(struct pair_row *row, struct us_host_pair *pair, uint64_t 
 	row->hold = us_pair_is_on_hold(engine);
 	row->is_overdue = us_pair_is_unplug_overdue(engine);
 	row->backoff_usec = plug_after > now ? plug_after - now : 0;
-	row->held = parked.parked;
-	row->held_bytes = parked.parked_bytes;
-	row->released = parked.released;
-	row->overflowed = parked.overflowed;
-	row->undelivered = parked.undelivered;
-	row->held_now = parked.frames;
-	row->counts = *us_metrics_of_pair(pair);
+	if (counts)
+		row->counts = *counts;
 }
 
 static bool has_place(const struct us_metrics *metrics, uid_t uid)

@@ -61,7 +61,7 @@ struct us_pair_start {
 /* What the rooms above keep for a pair. Each has one, which it makes and frees. */
 struct us_pair_slots {
 	struct us_pair_migration *migration;
-	struct us_pair_metrics *metrics;
+	struct us_transition_counts *metrics;
 };
 
 /* ---- pairs.c: all of them ---- */
