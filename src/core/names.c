@@ -5,28 +5,33 @@
 
 #include "understudy/pair.h"
 
-#define NAMES(table, count)                                                                        \
-	_Static_assert(sizeof(table) / sizeof((table)[0]) == (count), "a name for every value")
+/* Defines @function, which returns the name of a value of @type from @table. */
+#define NAME_FUNCTION(function, type, table, count)                                                \
+	_Static_assert(sizeof(table) / sizeof((table)[0]) == (count), "a name for every value");   \
+	const char *function(type value)                                                           \
+	{                                                                                          \
+		return (table)[value];                                                             \
+	}
 
 static const char *const mode_names[] = {
 	[US_MODE_SEPARATE] = "separate",
 	[US_MODE_COUPLED] = "coupled",
 	[US_MODE_COMBINED] = "combined",
 };
-NAMES(mode_names, US_MODE_N);
+NAME_FUNCTION(us_mode_name, enum us_mode, mode_names, US_MODE_N)
 
 static const char *const guest_names[] = {
 	[US_GUEST_NONE] = "none",
 	[US_GUEST_LEGACY] = "legacy",
 	[US_GUEST_CAPABLE] = "capable",
 };
-NAMES(guest_names, US_GUEST_N);
+NAME_FUNCTION(us_guest_name, enum us_guest, guest_names, US_GUEST_N)
 
 static const char *const vm_state_names[] = {
 	[US_VM_UNKNOWN] = "unknown", [US_VM_RUNNING] = "running", [US_VM_INCOMING] = "incoming",
 	[US_VM_MOVED] = "moved",     [US_VM_GONE] = "gone",
 };
-NAMES(vm_state_names, US_VM_N);
+NAME_FUNCTION(us_vm_state_name, enum us_vm_state, vm_state_names, US_VM_N)
 
 static const char *const primary_names[] = {
 	[US_PRIMARY_ABSENT] = "absent",	  [US_PRIMARY_RESERVING] = "reserving",
@@ -34,7 +39,7 @@ static const char *const primary_names[] = {
 	[US_PRIMARY_VISIBLE] = "visible", [US_PRIMARY_HIDING] = "hiding",
 	[US_PRIMARY_UNKNOWN] = "unknown",
 };
-NAMES(primary_names, US_PRIMARY_N);
+NAME_FUNCTION(us_primary_name, enum us_primary, primary_names, US_PRIMARY_N)
 
 static const char *const path_names[] = {
 	[US_PATH_NONE] = "none",
@@ -42,14 +47,14 @@ static const char *const path_names[] = {
 	[US_PATH_PRIMARY] = "primary",
 	[US_PATH_PARKED] = "parked",
 };
-NAMES(path_names, US_PATH_N);
+NAME_FUNCTION(us_path_name, enum us_path, path_names, US_PATH_N)
 
 static const char *const phase_names[] = {
 	[US_PHASE_NONE] = "none",
 	[US_PHASE_PREPARED] = "prepared",
 	[US_PHASE_ACTIVE] = "active",
 };
-NAMES(phase_names, US_PHASE_N);
+NAME_FUNCTION(us_phase_name, enum us_migration_phase, phase_names, US_PHASE_N)
 
 static const char *const event_names[] = {
 	[US_EVENT_TICK] = "tick",	    [US_EVENT_ASSIGN] = "assign",
@@ -64,7 +69,7 @@ static const char *const event_names[] = {
 	[US_EVENT_UNPLUGGED] = "unplugged", [US_EVENT_TRAFFIC] = "traffic",
 	[US_EVENT_IDLE] = "idle",	    [US_EVENT_STEERED] = "steered",
 };
-NAMES(event_names, US_EVENT_N);
+NAME_FUNCTION(us_event_name, enum us_event_type, event_names, US_EVENT_N)
 
 static const char *const effect_names[] = {
 	[US_EFFECT_RESERVE] = "reserve", [US_EFFECT_RELEASE] = "release",
@@ -73,47 +78,7 @@ static const char *const effect_names[] = {
 	[US_EFFECT_WATCH] = "watch",	 [US_EFFECT_UNWATCH] = "unwatch",
 	[US_EFFECT_PUBLISH] = "publish",
 };
-NAMES(effect_names, US_EFFECT_N);
-
-const char *us_mode_name(enum us_mode mode)
-{
-	return mode_names[mode];
-}
-
-const char *us_guest_name(enum us_guest guest)
-{
-	return guest_names[guest];
-}
-
-const char *us_vm_state_name(enum us_vm_state vm)
-{
-	return vm_state_names[vm];
-}
-
-const char *us_primary_name(enum us_primary primary)
-{
-	return primary_names[primary];
-}
-
-const char *us_path_name(enum us_path path)
-{
-	return path_names[path];
-}
-
-const char *us_phase_name(enum us_migration_phase phase)
-{
-	return phase_names[phase];
-}
-
-const char *us_event_name(enum us_event_type type)
-{
-	return event_names[type];
-}
-
-const char *us_effect_name(enum us_effect_type type)
-{
-	return effect_names[type];
-}
+NAME_FUNCTION(us_effect_name, enum us_effect_type, effect_names, US_EFFECT_N)
 
 int us_mode_from_name(const char *name)
 {
