@@ -26,8 +26,8 @@
  *
  * Stability: before version 1.0 the members of struct us_pair and struct us_pair_config may
  * change with each release, and so may the soname. Read struct us_pair through the functions of
- * the section "Questions". Function names, event types, effect types and the codes of causes are
- * meant to stay.
+ * the section "Questions", except for its facts. Function names, event types, effect types and the
+ * codes of causes are meant to stay.
  */
 #pragma once
 
@@ -168,9 +168,9 @@ void us_pair_config_default(struct us_pair_config *config);
 /* A time that never comes: nothing is running. */
 #define US_NEVER UINT64_MAX
 
-/* ---- State: unstable, read it with the questions below ---- */
+/* ---- State: unstable. Read `facts` as it is, and the rest with the questions below ---- */
 
-/* What is known of the guest and the VM, and what the users of the pair want. */
+/* What is known of the guest and the VM, and what the users of the pair want: as events told it. */
 struct us_pair_facts {
 	enum us_vm_state vm;
 	enum us_guest guest;
@@ -377,15 +377,6 @@ bool us_pair_is_removed(const struct us_pair *pair);
 
 /* No transition is under way, and no STEER. */
 bool us_pair_is_settled(const struct us_pair *pair);
-
-/* Facts, as the events told them. */
-enum us_vm_state us_pair_vm(const struct us_pair *pair);
-enum us_guest us_pair_guest(const struct us_pair *pair);
-bool us_pair_has_driver_ok(const struct us_pair *pair);
-bool us_pair_is_assigned(const struct us_pair *pair);
-bool us_pair_is_on_hold(const struct us_pair *pair);
-bool us_pair_is_prepared(const struct us_pair *pair);
-bool us_pair_is_removing(const struct us_pair *pair);
 
 /* The two facts about a migration together. */
 enum us_migration_phase us_pair_phase(const struct us_pair *pair);

@@ -2,41 +2,6 @@
 /* The questions that a pair answers. No question changes the pair. */
 #include "core/pair-private.h"
 
-enum us_vm_state us_pair_vm(const struct us_pair *pair)
-{
-	return pair->facts.vm;
-}
-
-enum us_guest us_pair_guest(const struct us_pair *pair)
-{
-	return pair->facts.guest;
-}
-
-bool us_pair_has_driver_ok(const struct us_pair *pair)
-{
-	return pair->facts.driver_ok;
-}
-
-bool us_pair_is_assigned(const struct us_pair *pair)
-{
-	return pair->facts.assigned;
-}
-
-bool us_pair_is_on_hold(const struct us_pair *pair)
-{
-	return pair->facts.hold;
-}
-
-bool us_pair_is_prepared(const struct us_pair *pair)
-{
-	return pair->facts.prepared;
-}
-
-bool us_pair_is_removing(const struct us_pair *pair)
-{
-	return pair->facts.removing;
-}
-
 enum us_primary us_pair_primary(const struct us_pair *pair)
 {
 	return pair->primary.state;

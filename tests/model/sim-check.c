@@ -97,8 +97,8 @@ static void check_path(int host, unsigned index, const struct us_host_pair *pair
 static void check_reservation(int host, unsigned index, const struct us_host_pair *pair)
 {
 	bool *was = &sim.hosts[host].was_reserved[index];
-	bool can_fail = pair && us_pair_is_assigned(us_host_pair_engine(pair)) &&
-			us_pair_vm(us_host_pair_engine(pair)) == US_VM_RUNNING &&
+	bool can_fail = pair && us_host_pair_engine(pair)->facts.assigned &&
+			us_host_pair_engine(pair)->facts.vm == US_VM_RUNNING &&
 			us_pair_phase(us_host_pair_engine(pair)) != US_PHASE_NONE;
 
 	if (can_fail && *was && !us_pair_is_reserved(us_host_pair_engine(pair)))
@@ -131,7 +131,7 @@ void sim_check_line(int host, const char *line)
 
 		/* A dead daemon has withdrawn its permission; the message is on its way. */
 		if (pair && us_migration_of_vm(us_host_vm_of(pair))->destination &&
-		    us_pair_is_assigned(us_host_pair_engine(pair)) &&
+		    us_host_pair_engine(pair)->facts.assigned &&
 		    !us_pair_is_reserved(us_host_pair_engine(pair)))
 			sim_break("7: a destination is reserved before the source hides",
 				  "web%u on %s is not", index, sim.hosts[1 - host].name);
@@ -172,7 +172,7 @@ static const char *unlike_guest(const struct us_host_pair *pair, int host, unsig
 	const struct us_pair *engine = us_host_pair_engine(pair);
 
 	if (engine->config.mode == US_MODE_SEPARATE)
-		return us_pair_guest(engine) == US_GUEST_CAPABLE ? NULL : "the guest is not seen";
+		return engine->facts.guest == US_GUEST_CAPABLE ? NULL : "the guest is not seen";
 	if (us_pair_primary(engine) != US_PRIMARY_VISIBLE)
 		return "the primary is not visible";
 	if (!sim.hosts[host].qemu.has[index])
@@ -268,7 +268,7 @@ static void withdraw_wishes(void)
 			break;
 		for (unsigned index = 0; index < sim.config.pairs; index++)
 			if (sim_pair(host, index) &&
-			    us_pair_is_on_hold(us_host_pair_engine(sim_pair(host, index))))
+			    us_host_pair_engine(sim_pair(host, index))->facts.hold)
 				sim_call_hold(host, index, false);
 		if (sim_host_vm(host) && us_host_vm_is_prepared(sim_host_vm(host)))
 			sim_call_vm(host, "Finish");

@@ -63,8 +63,8 @@ static void copy_pair(struct pair_row *row, struct us_host_pair *pair, uint64_t 
 	row->primary = us_pair_primary_name(engine);
 	row->path = us_path_name(us_pair_path(engine));
 	row->guest = us_pair_guest_name(engine);
-	row->driver_ok = us_pair_has_driver_ok(engine);
-	row->hold = us_pair_is_on_hold(engine);
+	row->driver_ok = engine->facts.driver_ok;
+	row->hold = engine->facts.hold;
 	row->is_overdue = us_pair_is_unplug_overdue(engine);
 	row->backoff_usec = plug_after > now ? plug_after - now : 0;
 	if (counts)

@@ -34,7 +34,7 @@ const char *us_transition_result_name(enum us_transition_result result)
 
 static bool is_lost(const struct us_pair *pair)
 {
-	return us_pair_vm(pair) == US_VM_UNKNOWN || us_pair_vm(pair) == US_VM_GONE;
+	return pair->facts.vm == US_VM_UNKNOWN || pair->facts.vm == US_VM_GONE;
 }
 
 /* What came of an expose that is over. */

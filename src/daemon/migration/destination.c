@@ -194,7 +194,7 @@ static int check_reserved(const struct us_host_vm *vm, bool *ret_done, struct us
 	us_host_vm_for_each_pair (pair, vm) {
 		const struct us_pair *engine = us_host_pair_engine(pair);
 
-		if (!us_pair_is_assigned(engine))
+		if (!engine->facts.assigned)
 			continue;
 		if (us_pair_is_reserve_refused(engine))
 			return us_refuse(reason, "pair %s: %s: %s", us_host_pair_name(pair),

@@ -11,7 +11,7 @@
 /* Not while this host migrates the guest on: then its own QEMU tells when the guest stops. */
 static void feed_stopped(struct us_host_pair *pair, bool on)
 {
-	if (!us_pair_is_prepared(us_host_pair_engine(pair)))
+	if (!us_host_pair_engine(pair)->facts.prepared)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_STOPPED, .on = on });
 }
 

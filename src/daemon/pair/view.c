@@ -116,7 +116,7 @@ uint64_t us_host_pair_changed_usec(const struct us_host_pair *pair)
 
 bool us_host_pair_wants_primary(const struct us_host_pair *pair)
 {
-	return us_pair_is_assigned(&pair->engine) || pair->assign_next;
+	return pair->engine.facts.assigned || pair->assign_next;
 }
 
 bool us_host_pair_has_primary(const struct us_host_pair *pair)

@@ -101,7 +101,7 @@ void us_rpc_set_hold(struct us_rpc *rpc, struct us_host_pair *pair, bool hold, s
 			     us_host_pair_name(pair));
 		return;
 	}
-	if (us_pair_is_removing(engine)) { /* no reply waits for a pair that may go first */
+	if (engine->facts.removing) { /* no reply waits for a pair that may go first */
 		us_call_fail(call, "Refused", "pair %s: it is being removed",
 			     us_host_pair_name(pair));
 		return;
@@ -221,7 +221,7 @@ void us_rpc_remove_pair(struct us_rpc *rpc, struct us_host_pair *pair, struct us
 	struct us_host_vm *vm = us_host_vm_of(pair);
 	struct us_reason reason;
 
-	if (us_pair_is_removing(engine)) {
+	if (engine->facts.removing) {
 		us_call_fail(call, "Refused", "pair %s: it is being removed",
 			     us_host_pair_name(pair));
 		return;

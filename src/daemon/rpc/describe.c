@@ -13,7 +13,7 @@ static const char *or_null(const char *text)
 
 static const char *migration_name(const struct us_pair *engine)
 {
-	enum us_vm_state vm = us_pair_vm(engine);
+	enum us_vm_state vm = engine->facts.vm;
 
 	return vm == US_VM_INCOMING || vm == US_VM_MOVED ? us_vm_state_name(vm)
 							 : us_phase_name(us_pair_phase(engine));
@@ -54,12 +54,11 @@ json_t *us_rpc_pair_json(const struct us_host_pair *pair)
 			   us_mode_name(engine->config.mode), "standby", spec->standby, "port",
 			   spec->port, "primary_spec", primary, "primary_device", device, "bus",
 			   or_null(spec->bus), "guest", us_pair_guest_name(engine), "driver_ok",
-			   us_pair_has_driver_ok(engine), "primary", us_pair_primary_name(engine),
-			   "path", us_path_name(us_pair_path(engine)), "migration",
-			   migration_name(engine), "hold", us_pair_is_on_hold(engine), "why",
-			   us_cause_text(cause), "reason_code", us_cause_code(cause), "detail",
-			   detail ? us_wire_string(detail) : NULL, "parked", parked_json(pair),
-			   "at_stop", us_migration_stop_method(pair));
+			   engine->facts.driver_ok, "primary", us_pair_primary_name(engine), "path",
+			   us_path_name(us_pair_path(engine)), "migration", migration_name(engine),
+			   "hold", engine->facts.hold, "why", us_cause_text(cause), "reason_code",
+			   us_cause_code(cause), "detail", detail ? us_wire_string(detail) : NULL,
+			   "parked", parked_json(pair), "at_stop", us_migration_stop_method(pair));
 	us_pair_options_write(&spec->options, object);
 	return object;
 }

@@ -37,8 +37,8 @@ static json_t *pair_json(const struct us_host_pair *pair)
 			   spec->name, "standby", spec->standby, "port", spec->port, "bus",
 			   spec->bus, "group", spec->group, "mac", mac, "mode",
 			   us_mode_name(engine->config.mode), "primary", primary, "hold",
-			   us_pair_is_on_hold(engine), "mtu", spec->mtu, "queue_pairs",
-			   spec->queue_pairs, "found", us_host_pair_original_entry(pair));
+			   engine->facts.hold, "mtu", spec->mtu, "queue_pairs", spec->queue_pairs,
+			   "found", us_host_pair_original_entry(pair));
 	us_pair_options_write(&spec->options, object);
 	return object;
 }
@@ -50,7 +50,7 @@ static json_t *vm_json(const struct us_state *state, const struct us_host_vm *vm
 	const struct us_host_pair *pair;
 
 	us_host_vm_for_each_pair (pair, vm)
-		if (!us_pair_is_removing(us_host_pair_engine(pair)) &&
+		if (!us_host_pair_engine(pair)->facts.removing &&
 		    json_array_append_new(pairs, pair_json(pair)) < 0)
 			return NULL;
 	return json_pack("{s:s, s:o, s:b, s:O, s:O*}", "name", us_host_vm_name(vm), "qmp",

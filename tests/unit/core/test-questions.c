@@ -11,15 +11,26 @@
 #include "scene.h"
 #include "util/cleanup.h"
 
+#define FACT(name)                                                                                 \
+	static bool is_##name(const struct us_pair *pair)                                          \
+	{                                                                                          \
+		return pair->facts.name;                                                           \
+	}
+FACT(driver_ok)
+FACT(assigned)
+FACT(hold)
+FACT(prepared)
+FACT(removing)
+
 static const struct {
 	const char *word;
 	bool (*ask)(const struct us_pair *pair);
 } questions[] = {
-	{ "driver-ok", us_pair_has_driver_ok },
-	{ "assigned", us_pair_is_assigned },
-	{ "on-hold", us_pair_is_on_hold },
-	{ "prepared", us_pair_is_prepared },
-	{ "removing", us_pair_is_removing },
+	{ "driver-ok", is_driver_ok },
+	{ "assigned", is_assigned },
+	{ "on-hold", is_hold },
+	{ "prepared", is_prepared },
+	{ "removing", is_removing },
 	{ "reserving", us_pair_is_reserving },
 	{ "reserved", us_pair_is_reserved },
 	{ "reserve-refused", us_pair_is_reserve_refused },
@@ -104,8 +115,8 @@ static void a_pair_answers_in_each_state_of_its_life(void **state)
 		assert_string_equal(us_cause_code(us_pair_cause(&scene.pair)),
 				    us_cause_code(life[i].cause));
 	}
-	assert_int_equal(us_pair_vm(&scene.pair), US_VM_RUNNING);
-	assert_int_equal(us_pair_guest(&scene.pair), US_GUEST_CAPABLE);
+	assert_int_equal(scene.pair.facts.vm, US_VM_RUNNING);
+	assert_int_equal(scene.pair.facts.guest, US_GUEST_CAPABLE);
 }
 
 static void a_failure_is_remembered_until_a_try_succeeds(void **state)

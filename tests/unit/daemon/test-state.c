@@ -174,7 +174,7 @@ static void test_load(void **unused)
 	assert_int_equal(spec->mode, US_MODE_COUPLED);
 	assert_int_equal(spec->mtu, 1500);
 	assert_int_equal(spec->queue_pairs, 2);
-	assert_true(us_pair_is_on_hold(us_host_pair_engine(pair)));
+	assert_true(us_host_pair_engine(pair)->facts.hold);
 	assert_string_equal(us_host_pair_original_entry(pair), "x");
 	assert_null(us_host_pair_original_entry(us_pairs_find(the_daemon.pairs, "web1")));
 }
