@@ -12,7 +12,7 @@
 #include <errno.h>
 
 #include "daemon/daemon.h"
-#include "daemon/vf/job.h"
+#include "daemon/vf/vf-private.h"
 #include "support/exclusive-group.h"
 #include "support/reserved-vf.h"
 #include "support/sysfs-tree.h"
@@ -32,7 +32,6 @@ static void on_done(struct us_vf_job *job)
 	results[count].type = job->type;
 	results[count].r = job->r;
 	results[count++].has_group = job->group_fd >= 0;
-	us_vf_job_free(job);
 }
 
 static int restore_nothing(const struct us_reserved *reserved, struct us_reason *reason)

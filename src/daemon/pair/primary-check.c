@@ -56,6 +56,7 @@ int us_primary_spec_check(struct us_pairs *pairs, const struct us_host_pair *pai
 			  struct us_reason *reason)
 {
 	const struct us_host_pair *other;
+	struct us_pool pool;
 	int r = 0;
 
 	if (!spec->host[0] && !spec->pool[0])
@@ -68,7 +69,7 @@ int us_primary_spec_check(struct us_pairs *pairs, const struct us_host_pair *pai
 		return us_advise(reason, "name another, or remove that pair first");
 	}
 	if (spec->pool[0]) /* the device and its port are known once it is reserved */
-		return us_vfs_check_pool(pairs->config.vfs, spec->pool, reason);
+		return us_vfs_find_pool(pairs->config.vfs, spec->pool, &pool, reason);
 	if (spec->host[0])
 		r = check_vfio(pairs, spec, reason);
 	return r == 0 ? us_primary_spec_check_port(spec, standby_port, reason) : r;

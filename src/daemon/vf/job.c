@@ -5,11 +5,9 @@
  * A device has one job at a time: the jobs of a pair run one after the other, and the record of a
  * device (pci/reserve.h) makes sure that no two pairs have it.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/vf/job.h"
 #include "daemon/vf/vf-private.h"
 #include "util/job.h"
 
@@ -129,6 +127,7 @@ static void end(void *userdata)
 	if (job->r < 0)
 		us_refuse(&job->reason, "%s", us_strerror(job->r));
 	job->done(job);
+	us_vf_job_free(job);
 	begin_next(vfs, pair);
 }
 
@@ -149,17 +148,6 @@ struct us_vf_job *us_vf_job_new(enum us_vf_job_type type, struct us_vfs *vfs)
 	return job;
 }
 
-static void begin(struct us_vf_job *job)
-{
-	int r = us_job_start(job->vfs->config.loop, run, end, job);
-
-	job->is_running = true;
-	if (r < 0) {
-		job->r = r;
-		end(job);
-	}
-}
-
 /* The oldest job of a pair, which may be running; NULL: it has none. */
 static struct us_vf_job *first_of(const struct us_vfs *vfs, const char *pair)
 {
@@ -174,9 +162,16 @@ static struct us_vf_job *first_of(const struct us_vfs *vfs, const char *pair)
 static void begin_next(struct us_vfs *vfs, const char *pair)
 {
 	struct us_vf_job *job = first_of(vfs, pair);
+	int r;
 
-	if (job && !job->is_running)
-		begin(job);
+	if (!job || job->is_running)
+		return;
+	job->is_running = true;
+	r = us_job_start(vfs->config.loop, run, end, job);
+	if (r < 0) {
+		job->r = r;
+		end(job);
+	}
 }
 
 void us_vf_job_start(struct us_vf_job *job, void (*done)(struct us_vf_job *job), void *userdata)
@@ -212,6 +207,8 @@ bool us_vf_job_stop_return(struct us_vfs *vfs, const char *address)
 
 void us_vf_job_free(struct us_vf_job *job)
 {
+	if (!job)
+		return;
 	us_close(job->group_fd);
 	us_sriov_free(job->sriov);
 	free(job);

@@ -5,7 +5,6 @@
  * a change, and once a second at most. A pair's own MAC address is left to the pair's path.
  */
 #include <dirent.h>
-#include <errno.h>
 #include <limits.h>
 #include <net/if.h>
 #include <stdio.h>

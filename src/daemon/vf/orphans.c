@@ -11,7 +11,6 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "daemon/vf/job.h"
 #include "daemon/vf/vf-private.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -33,6 +32,8 @@ static struct us_orphan *find(const struct us_vfs *vfs, const char *address)
 
 static void orphan_free(struct us_orphan *orphan)
 {
+	if (!orphan)
+		return;
 	us_list_remove(&orphan->link);
 	free(orphan->reason);
 	free(orphan);
@@ -82,10 +83,7 @@ static void not_returned(struct us_vfs *vfs, const struct us_reserved *reserved,
 
 static void report_returned(struct us_vf_job *job)
 {
-	struct us_orphan *orphan = find(job->vfs, job->reserved.address);
-
-	if (orphan)
-		orphan_free(orphan);
+	orphan_free(find(job->vfs, job->reserved.address));
 	if (job->r == US_RESERVED_UNRESTORED)
 		us_log(LOG_WARNING,
 		       "vfio %s: given back, but not all of its settings are restored: %s",
@@ -105,35 +103,26 @@ static void on_returned(struct us_vf_job *job)
 	else
 		not_returned(job->vfs, &job->reserved, job->reason.text);
 	us_neighbourhood_changed(job->vfs);
-	us_vf_job_free(job);
 }
 
-static void give_back(struct us_vfs *vfs, const struct us_reserved *reserved, uint64_t usec)
+void us_orphans_give_back(struct us_vfs *vfs, const struct us_reserved *reserved,
+			  uint64_t wait_usec)
 {
 	struct us_vf_job *job = us_vf_job_new(US_VF_JOB_RETURN, vfs);
 
 	if (!job || !add(vfs, reserved)) {
-		if (job)
-			us_vf_job_free(job);
+		us_vf_job_free(job);
 		us_orphans_find_later(vfs);
 		return;
 	}
 	job->reserved = *reserved;
-	job->wait.usec = usec;
+	job->wait.usec = wait_usec;
 	us_vf_job_start(job, on_returned, NULL);
-}
-
-void us_orphans_give_back(struct us_vfs *vfs, const struct us_reserved *reserved)
-{
-	give_back(vfs, reserved, US_RESERVE_WAIT_USEC);
 }
 
 bool us_orphans_take(struct us_vfs *vfs, const char *address)
 {
-	struct us_orphan *orphan = find(vfs, address);
-
-	if (orphan)
-		orphan_free(orphan);
+	orphan_free(find(vfs, address));
 	return us_vf_job_stop_return(vfs, address);
 }
 
@@ -159,7 +148,7 @@ static int return_orphan(const struct us_reserved *reserved, void *userdata)
 		us_log(LOG_WARNING,
 		       "vfio %s: reserved for pair %s, which does not have it: giving it back",
 		       reserved->address, reserved->pair);
-	give_back(vfs, reserved, 0);
+	us_orphans_give_back(vfs, reserved, 0);
 	return 0;
 }
 
@@ -176,7 +165,7 @@ static void on_due(void *userdata)
 
 	us_list_for_each (orphan, &vfs->orphans, link)
 		if (!us_vf_job_is_due(vfs, orphan->reserved.pair))
-			give_back(vfs, &orphan->reserved, 0);
+			us_orphans_give_back(vfs, &orphan->reserved, 0);
 	us_orphans_find(vfs);
 }
 

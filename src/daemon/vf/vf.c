@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The VF of a pair, from the request for it until the pair releases it. What can take the kernel
- * long runs as a job (job.h). If the VF is freed before its job has ended, the job's result is
+ * long runs as a job (job.c). If the VF is freed before its job has ended, the job's result is
  * undone.
  */
 #include <errno.h>
@@ -10,9 +10,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "daemon/vf/job.h"
 #include "daemon/vf/vf-private.h"
-#include "net/vf/sriov.h"
 #include "understudy/pair.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -91,7 +89,7 @@ void us_host_vf_release(struct us_host_vf *vf)
 
 	us_host_vf_detach(vf);
 	if (reserved.address[0])
-		us_orphans_give_back(vfs, &reserved);
+		us_orphans_give_back(vfs, &reserved, US_RESERVE_WAIT_USEC);
 }
 
 /* ---- Reserving ---- */
@@ -118,7 +116,7 @@ static void on_reserved(struct us_vf_job *job)
 	if (!vf) { /* not wanted any more */
 		job->group_fd = us_close(job->group_fd);
 		if (job->r == 0)
-			us_orphans_give_back(vfs, &job->reserved);
+			us_orphans_give_back(vfs, &job->reserved, US_RESERVE_WAIT_USEC);
 	} else {
 		vf->job = NULL;
 		if (job->r == 0)
@@ -126,10 +124,9 @@ static void on_reserved(struct us_vf_job *job)
 		vf->config.handler->reserved(vf->config.userdata, job->r, &job->reason);
 		us_neighbourhood_changed(vfs);
 	}
-	us_vf_job_free(job);
 }
 
-static int find_pool(const struct us_vfs *vfs, const char *name, struct us_pool *ret_pool,
+int us_vfs_find_pool(const struct us_vfs *vfs, const char *name, struct us_pool *ret_pool,
 		     struct us_reason *reason)
 {
 	const struct us_pool *pool;
@@ -148,13 +145,6 @@ static int find_pool(const struct us_vfs *vfs, const char *name, struct us_pool 
 	return r;
 }
 
-int us_vfs_check_pool(const struct us_vfs *vfs, const char *name, struct us_reason *reason)
-{
-	struct us_pool pool;
-
-	return find_pool(vfs, name, &pool, reason);
-}
-
 static int fill_in(struct us_vf_job *job, const struct us_host_vf *vf,
 		   const struct us_host_vf_request *request, struct us_reason *reason)
 {
@@ -171,7 +161,7 @@ static int fill_in(struct us_vf_job *job, const struct us_host_vf *vf,
 		return 0;
 	}
 	job->request.pool = &job->pool;
-	return find_pool(vf->vfs, request->pool, &job->pool, reason);
+	return us_vfs_find_pool(vf->vfs, request->pool, &job->pool, reason);
 }
 
 int us_host_vf_reserve(struct us_host_vf *vf, const struct us_host_vf_request *request,
@@ -181,8 +171,7 @@ int us_host_vf_reserve(struct us_host_vf *vf, const struct us_host_vf_request *r
 	int r = job ? fill_in(job, vf, request, reason) : -ENOMEM;
 
 	if (r != 0) {
-		if (job)
-			us_vf_job_free(job);
+		us_vf_job_free(job);
 		return r;
 	}
 	if (vf->job) /* of a request that was not answered in time */
@@ -193,6 +182,18 @@ int us_host_vf_reserve(struct us_host_vf *vf, const struct us_host_vf_request *r
 }
 
 /* ---- While the primary is hidden ---- */
+
+/* Whether the device is reserved and hidden. */
+static bool must_keep_group(const struct us_host_vf *vf)
+{
+	return us_pair_is_reserved(vf->config.engine) &&
+	       us_pair_primary(vf->config.engine) == US_PRIMARY_HIDDEN;
+}
+
+bool us_host_vf_group_is_in_use(const struct us_host_vf *vf)
+{
+	return vf && vf->group_is_in_use && must_keep_group(vf);
+}
 
 /* Logged once: whichever process has it may keep it. */
 static void report_group_in_use(struct us_host_vf *vf, const char *reason)
@@ -209,19 +210,17 @@ static void on_group_opened(struct us_vf_job *job)
 {
 	struct us_host_vf *vf = job->userdata;
 
-	if (!vf) {
-		us_vf_job_free(job);
+	if (!vf)
 		return;
-	}
 	vf->job = NULL;
-	if (job->r != 0)
+	if (job->r != 0) {
 		report_group_in_use(vf, job->reason.text);
-	if (job->r == 0 && us_host_vf_must_keep_group(vf)) {
+	} else if (must_keep_group(vf)) {
 		vf->group_fd = job->group_fd;
 		job->group_fd = -1;
 		vf->group_is_in_use = false;
 	}
-	us_vf_job_free(job);
+	job->group_fd = us_close(job->group_fd); /* before the plug */
 	if (vf->plug_waits) {
 		vf->plug_waits = false;
 		vf->config.handler->retry_plug(vf->config.userdata);
@@ -230,8 +229,7 @@ static void on_group_opened(struct us_vf_job *job)
 
 void us_host_vf_keep_group(struct us_host_vf *vf)
 {
-	if (vf->job || vf->group_fd >= 0 || !us_host_vf_must_keep_group(vf) ||
-	    !vf->reserved.address[0])
+	if (vf->job || vf->group_fd >= 0 || !must_keep_group(vf) || !vf->reserved.address[0])
 		return;
 	vf->job = us_vf_job_new(US_VF_JOB_OPEN_GROUP, vf->vfs);
 	if (!vf->job)

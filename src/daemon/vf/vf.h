@@ -5,7 +5,7 @@
  *
  * A record of the file system reserves a device for a pair (pci/reserve.h). While the primary is
  * hidden, the daemon keeps the IOMMU group of the device open: no other process can open it then.
- * Whatever the kernel can take seconds for runs in a thread (job.h).
+ * Whatever the kernel can take seconds for runs in a thread (job.c).
  *
  * This room knows no pair: it reads the pair's engine, and tells the pair through a handler.
  */
@@ -16,7 +16,6 @@
 
 #include "pci/reserve.h"
 #include "util/error.h"
-#include "util/mac.h"
 
 struct us_host_vf;
 struct us_pair;
@@ -53,8 +52,9 @@ void us_vfs_set_handler(struct us_vfs *vfs, const struct us_vfs_handler *handler
  */
 void us_vfs_free(struct us_vfs *vfs);
 
-/* Whether the pools file has the pool @name now: 0, US_REFUSED or -errno. */
-int us_vfs_check_pool(const struct us_vfs *vfs, const char *name, struct us_reason *reason);
+/* Reads the pool @name of the pools file: 0, US_REFUSED or -errno. */
+int us_vfs_find_pool(const struct us_vfs *vfs, const char *name, struct us_pool *ret_pool,
+		     struct us_reason *reason);
 
 /* ---- vf.c, view.c: the one of a pair ---- */
 
@@ -157,10 +157,12 @@ bool us_host_vf_group_is_in_use(const struct us_host_vf *vf);
 /* ---- orphans.c: devices that no pair has any more ---- */
 
 /*
- * Gives a device back as soon as no process has it open, and does not change it before. Tries every
- * ten seconds. The log, the status of the former pair and the doctor tell why it waits.
+ * Gives a device back as soon as no process has it open, and does not change it before. Waits
+ * @wait_usec for that, and then tries every ten seconds. The log, the status of the former pair and
+ * the doctor tell why it waits.
  */
-void us_orphans_give_back(struct us_vfs *vfs, const struct us_reserved *reserved);
+void us_orphans_give_back(struct us_vfs *vfs, const struct us_reserved *reserved,
+			  uint64_t wait_usec);
 /* A pair has the device again. False: too late, it is being given back. */
 bool us_orphans_take(struct us_vfs *vfs, const char *address);
 

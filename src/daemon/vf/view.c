@@ -2,7 +2,6 @@
 /* Access to a VF, for the other rooms. */
 #include "daemon/vf/vf-private.h"
 #include "pci/vfio.h"
-#include "understudy/pair.h"
 
 const struct us_reserved *us_host_vf_reserved(const struct us_host_vf *vf)
 {
@@ -22,15 +21,4 @@ const char *us_host_vf_pf(const struct us_host_vf *vf)
 bool us_host_vf_is_started(const struct us_host_vf *vf)
 {
 	return !us_host_vf_pf(vf) || us_vfio_is_started("/sys", vf->reserved.address);
-}
-
-bool us_host_vf_must_keep_group(const struct us_host_vf *vf)
-{
-	return us_pair_is_reserved(vf->config.engine) &&
-	       us_pair_primary(vf->config.engine) == US_PRIMARY_HIDDEN;
-}
-
-bool us_host_vf_group_is_in_use(const struct us_host_vf *vf)
-{
-	return vf && vf->group_is_in_use && us_host_vf_must_keep_group(vf);
 }
