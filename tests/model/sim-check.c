@@ -270,7 +270,7 @@ static void withdraw_wishes(void)
 			if (sim_pair(host, index) &&
 			    us_host_pair_engine(sim_pair(host, index))->facts.hold)
 				sim_call_hold(host, index, false);
-		if (sim_host_vm(host) && us_host_vm_is_prepared(sim_host_vm(host)))
+		if (sim_host_vm(host) && us_host_vm_facts(sim_host_vm(host))->is_prepared)
 			sim_call_vm(host, "Finish");
 	}
 }

@@ -33,7 +33,7 @@ static void find_vm(const struct us_doctor *doctor, const struct us_host_vm *vm,
 {
 	const struct us_vmm *vmm = us_host_vm_vmm(vm);
 	const char *name = us_host_vm_name(vm);
-	bool is_gone = us_host_vm_state(vm) == US_VM_GONE;
+	bool is_gone = us_host_vm_facts(vm)->state == US_VM_GONE;
 	char next[160];
 
 	findings->subject = name;
@@ -47,14 +47,15 @@ static void find_vm(const struct us_doctor *doctor, const struct us_host_vm *vm,
 		return;
 	}
 	us_find_ok(findings, "QEMU %s answers at %s: %s", us_vmm_version(vmm),
-		   us_host_vm_monitor_path(vm), us_vm_state_name(us_host_vm_state(vm)));
+		   us_host_vm_monitor_path(vm), us_vm_state_name(us_host_vm_facts(vm)->state));
 	snprintf(next, sizeof(next), "understudy finish %s, unless somebody is about to migrate it",
 		 name);
-	if (us_host_vm_is_prepared(vm) && !doctor->handler->is_migrating(doctor->userdata, vm))
+	if (us_host_vm_facts(vm)->is_prepared &&
+	    !doctor->handler->is_migrating(doctor->userdata, vm))
 		us_find_warning(findings, next, "prepared for a migration: no primary is shown");
 	snprintf(next, sizeof(next), "understudy pair add NAME --vm %s --standby ID --port IFNAME",
 		 name);
-	if (!us_host_vm_next_pair(vm, NULL))
+	if (!us_pair_vm_next(us_host_vm_facts(vm), NULL))
 		us_find_warning(findings, next, "the VM has no pair");
 }
 

@@ -39,9 +39,9 @@ static void copy_daemon(struct daemon_row *row, const struct us_metrics *metrics
 static void copy_vm(struct vm_row *row, const struct us_host_vm *vm)
 {
 	strcpy(row->name, us_host_vm_name(vm));
-	row->state = us_vm_state_name(us_host_vm_state(vm));
+	row->state = us_vm_state_name(us_host_vm_facts(vm)->state);
 	row->is_connected = us_vmm_is_adopted(us_host_vm_vmm(vm));
-	row->is_prepared = us_host_vm_is_prepared(vm);
+	row->is_prepared = us_host_vm_facts(vm)->is_prepared;
 	row->counts = *us_host_vm_counts(vm);
 }
 

@@ -241,9 +241,9 @@ static int check(struct us_host_vm *vm, const struct us_call *call, const json_t
 	if (!us_vmm_is_adopted(us_host_vm_vmm(vm)))
 		return us_refuse(reason, "vm %s cannot be asked now: %s", us_host_vm_name(vm),
 				 us_host_vm_problem(vm));
-	if (us_host_vm_state(vm) != US_VM_INCOMING) {
+	if (us_host_vm_facts(vm)->state != US_VM_INCOMING) {
 		us_refuse(reason, "vm %s is %s, not waiting for a guest", us_host_vm_name(vm),
-			  us_vm_state_name(us_host_vm_state(vm)));
+			  us_vm_state_name(us_host_vm_facts(vm)->state));
 		return us_advise(reason, "start it with -incoming defer");
 	}
 	if (other && other->call)

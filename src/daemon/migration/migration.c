@@ -55,7 +55,7 @@ static void restore_settings(struct us_host_vm *vm)
 	const struct us_vm_migration *migration = us_migration_of_vm(vm);
 
 	if (!migration->source && !migration->destination &&
-	    us_host_vm_transfer(vm) != US_TRANSFER_ACTIVE)
+	    us_host_vm_facts(vm)->transfer != US_TRANSFER_ACTIVE)
 		us_migration_settings_restore(vm);
 }
 
@@ -80,7 +80,7 @@ void us_migration_state_changed(void *userdata, struct us_host_vm *vm, bool has_
 {
 	struct us_vm_migration *migration = us_migration_of_vm(vm);
 
-	if (us_host_vm_state(vm) == US_VM_MOVED || us_host_vm_state(vm) == US_VM_GONE)
+	if (us_host_vm_facts(vm)->state == US_VM_MOVED || us_host_vm_facts(vm)->state == US_VM_GONE)
 		us_arrival_stop_announcing(vm);
 	if (!has_arrived)
 		return;
@@ -94,7 +94,7 @@ void us_migration_guest_stopped(struct us_host_vm *vm, uint64_t age_usec)
 {
 	us_source_guest_stopped(vm, age_usec);
 	/* From now on the guest's next host may announce it, whoever migrates it. */
-	if (us_host_vm_transfer(vm) == US_TRANSFER_ACTIVE)
+	if (us_host_vm_facts(vm)->transfer == US_TRANSFER_ACTIVE)
 		us_arrival_stop_announcing(vm);
 }
 

@@ -239,10 +239,12 @@ static int check_vm(const struct us_host_vm *vm, struct us_reason *reason)
 	if (!us_vmm_is_adopted(us_host_vm_vmm(vm)))
 		return us_refuse(reason, "vm %s cannot be asked now: %s", us_host_vm_name(vm),
 				 us_host_vm_problem(vm));
-	if (us_host_vm_state(vm) != US_VM_RUNNING)
+	if (us_host_vm_facts(vm)->state != US_VM_RUNNING)
 		return us_refuse(reason, "vm %s is %s here: only a running one can be migrated",
-				 us_host_vm_name(vm), us_vm_state_name(us_host_vm_state(vm)));
-	if (us_migration_of_vm(vm)->source || us_host_vm_transfer(vm) == US_TRANSFER_ACTIVE) {
+				 us_host_vm_name(vm),
+				 us_vm_state_name(us_host_vm_facts(vm)->state));
+	if (us_migration_of_vm(vm)->source ||
+	    us_host_vm_facts(vm)->transfer == US_TRANSFER_ACTIVE) {
 		us_refuse(reason, "vm %s: a migration is under way", us_host_vm_name(vm));
 		return us_advise(reason, "understudy migrate %s --abort ends it",
 				 us_host_vm_name(vm));

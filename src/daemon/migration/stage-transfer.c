@@ -172,7 +172,7 @@ static void on_cancelled(void *userdata, int r, const struct us_reason *reason)
 	struct us_source *source = source_of(vm);
 
 	if (source && source->plan.stage == US_STAGE_TRANSFER && source->plan.is_undoing &&
-	    us_host_vm_transfer(vm) != US_TRANSFER_ACTIVE)
+	    us_host_vm_facts(vm)->transfer != US_TRANSFER_ACTIVE)
 		us_source_end_stage(source, 0, NULL);
 }
 
@@ -219,7 +219,7 @@ static struct us_source *transferring_source(const struct us_host_vm *vm)
 void us_source_transfer_changed(struct us_host_vm *vm)
 {
 	struct us_source *source = transferring_source(vm);
-	enum us_transfer transfer = us_host_vm_transfer(vm);
+	enum us_transfer transfer = us_host_vm_facts(vm)->transfer;
 
 	if (!source)
 		return;

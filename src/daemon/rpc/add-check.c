@@ -66,7 +66,7 @@ static int check_in_use(const struct us_add_request *request, const char *text,
 	if (r != 0 || entry.port == port.index || entry.state & (NUD_NOARP | NUD_PERMANENT) ||
 	    !if_indextoname(entry.port, name) || strcmp(name, spec->primary.port) == 0 ||
 	    us_link_get(name, &other, NULL) != 0 ||
-	    (!other.is_tun && us_host_vm_state(request->vm) == US_VM_INCOMING))
+	    (!other.is_tun && us_host_vm_facts(request->vm)->state == US_VM_INCOMING))
 		return 0;
 	us_refuse(reason, "pair %s: MAC address %s is in use at %s", spec->name, text, name);
 	return us_advise(

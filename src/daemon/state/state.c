@@ -55,7 +55,7 @@ static json_t *vm_json(const struct us_state *state, const struct us_host_vm *vm
 			return NULL;
 	return json_pack("{s:s, s:o, s:b, s:O, s:O*}", "name", us_host_vm_name(vm), "qmp",
 			 us_wire_string(us_host_vm_monitor_path(vm)), "prepared",
-			 us_host_vm_is_prepared(vm), "pairs", pairs, "settings_before",
+			 us_host_vm_facts(vm)->is_prepared, "pairs", pairs, "settings_before",
 			 state->handler->settings(state->userdata, vm));
 }
 

@@ -232,7 +232,7 @@ void us_host_vm_free(struct us_host_vm *vm)
 
 	TELL(vm, freed);
 	us_deferred_forget_vm(vm);
-	while ((pair = us_host_vm_next_pair(vm, NULL)))
+	while ((pair = us_pair_vm_next(&vm->base, NULL)))
 		us_host_pair_free(pair);
 	us_list_remove(&vm->link);
 	deinit_parts(vm);

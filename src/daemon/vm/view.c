@@ -38,6 +38,11 @@ struct us_host_vm *us_host_vm_of(const struct us_host_pair *pair)
 	return US_CONTAINER_OF(us_host_pair_vm(pair), struct us_host_vm, base);
 }
 
+const struct us_pair_vm *us_host_vm_facts(const struct us_host_vm *vm)
+{
+	return &vm->base;
+}
+
 const char *us_host_vm_name(const struct us_host_vm *vm)
 {
 	return vm->base.name;
@@ -64,24 +69,9 @@ struct us_drain_process us_host_vm_process(const struct us_host_vm *vm)
 					  .pid = us_vmm_pid(vm->base.vmm) };
 }
 
-enum us_vm_state us_host_vm_state(const struct us_host_vm *vm)
-{
-	return vm->base.state;
-}
-
-enum us_transfer us_host_vm_transfer(const struct us_host_vm *vm)
-{
-	return vm->base.transfer;
-}
-
 const char *us_host_vm_problem(const struct us_host_vm *vm)
 {
 	return us_optional_text(vm->problem);
-}
-
-bool us_host_vm_is_prepared(const struct us_host_vm *vm)
-{
-	return vm->base.is_prepared;
 }
 
 void us_host_vm_set_prepared(struct us_host_vm *vm, bool is_prepared)
@@ -103,10 +93,4 @@ void us_host_vm_count_migration(struct us_host_vm *vm, bool is_done)
 struct us_vm_slots *us_host_vm_slots(struct us_host_vm *vm)
 {
 	return &vm->slots;
-}
-
-struct us_host_pair *us_host_vm_next_pair(const struct us_host_vm *vm,
-					  const struct us_host_pair *pair)
-{
-	return us_pair_vm_next(&vm->base, pair);
 }

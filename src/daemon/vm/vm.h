@@ -43,7 +43,7 @@ struct us_vms_handler {
 	 * @has_ended: its VMM has ended. */
 	void (*lost)(void *userdata, struct us_host_vm *vm, bool has_ended,
 		     const struct us_reason *reason);
-	/* us_host_vm_state() changed; @has_arrived: the guest came from another host just now. */
+	/* The state changed; @has_arrived: the guest came from another host just now. */
 	void (*state_changed)(void *userdata, struct us_host_vm *vm, bool has_arrived);
 	void (*transfer_changed)(void *userdata, struct us_host_vm *vm);
 	/* The VMM cannot take the connection of the migration's source. */
@@ -51,7 +51,7 @@ struct us_vms_handler {
 				const struct us_reason *reason);
 	/* The monitor reported the event @name, such as "STOP", of @age_usec ago. */
 	void (*traced)(void *userdata, struct us_host_vm *vm, const char *name, uint64_t age_usec);
-	/* us_host_vm_is_prepared() has changed. */
+	/* `is_prepared` has changed. */
 	void (*changed)(void *userdata, struct us_host_vm *vm);
 };
 
@@ -108,27 +108,23 @@ void us_host_vm_defer(struct us_host_vm *vm, struct us_deferred *deferred);
 
 /* The VM of a pair. */
 struct us_host_vm *us_host_vm_of(const struct us_host_pair *pair);
+/* What its pairs see of it. */
+const struct us_pair_vm *us_host_vm_facts(const struct us_host_vm *vm);
 const char *us_host_vm_name(const struct us_host_vm *vm);
 const char *us_host_vm_monitor_path(const struct us_host_vm *vm);
 sd_event *us_host_vm_loop(const struct us_host_vm *vm);
 struct us_vmm *us_host_vm_vmm(const struct us_host_vm *vm);
 /* The VM's VMM. Valid until the loop's next turn. */
 struct us_drain_process us_host_vm_process(const struct us_host_vm *vm);
-enum us_vm_state us_host_vm_state(const struct us_host_vm *vm);
-enum us_transfer us_host_vm_transfer(const struct us_host_vm *vm);
 /* Why the VM is not adopted; "" if it is. */
 const char *us_host_vm_problem(const struct us_host_vm *vm);
-/* Whether it is between Prepare and Finish; survives a restart. */
-bool us_host_vm_is_prepared(const struct us_host_vm *vm);
 void us_host_vm_set_prepared(struct us_host_vm *vm, bool is_prepared);
 const struct us_vm_counts *us_host_vm_counts(const struct us_host_vm *vm);
 /* A migration that this daemon was asked for has ended. */
 void us_host_vm_count_migration(struct us_host_vm *vm, bool is_done);
 struct us_vm_slots *us_host_vm_slots(struct us_host_vm *vm);
 
-/* The first pair for NULL; NULL after the last. */
-struct us_host_pair *us_host_vm_next_pair(const struct us_host_vm *vm,
-					  const struct us_host_pair *pair);
 /* Every pair of @vm; the body frees none. */
 #define us_host_vm_for_each_pair(pair, vm)                                                         \
-	for (pair = us_host_vm_next_pair(vm, NULL); pair; pair = us_host_vm_next_pair(vm, pair))
+	for (pair = us_pair_vm_next(us_host_vm_facts(vm), NULL); pair;                             \
+	     pair = us_pair_vm_next(us_host_vm_facts(vm), pair))

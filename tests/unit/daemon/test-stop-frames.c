@@ -256,7 +256,7 @@ static void add_pair(void)
 	assert_int_equal(
 		us_primary_spec_parse("emulated:vmxnet3,port=primary", &spec.primary, NULL), 0);
 	assert_int_equal(us_host_vm_add_pair(vm, &spec, &(struct us_pair_start){ 0 }), 0);
-	pair = us_host_vm_next_pair(vm, NULL);
+	pair = us_pair_vm_next(us_host_vm_facts(vm), NULL);
 	assert_non_null(us_host_pair_steer(pair));
 }
 
