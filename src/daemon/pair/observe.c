@@ -13,19 +13,20 @@ enum {
 	AGAIN_USEC = 1000 * 1000,
 };
 
-void us_pairs_recheck_in(struct us_pairs *pairs, uint64_t usec)
+void us_host_pair_recheck_in(struct us_host_pair *pair, uint64_t usec)
 {
+	struct us_timer *timer = &pair->pairs->recheck_timer;
 	uint64_t due_usec = us_now_usec() + usec;
 
-	if (!us_timer_is_set(&pairs->recheck_timer) || pairs->recheck_timer.due_usec > due_usec)
-		us_timer_set(&pairs->recheck_timer, due_usec);
+	pair->must_recheck = true;
+	if (!us_timer_is_set(timer) || timer->due_usec > due_usec)
+		us_timer_set(timer, due_usec);
 }
 
 /* What cannot be done now for lack of memory, or of an answer. */
 static void recheck_later(struct us_host_pair *pair)
 {
-	pair->must_recheck = true;
-	us_pairs_recheck_in(pair->pairs, AGAIN_USEC);
+	us_host_pair_recheck_in(pair, AGAIN_USEC);
 }
 
 /* ---- The primary ---- */

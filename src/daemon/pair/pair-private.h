@@ -153,8 +153,8 @@ void us_host_pair_query_unplug_delay(struct us_host_pair *pair);
 
 /* ---- observe.c ---- */
 
-/* Sets the recheck timer, unless it is due earlier. */
-void us_pairs_recheck_in(struct us_pairs *pairs, uint64_t usec);
+/* Has the pair rechecked at the recheck timer's next turn, which is in @usec or earlier. */
+void us_host_pair_recheck_in(struct us_host_pair *pair, uint64_t usec);
 /* Observes the VM, the switch and the device. */
 void us_host_pair_observe(struct us_host_pair *pair);
 /*

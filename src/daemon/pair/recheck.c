@@ -22,19 +22,16 @@ enum {
 	LOST_USEC = 60 * 1000 * 1000,
 };
 
-/* Has the pairs rechecked for which @concerns(pair, @what) is true. */
+/* Has the pairs rechecked for which @concerns(pair, @what) is true; NULL: all pairs. */
 static void mark(struct us_pairs *pairs,
 		 bool (*concerns)(const struct us_host_pair *pair, const void *what),
 		 const void *what)
 {
 	struct us_host_pair *pair;
 
-	us_pairs_for_each (pair, pairs) {
-		if (!concerns(pair, what))
-			continue;
-		pair->must_recheck = true;
-		us_pairs_recheck_in(pairs, SOON_USEC);
-	}
+	us_pairs_for_each (pair, pairs)
+		if (!concerns || concerns(pair, what))
+			us_host_pair_recheck_in(pair, SOON_USEC);
 	us_neighbourhood_changed(pairs->config.vfs);
 }
 
@@ -59,11 +56,6 @@ static void on_interface(void *userdata, const char *name)
 	mark(userdata, has_port, name);
 }
 
-static bool is_any(const struct us_host_pair *pair, const void *what)
-{
-	return true;
-}
-
 static void on_lost(void *userdata)
 {
 	struct us_pairs *pairs = userdata;
@@ -71,7 +63,7 @@ static void on_lost(void *userdata)
 	if (us_rate_take(&pairs->lost_rate, us_now_usec(), LOST_USEC, 1))
 		us_log(LOG_WARNING,
 		       "switch: the kernel dropped notifications of changes: rechecking all pairs");
-	mark(pairs, is_any, NULL);
+	mark(pairs, NULL, NULL);
 }
 
 static bool may_recheck(struct us_host_pair *pair)
@@ -91,10 +83,8 @@ static void on_recheck(void *userdata)
 		if (!pair->must_recheck)
 			continue;
 		pair->must_recheck = false;
-		if (!may_recheck(pair) || !us_host_pair_recheck(pair)) {
-			pair->must_recheck = true;
-			us_pairs_recheck_in(pairs, AGAIN_USEC);
-		}
+		if (!may_recheck(pair) || !us_host_pair_recheck(pair))
+			us_host_pair_recheck_in(pair, AGAIN_USEC);
 	}
 }
 
