@@ -47,7 +47,7 @@ static int read_number(const json_t *park, const char *name, uint64_t min, uint6
 
 /* Reads the member @member of @object, one of @names, if it is there. */
 static int read_name(const json_t *object, const char *member, const char *const *names, int count,
-		     int *ret_value, struct us_reason *reason)
+		     const char *choices, int *ret_value, struct us_reason *reason)
 {
 	const char *name = json_string_value(json_object_get(object, member));
 
@@ -57,7 +57,10 @@ static int read_name(const json_t *object, const char *member, const char *const
 			return 0;
 		}
 	}
-	return name ? us_refuse(reason, "%s %s: there is no such one", member, name) : 0;
+	if (!name)
+		return 0;
+	us_refuse(reason, "%s %s: there is no such one", member, name);
+	return us_advise(reason, "%s", choices);
 }
 
 int us_pair_options_read(const json_t *object, struct us_pair_options *ret_options,
@@ -76,16 +79,12 @@ int us_pair_options_read(const json_t *object, struct us_pair_options *ret_optio
 	if (r == 0)
 		r = read_number(park, "time_usec", PARK_MIN_USEC, PARK_MAX_USEC, &options.park_usec,
 				reason);
-	if (r == 0) {
-		r = read_name(object, "handover", handover_names, US_HANDOVER_N, &handover, reason);
-		if (r != 0)
-			return us_advise(reason, "lossless or low_latency");
-	}
-	if (r == 0) {
-		r = read_name(object, "unused", unused_names, US_UNUSED_N, &unused, reason);
-		if (r != 0)
-			return us_advise(reason, "report, hide or ignore");
-	}
+	if (r == 0)
+		r = read_name(object, "handover", handover_names, US_HANDOVER_N,
+			      "lossless or low_latency", &handover, reason);
+	if (r == 0)
+		r = read_name(object, "unused", unused_names, US_UNUSED_N, "report, hide or ignore",
+			      &unused, reason);
 	options.handover = handover;
 	options.unused = unused;
 	if (r == 0)
