@@ -8,7 +8,6 @@
 
 #include "daemon/pair/pair-private.h"
 #include "util/log.h"
-#include "util/optional-string.h"
 
 /* ---- Effects ---- */
 

@@ -11,7 +11,6 @@
 #include "daemon/pair/pair-private.h"
 #include "net/netlink/link.h"
 #include "util/clock.h"
-#include "util/optional-string.h"
 
 enum {
 	CHECK_USEC = 5 * 1000 * 1000,

@@ -7,7 +7,6 @@
 #include "daemon/pair/pair-private.h"
 #include "util/clock.h"
 #include "util/log.h"
-#include "util/optional-string.h"
 
 enum {
 	AGAIN_USEC = 1000 * 1000,

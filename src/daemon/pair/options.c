@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "daemon/pair/options.h"
+#include "daemon/pair/spec.h"
 #include "net/park/park.h"
 #include "util/cleanup.h"
 

@@ -19,6 +19,7 @@
 #include "net/park/park.h"
 #include "net/steer/steer.h"
 #include "util/list.h"
+#include "util/optional-string.h"
 #include "util/rate.h"
 #include "util/timer.h"
 

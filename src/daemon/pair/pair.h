@@ -11,12 +11,8 @@
 
 #include <systemd/sd-event.h>
 
-#include "daemon/pair/options.h"
-#include "daemon/pair/primary-spec.h"
-#include "understudy/pair.h"
+#include "daemon/pair/spec.h"
 #include "util/list.h"
-#include "util/mac.h"
-#include "util/name.h"
 #include "vmm/vmm.h"
 
 struct us_host_pair;
@@ -35,20 +31,6 @@ struct us_pair_vm {
 	enum us_transfer transfer;
 	bool is_prepared;     /* by Prepare, until Finish; survives a restart */
 	struct us_list pairs; /* struct us_host_pair */
-};
-
-/* What was asked for. It does not change while the pair lives, except for the primary. */
-struct us_pair_spec {
-	char name[US_NAME_MAX];
-	char standby[US_DEVICE_NAME_MAX];
-	char port[IF_NAMESIZE];	      /* of the standby */
-	char bus[US_DEVICE_NAME_MAX]; /* for the primary; "" for any */
-	char group[40];		      /* UUID or "" */
-	uint8_t mac[US_MAC_BYTES];
-	uint16_t mtu, queue_pairs; /* of the standby */
-	enum us_mode mode;
-	struct us_primary_spec primary; /* `text` is "" when none is assigned */
-	struct us_pair_options options;
 };
 
 /* What a pair begins with, besides. */

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "daemon/pair/pair-private.h"
-#include "util/optional-string.h"
 
 static bool is_wanted(void *userdata, const struct us_reserved *reserved)
 {

@@ -2,9 +2,8 @@
 /* Reads a SPEC, and checks what does not depend on other pairs. */
 #include <string.h>
 
-#include "daemon/pair/primary-spec.h"
+#include "daemon/pair/spec.h"
 #include "net/netlink/link.h"
-#include "util/name.h"
 
 /* Cuts @text, "MODEL,port=IFNAME[,mac=MAC]", into its words. */
 static int parse_emulated(char *text, struct us_primary_spec *spec, struct us_reason *reason)

@@ -3,12 +3,10 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "daemon/pair/pair-private.h"
 #include "net/netlink/link.h"
 #include "util/cleanup.h"
-#include "util/optional-string.h"
 
 /* ---- Releasing ---- */
 

@@ -8,7 +8,6 @@
 #include "daemon/pair/pair-private.h"
 #include "util/clock.h"
 #include "util/crash-point.h"
-#include "util/optional-string.h"
 
 static void append_event(struct us_event_queue *queue, const struct us_event *event)
 {

@@ -8,7 +8,6 @@
 #include "net/steer/bridge.h"
 #include "util/cleanup.h"
 #include "util/log.h"
-#include "util/optional-string.h"
 
 /* Logs what became of parked frames since the last time: none is lost silently. */
 static void log_parked(struct us_host_pair *pair)

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "daemon/pair/pair-private.h"
-#include "util/optional-string.h"
 
 /* ---- All of them ---- */
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "api/uri.h"
-#include "daemon/pair/primary-spec.h"
+#include "daemon/pair/spec.h"
 #include "daemon/rpc/permissions.h"
 #include "pci/pools.h"
 #include "util/cleanup.h"

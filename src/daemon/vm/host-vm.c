@@ -9,7 +9,6 @@
 #include "daemon/vm/vm-private.h"
 #include "util/clock.h"
 #include "util/log.h"
-#include "util/optional-string.h"
 
 enum {
 	AGAIN_USEC = 2 * 1000 * 1000, /* until a monitor that refused is tried again */

@@ -4,7 +4,6 @@
 
 #include "daemon/vm/vm-private.h"
 #include "util/cleanup.h"
-#include "util/optional-string.h"
 
 /* ---- All of them ---- */
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "daemon/vm/vm.h"
+#include "util/optional-string.h"
 #include "util/timer.h"
 
 struct us_vms {

@@ -14,7 +14,6 @@
 #include "vmm/vmm.h"
 
 struct us_host_vm;
-struct us_pairs;
 struct us_vms;
 
 /* What the rooms above keep for a VM. Each has one, which it makes and frees. */
