@@ -3,9 +3,8 @@
  * What the files of the pair engine share. Each file uses only files below it:
  *
  *     pair.c       the step: an event in, effects out
- *     facts.c      events that tell a fact
- *     answers.c    the answers that a transition of the primary waits for
- *     primary.c    the transitions of the primary
+ *     events.c     takes an event in: a fact, or an answer
+ *     primary.c    the transitions of the primary, and their deadlines
  *     path.c       the path, and for how long frames may be parked
  *     goal.c       what should be true, derived from the facts
  *     backoff.c    how often a primary may be plugged
@@ -62,6 +61,11 @@ static inline struct us_effect *us_effects_add(struct us_effects *effects, enum 
 	return effect;
 }
 
+/* ---- events.c ---- */
+
+/* Returns as us_pair_step(). */
+int us_event_take(struct us_pair *pair, const struct us_event *event, struct us_effects *effects);
+
 /* ---- goal.c ---- */
 
 /* US_CAUSE_DRIVER_OK if the guest should see the primary, else why it should not. */
@@ -114,52 +118,21 @@ void us_primary_unplug_overdue(struct us_pair *pair, uint64_t now, struct us_eff
 void us_primary_fail(struct us_pair *pair, enum us_cause failure, uint64_t now,
 		     struct us_effects *effects);
 
+/* The host could not reserve the primary, or did not answer in time. */
+void us_primary_reserve_refused(struct us_pair *pair, uint64_t now);
+
+/* The machine was reset, @age_usec ago. */
+void us_primary_reset(struct us_pair *pair, uint64_t age_usec, uint64_t now,
+		      struct us_effects *effects);
+
+/* STEER failed, or was not answered in time. */
+void us_primary_steer_failed(struct us_pair *pair, uint64_t now, struct us_effects *effects);
+
+/* Ends each wait for an answer whose deadline has passed. */
+void us_primary_expire(struct us_pair *pair, uint64_t now, struct us_effects *effects);
+
 /* Moves the primary one step towards its goal. */
 void us_primary_settle(struct us_pair *pair, uint64_t now, struct us_effects *effects);
-
-/* ---- facts.c; an int is 0 or US_PAIR_IGNORED ---- */
-
-/* Sets @fact, one of pair->facts. */
-int us_facts_set(bool *fact, bool value);
-
-void us_facts_vm(struct us_pair *pair, enum us_vm_state vm, struct us_effects *effects);
-void us_facts_guest(struct us_pair *pair, enum us_guest guest, bool driver_ok);
-
-/* The machine was reset, @age_usec ago. */
-void us_facts_reset(struct us_pair *pair, uint64_t age_usec, uint64_t now,
-		    struct us_effects *effects);
-int us_facts_assign(struct us_pair *pair);
-int us_facts_stopped(struct us_pair *pair, bool on);
-int us_facts_prepare(struct us_pair *pair);
-int us_facts_finish(struct us_pair *pair);
-
-/* ---- answers.c; an int is 0 or US_PAIR_IGNORED ---- */
-
-int us_answer_observed(struct us_pair *pair, bool is_there, uint64_t now,
-		       struct us_effects *effects);
-int us_answer_reserved(struct us_pair *pair, bool on, uint64_t now);
-int us_answer_plugged(struct us_pair *pair, bool on, uint64_t now, struct us_effects *effects);
-int us_answer_plug_busy(struct us_pair *pair, uint64_t now);
-int us_answer_unplug_refused(struct us_pair *pair, uint64_t now, struct us_effects *effects);
-int us_answer_unplugged(struct us_pair *pair, uint64_t now, struct us_effects *effects);
-int us_answer_traffic(struct us_pair *pair, bool on, uint64_t now, struct us_effects *effects);
-int us_answer_idle(struct us_pair *pair, uint64_t now, struct us_effects *effects);
-
-/* The driver's session ended: the guest does not carry traffic on the primary any more. */
-void us_answer_session_over(struct us_pair *pair);
-
-/* The machine was reset, @age_usec ago. */
-void us_answer_reset(struct us_pair *pair, uint64_t age_usec, uint64_t now,
-		     struct us_effects *effects);
-
-/* The VM cannot be asked any more, or ended. */
-void us_answer_vm_lost(struct us_pair *pair, struct us_effects *effects);
-
-/* The switch could not be steered to the primary. */
-void us_answer_unreachable(struct us_pair *pair, uint64_t now, struct us_effects *effects);
-
-/* The awaited answer did not come in time. */
-void us_answer_expire(struct us_pair *pair, uint64_t now, struct us_effects *effects);
 
 /* ---- path.c ---- */
 
@@ -171,9 +144,6 @@ void us_path_await(struct us_pair *pair, uint64_t now, uint64_t usec);
 
 /* The switch is at @path. */
 void us_path_take(struct us_pair *pair, enum us_path path, uint64_t now);
-
-/* STEER was not answered in time. */
-bool us_path_is_overdue(const struct us_pair *pair, uint64_t now);
 
 /* STEER succeeded, or failed and is sent again later. */
 void us_path_steered(struct us_pair *pair, uint64_t now);

@@ -4,7 +4,7 @@
  *
  * Theory of operation. The engine is level-triggered. Each step
  *
- *   1. takes the event in (facts.c, answers.c, path.c),
+ *   1. takes the event in (events.c),
  *   2. ends each wait whose deadline has passed,
  *   3. derives from the facts whether the primary should be visible (us_goal_visibility()) and
  *      moves the primary one state towards that (us_primary_settle()),
@@ -67,102 +67,6 @@ void us_pair_init(struct us_pair *pair, const struct us_pair_config *config)
 void us_pair_set_unplug_delay(struct us_pair *pair, uint64_t delay_usec)
 {
 	pair->config.unplug_delay_usec = delay_usec;
-}
-
-/* ---- Events ---- */
-
-static int take_path(struct us_pair *pair, enum us_path path, uint64_t now)
-{
-	us_path_take(pair, path, now);
-	if (pair->path.steering == US_STEERING_RETRY)
-		pair->path.steering = US_STEERING_NONE; /* it may be another switch now */
-	return 0;
-}
-
-static void steer_failed(struct us_pair *pair, uint64_t now, struct us_effects *effects)
-{
-	us_path_fail(pair, now);
-	if (pair->path.to == US_PATH_PRIMARY)
-		us_answer_unreachable(pair, now, effects);
-}
-
-static int take_steered(struct us_pair *pair, const struct us_event *event,
-			struct us_effects *effects)
-{
-	if (!us_pair_is_steering(pair) || event->path != pair->path.to)
-		return US_PAIR_IGNORED;
-	if (event->on)
-		us_path_steered(pair, event->now_usec);
-	else
-		steer_failed(pair, event->now_usec, effects);
-	return 0;
-}
-
-static int take_event(struct us_pair *pair, const struct us_event *event,
-		      struct us_effects *effects)
-{
-	uint64_t now = event->now_usec;
-
-	switch (event->type) {
-	case US_EVENT_ASSIGN:
-		return us_facts_assign(pair);
-	case US_EVENT_UNASSIGN:
-		return us_facts_set(&pair->facts.assigned, false);
-	case US_EVENT_REMOVE:
-		return us_facts_set(&pair->facts.removing, true);
-	case US_EVENT_HOLD:
-		return us_facts_set(&pair->facts.hold, event->on);
-	case US_EVENT_VM:
-		us_facts_vm(pair, event->vm, effects);
-		return 0;
-	case US_EVENT_GUEST:
-		us_facts_guest(pair, event->guest, event->on);
-		return 0;
-	case US_EVENT_RESET:
-		us_facts_reset(pair, event->age_usec, now, effects);
-		return 0;
-	case US_EVENT_PREPARE:
-		return us_facts_prepare(pair);
-	case US_EVENT_FINISH:
-		return us_facts_finish(pair);
-	case US_EVENT_MIGRATING:
-		return us_facts_set(&pair->facts.migrating, event->on);
-	case US_EVENT_STOPPED:
-		return us_facts_stopped(pair, event->on);
-	case US_EVENT_OBSERVED:
-		return us_answer_observed(pair, event->on, now, effects);
-	case US_EVENT_PATH:
-		return take_path(pair, event->path, now);
-	case US_EVENT_RESERVED:
-		return us_answer_reserved(pair, event->on, now);
-	case US_EVENT_PLUGGED:
-		return us_answer_plugged(pair, event->on, now, effects);
-	case US_EVENT_PLUG_BUSY:
-		return us_answer_plug_busy(pair, now);
-	case US_EVENT_UNPLUG_REFUSED:
-		return us_answer_unplug_refused(pair, now, effects);
-	case US_EVENT_UNPLUGGED:
-		return us_answer_unplugged(pair, now, effects);
-	case US_EVENT_TRAFFIC:
-		return us_answer_traffic(pair, event->on, now, effects);
-	case US_EVENT_IDLE:
-		return us_answer_idle(pair, now, effects);
-	case US_EVENT_STEERED:
-		return take_steered(pair, event, effects);
-	default: /* TICK */
-		return 0;
-	}
-}
-
-/* ---- Time ---- */
-
-static void expire(struct us_pair *pair, uint64_t now, struct us_effects *effects)
-{
-	us_answer_expire(pair, now, effects);
-	if (us_path_is_overdue(pair, now))
-		steer_failed(pair, now, effects);
-	us_path_expire(pair, now);
-	us_backoff_expire(pair, now);
 }
 
 uint64_t us_pair_deadline(const struct us_pair *pair)
@@ -232,8 +136,10 @@ int us_pair_step(struct us_pair *pair, const struct us_event *event, struct us_e
 	int r;
 
 	effects->count = 0;
-	r = take_event(pair, event, effects);
-	expire(pair, now, effects);
+	r = us_event_take(pair, event, effects);
+	us_primary_expire(pair, now, effects);
+	us_path_expire(pair, now);
+	us_backoff_expire(pair, now);
 	us_primary_settle(pair, now, effects);
 	us_path_settle(pair, now, &steer);
 	insert_steer(effects, &steer);

@@ -30,11 +30,6 @@ void us_path_take(struct us_pair *pair, enum us_path path, uint64_t now)
 	pair->path.now = path;
 }
 
-bool us_path_is_overdue(const struct us_pair *pair, uint64_t now)
-{
-	return pair->path.steering == US_STEERING_SENT && now >= pair->path.steer_deadline;
-}
-
 void us_path_steered(struct us_pair *pair, uint64_t now)
 {
 	pair->path.steering = US_STEERING_NONE;

@@ -54,6 +54,14 @@ static void reserve(struct us_pair *pair, uint64_t now, struct us_effects *effec
 	us_effects_add(effects, US_EFFECT_RESERVE);
 }
 
+void us_primary_reserve_refused(struct us_pair *pair, uint64_t now)
+{
+	pair->primary.reservation = US_RESERVATION_NONE;
+	us_primary_to_hidden(pair);
+	pair->primary.reservation = US_RESERVATION_REFUSED;
+	pair->primary.deadline = now + pair->config.retry_usec;
+}
+
 static void release(struct us_pair *pair, struct us_effects *effects)
 {
 	us_primary_rest(pair, US_PRIMARY_ABSENT);
@@ -144,8 +152,6 @@ void us_primary_unplugged(struct us_pair *pair, uint64_t now, struct us_effects 
 	us_primary_to_hidden(pair);
 }
 
-/* ---- Towards the goal ---- */
-
 /* Hiding, but the primary should be visible again, and no PLUG or failure stands against it. */
 static bool is_wanted_back(const struct us_pair *pair)
 {
@@ -162,6 +168,107 @@ void us_primary_unplug_overdue(struct us_pair *pair, uint64_t now, struct us_eff
 	pair->primary.phase = US_HIDING_OVERDUE;
 	pair->primary.deadline = now + pair->config.retry_usec;
 }
+
+/* ---- Resets ---- */
+
+/* The same UNPLUG, which the slot has forgotten or not. */
+static enum us_unplug set_forgotten(enum us_unplug unplug, bool is_forgotten)
+{
+	switch (unplug) {
+	case US_UNPLUG_SENT:
+	case US_UNPLUG_LOST:
+		return is_forgotten ? US_UNPLUG_LOST : US_UNPLUG_SENT;
+	case US_UNPLUG_EARLY:
+	case US_UNPLUG_EARLY_LOST:
+		return is_forgotten ? US_UNPLUG_EARLY_LOST : US_UNPLUG_EARLY;
+	default:
+		return unplug;
+	}
+}
+
+/*
+ * Firmware cannot acknowledge an unplug, but a reset completes one. After a fresh reset the
+ * firmware has not scanned the bus yet, so one more reset removes the primary in time. After an old
+ * reset the guest may have booted again, and must not be reset. A slot that delays the unplug
+ * forgets it at a reset, so a second reset would complete nothing.
+ */
+void us_primary_reset(struct us_pair *pair, uint64_t age_usec, uint64_t now,
+		      struct us_effects *effects)
+{
+	bool is_delaying = pair->config.unplug_delay_usec > 0;
+
+	if (!us_pair_is_ours(pair) || pair->facts.vm != US_VM_RUNNING)
+		return;
+	if (us_pair_is_in_vm(pair) && pair->primary.state != US_PRIMARY_HIDING) {
+		us_backoff_churn(pair, now);
+		us_primary_hide(pair, now, effects);
+		if (age_usec <= pair->config.reset_fresh_usec && !is_delaying)
+			us_effects_add(effects, US_EFFECT_RESET_VM);
+	}
+	pair->primary.unplug = set_forgotten(pair->primary.unplug, is_delaying);
+}
+
+/* ---- The switch ---- */
+
+void us_primary_steer_failed(struct us_pair *pair, uint64_t now, struct us_effects *effects)
+{
+	enum us_primary state = pair->primary.state;
+
+	us_path_fail(pair, now);
+	if (pair->path.to != US_PATH_PRIMARY ||
+	    (state != US_PRIMARY_EXPOSING && state != US_PRIMARY_VISIBLE))
+		return;
+	us_primary_fail(pair, US_CAUSE_STEER_FAILED, now, effects);
+	pair->primary.guest = US_GUEST_SIDE_UNKNOWN;
+}
+
+/* ---- Deadlines ---- */
+
+static void hiding_expired(struct us_pair *pair, uint64_t now, struct us_effects *effects)
+{
+	us_primary_unplug_overdue(pair, now, effects);
+	if (pair->primary.state != US_PRIMARY_HIDING)
+		return;
+	us_effects_add(effects, US_EFFECT_UNPLUG);
+	pair->primary.unplug = set_forgotten(pair->primary.unplug, false);
+}
+
+static void expired(struct us_pair *pair, uint64_t now, struct us_effects *effects)
+{
+	switch (pair->primary.state) {
+	case US_PRIMARY_RESERVING:
+		/* RESERVE may still succeed on the host. */
+		us_effects_add(effects, US_EFFECT_RELEASE);
+		us_primary_reserve_refused(pair, now);
+		break;
+	case US_PRIMARY_EXPOSING:
+		if (us_pair_is_ours(pair))
+			us_primary_fail(pair,
+					us_pair_is_joining(pair) ? US_CAUSE_NOT_READY
+								 : US_CAUSE_PLUG_REFUSED,
+					now, effects);
+		else
+			pair->primary.deadline = US_NEVER;
+		break;
+	case US_PRIMARY_HIDING:
+		hiding_expired(pair, now, effects);
+		break;
+	default: /* absent: settle_absent() compares the deadline */
+		break;
+	}
+}
+
+void us_primary_expire(struct us_pair *pair, uint64_t now, struct us_effects *effects)
+{
+	if (now >= pair->primary.deadline)
+		expired(pair, now, effects);
+	if (now >= pair->primary.unplug_delay_until)
+		pair->primary.unplug_delay_until = US_NEVER;
+	if (us_pair_is_steering(pair) && now >= pair->path.steer_deadline)
+		us_primary_steer_failed(pair, now, effects);
+}
+
+/* ---- Towards the goal ---- */
 
 static void settle_absent(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 {
