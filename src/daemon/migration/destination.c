@@ -13,7 +13,6 @@
 
 #include "api/server.h"
 #include "daemon/migration/migration-private.h"
-#include "daemon/vm/vm.h"
 #include "util/clock.h"
 #include "util/crash-point.h"
 

@@ -3,7 +3,6 @@
 #include <endian.h>
 #include <string.h>
 
-#include "daemon/migration/handoff.h"
 #include "daemon/migration/migration-private.h"
 #include "net/frame/frame.h"
 #include "net/presence/claims.h"

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "api/server.h"
-#include "daemon/migration/handoff.h"
 #include "daemon/migration/migration-private.h"
 #include "net/steer/steer.h"
 #include "util/crash-point.h"

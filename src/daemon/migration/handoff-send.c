@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/migration/handoff.h"
 #include "daemon/migration/migration-private.h"
 #include "understudy/client.h"
 #include "util/clock.h"

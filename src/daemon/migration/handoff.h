@@ -2,7 +2,7 @@
 /*
  * Handoff: the source's daemon sends frames for a guest that has left to the destination's daemon,
  * with the method Handoff. Their order is kept: first the frames that QEMU has not delivered
- * (guest-stop.h), then the frames parked since the stop, then late frames, which the network still
+ * (guest-stop.c), then the frames parked since the stop, then late frames, which the network still
  * sends to the source.
  */
 #pragma once

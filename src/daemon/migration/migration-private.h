@@ -2,8 +2,6 @@
 /* What migrations keep for each VM and each pair, from the VM's or pair's beginning to its end. */
 #pragma once
 
-#include <jansson.h>
-
 #include "daemon/migration/admission.h"
 #include "daemon/migration/handoff.h"
 #include "daemon/migration/migration.h"
@@ -12,7 +10,6 @@
 
 struct us_announce;
 struct us_claims;
-struct us_drain;
 struct us_destination;
 struct us_source;
 struct us_stop_frames;

@@ -3,17 +3,13 @@
 #pragma once
 
 #include <jansson.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "util/error.h"
-#include "vmm/vmm.h"
 
 struct us_call;
 struct us_host_pair;
 struct us_host_vm;
-struct us_pair_migration;
-struct us_vm_migration;
 
 enum {
 	/*

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "daemon/migration/migration-private.h"
-#include "daemon/vm/vm.h"
 
 int us_peer_check_protocol(const json_t *object, const char *name, struct us_reason *reason)
 {

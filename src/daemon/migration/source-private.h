@@ -6,18 +6,9 @@
  */
 #pragma once
 
-#include <jansson.h>
-#include <systemd/sd-event.h>
-
 #include "core/migration-plan.h"
 #include "core/stop-prediction.h"
-#include "daemon/vm/vm.h"
-#include "daemon/migration/handoff.h"
 #include "daemon/migration/migration-private.h"
-
-struct us_call;
-struct us_client;
-struct us_handoff;
 
 struct us_source {
 	struct us_host_vm *vm;

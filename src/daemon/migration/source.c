@@ -13,7 +13,6 @@
 
 #include "api/server.h"
 #include "api/uri.h"
-#include "daemon/migration/handoff.h"
 #include "daemon/migration/source-private.h"
 #include "understudy/client.h"
 #include "util/clock.h"

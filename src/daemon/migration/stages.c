@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <syslog.h>
 
-#include "daemon/migration/handoff.h"
 #include "daemon/migration/source-private.h"
 #include "util/log.h"
 
