@@ -11,20 +11,18 @@
 
 static void announce(struct us_host_pair *pair)
 {
-	const char *primary = us_host_pair_spec(pair)->primary.port[0]
-				      ? us_host_pair_spec(pair)->primary.port
-				      : NULL;
+	const struct us_pair_spec *spec = us_host_pair_spec(pair);
+	const char *primary = spec->primary.port[0] ? spec->primary.port : NULL;
 	struct us_pair_migration *migration = us_migration_of_pair(pair);
 	struct us_reason reason = { .text = "" };
 	int r;
 
 	us_announce_free(US_STEAL(migration->announce));
-	r = us_announce_new(&migration->announce, us_host_vm_loop(us_host_vm_of(pair)),
-			    us_host_pair_spec(pair)->mac, us_host_pair_spec(pair)->port, primary,
-			    &reason);
+	r = us_announce_new(&migration->announce, us_host_vm_loop(us_host_vm_of(pair)), spec->mac,
+			    spec->port, primary, &reason);
 	if (r != 0)
-		us_log(LOG_WARNING, "%s: the arrival of the guest is not announced: %s",
-		       us_host_pair_name(pair), r < 0 ? us_strerror(r) : reason.text);
+		us_log(LOG_WARNING, "%s: the arrival of the guest is not announced: %s", spec->name,
+		       r < 0 ? us_strerror(r) : reason.text);
 }
 
 void us_arrival_announce(struct us_host_vm *vm)
@@ -37,14 +35,14 @@ void us_arrival_announce(struct us_host_vm *vm)
 
 void us_arrival_announce_addresses(struct us_host_pair *pair, const json_t *addresses)
 {
+	struct us_announce *announce = us_migration_of_pair(pair)->announce;
 	const json_t *address;
 	size_t i;
 
 	json_array_foreach (addresses, i, address)
 		/* The limit: each address costs a look-up among this host's own. */
-		if (us_migration_of_pair(pair)->announce && i < US_ADDRESSES_MAX)
-			us_announce_add_address(us_migration_of_pair(pair)->announce,
-						json_string_value(address));
+		if (announce && i < US_ADDRESSES_MAX)
+			us_announce_add_address(announce, json_string_value(address));
 }
 
 void us_arrival_stop_announcing(struct us_host_vm *vm)

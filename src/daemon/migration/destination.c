@@ -178,11 +178,6 @@ static void on_configured(void *userdata, int r, const struct us_reason *reason)
 							      destination->vm));
 }
 
-static void on_settings(void *userdata, const json_t *before, bool is_encrypted)
-{
-	us_migration_settings_remember(userdata, before);
-}
-
 /* ---- Reservation ---- */
 
 static int check_reserved(const struct us_host_vm *vm, bool *ret_done, struct us_reason *reason)
@@ -220,8 +215,9 @@ static bool recheck(struct us_deferred *deferred)
 	if (!is_done)
 		return false;
 	us_list_remove(&deferred->link);
-	requested(destination, us_vmm_configure_transfer(us_host_vm_vmm(vm), destination->settings,
-							 on_settings, on_configured, vm));
+	requested(destination,
+		  us_vmm_configure_transfer(us_host_vm_vmm(vm), destination->settings,
+					    us_migration_settings_remember, on_configured, vm));
 	return true;
 }
 
@@ -245,13 +241,10 @@ static int check(struct us_host_vm *vm, const struct us_call *call, const json_t
 			  us_vm_state_name(us_host_vm_facts(vm)->state));
 		return us_advise(reason, "start it with -incoming defer");
 	}
-	if (other && other->call)
-		return us_refuse(reason, "vm %s: a migration to it is under way",
-				 us_host_vm_name(vm));
 	if (other) {
-		us_refuse(reason, "vm %s: a migration to it is being given up",
-			  us_host_vm_name(vm));
-		return us_advise(reason, "try again in a moment");
+		us_refuse(reason, "vm %s: a migration to it is %s", us_host_vm_name(vm),
+			  other->call ? "under way" : "being given up");
+		return other->call ? US_REFUSED : us_advise(reason, "try again in a moment");
 	}
 	return us_peer_check_pairs(vm, json_object_get(parameters, "pairs"), reason);
 }

@@ -21,23 +21,24 @@
 static void prepare(struct us_host_pair *pair)
 {
 	struct us_pair_migration *migration = us_migration_of_pair(pair);
+	const struct us_pair_spec *spec = us_host_pair_spec(pair);
 	struct us_reason reason = { .text = "" };
 	int r = us_steer_make_park(us_host_pair_steer(pair), &reason);
 
 	if (r == 0 && !migration->frames)
 		r = us_stop_frames_new(&migration->frames, pair, &reason);
 	if (r != 0)
-		us_log(LOG_WARNING, "%s: the migration may lose frames at the stop: %s",
-		       us_host_pair_name(pair), r < 0 ? us_strerror(r) : reason.text);
+		us_log(LOG_WARNING, "%s: the migration may lose frames at the stop: %s", spec->name,
+		       r < 0 ? us_strerror(r) : reason.text);
 	us_stop_method_settle(pair);
 	if (migration->claims)
 		return;
-	r = us_claims_new(&migration->claims, us_host_vm_loop(us_host_vm_of(pair)),
-			  us_host_pair_spec(pair)->port, us_host_pair_spec(pair)->mac, &reason);
+	r = us_claims_new(&migration->claims, us_host_vm_loop(us_host_vm_of(pair)), spec->port,
+			  spec->mac, &reason);
 	if (r != 0)
 		us_log(LOG_WARNING,
 		       "%s: the destination cannot announce the guest's IP addresses: %s",
-		       us_host_pair_name(pair), r < 0 ? us_strerror(r) : reason.text);
+		       spec->name, r < 0 ? us_strerror(r) : reason.text);
 }
 
 void us_guest_stop_prepare(struct us_host_vm *vm)

@@ -100,8 +100,8 @@ struct us_host_pair *us_peer_find_pair(struct us_host_vm *vm, const char *name, 
 
 /* ---- settings.c: QEMU's migration settings ---- */
 
-/* The settings are about to change. @before has the old values, as us_vmm_settings_fn describes. */
-void us_migration_settings_remember(struct us_host_vm *vm, const json_t *before);
+/* The settings are about to change: of us_vmm_configure_transfer(). */
+void us_migration_settings_remember(void *vm, const json_t *before, bool is_encrypted);
 /* The migration is over: restores the settings that were saved before it, if there are any. */
 void us_migration_settings_restore(struct us_host_vm *vm);
 /* The QEMU with these settings has ended. */

@@ -40,17 +40,14 @@ json_t *us_peer_pairs_json(const struct us_host_vm *vm)
 	const struct us_host_pair *pair;
 
 	us_host_vm_for_each_pair (pair, vm) {
+		const struct us_pair_spec *spec = us_host_pair_spec(pair);
 		char mac[US_MAC_TEXT_SIZE];
 
-		us_mac_text(us_host_pair_spec(pair)->mac, mac);
-		json_array_append_new(pairs,
-				      json_pack("{s:s, s:s*, s:s, s:i, s:i}", "name",
-						us_host_pair_name(pair), "group",
-						us_host_pair_spec(pair)->group[0]
-							? us_host_pair_spec(pair)->group
-							: NULL,
-						"mac", mac, "mtu", us_host_pair_spec(pair)->mtu,
-						"queues", us_host_pair_spec(pair)->queue_pairs));
+		us_mac_text(spec->mac, mac);
+		json_array_append_new(
+			pairs, json_pack("{s:s, s:s*, s:s, s:i, s:i}", "name", spec->name, "group",
+					 spec->group[0] ? spec->group : NULL, "mac", mac, "mtu",
+					 spec->mtu, "queues", spec->queue_pairs));
 	}
 	return pairs;
 }
@@ -74,7 +71,8 @@ static int check_pair(struct us_host_vm *vm, const json_t *theirs, struct us_rea
 	const char *mac = json_string_value(json_object_get(theirs, "mac"));
 	json_int_t mtu = json_integer_value(json_object_get(theirs, "mtu"));
 	json_int_t queues = json_integer_value(json_object_get(theirs, "queues"));
-	struct us_host_pair *pair = us_peer_find_pair(vm, name, group);
+	const struct us_host_pair *pair = us_peer_find_pair(vm, name, group);
+	const struct us_pair_spec *spec;
 	char here[US_MAC_TEXT_SIZE];
 
 	if (!pair) {
@@ -82,18 +80,16 @@ static int check_pair(struct us_host_vm *vm, const json_t *theirs, struct us_rea
 			  name);
 		return us_advise(reason, "add it there");
 	}
-	us_mac_text(us_host_pair_spec(pair)->mac, here);
+	spec = us_host_pair_spec(pair);
+	us_mac_text(spec->mac, here);
 	if (strcmp(here, mac) != 0)
-		us_refuse(reason, "pair %s: its MAC is %s here and %s at the source",
-			  us_host_pair_name(pair), here, mac);
-	else if (us_host_pair_spec(pair)->mtu != mtu ||
-		 us_host_pair_spec(pair)->queue_pairs != queues)
-		us_refuse(
-			reason,
-			"pair %s: host_mtu %u and %u queue pairs here, %d and %d at the source (0: "
-			"not set)",
-			us_host_pair_name(pair), us_host_pair_spec(pair)->mtu,
-			us_host_pair_spec(pair)->queue_pairs, (int)mtu, (int)queues);
+		us_refuse(reason, "pair %s: its MAC is %s here and %s at the source", spec->name,
+			  here, mac);
+	else if (spec->mtu != mtu || spec->queue_pairs != queues)
+		us_refuse(reason,
+			  "pair %s: host_mtu %u and %u queue pairs here, %d and %d at the source "
+			  "(0: not set)",
+			  spec->name, spec->mtu, spec->queue_pairs, (int)mtu, (int)queues);
 	else
 		return 0;
 	return us_advise(reason, "start the destination's VM with the same");

@@ -16,7 +16,7 @@ static bool is_empty(const json_t *before)
 	       json_object_size(json_object_get(before, "parameters")) == 0;
 }
 
-void us_migration_settings_remember(struct us_host_vm *vm, const json_t *before)
+void us_migration_settings_remember(void *vm, const json_t *before, bool is_encrypted)
 {
 	static const char *const kinds[] = { "capabilities", "parameters" };
 	struct us_vm_migration *migration = us_migration_of_vm(vm);

@@ -142,7 +142,7 @@ static void on_settings(void *userdata, const json_t *before, bool is_encrypted)
 {
 	struct us_host_vm *vm = userdata;
 
-	us_migration_settings_remember(vm, before);
+	us_migration_settings_remember(vm, before, is_encrypted);
 	if (source_of(vm) && !is_encrypted)
 		warn_unencrypted(source_of(vm));
 }

@@ -168,13 +168,12 @@ void us_stop_frames_query(struct us_stop_frames *frames, void (*done)(void *pair
 
 static int init(struct us_stop_frames *frames, struct us_reason *reason)
 {
-	struct us_host_pair *pair = frames->pair;
-	sd_event *loop = us_host_vm_loop(us_host_vm_of(pair));
+	const struct us_pair_spec *spec = us_host_pair_spec(frames->pair);
+	sd_event *loop = us_host_vm_loop(us_host_vm_of(frames->pair));
 	int r = us_timer_init(&frames->sampling, loop, on_sampling, frames);
 
 	for (size_t i = 0; i < frames->queue_count && r == 0; i++)
-		r = us_capture_new(&frames->queues[i].capture, loop, us_host_pair_spec(pair)->port,
-				   us_host_pair_spec(pair)->mac,
+		r = us_capture_new(&frames->queues[i].capture, loop, spec->port, spec->mac,
 				   frames->queue_count > 1 ? (int)i : -1, reason);
 	return r;
 }
@@ -182,14 +181,14 @@ static int init(struct us_stop_frames *frames, struct us_reason *reason)
 int us_stop_frames_new(struct us_stop_frames **ret_frames, struct us_host_pair *pair,
 		       struct us_reason *reason)
 {
-	size_t count =
-		us_host_pair_spec(pair)->queue_pairs > 1 ? us_host_pair_spec(pair)->queue_pairs : 1;
+	const struct us_pair_spec *spec = us_host_pair_spec(pair);
+	size_t count = spec->queue_pairs > 1 ? spec->queue_pairs : 1;
 	struct us_stop_frames *frames;
 	int r;
 
 	if (count > QUEUES_MAX)
 		return us_refuse(reason, "%s has %zu queue pairs: more than %d are not supported",
-				 us_host_pair_spec(pair)->standby, count, QUEUES_MAX);
+				 spec->standby, count, QUEUES_MAX);
 	frames = calloc(1, sizeof(*frames) + count * sizeof(*frames->queues));
 	if (!frames)
 		return -ENOMEM;
