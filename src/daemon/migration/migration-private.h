@@ -85,8 +85,8 @@ static inline void us_migration_report(struct us_host_vm *vm, const char *stage,
  */
 int us_peer_check_protocol(const json_t *object, const char *name, struct us_reason *reason);
 
-/* What @error and its @parameters say, with which the peer answered a call. */
-void us_peer_reason(const char *error, const json_t *parameters, struct us_reason *ret_reason);
+/* What @error and its @parameters say, with which the peer answered a call. US_REFUSED. */
+int us_peer_reason(const char *error, const json_t *parameters, struct us_reason *ret_reason);
 
 /* The pairs of @vm, for the parameters of Receive. */
 json_t *us_peer_pairs_json(const struct us_host_vm *vm);

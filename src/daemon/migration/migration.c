@@ -11,9 +11,8 @@
 #include "util/clock.h"
 
 enum {
-	ARRIVING_USEC =
-		2 * 1000 *
-		1000, /* after the arrival, parked frames do not wait longer for the source's */
+	/* After the arrival, parked frames do not wait longer for the source's. */
+	ARRIVING_USEC = 2 * 1000 * 1000,
 };
 
 /* ---- VMs ---- */
@@ -49,20 +48,15 @@ void us_migration_vm_removed(struct us_host_vm *vm)
 	free(US_STEAL(us_host_vm_slots(vm)->migration));
 }
 
-/* Settings may be left from before a restart of the daemon or a loss of the connection. */
-static void restore_settings(struct us_host_vm *vm)
+void us_migration_transfer_changed(void *userdata, struct us_host_vm *vm)
 {
 	const struct us_vm_migration *migration = us_migration_of_vm(vm);
 
+	us_source_transfer_changed(vm);
+	/* Settings may be left from before a restart of the daemon or a loss of the connection. */
 	if (!migration->source && !migration->destination &&
 	    us_host_vm_facts(vm)->transfer != US_TRANSFER_ACTIVE)
 		us_migration_settings_restore(vm);
-}
-
-void us_migration_transfer_changed(void *userdata, struct us_host_vm *vm)
-{
-	us_source_transfer_changed(vm);
-	restore_settings(vm);
 }
 
 void us_migration_vm_lost(struct us_host_vm *vm, bool has_ended, const struct us_reason *reason)

@@ -21,7 +21,7 @@ int us_peer_check_protocol(const json_t *object, const char *name, struct us_rea
 	return us_advise(reason, "update the older one; its VMs need not move for that");
 }
 
-void us_peer_reason(const char *error, const json_t *parameters, struct us_reason *ret_reason)
+int us_peer_reason(const char *error, const json_t *parameters, struct us_reason *ret_reason)
 {
 	const char *message = json_string_value(json_object_get(parameters, "message"));
 	const char *next = json_string_value(json_object_get(parameters, "next"));
@@ -29,9 +29,9 @@ void us_peer_reason(const char *error, const json_t *parameters, struct us_reaso
 
 	us_refuse(ret_reason, "%s", message ? message : error);
 	if (!next || next_length > length || strcmp(message + length - strlen(next), next) != 0)
-		return;
+		return US_REFUSED;
 	us_refuse(ret_reason, "%.*s", (int)(length - next_length), message);
-	us_advise(ret_reason, "%s", next);
+	return us_advise(ret_reason, "%s", next);
 }
 
 json_t *us_peer_pairs_json(const struct us_host_vm *vm)

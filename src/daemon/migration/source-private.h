@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A migration at its source, for the files that run it: source.c asks the plan what to do next,
- * stages.c has the table of stages, stage-*.c do the longer ones, source-report.c takes their
- * results, for the plan and for the client.
+ * stages.c does the stages, stage-transfer.c the longest one, source-report.c takes their results,
+ * for the plan and for the client.
  */
 #pragma once
 
@@ -67,13 +67,6 @@ void us_source_warn(struct us_source *source, const struct us_reason *warning);
 /* Begins the stage, or its undo, that source->plan names. Its end is posted. */
 void us_source_do(struct us_source *source);
 void us_source_undo(struct us_source *source);
-
-/* ---- stage-peer.c ---- */
-
-void us_source_check(struct us_source *source);
-void us_source_reserve(struct us_source *source);
-void us_source_unreserve(struct us_source *source);
-void us_source_arrive(struct us_source *source);
 
 /* ---- stage-transfer.c ---- */
 
