@@ -188,12 +188,9 @@ static const struct us_doctor_handler doctor_handler = {
 static void read_daemon(void *userdata, struct us_metrics_daemon *ret_daemon)
 {
 	const struct us_daemon *daemon = userdata;
-	const struct us_server *server = us_rpc_server(daemon->rpc);
 
+	us_rpc_count(daemon->rpc, ret_daemon);
 	ret_daemon->started_usec = daemon->started_usec;
-	ret_daemon->clients = us_server_clients(server);
-	us_server_counts(server, &ret_daemon->server);
-	ret_daemon->dropped_events = us_rpc_dropped_events(daemon->rpc);
 	ret_daemon->parked = *us_pairs_park_budget(daemon->pairs);
 }
 

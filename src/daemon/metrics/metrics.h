@@ -17,8 +17,8 @@ struct us_metrics;
 
 /* What the other parts of the daemon count. */
 struct us_metrics_daemon {
-	uint64_t started_usec; /* CLOCK_REALTIME */
-	uint64_t clients, dropped_events;
+	uint64_t started_usec;		  /* CLOCK_REALTIME */
+	uint64_t clients, dropped_events; /* events: subscribers read too slowly */
 	struct us_server_counts server;
 	struct us_park_budget parked;
 };
@@ -29,7 +29,7 @@ int us_metrics_new(struct us_metrics **ret_metrics, struct us_vms *vms, sd_event
 		   us_metrics_daemon_fn read_daemon, void *userdata);
 void us_metrics_free(struct us_metrics *metrics);
 
-/* Answers GetMetrics. */
+/* Answers GetMetrics: @call wants more. */
 void us_metrics_answer(struct us_metrics *metrics, struct us_call *call);
 
 /*

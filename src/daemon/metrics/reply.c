@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* GetMetrics: sends the text in pieces, as fast as the client reads, one in a turn of the loop. */
 #include <errno.h>
-#include <string.h>
 
 #include "api/codec.h"
 #include "daemon/metrics/metrics-private.h"
@@ -69,17 +68,10 @@ static int on_next(sd_event_source *source, uint64_t usec, void *userdata)
 
 void us_metrics_answer(struct us_metrics *metrics, struct us_call *call)
 {
+	struct stream *stream = calloc(1, sizeof(*stream));
 	struct us_reason reason;
-	struct stream *stream;
 	int r = -ENOMEM;
 
-	if (!us_call_wants_more(call)) {
-		us_refuse(&reason, "GetMetrics streams");
-		us_advise(&reason, "call it with `more`");
-		us_call_fail_with(call, "Refused", US_REFUSED, &reason);
-		return;
-	}
-	stream = calloc(1, sizeof(*stream));
 	if (stream)
 		r = us_metrics_reader_new(&stream->reader, metrics, us_call_uid(call));
 	if (r == 0)

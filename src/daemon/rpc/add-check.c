@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The checks of AddPair: whether a pair can be added to a VM of this host. They change nothing. */
 #include <linux/neighbour.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/rpc/add-check.h"
+#include "daemon/rpc/rpc-private.h"
 #include "net/netlink/fdb.h"
 #include "net/netlink/link.h"
 #include "net/steer/bridge.h"

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/rpc/add-check.h"
 #include "daemon/rpc/permissions.h"
 #include "daemon/rpc/rpc-private.h"
 #include "daemon/state/state.h"
@@ -175,8 +174,9 @@ static struct us_host_vm *find_vm(const struct us_rpc *rpc, struct us_call *call
 	return NULL;
 }
 
-void us_rpc_add_pair(struct us_rpc *rpc, struct us_call *call, const json_t *parameters)
+void us_rpc_add_pair(void *userdata, struct us_call *call, const json_t *parameters)
 {
+	struct us_rpc *rpc = userdata;
 	const char *vm_name = json_string_value(json_object_get(parameters, "vm"));
 	struct us_host_vm *vm = find_vm(rpc, call, vm_name);
 	struct us_reason reason = { .text = "" };

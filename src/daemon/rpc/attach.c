@@ -117,8 +117,9 @@ static void attach(struct us_rpc *rpc, const char *name, const char *path, struc
 	us_call_on_gone(call, on_gone, attach);
 }
 
-void us_rpc_attach_vm(struct us_rpc *rpc, struct us_call *call, const json_t *parameters)
+void us_rpc_attach_vm(void *userdata, struct us_call *call, const json_t *parameters)
 {
+	struct us_rpc *rpc = userdata;
 	const char *name = json_string_value(json_object_get(parameters, "name"));
 	const char *monitor = json_string_value(json_object_get(parameters, "qmp"));
 	const struct us_host_vm *other;
@@ -151,11 +152,15 @@ void us_rpc_attach_vm(struct us_rpc *rpc, struct us_call *call, const json_t *pa
 
 /* ---- DetachVm ---- */
 
-void us_rpc_detach_vm(struct us_rpc *rpc, struct us_host_vm *vm, struct us_call *call)
+void us_rpc_detach_vm(void *userdata, struct us_call *call, const json_t *parameters)
 {
+	const struct us_rpc *rpc = userdata;
+	struct us_host_vm *vm = us_rpc_find_vm(rpc, call, parameters, "name");
 	struct us_reason reason;
 	struct us_host_pair *pair;
 
+	if (!vm)
+		return;
 	if (us_migration_is_source(vm)) {
 		us_refuse(&reason, "vm %s is being migrated", us_host_vm_name(vm));
 		us_advise(&reason, "understudy migrate %s --abort", us_host_vm_name(vm));

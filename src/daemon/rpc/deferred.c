@@ -28,13 +28,15 @@ static void reply_free(struct reply *reply)
 	free(reply);
 }
 
-/* Steals @parameters. */
-static void succeed(struct reply *reply, json_t *parameters)
+/* Ends the wait. Steals @parameters. */
+static bool succeed(struct reply *reply, json_t *parameters)
 {
 	if (reply->call)
-		us_call_reply(US_STEAL(reply->call), parameters);
+		us_call_reply(reply->call, parameters);
 	else
 		json_decref(parameters);
+	reply_free(reply);
+	return true;
 }
 
 static void fail(struct reply *reply, const struct us_reason *reason)
@@ -85,16 +87,22 @@ static bool check_hold(struct us_deferred *deferred)
 	if (!us_pair_is_settled(us_host_pair_engine(reply->pair)) &&
 	    !us_pair_is_unplug_overdue(us_host_pair_engine(reply->pair)))
 		return false;
-	succeed(reply, json_pack("{s:o}", "pair", us_rpc_pair_json(reply->pair)));
-	reply_free(reply);
-	return true;
+	return succeed(reply, json_pack("{s:o}", "pair", us_rpc_pair_json(reply->pair)));
 }
 
-void us_rpc_set_hold(struct us_rpc *rpc, struct us_host_pair *pair, bool hold, struct us_call *call)
+void us_rpc_set_hold(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	const struct us_pair *engine = us_host_pair_engine(pair);
-	struct us_host_vm *vm = us_host_vm_of(pair);
+	struct us_rpc *rpc = userdata;
+	struct us_host_pair *pair =
+		us_rpc_find_pair(rpc, call, json_object_get(parameters, "name"));
+	bool hold = json_is_true(json_object_get(parameters, "hold"));
+	const struct us_pair *engine;
+	struct us_host_vm *vm;
 
+	if (!pair)
+		return;
+	engine = us_host_pair_engine(pair);
+	vm = us_host_vm_of(pair);
 	if (engine->config.mode == US_MODE_SEPARATE) {
 		us_call_fail(call, "Refused",
 			     "pair %s is separate: the upper layer plugs and unplugs its primary",
@@ -114,9 +122,9 @@ void us_rpc_set_hold(struct us_rpc *rpc, struct us_host_pair *pair, bool hold, s
 /* ---- Prepare ---- */
 
 /* The guest of @pair does not release its primary: the VM is not prepared. */
-static void fail_prepare(struct reply *reply, struct us_host_vm *vm,
-			 const struct us_host_pair *pair)
+static bool fail_prepare(struct reply *reply, const struct us_host_pair *pair)
 {
+	struct us_host_vm *vm = reply->deferred.vm;
 	struct us_reason reason;
 
 	us_host_vm_set_prepared(vm, false);
@@ -127,6 +135,7 @@ static void fail_prepare(struct reply *reply, struct us_host_vm *vm,
 	us_advise(&reason, "see the guest's log");
 	fail(reply, &reason);
 	reply_free(reply);
+	return true;
 }
 
 static bool check_prepared(struct us_deferred *deferred)
@@ -135,17 +144,12 @@ static bool check_prepared(struct us_deferred *deferred)
 	struct us_host_vm *vm = deferred->vm;
 	struct us_host_pair *pair;
 
-	us_host_vm_for_each_pair (pair, vm) {
-		if (us_pair_is_unplug_overdue(us_host_pair_engine(pair))) {
-			fail_prepare(reply, vm, pair);
-			return true;
-		}
-	}
+	us_host_vm_for_each_pair (pair, vm)
+		if (us_pair_is_unplug_overdue(us_host_pair_engine(pair)))
+			return fail_prepare(reply, pair);
 	if (!us_host_vm_may_migrate(vm))
 		return false;
-	succeed(reply, NULL);
-	reply_free(reply);
-	return true;
+	return succeed(reply, NULL);
 }
 
 static int check_may_prepare(const struct us_host_vm *vm, struct us_reason *reason)
@@ -168,11 +172,15 @@ static int check_may_prepare(const struct us_host_vm *vm, struct us_reason *reas
 	return 0;
 }
 
-void us_rpc_prepare(struct us_rpc *rpc, struct us_host_vm *vm, struct us_call *call)
+void us_rpc_prepare(void *userdata, struct us_call *call, const json_t *parameters)
 {
+	struct us_rpc *rpc = userdata;
+	struct us_host_vm *vm = us_rpc_find_vm(rpc, call, parameters, "vm");
 	struct us_reason reason;
 	int r;
 
+	if (!vm)
+		return;
 	if (check_may_prepare(vm, &reason) != 0) {
 		us_call_fail_with(call, "Refused", US_REFUSED, &reason);
 		return;
@@ -210,17 +218,22 @@ static bool check_removed(struct us_deferred *deferred)
 	}
 	us_state_save_vm(reply->rpc->config.state, deferred->vm); /* before it is answered */
 	succeed(reply, NULL);
-	reply_free(reply);
 	us_host_pair_free(pair);
 	return true;
 }
 
-void us_rpc_remove_pair(struct us_rpc *rpc, struct us_host_pair *pair, struct us_call *call)
+void us_rpc_remove_pair(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	const struct us_pair *engine = us_host_pair_engine(pair);
-	struct us_host_vm *vm = us_host_vm_of(pair);
+	struct us_host_pair *pair =
+		us_rpc_find_pair(userdata, call, json_object_get(parameters, "name"));
+	const struct us_pair *engine;
+	struct us_host_vm *vm;
 	struct us_reason reason;
 
+	if (!pair)
+		return;
+	engine = us_host_pair_engine(pair);
+	vm = us_host_vm_of(pair);
 	if (engine->facts.removing) {
 		us_call_fail(call, "Refused", "pair %s: it is being removed",
 			     us_host_pair_name(pair));
@@ -234,5 +247,5 @@ void us_rpc_remove_pair(struct us_rpc *rpc, struct us_host_pair *pair, struct us
 	}
 	us_state_forget_text(vm);
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_REMOVE });
-	start(rpc, vm, pair, call, check_removed);
+	start(userdata, vm, pair, call, check_removed);
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The methods of org.understudy.Control. The server has checked the types of the parameters. */
-#include <string.h>
-
 #include "daemon/doctor/doctor.h"
 #include "daemon/metrics/metrics.h"
 #include "daemon/migration/migration.h"
@@ -12,37 +10,6 @@
 static const char *text(const json_t *parameters, const char *name)
 {
 	return json_string_value(json_object_get(parameters, name));
-}
-
-/* NULL: there is none, and @call has been answered. */
-static struct us_host_vm *find_vm(const struct us_rpc *rpc, struct us_call *call,
-				  const json_t *parameters, const char *member)
-{
-	const char *name = text(parameters, member);
-	struct us_host_vm *vm = us_vms_find(rpc->config.vms, name);
-	struct us_reason reason;
-
-	if (vm)
-		return vm;
-	us_refuse(&reason, "vm %s: not attached", name);
-	us_advise(&reason, "understudy vm list shows those that are");
-	us_call_fail_with(call, "NoSuchVm", US_REFUSED, &reason);
-	return NULL;
-}
-
-/* The same. */
-static struct us_host_pair *find_pair(const struct us_rpc *rpc, struct us_call *call,
-				      const char *name)
-{
-	struct us_host_pair *pair = us_pairs_find(us_vms_pairs(rpc->config.vms), name);
-	struct us_reason reason;
-
-	if (pair)
-		return pair;
-	us_refuse(&reason, "pair %s: there is none", name);
-	us_advise(&reason, "understudy status shows those there are");
-	us_call_fail_with(call, "NoSuchPair", US_REFUSED, &reason);
-	return NULL;
 }
 
 static void get_status(void *userdata, struct us_call *call, const json_t *parameters)
@@ -65,19 +32,6 @@ static void get_status(void *userdata, struct us_call *call, const json_t *param
 
 /* ---- VMs ---- */
 
-static void attach_vm(void *userdata, struct us_call *call, const json_t *parameters)
-{
-	us_rpc_attach_vm(userdata, call, parameters);
-}
-
-static void detach_vm(void *userdata, struct us_call *call, const json_t *parameters)
-{
-	struct us_host_vm *vm = find_vm(userdata, call, parameters, "name");
-
-	if (vm)
-		us_rpc_detach_vm(userdata, vm, call);
-}
-
 static void list_vms(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	const struct us_rpc *rpc = userdata;
@@ -90,19 +44,6 @@ static void list_vms(void *userdata, struct us_call *call, const json_t *paramet
 }
 
 /* ---- Pairs ---- */
-
-static void add_pair(void *userdata, struct us_call *call, const json_t *parameters)
-{
-	us_rpc_add_pair(userdata, call, parameters);
-}
-
-static void remove_pair(void *userdata, struct us_call *call, const json_t *parameters)
-{
-	struct us_host_pair *pair = find_pair(userdata, call, text(parameters, "name"));
-
-	if (pair)
-		us_rpc_remove_pair(userdata, pair, call);
-}
 
 /* Whether the user of @call may assign the primary @text to @pair now. */
 static int check_primary(const struct us_rpc *rpc, const struct us_call *call,
@@ -130,7 +71,8 @@ static int check_primary(const struct us_rpc *rpc, const struct us_call *call,
 static void assign_primary(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	const struct us_rpc *rpc = userdata;
-	struct us_host_pair *pair = find_pair(rpc, call, text(parameters, "name"));
+	struct us_host_pair *pair =
+		us_rpc_find_pair(rpc, call, json_object_get(parameters, "name"));
 	const char *wanted = text(parameters, "primary");
 	struct us_primary_spec spec;
 	struct us_reason reason = { .text = "" };
@@ -168,7 +110,7 @@ static json_t *named_pairs_json(const struct us_rpc *rpc, struct us_call *call, 
 	size_t i;
 
 	json_array_foreach (names, i, name) {
-		const struct us_host_pair *pair = find_pair(rpc, call, json_string_value(name));
+		const struct us_host_pair *pair = us_rpc_find_pair(rpc, call, name);
 
 		if (!pair)
 			return NULL;
@@ -187,29 +129,12 @@ static void list_pairs(void *userdata, struct us_call *call, const json_t *param
 		us_call_reply(call, json_pack("{s:o}", "pairs", pairs));
 }
 
-static void set_hold(void *userdata, struct us_call *call, const json_t *parameters)
-{
-	struct us_host_pair *pair = find_pair(userdata, call, text(parameters, "name"));
-	bool hold = json_is_true(json_object_get(parameters, "hold"));
-
-	if (pair)
-		us_rpc_set_hold(userdata, pair, hold, call);
-}
-
 /* ---- Migration ---- */
-
-static void prepare(void *userdata, struct us_call *call, const json_t *parameters)
-{
-	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
-
-	if (vm)
-		us_rpc_prepare(userdata, vm, call);
-}
 
 static void finish(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	const struct us_rpc *rpc = userdata;
-	struct us_host_vm *vm = find_vm(rpc, call, parameters, "vm");
+	struct us_host_vm *vm = us_rpc_find_vm(rpc, call, parameters, "vm");
 	struct us_reason reason;
 
 	if (!vm)
@@ -231,7 +156,7 @@ static void finish(void *userdata, struct us_call *call, const json_t *parameter
 static void migrate(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	const struct us_rpc *rpc = userdata;
-	struct us_host_vm *vm = find_vm(rpc, call, parameters, "vm");
+	struct us_host_vm *vm = us_rpc_find_vm(rpc, call, parameters, "vm");
 	struct us_reason reason;
 	int r;
 
@@ -247,7 +172,7 @@ static void migrate(void *userdata, struct us_call *call, const json_t *paramete
 
 static void abort_migration(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
+	struct us_host_vm *vm = us_rpc_find_vm(userdata, call, parameters, "vm");
 
 	if (vm)
 		us_migration_abort(vm, call);
@@ -268,7 +193,7 @@ static void set_address(void *userdata, struct us_call *call, const json_t *para
 
 static void receive(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
+	struct us_host_vm *vm = us_rpc_find_vm(userdata, call, parameters, "vm");
 
 	if (vm)
 		us_migration_receive(vm, call, parameters);
@@ -276,7 +201,7 @@ static void receive(void *userdata, struct us_call *call, const json_t *paramete
 
 static void handoff(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	struct us_host_vm *vm = find_vm(userdata, call, parameters, "vm");
+	struct us_host_vm *vm = us_rpc_find_vm(userdata, call, parameters, "vm");
 
 	if (vm)
 		us_migration_handoff(vm, call, parameters);
@@ -290,14 +215,29 @@ static void become_peer(void *userdata, struct us_call *call, const json_t *para
 
 /* ---- Observation ---- */
 
+/* Whether @call takes a stream; if not, it has been answered. */
+static bool check_stream(struct us_call *call, const char *method)
+{
+	struct us_reason reason;
+
+	if (us_call_wants_more(call))
+		return true;
+	us_refuse(&reason, "%s streams", method);
+	us_advise(&reason, "call it with `more`");
+	us_call_fail_with(call, "Refused", US_REFUSED, &reason);
+	return false;
+}
+
 static void monitor(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	us_rpc_subscribe(userdata, call);
+	if (check_stream(call, "Monitor"))
+		us_rpc_subscribe(userdata, call);
 }
 
 static void get_metrics(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	us_metrics_answer(((struct us_rpc *)userdata)->config.metrics, call);
+	if (check_stream(call, "GetMetrics"))
+		us_metrics_answer(((struct us_rpc *)userdata)->config.metrics, call);
 }
 
 static void diagnose(void *userdata, struct us_call *call, const json_t *parameters)
@@ -306,7 +246,7 @@ static void diagnose(void *userdata, struct us_call *call, const json_t *paramet
 	struct us_host_vm *vm = NULL;
 
 	if (text(parameters, "vm")) {
-		vm = find_vm(rpc, call, parameters, "vm");
+		vm = us_rpc_find_vm(rpc, call, parameters, "vm");
 		if (!vm)
 			return;
 	}
@@ -322,15 +262,15 @@ enum {
 
 const struct us_method us_rpc_methods[] = {
 	{ "GetStatus", READS | FOR_PEER, get_status },
-	{ "AttachVm", CHANGES, attach_vm },
-	{ "DetachVm", CHANGES, detach_vm },
+	{ "AttachVm", CHANGES, us_rpc_attach_vm },
+	{ "DetachVm", CHANGES, us_rpc_detach_vm },
 	{ "ListVms", READS, list_vms },
-	{ "AddPair", CHANGES, add_pair },
-	{ "RemovePair", CHANGES, remove_pair },
+	{ "AddPair", CHANGES, us_rpc_add_pair },
+	{ "RemovePair", CHANGES, us_rpc_remove_pair },
 	{ "AssignPrimary", CHANGES, assign_primary },
 	{ "ListPairs", READS, list_pairs },
-	{ "SetHold", CHANGES, set_hold },
-	{ "Prepare", CHANGES, prepare },
+	{ "SetHold", CHANGES, us_rpc_set_hold },
+	{ "Prepare", CHANGES, us_rpc_prepare },
 	{ "Finish", CHANGES, finish },
 	{ "Migrate", CHANGES, migrate },
 	{ "AbortMigration", CHANGES, abort_migration },

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * For the files of this room: rpc.c owns the server, methods.c is the table of methods, attach.c,
- * add-pair.c and deferred.c have
- * the methods that answer later, describe.c the JSON of VMs and pairs, subscribers.c has Monitor.
+ * add-pair.c and deferred.c have the methods that answer later, describe.c the JSON of VMs and
+ * pairs, subscribers.c has Monitor.
  */
 #pragma once
 
@@ -17,23 +17,55 @@ struct us_rpc {
 	struct us_list adds;	 /* struct add, add-pair.c */
 };
 
-/* ---- attach.c ---- */
+/* ---- lookup.c: NULL if there is none; then @call has been answered ---- */
 
-void us_rpc_attach_vm(struct us_rpc *rpc, struct us_call *call, const json_t *parameters);
-void us_rpc_detach_vm(struct us_rpc *rpc, struct us_host_vm *vm, struct us_call *call);
+/* The VM that the parameter @member names. */
+struct us_host_vm *us_rpc_find_vm(const struct us_rpc *rpc, struct us_call *call,
+				  const json_t *parameters, const char *member);
+struct us_host_pair *us_rpc_find_pair(const struct us_rpc *rpc, struct us_call *call,
+				      const json_t *name);
+
+/* ---- Methods that other files than methods.c handle; @userdata is the struct us_rpc ---- */
+
+/* attach.c */
+void us_rpc_attach_vm(void *userdata, struct us_call *call, const json_t *parameters);
+void us_rpc_detach_vm(void *userdata, struct us_call *call, const json_t *parameters);
+/* add-pair.c */
+void us_rpc_add_pair(void *userdata, struct us_call *call, const json_t *parameters);
+/* deferred.c */
+void us_rpc_set_hold(void *userdata, struct us_call *call, const json_t *parameters);
+void us_rpc_prepare(void *userdata, struct us_call *call, const json_t *parameters);
+void us_rpc_remove_pair(void *userdata, struct us_call *call, const json_t *parameters);
 
 /* ---- add-pair.c ---- */
 
-void us_rpc_add_pair(struct us_rpc *rpc, struct us_call *call, const json_t *parameters);
 /* @vm is being freed. */
 void us_rpc_cancel_adds(struct us_rpc *rpc, const struct us_host_vm *vm);
 
-/* ---- deferred.c: replies that wait for pairs ---- */
+/* ---- add-check.c ---- */
 
-void us_rpc_set_hold(struct us_rpc *rpc, struct us_host_pair *pair, bool hold,
-		     struct us_call *call);
-void us_rpc_prepare(struct us_rpc *rpc, struct us_host_vm *vm, struct us_call *call);
-void us_rpc_remove_pair(struct us_rpc *rpc, struct us_host_pair *pair, struct us_call *call);
+/* A pair that is asked for. */
+struct us_add_request {
+	struct us_pairs *pairs; /* of this host */
+	struct us_host_vm *vm;
+	struct us_pair_spec spec; /* without what the VMM knows of the standby */
+	bool has_mac;		  /* the caller names the standby's MAC address: `mac` */
+	uint8_t mac[US_MAC_BYTES];
+};
+
+/*
+ * What this host knows: whether the name, the port and the standby are free, whether the primary
+ * can be reserved, and whether there is a switch behind the port. Fills in the port's own name, and
+ * what us_primary_spec_check() does. Returns 0, US_REFUSED or a negative errno.
+ */
+int us_add_check_host(struct us_add_request *request, struct us_reason *reason);
+
+/*
+ * What the VMM knows of the standby. Checks against other pairs again, because one may have been
+ * added meanwhile.
+ */
+int us_add_check_standby(const struct us_add_request *request, const struct us_vmm_standby *standby,
+			 struct us_reason *reason);
 
 /* ---- describe.c: Pair and Vm of the interface ---- */
 
@@ -42,5 +74,5 @@ json_t *us_rpc_vm_json(const struct us_host_vm *vm);
 
 /* ---- subscribers.c ---- */
 
-/* Answers Monitor. */
+/* Answers Monitor: @call wants more. */
 void us_rpc_subscribe(struct us_rpc *rpc, struct us_call *call);

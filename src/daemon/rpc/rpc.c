@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <syslog.h>
 
+#include "daemon/metrics/metrics.h"
 #include "daemon/rpc/rpc-private.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -72,12 +73,9 @@ void us_rpc_stop_serving(struct us_rpc *rpc)
 		us_server_free(US_STEAL(rpc->server));
 }
 
-const struct us_server *us_rpc_server(const struct us_rpc *rpc)
+void us_rpc_count(const struct us_rpc *rpc, struct us_metrics_daemon *ret_counts)
 {
-	return rpc->server;
-}
-
-uint64_t us_rpc_dropped_events(const struct us_rpc *rpc)
-{
-	return rpc->dropped_events;
+	ret_counts->clients = us_server_clients(rpc->server);
+	us_server_counts(rpc->server, &ret_counts->server);
+	ret_counts->dropped_events = rpc->dropped_events;
 }

@@ -10,6 +10,7 @@
 
 struct us_doctor;
 struct us_metrics;
+struct us_metrics_daemon;
 struct us_rpc;
 struct us_state;
 
@@ -37,10 +38,8 @@ void us_rpc_stop_serving(struct us_rpc *rpc);
 /* The methods of the API, for a server; their userdata is a struct us_rpc. */
 extern const struct us_method us_rpc_methods[];
 
-/* NULL: nothing is served. */
-const struct us_server *us_rpc_server(const struct us_rpc *rpc);
-/* Events that subscribers have missed because they read too slowly. */
-uint64_t us_rpc_dropped_events(const struct us_rpc *rpc);
+/* Sets the members of @ret_counts about clients. Not before us_rpc_serve(). */
+void us_rpc_count(const struct us_rpc *rpc, struct us_metrics_daemon *ret_counts);
 
 /* ---- What happens to VMs and pairs ---- */
 

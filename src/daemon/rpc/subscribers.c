@@ -25,6 +25,13 @@ struct subscriber {
 	bool has_missed;
 };
 
+/* What every event has. */
+static json_t *event_new(const char *kind, const char *line)
+{
+	return json_pack("{s:s, s:I, s:o}", "event", kind, "time_usec",
+			 (json_int_t)us_clock_usec(CLOCK_REALTIME), "line", us_wire_string(line));
+}
+
 static void send_event(struct subscriber *subscriber, json_t *event)
 {
 	us_call_continue(subscriber->call, json_pack("{s:O}", "event", event));
@@ -38,9 +45,8 @@ static void send_or_drop(struct us_rpc *rpc, struct subscriber *subscriber, json
 		return;
 	}
 	if (subscriber->has_missed) {
-		json_t *dropped = json_pack("{s:s, s:I, s:s}", "event", "dropped", "time_usec",
-					    (json_int_t)us_clock_usec(CLOCK_REALTIME), "line",
-					    "events were dropped: the reader is too slow");
+		json_t *dropped =
+			event_new("dropped", "events were dropped: the reader is too slow");
 
 		subscriber->has_missed = false;
 		send_event(subscriber, dropped);
@@ -57,10 +63,7 @@ static void publish(struct us_rpc *rpc, const char *kind, const char *text, json
 
 	snprintf(line, sizeof(line), "%s", text);
 	us_make_printable(line);
-	json_object_set_new(event, "event", json_string(kind));
-	json_object_set_new(event, "time_usec",
-			    json_integer((json_int_t)us_clock_usec(CLOCK_REALTIME)));
-	json_object_set_new(event, "line", us_wire_string(line));
+	json_object_update_new(event, event_new(kind, line));
 	us_list_for_each (subscriber, &rpc->subscribers, link)
 		send_or_drop(rpc, subscriber, event);
 	json_decref(event);
@@ -121,16 +124,8 @@ static void on_gone(void *userdata, struct us_call *call)
 
 void us_rpc_subscribe(struct us_rpc *rpc, struct us_call *call)
 {
-	struct subscriber *subscriber;
-	struct us_reason reason;
+	struct subscriber *subscriber = calloc(1, sizeof(*subscriber));
 
-	if (!us_call_wants_more(call)) {
-		us_refuse(&reason, "Monitor streams");
-		us_advise(&reason, "call it with `more`");
-		us_call_fail_with(call, "Refused", US_REFUSED, &reason);
-		return;
-	}
-	subscriber = calloc(1, sizeof(*subscriber));
 	if (!subscriber) {
 		us_call_fail(call, "Failed", "out of memory");
 		return;
