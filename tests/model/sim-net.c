@@ -16,7 +16,6 @@
 #include "net/netlink/fdb.h"
 #include "net/netlink/link.h"
 #include "net/undelivered/capture.h"
-#include "net/steer/bridge.h"
 #include "pci/vfio.h"
 #include "sim.h"
 
@@ -32,7 +31,7 @@ struct us_steer {
 	int host;
 	unsigned pair;
 	bool is_freed, has_lot;
-	const struct us_steer_handler *handler;
+	void (*steered)(void *userdata, enum us_path path, int r, const struct us_reason *reason);
 	void *userdata;
 	unsigned releases; /* their number */
 	enum us_path releasing_to;
@@ -72,7 +71,7 @@ int us_steer_new_bridge(struct us_steer **ret_steer, const struct us_steer_confi
 {
 	struct us_steer *steer;
 
-	if (config->handler && sim_is_alive() && sim_choose("switch not found", 2)) {
+	if (config->steered && sim_is_alive() && sim_choose("switch not found", 2)) {
 		/* The entries have gone with their port. */
 		sim_switch_set(sim.host, pair_of(config->standby_port), US_PATH_NONE);
 		return us_refuse(reason, "%s is in no bridge", config->standby_port);
@@ -80,7 +79,7 @@ int us_steer_new_bridge(struct us_steer **ret_steer, const struct us_steer_confi
 	steer = sim_keep(sizeof(*steer));
 	steer->host = sim.host;
 	steer->pair = pair_of(config->standby_port);
-	steer->handler = config->handler;
+	steer->steered = config->steered;
 	steer->userdata = config->userdata;
 	us_list_append(&steers, &steer->link);
 	*ret_steer = steer;
@@ -140,11 +139,11 @@ static void on_released(void *object, unsigned releases)
 		return;
 	if (sim_choose("release fails", 2)) {
 		us_refuse(&reason, "the port is gone");
-		steer->handler->steered(steer->userdata, steer->releasing_to, US_REFUSED, &reason);
+		steer->steered(steer->userdata, steer->releasing_to, US_REFUSED, &reason);
 		return;
 	}
 	obey(steer, steer->releasing_to);
-	steer->handler->steered(steer->userdata, steer->releasing_to, 0, &reason);
+	steer->steered(steer->userdata, steer->releasing_to, 0, &reason);
 }
 
 static uint64_t held_usec(const struct us_steer *steer)
@@ -174,7 +173,7 @@ int us_steer_to(struct us_steer *steer, enum us_path path, struct us_reason *rea
 	}
 	steer->releasing_to = path;
 	sim_at_host(steer->host, sim.now_usec + usec, on_released, steer, steer->releases);
-	return US_STEER_RELEASING;
+	return US_PARK_RELEASING;
 }
 
 int us_steer_path(struct us_steer *steer, enum us_path *ret_path)

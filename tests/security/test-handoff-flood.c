@@ -15,7 +15,7 @@
 #include "daemon/migration/migration-private.h"
 #include "daemon/pair/pair-private.h"
 #include "daemon/vm/vm-private.h"
-#include "net/steer/bridge.h"
+#include "net/steer/steer.h"
 #include "support/client-turn.h"
 #include "support/testbed.h"
 
@@ -70,10 +70,9 @@ static struct us_client *connect_to_nobody(int *ret_listener)
 
 static void park(struct us_host_pair *pair)
 {
-	static const struct us_steer_handler handler = { .steered = on_steered };
 	struct us_steer_config config = { .standby_port = "standby",
 					  .loop = loop,
-					  .handler = &handler };
+					  .steered = on_steered };
 	struct us_reason reason = { .text = "" };
 
 	memcpy(config.mac, guest_mac, sizeof(config.mac));

@@ -5,7 +5,6 @@
 #include <syslog.h>
 
 #include "daemon/pair/pair-private.h"
-#include "net/steer/bridge.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -64,12 +63,11 @@ static void learn_original_entry(struct us_host_pair *pair)
 
 int us_host_pair_find_switch(struct us_host_pair *pair, struct us_reason *reason)
 {
-	static const struct us_steer_handler handler = { .steered = on_steered };
 	struct us_steer_config config = {
 		.standby_port = pair->spec.port,
 		.primary_port = pair->spec.primary.port[0] ? pair->spec.primary.port : NULL,
 		.loop = pair->pairs->config.loop,
-		.handler = &handler,
+		.steered = on_steered,
 		.userdata = pair,
 		.limits = { .budget = &pair->pairs->park_budget,
 			    .frames = pair->spec.options.frames,
@@ -105,6 +103,6 @@ void us_host_pair_steer_to(struct us_host_pair *pair, const struct us_effect *ef
 	us_host_vf_sync_visibility(pair->vf);
 	if (r == 0)
 		r = us_steer_to(pair->steer, effect->path, &reason);
-	if (r != US_STEER_RELEASING)
+	if (r != US_PARK_RELEASING)
 		steered(pair, effect->path, r, &reason);
 }

@@ -8,7 +8,7 @@
 #include "daemon/rpc/rpc-private.h"
 #include "net/netlink/fdb.h"
 #include "net/netlink/link.h"
-#include "net/steer/bridge.h"
+#include "net/steer/steer.h"
 
 /* ---- Other pairs ---- */
 

@@ -20,8 +20,8 @@
 #include <string.h>
 
 #include "net/netlink/fdb.h"
-#include "net/steer/bridge.h"
 #include "net/park/park-tap.h"
+#include "net/steer/steer.h"
 #include "net/steer/switch.h"
 #include "util/mac.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Paths as targets of a VF's card, and the timer of its retries. */
+#include "net/park/park.h"
 #include "net/steer/card.h"
 #include "net/vf/sriov.h"
 #include "util/clock.h"
@@ -22,13 +23,15 @@ bool us_steer_card_is_waiting(const struct us_steer_card *card)
 	return card->retry.fire && us_timer_is_set(&card->retry);
 }
 
-bool us_steer_card_wait(struct us_steer_card *card, enum us_path path)
+int us_steer_card_retry(struct us_steer_card *card, enum us_path path, int r)
 {
+	if (r != US_SRIOV_AGAIN)
+		return r;
 	if (!card->retry.fire || ++card->attempts >= US_SRIOV_TRIES)
-		return false;
+		return US_REFUSED;
 	card->path = path;
 	us_timer_set(&card->retry, us_now_usec() + US_SRIOV_PAUSE_USEC);
-	return true;
+	return US_PARK_RELEASING;
 }
 
 void us_steer_card_stop(struct us_steer_card *card)

@@ -23,8 +23,12 @@ int us_steer_card_tell(const struct us_steer_card *card, enum us_path path,
 /* Whether a retry is due later. */
 bool us_steer_card_is_waiting(const struct us_steer_card *card);
 
-/* Sets the timer for another attempt. False: there were too many, or there is no loop. */
-bool us_steer_card_wait(struct us_steer_card *card, enum us_path path);
+/*
+ * After an attempt with the result @r: if that is US_SRIOV_AGAIN, sets the timer for another one
+ * and returns US_PARK_RELEASING, or US_REFUSED: there were too many, or there is no loop. Returns
+ * any other @r as it is.
+ */
+int us_steer_card_retry(struct us_steer_card *card, enum us_path path, int r);
 
 /* Stops the timer, and forgets the attempts. */
 void us_steer_card_stop(struct us_steer_card *card);

@@ -100,7 +100,7 @@ static int switch_to_park(struct us_steer *steer, struct us_reason *reason)
 
 int us_steer_set_sriov(struct us_steer *steer, struct us_sriov *sriov, struct us_reason *reason)
 {
-	enum us_path path;
+	enum us_path path = US_PATH_NONE;
 	int r;
 
 	steer->card.sriov = sriov;
@@ -111,9 +111,8 @@ int us_steer_set_sriov(struct us_steer *steer, struct us_sriov *sriov, struct us
 	r = us_steer_path(steer, &path);
 	if (r == 0)
 		r = us_steer_card_tell(&steer->card, path, reason);
-	if (r != US_SRIOV_AGAIN)
-		return r;
-	return us_steer_card_wait(&steer->card, path) ? 0 : US_REFUSED;
+	r = us_steer_card_retry(&steer->card, path, r);
+	return r == US_PARK_RELEASING ? 0 : r;
 }
 
 /* A card that refuses is set again with the next path. */
@@ -141,10 +140,18 @@ static void end_park(void *userdata)
 	us_park_free(US_STEAL(steer->park));
 }
 
+/* The result of us_steer_to(), unless it comes later. A refusal has the last attempt's reason. */
+static void report(struct us_steer *steer, enum us_path path, int r, const struct us_reason *reason)
+{
+	if (r != US_PARK_RELEASING)
+		steer->config.steered(steer->config.userdata, path, r, reason);
+}
+
 static void on_emptied(void *userdata)
 {
 	struct us_steer *steer = userdata;
 	struct us_reason reason = { .text = "" };
+	enum us_path path = steer->release_to;
 	int r;
 
 	if (steer->is_delivering) {
@@ -152,16 +159,12 @@ static void on_emptied(void *userdata)
 		us_park_finish(steer->park);
 		return;
 	}
-	r = switch_to_port(steer, steer->release_to, &reason);
+	r = switch_to_port(steer, path, &reason);
 	if (r == 0)
 		us_park_finish(steer->park);
 	else
 		us_park_start_buffering(steer->park);
-	if (r == US_SRIOV_AGAIN && us_steer_card_wait(&steer->card, steer->release_to))
-		return;
-	if (r == US_SRIOV_AGAIN)
-		r = US_REFUSED; /* with the reason of the last attempt */
-	steer->config.handler->steered(steer->config.userdata, steer->release_to, r, &reason);
+	report(steer, path, us_steer_card_retry(&steer->card, path, r), &reason);
 }
 
 static void on_failed(void *userdata)
@@ -175,8 +178,7 @@ static void on_failed(void *userdata)
 		return;
 	}
 	us_refuse(&reason, "interface %s: is gone", port_of(steer, steer->release_to));
-	steer->config.handler->steered(steer->config.userdata, steer->release_to, US_REFUSED,
-				       &reason);
+	report(steer, steer->release_to, US_REFUSED, &reason);
 }
 
 static const struct us_park_handler park_handler = { on_emptied, on_failed, end_park };
@@ -256,16 +258,21 @@ static int park(struct us_steer *steer, struct us_reason *reason)
 	return r;
 }
 
-static int release(struct us_steer *steer, enum us_path path, struct us_reason *reason)
+static int release_to_port(struct us_steer *steer, enum us_path path, struct us_reason *reason)
 {
 	struct us_link port;
+	int r = us_link_get(port_of(steer, path), &port, reason);
+
+	return r == 0 ? us_park_release(steer->park, &port, reason) : r;
+}
+
+static int release(struct us_steer *steer, enum us_path path, struct us_reason *reason)
+{
 	int r = us_steer_card_tell(&steer->card, path, reason);
 
 	if (r == 0)
-		r = us_link_get(port_of(steer, path), &port, reason);
-	if (r == 0)
-		r = us_park_release(steer->park, &port, reason);
-	if (r == US_STEER_RELEASING) {
+		r = release_to_port(steer, path, reason);
+	if (r == US_PARK_RELEASING) {
 		steer->release_to = path;
 		return r;
 	}
@@ -288,9 +295,7 @@ static int steer_to(struct us_steer *steer, enum us_path path, struct us_reason 
 		r = release(steer, path, reason);
 	else
 		r = switch_to_port(steer, path, reason);
-	if (r != US_SRIOV_AGAIN)
-		return r;
-	return us_steer_card_wait(&steer->card, path) ? US_STEER_RELEASING : US_REFUSED;
+	return us_steer_card_retry(&steer->card, path, r);
 }
 
 static void on_retry(void *userdata)
@@ -298,10 +303,8 @@ static void on_retry(void *userdata)
 	struct us_steer *steer = userdata;
 	struct us_reason reason = { .text = "" };
 	enum us_path path = steer->card.path;
-	int r = steer_to(steer, path, &reason);
 
-	if (r != US_STEER_RELEASING)
-		steer->config.handler->steered(steer->config.userdata, path, r, &reason);
+	report(steer, path, steer_to(steer, path, &reason), &reason);
 }
 
 int us_steer_to(struct us_steer *steer, enum us_path path, struct us_reason *reason)
@@ -326,14 +329,11 @@ int us_steer_path(struct us_steer *steer, enum us_path *ret_path)
 static int begin_delivery(struct us_steer *steer, struct us_reason *reason)
 {
 	enum us_path path = US_PATH_NONE;
-	struct us_link port;
 	int r = us_steer_path(steer, &path);
 
 	if (r == 0)
-		r = us_link_get(port_of(steer, path), &port, reason);
-	if (r == 0)
-		r = us_park_release(steer->park, &port, reason);
-	if (r != US_STEER_RELEASING)
+		r = release_to_port(steer, path, reason);
+	if (r != US_PARK_RELEASING)
 		return r;
 	steer->is_delivering = true;
 	return 0;

@@ -3,9 +3,8 @@
  * Steering: which port of the host's switch the frames for one MAC address go to.
  *
  * A steering belongs to one pair. It works with any kind of switch that implements
- * net/steer/switch.h; a back end's own header has the constructor (net/steer/bridge.h). Before the
- * first change, it records the switch's entries for the MAC address. It restores them when it is
- * freed or steered to US_PATH_NONE.
+ * net/steer/switch.h, each with its constructor. Before the first change, it records the switch's
+ * entries for the MAC address. It restores them when it is freed or steered to US_PATH_NONE.
  */
 #pragma once
 
@@ -16,12 +15,6 @@ struct us_steer;
 struct us_steer_switch;
 struct us_sriov;
 
-struct us_steer_handler {
-	/* The result of a us_steer_to() that returned US_STEER_RELEASING: @r and @reason are what
-	 * it would have returned. From the loop. */
-	void (*steered)(void *userdata, enum us_path path, int r, const struct us_reason *reason);
-};
-
 struct us_steer_config {
 	uint8_t mac[6];
 	const char *standby_port; /* interface behind the standby */
@@ -29,13 +22,23 @@ struct us_steer_config {
 
 	/* For US_PATH_PARKED, which is refused without a loop. Borrowed. */
 	sd_event *loop;
-	const struct us_steer_handler *handler;
+	/* The result of a us_steer_to() that returned US_PARK_RELEASING: @r and @reason are what
+	 * it would have returned. From the loop. */
+	void (*steered)(void *userdata, enum us_path path, int r, const struct us_reason *reason);
 	void *userdata;
 	struct us_park_limits limits;
 };
 
-/* The common part of a back end's constructor. Takes @back_end, also if it fails. Changes nothing
- * in the switch. */
+/*
+ * Steering by a Linux bridge. Both ports belong to the same one. Sets one static sticky FDB entry
+ * through rtnetlink (RTM_NEWNEIGH with NDA_LLADDR, NTF_MASTER and NTF_STICKY; the bridge's rules
+ * for VLAN 0 apply). Changes nothing yet. Refused: no such interface, a port of no bridge, ports of
+ * different bridges.
+ */
+int us_steer_new_bridge(struct us_steer **ret_steer, const struct us_steer_config *config,
+			struct us_reason *reason);
+
+/* The common part of the constructors: back ends call it. Takes @back_end, also if it fails. */
 int us_steer_new(struct us_steer **ret_steer, const struct us_steer_config *config,
 		 struct us_steer_switch *back_end, struct us_reason *reason);
 
@@ -72,15 +75,12 @@ void us_steer_set_answering(struct us_steer *steer, bool is_answering);
  * card does not obey.
  *
  * Away from US_PATH_PARKED, parked frames are released first, to the new path's port (for
- * US_PATH_NONE to the standby's). Then it returns US_STEER_RELEASING. The path stays parked until
- * all frames are sent, and the handler gets the result. The same happens while a VF's card is busy:
+ * US_PATH_NONE to the standby's). Then it returns US_PARK_RELEASING. The path stays parked until
+ * all frames are sent, and @steered gets the result. The same happens while a VF's card is busy:
  * it is told again later. Meanwhile, another path may be asked for. It replaces this one, and there
  * is one result, for the last path. If that is US_PATH_PARKED, frames that are not yet sent stay
  * parked. If the port is gone, it is refused, at once or later, and the path stays parked.
  */
-enum {
-	US_STEER_RELEASING = US_PARK_RELEASING,
-};
 int us_steer_to(struct us_steer *steer, enum us_path path, struct us_reason *reason);
 
 /*

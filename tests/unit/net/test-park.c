@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "net/steer/bridge.h"
+#include "net/steer/steer.h"
 #include "support/testbed.h"
 #include "util/clock.h"
 
@@ -46,8 +46,6 @@ static void on_steered(void *userdata, enum us_path path, int r, const struct us
 	snprintf(bed->why, sizeof(bed->why), "%.90s", r ? reason->text : "");
 }
 
-static const struct us_steer_handler handler = { on_steered };
-
 static int setup(void **state)
 {
 	static struct bed bed;
@@ -62,7 +60,7 @@ static int setup(void **state)
 	bed.config = (struct us_steer_config){ .standby_port = "standby",
 					       .primary_port = "primary",
 					       .loop = bed.loop,
-					       .handler = &handler,
+					       .steered = on_steered,
 					       .userdata = &bed };
 	memcpy(bed.config.mac, guest_mac, 6);
 	*state = &bed;
@@ -180,7 +178,7 @@ static void test_hold_and_release(void **state)
 	run(bed, 0, 50);
 	assert_int_equal(next_number(bed->standby), -1);
 	assert_int_equal(next_number(bed->primary), -1);
-	steer_to(bed, US_PATH_PRIMARY, US_STEER_RELEASING);
+	steer_to(bed, US_PATH_PRIMARY, US_PARK_RELEASING);
 	assert_path(bed, US_PATH_PARKED);
 	run(bed, 1, 0);
 	assert_int_equal(bed->result, 0);
@@ -221,7 +219,7 @@ static void test_release_to_none(void **state)
 	park(bed);
 	peer_sends_many(bed->peer, 0, 20);
 	run(bed, 0, 20);
-	steer_to(bed, US_PATH_NONE, US_STEER_RELEASING);
+	steer_to(bed, US_PATH_NONE, US_PARK_RELEASING);
 	run(bed, 1, 0);
 	assert_path(bed, US_PATH_NONE);
 	assert_numbers(bed->standby, 0, 20);
@@ -278,7 +276,7 @@ static void test_overflow_frames(void **state)
 	while (counts_of(bed).parked + counts_of(bed).overflowed < 25)
 		sd_event_run(bed->loop, 10 * US_USEC_PER_MSEC);
 	assert_int_equal(counts_of(bed).parked, 10);
-	steer_to(bed, US_PATH_STANDBY, US_STEER_RELEASING);
+	steer_to(bed, US_PATH_STANDBY, US_PARK_RELEASING);
 	run(bed, 1, 0);
 	assert_int_equal(counts_of(bed).overflowed, 15);
 	assert_int_equal(counts_of(bed).released, 10);
@@ -387,7 +385,7 @@ static uint32_t release_under_load(struct bed *bed)
 	park(bed);
 	assert_int_equal(pthread_create(&thread, NULL, send_steadily, &sender), 0);
 	run(bed, 0, 3000);
-	steer_to(bed, US_PATH_PRIMARY, US_STEER_RELEASING);
+	steer_to(bed, US_PATH_PRIMARY, US_PARK_RELEASING);
 	run(bed, 1, 0);
 	atomic_store(&sender.stop, true);
 	pthread_join(thread, NULL);
@@ -448,7 +446,7 @@ static void test_end_beside_a_window(void **state)
 	park(bed);
 	peer_sends_many(bed->peer, 0, window.next);
 	run(bed, 0, window.next);
-	steer_to(bed, US_PATH_PRIMARY, US_STEER_RELEASING);
+	steer_to(bed, US_PATH_PRIMARY, US_PARK_RELEASING);
 	run(bed, 1, 0);
 	sd_event_source_unref(source);
 	assert_int_equal(bed->result, 0);
@@ -524,7 +522,7 @@ static void test_offload(void **state)
 		assert_int_equal(write(source, &in, sizeof(in)), sizeof(in));
 	}
 	run(bed, 0, 2);
-	steer_to(bed, US_PATH_PRIMARY, US_STEER_RELEASING);
+	steer_to(bed, US_PATH_PRIMARY, US_PARK_RELEASING);
 	run(bed, 1, 0);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(gso_sizes); i++) {
 		ssize_t length;
@@ -607,7 +605,7 @@ static void test_superseded(void **state)
 	park(bed);
 	peer_sends_many(bed->peer, 0, 500);
 	run(bed, 0, 500);
-	steer_to(bed, US_PATH_PRIMARY, US_STEER_RELEASING);
+	steer_to(bed, US_PATH_PRIMARY, US_PARK_RELEASING);
 	while (counts_of(bed).released < 50)
 		sd_event_run(bed->loop, UINT64_MAX);
 	steer_to(bed, US_PATH_PARKED, 0);
@@ -615,8 +613,8 @@ static void test_superseded(void **state)
 	run(bed, 0, 600);
 	assert_true(counts_of(bed).frames > 100);
 	assert_path(bed, US_PATH_PARKED);
-	steer_to(bed, US_PATH_PRIMARY, US_STEER_RELEASING);
-	steer_to(bed, US_PATH_STANDBY, US_STEER_RELEASING);
+	steer_to(bed, US_PATH_PRIMARY, US_PARK_RELEASING);
+	steer_to(bed, US_PATH_STANDBY, US_PARK_RELEASING);
 	run(bed, 1, 0);
 
 	assert_int_equal(bed->path, US_PATH_STANDBY);
@@ -638,7 +636,7 @@ static void test_target_gone(void **state)
 	park(bed);
 	peer_sends_many(bed->peer, 0, 500);
 	run(bed, 0, 500);
-	steer_to(bed, US_PATH_PRIMARY, US_STEER_RELEASING);
+	steer_to(bed, US_PATH_PRIMARY, US_PARK_RELEASING);
 	while (counts_of(bed).released < 50)
 		sd_event_run(bed->loop, UINT64_MAX);
 	sent = counts_of(bed).released;
@@ -650,7 +648,7 @@ static void test_target_gone(void **state)
 	assert_int_equal(us_steer_to(bed->steer, US_PATH_PRIMARY, &reason), US_REFUSED);
 	assert_path(bed, US_PATH_PARKED);
 
-	steer_to(bed, US_PATH_STANDBY, US_STEER_RELEASING);
+	steer_to(bed, US_PATH_STANDBY, US_PARK_RELEASING);
 	run(bed, 2, 0);
 	assert_int_equal(bed->result, 0);
 	assert_numbers(bed->standby, sent, 500);
@@ -668,7 +666,7 @@ static void test_deadline(void **state)
 		peer_sends_many(bed->peer, i, i + 500);
 		run(bed, 0, i + 500);
 	}
-	steer_to(bed, US_PATH_PRIMARY, US_STEER_RELEASING);
+	steer_to(bed, US_PATH_PRIMARY, US_PARK_RELEASING);
 	while (counts_of(bed).released < 100)
 		sd_event_run(bed->loop, UINT64_MAX);
 	sd_event_run(bed->loop, 0);
@@ -696,7 +694,7 @@ static void test_deadline_of_long_parking(void **state)
 	begin = us_now_usec();
 	while (us_now_usec() < begin + parked_usec)
 		sd_event_run(bed->loop, begin + parked_usec - us_now_usec());
-	steer_to(bed, US_PATH_PRIMARY, US_STEER_RELEASING);
+	steer_to(bed, US_PATH_PRIMARY, US_PARK_RELEASING);
 	begin = us_now_usec();
 	run(bed, 1, 0);
 	assert_true(us_now_usec() - begin >= parked_usec);
@@ -728,7 +726,7 @@ static void test_not_needed(void **state)
 	us_steer_drop_park(bed->steer);
 	peer_sends(bed->peer, 0);
 	run(bed, 0, 1);
-	steer_to(bed, US_PATH_STANDBY, US_STEER_RELEASING);
+	steer_to(bed, US_PATH_STANDBY, US_PARK_RELEASING);
 	run(bed, 1, 0);
 	assert_numbers(bed->standby, 0, 1);
 
@@ -781,7 +779,7 @@ static void test_take_and_put(void **state)
 		assert_int_equal(numbers[i], i);
 		put(bed, i, i < 3);
 	}
-	steer_to(bed, US_PATH_STANDBY, US_STEER_RELEASING);
+	steer_to(bed, US_PATH_STANDBY, US_PARK_RELEASING);
 	run(bed, 1, 0);
 	assert_numbers(bed->standby, 0, 6);
 }
@@ -825,7 +823,7 @@ static void test_late_in_turns(void **state)
 	park(bed);
 	for (uint32_t i = 0; i < TURN_FRAMES; i++)
 		put(bed, i, false);
-	steer_to(bed, US_PATH_PRIMARY, US_STEER_RELEASING);
+	steer_to(bed, US_PATH_PRIMARY, US_PARK_RELEASING);
 	for (before = 0; bed->calls == 0;) {
 		sd_event_run(bed->loop, UINT64_MAX);
 		counts = counts_of(bed);
@@ -873,7 +871,7 @@ static void test_deliver(void **state)
 	peer_sends(bed->peer, 301);
 	run(bed, 0, 3 * 150 + 301);
 	deliver(bed, 300);
-	steer_to(bed, US_PATH_PRIMARY, US_STEER_RELEASING);
+	steer_to(bed, US_PATH_PRIMARY, US_PARK_RELEASING);
 	run(bed, 1, 0);
 	assert_numbers(bed->primary, 0, 302);
 	assert_int_equal(bed->calls, 1);

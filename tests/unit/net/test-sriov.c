@@ -11,7 +11,7 @@
 
 #include "net/vf/sriov-state.h"
 #include "net/vf/sriov.h"
-#include "net/steer/bridge.h"
+#include "net/steer/steer.h"
 #include "support/testbed.h"
 
 /* The VF on the played card, and how often the card is still busy. */
@@ -74,12 +74,11 @@ static void on_steered(void *userdata, enum us_path path, int r, const struct us
 
 static int setup(void **state)
 {
-	static const struct us_steer_handler handler = { .steered = on_steered };
 	static struct bed bed;
 	struct us_sriov_config sriov = { .port = "primary" };
 	struct us_steer_config steer = { .standby_port = "standby",
 					 .primary_port = "primary",
-					 .handler = &handler,
+					 .steered = on_steered,
 					 .userdata = &bed };
 
 	bed = (struct bed){ .calls = 0 };
@@ -161,8 +160,7 @@ static void test_path_waits_for_the_card(void **state)
 
 	busy = US_SRIOV_TRIES - 1;
 	us_sriov_set_shown(bed->sriov, true);
-	assert_int_equal(us_steer_to(bed->steer, US_PATH_STANDBY, &bed->reason),
-			 US_STEER_RELEASING);
+	assert_int_equal(us_steer_to(bed->steer, US_PATH_STANDBY, &bed->reason), US_PARK_RELEASING);
 	assert_path(bed, US_PATH_NONE);
 	run(bed);
 	assert_int_equal(bed->r, 0);
@@ -177,7 +175,7 @@ static void test_card_that_never_can(void **state)
 
 	busy = 1000;
 	us_sriov_set_shown(bed->sriov, true);
-	assert_int_equal(us_steer_to(bed->steer, US_PATH_STANDBY, NULL), US_STEER_RELEASING);
+	assert_int_equal(us_steer_to(bed->steer, US_PATH_STANDBY, NULL), US_PARK_RELEASING);
 	run(bed);
 	assert_int_equal(bed->r, US_REFUSED);
 	assert_string_equal(bed->reason.text,
@@ -194,8 +192,8 @@ static void test_another_path_meanwhile(void **state)
 
 	busy = 3;
 	us_sriov_set_shown(bed->sriov, true);
-	assert_int_equal(us_steer_to(bed->steer, US_PATH_STANDBY, NULL), US_STEER_RELEASING);
-	assert_int_equal(us_steer_to(bed->steer, US_PATH_PRIMARY, NULL), US_STEER_RELEASING);
+	assert_int_equal(us_steer_to(bed->steer, US_PATH_STANDBY, NULL), US_PARK_RELEASING);
+	assert_int_equal(us_steer_to(bed->steer, US_PATH_PRIMARY, NULL), US_PARK_RELEASING);
 	run(bed);
 	assert_int_equal(bed->path, US_PATH_PRIMARY);
 	assert_path(bed, US_PATH_PRIMARY);

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "net/netlink/link.h"
-#include "net/steer/bridge.h"
+#include "net/steer/steer.h"
 #include "support/testbed.h"
 
 struct bed {
