@@ -23,9 +23,11 @@ int us_park_port_open(struct us_park_port *port, const struct us_link *link,
 				 link->name, us_strerror(r));
 	us_park_port_close(port);
 	us_link_get_traffic(link->index, &traffic);
-	*port = (struct us_park_port){
-		.link = *link, .fd = fd, .read = traffic.sent, .dropped = traffic.dropped
-	};
+	port->link = *link;
+	port->fd = fd;
+	port->queued = 0;
+	port->read = traffic.sent;
+	port->dropped = traffic.dropped;
 	return 0;
 }
 
@@ -37,6 +39,7 @@ void us_park_port_close(struct us_park_port *port)
 int us_park_port_send(struct us_park_port *port, const uint8_t *bytes, size_t length)
 {
 	if (send(port->fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
+		port->queued++;
 		port->sent++;
 		return 0;
 	}
@@ -44,7 +47,8 @@ int us_park_port_send(struct us_park_port *port, const uint8_t *bytes, size_t le
 		return -ENODEV;
 	if (errno == EAGAIN || errno == ENOBUFS || errno == ENETDOWN || errno == EINTR)
 		return -EAGAIN;
-	return -EIO;
+	port->refused++;
+	return 0;
 }
 
 unsigned int us_park_port_room(struct us_park_port *port)
@@ -55,9 +59,9 @@ unsigned int us_park_port_room(struct us_park_port *port)
 	if (!port->link.is_tun || us_link_get_traffic(port->link.index, &traffic) < 0)
 		return QUEUED_MAX;
 	read = traffic.sent - port->read;
-	if (read > port->sent) /* others send there as well */
-		port->sent = read;
-	return port->sent - read < QUEUED_MAX ? QUEUED_MAX - (port->sent - read) : 0;
+	if (read > port->queued) /* others send there as well */
+		port->queued = read;
+	return port->queued - read < QUEUED_MAX ? QUEUED_MAX - (port->queued - read) : 0;
 }
 
 uint64_t us_park_port_dropped(const struct us_park_port *port)

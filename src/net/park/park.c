@@ -46,9 +46,9 @@ struct us_park {
 
 	struct us_park_port target;
 	struct us_pace pace;
-	uint64_t deadline_usec;		/* of the release */
-	uint64_t passed, passed_bytes;	/* frames that never were in the buffer: FINISHED */
-	uint64_t released, undelivered; /* as in struct us_park_counts */
+	uint64_t deadline_usec;	       /* of the release */
+	uint64_t passed, passed_bytes; /* frames that never were in the buffer: FINISHED */
+	uint64_t taken;		       /* frames out of the buffer, by us_park_take() */
 };
 
 /* Shared by all parks, because a buffer of its own would be most of what a park takes. */
@@ -66,18 +66,6 @@ static void call(us_park_frame_fn each, void *userdata, const struct us_parked_f
 
 /* ---- Sending ---- */
 
-/* 0: it is on its way, or never can be (counted); -EAGAIN: not now; -ENODEV: the port is gone. */
-static int send_frame(struct us_park *park, const uint8_t *bytes, size_t length)
-{
-	int r = us_park_port_send(&park->target, bytes, length);
-
-	if (r == 0)
-		park->released++;
-	else if (r == -EIO)
-		park->undelivered++;
-	return r == -EIO ? 0 : r;
-}
-
 /* Sends the oldest frames as long as there are tokens; with @at_once > 0, so many without. */
 static int send_parked(struct us_park *park, unsigned int at_once)
 {
@@ -86,10 +74,10 @@ static int send_parked(struct us_park *park, unsigned int at_once)
 	for (unsigned int i = 0; (frame = us_park_buffer_next(&park->buffer, NULL)) &&
 				 (at_once ? i < at_once : park->pace.tokens > 0);
 	     i++) {
-		int r = send_frame(park, frame->bytes, frame->length);
+		int r = us_park_port_send(&park->target, frame->bytes, frame->length);
 
 		if (r == -EAGAIN && at_once > 0)
-			park->undelivered++;
+			park->target.refused++;
 		else if (r < 0)
 			return r;
 		park->pace.tokens -= frame->weight;
@@ -105,8 +93,8 @@ static void pass(struct us_park *park, size_t length)
 {
 	park->passed++;
 	park->passed_bytes += length;
-	if (send_frame(park, scratch, length) < 0)
-		park->undelivered++;
+	if (us_park_port_send(&park->target, scratch, length) < 0)
+		park->target.refused++;
 }
 
 /* One frame of @length bytes in the scratch, its header first. */
@@ -160,17 +148,6 @@ static int on_arrival(sd_event_source *source, int fd, uint32_t events, void *us
 
 /* ---- The release ---- */
 
-static void advance_pace(struct us_park *park, uint64_t now_usec)
-{
-	const struct us_park_buffer *buffer = &park->buffer;
-	double room = us_park_port_room(&park->target);
-
-	if (buffer->frames > 0)
-		room *= (double)buffer->weight / buffer->frames;
-	us_pace_measure(&park->pace, now_usec);
-	us_pace_advance(&park->pace, now_usec, buffer->weight, room);
-}
-
 static void end_release(struct us_park *park)
 {
 	park->state = BUFFERING;
@@ -180,18 +157,23 @@ static void end_release(struct us_park *park)
 static int on_tick(sd_event_source *source, uint64_t due_usec, void *userdata)
 {
 	struct us_park *park = userdata;
+	const struct us_park_buffer *buffer = &park->buffer;
 	uint64_t now_usec = us_now_usec();
 	bool is_late = now_usec >= park->deadline_usec;
 	bool is_tap_empty = read_tap(park, READ_MAX);
+	double room = us_park_port_room(&park->target);
 	int r;
 
 	sd_event_source_set_time(source, now_usec + TICK_USEC);
-	advance_pace(park, now_usec);
+	if (buffer->frames > 0)
+		room *= (double)buffer->weight / buffer->frames;
+	us_pace_measure(&park->pace, now_usec);
+	us_pace_advance(&park->pace, now_usec, buffer->weight, room);
 	r = send_parked(park, is_late ? LATE_MAX : 0);
 	if (r == -ENODEV) {
 		end_release(park);
 		park->handler->failed(park->userdata);
-	} else if ((is_tap_empty || is_late) && park->buffer.frames == 0) {
+	} else if ((is_tap_empty || is_late) && buffer->frames == 0) {
 		end_release(park);
 		park->handler->emptied(park->userdata);
 	}
@@ -254,7 +236,7 @@ void us_park_flush(struct us_park *park, const struct us_link *target)
 	if (us_park_port_open(&park->target, target, NULL) != 0)
 		return;
 	while ((frame = us_park_buffer_next(&park->buffer, frame)))
-		send_frame(park, frame->bytes, frame->length);
+		us_park_port_send(&park->target, frame->bytes, frame->length);
 }
 
 void us_park_finish(struct us_park *park)
@@ -343,7 +325,7 @@ bool us_park_take(struct us_park *park, us_park_frame_fn each, void *userdata)
 	while ((frame = us_park_buffer_next(&park->buffer, NULL)) && bytes < TAKE_BYTES) {
 		bytes += sizeof(*frame) + frame->length;
 		call(each, userdata, frame);
-		park->released++;
+		park->taken++;
 		us_park_buffer_drop(&park->buffer, frame);
 	}
 	return is_tap_empty && !frame;
@@ -375,20 +357,21 @@ void us_park_set_observer(struct us_park *park, us_park_frame_fn each, void *use
 void us_park_counts(const struct us_park *park, struct us_park_counts *ret_counts)
 {
 	const struct us_park_buffer *buffer = &park->buffer;
+	uint64_t released = park->target.sent + park->taken;
 	uint64_t dropped = us_park_port_dropped(&park->target);
 	struct us_link_traffic traffic = { 0 };
 
 	/* The tap drops if we read too slowly. */
 	us_link_get_traffic(park->config.tap.index, &traffic);
 	/* What a full tap drops behind its queueing discipline counted as sent. */
-	if (dropped > park->released)
+	if (dropped > released)
 		dropped = 0;
 	*ret_counts = (struct us_park_counts){
 		.parked = buffer->total + park->passed,
 		.parked_bytes = buffer->total_bytes + park->passed_bytes,
-		.released = park->released - dropped,
+		.released = released - dropped,
 		.overflowed = buffer->overflowed + traffic.dropped,
-		.undelivered = park->undelivered + dropped,
+		.undelivered = park->target.refused + dropped,
 		.frames = buffer->frames,
 		.frames_max = buffer->frames_max,
 	};
