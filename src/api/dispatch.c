@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * From a call to its method: finds the interface and the method, checks the parameters and the
- * permission of the client. A method of the daemon sees only calls that fit the interface.
+ * permission of the client. A method of the daemon sees only calls that fit the interface. The
+ * server's own methods are here: https://varlink.org/Service
  */
 #include <string.h>
 
@@ -15,6 +16,49 @@ enum {
 
 #define SERVICE "org.varlink.service."
 
+/* ---- org.varlink.service ---- */
+
+/* The interface with the name of @length bytes at @name; NULL if there is none. */
+static const struct us_interface *find_interface(const struct us_server *server, const char *name,
+						 size_t length)
+{
+	const struct us_interface *interfaces[] = { server->control, server->service };
+
+	for (size_t i = 0; i < US_ARRAY_LENGTH(interfaces); i++)
+		if (strlen(interfaces[i]->name) == length &&
+		    strncmp(interfaces[i]->name, name, length) == 0)
+			return interfaces[i];
+	return NULL;
+}
+
+static json_t *info(const struct us_server *server)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:[s, s]}", "vendor", "Understudy", "product",
+			 "understudyd", "version", US_VERSION, "url",
+			 "man:org.understudy.Control(7)", "interfaces", server->service->name,
+			 server->control->name);
+}
+
+static void handle_service(struct us_call *call, const char *method, const json_t *parameters)
+{
+	const struct us_server *server = call->client->server;
+	const char *name = json_string_value(json_object_get(parameters, "interface"));
+	const struct us_interface *interface;
+
+	if (strcmp(method, "GetInfo") == 0) {
+		us_call_reply(call, info(server));
+		return;
+	}
+	interface = find_interface(server, name, strlen(name));
+	if (interface)
+		us_call_reply(call, json_pack("{s:s}", "description", interface->text));
+	else
+		us_call_answer(call, SERVICE "InterfaceNotFound",
+			       json_pack("{s:s}", "interface", name));
+}
+
+/* ---- The daemon's methods ---- */
+
 /* NULL: the daemon does not implement it. */
 static const struct us_method *find_method(const struct us_server *server, const char *name)
 {
@@ -22,14 +66,6 @@ static const struct us_method *find_method(const struct us_server *server, const
 		if (strcmp(method->name, name) == 0)
 			return method;
 	return NULL;
-}
-
-static int check_parameters(const struct us_method *method, const struct us_member *member,
-			    const json_t *parameters, char where[WHERE_BYTES])
-{
-	if (method && method->access & US_METHOD_BETWEEN_DAEMONS)
-		return us_type_check_known(member->in, parameters, where, WHERE_BYTES);
-	return us_type_check(member->in, parameters, where, WHERE_BYTES);
 }
 
 static void call_method(struct us_call *call, const struct us_wire_call *wire,
@@ -72,6 +108,8 @@ static void handle_control(struct us_call *call, const struct us_wire_call *wire
 		call_method(call, wire, method);
 }
 
+/* ---- Finding the method ---- */
+
 void us_dispatch(struct us_call *call, const struct us_wire_call *wire)
 {
 	const struct us_server *server = call->client->server;
@@ -79,10 +117,11 @@ void us_dispatch(struct us_call *call, const struct us_wire_call *wire)
 	const char *dot = strrchr(wire->method, '.');
 	const char *name = dot ? dot + 1 : "";
 	size_t length = dot ? (size_t)(dot - wire->method) : strlen(wire->method);
-	const struct us_interface *interface = us_service_find(server, wire->method, length);
+	const struct us_interface *interface = find_interface(server, wire->method, length);
 	const struct us_member *member;
 	const struct us_method *method;
 	char where[WHERE_BYTES];
+	bool is_strict;
 
 	if (!interface) {
 		us_call_answer(call, SERVICE "InterfaceNotFound",
@@ -91,17 +130,18 @@ void us_dispatch(struct us_call *call, const struct us_wire_call *wire)
 	}
 	member = us_interface_find(interface, US_MEMBER_METHOD, name);
 	method = interface == server->control ? find_method(server, name) : NULL;
+	is_strict = !method || !(method->access & US_METHOD_BETWEEN_DAEMONS);
 	if (!member)
 		us_call_answer(call, SERVICE "MethodNotFound",
 			       json_pack("{s:s}", "method", wire->method));
 	else if (wire->upgrade)
 		us_call_answer(call, SERVICE "MethodNotImplemented",
 			       json_pack("{s:s}", "method", wire->method));
-	else if (check_parameters(method, member, wire->parameters, where) != 0)
+	else if (us_type_check(member->in, wire->parameters, is_strict, where, sizeof(where)) != 0)
 		us_call_answer(call, SERVICE "InvalidParameter",
 			       json_pack("{s:o}", "parameter", us_wire_string(where)));
 	else if (interface == server->service)
-		us_service_answer(call, name, wire->parameters);
+		handle_service(call, name, wire->parameters);
 	else
 		handle_control(call, wire, method);
 }

@@ -83,9 +83,8 @@ const struct us_member *us_interface_find(const struct us_interface *interface,
 
 /*
  * Checks a value against a type. A nullable member may be null or absent; an unknown member is
- * refused. Returns 0, or US_REFUSED with the place in @ret_where, "pairs[0].mac", cut at @size.
+ * refused if @is_strict, otherwise ignored. Returns 0, or US_REFUSED with the place in @ret_where,
+ * "pairs[0].mac", cut at @size.
  */
-int us_type_check(const struct us_type *type, const json_t *value, char *ret_where, size_t size);
-/* The same, but unknown members are ignored. */
-int us_type_check_known(const struct us_type *type, const json_t *value, char *ret_where,
-			size_t size);
+int us_type_check(const struct us_type *type, const json_t *value, bool is_strict, char *ret_where,
+		  size_t size);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The parts of the API server. Each uses only the parts below it: server.c accepts clients and
- * ends their connections, dispatch.c checks a call and finds its method, service.c answers for
- * org.varlink.service, call.c keeps the calls of a client and answers them. Nobody else includes
- * this.
+ * ends their connections, dispatch.c checks a call and finds its method, call.c keeps the calls of
+ * a client and answers them. Nobody else includes this.
  */
 #pragma once
 
@@ -78,15 +77,6 @@ struct us_call {
 	void (*gone)(void *userdata, struct us_call *call);
 	void *userdata;
 };
-
-/* ---- service.c ---- */
-
-/* The interface with the name of @length bytes at @name; NULL if there is none. */
-const struct us_interface *us_service_find(const struct us_server *server, const char *name,
-					   size_t length);
-
-/* Answers a method of org.varlink.service. */
-void us_service_answer(struct us_call *call, const char *method, const json_t *parameters);
 
 /* ---- call.c ---- */
 

@@ -10,48 +10,52 @@
 
 #include "api/interface.h"
 
+struct checking {
+	bool is_strict; /* unknown members do not fit */
+	char *where;	/* the place of the wrong value, of @size bytes */
+	size_t size;
+};
+
 /* Adds a step to the place of a wrong value; the innermost step is added first. */
-static int wrong_at(const char *step, char *where, size_t size)
+static bool wrong_at(const struct checking *checking, const char *step)
 {
 	char inner[128];
 
-	snprintf(inner, sizeof(inner), "%s", where);
-	snprintf(where, size, "%s%s%s", step, inner[0] && inner[0] != '[' ? "." : "", inner);
-	return US_REFUSED;
+	snprintf(inner, sizeof(inner), "%s", checking->where);
+	snprintf(checking->where, checking->size, "%s%s%s", step,
+		 inner[0] && inner[0] != '[' ? "." : "", inner);
+	return false;
 }
 
-static int check(const struct us_type *type, const json_t *value, bool is_strict, char *where,
-		 size_t size);
+static bool fits(const struct checking *checking, const struct us_type *type, const json_t *value);
 
-static int check_array(const struct us_type *type, const json_t *value, bool is_strict, char *where,
-		       size_t size)
+static bool array_fits(const struct checking *checking, const struct us_type *type,
+		       const json_t *array)
 {
+	const json_t *element;
 	char step[32];
+	size_t i;
 
-	if (!json_is_array(value))
-		return US_REFUSED;
-	for (size_t i = 0; i < json_array_size(value); i++) {
-		if (check(type->element, json_array_get(value, i), is_strict, where, size) != 0) {
+	json_array_foreach (array, i, element) {
+		if (!fits(checking, type->element, element)) {
 			snprintf(step, sizeof(step), "[%zu]", i);
-			return wrong_at(step, where, size);
+			return wrong_at(checking, step);
 		}
 	}
-	return 0;
+	return true;
 }
 
-static int check_map(const struct us_type *type, const json_t *value, bool is_strict, char *where,
-		     size_t size)
+static bool map_fits(const struct checking *checking, const struct us_type *type,
+		     const json_t *object)
 {
 	const json_t *member;
 	const char *name;
 
-	if (!json_is_object(value))
-		return US_REFUSED;
 	/* Iterating does not change the object, but jansson has no const iterator. */
-	json_object_foreach ((json_t *)value, name, member)
-		if (check(type->element, member, is_strict, where, size) != 0)
-			return wrong_at(name, where, size);
-	return 0;
+	json_object_foreach ((json_t *)object, name, member)
+		if (!fits(checking, type->element, member))
+			return wrong_at(checking, name);
+	return true;
 }
 
 static const struct us_field *find_field(const struct us_type *type, const char *name)
@@ -62,69 +66,60 @@ static const struct us_field *find_field(const struct us_type *type, const char 
 	return NULL;
 }
 
-static int check_struct(const struct us_type *type, const json_t *value, bool is_strict,
-			char *where, size_t size)
+static bool struct_fits(const struct checking *checking, const struct us_type *type,
+			const json_t *object)
 {
 	const json_t *member;
 	const char *name;
 
-	if (!json_is_object(value))
-		return US_REFUSED;
-	json_object_foreach ((json_t *)value, name, member)
-		if (is_strict && !find_field(type, name))
-			return wrong_at(name, where, size);
+	json_object_foreach ((json_t *)object, name, member)
+		if (checking->is_strict && !find_field(type, name))
+			return wrong_at(checking, name);
 	for (size_t i = 0; i < type->field_count; i++) {
 		const struct us_field *field = &type->fields[i];
 
-		if (check(field->type, json_object_get(value, field->name), is_strict, where, size))
-			return wrong_at(field->name, where, size);
+		if (!fits(checking, field->type, json_object_get(object, field->name)))
+			return wrong_at(checking, field->name);
 	}
-	return 0;
+	return true;
 }
 
-static int check(const struct us_type *type, const json_t *value, bool is_strict, char *where,
-		 size_t size)
+static bool fits(const struct checking *checking, const struct us_type *type, const json_t *value)
 {
 	if (!value || json_is_null(value))
-		return type->nullable ? 0 : US_REFUSED;
+		return type->nullable;
 	switch (type->kind) {
 	case US_TYPE_BOOL:
-		return json_is_boolean(value) ? 0 : US_REFUSED;
+		return json_is_boolean(value);
 	case US_TYPE_INT:
-		return json_is_integer(value) ? 0 : US_REFUSED;
+		return json_is_integer(value);
 	case US_TYPE_FLOAT:
-		return json_is_number(value) ? 0 : US_REFUSED;
+		return json_is_number(value);
 	case US_TYPE_STRING:
-		return json_is_string(value) ? 0 : US_REFUSED;
+		return json_is_string(value);
 	case US_TYPE_OBJECT:
-		return json_is_object(value) ? 0 : US_REFUSED;
+		return json_is_object(value);
 	case US_TYPE_ENUM:
-		return json_is_string(value) && find_field(type, json_string_value(value))
-			       ? 0
-			       : US_REFUSED;
+		return json_is_string(value) && find_field(type, json_string_value(value));
 	case US_TYPE_STRUCT:
-		return check_struct(type, value, is_strict, where, size);
+		return json_is_object(value) && struct_fits(checking, type, value);
 	case US_TYPE_ARRAY:
-		return check_array(type, value, is_strict, where, size);
+		return json_is_array(value) && array_fits(checking, type, value);
 	case US_TYPE_MAP:
-		return check_map(type, value, is_strict, where, size);
+		return json_is_object(value) && map_fits(checking, type, value);
 	case US_TYPE_NAMED:
-		return check(type->element, value, is_strict, where, size);
+		return fits(checking, type->element, value);
 	case US_TYPE_N:
 		break;
 	}
-	return US_REFUSED;
+	return false;
 }
 
-int us_type_check(const struct us_type *type, const json_t *value, char *ret_where, size_t size)
+int us_type_check(const struct us_type *type, const json_t *value, bool is_strict, char *ret_where,
+		  size_t size)
 {
-	ret_where[0] = '\0';
-	return check(type, value, true, ret_where, size);
-}
+	const struct checking checking = { is_strict, ret_where, size };
 
-int us_type_check_known(const struct us_type *type, const json_t *value, char *ret_where,
-			size_t size)
-{
 	ret_where[0] = '\0';
-	return check(type, value, false, ret_where, size);
+	return fits(&checking, type, value) ? 0 : US_REFUSED;
 }

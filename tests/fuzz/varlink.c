@@ -29,12 +29,12 @@ static void check_all(const json_t *parameters)
 
 	for (size_t i = 0; i < interface->member_count; i++) {
 		const struct us_member *member = &interface->members[i];
-		int r = us_type_check(member->in, parameters, where, sizeof(where));
+		int r = us_type_check(member->in, parameters, true, where, sizeof(where));
 
 		must(r == 0 || r == US_REFUSED);
 		must(strlen(where) < sizeof(where));
 		if (member->out)
-			us_type_check(member->out, parameters, where, sizeof(where));
+			us_type_check(member->out, parameters, true, where, sizeof(where));
 	}
 }
 

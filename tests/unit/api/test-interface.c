@@ -142,7 +142,7 @@ static void test_values(void **state)
 		int r;
 
 		assert_non_null(value);
-		r = us_type_check(member->in, value, where, sizeof(where));
+		r = us_type_check(member->in, value, true, where, sizeof(where));
 		assert_int_equal(r, cases[i].where ? US_REFUSED : 0);
 		assert_string_equal(where, cases[i].where ? cases[i].where : "");
 	}
@@ -172,7 +172,7 @@ static void test_known_values(void **state)
 			us_interface_find(interface, US_MEMBER_METHOD, "M");
 		char where[64];
 
-		assert_int_equal(us_type_check_known(member->in, value, where, sizeof(where)),
+		assert_int_equal(us_type_check(member->in, value, false, where, sizeof(where)),
 				 cases[i].where[0] ? US_REFUSED : 0);
 		assert_string_equal(where, cases[i].where);
 	}
@@ -191,7 +191,7 @@ static void test_long_place(void **state)
 	assert_int_equal(us_interface_new(&interface, us_control_interface_text, NULL), 0);
 	assert_int_equal(
 		us_type_check(us_interface_find(interface, US_MEMBER_METHOD, "ListVms")->in, value,
-			      where, sizeof(where)),
+			      true, where, sizeof(where)),
 		US_REFUSED);
 	assert_int_equal(strlen(where), sizeof(where) - 1);
 }
