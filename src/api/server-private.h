@@ -44,7 +44,7 @@ struct us_server {
 	void *userdata;
 	us_server_dropped_fn dropped;
 	struct us_list clients;
-	size_t client_count, clients_max;
+	size_t clients_max;
 	bool is_resting; /* and that was reported */
 	struct us_server_counts counts;
 };

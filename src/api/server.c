@@ -62,7 +62,7 @@ static void drop_client(struct us_server_client *client, const char *reason)
 		server->dropped(server->userdata, client->peer.pid, client->peer.uid, reason);
 	us_calls_abandon(client);
 	us_list_remove(&client->list);
-	server->client_count--;
+	server->counts.connected--;
 	us_stream_free(client->stream);
 	free(client);
 }
@@ -96,7 +96,7 @@ static const char *find_no_place(struct us_server *server, const struct us_peer 
 	struct us_server_client *client;
 	size_t others = 0, same = 0;
 
-	if (server->client_count >= server->clients_max)
+	if (server->counts.connected >= server->clients_max)
 		return "too many clients";
 	if (peer->uid == 0)
 		return NULL;
@@ -135,7 +135,7 @@ static int add_client(struct us_server *server, const struct us_peer *peer, int 
 	}
 	us_stream_set_client(client->stream, limits->priority);
 	us_list_append(&server->clients, &client->list);
-	server->client_count++;
+	server->counts.connected++;
 	return 0;
 }
 
@@ -316,14 +316,9 @@ void us_server_free(struct us_server *server)
 	free(server);
 }
 
-size_t us_server_clients(const struct us_server *server)
+const struct us_server_counts *us_server_counts(const struct us_server *server)
 {
-	return server->client_count;
-}
-
-void us_server_counts(const struct us_server *server, struct us_server_counts *ret_counts)
-{
-	*ret_counts = server->counts;
+	return &server->counts;
 }
 
 void us_server_on_drop(struct us_server *server, us_server_dropped_fn dropped)

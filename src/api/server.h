@@ -50,17 +50,15 @@ int us_server_new(struct us_server **ret_server, sd_event *loop, const char *pat
 void us_server_free(struct us_server *server);
 US_DEFINE_CLEANUP(struct us_server *, us_server_free)
 
-/* The number of connected clients. */
-size_t us_server_clients(const struct us_server *server);
-
 /* Since the server was made. */
 struct us_server_counts {
+	size_t connected;  /* clients, at present */
 	uint64_t accepted; /* clients */
 	uint64_t refused;  /* clients beyond a limit, or that could not be served */
 	uint64_t dropped;  /* clients whose connection the server ended */
 	uint64_t calls;	   /* begun */
 };
-void us_server_counts(const struct us_server *server, struct us_server_counts *ret_counts);
+const struct us_server_counts *us_server_counts(const struct us_server *server);
 
 /*
  * Reports, for the log, why the server ended or refused a connection: @reason is one line without

@@ -17,8 +17,8 @@ struct us_metrics;
 
 /* What the other parts of the daemon count. */
 struct us_metrics_daemon {
-	uint64_t started_usec;		  /* CLOCK_REALTIME */
-	uint64_t clients, dropped_events; /* events: subscribers read too slowly */
+	uint64_t started_usec;	 /* CLOCK_REALTIME */
+	uint64_t dropped_events; /* subscribers read too slowly */
 	struct us_server_counts server;
 	struct us_park_budget parked;
 };

@@ -203,7 +203,7 @@ static const struct family families[] = {
 	       "Memory of understudyd."),
 	DAEMON(GAUGE, "understudy_vms", "", vms, 1, "Attached VMs."),
 	DAEMON(GAUGE, "understudy_pairs", "", pairs, 1, "Pairs."),
-	DAEMON(GAUGE, "understudy_clients", "", other.clients, 1,
+	DAEMON(GAUGE, "understudy_clients", "", other.server.connected, 1,
 	       "Clients connected to the control socket."),
 	DAEMON(COUNTER, "understudy_clients_accepted", "", other.server.accepted, 1,
 	       "Clients that connected."),

@@ -75,7 +75,6 @@ void us_rpc_stop_serving(struct us_rpc *rpc)
 
 void us_rpc_count(const struct us_rpc *rpc, struct us_metrics_daemon *ret_counts)
 {
-	ret_counts->clients = us_server_clients(rpc->server);
-	us_server_counts(rpc->server, &ret_counts->server);
+	ret_counts->server = *us_server_counts(rpc->server);
 	ret_counts->dropped_events = rpc->dropped_events;
 }

@@ -149,7 +149,7 @@ static void test_freed_from_an_answer(void **state)
 	assert_int_equal(us_client_call(client, "Monitor", NULL, true, on_answer, &first), 0);
 	assert_int_equal(us_client_call(client, "GetStatus", NULL, false, on_answer, &second), 0);
 	place_run(*state, has_answer, &first);
-	while (us_server_clients(server) > 0)
+	while (us_server_counts(server)->connected > 0)
 		assert_true(sd_event_run(((struct place *)*state)->loop, UINT64_MAX) > 0);
 	assert_int_equal(first.count, 1);
 	assert_int_equal(second.count, 0);

@@ -300,7 +300,7 @@ static void test_gone(void **state)
 	place_run(*state, is_held, NULL);
 	raw_close(&raw);
 	place_run(*state, has_gone, NULL);
-	assert_int_equal(us_server_clients(server), 0);
+	assert_int_equal(us_server_counts(server)->connected, 0);
 	assert_string_equal(seen.dropped, "");
 
 	/* The server's end is the end of every call, too. */
@@ -334,7 +334,7 @@ static void test_slow_reader(void **state)
 		us_call_continue(seen.held, json_pack("{s:s}", "line", text));
 	place_run(*state, has_gone, NULL);
 	assert_string_equal(seen.dropped, "does not read its answers");
-	assert_int_equal(us_server_clients(server), 0);
+	assert_int_equal(us_server_counts(server)->connected, 0);
 	raw_close(&raw);
 	us_server_free(server);
 }
@@ -380,7 +380,7 @@ static void test_bad_clients(void **state)
 		assert_string_equal(seen.dropped, cases[i].dropped);
 		raw_call(&good, CALL(CONTROL "GetStatus"));
 		assert_string_equal(raw_receive(&good), STATUS);
-		assert_int_equal(us_server_clients(server), 1);
+		assert_int_equal(us_server_counts(server)->connected, 1);
 	}
 	raw_close(&good);
 	us_server_free(server);
@@ -566,7 +566,7 @@ static void test_many_clients(void **state)
 		raw_call(&raws[i], CALL(CONTROL "GetStatus"));
 		assert_string_equal(raw_receive(&raws[i]), STATUS);
 	}
-	assert_int_equal(us_server_clients(server), MANY);
+	assert_int_equal(us_server_counts(server)->connected, MANY);
 	raw_connect(&late, *state);
 	raw_wait_end(&late);
 	raw_close(&late);
@@ -593,7 +593,7 @@ static void test_no_descriptor(void **state)
 	assert_true(sd_event_run(place->loop, UINT64_MAX) > 0);
 	assert_int_equal(sd_event_run(place->loop, 0), 0);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	assert_int_equal(us_server_clients(server), 0);
+	assert_int_equal(us_server_counts(server)->connected, 0);
 	raw_call(&raw, CALL(CONTROL "GetStatus"));
 	assert_string_equal(raw_receive(&raw), STATUS);
 	raw_close(&raw);
