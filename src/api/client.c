@@ -99,26 +99,20 @@ static void on_closed(void *userdata, int error)
 	disconnected(client, reason);
 }
 
-static void protocol_broken(struct us_client *client)
-{
-	us_stream_free(US_STEAL(client->stream));
-	disconnected(client, "sent something that is no answer: is it an understudyd?");
-}
-
 static void on_message(void *userdata, char *text, size_t length)
 {
 	struct us_client *client = userdata;
 	struct us_wire_answer answer = { 0 };
 	struct pending pending;
+	bool expected = !us_list_is_empty(&client->pending) &&
+			us_wire_read_answer(&answer, text, length) == 0;
 
-	if (us_list_is_empty(&client->pending) || us_wire_read_answer(&answer, text, length) < 0) {
-		protocol_broken(client);
-		return;
-	}
-	pending = *US_CONTAINER_OF(client->pending.next, struct pending, list);
-	if (answer.continues && !pending.more) {
+	if (expected)
+		pending = *US_CONTAINER_OF(client->pending.next, struct pending, list);
+	if (!expected || (answer.continues && !pending.more)) {
 		us_wire_answer_deinit(&answer);
-		protocol_broken(client);
+		us_stream_free(US_STEAL(client->stream));
+		disconnected(client, "sent something that is no answer: is it an understudyd?");
 		return;
 	}
 	if (!answer.continues)

@@ -86,20 +86,17 @@ static int open_ssh(struct us_transport *transport, const struct us_uri *uri)
 
 int us_transport_open(struct us_transport *ret_transport, const char *host)
 {
-	struct us_transport transport = { .fd = -1, .pidfd = -1, .pid = -1 };
 	struct us_uri uri;
 	int r;
 
+	*ret_transport = (struct us_transport){ .fd = -1, .pidfd = -1, .pid = -1 };
 	if (us_uri_parse(host, &uri, NULL) != 0)
 		return -EINVAL;
-	r = uri.type == US_URI_UNIX ? us_connect_unix(uri.path, &transport.fd)
-				    : open_ssh(&transport, &uri);
-	if (r < 0) {
-		us_transport_close(&transport, NULL);
-		return r;
-	}
-	*ret_transport = transport;
-	return 0;
+	r = uri.type == US_URI_UNIX ? us_connect_unix(uri.path, &ret_transport->fd)
+				    : open_ssh(ret_transport, &uri);
+	if (r < 0)
+		us_transport_close(ret_transport, NULL);
+	return r;
 }
 
 /* ---- The end of ssh ---- */
