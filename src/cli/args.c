@@ -45,7 +45,7 @@ static int parse_option(struct us_args *args, char ***argv, const struct us_opti
 		return us_refuse(reason, "unknown option %s", text);
 	if (!option->argument)
 		return value ? us_refuse(reason, "--%s takes no value", option->name)
-			     : give(args, option, NULL, reason);
+			     : give(args, option, "", reason);
 	if (!value && !**argv)
 		return us_refuse(reason, "--%s needs %s", option->name, option->argument);
 	return give(args, option, value ? value : *(*argv)++, reason);
@@ -76,14 +76,6 @@ int us_args_parse(struct us_args *args, char **argv, const struct us_option *opt
 	return r;
 }
 
-bool us_args_has(const struct us_args *args, const char *name)
-{
-	for (size_t i = 0; i < args->given_count; i++)
-		if (strcmp(args->given[i].name, name) == 0)
-			return true;
-	return false;
-}
-
 const char *us_args_value(const struct us_args *args, const char *name)
 {
 	const char *value = NULL;
@@ -92,4 +84,9 @@ const char *us_args_value(const struct us_args *args, const char *name)
 		if (strcmp(args->given[i].name, name) == 0)
 			value = args->given[i].value;
 	return value;
+}
+
+bool us_args_has(const struct us_args *args, const char *name)
+{
+	return us_args_value(args, name) != NULL;
 }

@@ -28,7 +28,7 @@ struct us_args {
 	size_t word_count;
 	struct {
 		const char *name;
-		const char *value; /* NULL for an option without one */
+		const char *value; /* "" for an option without one */
 	} given[US_GIVEN_MAX];
 	size_t given_count;
 };
@@ -43,5 +43,5 @@ int us_args_parse(struct us_args *args, char **argv, const struct us_option *opt
 		  struct us_reason *reason);
 
 bool us_args_has(const struct us_args *args, const char *name);
-/* The last value given for an option; NULL if it was not given. */
+/* The last value given for an option, "" if it has none; NULL if it was not given. */
 const char *us_args_value(const struct us_args *args, const char *name);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* understudy, the command line: the parts that all commands use. */
+/* understudy, the command line: the parts and the headers that all commands use. */
 #pragma once
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/args.h"
+#include "util/cleanup.h"
 
 enum us_exit {
 	US_EXIT_DONE = 0,

@@ -5,11 +5,9 @@
  * differ, and the state of pairs as everybody may read it.
  */
 #include <errno.h>
-#include <string.h>
 #include <time.h>
 
 #include "cli/cli.h"
-#include "util/cleanup.h"
 #include "util/printable.h"
 
 enum level { OK, WARNING, ERROR, LEVEL_N };

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Errors and usage on stderr. A message is one line, whatever a daemon or a script put into it. */
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include "cli/cli.h"
-#include "util/cleanup.h"
 #include "util/printable.h"
 
 void us_cli_print_synopsis(FILE *out, const struct us_command *command)

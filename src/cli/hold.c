@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* understudy hide, expose: set and remove a hold, the wish that a primary stays hidden. */
 #include "cli/cli.h"
-#include "util/cleanup.h"
 
 /* Whether the primary is hidden, or visible, as wished. */
 static bool is_reached(const json_t *pair, bool hold)

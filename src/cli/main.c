@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* understudy: finds the command in the table, reads its arguments, and runs it. */
-#include <stdlib.h>
-#include <string.h>
 
 #include "api/uri.h"
 #include "cli/cli.h"

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* understudy metrics: the text that a scraper gets, on stdout. */
-#include <string.h>
-
 #include "cli/cli.h"
-#include "util/cleanup.h"
 #include "util/printable.h"
 
 /* Made printable: the daemon may be of another host, and stdout a terminal. */

@@ -3,13 +3,9 @@
  * understudy prepare, finish, migrate. The daemon migrates; this program shows the progress, and
  * may end without any effect on the migration.
  */
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "api/uri.h"
 #include "cli/cli.h"
-#include "util/cleanup.h"
 #include "util/clock.h"
 
 #define LINE_USEC (2 * US_USEC_PER_SEC) /* between lines that are not rewritten: no terminal */
@@ -141,7 +137,7 @@ static enum us_exit read_settings(const struct us_cli *cli, json_t *settings)
 
 	for (size_t i = 0; i < args->given_count; i++) {
 		const char *text = args->given[i].value;
-		const char *equals = text ? strchr(text, '=') : NULL;
+		const char *equals = strchr(text, '=');
 		char key[128];
 
 		if (strcmp(args->given[i].name, "set") != 0)

@@ -2,11 +2,8 @@
 /* understudy pair add, assign, remove */
 #include <errno.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "cli/cli.h"
-#include "util/cleanup.h"
 
 /* ---- Values of options ---- */
 

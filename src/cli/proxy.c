@@ -12,14 +12,9 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
-#include "util/cleanup.h"
 #include "util/unix-socket.h"
 
 static int write_all(int fd, const char *data, size_t length)

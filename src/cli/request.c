@@ -2,14 +2,12 @@
 /* Calls the daemon and waits; a failure becomes one line and an exit code. */
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <systemd/sd-event.h>
 #include <time.h>
 
 #include "api/uri.h"
 #include "cli/cli.h"
 #include "understudy/client.h"
-#include "util/cleanup.h"
 #include "util/printable.h"
 
 enum {

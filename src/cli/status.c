@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* understudy status: one line for each pair; for one pair also its details and the next step. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "cli/cli.h"
-#include "util/cleanup.h"
 
 bool us_status_is_starting(const json_t *pair)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <assert.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* understudy vm attach, detach, list */
-#include <stdlib.h>
-
 #include "cli/cli.h"
-#include "util/cleanup.h"
 
 enum us_exit us_cli_vm_attach(struct us_cli *cli)
 {
