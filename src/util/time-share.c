@@ -70,14 +70,9 @@ static int on_window_end(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int arm_window_end(struct us_time_share *share, sd_event *loop, uint64_t usec)
 {
-	int r = 0;
-
-	if (!share->window_end)
-		r = sd_event_add_time(loop, &share->window_end, CLOCK_MONOTONIC, usec, 1,
-				      on_window_end, share);
-	if (r >= 0)
-		r = sd_event_source_set_time(share->window_end, usec);
-	return r < 0 ? r : sd_event_source_set_enabled(share->window_end, SD_EVENT_ONESHOT);
+	share->window_end = sd_event_source_disable_unref(share->window_end);
+	return sd_event_add_time(loop, &share->window_end, CLOCK_MONOTONIC, usec, 1, on_window_end,
+				 share);
 }
 
 void us_time_share_account(struct us_time_share *share, sd_event *loop, uint64_t used_usec)

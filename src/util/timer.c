@@ -7,7 +7,6 @@
 
 /* A process has one loop; its source exists while there are timers. */
 static struct {
-	sd_event *loop;
 	sd_event_source *source;
 	struct us_list set; /* the earliest first; timers of one time in the order of setting */
 	struct us_list *last_set; /* or the head */
@@ -73,9 +72,8 @@ int us_timer_init(struct us_timer *timer, sd_event *loop, us_timer_fn fire, void
 		if (r < 0)
 			return r;
 		sd_event_source_set_enabled(shared.source, SD_EVENT_OFF);
-		shared.loop = loop;
 	}
-	assert(loop == shared.loop);
+	assert(loop == sd_event_source_get_event(shared.source));
 	shared.timers++;
 	*timer = (struct us_timer){ .fire = fire, .userdata = userdata };
 	us_list_init(&timer->link);
