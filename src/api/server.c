@@ -8,9 +8,9 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -201,14 +201,10 @@ static int on_connect(sd_event_source *source, int listening_fd, uint32_t events
 
 static int open_socket(struct us_server *server, const char *path, struct us_reason *reason)
 {
-	int flags, r;
+	int on = 1, r;
 
-	if (server->fd >= 0) {
-		flags = fcntl(server->fd, F_GETFL);
-		if (flags < 0 || fcntl(server->fd, F_SETFL, flags | O_NONBLOCK) < 0)
-			return -errno;
-		return 0;
-	}
+	if (server->fd >= 0)
+		return ioctl(server->fd, FIONBIO, &on) < 0 ? -errno : 0;
 	r = us_listen_unix(path, &server->fd, reason);
 	if (r == 0) {
 		server->path = strdup(path);
