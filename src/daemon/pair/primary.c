@@ -81,6 +81,8 @@ static struct us_host_vf_config vf_config(struct us_host_pair *pair)
 
 	return (struct us_host_vf_config){ .pair = pair->spec.name,
 					   .mac = pair->spec.mac,
+					   .pool = pair->spec.primary.pool,
+					   .address = pair->spec.primary.host,
 					   .engine = &pair->engine,
 					   .handler = &handler,
 					   .userdata = pair };
@@ -89,15 +91,11 @@ static struct us_host_vf_config vf_config(struct us_host_pair *pair)
 static void reserve_vf(struct us_host_pair *pair, uint64_t memory_bytes)
 {
 	const struct us_host_vf_config config = vf_config(pair);
-	const struct us_host_vf_request request = { .pool = pair->spec.primary.pool,
-						    .address = pair->spec.primary.host,
-						    .vmm = us_vmm_pid(pair->vm->vmm),
-						    .memory_bytes = memory_bytes };
 	struct us_reason reason = { .text = "" };
 	int r = pair->vf ? 0 : us_host_vf_new(&pair->vf, pair->pairs->config.vfs, &config);
 
 	if (r == 0)
-		r = us_host_vf_reserve(pair->vf, &request, &reason);
+		r = us_host_vf_reserve(pair->vf, us_vmm_pid(pair->vm->vmm), memory_bytes, &reason);
 	if (r != 0)
 		on_vf_reserved(pair, r, &reason);
 }
@@ -134,8 +132,7 @@ void us_host_pair_adopt_vf(struct us_host_pair *pair)
 	struct us_primary_spec *primary = &pair->spec.primary;
 
 	if (us_primary_spec_is_vfio(primary) &&
-	    us_host_vf_adopt(&pair->vf, pair->pairs->config.vfs, &config, primary->pool,
-			     primary->host) == 0)
+	    us_host_vf_adopt(&pair->vf, pair->pairs->config.vfs, &config) == 0)
 		fill_in(primary, us_host_vf_reserved(pair->vf));
 }
 

@@ -45,7 +45,7 @@ int us_host_vf_new(struct us_host_vf **ret_vf, struct us_vfs *vfs,
 }
 
 int us_host_vf_adopt(struct us_host_vf **ret_vf, struct us_vfs *vfs,
-		     const struct us_host_vf_config *config, const char *pool, const char *address)
+		     const struct us_host_vf_config *config)
 {
 	struct us_reason reason = { .text = "" };
 	struct us_reserved reserved;
@@ -54,7 +54,8 @@ int us_host_vf_adopt(struct us_host_vf **ret_vf, struct us_vfs *vfs,
 
 	if (r < 0)
 		return r;
-	if (pool[0] ? strcmp(pool, reserved.pool) != 0 : strcmp(address, reserved.address) != 0)
+	if (config->pool[0] ? strcmp(config->pool, reserved.pool) != 0
+			    : strcmp(config->address, reserved.address) != 0)
 		return -ENOENT;
 	if (!us_orphans_take(vfs, reserved.address))
 		return -EBUSY;
@@ -145,30 +146,27 @@ int us_vfs_find_pool(const struct us_vfs *vfs, const char *name, struct us_pool 
 	return r;
 }
 
-static int fill_in(struct us_vf_job *job, const struct us_host_vf *vf,
-		   const struct us_host_vf_request *request, struct us_reason *reason)
+static int fill_in(struct us_vf_job *job, const struct us_host_vf *vf, struct us_reason *reason)
 {
 	snprintf(job->owner, sizeof(job->owner), "%s", vf->vfs->config.state_dir);
 	snprintf(job->pair, sizeof(job->pair), "%s", vf->config.pair);
-	snprintf(job->address, sizeof(job->address), "%s", request->address);
+	snprintf(job->address, sizeof(job->address), "%s", vf->config.address);
 	memcpy(job->mac, vf->config.mac, sizeof(job->mac));
 	job->request.owner = job->owner;
 	job->request.pair = job->pair;
-	job->request.vmm = request->vmm;
-	job->request.memory_bytes = request->memory_bytes;
-	if (!request->pool[0]) {
+	if (!vf->config.pool[0]) {
 		job->request.address = job->address;
 		return 0;
 	}
 	job->request.pool = &job->pool;
-	return us_vfs_find_pool(vf->vfs, request->pool, &job->pool, reason);
+	return us_vfs_find_pool(vf->vfs, vf->config.pool, &job->pool, reason);
 }
 
-int us_host_vf_reserve(struct us_host_vf *vf, const struct us_host_vf_request *request,
+int us_host_vf_reserve(struct us_host_vf *vf, pid_t vmm, uint64_t memory_bytes,
 		       struct us_reason *reason)
 {
 	struct us_vf_job *job = us_vf_job_new(US_VF_JOB_RESERVE, vf->vfs);
-	int r = job ? fill_in(job, vf, request, reason) : -ENOMEM;
+	int r = job ? fill_in(job, vf, reason) : -ENOMEM;
 
 	if (r != 0) {
 		us_vf_job_free(job);
@@ -177,6 +175,8 @@ int us_host_vf_reserve(struct us_host_vf *vf, const struct us_host_vf_request *r
 	if (vf->job) /* of a request that was not answered in time */
 		vf->job->userdata = NULL;
 	vf->job = job;
+	job->request.vmm = vmm;
+	job->request.memory_bytes = memory_bytes;
 	us_vf_job_start(job, on_reserved, vf);
 	return 0;
 }

@@ -72,33 +72,29 @@ struct us_host_vf_handler {
 struct us_host_vf_config {
 	const char *pair; /* its name */
 	const uint8_t *mac;
+	const char *pool;	      /* of the device; "": the device at `address` */
+	const char *address;	      /* PCI address */
 	const struct us_pair *engine; /* read, never changed */
 	const struct us_host_vf_handler *handler;
 	void *userdata;
-};
-
-struct us_host_vf_request {
-	const char *pool;      /* "": the device at @address */
-	const char *address;   /* PCI address */
-	pid_t vmm;	       /* that will open it */
-	uint64_t memory_bytes; /* of the guest; 0: not known */
 };
 
 /* Makes a VF without a device, for us_host_vf_reserve(). Returns 0 or -ENOMEM. */
 int us_host_vf_new(struct us_host_vf **ret_vf, struct us_vfs *vfs,
 		   const struct us_host_vf_config *config);
 /*
- * Makes a VF with the device that a record has reserved for the pair before a restart, if it is one
- * of @pool, or at @address if @pool is "". Returns 0, or a negative errno if there is none.
+ * Makes a VF with the device that a record has reserved for the pair before a restart, if @config
+ * names that device or its pool. Returns 0, or a negative errno if there is none.
  */
 int us_host_vf_adopt(struct us_host_vf **ret_vf, struct us_vfs *vfs,
-		     const struct us_host_vf_config *config, const char *pool, const char *address);
+		     const struct us_host_vf_config *config);
 
 /*
  * Begins to find and reserve a device, instead of by an earlier request that is not answered.
+ * @vmm will open it, for a guest with that memory; 0: not known.
  * Returns 0, and then the handler's `reserved` gets the result; or US_REFUSED, or a negative errno.
  */
-int us_host_vf_reserve(struct us_host_vf *vf, const struct us_host_vf_request *request,
+int us_host_vf_reserve(struct us_host_vf *vf, pid_t vmm, uint64_t memory_bytes,
 		       struct us_reason *reason);
 
 /* Gives the device back, and frees @vf. */
