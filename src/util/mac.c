@@ -5,10 +5,13 @@
 
 #include "util/mac.h"
 
-void us_mac_text(const uint8_t mac[US_MAC_BYTES], char ret_text[US_MAC_TEXT_SIZE])
+struct us_mac_text us_mac_text(const uint8_t mac[US_MAC_BYTES])
 {
-	snprintf(ret_text, US_MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
+	struct us_mac_text text;
+
+	snprintf(text.text, sizeof(text.text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
 		 mac[2], mac[3], mac[4], mac[5]);
+	return text;
 }
 
 const char *us_mac_read(const char *text, uint8_t ret_mac[US_MAC_BYTES])

@@ -9,7 +9,12 @@ enum {
 	US_MAC_TEXT_SIZE = 18, /* with its NUL */
 };
 
-void us_mac_text(const uint8_t mac[US_MAC_BYTES], char ret_text[US_MAC_TEXT_SIZE]);
+struct us_mac_text {
+	char text[US_MAC_TEXT_SIZE];
+};
+
+/* Returned as it is, so that a caller needs no buffer: us_mac_text(mac).text. */
+struct us_mac_text us_mac_text(const uint8_t mac[US_MAC_BYTES]);
 
 /* Reads the address at the head of @text. Returns the rest of @text; NULL: no address. */
 const char *us_mac_read(const char *text, uint8_t ret_mac[US_MAC_BYTES]);

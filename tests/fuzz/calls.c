@@ -52,12 +52,8 @@ static json_t *virtio_status(const struct monitor *monitor)
 
 static json_t *property(const struct monitor *monitor, const char *name)
 {
-	const uint8_t *mac = us_scene_macs[monitor->index];
-	char text[18];
-
-	us_mac_text(mac, text);
 	if (strcmp(name, "mac") == 0)
-		return json_string(text);
+		return json_string(us_mac_text(us_scene_macs[monitor->index]).text);
 	if (strcmp(name, "host_mtu") == 0)
 		return json_integer(0);
 	return json_string(strcmp(name, "type") == 0 ? "virtio-net-pci" : "/machine/rp0/rp0");

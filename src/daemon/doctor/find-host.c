@@ -141,21 +141,21 @@ struct strays {
 static void find_stray(void *userdata, const struct us_fdb_entry *entry)
 {
 	struct strays *strays = userdata;
-	char mac[US_MAC_TEXT_SIZE], port[IF_NAMESIZE] = "?", next[160];
+	const struct us_mac_text mac = us_mac_text(entry->mac);
+	char port[IF_NAMESIZE] = "?", next[160];
 
 	if (!(entry->state & NUD_NOARP) || !(entry->flags & NTF_STICKY) || entry->vlan ||
 	    us_pairs_find_mac(strays->pairs, entry->mac) || ++strays->count > STRAYS_MAX)
 		return;
-	us_mac_text(entry->mac, mac);
 	if_indextoname(entry->port, port);
 	snprintf(next, sizeof(next),
-		 "bridge fdb del %s dev %s master, or attach its VM and add its pair again", mac,
-		 port);
+		 "bridge fdb del %s dev %s master, or attach its VM and add its pair again",
+		 mac.text, port);
 	us_find_warning(strays->findings, next,
 			"frames for %s are steered to %s, but no pair here has that address: an "
 			"understudyd that forgot its pairs has left the entry, or somebody has "
 			"made it by hand",
-			mac, port);
+			mac.text, port);
 }
 
 static bool is_our_park(const struct us_pairs *pairs, unsigned index)

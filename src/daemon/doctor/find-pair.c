@@ -212,7 +212,7 @@ void us_doctor_find_standby(const struct us_host_pair *pair, struct us_findings 
 {
 	const struct us_pair_spec *spec = us_host_pair_spec(pair);
 	struct us_link port = { 0 };
-	char mac[US_MAC_TEXT_SIZE], next[80];
+	char next[80];
 
 	if (refusal) {
 		us_find_error(findings, us_reason_next(refusal), "the standby %s: %.*s",
@@ -220,7 +220,6 @@ void us_doctor_find_standby(const struct us_host_pair *pair, struct us_findings 
 		return;
 	}
 	us_link_get(spec->port, &port, NULL);
-	us_mac_text(standby->mac, mac);
 	snprintf(next, sizeof(next), "ip link set %s mtu %u", spec->port, standby->mtu);
 	if (!standby->offers_standby)
 		us_find_error(findings, "start the VM with failover=on for it",
@@ -231,11 +230,12 @@ void us_doctor_find_standby(const struct us_host_pair *pair, struct us_findings 
 			      standby->interface, spec->port);
 	else if (memcmp(standby->mac, spec->mac, US_MAC_BYTES) != 0)
 		us_find_error(findings, "remove the pair and add it again",
-			      "the standby %s has another MAC address now: %s", spec->standby, mac);
+			      "the standby %s has another MAC address now: %s", spec->standby,
+			      us_mac_text(standby->mac).text);
 	else if (standby->mtu && port.index && standby->mtu != port.mtu)
 		us_find_error(findings, next, "the standby %s announces MTU %u, %s has %u",
 			      spec->standby, standby->mtu, spec->port, port.mtu);
 	else
 		us_find_ok(findings, "the standby %s offers STANDBY, MAC address %s", spec->standby,
-			   mac);
+			   us_mac_text(standby->mac).text);
 }

@@ -9,7 +9,6 @@ void us_doctor_find_vf(const struct us_host_pair *pair, struct us_findings *find
 	const char *pf = us_host_vf_pf(us_host_pair_vf(pair));
 	struct us_reason reason = { .text = "" };
 	struct us_sriov_status status;
-	char mac[US_MAC_TEXT_SIZE];
 	int r;
 
 	if (!pf)
@@ -19,7 +18,6 @@ void us_doctor_find_vf(const struct us_host_pair *pair, struct us_findings *find
 		us_find_reason(findings, r, &reason);
 		return;
 	}
-	us_mac_text(status.mac, mac);
 	if (us_host_vf_group_is_in_use(us_host_pair_vf(pair)))
 		us_find_warning(findings, "fuser -v /dev/vfio/* shows the process: end it",
 				"VF %u of %s is hidden, but another process has it open: a VM may "
@@ -30,7 +28,7 @@ void us_doctor_find_vf(const struct us_host_pair *pair, struct us_findings *find
 			findings,
 			"find the program that sets it; understudy hide and expose set it again",
 			"VF %u of %s has the MAC address %s: another program has set it",
-			status.index, pf, mac);
+			status.index, pf, us_mac_text(status.mac).text);
 	else if (status.cannot_listen)
 		us_find_warning(
 			findings,
@@ -42,5 +40,5 @@ void us_doctor_find_vf(const struct us_host_pair *pair, struct us_findings *find
 		us_find_ok(findings,
 			   "VF %u of %s has the MAC address %s; answers to probes show whether the "
 			   "guest uses it",
-			   status.index, pf, mac);
+			   status.index, pf, us_mac_text(status.mac).text);
 }

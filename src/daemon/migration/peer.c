@@ -41,13 +41,12 @@ json_t *us_peer_pairs_json(const struct us_host_vm *vm)
 
 	us_host_vm_for_each_pair (pair, vm) {
 		const struct us_pair_spec *spec = us_host_pair_spec(pair);
-		char mac[US_MAC_TEXT_SIZE];
 
-		us_mac_text(spec->mac, mac);
-		json_array_append_new(
-			pairs, json_pack("{s:s, s:s*, s:s, s:i, s:i}", "name", spec->name, "group",
-					 spec->group[0] ? spec->group : NULL, "mac", mac, "mtu",
-					 spec->mtu, "queues", spec->queue_pairs));
+		json_array_append_new(pairs,
+				      json_pack("{s:s, s:s*, s:s, s:i, s:i}", "name", spec->name,
+						"group", spec->group[0] ? spec->group : NULL, "mac",
+						us_mac_text(spec->mac).text, "mtu", spec->mtu,
+						"queues", spec->queue_pairs));
 	}
 	return pairs;
 }
@@ -73,7 +72,7 @@ static int check_pair(struct us_host_vm *vm, const json_t *theirs, struct us_rea
 	json_int_t queues = json_integer_value(json_object_get(theirs, "queues"));
 	const struct us_host_pair *pair = us_peer_find_pair(vm, name, group);
 	const struct us_pair_spec *spec;
-	char here[US_MAC_TEXT_SIZE];
+	struct us_mac_text here;
 
 	if (!pair) {
 		us_refuse(reason, "vm %s has no pair %s at the destination", us_host_vm_name(vm),
@@ -81,10 +80,10 @@ static int check_pair(struct us_host_vm *vm, const json_t *theirs, struct us_rea
 		return us_advise(reason, "add it there");
 	}
 	spec = us_host_pair_spec(pair);
-	us_mac_text(spec->mac, here);
-	if (strcmp(here, mac) != 0)
+	here = us_mac_text(spec->mac);
+	if (strcmp(here.text, mac) != 0)
 		us_refuse(reason, "pair %s: its MAC is %s here and %s at the source", spec->name,
-			  here, mac);
+			  here.text, mac);
 	else if (spec->mtu != mtu || spec->queue_pairs != queues)
 		us_refuse(reason,
 			  "pair %s: host_mtu %u and %u queue pairs here, %d and %d at the source "

@@ -74,16 +74,13 @@ static void observe_vm(struct us_host_pair *pair)
 static void compare_standby(const struct us_host_pair *pair, const struct us_reason *refusal,
 			    const struct us_vmm_standby *standby, struct us_reason *ret_reason)
 {
-	char found[US_MAC_TEXT_SIZE], wanted[US_MAC_TEXT_SIZE];
-
 	ret_reason->text[0] = '\0';
 	if (refusal) {
 		us_refuse_because(ret_reason, refusal, "the standby cannot be inspected");
 	} else if (memcmp(standby->mac, pair->spec.mac, US_MAC_BYTES) != 0) {
-		us_mac_text(standby->mac, found);
-		us_mac_text(pair->spec.mac, wanted);
 		us_refuse(ret_reason, "the VM's %s has MAC address %s now, not %s",
-			  pair->spec.standby, found, wanted);
+			  pair->spec.standby, us_mac_text(standby->mac).text,
+			  us_mac_text(pair->spec.mac).text);
 		us_advise(ret_reason, "remove the pair, and add it again if that is right");
 	}
 }

@@ -70,16 +70,12 @@ bool us_primary_spec_is_vfio(const struct us_primary_spec *spec)
 int us_primary_spec_check_mac(const struct us_primary_spec *spec, const char *pair_name,
 			      const uint8_t mac[US_MAC_BYTES], struct us_reason *reason)
 {
-	char wanted[US_MAC_TEXT_SIZE], found[US_MAC_TEXT_SIZE];
-
 	if (!spec->has_mac || memcmp(spec->mac, mac, US_MAC_BYTES) == 0)
 		return 0;
-	us_mac_text(spec->mac, found);
-	us_mac_text(mac, wanted);
 	us_refuse(reason,
 		  "pair %s: the primary's MAC %s is not the standby's %s: the guest would not join "
 		  "them",
-		  pair_name, found, wanted);
+		  pair_name, us_mac_text(spec->mac).text, us_mac_text(mac).text);
 	return us_advise(reason, "give it the standby's");
 }
 

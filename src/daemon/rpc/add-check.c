@@ -81,28 +81,26 @@ static int check_mac(const struct us_add_request *request, const struct us_vmm_s
 	static const uint8_t none[US_MAC_BYTES] = { 0 };
 	const struct us_pair_spec *spec = &request->spec;
 	const struct us_host_pair *other;
-	char found[US_MAC_TEXT_SIZE], wanted[US_MAC_TEXT_SIZE];
+	const struct us_mac_text found = us_mac_text(standby->mac);
 
-	us_mac_text(standby->mac, found);
-	us_mac_text(request->mac, wanted);
 	if (standby->mac[0] & 1 || memcmp(standby->mac, none, US_MAC_BYTES) == 0) {
 		us_refuse(reason, "pair %s: %s has MAC address %s, which is none of one device",
-			  spec->name, spec->standby, found);
+			  spec->name, spec->standby, found.text);
 		return us_advise(reason, "give the VM another");
 	}
 	if (request->has_mac && memcmp(standby->mac, request->mac, US_MAC_BYTES) != 0) {
 		us_refuse(reason, "pair %s: %s has MAC address %s, not %s", spec->name,
-			  spec->standby, found, wanted);
+			  spec->standby, found.text, us_mac_text(request->mac).text);
 		return us_advise(reason, "start the VM with the right one, or name it: --mac %s",
-				 found);
+				 found.text);
 	}
 	other = us_pairs_find_mac(request->pairs, standby->mac);
 	if (other) {
 		us_refuse(reason, "pair %s: pair %s has MAC address %s", spec->name,
-			  us_host_pair_name(other), found);
+			  us_host_pair_name(other), found.text);
 		return us_advise(reason, "give the VM another, or remove that pair first");
 	}
-	return check_in_use(request, found, standby->mac, reason);
+	return check_in_use(request, found.text, standby->mac, reason);
 }
 
 /* ---- The standby ---- */

@@ -43,22 +43,20 @@ json_t *us_rpc_pair_json(const struct us_host_pair *pair)
 	/* The PCI address of a reserved VF. */
 	const char *device = us_pair_is_reserved(engine) ? or_null(spec->primary.host) : NULL;
 	const char *detail = or_null(us_host_pair_detail(pair));
-	char mac[US_MAC_TEXT_SIZE];
-	json_t *object;
+	json_t *object =
+		json_pack("{s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s, s:b, s:s, "
+			  "s:s, s:s, s:b, s:s, s:s, s:o*, s:o*, s:s*}",
+			  "name", spec->name, "vm", us_host_vm_name(us_host_vm_of(pair)), "group",
+			  or_null(spec->group), "mac", us_mac_text(spec->mac).text, "mode",
+			  us_mode_name(engine->config.mode), "standby", spec->standby, "port",
+			  spec->port, "primary_spec", primary, "primary_device", device, "bus",
+			  or_null(spec->bus), "guest", us_pair_guest_name(engine), "driver_ok",
+			  engine->facts.driver_ok, "primary", us_pair_primary_name(engine), "path",
+			  us_path_name(us_pair_path(engine)), "migration", migration_name(engine),
+			  "hold", engine->facts.hold, "why", us_cause_text(cause), "reason_code",
+			  us_cause_code(cause), "detail", detail ? us_wire_string(detail) : NULL,
+			  "parked", parked_json(pair), "at_stop", us_migration_stop_method(pair));
 
-	us_mac_text(spec->mac, mac);
-	object = json_pack("{s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s, s:b, s:s, "
-			   "s:s, s:s, s:b, s:s, s:s, s:o*, s:o*, s:s*}",
-			   "name", spec->name, "vm", us_host_vm_name(us_host_vm_of(pair)), "group",
-			   or_null(spec->group), "mac", mac, "mode",
-			   us_mode_name(engine->config.mode), "standby", spec->standby, "port",
-			   spec->port, "primary_spec", primary, "primary_device", device, "bus",
-			   or_null(spec->bus), "guest", us_pair_guest_name(engine), "driver_ok",
-			   engine->facts.driver_ok, "primary", us_pair_primary_name(engine), "path",
-			   us_path_name(us_pair_path(engine)), "migration", migration_name(engine),
-			   "hold", engine->facts.hold, "why", us_cause_text(cause), "reason_code",
-			   us_cause_code(cause), "detail", detail ? us_wire_string(detail) : NULL,
-			   "parked", parked_json(pair), "at_stop", us_migration_stop_method(pair));
 	us_pair_options_write(&spec->options, object);
 	return object;
 }

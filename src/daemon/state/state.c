@@ -29,16 +29,14 @@ static json_t *pair_json(const struct us_host_pair *pair)
 	const struct us_pair_spec *spec = us_host_pair_spec(pair);
 	const struct us_pair *engine = us_host_pair_engine(pair);
 	const char *primary = us_host_pair_wants_primary(pair) ? spec->primary.text : "";
-	json_t *object;
-	char mac[US_MAC_TEXT_SIZE];
+	json_t *object =
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:s*}", "name",
+			  spec->name, "standby", spec->standby, "port", spec->port, "bus",
+			  spec->bus, "group", spec->group, "mac", us_mac_text(spec->mac).text,
+			  "mode", us_mode_name(engine->config.mode), "primary", primary, "hold",
+			  engine->facts.hold, "mtu", spec->mtu, "queue_pairs", spec->queue_pairs,
+			  "found", us_host_pair_original_entry(pair));
 
-	us_mac_text(spec->mac, mac);
-	object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:s*}", "name",
-			   spec->name, "standby", spec->standby, "port", spec->port, "bus",
-			   spec->bus, "group", spec->group, "mac", mac, "mode",
-			   us_mode_name(engine->config.mode), "primary", primary, "hold",
-			   engine->facts.hold, "mtu", spec->mtu, "queue_pairs", spec->queue_pairs,
-			   "found", us_host_pair_original_entry(pair));
 	us_pair_options_write(&spec->options, object);
 	return object;
 }

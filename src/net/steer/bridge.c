@@ -104,11 +104,10 @@ static int add_original(struct bridge *bridge, const struct us_fdb_entry *entry,
 			struct original *originals, size_t *count, struct us_reason *reason)
 {
 	struct original *original = &originals[*count];
-	char mac[US_MAC_TEXT_SIZE];
 
 	if (entry->state & NUD_PERMANENT) {
-		us_mac_text(bridge->base.mac, mac);
-		us_refuse(reason, "MAC address %s: belongs to this host itself", mac);
+		us_refuse(reason, "MAC address %s: belongs to this host itself",
+			  us_mac_text(bridge->base.mac).text);
 		return us_advise(reason, "give the pair another address");
 	}
 	if (!(entry->state & NUD_NOARP) || !if_indextoname(entry->port, original->port))

@@ -89,7 +89,7 @@ static size_t put_macs(char *text, const struct set *set)
 	size_t used = 0;
 
 	for (size_t i = 0; i < set->count; i++) {
-		us_mac_text(set->macs[i], text + used);
+		strcpy(text + used, us_mac_text(set->macs[i]).text);
 		used += strlen(text + used);
 		text[used++] = '\n';
 	}

@@ -152,13 +152,10 @@ int us_sriov_set(int port, unsigned short attribute, const void *value, size_t s
 
 int us_sriov_state_format(const struct us_sriov_state *state, char *ret_text, size_t size)
 {
-	char mac[US_MAC_TEXT_SIZE];
-	int n;
+	int n = snprintf(ret_text, size, "%s/%u/%u/%u/%u/%u/%u/%u", us_mac_text(state->mac).text,
+			 state->vlan, state->qos, state->vlan_protocol, state->min_rate,
+			 state->max_rate, state->spoof_check, state->trust);
 
-	us_mac_text(state->mac, mac);
-	n = snprintf(ret_text, size, "%s/%u/%u/%u/%u/%u/%u/%u", mac, state->vlan, state->qos,
-		     state->vlan_protocol, state->min_rate, state->max_rate, state->spoof_check,
-		     state->trust);
 	return n < 0 || (size_t)n >= size ? -ENOBUFS : 0;
 }
 

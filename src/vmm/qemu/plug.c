@@ -137,21 +137,20 @@ static void on_id_looked_up(void *userdata, const struct us_qmp_answer *answer)
 /* Makes the arguments of both commands. Returns 0 or -ENOMEM. */
 static int describe(struct plug *plug, const struct us_plug *wanted)
 {
-	char netdev[US_QEMU_BACK_END_SIZE], mac[US_MAC_TEXT_SIZE];
+	char netdev[US_QEMU_BACK_END_SIZE];
 	bool is_emulated = wanted->interface;
 
 	us_qemu_back_end_id(netdev, wanted->id);
-	if (is_emulated) {
-		us_mac_text(wanted->mac, mac);
+	if (is_emulated)
 		plug->back_end =
 			json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "tap", "id", netdev,
 				  "ifname", wanted->interface, "script", "no", "downscript", "no");
-	}
 	/* An emulated device gets no ROM: its memory would break an incoming migration. */
 	plug->device = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*}", "driver",
 				 wanted->model, "id", wanted->id, "bus", wanted->bus, "host",
 				 wanted->host, "netdev", is_emulated ? netdev : NULL, "mac",
-				 is_emulated ? mac : NULL, "romfile", is_emulated ? "" : NULL);
+				 is_emulated ? us_mac_text(wanted->mac).text : NULL, "romfile",
+				 is_emulated ? "" : NULL);
 	return plug->device && (plug->back_end || !is_emulated) ? 0 : -ENOMEM;
 }
 

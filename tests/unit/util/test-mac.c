@@ -13,12 +13,11 @@ static const uint8_t address[US_MAC_BYTES] = { 0x52, 0x54, 0x00, 0x1a, 0xf0, 0x0
 
 static void test_round(void **state)
 {
-	char text[US_MAC_TEXT_SIZE];
+	const struct us_mac_text text = us_mac_text(address);
 	uint8_t mac[US_MAC_BYTES];
 
-	us_mac_text(address, text);
-	assert_string_equal(text, "52:54:00:1a:f0:09");
-	assert_int_equal(us_mac_parse(text, mac), 0);
+	assert_string_equal(text.text, "52:54:00:1a:f0:09");
+	assert_int_equal(us_mac_parse(text.text, mac), 0);
 	assert_memory_equal(mac, address, sizeof(mac));
 	assert_int_equal(us_mac_parse("52:54:00:1A:F0:09", mac), 0);
 	assert_memory_equal(mac, address, sizeof(mac));
