@@ -209,14 +209,12 @@ enum us_primary_phase {
 	US_HIDING_OVERDUE,   /* the VMM refused it, or the guest did not acknowledge in time */
 };
 
-/* HIDING: the latest UNPLUG. EARLY: PLUG was not answered when it was sent. */
+/* HIDING: the latest UNPLUG. */
 enum us_unplug {
 	US_UNPLUG_NONE, /* not hiding */
 	US_UNPLUG_SENT, /* the guest will acknowledge it */
 	US_UNPLUG_LOST, /* a reset made the slot forget it: it is sent again at the deadline */
-	US_UNPLUG_EARLY,
-	US_UNPLUG_EARLY_LOST,
-	US_UNPLUG_EARLY_VOID, /* acknowledged for another device: sent again after the plug */
+	US_UNPLUG_VOID, /* acknowledged for another device: it is sent again after the plug */
 };
 
 /* HIDING: where the guest receives. */
@@ -231,6 +229,7 @@ struct us_pair_primary {
 	enum us_primary_phase phase;
 	enum us_reservation reservation;
 	enum us_unplug unplug;
+	bool plug_pending; /* HIDING: PLUG was not answered before UNPLUG was sent, nor since */
 	enum us_guest_side guest;
 	uint32_t busy_count;	     /* EXPOSING: how many PLUGs found the primary busy */
 	uint64_t plug_again_at;	     /* PLUG_BUSY: when PLUG is sent again */

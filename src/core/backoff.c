@@ -14,11 +14,9 @@ static uint64_t delay_usec(const struct us_pair *pair)
 
 	if (pair->backoff.churn <= config->free_churn)
 		return 0;
-	for (uint32_t i = config->free_churn + 1; i < pair->backoff.churn; i++) {
-		if (delay >= config->backoff_max_usec)
-			break;
+	for (uint32_t i = config->free_churn + 1;
+	     i < pair->backoff.churn && delay < config->backoff_max_usec; i++)
 		delay *= 2;
-	}
 	return delay < config->backoff_max_usec ? delay : config->backoff_max_usec;
 }
 

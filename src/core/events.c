@@ -162,19 +162,11 @@ static int take_plugged(struct us_pair *pair, bool on, uint64_t now, struct us_e
 		plug_refused(pair, now);
 		return 0;
 	}
-	switch (pair->primary.unplug) {
-	case US_UNPLUG_NONE:
+	pair->primary.plug_pending = false;
+	if (pair->primary.state == US_PRIMARY_EXPOSING)
 		us_primary_plugged(pair, false, now, effects);
-		break;
-	case US_UNPLUG_EARLY:
-		pair->primary.unplug = US_UNPLUG_SENT;
-		break;
-	case US_UNPLUG_EARLY_LOST:
-		pair->primary.unplug = US_UNPLUG_LOST;
-		break;
-	default: /* US_UNPLUG_EARLY_VOID */
+	else if (pair->primary.unplug == US_UNPLUG_VOID)
 		us_primary_hide_again(pair, now, effects);
-	}
 	return 0;
 }
 
@@ -213,7 +205,7 @@ static int take_unplugged(struct us_pair *pair, uint64_t now, struct us_effects 
 	/* The VMM answers PLUG before the device can leave: another device left. */
 	if (us_pair_is_plugging(pair)) {
 		if (pair->primary.state == US_PRIMARY_HIDING)
-			pair->primary.unplug = US_UNPLUG_EARLY_VOID;
+			pair->primary.unplug = US_UNPLUG_VOID;
 		return US_PAIR_IGNORED;
 	}
 	us_primary_unplugged(pair, now, effects);

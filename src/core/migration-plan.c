@@ -100,9 +100,8 @@ enum us_plan_order us_plan_step(struct us_plan *plan, enum us_plan_event_type ev
 	case US_PLAN_START:
 		return do_stage(plan, US_STAGE_CHECK, now);
 	case US_PLAN_DONE:
-		return answered(plan, true, now);
 	case US_PLAN_FAILED:
-		return answered(plan, false, now);
+		return answered(plan, event == US_PLAN_DONE, now);
 	case US_PLAN_ABORT:
 		if (plan->is_undoing || !us_plan_can_abort(plan))
 			return US_PLAN_NOTHING;

@@ -46,10 +46,7 @@ static inline bool us_pair_is_capable(const struct us_pair *pair)
 /* PLUG was sent and is not answered. */
 static inline bool us_pair_is_plugging(const struct us_pair *pair)
 {
-	enum us_unplug unplug = pair->primary.unplug;
-
-	return pair->primary.phase == US_EXPOSING_PLUG_SENT || unplug == US_UNPLUG_EARLY ||
-	       unplug == US_UNPLUG_EARLY_LOST || unplug == US_UNPLUG_EARLY_VOID;
+	return pair->primary.phase == US_EXPOSING_PLUG_SENT || pair->primary.plug_pending;
 }
 
 /* Appends an effect and returns it. */

@@ -12,8 +12,8 @@
  *   hiding     UNPLUG was sent; it is sent again at each deadline until UNPLUGGED
  *   unknown    the VM cannot be asked; OBSERVED ends the state
  *
- * Invariants: the phase is US_PRIMARY_AT_REST outside exposing and hiding; `unplug` and `guest`
- * are set in hiding only.
+ * Invariants: the phase is US_PRIMARY_AT_REST outside exposing and hiding; `unplug`,
+ * `plug_pending` and `guest` are set in hiding only.
  */
 #include "core/pair-private.h"
 
@@ -100,10 +100,11 @@ static void reach_visible(struct us_pair *pair, uint64_t now)
 }
 
 /* Frames do not wait for a guest that is slow to release the primary: it receives there. */
-static void enter_hiding(struct us_pair *pair, enum us_unplug unplug, uint64_t now)
+static void enter_hiding(struct us_pair *pair, bool plug_pending, uint64_t now)
 {
 	enter(pair, US_PRIMARY_HIDING, US_HIDING_REQUESTED, now + pair->config.unplug_usec);
-	pair->primary.unplug = unplug;
+	pair->primary.unplug = US_UNPLUG_SENT;
+	pair->primary.plug_pending = plug_pending;
 	us_path_await(pair, now, pair->config.unplug_delay_usec + pair->config.park_unplug_usec);
 }
 
@@ -122,7 +123,7 @@ void us_primary_hide(struct us_pair *pair, uint64_t now, struct us_effects *effe
 		us_effects_add(effects, US_EFFECT_UNWATCH);
 	pair->backoff.calm_at = US_NEVER;
 	us_path_begin(pair);
-	enter_hiding(pair, phase == US_EXPOSING_PLUG_SENT ? US_UNPLUG_EARLY : US_UNPLUG_SENT, now);
+	enter_hiding(pair, phase == US_EXPOSING_PLUG_SENT, now);
 	if (was_used && !session_is_over)
 		pair->primary.guest = US_GUEST_ON_PRIMARY;
 	if (pair->config.unplug_delay_usec > 0)
@@ -132,7 +133,7 @@ void us_primary_hide(struct us_pair *pair, uint64_t now, struct us_effects *effe
 void us_primary_hide_again(struct us_pair *pair, uint64_t now, struct us_effects *effects)
 {
 	us_effects_add(effects, US_EFFECT_UNPLUG);
-	enter_hiding(pair, US_UNPLUG_SENT, now);
+	enter_hiding(pair, false, now);
 }
 
 void us_primary_fail(struct us_pair *pair, enum us_cause failure, uint64_t now,
@@ -171,19 +172,12 @@ void us_primary_unplug_overdue(struct us_pair *pair, uint64_t now, struct us_eff
 
 /* ---- Resets ---- */
 
-/* The same UNPLUG, which the slot has forgotten or not. */
-static enum us_unplug set_forgotten(enum us_unplug unplug, bool is_forgotten)
+static void set_forgotten(struct us_pair *pair, bool is_forgotten)
 {
-	switch (unplug) {
-	case US_UNPLUG_SENT:
-	case US_UNPLUG_LOST:
-		return is_forgotten ? US_UNPLUG_LOST : US_UNPLUG_SENT;
-	case US_UNPLUG_EARLY:
-	case US_UNPLUG_EARLY_LOST:
-		return is_forgotten ? US_UNPLUG_EARLY_LOST : US_UNPLUG_EARLY;
-	default:
-		return unplug;
-	}
+	enum us_unplug *unplug = &pair->primary.unplug;
+
+	if (*unplug == US_UNPLUG_SENT || *unplug == US_UNPLUG_LOST)
+		*unplug = is_forgotten ? US_UNPLUG_LOST : US_UNPLUG_SENT;
 }
 
 /*
@@ -205,7 +199,7 @@ void us_primary_reset(struct us_pair *pair, uint64_t age_usec, uint64_t now,
 		if (age_usec <= pair->config.reset_fresh_usec && !is_delaying)
 			us_effects_add(effects, US_EFFECT_RESET_VM);
 	}
-	pair->primary.unplug = set_forgotten(pair->primary.unplug, is_delaying);
+	set_forgotten(pair, is_delaying);
 }
 
 /* ---- The switch ---- */
@@ -230,7 +224,7 @@ static void hiding_expired(struct us_pair *pair, uint64_t now, struct us_effects
 	if (pair->primary.state != US_PRIMARY_HIDING)
 		return;
 	us_effects_add(effects, US_EFFECT_UNPLUG);
-	pair->primary.unplug = set_forgotten(pair->primary.unplug, false);
+	set_forgotten(pair, false);
 }
 
 static void expired(struct us_pair *pair, uint64_t now, struct us_effects *effects)

@@ -242,24 +242,24 @@ static const char *broken_by_path(const struct seen *seen)
 	return NULL;
 }
 
-/* Each phase belongs to one state; `unplug` and `guest` belong to hiding. */
+/* Each phase belongs to one state; `unplug`, `plug_pending` and `guest` belong to hiding. */
 static bool is_phase_legal(const struct us_pair_primary *primary)
 {
 	bool is_hiding = primary->state == US_PRIMARY_HIDING;
+	bool has_none = primary->unplug == US_UNPLUG_NONE && !primary->plug_pending &&
+			primary->guest == US_GUEST_SIDE_UNKNOWN;
 
 	switch (primary->phase) {
 	case US_EXPOSING_PLUG_SENT:
 	case US_EXPOSING_PLUG_BUSY:
 	case US_EXPOSING_JOINING:
 	case US_EXPOSING_SWITCHING:
-		return primary->state == US_PRIMARY_EXPOSING && primary->unplug == US_UNPLUG_NONE &&
-		       primary->guest == US_GUEST_SIDE_UNKNOWN;
+		return primary->state == US_PRIMARY_EXPOSING && has_none;
 	case US_HIDING_REQUESTED:
 	case US_HIDING_OVERDUE:
 		return is_hiding && primary->unplug != US_UNPLUG_NONE;
 	default:
-		return primary->state != US_PRIMARY_EXPOSING && !is_hiding &&
-		       primary->unplug == US_UNPLUG_NONE && primary->guest == US_GUEST_SIDE_UNKNOWN;
+		return primary->state != US_PRIMARY_EXPOSING && !is_hiding && has_none;
 	}
 }
 
@@ -322,11 +322,12 @@ static void print_state(const char *title, const struct state *state)
 	const struct us_pair_facts *facts = &p->facts;
 	const struct shadow *s = &state->shadow;
 
-	printf("  %s: %s phase=%d unplug=%d guest=%d reservation=%d path=%s%s%s vm=%s "
+	printf("  %s: %s phase=%d unplug=%d%s guest=%d reservation=%d path=%s%s%s vm=%s "
 	       "guest=%s/%d%s "
 	       "hold=%d migration=%s removing=%d assigned=%d cause=%s\n",
 	       title, us_primary_name(p->primary.state), p->primary.phase, p->primary.unplug,
-	       p->primary.guest, p->primary.reservation, us_path_name(p->path.now),
+	       p->primary.plug_pending ? " (plug pending)" : "", p->primary.guest,
+	       p->primary.reservation, us_path_name(p->path.now),
 	       us_pair_is_steering(p)	     ? " → "
 	       : us_pair_has_steer_failed(p) ? " retry "
 					     : "",
