@@ -43,7 +43,7 @@ static void fail(struct add *add, int r, const struct us_reason *reason)
 static int copy_text(char *target, size_t size, const json_t *parameters, const char *name,
 		     struct us_reason *reason)
 {
-	const char *text = json_string_value(json_object_get(parameters, name));
+	const char *text = us_rpc_text(parameters, name);
 
 	if (!text)
 		return 0;
@@ -55,7 +55,7 @@ static int copy_text(char *target, size_t size, const json_t *parameters, const 
 
 static int read_mode(enum us_mode *ret_mode, const json_t *parameters, struct us_reason *reason)
 {
-	const char *text = json_string_value(json_object_get(parameters, "mode"));
+	const char *text = us_rpc_text(parameters, "mode");
 	int mode = text ? us_mode_from_name(text) : US_MODE_COMBINED;
 
 	if (mode < 0)
@@ -67,7 +67,7 @@ static int read_mode(enum us_mode *ret_mode, const json_t *parameters, struct us
 static int read_mac(struct us_add_request *request, const json_t *parameters,
 		    struct us_reason *reason)
 {
-	const char *text = json_string_value(json_object_get(parameters, "mac"));
+	const char *text = us_rpc_text(parameters, "mac");
 
 	request->has_mac = text;
 	if (!text || us_mac_parse(text, request->mac) == 0)
@@ -80,7 +80,7 @@ static int read_parameters(struct us_add_request *request, const json_t *paramet
 			   struct us_reason *reason)
 {
 	struct us_pair_spec *spec = &request->spec;
-	const char *primary = json_string_value(json_object_get(parameters, "primary"));
+	const char *primary = us_rpc_text(parameters, "primary");
 	int r = copy_text(spec->name, sizeof(spec->name), parameters, "name", reason);
 
 	if (r == 0 && !us_name_is_valid(spec->name))
@@ -177,7 +177,7 @@ static struct us_host_vm *find_vm(const struct us_rpc *rpc, struct us_call *call
 void us_rpc_add_pair(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	struct us_rpc *rpc = userdata;
-	const char *vm_name = json_string_value(json_object_get(parameters, "vm"));
+	const char *vm_name = us_rpc_text(parameters, "vm");
 	struct us_host_vm *vm = find_vm(rpc, call, vm_name);
 	struct us_reason reason = { .text = "" };
 	struct add *add;

@@ -120,8 +120,8 @@ static void attach(struct us_rpc *rpc, const char *name, const char *path, struc
 void us_rpc_attach_vm(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	struct us_rpc *rpc = userdata;
-	const char *name = json_string_value(json_object_get(parameters, "name"));
-	const char *monitor = json_string_value(json_object_get(parameters, "qmp"));
+	const char *name = us_rpc_text(parameters, "name");
+	const char *monitor = us_rpc_text(parameters, "qmp");
 	const struct us_host_vm *other;
 	struct us_reason reason, cause;
 	char path[PATH_MAX];

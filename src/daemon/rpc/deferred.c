@@ -93,16 +93,13 @@ static bool check_hold(struct us_deferred *deferred)
 void us_rpc_set_hold(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	struct us_rpc *rpc = userdata;
-	struct us_host_pair *pair =
-		us_rpc_find_pair(rpc, call, json_object_get(parameters, "name"));
+	struct us_host_pair *pair = us_rpc_find_pair(rpc, call, us_rpc_text(parameters, "name"));
 	bool hold = json_is_true(json_object_get(parameters, "hold"));
 	const struct us_pair *engine;
-	struct us_host_vm *vm;
 
 	if (!pair)
 		return;
 	engine = us_host_pair_engine(pair);
-	vm = us_host_vm_of(pair);
 	if (engine->config.mode == US_MODE_SEPARATE) {
 		us_call_fail(call, "Refused",
 			     "pair %s is separate: the upper layer plugs and unplugs its primary",
@@ -115,8 +112,8 @@ void us_rpc_set_hold(void *userdata, struct us_call *call, const json_t *paramet
 		return;
 	}
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_HOLD, .on = hold });
-	us_state_save_vm(rpc->config.state, vm); /* before it is answered */
-	start(rpc, vm, pair, call, check_hold);
+	us_state_save_vm(rpc->config.state, us_host_vm_of(pair)); /* before it is answered */
+	start(rpc, us_host_vm_of(pair), pair, call, check_hold);
 }
 
 /* ---- Prepare ---- */
@@ -224,16 +221,14 @@ static bool check_removed(struct us_deferred *deferred)
 
 void us_rpc_remove_pair(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	struct us_host_pair *pair =
-		us_rpc_find_pair(userdata, call, json_object_get(parameters, "name"));
+	struct us_rpc *rpc = userdata;
+	struct us_host_pair *pair = us_rpc_find_pair(rpc, call, us_rpc_text(parameters, "name"));
 	const struct us_pair *engine;
-	struct us_host_vm *vm;
 	struct us_reason reason;
 
 	if (!pair)
 		return;
 	engine = us_host_pair_engine(pair);
-	vm = us_host_vm_of(pair);
 	if (engine->facts.removing) {
 		us_call_fail(call, "Refused", "pair %s: it is being removed",
 			     us_host_pair_name(pair));
@@ -245,7 +240,7 @@ void us_rpc_remove_pair(void *userdata, struct us_call *call, const json_t *para
 		us_call_fail_with(call, "Refused", US_REFUSED, &reason);
 		return;
 	}
-	us_state_forget_text(vm);
+	us_state_forget_text(us_host_vm_of(pair));
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_REMOVE });
-	start(userdata, vm, pair, call, check_removed);
+	start(rpc, us_host_vm_of(pair), pair, call, check_removed);
 }

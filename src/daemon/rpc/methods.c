@@ -7,11 +7,6 @@
 #include "daemon/rpc/rpc-private.h"
 #include "daemon/state/state.h"
 
-static const char *text(const json_t *parameters, const char *name)
-{
-	return json_string_value(json_object_get(parameters, name));
-}
-
 static void get_status(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	const struct us_rpc *rpc = userdata;
@@ -71,9 +66,8 @@ static int check_primary(const struct us_rpc *rpc, const struct us_call *call,
 static void assign_primary(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	const struct us_rpc *rpc = userdata;
-	struct us_host_pair *pair =
-		us_rpc_find_pair(rpc, call, json_object_get(parameters, "name"));
-	const char *wanted = text(parameters, "primary");
+	struct us_host_pair *pair = us_rpc_find_pair(rpc, call, us_rpc_text(parameters, "name"));
+	const char *wanted = us_rpc_text(parameters, "primary");
 	struct us_primary_spec spec;
 	struct us_reason reason = { .text = "" };
 	int r;
@@ -110,7 +104,8 @@ static json_t *named_pairs_json(const struct us_rpc *rpc, struct us_call *call, 
 	size_t i;
 
 	json_array_foreach (names, i, name) {
-		const struct us_host_pair *pair = us_rpc_find_pair(rpc, call, name);
+		const struct us_host_pair *pair =
+			us_rpc_find_pair(rpc, call, json_string_value(name));
 
 		if (!pair)
 			return NULL;
@@ -163,7 +158,7 @@ static void migrate(void *userdata, struct us_call *call, const json_t *paramete
 	if (!vm)
 		return;
 	r = us_allow(rpc->config.config_path, us_call_uid(call), US_ALLOW_DESTINATION,
-		     text(parameters, "destination"), &reason);
+		     us_rpc_text(parameters, "destination"), &reason);
 	if (r != 0)
 		us_call_fail_with(call, "Refused", r, &reason);
 	else
@@ -180,7 +175,7 @@ static void abort_migration(void *userdata, struct us_call *call, const json_t *
 
 static void set_address(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	const char *address = text(parameters, "address");
+	const char *address = us_rpc_text(parameters, "address");
 	struct us_reason reason;
 
 	if (us_migration_address_check(address, &reason) != 0) {
@@ -245,7 +240,7 @@ static void diagnose(void *userdata, struct us_call *call, const json_t *paramet
 	const struct us_rpc *rpc = userdata;
 	struct us_host_vm *vm = NULL;
 
-	if (text(parameters, "vm")) {
+	if (us_rpc_text(parameters, "vm")) {
 		vm = us_rpc_find_vm(rpc, call, parameters, "vm");
 		if (!vm)
 			return;

@@ -17,13 +17,16 @@ struct us_rpc {
 	struct us_list adds;	 /* struct add, add-pair.c */
 };
 
-/* ---- lookup.c: NULL if there is none; then @call has been answered ---- */
+/* ---- lookup.c ---- */
 
-/* The VM that the parameter @member names. */
+/* A text of the parameters; NULL: there is none. */
+const char *us_rpc_text(const json_t *parameters, const char *member);
+/* The VM that the parameter @member names. NULL: there is none, and @call has been answered. */
 struct us_host_vm *us_rpc_find_vm(const struct us_rpc *rpc, struct us_call *call,
 				  const json_t *parameters, const char *member);
+/* The same, of the pair @name. */
 struct us_host_pair *us_rpc_find_pair(const struct us_rpc *rpc, struct us_call *call,
-				      const json_t *name);
+				      const char *name);
 
 /* ---- Methods that other files than methods.c handle; @userdata is the struct us_rpc ---- */
 
