@@ -12,7 +12,6 @@
 #include "net/presence/claims.h"
 #include "net/steer/steer.h"
 #include "net/undelivered/drain.h"
-#include "understudy/client.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -91,9 +90,7 @@ void us_guest_stop_begin(struct us_host_vm *vm, const struct us_handoff_peer *pe
 	us_migration_of_vm(vm)->stopped_usec = us_clock_usec(CLOCK_REALTIME) - age_usec;
 	us_host_vm_for_each_pair (pair, vm)
 		if (us_migration_is_lossless(pair))
-			us_client_call(peer->client, "Handoff",
-				       us_handoff_message(pair, peer, "stopped", json_array()),
-				       false, on_parking, vm);
+			us_handoff_call(peer, pair, "stopped", json_array(), on_parking, vm);
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED, .on = true });
 }
 
@@ -104,9 +101,7 @@ void us_guest_stop_undo(struct us_host_vm *vm, const struct us_handoff_peer *pee
 	us_arrival_announce(vm);
 	us_migration_of_vm(vm)->stop_expected_usec = 0;
 	us_host_vm_for_each_pair (pair, vm)
-		us_client_call(peer->client, "Handoff",
-			       us_handoff_message(pair, peer, "late", json_array()), false,
-			       on_resumption, NULL);
+		us_handoff_call(peer, pair, "late", json_array(), on_resumption, NULL);
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED });
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The parameters of the method Handoff. */
+/* The calls of the method Handoff. */
 #include <endian.h>
 #include <string.h>
 
@@ -19,15 +19,17 @@ static json_t *addresses_json(struct us_claims *claims)
 	return addresses;
 }
 
-json_t *us_handoff_message(const struct us_host_pair *pair, const struct us_handoff_peer *peer,
-			   const char *state, json_t *frames)
+int us_handoff_call(const struct us_handoff_peer *peer, const struct us_host_pair *pair,
+		    const char *state, json_t *frames, us_client_answer_fn answer, void *userdata)
 {
-	return json_pack("{s:s, s:s, s:s, s:s*, s:s, s:o, s:o}", "vm",
-			 us_host_vm_name(us_host_vm_of(pair)), "token", peer->token, "pair",
-			 us_host_pair_name(pair), "group",
-			 us_host_pair_spec(pair)->group[0] ? us_host_pair_spec(pair)->group : NULL,
-			 "state", state, "frames", frames, "addresses",
-			 addresses_json(us_migration_of_pair(pair)->claims));
+	const char *group = us_host_pair_spec(pair)->group;
+	json_t *parameters = json_pack(
+		"{s:s, s:s, s:s, s:s*, s:s, s:o, s:o}", "vm", us_host_vm_name(us_host_vm_of(pair)),
+		"token", peer->token, "pair", us_host_pair_name(pair), "group",
+		group[0] ? group : NULL, "state", state, "frames", frames, "addresses",
+		addresses_json(us_migration_of_pair(pair)->claims));
+
+	return us_client_call(peer->client, "Handoff", parameters, false, answer, userdata);
 }
 
 bool us_handoff_encode(const struct us_frame *frame, char ret_text[US_HANDOFF_TEXT_BYTES])

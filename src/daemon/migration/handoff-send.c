@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "daemon/migration/migration-private.h"
-#include "understudy/client.h"
 #include "util/clock.h"
 #include "util/priority.h"
 
@@ -69,10 +68,8 @@ static void send_batch(struct us_handoff *handoff)
 	handoff->batch_bytes = 0;
 	if (!frames || handoff->is_over)
 		return;
-	r = us_client_call(
-		handoff->peer.client, "Handoff",
-		us_handoff_message(handoff->pair, &handoff->peer, state, US_STEAL(frames)), false,
-		on_answer, handoff);
+	r = us_handoff_call(&handoff->peer, handoff->pair, state, US_STEAL(frames), on_answer,
+			    handoff);
 	if (r == 0) {
 		handoff->unanswered++;
 		return;

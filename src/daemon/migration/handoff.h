@@ -10,15 +10,15 @@
 #include <jansson.h>
 
 #include "net/park/park.h"
+#include "understudy/client.h"
 #include "util/base64.h"
 #include "util/error.h"
 
-struct us_client;
 struct us_handoff;
 struct us_host_pair;
 struct us_host_vm;
 
-/* ---- handoff-message.c: the parameters of the method Handoff, org.understudy.Control(7) ---- */
+/* ---- handoff-message.c: the method Handoff, org.understudy.Control(7) ---- */
 
 enum {
 	US_HANDOFF_HEADER_BYTES = 10, /* the virtio-net header before each frame */
@@ -34,12 +34,12 @@ struct us_handoff_peer {
 };
 
 /*
- * The parameters of one call. @state: "stopped" (the guest has just stopped), "held" (@frames are
- * undelivered or parked ones) or "late" (all of those have been sent). Takes @frames, an array of
- * texts of us_handoff_encode().
+ * Makes one call. @state: "stopped" (the guest has just stopped), "held" (@frames are undelivered
+ * or parked ones) or "late" (all of those have been sent). Takes @frames, an array of texts of
+ * us_handoff_encode(). 0 or a negative errno: then @answer is not called.
  */
-json_t *us_handoff_message(const struct us_host_pair *pair, const struct us_handoff_peer *peer,
-			   const char *state, json_t *frames);
+int us_handoff_call(const struct us_handoff_peer *peer, const struct us_host_pair *pair,
+		    const char *state, json_t *frames, us_client_answer_fn answer, void *userdata);
 
 /* Writes a frame as text. False: the frame is longer than a tap allows. */
 bool us_handoff_encode(const struct us_frame *frame, char ret_text[US_HANDOFF_TEXT_BYTES]);

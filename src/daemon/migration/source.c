@@ -14,7 +14,6 @@
 #include "api/server.h"
 #include "api/uri.h"
 #include "daemon/migration/source-private.h"
-#include "understudy/client.h"
 #include "util/clock.h"
 #include "util/crash-point.h"
 
