@@ -46,9 +46,8 @@ struct us_stop_frames {
 	struct us_timer sampling;
 	unsigned samples;
 	enum query query;
-	size_t queried;	       /* queues */
-	bool must_query_final; /* after the sample under way */
-	void (*on_queried)(void *pair);
+	size_t queried;			/* queues */
+	void (*on_queried)(void *pair); /* set: the final query was requested */
 
 	/* While frames are taken */
 	struct us_park *park;
@@ -118,7 +117,7 @@ static void end_query(struct us_stop_frames *frames)
 	frames->query = QUERY_NONE;
 	if (ended == QUERY_FINAL)
 		frames->on_queried(frames->pair);
-	else if (frames->must_query_final)
+	else if (frames->on_queried)
 		begin_query(frames, QUERY_FINAL);
 }
 
@@ -160,8 +159,6 @@ void us_stop_frames_query(struct us_stop_frames *frames, void (*done)(void *pair
 	frames->on_queried = done;
 	if (frames->query == QUERY_NONE)
 		begin_query(frames, QUERY_FINAL);
-	else
-		frames->must_query_final = true;
 }
 
 /* ---- Life ---- */
