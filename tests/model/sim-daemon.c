@@ -86,7 +86,7 @@ static void check_kept(struct us_daemon *daemon)
 
 	us_vms_for_each (vm, daemon->vms) {
 		char *fresh = us_state_vm_text(daemon->state, vm);
-		const char *kept = us_state_kept_text(vm);
+		const char *kept = us_host_vm_slots(vm)->saved_text;
 
 		if (kept && strcmp(kept, fresh) != 0)
 			sim_break("what is saved is what is", "%s, not %s", kept, fresh);

@@ -24,7 +24,5 @@ struct us_state {
 
 /* The path of the state file with @suffix. */
 void us_state_path(const struct us_state *state, const char *suffix, char ret_path[PATH_MAX]);
-/* A VM's part of the file as it is kept; NULL: @vm has changed since. For tests. */
-const char *us_state_kept_text(struct us_host_vm *vm);
 /* A VM's part of the file; the caller frees it. NULL: no memory. */
 char *us_state_vm_text(const struct us_state *state, struct us_host_vm *vm);

@@ -64,11 +64,6 @@ char *us_state_vm_text(const struct us_state *state, struct us_host_vm *vm)
 	return object ? json_dumps(object, JSON_INDENT(1)) : NULL;
 }
 
-const char *us_state_kept_text(struct us_host_vm *vm)
-{
-	return us_host_vm_slots(vm)->saved_text;
-}
-
 /* The text, kept in the VM's slot; NULL: no memory. */
 static const char *keep_text(const struct us_state *state, struct us_host_vm *vm)
 {

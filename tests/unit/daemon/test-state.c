@@ -194,8 +194,8 @@ static void test_save_and_load(void **unused)
 	second = read_file();
 	assert_true(json_equal(first, second));
 	assert_int_equal(json_array_size(json_object_get(second, "vms")), 2);
-	assert_non_null(
-		strstr(us_state_kept_text(us_vms_find(the_daemon.vms, "web")), "max-bandwidth"));
+	assert_non_null(strstr(us_host_vm_slots(us_vms_find(the_daemon.vms, "web"))->saved_text,
+			       "max-bandwidth"));
 	json_decref(first);
 	json_decref(second);
 }
@@ -218,15 +218,15 @@ static void test_kept_text(void **unused)
 
 	load(two_vms, web_and_db);
 	vm = us_vms_find(the_daemon.vms, "web");
-	assert_null(us_state_kept_text(vm));
+	assert_null(us_host_vm_slots(vm)->saved_text);
 	assert_int_equal(us_state_save(state), 0);
-	assert_non_null(us_state_kept_text(vm));
+	assert_non_null(us_host_vm_slots(vm)->saved_text);
 	us_host_vm_set_prepared(vm, false);
 	us_state_save_soon(state, vm);
-	assert_null(us_state_kept_text(vm));
+	assert_null(us_host_vm_slots(vm)->saved_text);
 	unlink(path);
 	await_file();
-	assert_non_null(strstr(us_state_kept_text(vm), "\"prepared\": false"));
+	assert_non_null(strstr(us_host_vm_slots(vm)->saved_text, "\"prepared\": false"));
 }
 
 /* ---- Files that make no sense ---- */
