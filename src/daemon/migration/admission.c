@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "daemon/migration/admission.h"
+#include "daemon/migration/migration-private.h"
 
 int us_admission_grant(struct us_admission *admission)
 {

@@ -8,7 +8,6 @@
 #include <syslog.h>
 
 #include "daemon/migration/migration-private.h"
-#include "daemon/migration/stop-frames.h"
 #include "net/presence/claims.h"
 #include "net/steer/steer.h"
 #include "net/undelivered/drain.h"

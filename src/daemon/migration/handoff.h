@@ -30,7 +30,7 @@ enum {
 /* The destination's daemon. */
 struct us_handoff_peer {
 	struct us_client *client; /* a handoff borrows it */
-	char token[128];	  /* admission.h */
+	char token[128];	  /* struct us_admission */
 };
 
 /*

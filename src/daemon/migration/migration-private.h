@@ -2,7 +2,6 @@
 /* What migrations keep for each VM and each pair, from the VM's or pair's beginning to its end. */
 #pragma once
 
-#include "daemon/migration/admission.h"
 #include "daemon/migration/handoff.h"
 #include "daemon/migration/migration.h"
 #include "daemon/vm/vm.h"
@@ -13,6 +12,19 @@ struct us_claims;
 struct us_destination;
 struct us_source;
 struct us_stop_frames;
+
+enum {
+	US_ADMISSION_TEXT = 33, /* 128 bits in hexadecimal digits, with the NUL */
+};
+
+/*
+ * The permission to hand off frames to a VM's guest. The source of the migration under way has it:
+ * the reply to Receive contains a random token, and each call of Handoff must repeat it. The token
+ * expires with the call Receive.
+ */
+struct us_admission {
+	char token[US_ADMISSION_TEXT]; /* "": nobody has the permission */
+};
 
 /* How a migration saves the frames that QEMU has not delivered when it stops a pair's guest. */
 enum us_stop_method {
@@ -47,7 +59,7 @@ struct us_pair_migration {
 	enum us_stop_method method;
 	/* From the beginning of a migration to its end: */
 	struct us_drain *drain;	       /* the queues of QEMU's tap */
-	struct us_stop_frames *frames; /* stop-frames.h */
+	struct us_stop_frames *frames; /* stop-frames.c */
 	struct us_claims *claims;      /* the guest's addresses, for the announcement */
 	/* Since the guest arrived here: */
 	struct us_announce *announce;
@@ -76,6 +88,18 @@ static inline void us_migration_report(struct us_host_vm *vm, const char *stage,
 
 	common->handler->stage(common->userdata, vm, stage, line);
 }
+
+/* ---- admission.c ---- */
+
+/* Makes a new token. 0 or -errno; then nobody has the permission. */
+int us_admission_grant(struct us_admission *admission);
+/* The token expires. */
+void us_admission_revoke(struct us_admission *admission);
+/*
+ * Whether @token is the token. @token may be NULL. The time that it takes does not depend on the
+ * bytes of @token.
+ */
+bool us_admission_is_granted(const struct us_admission *admission, const char *token);
 
 /* ---- peer.c: the daemon at the other end ---- */
 
@@ -132,6 +156,33 @@ void us_stop_method_settle(struct us_host_pair *pair);
 
 /* The least reliable method of its pairs. */
 enum us_stop_method us_stop_method_of_vm(const struct us_host_vm *vm);
+
+/* ---- stop-frames.c: the frames of one pair that QEMU has not delivered at the stop ---- */
+
+/*
+ * Prepares for a stop of @pair's guest: captures the frames that leave through the standby's tap,
+ * and samples what the guest has received. 0, US_REFUSED or a negative errno.
+ */
+int us_stop_frames_new(struct us_stop_frames **ret_frames, struct us_host_pair *pair,
+		       struct us_reason *reason);
+void us_stop_frames_free(struct us_stop_frames *frames);
+
+/* Call it at once when the guest has stopped. */
+void us_stop_frames_note_stop(struct us_stop_frames *frames);
+
+/*
+ * Asks the stopped QEMU what the guest received last, then calls @done with the pair, possibly
+ * before it returns. @done is not called after us_stop_frames_free().
+ */
+void us_stop_frames_query(struct us_stop_frames *frames, void (*done)(void *pair));
+
+/*
+ * Puts the consumed frames before the parked ones. With @drains also those of the tap's queues,
+ * which the pair's drain has read. Returns their number; QEMU had consumed @ret_consumed of them.
+ * Sets @reason if @drains and the queues are not known.
+ */
+size_t us_stop_frames_take(struct us_stop_frames *frames, bool drains, size_t *ret_consumed,
+			   struct us_reason *reason);
 
 /* ---- guest-stop.c: the stop ---- */
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "daemon/migration/source-private.h"
-#include "daemon/migration/stop-frames.h"
 #include "net/presence/announce.h"
 #include "net/presence/claims.h"
 #include "net/undelivered/drain.h"

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A *consumed* frame is one that QEMU has read from the tap and not delivered.
+ * Most of the frames that QEMU has not delivered when it stops the guest wait in the queues of its
+ * tap (net/undelivered/drain.h). Up to two for each queue QEMU has consumed already
+ * (net/undelivered/capture.h): a *consumed* frame is one that QEMU has read from the tap and not
+ * delivered.
  * net/undelivered/README.md explains why there are consumed frames, and the three sources that tell
  * which ones they are.
  */
@@ -9,7 +12,6 @@
 #include <string.h>
 
 #include "daemon/migration/migration-private.h"
-#include "daemon/migration/stop-frames.h"
 #include "net/frame/frame.h"
 #include "net/netlink/link.h"
 #include "net/steer/steer.h"

@@ -12,7 +12,6 @@
 
 #include "daemon/daemon.h"
 #include "daemon/migration/migration-private.h"
-#include "daemon/migration/stop-frames.h"
 #include "fake-vmm.h"
 #include "net/undelivered/drain.h"
 #include "support/testbed.h"
