@@ -15,38 +15,29 @@ enum {
 	EACH_MAX = 32768,
 };
 
+/* Entries for one MAC address are kept; each one of all is reported. */
 struct search {
-	const uint8_t *mac;
+	const uint8_t *mac; /* NULL: all entries */
 	struct us_fdb_entry *entries;
+	void (*each)(void *userdata, const struct us_fdb_entry *entry);
+	void *userdata;
 	size_t max, count;
 };
-
-static struct nlmsghdr *request_new(char *buffer, uint16_t type, const struct ndmsg *head,
-				    const uint8_t *mac)
-{
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-
-	request->nlmsg_type = type;
-	memcpy(mnl_nlmsg_put_extra_header(request, sizeof(*head)), head, sizeof(*head));
-	if (mac)
-		mnl_attr_put(request, NDA_LLADDR, 6, mac);
-	return request;
-}
 
 static int change(uint16_t type, uint16_t flags, const struct us_fdb_entry *entry,
 		  struct us_rtnl_error *ret_error)
 {
-	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct ndmsg head = { .ndm_family = AF_BRIDGE,
 				    .ndm_ifindex = entry->port,
 				    .ndm_state = entry->state,
 				    .ndm_flags = entry->flags };
-	struct nlmsghdr *request = request_new(buffer, type, &head, entry->mac);
+	struct us_rtnl_request request = us_rtnl_request(type, &head, sizeof(head));
 
-	request->nlmsg_flags = flags;
+	request.header.nlmsg_flags = flags;
+	mnl_attr_put(&request.header, NDA_LLADDR, sizeof(entry->mac), entry->mac);
 	if (entry->vlan)
-		mnl_attr_put_u16(request, NDA_VLAN, entry->vlan);
-	return us_rtnl_exchange(request, NULL, NULL, ret_error);
+		mnl_attr_put_u16(&request.header, NDA_VLAN, entry->vlan);
+	return us_rtnl_exchange(&request.header, NULL, NULL, ret_error);
 }
 
 int us_fdb_put(const struct us_fdb_entry *entry, struct us_rtnl_error *ret_error)
@@ -75,74 +66,57 @@ int us_fdb_listen(const uint8_t mac[6], int port, bool on, struct us_rtnl_error 
 	return r == (on ? -EEXIST : -ENOENT) ? 0 : r;
 }
 
-/* Reads the whole table of a bridge; 0: of every bridge. */
-static int dump(int bridge, mnl_cb_t each, void *userdata)
-{
-	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	const struct ndmsg head = { .ndm_family = AF_BRIDGE };
-	struct nlmsghdr *request = request_new(buffer, RTM_GETNEIGH, &head, NULL);
-
-	request->nlmsg_flags = NLM_F_DUMP;
-	if (bridge)
-		mnl_attr_put_u32(request, NDA_MASTER, bridge);
-	return us_rtnl_exchange(request, each, userdata, NULL);
-}
-
 static int on_entry(const struct nlmsghdr *message, void *userdata)
 {
 	struct search *search = userdata;
 	struct us_fdb_entry entry;
 
-	if (!us_decode_fdb(message, &entry) || memcmp(entry.mac, search->mac, 6) != 0)
+	if (!us_decode_fdb(message, &entry) ||
+	    (search->mac && memcmp(entry.mac, search->mac, sizeof(entry.mac)) != 0))
 		return MNL_CB_OK;
 	if (search->count == search->max) {
-		errno = ENOSPC;
+		errno = search->mac ? ENOSPC : E2BIG;
 		return MNL_CB_ERROR;
 	}
-	search->entries[search->count++] = entry;
+	if (search->mac)
+		search->entries[search->count] = entry;
+	else
+		search->each(search->userdata, &entry);
+	search->count++;
 	return MNL_CB_OK;
 }
 
-struct walk {
-	void (*each)(void *userdata, const struct us_fdb_entry *entry);
-	void *userdata;
-	size_t count;
-};
-
-static int on_each(const struct nlmsghdr *message, void *userdata)
+/* Reads the whole table of a bridge; 0: of every bridge. */
+static int dump(int bridge, struct search *search)
 {
-	struct walk *walk = userdata;
-	struct us_fdb_entry entry;
+	const struct ndmsg head = { .ndm_family = AF_BRIDGE };
+	struct us_rtnl_request request = us_rtnl_request(RTM_GETNEIGH, &head, sizeof(head));
 
-	if (!us_decode_fdb(message, &entry))
-		return MNL_CB_OK;
-	if (walk->count++ == EACH_MAX) {
-		errno = E2BIG;
-		return MNL_CB_ERROR;
-	}
-	walk->each(walk->userdata, &entry);
-	return MNL_CB_OK;
+	request.header.nlmsg_flags = NLM_F_DUMP;
+	if (bridge)
+		mnl_attr_put_u32(&request.header, NDA_MASTER, bridge);
+	return us_rtnl_exchange(&request.header, on_entry, search, NULL);
 }
 
 int us_fdb_each(int bridge, void (*each)(void *userdata, const struct us_fdb_entry *entry),
 		void *userdata)
 {
-	struct walk walk = { .each = each, .userdata = userdata };
+	struct search search = { .each = each, .userdata = userdata, .max = EACH_MAX };
 
-	return dump(bridge, on_each, &walk);
+	return dump(bridge, &search);
 }
 
 int us_fdb_get(const uint8_t mac[6], int bridge, struct us_fdb_entry *ret_entry,
 	       struct us_rtnl_error *ret_error)
 {
-	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct ndmsg head = { .ndm_family = AF_BRIDGE, .ndm_flags = NTF_MASTER };
-	struct nlmsghdr *request = request_new(buffer, RTM_GETNEIGH, &head, mac);
+	struct us_rtnl_request request = us_rtnl_request(RTM_GETNEIGH, &head, sizeof(head));
 	struct search search = { .mac = mac, .entries = ret_entry, .max = 1 };
 	int r;
 
-	mnl_attr_put_u32(request, NDA_MASTER, bridge);
-	r = us_rtnl_exchange(request, on_entry, &search, ret_error);
+	mnl_attr_put(&request.header, NDA_LLADDR, 6, mac);
+	mnl_attr_put_u32(&request.header, NDA_MASTER, bridge);
+	r = us_rtnl_exchange(&request.header, on_entry, &search, ret_error);
 	return r < 0 ? r : search.count ? 0 : -ENOENT;
 }
 
@@ -154,7 +128,7 @@ int us_fdb_find(const uint8_t mac[6], int bridge, struct us_fdb_entry *ret_entri
 	for (int i = 0; i < FIND_TRIES; i++) {
 		struct search search = { .mac = mac, .entries = ret_entries, .max = max };
 
-		r = dump(bridge, on_entry, &search);
+		r = dump(bridge, &search);
 		*ret_count = search.count;
 		if (r != -EINTR && r != -ENOBUFS)
 			break;

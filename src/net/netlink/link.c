@@ -22,16 +22,15 @@ static int on_link(const struct nlmsghdr *message, void *userdata)
 /* Asks for @name, NULL: for @index. */
 static int ask(const char *name, int index, struct us_link *ret_link, struct us_rtnl_error *error)
 {
-	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_GETLINK, AF_UNSPEC, index);
+	struct us_rtnl_request request = us_rtnl_link_request(RTM_GETLINK, AF_UNSPEC, index);
 	struct us_link link = { .index = 0 };
 	int r;
 
 	if (name)
-		mnl_attr_put_strz(request,
+		mnl_attr_put_strz(&request.header,
 				  strlen(name) < IF_NAMESIZE ? IFLA_IFNAME : IFLA_ALT_IFNAME, name);
-	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	r = us_rtnl_exchange(request, on_link, &link, error);
+	mnl_attr_put_u32(&request.header, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	r = us_rtnl_exchange(&request.header, on_link, &link, error);
 	if (r < 0 || link.index == 0)
 		return r < 0 ? r : -ENODEV;
 	*ret_link = link;
@@ -98,14 +97,13 @@ static int on_port(const struct nlmsghdr *message, void *userdata)
 int us_link_each_port(int bridge, void (*each)(void *userdata, const struct us_link *port),
 		      void *userdata)
 {
-	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_GETLINK, AF_UNSPEC, 0);
+	struct us_rtnl_request request = us_rtnl_link_request(RTM_GETLINK, AF_UNSPEC, 0);
 	struct ports ports = { bridge, each, userdata };
 
-	request->nlmsg_flags = NLM_F_DUMP;
-	mnl_attr_put_u32(request, IFLA_MASTER, bridge);
-	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	return us_rtnl_exchange(request, on_port, &ports, NULL);
+	request.header.nlmsg_flags = NLM_F_DUMP;
+	mnl_attr_put_u32(&request.header, IFLA_MASTER, bridge);
+	mnl_attr_put_u32(&request.header, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	return us_rtnl_exchange(&request.header, on_port, &ports, NULL);
 }
 
 static int on_stats(const struct nlmsghdr *message, void *userdata)
@@ -116,13 +114,10 @@ static int on_stats(const struct nlmsghdr *message, void *userdata)
 
 int us_link_get_traffic(int index, struct us_link_traffic *ret_traffic)
 {
-	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	struct if_stats_msg *head;
+	const struct if_stats_msg head = { .ifindex = index,
+					   .filter_mask =
+						   IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64) };
+	struct us_rtnl_request request = us_rtnl_request(RTM_GETSTATS, &head, sizeof(head));
 
-	request->nlmsg_type = RTM_GETSTATS;
-	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
-	head->ifindex = index;
-	head->filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64);
-	return us_rtnl_exchange(request, on_stats, ret_traffic, NULL);
+	return us_rtnl_exchange(&request.header, on_stats, ret_traffic, NULL);
 }

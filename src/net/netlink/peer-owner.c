@@ -4,7 +4,6 @@
  * host. The kernel finds it by its two addresses, and knows its owner.
  */
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
@@ -12,9 +11,7 @@
 #include <sys/socket.h>
 
 #include "net/netlink/peer-owner.h"
-#include "util/cleanup.h"
-
-US_DEFINE_CLEANUP(struct mnl_socket *, mnl_socket_close)
+#include "net/netlink/rtnl.h"
 
 /* Writes an address and returns its port, both in network byte order. */
 static uint16_t put_address(const struct sockaddr_storage *address, __be32 ret_words[4])
@@ -30,62 +27,41 @@ static uint16_t put_address(const struct sockaddr_storage *address, __be32 ret_w
 	return v6->sin6_port;
 }
 
-/* Asks for the other end: our peer's address is its local one. */
-static int put_request(struct nlmsghdr *header, int fd)
+static int take_answer(const struct nlmsghdr *header, void *userdata)
 {
-	struct inet_diag_req_v2 *request =
-		mnl_nlmsg_put_extra_header(header, sizeof(struct inet_diag_req_v2));
+	const struct inet_diag_msg *message = mnl_nlmsg_get_payload(header);
+
+	if (mnl_nlmsg_get_payload_len(header) >= sizeof(*message))
+		*(uid_t *)userdata = message->idiag_uid;
+	return MNL_CB_OK;
+}
+
+/* Asks for the other end: our peer's address is its local one. */
+static int ask_for_owner(int fd, uid_t *ret_uid)
+{
+	struct inet_diag_req_v2 head = {
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_states = ~0u,
+		.id.idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE },
+	};
 	struct sockaddr_storage ours = { 0 }, theirs = { 0 };
 	socklen_t our_size = sizeof(ours), their_size = sizeof(theirs);
+	struct us_rtnl_request request;
+	uid_t uid = (uid_t)-1;
+	int r;
 
 	if (getsockname(fd, (struct sockaddr *)&ours, &our_size) < 0 ||
 	    getpeername(fd, (struct sockaddr *)&theirs, &their_size) < 0)
 		return -errno;
 	if (ours.ss_family != AF_INET && ours.ss_family != AF_INET6)
 		return -EAFNOSUPPORT;
-	header->nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	header->nlmsg_flags = NLM_F_REQUEST;
-	*request = (struct inet_diag_req_v2){
-		.sdiag_family = ours.ss_family,
-		.sdiag_protocol = IPPROTO_TCP,
-		.idiag_states = ~0u,
-		.id.idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE },
-	};
-	request->id.idiag_sport = put_address(&theirs, request->id.idiag_src);
-	request->id.idiag_dport = put_address(&ours, request->id.idiag_dst);
-	return 0;
-}
-
-static int take_answer(const struct nlmsghdr *header, void *userdata)
-{
-	const struct inet_diag_msg *message = mnl_nlmsg_get_payload(header);
-
-	if (mnl_nlmsg_get_payload_len(header) < sizeof(*message))
-		return MNL_CB_ERROR;
-	*(uid_t *)userdata = message->idiag_uid;
-	return MNL_CB_STOP;
-}
-
-static int ask_for_owner(int fd, uid_t *ret_uid)
-{
-	US_CLEANUP(mnl_socket_closep)
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
-	char buffer[8192];
-	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
-	uid_t uid = (uid_t)-1;
-	ssize_t n;
-	int r;
-
-	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
-		return -errno;
-	r = put_request(header, fd);
+	head.sdiag_family = ours.ss_family;
+	head.id.idiag_sport = put_address(&theirs, head.id.idiag_src);
+	head.id.idiag_dport = put_address(&ours, head.id.idiag_dst);
+	request = us_rtnl_request(SOCK_DIAG_BY_FAMILY, &head, sizeof(head));
+	r = us_netlink_exchange(NETLINK_SOCK_DIAG, &request.header, take_answer, &uid, NULL);
 	if (r < 0)
 		return r;
-	if (mnl_socket_sendto(socket, header, header->nlmsg_len) < 0)
-		return -errno;
-	n = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
-	if (n < 0 || mnl_cb_run(buffer, n, 0, 0, take_answer, &uid) < 0)
-		return -errno;
 	*ret_uid = uid;
 	return uid == (uid_t)-1 ? -ENOENT : 0;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One exchange with rtnetlink. The kernel answers while sendto(2) runs, and makes each part of a
- * dump while the part before is received. If others hold its lock, these calls wait for them, and
- * no timeout applies. Afterwards the answer is there; the deadline is for an answer that is not.
+ * One exchange over netlink. With rtnetlink, the kernel answers while sendto(2) runs, and makes
+ * each part of a dump while the part before is received. If others hold its lock, these calls wait
+ * for them, and no timeout applies. Afterwards the answer is there; the deadline is for an answer
+ * that is not.
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -29,12 +31,12 @@ struct exchange {
 
 US_DEFINE_CLEANUP(struct mnl_socket *, mnl_socket_close)
 
-static int open_socket(struct mnl_socket **ret_socket)
+static int open_socket(int protocol, struct mnl_socket **ret_socket)
 {
 	const struct timeval timeout = { .tv_sec = DEADLINE_USEC / US_USEC_PER_SEC };
 	int one = 1;
 	US_CLEANUP(mnl_socket_closep)
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct mnl_socket *socket = mnl_socket_open2(protocol, SOCK_CLOEXEC);
 
 	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
 	    setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &timeout,
@@ -105,23 +107,29 @@ static int talk(struct exchange *exchange, struct nlmsghdr *request)
 	return r;
 }
 
-struct nlmsghdr *us_rtnl_put_link(char *buffer, uint16_t type, int family, int index)
+struct us_rtnl_request us_rtnl_request(uint16_t type, const void *head, size_t size)
 {
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	struct ifinfomsg *head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+	struct us_rtnl_request request = { .rest = "" };
 
-	request->nlmsg_type = type;
-	head->ifi_family = family;
-	head->ifi_index = index;
+	mnl_nlmsg_put_header(&request);
+	request.header.nlmsg_type = type;
+	memcpy(mnl_nlmsg_put_extra_header(&request.header, size), head, size);
 	return request;
 }
 
-int us_rtnl_exchange(struct nlmsghdr *request, mnl_cb_t each, void *userdata,
-		     struct us_rtnl_error *ret_error)
+struct us_rtnl_request us_rtnl_link_request(uint16_t type, int family, int index)
+{
+	const struct ifinfomsg head = { .ifi_family = family, .ifi_index = index };
+
+	return us_rtnl_request(type, &head, sizeof(head));
+}
+
+int us_netlink_exchange(int protocol, struct nlmsghdr *request, mnl_cb_t each, void *userdata,
+			struct us_rtnl_error *ret_error)
 {
 	struct exchange exchange = { .each = each, .userdata = userdata };
 	US_CLEANUP(mnl_socket_closep) struct mnl_socket *socket = NULL;
-	int r = open_socket(&socket);
+	int r = open_socket(protocol, &socket);
 
 	if (r == 0) {
 		exchange.socket = socket;
@@ -134,4 +142,10 @@ int us_rtnl_exchange(struct nlmsghdr *request, mnl_cb_t each, void *userdata,
 		*ret_error = exchange.error;
 	}
 	return r;
+}
+
+int us_rtnl_exchange(struct nlmsghdr *request, mnl_cb_t each, void *userdata,
+		     struct us_rtnl_error *ret_error)
+{
+	return us_netlink_exchange(NETLINK_ROUTE, request, each, userdata, ret_error);
 }

@@ -43,37 +43,35 @@ static int open_tap(int *ret_fd, char ret_name[IF_NAMESIZE])
 static int enslave(const struct us_link *tap, const struct us_link *peer, uint32_t queue_frames,
 		   struct us_rtnl_error *error)
 {
-	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_NEWLINK, AF_UNSPEC, tap->index);
+	struct us_rtnl_request request = us_rtnl_link_request(RTM_NEWLINK, AF_UNSPEC, tap->index);
 	struct nlattr *families, *inet6;
 	uint8_t mac[6];
 
 	memcpy(mac, tap->mac, sizeof(mac));
 	mac[0] = 0xfe;
-	mnl_attr_put(request, IFLA_ADDRESS, sizeof(mac), mac);
-	mnl_attr_put_u32(request, IFLA_MTU, peer->mtu);
-	mnl_attr_put_u32(request, IFLA_TXQLEN, queue_frames);
-	mnl_attr_put_u32(request, IFLA_MASTER, peer->master);
-	families = mnl_attr_nest_start(request, IFLA_AF_SPEC);
-	inet6 = mnl_attr_nest_start(request, AF_INET6);
-	mnl_attr_put_u8(request, IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_MODE_NONE);
-	mnl_attr_nest_end(request, inet6);
-	mnl_attr_nest_end(request, families);
-	return us_rtnl_exchange(request, NULL, NULL, error);
+	mnl_attr_put(&request.header, IFLA_ADDRESS, sizeof(mac), mac);
+	mnl_attr_put_u32(&request.header, IFLA_MTU, peer->mtu);
+	mnl_attr_put_u32(&request.header, IFLA_TXQLEN, queue_frames);
+	mnl_attr_put_u32(&request.header, IFLA_MASTER, peer->master);
+	families = mnl_attr_nest_start(&request.header, IFLA_AF_SPEC);
+	inet6 = mnl_attr_nest_start(&request.header, AF_INET6);
+	mnl_attr_put_u8(&request.header, IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(&request.header, inet6);
+	mnl_attr_nest_end(&request.header, families);
+	return us_rtnl_exchange(&request.header, NULL, NULL, error);
 }
 
 /* Sets attributes of the bridge port to @value. */
 static int set_port(const struct us_link *tap, const uint16_t *attributes, size_t count,
 		    uint8_t value, struct us_rtnl_error *error)
 {
-	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_SETLINK, AF_BRIDGE, tap->index);
-	struct nlattr *port = mnl_attr_nest_start(request, IFLA_PROTINFO | NLA_F_NESTED);
+	struct us_rtnl_request request = us_rtnl_link_request(RTM_SETLINK, AF_BRIDGE, tap->index);
+	struct nlattr *port = mnl_attr_nest_start(&request.header, IFLA_PROTINFO | NLA_F_NESTED);
 
 	for (size_t i = 0; i < count; i++)
-		mnl_attr_put_u8(request, attributes[i], value);
-	mnl_attr_nest_end(request, port);
-	return us_rtnl_exchange(request, NULL, NULL, error);
+		mnl_attr_put_u8(&request.header, attributes[i], value);
+	mnl_attr_nest_end(&request.header, port);
+	return us_rtnl_exchange(&request.header, NULL, NULL, error);
 }
 
 /* The kernel makes a port forward when a work queue has noticed its link. This does not wait. */
@@ -81,13 +79,12 @@ static int make_forward(const struct us_link *tap, struct us_rtnl_error *error)
 {
 	static const uint16_t state[] = { IFLA_BRPORT_STATE };
 	const struct timespec moment = { .tv_nsec = 500 * 1000 };
-	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_NEWLINK, AF_UNSPEC, tap->index);
-	struct ifinfomsg *head = mnl_nlmsg_get_payload(request);
+	struct us_rtnl_request request = us_rtnl_link_request(RTM_NEWLINK, AF_UNSPEC, tap->index);
+	struct ifinfomsg *head = mnl_nlmsg_get_payload(&request.header);
 	int r;
 
 	head->ifi_flags = head->ifi_change = IFF_UP;
-	r = us_rtnl_exchange(request, NULL, NULL, error);
+	r = us_rtnl_exchange(&request.header, NULL, NULL, error);
 	for (int i = 0; r == 0 && i < FORWARDING_TRIES; i++) {
 		r = set_port(tap, state, 1, FORWARDING, error);
 		if (r != -ENETDOWN)

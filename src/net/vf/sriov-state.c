@@ -120,13 +120,12 @@ static int on_link(const struct nlmsghdr *message, void *userdata)
 int us_sriov_get(int port, unsigned index, struct us_sriov_state *ret_state,
 		 struct us_rtnl_error *ret_error)
 {
-	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_GETLINK, AF_UNSPEC, port);
+	struct us_rtnl_request request = us_rtnl_link_request(RTM_GETLINK, AF_UNSPEC, port);
 	struct answer answer = { index, ret_state, false };
 	int r;
 
-	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS);
-	r = us_rtnl_exchange(request, on_link, &answer, ret_error);
+	mnl_attr_put_u32(&request.header, IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS);
+	r = us_rtnl_exchange(&request.header, on_link, &answer, ret_error);
 	if (r == 0 && !answer.found) {
 		r = -ENODEV;
 		if (ret_error)
@@ -138,16 +137,15 @@ int us_sriov_get(int port, unsigned index, struct us_sriov_state *ret_state,
 int us_sriov_set(int port, unsigned short attribute, const void *value, size_t size,
 		 struct us_rtnl_error *ret_error)
 {
-	char buffer[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct nlmsghdr *request = us_rtnl_put_link(buffer, RTM_SETLINK, AF_UNSPEC, port);
+	struct us_rtnl_request request = us_rtnl_link_request(RTM_SETLINK, AF_UNSPEC, port);
 	struct nlattr *list, *info;
 
-	list = mnl_attr_nest_start(request, IFLA_VFINFO_LIST);
-	info = mnl_attr_nest_start(request, IFLA_VF_INFO);
-	mnl_attr_put(request, attribute, size, value);
-	mnl_attr_nest_end(request, info);
-	mnl_attr_nest_end(request, list);
-	return us_rtnl_exchange(request, NULL, NULL, ret_error);
+	list = mnl_attr_nest_start(&request.header, IFLA_VFINFO_LIST);
+	info = mnl_attr_nest_start(&request.header, IFLA_VF_INFO);
+	mnl_attr_put(&request.header, attribute, size, value);
+	mnl_attr_nest_end(&request.header, info);
+	mnl_attr_nest_end(&request.header, list);
+	return us_rtnl_exchange(&request.header, NULL, NULL, ret_error);
 }
 
 int us_sriov_state_format(const struct us_sriov_state *state, char *ret_text, size_t size)

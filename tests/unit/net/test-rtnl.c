@@ -45,7 +45,7 @@ static void test_locked(void **state)
 {
 	struct us_reason reason = { .text = "" };
 	struct us_link link;
-	uint8_t many[US_RTNL_REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	uint8_t many[sizeof(struct us_rtnl_request)] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct nlmsghdr *request = mnl_nlmsg_put_header(many);
 	struct ifinfomsg *head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
 
