@@ -5,6 +5,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
@@ -136,4 +137,24 @@ int us_packet_open(const struct us_packet_config *config, int *ret_fd)
 	*ret_fd = fd;
 	fd = -1;
 	return 0;
+}
+
+/* ---- Closing: one short thread for each descriptor, because there are few, at transitions ---- */
+
+static void *close_thread(void *userdata)
+{
+	us_close((int)(intptr_t)userdata);
+	return NULL;
+}
+
+int us_close_async(int fd)
+{
+	pthread_t thread;
+
+	if (fd < 0)
+		return -1;
+	if (pthread_create(&thread, NULL, close_thread, (void *)(intptr_t)fd) != 0)
+		return us_close(fd);
+	pthread_detach(thread);
+	return -1;
 }

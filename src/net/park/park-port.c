@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "net/frame/async-close.h"
 #include "net/frame/packet.h"
 #include "net/park/park-port.h"
 

@@ -11,7 +11,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "net/frame/async-close.h"
+#include "net/frame/packet.h"
 #include "net/park/pace.h"
 #include "net/park/park-port.h"
 #include "net/park/park.h"

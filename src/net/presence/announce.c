@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 
 #include "net/presence/announce.h"
-#include "net/frame/async-close.h"
 #include "net/netlink/link.h"
 #include "net/frame/packet.h"
 #include "util/clock.h"

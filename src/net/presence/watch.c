@@ -17,7 +17,6 @@
 #include <sys/socket.h>
 
 #include "net/frame/addresses.h"
-#include "net/frame/async-close.h"
 #include "net/netlink/fdb.h"
 #include "net/netlink/link.h"
 #include "net/frame/packet.h"

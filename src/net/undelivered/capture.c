@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "net/frame/async-close.h"
 #include "net/frame/frame.h"
 #include "net/netlink/link.h"
 #include "net/undelivered/capture.h"
