@@ -9,14 +9,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "net/frame/async-close.h"
 #include "net/presence/claims.h"
 #include "net/netlink/link.h"
 #include "net/frame/packet.h"
 #include "util/clock.h"
 
 enum {
-	PORTS_MAX = 16, /* that lead away */
+	PORTS_MAX = 17, /* the guest's, and those that lead away */
 	TICK_USEC = 100 * 1000,
 	FRAMES_MAX = 64,       /* read at one tick, per socket */
 	RECEIVE_BYTES = 65536, /* buffer in the kernel, per socket */
@@ -32,11 +31,9 @@ struct us_claims {
 	sd_event_source *timer;
 	struct us_addresses sent; /* claimed at the guest's port; certain ones only */
 	enum verdict verdicts[US_ADDRESSES_MAX];
-	int own; /* index of the guest's port */
-	int fd;	 /* socket at this port */
-	size_t port_count;
+	size_t port_count; /* the guest's port is the first */
 	int ports[PORTS_MAX];
-	int fds[PORTS_MAX];
+	int fds[PORTS_MAX]; /* a socket at each port */
 };
 
 /* ---- Frames ---- */
@@ -75,9 +72,8 @@ static void on_left(struct us_claims *claims, const struct us_frame_address *cla
 
 static void read_all(struct us_claims *claims)
 {
-	drain(claims, claims->fd, on_sent);
 	for (size_t i = 0; i < claims->port_count; i++)
-		drain(claims, claims->fds[i], on_left);
+		drain(claims, claims->fds[i], i == 0 ? on_sent : on_left);
 }
 
 bool us_claims_address(struct us_claims *claims, size_t i, char ret_text[US_ADDRESS_TEXT_MAX])
@@ -105,27 +101,24 @@ static void add_port(void *userdata, const struct us_link *port)
 {
 	struct us_claims *claims = userdata;
 
-	if (port->is_up && !port->is_tun && port->index != claims->own &&
+	if (port->is_up && !port->is_tun && port->index != claims->ports[0] &&
 	    claims->port_count < PORTS_MAX)
 		claims->ports[claims->port_count++] = port->index;
 }
 
 static int open_all(struct us_claims *claims, const char *port, struct us_reason *reason)
 {
-	struct us_packet_config config = { .kind = US_PACKET_CLAIMS,
-					   .mac = claims->sent.mac,
+	struct us_packet_config config = { .mac = claims->sent.mac,
 					   .receive_bytes = RECEIVE_BYTES };
 	struct us_link link;
 	int r = us_link_get_bridge_port(port, &link, reason);
 
 	if (r != 0)
 		return r;
-	claims->own = config.port = link.index;
+	claims->ports[claims->port_count++] = link.index;
 	r = us_link_each_port(link.master, add_port, claims);
-	if (r == 0)
-		r = us_packet_open(&config, &claims->fd);
-	config.kind = US_PACKET_CLAIMS_OUT;
 	for (size_t i = 0; i < claims->port_count && r == 0; i++) {
+		config.kind = i == 0 ? US_PACKET_CLAIMS : US_PACKET_CLAIMS_OUT;
 		config.port = claims->ports[i];
 		r = us_packet_open(&config, &claims->fds[i]);
 	}
@@ -141,7 +134,6 @@ int us_claims_new(struct us_claims **ret_claims, sd_event *loop, const char *por
 	if (!claims)
 		return -ENOMEM;
 	memcpy(claims->sent.mac, mac, sizeof(claims->sent.mac));
-	claims->fd = -1;
 	for (size_t i = 0; i < PORTS_MAX; i++)
 		claims->fds[i] = -1;
 	r = open_all(claims, port, reason);
@@ -162,7 +154,6 @@ void us_claims_free(struct us_claims *claims)
 	if (!claims)
 		return;
 	sd_event_source_disable_unref(claims->timer);
-	us_close_async(claims->fd);
 	for (size_t i = 0; i < PORTS_MAX; i++)
 		us_close_async(claims->fds[i]);
 	free(claims);
