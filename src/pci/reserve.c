@@ -24,11 +24,6 @@ enum {
 
 /* ---- Records ---- */
 
-int us_reserved_update(const char *directory, const struct us_reserved *reserved)
-{
-	return us_record_replace(directory, reserved);
-}
-
 int us_reserved_each(const char *directory, const char *owner,
 		     int (*each)(const struct us_reserved *reserved, void *userdata),
 		     void *userdata)

@@ -56,9 +56,6 @@ struct us_reserve_request {
 int us_reserve(const struct us_reserve_request *request, struct us_reserved *ret_reserved,
 	       int *ret_group_fd, struct us_reason *reason);
 
-/* Writes the record again, for its member original. 0 or a negative errno. */
-int us_reserved_update(const char *directory, const struct us_reserved *reserved);
-
 enum {
 	US_RESERVED_UNRESTORED = US_REFUSED + 2, /* returned, but some settings are not restored */
 };

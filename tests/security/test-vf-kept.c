@@ -81,7 +81,7 @@ static struct us_reserved reserve(pid_t vmm)
 	if (reserved_vf_reserve(&request, &reserved, &reason) != 0)
 		fail_msg("%s", reason.text);
 	strcpy(reserved.original, "vlan 100");
-	assert_int_equal(us_reserved_update(reserved_vf_records(), &reserved), 0);
+	assert_int_equal(us_record_replace(reserved_vf_records(), &reserved), 0);
 	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &reserved), 0);
 	return reserved;
 }
@@ -136,7 +136,7 @@ static void test_driver_stays_while_guest_owns_it(void **state)
 
 	sysfs_tree_sh("mkdir sys/bus/pci/drivers/igbvf");
 	strncpy(reserved.former, "igbvf", sizeof(reserved.former));
-	assert_int_equal(us_reserved_update(reserved_vf_records(), &reserved), 0);
+	assert_int_equal(us_record_replace(reserved_vf_records(), &reserved), 0);
 	exclusive_group_open();
 	assert_busy(&reserved);
 	sysfs_tree_sh("test ! -e sys/bus/pci/drivers/igbvf/bind; "
@@ -228,7 +228,7 @@ static void test_return_of_what_is_anothers(void **state)
 	struct us_reserved reserved = reserve(0), other = reserved, still;
 
 	strcpy(other.pair, "b");
-	assert_int_equal(us_reserved_update(reserved_vf_records(), &other), 0);
+	assert_int_equal(us_record_replace(reserved_vf_records(), &other), 0);
 	assert_int_equal(give_back(&reserved, 0, NULL), 0);
 	assert_int_equal(restores, 0);
 	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "b", &still), 0);

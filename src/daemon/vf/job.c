@@ -52,7 +52,7 @@ static int prepare(struct us_vf_job *job)
 		return r;
 	r = us_sriov_save(job->sriov, reserved->original, sizeof(reserved->original));
 	if (r == 0)
-		r = us_reserved_update(job->request.directory, reserved);
+		r = us_record_replace(job->request.directory, reserved);
 	if (r == 0)
 		r = set_up(job);
 	return r == 0 ? us_sriov_steer_blocking(job->sriov, US_SRIOV_AWAY, &job->reason) : r;

@@ -95,7 +95,7 @@ static void test_return(void **state)
 	assert_reserved("a", "0000:5e:00.1");
 	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &found), 0);
 	snprintf(found.original, sizeof(found.original), "some words of the PF");
-	assert_int_equal(us_reserved_update(reserved_vf_records(), &found), 0);
+	assert_int_equal(us_record_replace(reserved_vf_records(), &found), 0);
 	memset(&found, 0, sizeof(found));
 	assert_int_equal(us_reserved_find(reserved_vf_records(), "/run/one", "a", &found), 0);
 	assert_string_equal(found.original, "some words of the PF");
