@@ -26,9 +26,9 @@ struct process {
 
 static int read_process(pid_t pid, struct process *ret_process)
 {
+	US_CLEANUP(fclosep) FILE *file = NULL;
 	char path[64], line[600];
 	unsigned uid, gid;
-	FILE *file;
 
 	*ret_process = (struct process){ .uid = -1, .gid = -1 };
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
@@ -47,7 +47,6 @@ static int read_process(pid_t pid, struct process *ret_process)
 		else
 			sscanf(line, "CapEff: %" SCNx64, &ret_process->capabilities);
 	}
-	fclose(file);
 	return 0;
 }
 
@@ -77,16 +76,12 @@ static bool may_open(const struct process *process, const struct stat *node)
 	return is_capable(process, CAP_DAC_OVERRIDE) || (node->st_mode >> shift & 6) == 6;
 }
 
-static int admit_to_node(const char *path, const struct process *process, const char *address,
-			 struct us_reason *reason)
+static int admit_to_node(const char *path, const struct stat *node, const struct process *process,
+			 const char *address, struct us_reason *reason)
 {
-	struct stat node;
-
-	if (stat(path, &node) < 0)
-		return us_refuse(reason, "vfio %s: %s: %s", address, path, us_strerror(errno));
-	if (may_open(process, &node))
+	if (may_open(process, node))
 		return 0;
-	if ((node.st_mode & 0600) == 0600 && chown(path, process->uid, -1) == 0)
+	if ((node->st_mode & 0600) == 0600 && chown(path, process->uid, -1) == 0)
 		return 0;
 	us_refuse(reason, "vfio %s: the VMM, user %u, may not open %s", address,
 		  (unsigned)process->uid, path);
@@ -132,13 +127,17 @@ static int admit_to_lock(pid_t pid, const struct process *process, uint64_t byte
 			 (uint64_t)raised.rlim_cur);
 }
 
-static void find_node(const char *sysfs, const char *address, char ret_path[PATH_MAX])
+static int find_node(const char *sysfs, const char *address, char ret_path[PATH_MAX],
+		     struct stat *ret_node, struct us_reason *reason)
 {
 	char group[32];
 
 	us_pci_directory(sysfs, address, ret_path);
 	us_sysfs_link(ret_path, "iommu_group", group, sizeof(group));
 	snprintf(ret_path, PATH_MAX, "%s/../dev/vfio/%s", sysfs, group);
+	if (stat(ret_path, ret_node) < 0)
+		return us_refuse(reason, "vfio %s: %s: %s", address, ret_path, us_strerror(errno));
+	return 0;
 }
 
 int us_vfio_node_owner(const char *sysfs, const char *address, uid_t *ret_owner,
@@ -146,12 +145,11 @@ int us_vfio_node_owner(const char *sysfs, const char *address, uid_t *ret_owner,
 {
 	char path[PATH_MAX];
 	struct stat node;
+	int r = find_node(sysfs, address, path, &node, reason);
 
-	find_node(sysfs, address, path);
-	if (stat(path, &node) < 0)
-		return us_refuse(reason, "vfio %s: %s: %s", address, path, us_strerror(errno));
-	*ret_owner = node.st_uid;
-	return 0;
+	if (r == 0)
+		*ret_owner = node.st_uid;
+	return r;
 }
 
 /* A node that is gone has no owner to restore; the kernel makes the next one anew. */
@@ -161,8 +159,8 @@ int us_vfio_node_restore(const char *sysfs, const char *address, uid_t owner,
 	char path[PATH_MAX];
 	struct stat node;
 
-	find_node(sysfs, address, path);
-	if (stat(path, &node) < 0 || node.st_uid == owner || chown(path, owner, -1) == 0)
+	if (find_node(sysfs, address, path, &node, NULL) != 0 || node.st_uid == owner ||
+	    chown(path, owner, -1) == 0)
 		return 0;
 	us_refuse(reason, "vfio %s: %s still belongs to the VMM: %s", address, path,
 		  us_strerror(errno));
@@ -174,13 +172,14 @@ int us_vfio_admit(const char *sysfs, const char *address, pid_t pid, uint64_t me
 {
 	char path[PATH_MAX];
 	struct process process;
-	int r;
+	struct stat node;
+	int r = read_process(pid, &process);
 
-	find_node(sysfs, address, path);
-	r = read_process(pid, &process);
 	if (r < 0)
 		return us_refuse(reason, "vfio %s: the VMM, process %d: %s", address, (int)pid,
 				 us_strerror(r));
-	r = admit_to_node(path, &process, address, reason);
+	r = find_node(sysfs, address, path, &node, reason);
+	if (r == 0)
+		r = admit_to_node(path, &node, &process, address, reason);
 	return r == 0 ? admit_to_lock(pid, &process, memory_bytes, address, reason) : r;
 }

@@ -87,22 +87,15 @@ static int visit_pf(const struct visit *visit, const char *pf)
 	return r;
 }
 
-static bool has_alias(const char *sysfs, const char *interface, const char *label)
-{
-	char directory[PATH_MAX], alias[256];
-
-	snprintf(directory, sizeof(directory), "%s/class/net/%s", sysfs, interface);
-	return us_sysfs_read(directory, "ifalias", alias, sizeof(alias)) == 0 &&
-	       strcmp(alias, label) == 0;
-}
-
 /* VFs may have inherited the alias. Only a PF can have VFs. */
-static bool is_pf(const char *sysfs, const char *interface)
+static bool is_pf_on(const char *interfaces, const char *name, const char *label)
 {
-	char path[PATH_MAX];
+	char directory[PATH_MAX], text[256];
 
-	snprintf(path, sizeof(path), "%s/class/net/%s/device/sriov_totalvfs", sysfs, interface);
-	return access(path, F_OK) == 0;
+	return snprintf(directory, sizeof(directory), "%s/%s", interfaces, name) < PATH_MAX &&
+	       us_sysfs_read(directory, "ifalias", text, sizeof(text)) == 0 &&
+	       strcmp(text, label) == 0 &&
+	       us_sysfs_read(directory, "device/sriov_totalvfs", text, sizeof(text)) == 0;
 }
 
 static int visit_network(const struct visit *visit, const char *label)
@@ -117,8 +110,7 @@ static int visit_network(const struct visit *visit, const char *label)
 	interfaces = opendir(path);
 	while (r == 0 && interfaces && (entry = readdir(interfaces))) {
 		if (entry->d_name[0] == '.' || strlen(entry->d_name) >= IF_NAMESIZE ||
-		    !has_alias(visit->sysfs, entry->d_name, label) ||
-		    !is_pf(visit->sysfs, entry->d_name))
+		    !is_pf_on(path, entry->d_name, label))
 			continue;
 		found = true;
 		r = visit_pf(visit, entry->d_name);

@@ -15,7 +15,6 @@
 
 enum {
 	RECORD_SIZE = 1024,
-	FIELDS = 7, /* with a text */
 };
 
 static void path_of(const char *directory, const char *name, char ret_path[PATH_MAX])
@@ -25,38 +24,27 @@ static void path_of(const char *directory, const char *name, char ret_path[PATH_
 
 /* ---- Its text ---- */
 
-struct field {
+#define PLACE(member)                                                                              \
+	offsetof(struct us_reserved, member), sizeof(((struct us_reserved *)NULL)->member)
+
+static const struct {
 	const char *word;
-	char *text;
-	size_t size;
+	size_t at, size; /* of its text in struct us_reserved */
+} texts[] = {
+	{ "owner", PLACE(owner) },    { "pair", PLACE(pair) },
+	{ "pool", PLACE(pool) },      { "former", PLACE(former) },
+	{ "port", PLACE(port) },      { "representor", PLACE(representor) },
+	{ "found", PLACE(original) },
 };
-
-static void list_fields(struct us_reserved *reserved, struct field ret_fields[FIELDS])
-{
-	const struct field fields[FIELDS] = {
-		{ "owner", reserved->owner, sizeof(reserved->owner) },
-		{ "pair", reserved->pair, sizeof(reserved->pair) },
-		{ "pool", reserved->pool, sizeof(reserved->pool) },
-		{ "former", reserved->former, sizeof(reserved->former) },
-		{ "port", reserved->port, sizeof(reserved->port) },
-		{ "representor", reserved->representor, sizeof(reserved->representor) },
-		{ "found", reserved->original, sizeof(reserved->original) },
-	};
-
-	memcpy(ret_fields, fields, sizeof(fields));
-}
 
 static int write_text(int fd, const struct us_reserved *reserved)
 {
-	struct us_reserved copy = *reserved;
-	struct field fields[FIELDS];
 	char text[RECORD_SIZE];
 	size_t used = 0;
 
-	list_fields(&copy, fields);
-	for (int i = 0; i < FIELDS; i++)
-		used += snprintf(text + used, sizeof(text) - used, "%s %s\n", fields[i].word,
-				 fields[i].text);
+	for (size_t i = 0; i < US_ARRAY_LENGTH(texts); i++)
+		used += snprintf(text + used, sizeof(text) - used, "%s %s\n", texts[i].word,
+				 (const char *)reserved + texts[i].at);
 	used += snprintf(text + used, sizeof(text) - used, "index %d\nnode-owner %" PRId64 "\n",
 			 reserved->index, reserved->node_owner);
 	if (write(fd, text, used) != (ssize_t)used)
@@ -66,14 +54,12 @@ static int write_text(int fd, const struct us_reserved *reserved)
 
 static void read_line(const char *line, struct us_reserved *reserved)
 {
-	struct field fields[FIELDS];
-	size_t length;
+	for (size_t i = 0; i < US_ARRAY_LENGTH(texts); i++) {
+		size_t length = strlen(texts[i].word);
 
-	list_fields(reserved, fields);
-	for (int i = 0; i < FIELDS; i++) {
-		length = strlen(fields[i].word);
-		if (strncmp(line, fields[i].word, length) == 0 && line[length] == ' ')
-			snprintf(fields[i].text, fields[i].size, "%s", line + length + 1);
+		if (strncmp(line, texts[i].word, length) == 0 && line[length] == ' ')
+			snprintf((char *)reserved + texts[i].at, texts[i].size, "%s",
+				 line + length + 1);
 	}
 	sscanf(line, "index %d", &reserved->index);
 	sscanf(line, "node-owner %" SCNd64, &reserved->node_owner);

@@ -136,13 +136,11 @@ static void find_physical_port(const char *directory, char *ret_name, size_t siz
 /* The device's number among the PF's VFs, or -1. */
 static int find_index(const char *directory, const char *address)
 {
-	char physical[PATH_MAX], name[32], found[US_PCI_ADDRESS_SIZE];
+	char name[32], found[US_PCI_ADDRESS_SIZE];
 
-	if (snprintf(physical, sizeof(physical), "%s/physfn", directory) >= PATH_MAX)
-		return -1;
 	for (int i = 0;; i++) {
-		snprintf(name, sizeof(name), "virtfn%d", i);
-		us_sysfs_link(physical, name, found, sizeof(found));
+		snprintf(name, sizeof(name), "physfn/virtfn%d", i);
+		us_sysfs_link(directory, name, found, sizeof(found));
 		if (!found[0] || strcmp(found, address) == 0)
 			return found[0] ? i : -1;
 	}
