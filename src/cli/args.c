@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <string.h>
+#include "api/uri.h"
+#include "cli/cli.h"
 
-#include "cli/args.h"
+const struct us_option us_common_options[] = {
+	{ "host", 'H', "HOST", "the daemon to ask: " US_URI_FORMS },
+	{ "json", 0, NULL, "print the answers of the daemon, one JSON object per line" },
+	{ "help", 'h', NULL, "print this help" },
+	{ "version", 0, NULL, "print the version" },
+	{ NULL, 0, NULL, NULL },
+};
 
 /* By its letter; if @letter is 0, by its name. */
 static const struct us_option *find(const struct us_option *options, char letter, const char *name,
@@ -15,65 +22,65 @@ static const struct us_option *find(const struct us_option *options, char letter
 	return NULL;
 }
 
-static int give(struct us_args *args, const struct us_option *option, const char *value,
-		struct us_reason *reason)
+static enum us_exit give(struct us_cli *cli, const struct us_option *option, const char *value)
 {
+	struct us_args *args = &cli->args;
+
 	if (args->given_count == US_GIVEN_MAX)
-		return us_refuse(reason, "too many options");
+		return us_cli_usage(cli, "too many options");
 	args->given[args->given_count].name = option->name;
 	args->given[args->given_count].value = value;
 	args->given_count++;
-	return 0;
+	return US_EXIT_DONE;
 }
 
 /* Reads the option at @*argv, and moves @*argv behind it. */
-static int parse_option(struct us_args *args, char ***argv, const struct us_option *options,
-			const struct us_option *more_options, struct us_reason *reason)
+static enum us_exit read_option(struct us_cli *cli, char ***argv)
 {
 	const char *text = *(*argv)++;
 	char letter = text[1] == '-' ? 0 : text[1];
 	const char *rest = text + 2; /* of a long option: its name, then "=VALUE" */
 	size_t length = letter ? 0 : strcspn(rest, "=");
-	const struct us_option *option = find(options, letter, rest, length);
+	const struct us_option *option = find(us_common_options, letter, rest, length);
 	const char *value = NULL;
 
-	if (!option)
-		option = find(more_options, letter, rest, length);
+	if (!option && cli->command)
+		option = find(cli->command->options, letter, rest, length);
 	if (rest[length])
 		value = letter ? rest : rest + length + 1;
 	if (!option)
-		return us_refuse(reason, "unknown option %s", text);
+		return us_cli_usage(cli, "unknown option %s", text);
 	if (!option->argument)
-		return value ? us_refuse(reason, "--%s takes no value", option->name)
-			     : give(args, option, "", reason);
+		return value ? us_cli_usage(cli, "--%s takes no value", option->name)
+			     : give(cli, option, "");
 	if (!value && !**argv)
-		return us_refuse(reason, "--%s needs %s", option->name, option->argument);
-	return give(args, option, value ? value : *(*argv)++, reason);
+		return us_cli_usage(cli, "--%s needs %s", option->name, option->argument);
+	return give(cli, option, value ? value : *(*argv)++);
 }
 
-int us_args_parse(struct us_args *args, char **argv, const struct us_option *options,
-		  const struct us_option *more_options, bool first_word, char ***ret_rest,
-		  struct us_reason *reason)
+enum us_exit us_args_read(struct us_cli *cli, char ***argv)
 {
+	struct us_args *args = &cli->args;
+	enum us_exit code = US_EXIT_DONE;
 	bool only_words = false;
-	int r = 0;
 
-	while (r == 0 && *argv) {
-		if (!only_words && strcmp(*argv, "--") == 0) {
+	while (code == US_EXIT_DONE && **argv) {
+		const char *text = **argv;
+
+		if (!only_words && strcmp(text, "--") == 0) {
 			only_words = true;
-			argv++;
-		} else if (!only_words && (*argv)[0] == '-' && (*argv)[1]) {
-			r = parse_option(args, &argv, options, more_options, reason);
-		} else if (first_word) {
+			++*argv;
+		} else if (!only_words && text[0] == '-' && text[1]) {
+			code = read_option(cli, argv);
+		} else if (!cli->command) {
 			break;
 		} else if (args->word_count == US_WORDS_MAX) {
-			r = us_refuse(reason, "too many arguments");
+			return us_cli_usage(cli, "too many arguments");
 		} else {
-			args->words[args->word_count++] = *argv++;
+			args->words[args->word_count++] = *(*argv)++;
 		}
 	}
-	*ret_rest = argv;
-	return r;
+	return code;
 }
 
 const char *us_args_value(const struct us_args *args, const char *name)

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/args.h"
 #include "util/cleanup.h"
+#include "util/error.h"
 
 enum us_exit {
 	US_EXIT_DONE = 0,
@@ -17,16 +17,39 @@ enum us_exit {
 	US_EXIT_NO_DAEMON = 3, /* there is no daemon to ask */
 };
 
+enum {
+	US_WORDS_MAX = 8,
+	US_GIVEN_MAX = 128,
+};
+
+/* All strings are borrowed from argv and the tables of options. */
+struct us_args {
+	const char *words[US_WORDS_MAX];
+	size_t word_count;
+	struct {
+		const char *name;
+		const char *value; /* "" for an option without one */
+	} given[US_GIVEN_MAX];
+	size_t given_count;
+};
+
 struct us_cli {
 	const char *host; /* see api/uri.h */
 	bool json;
-	const struct us_command *command;
-	struct us_args args; /* of the command, without its name */
+	const struct us_command *command; /* NULL: not found yet */
+	struct us_args args;		  /* of the command, without its name */
 };
 
 typedef enum us_exit us_command_fn(struct us_cli *cli);
 
-/* A table ends with a NULL name. */
+/* Both tables end with a NULL name. */
+struct us_option {
+	const char *name;
+	char letter;	      /* 0: none */
+	const char *argument; /* the value's name in the help; NULL: the option has no value */
+	const char *help;
+};
+
 struct us_command {
 	const char *name;      /* one or two words: "vm attach" */
 	const char *arguments; /* "NAME --qmp PATH" */
@@ -44,6 +67,21 @@ us_command_fn us_cli_pair_add, us_cli_pair_assign, us_cli_pair_remove;
 us_command_fn us_cli_hide, us_cli_expose;
 us_command_fn us_cli_prepare, us_cli_finish, us_cli_migrate;
 us_command_fn us_cli_status, us_cli_watch, us_cli_metrics, us_cli_doctor, us_cli_proxy;
+
+/* ---- args.c ---- */
+
+extern const struct us_option us_common_options[]; /* of all commands */
+
+/*
+ * Appends the words and options at @*argv, in any order as GNU programs take them, to cli->args,
+ * and moves @*argv behind them: --name VALUE, --name=VALUE, -n VALUE, -nVALUE; "--" ends the
+ * options. Before the command is known, stops at the first word.
+ */
+enum us_exit us_args_read(struct us_cli *cli, char ***argv);
+
+bool us_args_has(const struct us_args *args, const char *name);
+/* The last value given for an option, "" if it has none; NULL if it was not given. */
+const char *us_args_value(const struct us_args *args, const char *name);
 
 /* ---- error.c ---- */
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* understudy: finds the command in the table, reads its arguments, and runs it. */
 
-#include "api/uri.h"
 #include "cli/cli.h"
 
 #define DEFAULT_HOST "unix:/run/understudy/control"
@@ -9,14 +8,6 @@
 enum {
 	NAME_BYTES = 64,
 	TYPO_MAX = 3, /* differences; more are no typo */
-};
-
-static const struct us_option common_options[] = {
-	{ "host", 'H', "HOST", "the daemon to ask: " US_URI_FORMS },
-	{ "json", 0, NULL, "print the answers of the daemon, one JSON object per line" },
-	{ "help", 'h', NULL, "print this help" },
-	{ "version", 0, NULL, "print the version" },
-	{ NULL, 0, NULL, NULL },
 };
 
 /* ---- Help ---- */
@@ -39,7 +30,7 @@ static enum us_exit print_command_help(const struct us_command *command)
 	us_cli_print_synopsis(stdout, command);
 	printf("\n%s\n\n", command->help);
 	print_options(command->options);
-	print_options(common_options);
+	print_options(us_common_options);
 	return US_EXIT_DONE;
 }
 
@@ -50,7 +41,7 @@ static enum us_exit print_help(void)
 	for (const struct us_command *c = us_commands; c->name; c++)
 		printf("  %-16s %s\n", c->name, c->help);
 	printf("\n");
-	print_options(common_options);
+	print_options(us_common_options);
 	printf("\nSee understudy COMMAND --help, and understudy(1).\n");
 	return US_EXIT_DONE;
 }
@@ -148,15 +139,14 @@ static enum us_exit no_command(const struct us_cli *cli, const char *one_word,
 
 /* ---- Running ---- */
 
-static enum us_exit run_command(struct us_cli *cli, char **rest)
+static enum us_exit run_command(struct us_cli *cli, char **argv)
 {
 	const struct us_command *command = cli->command;
 	const struct us_args *args = &cli->args;
-	struct us_reason reason;
+	enum us_exit code = us_args_read(cli, &argv);
 
-	if (us_args_parse(&cli->args, rest, common_options, command->options, false, &rest,
-			  &reason) != 0)
-		return us_cli_usage(cli, "%s", reason.text);
+	if (code != US_EXIT_DONE)
+		return code;
 	if (us_args_has(args, "help"))
 		return print_command_help(command);
 	if (args->word_count < command->least_words)
@@ -173,31 +163,30 @@ static enum us_exit run_command(struct us_cli *cli, char **rest)
 /* A command is the first word or the first two; options may stand before it. */
 static enum us_exit find_and_run(struct us_cli *cli, char **argv)
 {
-	struct us_reason reason;
+	enum us_exit code = us_args_read(cli, &argv);
 	char name[NAME_BYTES];
-	char **rest;
 
-	if (us_args_parse(&cli->args, argv, common_options, NULL, true, &rest, &reason) != 0)
-		return us_cli_usage(cli, "%s", reason.text);
+	if (code != US_EXIT_DONE)
+		return code;
 	if (us_args_has(&cli->args, "version")) {
 		puts("understudy " US_VERSION);
 		return US_EXIT_DONE;
 	}
 	if (us_args_has(&cli->args, "help"))
 		return print_help();
-	if (!rest[0])
+	if (!argv[0])
 		return us_cli_usage(cli, "a command is missing");
-	cli->command = find_command(rest[0]);
+	cli->command = find_command(argv[0]);
 	if (cli->command)
-		return run_command(cli, rest + 1);
-	if (is_group(rest[0]) &&
-	    (!rest[1] || strcmp(rest[1], "--help") == 0 || strcmp(rest[1], "-h") == 0))
-		return print_group(cli, rest[0], rest[1]);
-	snprintf(name, sizeof(name), "%s%s%s", rest[0], rest[1] ? " " : "", rest[1] ? rest[1] : "");
+		return run_command(cli, argv + 1);
+	if (is_group(argv[0]) &&
+	    (!argv[1] || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+		return print_group(cli, argv[0], argv[1]);
+	snprintf(name, sizeof(name), "%s%s%s", argv[0], argv[1] ? " " : "", argv[1] ? argv[1] : "");
 	cli->command = find_command(name);
 	if (cli->command)
-		return run_command(cli, rest + 2);
-	return no_command(cli, rest[0], name);
+		return run_command(cli, argv + 2);
+	return no_command(cli, argv[0], name);
 }
 
 int main(int argc, char **argv)
