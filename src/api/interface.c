@@ -8,7 +8,6 @@
 
 enum {
 	DEPTH_MAX = 16, /* of types within types: more than any definition has */
-	STEP = 8,	/* arrays grow by so many elements */
 };
 
 struct parser {
@@ -64,19 +63,12 @@ void us_interface_free(struct us_interface *interface)
 static void *grow(void *array, size_t *count, size_t size)
 {
 	char **data = array;
-	char *item;
+	char *grown = reallocarray(*data, *count + 1, size);
 
-	if (*count % STEP == 0) {
-		char *grown = reallocarray(*data, *count + STEP, size);
-
-		if (!grown)
-			return NULL;
-		*data = grown;
-	}
-	item = *data + *count * size;
-	memset(item, 0, size);
-	(*count)++;
-	return item;
+	if (!grown)
+		return NULL;
+	*data = grown;
+	return memset(grown + (*count)++ * size, 0, size);
 }
 
 /* ---- Words ---- */

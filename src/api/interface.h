@@ -30,7 +30,6 @@ enum us_type_kind {
 	US_TYPE_ARRAY,	/* element */
 	US_TYPE_MAP,	/* element, by string */
 	US_TYPE_NAMED,	/* name; element: the type of that name */
-	US_TYPE_N
 };
 
 struct us_type;

@@ -109,8 +109,6 @@ static bool fits(const struct checking *checking, const struct us_type *type, co
 		return json_is_object(value) && map_fits(checking, type, value);
 	case US_TYPE_NAMED:
 		return fits(checking, type->element, value);
-	case US_TYPE_N:
-		break;
 	}
 	return false;
 }
