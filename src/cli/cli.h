@@ -107,9 +107,9 @@ struct us_cli_request {
 	void (*reply)(void *userdata, const json_t *parameters);
 	/* Instead of both, the caller gets the last reply. */
 	json_t **ret_reply;
-	/* Errors are reported on stderr, unless this is set: @error is the name of the error; NULL:
-	 * connecting failed with the errno @r. */
-	void (*failed)(void *userdata, int r, const char *error, const char *message);
+	/* Errors are reported on stderr, unless this is set: the caller gets the error's whole name
+	 * as `error`, or the `errno` with which connecting failed; and the `message`. */
+	json_t **ret_error;
 	/* If set, SIGINT and SIGTERM end the program, but not the request: says so. */
 	void (*interrupted)(void *userdata);
 	void *userdata;

@@ -10,6 +10,8 @@
 #include "cli/cli.h"
 #include "util/printable.h"
 
+#define CONTROL "org.understudy.Control."
+
 enum level { OK, WARNING, ERROR, LEVEL_N };
 
 static const char *const level_names[] = {
@@ -23,9 +25,7 @@ struct doctor {
 	const struct us_cli *cli;
 	const char *vm; /* NULL: the host alone */
 	json_t *findings;
-	json_t *reply; /* the last one */
-	char error[80], message[sizeof(struct us_reason)];
-	int r;
+	json_t *reply, *error; /* the last ones */
 };
 
 /* @next: NULL for none. */
@@ -47,33 +47,16 @@ __attribute__((format(printf, 5, 6))) static void add(struct doctor *doctor, enu
 
 /* ---- Asking ---- */
 
-static void on_failed(void *userdata, int r, const char *error, const char *message)
-{
-	struct doctor *doctor = userdata;
-
-	doctor->r = r;
-	snprintf(doctor->error, sizeof(doctor->error), "%s", error ? error : "");
-	snprintf(doctor->message, sizeof(doctor->message), "%s", message);
-}
-
 static enum us_exit ask(struct doctor *doctor, const char *method, json_t *parameters)
 {
 	const struct us_cli_request request = {
 		.method = method,
 		.parameters = parameters,
 		.ret_reply = &doctor->reply,
-		.failed = on_failed,
-		.userdata = doctor,
+		.ret_error = &doctor->error,
 	};
 
 	return us_cli_request_run(doctor->cli, &request);
-}
-
-static bool failed_with(const struct doctor *doctor, const char *name)
-{
-	const char *dot = strrchr(doctor->error, '.');
-
-	return dot && strcmp(dot + 1, name) == 0;
 }
 
 /* ---- The daemon ---- */
@@ -81,18 +64,19 @@ static bool failed_with(const struct doctor *doctor, const char *name)
 static void add_unreached(struct doctor *doctor)
 {
 	const char *next = "see `systemctl status understudyd`; it has to answer within seconds";
+	json_int_t r = us_cli_json_number(doctor->error, "errno");
 
-	if (doctor->r == -ENOENT)
+	if (r == -ENOENT)
 		next = "systemctl start understudyd; or name the daemon with -H";
-	else if (doctor->r == -ECONNREFUSED)
+	else if (r == -ECONNREFUSED)
 		next = "it has ended: journalctl -u understudyd shows why; systemctl restart "
 		       "understudyd";
-	else if (doctor->r == -EACCES)
+	else if (r == -EACCES)
 		next = "make the socket's directory accessible (0755), or be root";
 	else if (strncmp(doctor->cli->host, "ssh:", 4) == 0)
 		next = "run `ssh HOST understudy status` by hand: ssh must not ask for anything";
 	add(doctor, ERROR, "host", next, "nobody answers at %s: %s", doctor->cli->host,
-	    doctor->message);
+	    us_cli_json_text(doctor->error, "message", ""));
 }
 
 static void add_daemon(struct doctor *doctor)
@@ -120,20 +104,20 @@ static void diagnose(struct doctor *doctor)
 
 	if (ask(doctor, "Diagnose", parameters) == US_EXIT_DONE) {
 		json_array_extend(doctor->findings, json_object_get(doctor->reply, "findings"));
-	} else if (failed_with(doctor, "NotAllowed")) {
+	} else if (us_cli_json_is(doctor->error, "error", CONTROL "NotAllowed")) {
 		add(doctor, WARNING, "host",
 		    "be root, or join the group: usermod -aG understudy USER, and log in anew",
 		    "you may read here, but change nothing, and there are no more findings for "
 		    "you");
-	} else if (failed_with(doctor, "NoSuchVm")) {
+	} else if (us_cli_json_is(doctor->error, "error", CONTROL "NoSuchVm")) {
 		snprintf(next, sizeof(next), "understudy vm attach %.60s --qmp PATH", doctor->vm);
 		add(doctor, ERROR, doctor->vm, next, "is not attached here");
-	} else if (failed_with(doctor, "MethodNotFound")) {
+	} else if (us_cli_json_is(doctor->error, "error", "org.varlink.service.MethodNotFound")) {
 		add(doctor, WARNING, "host", "systemctl restart understudyd",
 		    "the daemon is older than this understudy, and cannot diagnose itself");
 	} else {
 		add(doctor, ERROR, "host", "ask again; journalctl -u understudyd", "%s",
-		    doctor->message);
+		    us_cli_json_text(doctor->error, "message", ""));
 	}
 }
 
@@ -276,5 +260,6 @@ enum us_exit us_cli_doctor(struct us_cli *cli)
 		add_pairs(&doctor);
 	}
 	json_decref(doctor.reply);
+	json_decref(doctor.error);
 	return tell(&doctor);
 }

@@ -68,6 +68,13 @@ static void make_printable(json_t *value)
 		make_printable(member);
 }
 
+/* Replaces what the caller got before. */
+static void give(json_t **ret_value, json_t *value)
+{
+	json_decref(*ret_value);
+	*ret_value = value;
+}
+
 static void hand_over(const struct run *run, const json_t *parameters)
 {
 	const struct us_cli_request *request = run->request;
@@ -76,8 +83,7 @@ static void hand_over(const struct run *run, const json_t *parameters)
 	if (!run->cli->json && !request->raw)
 		make_printable(reply);
 	if (request->ret_reply) {
-		json_decref(*request->ret_reply);
-		*request->ret_reply = US_STEAL(reply);
+		give(request->ret_reply, US_STEAL(reply));
 	} else if (run->cli->json) {
 		us_cli_print_json(request->json_member
 					  ? json_object_get(reply, request->json_member)
@@ -117,9 +123,10 @@ static void on_answer(void *userdata, const char *error, const json_t *parameter
 {
 	struct run *run = userdata;
 
-	if (error && run->request->failed) {
-		run->request->failed(run->request->userdata, 0, error,
-				     us_cli_json_text(parameters, "message", ""));
+	if (error && run->request->ret_error) {
+		give(run->request->ret_error,
+		     json_pack("{s:s, s:s}", "error", error, "message",
+			       us_cli_json_text(parameters, "message", "")));
 		sd_event_exit(run->loop, US_EXIT_FAILED);
 		return;
 	}
@@ -196,9 +203,10 @@ enum us_exit us_cli_request_run(const struct us_cli *cli, const struct us_cli_re
 		r = connect_client(&client, loop, cli->host);
 		if (r < 0) {
 			json_decref(parameters);
-			if (!request->failed || r == -EINVAL)
+			if (!request->ret_error || r == -EINVAL)
 				return no_daemon(cli, r);
-			request->failed(request->userdata, r, NULL, us_strerror(r));
+			give(request->ret_error,
+			     json_pack("{s:i, s:s}", "errno", r, "message", us_strerror(r)));
 			return US_EXIT_NO_DAEMON;
 		}
 		r = us_client_call(client, request->method, US_STEAL(parameters), request->more,
