@@ -34,7 +34,6 @@ struct us_stream {
 	sd_event_source *again; /* is_client: armed while whole messages are in `in` */
 	int64_t priority;
 	struct us_time_share share; /* of a peer with US_PRIORITY_HOST */
-	uint32_t wanted;	    /* of `io` */
 	int fd;
 	char delimiter;
 	bool dispatching : 1; /* a handler is on the stack */
@@ -150,9 +149,7 @@ static void want(struct us_stream *stream)
 		wanted = EPOLLIN;
 	else if (!stream->has_more && !is_waiting(stream))
 		wanted |= EPOLLIN;
-	if (wanted != stream->wanted)
-		sd_event_source_set_io_events(stream->io, wanted);
-	stream->wanted = wanted;
+	sd_event_source_set_io_events(stream->io, wanted); /* no system call without a change */
 	/* The source is made anew each time, because the loop orders sources of one priority by
 	 * their age. */
 	stream->again = sd_event_source_disable_unref(stream->again);
@@ -253,8 +250,7 @@ static void receive(struct us_stream *stream, char *data, size_t length)
 		/* The usual case: whole messages, handled in the read buffer. */
 		size_t used = deliver(stream, data, length);
 
-		if (used < length)
-			r = buffer_append(in, data + used, length - used);
+		r = buffer_append(in, data + used, length - used);
 	} else {
 		r = buffer_append(in, data, length);
 		if (r == 0 && complete)
@@ -358,7 +354,6 @@ int us_stream_new(struct us_stream **ret_stream, sd_event *loop, int fd, char de
 		.userdata = userdata,
 	};
 	us_time_share_init(&stream->share, apply_priority, stream);
-	stream->wanted = EPOLLIN;
 	r = sd_event_add_io(loop, &stream->io, fd, EPOLLIN, on_io, stream);
 	if (r < 0) {
 		destroy(stream);
@@ -415,7 +410,7 @@ int us_stream_send_fd(struct us_stream *stream, const char *text, size_t length,
 {
 	bool idle = stream->out.start == stream->out.end;
 	size_t sent = 0;
-	int r = 0;
+	int r;
 
 	if (stream->over || stream->finishing || stream->deaf)
 		return -EPIPE;
@@ -429,8 +424,7 @@ int us_stream_send_fd(struct us_stream *stream, const char *text, size_t length,
 		return 0;
 	if (sent == 0 && fd >= 0) /* the descriptor goes with the first byte, or not at all */
 		return -EAGAIN;
-	if (sent < length)
-		r = buffer_append(&stream->out, text + sent, length - sent);
+	r = buffer_append(&stream->out, text + sent, length - sent);
 	if (r == 0)
 		r = buffer_append(&stream->out, &stream->delimiter, 1);
 	if (r < 0) {
