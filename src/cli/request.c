@@ -192,17 +192,15 @@ enum us_exit us_cli_request_run(const struct us_cli *cli, const struct us_cli_re
 	US_CLEANUP(sd_event_unrefp) sd_event *loop = NULL;
 	US_CLEANUP(us_client_freep) struct us_client *client = NULL;
 	struct run run = { .cli = cli, .request = request };
-	json_t *parameters = request->parameters;
-	int r;
+	US_CLEANUP(json_decrefp) json_t *parameters = request->parameters;
+	int r = sd_event_new(&loop);
 
-	r = sd_event_new(&loop);
 	run.loop = loop;
 	if (r >= 0 && request->interrupted)
 		r = catch_signals(&run);
 	if (r >= 0) {
 		r = connect_client(&client, loop, cli->host);
 		if (r < 0) {
-			json_decref(parameters);
 			if (!request->ret_error || r == -EINVAL)
 				return no_daemon(cli, r);
 			give(request->ret_error,
@@ -212,7 +210,6 @@ enum us_exit us_cli_request_run(const struct us_cli *cli, const struct us_cli_re
 		r = us_client_call(client, request->method, US_STEAL(parameters), request->more,
 				   on_answer, &run);
 	}
-	json_decref(parameters);
 	if (r >= 0)
 		r = sd_event_loop(loop);
 	if (r < 0)

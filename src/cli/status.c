@@ -111,11 +111,11 @@ char *us_status_next_step(const json_t *pair)
 	return step;
 }
 
-static void print_next_step(const json_t *pair)
+/* NULL: no line. */
+static void print_line(const char *label, const char *text)
 {
-	US_CLEANUP(us_freep) char *next = us_status_next_step(pair);
-
-	printf("  %-9s %s\n", "next", next);
+	if (text)
+		printf("  %-9s %s\n", label, text);
 }
 
 /* Prints nothing of an older daemon that does not know these members. */
@@ -124,13 +124,11 @@ static void print_frames(const json_t *pair)
 	const json_t *park = json_object_get(pair, "park");
 	const json_t *parked = json_object_get(pair, "parked");
 	const char *at_stop = us_cli_json_text(pair, "at_stop", NULL);
-	const char *unused = us_cli_json_text(pair, "unused", NULL);
 	bool lossless = us_cli_json_is(pair, "handover", "lossless");
 
 	if (park)
-		printf("  %-9s %s\n", "handover", lossless ? "lossless" : "low-latency");
-	if (unused)
-		printf("  %-9s %s\n", "unused", unused);
+		print_line("handover", lossless ? "lossless" : "low-latency");
+	print_line("unused", us_cli_json_text(pair, "unused", NULL));
 	if (park && lossless)
 		printf("  %-9s at most %" JSON_INTEGER_FORMAT " frames, %" JSON_INTEGER_FORMAT
 		       " KiB, %g s\n",
@@ -138,11 +136,12 @@ static void print_frames(const json_t *pair)
 		       us_cli_json_number(park, "bytes") / 1024,
 		       (double)us_cli_json_number(park, "time_usec") / 1e6);
 	if (at_stop)
-		printf("  %-9s %s\n", "at stop",
-		       strcmp(at_stop, "drain") == 0
-			       ? "drain: undelivered frames are taken from a stopped QEMU"
-			       : "predict: frames are parked before a migration stops the guest; "
-				 "to drain instead, give understudyd CAP_SYS_PTRACE");
+		print_line(
+			"at stop",
+			strcmp(at_stop, "drain") == 0
+				? "drain: undelivered frames are taken from a stopped QEMU"
+				: "predict: frames are parked before a migration stops the guest; "
+				  "to drain instead, give understudyd CAP_SYS_PTRACE");
 	if (json_is_object(parked))
 		printf("  %-9s %" JSON_INTEGER_FORMAT " frames, %" JSON_INTEGER_FORMAT
 		       " released; lost: %" JSON_INTEGER_FORMAT
@@ -168,17 +167,14 @@ static void print_details(const json_t *pair)
 		{ "bus", "bus" },
 		{ "detail", "detail" },
 	};
+	US_CLEANUP(us_freep) char *next = us_status_next_step(pair);
 
 	putchar('\n');
-	for (size_t i = 0; i < US_ARRAY_LENGTH(lines); i++) {
-		const char *text = us_cli_json_text(pair, lines[i].member, NULL);
-
-		if (text)
-			printf("  %-9s %s\n", lines[i].label, text);
-	}
-	printf("  %-9s %s\n", "hold", json_is_true(json_object_get(pair, "hold")) ? "yes" : "no");
+	for (size_t i = 0; i < US_ARRAY_LENGTH(lines); i++)
+		print_line(lines[i].label, us_cli_json_text(pair, lines[i].member, NULL));
+	print_line("hold", json_is_true(json_object_get(pair, "hold")) ? "yes" : "no");
 	print_frames(pair);
-	print_next_step(pair);
+	print_line("next", next);
 }
 
 static void print_reply(void *userdata, const json_t *reply)
