@@ -2,7 +2,6 @@
 /* The migration address: the address of this host at which an incoming migration listens. */
 #include <netdb.h>
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 

@@ -148,10 +148,10 @@ static void take(struct us_host_pair *pair)
 
 static void collected(struct us_host_vm *vm)
 {
-	struct us_stop_collection *collection = &us_migration_of_vm(vm)->collection;
+	struct us_vm_migration *migration = us_migration_of_vm(vm);
 
-	if (--collection->pending == 0)
-		collection->done(collection->userdata);
+	if (--migration->collecting == 0)
+		migration->on_collected(vm);
 }
 
 static void on_drained(void *userdata, int r, const struct us_reason *reason)
@@ -176,16 +176,16 @@ static void on_queried(void *userdata)
 		on_drained(pair, 0, NULL);
 }
 
-void us_guest_stop_collect(struct us_host_vm *vm, void (*done)(void *userdata), void *userdata)
+void us_guest_stop_collect(struct us_host_vm *vm, void (*done)(struct us_host_vm *vm))
 {
-	struct us_stop_collection *collection = &us_migration_of_vm(vm)->collection;
+	struct us_vm_migration *migration = us_migration_of_vm(vm);
 	struct us_host_pair *pair;
 
-	*collection =
-		(struct us_stop_collection){ .pending = 1, .done = done, .userdata = userdata };
+	migration->on_collected = done;
+	migration->collecting = 1;
 	us_host_vm_for_each_pair (pair, vm)
 		if (may_collect(pair)) {
-			collection->pending++;
+			migration->collecting++;
 			us_stop_frames_query(us_migration_of_pair(pair)->frames, on_queried);
 		}
 	collected(vm);

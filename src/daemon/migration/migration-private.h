@@ -7,12 +7,6 @@
 #include "daemon/vm/vm.h"
 #include "util/timer.h"
 
-struct us_announce;
-struct us_claims;
-struct us_destination;
-struct us_source;
-struct us_stop_frames;
-
 enum {
 	US_ADMISSION_TEXT = 33, /* 128 bits in hexadecimal digits, with the NUL */
 };
@@ -35,13 +29,6 @@ enum us_stop_method {
 	US_STOP_METHOD_N
 };
 
-/* The collection of undelivered frames that is under way: guest-stop.c. */
-struct us_stop_collection {
-	unsigned pending; /* pairs under way; plus 1 while they are being begun */
-	void (*done)(void *userdata);
-	void *userdata;
-};
-
 struct us_vm_migration {
 	const struct us_migrations *common;
 	struct us_source *source;	    /* a migration from here; NULL: none is under way */
@@ -52,7 +39,9 @@ struct us_vm_migration {
 	uint64_t stop_expected_usec; /* CLOCK_REALTIME, since when frames are parked for a predicted
 				      * stop; 0: none is near */
 	uint64_t stopped_usec;	     /* CLOCK_REALTIME, when QEMU stopped the guest */
-	struct us_stop_collection collection;
+	/* The collection of undelivered frames: guest-stop.c */
+	unsigned collecting; /* pairs under way; plus 1 while they are being begun */
+	void (*on_collected)(struct us_host_vm *vm);
 };
 
 struct us_pair_migration {
@@ -204,7 +193,7 @@ void us_guest_stop_forget(struct us_host_vm *vm);
  * proves that it has read its taps for the last time. Calls @done once, possibly before it returns.
  * Only one collection may be under way.
  */
-void us_guest_stop_collect(struct us_host_vm *vm, void (*done)(void *userdata), void *userdata);
+void us_guest_stop_collect(struct us_host_vm *vm, void (*done)(struct us_host_vm *vm));
 
 /* ---- source.c: a migration from this host ---- */
 

@@ -217,14 +217,14 @@ static struct us_source *waiting_source(const struct us_host_vm *vm)
 	return is_waiting ? source : NULL;
 }
 
-static void on_collected(void *userdata)
+static void on_collected(struct us_host_vm *vm)
 {
-	struct us_source *source = waiting_source(userdata);
+	struct us_source *source = waiting_source(vm);
 	int r;
 
 	if (!source)
 		return;
-	r = us_handoff_new(&source->handoff, source->vm, &source->peer, on_handed_off, source);
+	r = us_handoff_new(&source->handoff, vm, &source->peer, on_handed_off, source);
 	if (r < 0)
 		us_source_end_stage(source, r, NULL);
 }
@@ -240,7 +240,7 @@ static void on_progress(void *userdata, int r, const struct us_reason *reason,
 		return;
 	if (r == 0)
 		source->progress = *progress;
-	us_guest_stop_collect(vm, on_collected, vm);
+	us_guest_stop_collect(vm, on_collected);
 }
 
 static void handoff(struct us_source *source)

@@ -31,6 +31,7 @@ static int other;	     /* somebody else's port */
 static uint8_t next_frame;   /* to send */
 static uint8_t taken[TAKEN_MAX];
 static size_t taken_count;
+static bool is_collected;
 
 static void run_until(const bool *condition)
 {
@@ -97,20 +98,19 @@ static void on_frame(void *userdata, const struct us_frame *frame)
 	taken[taken_count++] = frame->bytes[FRAME_BYTES - 1];
 }
 
-static void on_collected(void *userdata)
+static void on_collected(struct us_host_vm *of)
 {
-	*(bool *)userdata = true;
+	is_collected = true;
 }
 
 /* The guest stops, two more frames come, and QEMU has answered since: what follows the guest? */
 static void collect(void)
 {
-	bool is_collected = false;
-
+	is_collected = false;
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED, .on = true });
 	assert_non_null(us_host_pair_park(pair));
 	send_frames(2);
-	us_guest_stop_collect(vm, on_collected, &is_collected);
+	us_guest_stop_collect(vm, on_collected);
 	run_until(&is_collected);
 	us_park_take(us_host_pair_park(pair), on_frame, NULL);
 }
