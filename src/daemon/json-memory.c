@@ -9,7 +9,6 @@
  */
 #include <jansson.h>
 #include <stdlib.h>
-#include <syslog.h>
 
 #include "daemon/json-memory.h"
 #include "util/cleanup.h"

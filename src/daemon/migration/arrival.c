@@ -3,8 +3,6 @@
  * Announcements: when a guest arrives on this host, or stays here after a failed migration, the
  * daemon announces its addresses to the network (net/presence/announce.h).
  */
-#include <syslog.h>
-
 #include "daemon/migration/migration-private.h"
 #include "net/presence/announce.h"
 #include "util/log.h"

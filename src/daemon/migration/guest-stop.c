@@ -5,7 +5,6 @@
  * delivered are collected.
  */
 #include <inttypes.h>
-#include <syslog.h>
 
 #include "daemon/migration/migration-private.h"
 #include "net/presence/claims.h"

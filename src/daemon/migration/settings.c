@@ -5,7 +5,6 @@
  * before the first of them changes, so a restarted daemon restores them, too.
  */
 #include <errno.h>
-#include <syslog.h>
 
 #include "daemon/migration/migration-private.h"
 #include "util/log.h"

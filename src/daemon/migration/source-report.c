@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The results of stages: events for the plan, and progress, warnings and failures for the client.
  */
-#include <syslog.h>
-
 #include "api/codec.h"
 #include "api/server.h"
 #include "daemon/migration/source-private.h"

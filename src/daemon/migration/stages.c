@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "api/client.h"
 #include "daemon/migration/source-private.h"

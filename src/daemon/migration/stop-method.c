@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How a migration saves the frames that QEMU has not delivered when it stops a pair's guest. */
-#include <syslog.h>
-
 #include "daemon/migration/migration-private.h"
 #include "net/undelivered/drain.h"
 #include "util/log.h"

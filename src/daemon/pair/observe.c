@@ -2,7 +2,6 @@
 /* What a pair observes of its VM, and of the switch, when nobody tells it. */
 #include <errno.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "daemon/pair/pair-private.h"
 #include "util/clock.h"

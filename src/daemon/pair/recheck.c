@@ -7,7 +7,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "daemon/pair/pair-private.h"
 #include "net/netlink/changes.h"

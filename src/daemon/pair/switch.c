@@ -2,7 +2,6 @@
 /* A pair's switch: how the pair finds it, its original entry, and the path of the pair's frames. */
 #include <inttypes.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "daemon/pair/pair-private.h"
 #include "util/cleanup.h"

@@ -2,7 +2,6 @@
 /* The API from its making to its end, and the log about its clients. */
 #include <errno.h>
 #include <stdlib.h>
-#include <syslog.h>
 
 #include "daemon/metrics/metrics.h"
 #include "daemon/rpc/rpc-private.h"

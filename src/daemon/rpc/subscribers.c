@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "api/codec.h"
 #include "daemon/rpc/rpc-private.h"

@@ -4,7 +4,6 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "api/codec.h"
 #include "daemon/state/state-private.h"
