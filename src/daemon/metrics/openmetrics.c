@@ -69,9 +69,9 @@ struct family {
 	enum type type;
 	enum scope scope;
 	const char *help;
-	/* A number of the row, of 4 or 8 bytes, divided by `per`; of a state set, its word. */
+	/* A number of the row, of 4 or 8 bytes (microseconds if the unit is "seconds"); of a state
+	 * set, its word. */
 	size_t offset, size;
-	unsigned per;
 	const char *(*word)(unsigned i); /* of a state set; NULL after the last */
 	/* For all other families; @who is the label of the row. */
 	void (*print)(struct text *text, const char *name, const char *who, const void *row);
@@ -178,48 +178,47 @@ static void print_migrations(struct text *text, const char *name, const char *wh
 
 #define FIELD(row, member)                                                                         \
 	.offset = offsetof(struct row, member), .size = sizeof(((struct row *)0)->member)
-#define DAEMON(type, name, unit, member, per_, help)                                               \
+#define DAEMON(type, name, unit, member, help)                                                     \
 	{                                                                                          \
-		name, unit, type, OF_DAEMON, help, FIELD(daemon_row, member), .per = (per_)        \
+		name, unit, type, OF_DAEMON, help, FIELD(daemon_row, member)                       \
 	}
 #define VM(type, name, member, help)                                                               \
 	{                                                                                          \
-		"understudy_vm_" name, "", type, OF_VM, help, FIELD(vm_row, member), .per = 1      \
+		"understudy_vm_" name, "", type, OF_VM, help, FIELD(vm_row, member)                \
 	}
-#define PAIR(type, name, unit, member, per_, help)                                                 \
+#define PAIR(type, name, unit, member, help)                                                       \
 	{                                                                                          \
-		"understudy_pair_" name, unit, type, OF_PAIR, help, FIELD(pair_row, member),       \
-			.per = (per_)                                                              \
+		"understudy_pair_" name, unit, type, OF_PAIR, help, FIELD(pair_row, member)        \
 	}
 
 static const struct family families[] = {
 	{ "understudy_build", "", INFO, OF_DAEMON, "The running understudyd.",
 	  .print = print_build },
-	DAEMON(GAUGE, "process_start_time_seconds", "seconds", other.started_usec, 1000000,
+	DAEMON(GAUGE, "process_start_time_seconds", "seconds", other.started_usec,
 	       "When understudyd was started, since the epoch."),
-	DAEMON(COUNTER, "process_cpu_seconds", "seconds", cpu_usec, 1000000,
+	DAEMON(COUNTER, "process_cpu_seconds", "seconds", cpu_usec,
 	       "Processor time that understudyd has used."),
-	DAEMON(GAUGE, "process_resident_memory_bytes", "bytes", resident_bytes, 1,
+	DAEMON(GAUGE, "process_resident_memory_bytes", "bytes", resident_bytes,
 	       "Memory of understudyd."),
-	DAEMON(GAUGE, "understudy_vms", "", vms, 1, "Attached VMs."),
-	DAEMON(GAUGE, "understudy_pairs", "", pairs, 1, "Pairs."),
-	DAEMON(GAUGE, "understudy_clients", "", other.server.connected, 1,
+	DAEMON(GAUGE, "understudy_vms", "", vms, "Attached VMs."),
+	DAEMON(GAUGE, "understudy_pairs", "", pairs, "Pairs."),
+	DAEMON(GAUGE, "understudy_clients", "", other.server.connected,
 	       "Clients connected to the control socket."),
-	DAEMON(COUNTER, "understudy_clients_accepted", "", other.server.accepted, 1,
+	DAEMON(COUNTER, "understudy_clients_accepted", "", other.server.accepted,
 	       "Clients that connected."),
-	DAEMON(COUNTER, "understudy_clients_refused", "", other.server.refused, 1,
+	DAEMON(COUNTER, "understudy_clients_refused", "", other.server.refused,
 	       "Clients that were refused because of a limit."),
-	DAEMON(COUNTER, "understudy_clients_dropped", "", other.server.dropped, 1,
+	DAEMON(COUNTER, "understudy_clients_dropped", "", other.server.dropped,
 	       "Clients whose connection was ended because of what they sent or did not read."),
-	DAEMON(COUNTER, "understudy_calls", "", other.server.calls, 1,
+	DAEMON(COUNTER, "understudy_calls", "", other.server.calls,
 	       "Calls of clients, including refused ones."),
-	DAEMON(GAUGE, "understudy_park_limit_bytes", "bytes", other.parked.limit, 1,
+	DAEMON(GAUGE, "understudy_park_limit_bytes", "bytes", other.parked.limit,
 	       "Memory limit of the parked frames of all pairs."),
-	DAEMON(GAUGE, "understudy_park_used_bytes", "bytes", other.parked.used, 1,
+	DAEMON(GAUGE, "understudy_park_used_bytes", "bytes", other.parked.used,
 	       "Memory of the parked frames of all pairs."),
-	DAEMON(COUNTER, "understudy_park_overflowed_frames", "frames", other.parked.overflowed, 1,
+	DAEMON(COUNTER, "understudy_park_overflowed_frames", "frames", other.parked.overflowed,
 	       "Frames that were lost because of this limit. The pairs count them as well."),
-	DAEMON(COUNTER, "understudy_events_dropped", "", other.dropped_events, 1,
+	DAEMON(COUNTER, "understudy_events_dropped", "", other.dropped_events,
 	       "Events that a client missed because it read too slowly."),
 	{ "understudy_transition_duration_seconds", "seconds", HISTOGRAM, OF_DAEMON,
 	  "Time to expose (from the plug to a visible primary) and to hide (from the unplug to its "
@@ -249,28 +248,28 @@ static const struct family families[] = {
 	{ "understudy_pair_guest", "", STATESET, OF_PAIR,
 	  "What the guest's driver of the standby negotiated.", FIELD(pair_row, guest),
 	  .word = guest_word },
-	PAIR(GAUGE, "driver_ok", "", driver_ok, 1, "Whether that driver has reached DRIVER_OK."),
-	PAIR(GAUGE, "hold", "", hold, 1, "Whether the pair has a hold: the primary stays hidden."),
-	PAIR(GAUGE, "unplug_overdue", "", is_overdue, 1,
+	PAIR(GAUGE, "driver_ok", "", driver_ok, "Whether that driver has reached DRIVER_OK."),
+	PAIR(GAUGE, "hold", "", hold, "Whether the pair has a hold: the primary stays hidden."),
+	PAIR(GAUGE, "unplug_overdue", "", is_overdue,
 	     "Whether the guest has not released the primary in time, and still has it."),
 	{ "understudy_pair_transitions", "", COUNTER, OF_PAIR, "Ended transitions.",
 	  .print = print_results },
 	{ "understudy_pair_transition_duration_seconds", "seconds", SUMMARY, OF_PAIR,
 	  "Duration of the transitions with the result done.", .print = print_took },
-	PAIR(COUNTER, "unplug_timeouts", "", counts.unplug_timeouts, 1,
+	PAIR(COUNTER, "unplug_timeouts", "", counts.unplug_timeouts,
 	     "Unplugs that the guest did not acknowledge in time."),
-	PAIR(COUNTER, "backoffs", "", counts.backoffs, 1, "How often the next expose was delayed."),
-	PAIR(GAUGE, "backoff_seconds", "seconds", backoff_usec, 1000000,
+	PAIR(COUNTER, "backoffs", "", counts.backoffs, "How often the next expose was delayed."),
+	PAIR(GAUGE, "backoff_seconds", "seconds", backoff_usec,
 	     "Time until the primary may be plugged again."),
-	PAIR(GAUGE, "held_frames", "frames", parked.frames, 1, "Frames that are parked now."),
-	PAIR(COUNTER, "parked_frames", "frames", parked.parked, 1, "Frames that were parked."),
-	PAIR(COUNTER, "parked_bytes", "bytes", parked.parked_bytes, 1,
+	PAIR(GAUGE, "held_frames", "frames", parked.frames, "Frames that are parked now."),
+	PAIR(COUNTER, "parked_frames", "frames", parked.parked, "Frames that were parked."),
+	PAIR(COUNTER, "parked_bytes", "bytes", parked.parked_bytes,
 	     "Bytes of the frames that were parked."),
-	PAIR(COUNTER, "released_frames", "frames", parked.released, 1,
+	PAIR(COUNTER, "released_frames", "frames", parked.released,
 	     "Parked frames that were delivered or handed off."),
-	PAIR(COUNTER, "overflowed_frames", "frames", parked.overflowed, 1,
+	PAIR(COUNTER, "overflowed_frames", "frames", parked.overflowed,
 	     "Frames that were lost because of the pair's limits."),
-	PAIR(COUNTER, "undelivered_frames", "frames", parked.undelivered, 1,
+	PAIR(COUNTER, "undelivered_frames", "frames", parked.undelivered,
 	     "Parked frames that were lost because the port did not take them."),
 };
 
@@ -305,10 +304,10 @@ static void put_number(struct text *text, const struct family *family, const cha
 	put(text, "%s%s", family->name, family->type == COUNTER ? "_total" : "");
 	if (who[0])
 		put(text, "{%s}", who);
-	if (family->per == 1)
-		put(text, " %" PRIu64 "\n", value);
+	if (strcmp(family->unit, "seconds") == 0)
+		put(text, " %.6f\n", value / 1e6);
 	else
-		put(text, " %.6f\n", (double)value / family->per);
+		put(text, " %" PRIu64 "\n", value);
 }
 
 static void put_row(struct text *text, const struct us_metrics_reader *reader)

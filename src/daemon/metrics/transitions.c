@@ -63,28 +63,20 @@ static enum us_transition_result result_of_hide(const struct us_pair *after)
 	return us_pair_is_plugged(after) ? US_RESULT_WITHDRAWN : US_RESULT_DONE;
 }
 
-/* Where a step is counted. */
-struct place {
-	struct us_transition_counts *counts;
-	struct us_transition_durations *durations;
-	uint64_t now_usec;
-};
-
-static void end(const struct place *place, enum us_transition transition,
-		enum us_transition_result result)
+static void end(struct us_transition_counts *counts, struct us_transition_durations *durations,
+		enum us_transition transition, enum us_transition_result result, uint64_t now_usec)
 {
-	struct us_transition_durations *durations = &place->durations[transition];
-	uint64_t took_usec = place->now_usec - place->counts->since_usec;
+	uint64_t took_usec = now_usec - counts->since_usec;
 	unsigned i = 0;
 
-	place->counts->results[transition][result]++;
+	counts->results[transition][result]++;
 	if (result != US_RESULT_DONE)
 		return;
-	place->counts->done_usec[transition] += took_usec;
+	counts->done_usec[transition] += took_usec;
 	while (i < US_TRANSITION_BUCKETS - 1 && took_usec > us_transition_bucket_usec[i])
 		i++;
-	durations->buckets[i]++;
-	durations->usec += took_usec;
+	durations[transition].buckets[i]++;
+	durations[transition].usec += took_usec;
 }
 
 void us_transitions_count(struct us_transition_counts *counts,
@@ -92,23 +84,23 @@ void us_transitions_count(struct us_transition_counts *counts,
 			  const struct us_pair *before, const struct us_pair *after,
 			  const struct us_event *event)
 {
-	const struct place place = { counts, durations, event->now_usec };
+	uint64_t now = event->now_usec;
 	enum us_primary was = us_pair_primary(before), is = us_pair_primary(after);
 	bool is_late = event->type != US_EVENT_UNPLUG_REFUSED; /* for no other reason */
 	bool is_overdue = us_pair_is_unplug_overdue(after) && !us_pair_is_unplug_overdue(before);
 	bool is_kept = us_pair_is_plugged(after); /* … and wanted visible again */
 	uint64_t plug_after = us_pair_plug_after(after);
 
-	if (plug_after > event->now_usec && plug_after != us_pair_plug_after(before))
+	if (plug_after > now && plug_after != us_pair_plug_after(before))
 		counts->backoffs++;
 	if (was == US_PRIMARY_HIDING && is_late && (is_overdue || is_kept))
 		counts->unplug_timeouts++;
 	if (is == was)
 		return;
 	if (was == US_PRIMARY_EXPOSING)
-		end(&place, US_TRANSITION_EXPOSE, result_of_expose(after));
+		end(counts, durations, US_TRANSITION_EXPOSE, result_of_expose(after), now);
 	else if (was == US_PRIMARY_HIDING)
-		end(&place, US_TRANSITION_HIDE, result_of_hide(after));
+		end(counts, durations, US_TRANSITION_HIDE, result_of_hide(after), now);
 	if (is == US_PRIMARY_EXPOSING || is == US_PRIMARY_HIDING)
-		counts->since_usec = event->now_usec;
+		counts->since_usec = now;
 }
