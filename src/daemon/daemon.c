@@ -8,7 +8,6 @@
 #include "daemon/daemon.h"
 #include "daemon/doctor/doctor.h"
 #include "daemon/metrics/metrics.h"
-#include "daemon/migration/migration.h"
 #include "daemon/rpc/rpc.h"
 #include "daemon/state/state.h"
 #include "daemon/vf/vf.h"

@@ -41,3 +41,6 @@ struct us_daemon {
 int us_daemon_init(struct us_daemon *daemon);
 /* VMs, pairs and the switch stay as they are. */
 void us_daemon_deinit(struct us_daemon *daemon);
+
+/* json-memory.c: memory for JSON. Before anything is done with JSON. */
+void us_json_memory_init(void);

@@ -8,9 +8,8 @@
  * as well, the daemon ends; the next daemon adopts what there is.
  */
 #include <jansson.h>
-#include <stdlib.h>
 
-#include "daemon/json-memory.h"
+#include "daemon/daemon.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -41,7 +40,7 @@ static void *allocate(size_t size)
 	return memory;
 }
 
-void us_memory_init(void)
+void us_json_memory_init(void)
 {
 	reserve = malloc(RESERVE_BYTES);
 	json_set_alloc_funcs(allocate, free);

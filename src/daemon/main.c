@@ -14,14 +14,12 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include "daemon/json-memory.h"
-#include "daemon/migration/migration.h"
-#include "daemon/rpc/permissions.h"
 #include "daemon/daemon.h"
+#include "daemon/loop.h"
 #include "daemon/metrics/metrics.h"
+#include "daemon/rpc/permissions.h"
 #include "daemon/rpc/rpc.h"
 #include "daemon/state/state.h"
-#include "daemon/loop.h"
 #include "daemon/vf/vf.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -78,39 +76,26 @@ static bool read_size(const char *text, uint64_t *ret_bytes)
 static bool set_option(struct us_daemon *daemon, const char **ret_metrics, int option,
 		       const char *value)
 {
+	const char **texts[] = {
+		['s'] = &daemon->socket_path,	     ['d'] = &daemon->state_dir,
+		['m'] = &daemon->migrations.address, ['M'] = ret_metrics,
+		['p'] = &daemon->pools_path,	     ['c'] = &daemon->config_path,
+	};
 	struct us_reason reason;
 
-	switch (option) {
-	case 's':
-		daemon->socket_path = value;
-		break;
-	case 'd':
-		daemon->state_dir = value;
-		break;
-	case 'm':
-		daemon->migrations.address = value;
-		if (us_migration_address_check(value, &reason) == 0)
-			break;
-		fprintf(stderr, "understudyd: --migration-address: %s\n", reason.text);
-		return false;
-	case 'M':
-		*ret_metrics = value;
-		break;
-	case 'p':
-		daemon->pools_path = value;
-		break;
-	case 'c':
-		daemon->config_path = value;
-		break;
-	case 'P':
+	if (option == 'P') {
 		if (read_size(value, &daemon->park_bytes))
-			break;
+			return true;
 		fprintf(stderr,
 			"understudyd: --park-memory %s: a number from 1M on, with K, M or G\n",
 			value);
 		return false;
 	}
-	return true;
+	*texts[option] = value;
+	if (option != 'm' || us_migration_address_check(value, &reason) == 0)
+		return true;
+	fprintf(stderr, "understudyd: --migration-address: %s\n", reason.text);
+	return false;
 }
 
 /* Returns 0 to go on, or 1 + the exit code. */
@@ -290,7 +275,7 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 
 	limit_kept_memory();
-	us_memory_init();
+	us_json_memory_init();
 	raise_file_limit();
 	r = start(&daemon, metrics, &reason);
 	if (r != 0) {
