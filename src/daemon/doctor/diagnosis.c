@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "daemon/doctor/doctor-private.h"
-#include "net/undelivered/drain.h"
 #include "util/clock.h"
 #include "util/timer.h"
 

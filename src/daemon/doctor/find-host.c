@@ -16,7 +16,6 @@
 #include "daemon/vf/vf.h"
 #include "net/netlink/fdb.h"
 #include "net/park/park-tap.h"
-#include "net/park/park.h"
 #include "net/steer/steer.h"
 #include "util/optional-string.h"
 

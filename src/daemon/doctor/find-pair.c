@@ -8,7 +8,6 @@
 
 #include "daemon/doctor/doctor-private.h"
 #include "net/netlink/link.h"
-#include "net/park/park.h"
 #include "net/steer/steer.h"
 #include "pci/vfio.h"
 #include "util/clock.h"

@@ -2,7 +2,6 @@
 /* The checks of AddPair: whether a pair can be added to a VM of this host. They change nothing. */
 #include <linux/neighbour.h>
 #include <net/if.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "daemon/rpc/rpc-private.h"

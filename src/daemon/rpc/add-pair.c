@@ -4,13 +4,11 @@
  * VMM is asked about the standby, and the pair is made if the answer fits.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/rpc/permissions.h"
 #include "daemon/rpc/rpc-private.h"
 #include "daemon/state/state.h"
-#include "util/cleanup.h"
 
 struct add {
 	struct us_list link;

@@ -4,7 +4,6 @@
  * adopted, or if the client goes away before, it is freed.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/migration/migration.h"

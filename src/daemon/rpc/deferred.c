@@ -3,12 +3,9 @@
  * The replies of SetHold, Prepare and RemovePair. The engines get the wish at once; the reply waits
  * until the pairs have followed it, or until a reason for a delay is known.
  */
-#include <stdlib.h>
-
 #include "daemon/migration/migration.h"
 #include "daemon/rpc/rpc-private.h"
 #include "daemon/state/state.h"
-#include "util/cleanup.h"
 
 struct reply {
 	struct us_deferred deferred;

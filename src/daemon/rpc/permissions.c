@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "api/uri.h"
 #include "daemon/pair/spec.h"
 #include "daemon/rpc/permissions.h"
-#include "pci/pools.h"
 #include "util/cleanup.h"
 #include "util/config.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The API from its making to its end, and the log about its clients. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "daemon/metrics/metrics.h"
 #include "daemon/rpc/rpc-private.h"

@@ -4,7 +4,6 @@
  * subscriber that reads too slowly misses events, learns of it, and delays nobody.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/codec.h"
