@@ -50,7 +50,7 @@ struct us_park_buffer {
 	uint64_t bytes, weight;	     /* of all in both lists */
 	uint64_t since_usec;	     /* when the first frame came into the empty buffer */
 	uint32_t frames, frames_max; /* now, and at the most */
-	uint64_t total, total_bytes; /* ever appended */
+	uint64_t total, total_bytes; /* ever appended, or sent on at once */
 	uint64_t overflowed;	     /* lost: the buffer was full, or the budget was used up */
 };
 

@@ -46,9 +46,8 @@ struct us_park {
 
 	struct us_park_port target;
 	struct us_pace pace;
-	uint64_t deadline_usec;	       /* of the release */
-	uint64_t passed, passed_bytes; /* frames that never were in the buffer: FINISHED */
-	uint64_t taken;		       /* frames out of the buffer, by us_park_take() */
+	uint64_t deadline_usec; /* of the release */
+	uint64_t taken;		/* frames out of the buffer, by us_park_take() */
 };
 
 /* Shared by all parks, because a buffer of its own would be most of what a park takes. */
@@ -91,8 +90,8 @@ static int send_parked(struct us_park *park, unsigned int at_once)
 /* Passes one frame on, without the buffer. */
 static void pass(struct us_park *park, size_t length)
 {
-	park->passed++;
-	park->passed_bytes += length;
+	park->buffer.total++;
+	park->buffer.total_bytes += length;
 	if (us_park_port_send(&park->target, scratch, length) < 0)
 		park->target.refused++;
 }
@@ -367,8 +366,8 @@ void us_park_counts(const struct us_park *park, struct us_park_counts *ret_count
 	if (dropped > released)
 		dropped = 0;
 	*ret_counts = (struct us_park_counts){
-		.parked = buffer->total + park->passed,
-		.parked_bytes = buffer->total_bytes + park->passed_bytes,
+		.parked = buffer->total,
+		.parked_bytes = buffer->total_bytes,
 		.released = released - dropped,
 		.overflowed = buffer->overflowed + traffic.dropped,
 		.undelivered = park->target.refused + dropped,

@@ -81,16 +81,6 @@ static int set_mac(struct us_sriov *sriov, int port, const uint8_t mac[6], struc
 	return 0;
 }
 
-static int get_port(const struct us_sriov *sriov, int *ret_port, struct us_reason *reason)
-{
-	struct us_link link;
-	int r = us_link_get(sriov->port, &link, reason);
-
-	if (r == 0)
-		*ret_port = link.index;
-	return r;
-}
-
 /* Made of the PF's last three bytes and the VF's number: as unique on a network as the PF's. */
 static void make_hidden_mac(struct us_sriov *sriov, const struct us_link *port)
 {
@@ -169,14 +159,15 @@ int us_sriov_steer(struct us_sriov *sriov, enum us_sriov_target target, struct u
 {
 	bool has_mac = sriov->has_representor || sriov->is_shown || target == US_SRIOV_GUEST;
 	bool listens = !sriov->has_representor && target == US_SRIOV_BRIDGE;
-	int port, r = get_port(sriov, &port, reason);
+	struct us_link pf;
+	int r = us_link_get(sriov->port, &pf, reason);
 
 	if (r == 0 && listens)
-		r = set_listening(sriov, port, true, reason);
+		r = set_listening(sriov, pf.index, true, reason);
 	if (r == 0)
-		r = set_mac(sriov, port, has_mac ? sriov->mac : sriov->hidden_mac, reason);
+		r = set_mac(sriov, pf.index, has_mac ? sriov->mac : sriov->hidden_mac, reason);
 	if (r == 0 && !listens)
-		r = set_listening(sriov, port, false, reason);
+		r = set_listening(sriov, pf.index, false, reason);
 	return r;
 }
 
@@ -196,11 +187,12 @@ int us_sriov_get_status(const struct us_sriov *sriov, struct us_sriov_status *re
 {
 	struct us_sriov_state now;
 	struct us_rtnl_error error;
-	int port, r = get_port(sriov, &port, reason);
+	struct us_link pf;
+	int r = us_link_get(sriov->port, &pf, reason);
 
 	if (r != 0)
 		return r;
-	if (us_sriov_get(port, sriov->index, &now, &error) < 0)
+	if (us_sriov_get(pf.index, sriov->index, &now, &error) < 0)
 		return refuse(sriov, "the PF does not describe it", error.text, reason);
 	*ret_status = (struct us_sriov_status){
 		.is_as_set = !sriov->is_mac_set || memcmp(now.mac, sriov->set_mac, 6) == 0,
@@ -254,7 +246,8 @@ int us_sriov_apply_settings(struct us_sriov *sriov, const struct us_sriov_settin
 {
 	struct us_sriov_state wanted = sriov->original, now;
 	struct us_rtnl_error error = { "the PF accepted them but has others" };
-	int port, r = get_port(sriov, &port, reason);
+	struct us_link pf;
+	int r = us_link_get(sriov->port, &pf, reason);
 
 	if (r != 0)
 		return r;
@@ -264,8 +257,9 @@ int us_sriov_apply_settings(struct us_sriov *sriov, const struct us_sriov_settin
 	override(&wanted.max_rate, settings->max_rate);
 	override(&wanted.spoof_check, settings->spoof_check);
 	override(&wanted.trust, settings->trust);
-	if (set_all_but_mac(sriov, port, &wanted, &error) < 0 ||
-	    us_sriov_get(port, sriov->index, &now, &error) < 0 || !equals_but_mac(&now, &wanted))
+	if (set_all_but_mac(sriov, pf.index, &wanted, &error) < 0 ||
+	    us_sriov_get(pf.index, sriov->index, &now, &error) < 0 ||
+	    !equals_but_mac(&now, &wanted))
 		return refuse(sriov, "the settings of its pool cannot be applied", error.text,
 			      reason);
 	return 0;
@@ -274,18 +268,19 @@ int us_sriov_apply_settings(struct us_sriov *sriov, const struct us_sriov_settin
 int us_sriov_put_back(struct us_sriov *sriov, struct us_reason *reason)
 {
 	struct us_rtnl_error error = { "" };
-	int port = 0, tries = 0, r;
+	struct us_link pf = { .index = 0 };
+	int tries = 0, r;
 
 	do {
-		r = get_port(sriov, &port, reason);
+		r = us_link_get(sriov->port, &pf, reason);
 		if (r == 0)
-			r = set_mac(sriov, port, sriov->original.mac, reason);
+			r = set_mac(sriov, pf.index, sriov->original.mac, reason);
 	} while (try_again(r, &tries));
 	if (r == 0)
-		r = set_listening(sriov, port, false, reason);
+		r = set_listening(sriov, pf.index, false, reason);
 	if (r != 0)
 		return r < 0 ? r : US_REFUSED;
-	if (set_all_but_mac(sriov, port, &sriov->original, &error) < 0)
+	if (set_all_but_mac(sriov, pf.index, &sriov->original, &error) < 0)
 		return refuse(sriov, "its original settings are not all restored", error.text,
 			      reason);
 	return 0;
