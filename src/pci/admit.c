@@ -6,11 +6,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/capability.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "pci/vfio.h"
 

@@ -4,12 +4,8 @@
  * other one of its kind. Takes only an unused device from its driver.
  */
 #include <ifaddrs.h>
-#include <net/if.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "pci/sysfs.h"
 #include "pci/vfio.h"
 
 #define OVERRIDE "vfio-pci"

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reads the file of pools, line by line, all of it or nothing. */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "pci/pools.h"
-#include "util/cleanup.h"
 #include "util/config.h"
 #include "util/name.h"
 

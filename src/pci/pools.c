@@ -3,8 +3,6 @@
  * The present VFs of a pool. Creates VFs where the pool says so and a PF has none. A PF with VFs
  * keeps their number, because the kernel can change it only after removing all of them.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "pci/pools.h"

@@ -12,7 +12,6 @@
 #pragma once
 
 #include <net/if.h>
-#include <stddef.h>
 
 #include "pci/sysfs.h"
 #include "util/error.h"

@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include <net/if.h>
 #include <stdint.h>
 
 #include "pci/pools.h"

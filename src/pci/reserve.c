@@ -4,9 +4,7 @@
  * daemon dies in the middle, the next daemon continues from the record.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "pci/reserve.h"
 #include "util/clock.h"

@@ -10,10 +10,7 @@
 #pragma once
 
 #include <stdatomic.h>
-#include <stdint.h>
-#include <sys/types.h>
 
-#include "pci/pools.h"
 #include "pci/record.h"
 #include "pci/vfio.h"
 

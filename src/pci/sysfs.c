@@ -2,7 +2,6 @@
 /* Files of sysfs, read and written whole. Caches nothing. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "pci/sysfs.h"

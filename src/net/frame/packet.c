@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Packet sockets and their filters: unwanted frames never wake the daemon. */
 #include <endian.h>
-#include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <sys/socket.h>
 
 #include "net/frame/packet.h"
 #include "util/cleanup.h"

@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One socket, read a little at a time: a storm of changes must not block the loop. */
-#include <errno.h>
-#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include "net/netlink/changes.h"
 #include "net/netlink/decode.h"

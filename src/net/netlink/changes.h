@@ -10,7 +10,6 @@
 #pragma once
 
 #include <stddef.h>
-#include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "util/cleanup.h"

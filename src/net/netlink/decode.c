@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Rtnetlink messages to the types of net/netlink/types.h. */
 #include <errno.h>
-#include <linux/if_link.h>
-#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The forwarding database of Linux bridges: requests and their answers. */
 #include <errno.h>
-#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Interfaces of this host. Caches nothing: indices change when taps are made anew. */
 #include <errno.h>
-#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 

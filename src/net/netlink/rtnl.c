@@ -9,7 +9,6 @@
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 
 #include "net/netlink/decode.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Two lists of frames, and the account of their memory. */
-#include <stdlib.h>
 
 #include "net/park/park-buffer.h"
 #include "util/clock.h"

@@ -9,8 +9,6 @@
 #pragma once
 
 #include <linux/virtio_net.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "util/list.h"

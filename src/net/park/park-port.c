@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A packet socket at a port, and the port's counters. */
 #include <errno.h>
-#include <sys/socket.h>
 
 #include "net/frame/packet.h"
 #include "net/park/park-port.h"

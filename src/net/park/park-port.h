@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include <stdint.h>
-
 #include "net/netlink/link.h"
 
 struct us_park_port {

@@ -3,13 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_bridge.h>
-#include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <linux/virtio_net.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include "net/netlink/rtnl.h"
 #include "net/park/park-tap.h"

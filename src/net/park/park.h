@@ -21,7 +21,6 @@
 #include "net/frame/frame.h"
 #include "net/netlink/link.h"
 #include "net/park/park-buffer.h"
-#include "util/cleanup.h"
 
 struct us_park;
 

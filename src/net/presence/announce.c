@@ -2,11 +2,7 @@
 /* Rounds of announcements. Nobody waits for them, and a lost one is followed by the next. */
 #include <errno.h>
 #include <linux/if_packet.h>
-#include <linux/virtio_net.h>
-#include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "net/presence/announce.h"
 #include "net/netlink/link.h"

@@ -14,7 +14,6 @@
  */
 #pragma once
 
-#include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "net/frame/addresses.h"

@@ -5,9 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "net/presence/claims.h"
 #include "net/netlink/link.h"

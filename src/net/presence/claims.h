@@ -9,9 +9,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "net/frame/addresses.h"

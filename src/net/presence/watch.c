@@ -11,10 +11,8 @@
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <linux/neighbour.h>
-#include <net/if.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 
 #include "net/frame/addresses.h"
 #include "net/netlink/fdb.h"

@@ -29,9 +29,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "util/cleanup.h"

@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "net/netlink/fdb.h"

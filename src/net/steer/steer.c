@@ -9,7 +9,6 @@
  * them; while frames are parked, the switch directs new ones to the park tap, so none overtakes.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "net/steer/card.h"

@@ -5,13 +5,9 @@
  */
 #include <errno.h>
 #include <linux/if_packet.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "net/frame/frame.h"
 #include "net/netlink/link.h"
 #include "net/undelivered/capture.h"
 #include "net/frame/packet.h"

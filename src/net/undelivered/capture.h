@@ -8,8 +8,6 @@
  */
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "net/frame/frame.h"

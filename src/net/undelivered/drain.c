@@ -6,25 +6,19 @@
  * While a thread runs, it alone uses the drain. An abandoned drain is freed when its thread ends,
  * if it ever does.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "net/undelivered/drain.h"
-#include "util/cleanup.h"
 #include "util/file.h"
 #include "util/job.h"
 #include "util/list.h"

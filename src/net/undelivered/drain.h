@@ -13,7 +13,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 

@@ -3,11 +3,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/neighbour.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "net/netlink/fdb.h"
 #include "net/netlink/link.h"

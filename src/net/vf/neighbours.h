@@ -18,7 +18,6 @@
 #pragma once
 
 #include <net/if.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -2,10 +2,6 @@
 /* The settings of one VF on its PF (IFLA_VFINFO_LIST of RTM_GETLINK): decoded, set, and as text. */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "net/netlink/rtnl.h"
 
 enum {

@@ -2,7 +2,6 @@
 /* Settings of a VF on its PF: changed, verified by reading them back, and restored. */
 #include <errno.h>
 #include <linux/if_link.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
