@@ -39,8 +39,15 @@ static void check_later(struct us_host_pair *pair)
 	us_timer_set(&pair->idle_timer, us_now_usec() + CHECK_USEC);
 }
 
-static void report(struct us_host_pair *pair, const char *detail)
+static void report(struct us_host_pair *pair, uint64_t over_standby)
 {
+	char detail[128] = "";
+
+	if (pair->is_idle)
+		snprintf(detail, sizeof(detail),
+			 "primary visible but unused: %u frames came over the standby in the last "
+			 "%u s, and none over the primary",
+			 (unsigned)over_standby, CHECK_USEC / (unsigned)US_USEC_PER_SEC);
 	us_optional_set(&pair->detail, detail);
 	pair->pairs->handler->moved(pair->pairs->userdata, pair, us_pair_primary(&pair->engine),
 				    true);
@@ -51,23 +58,14 @@ void us_idle_primary_check(void *userdata)
 	struct us_host_pair *pair = userdata;
 	uint64_t over_standby = count_from_guest(pair->spec.port) - pair->standby_frames;
 	uint64_t over_primary = count_from_primary(pair) - pair->primary_frames;
+	bool is_unused = over_primary == 0 && over_standby >= FRAMES_MIN;
 	bool was_idle = pair->is_idle;
-	char detail[128];
 
-	if (over_primary == 0 && over_standby >= FRAMES_MIN)
-		pair->idle_checks++;
-	else
-		pair->idle_checks = 0;
+	pair->idle_checks = is_unused ? pair->idle_checks + 1 : 0;
 	pair->is_idle = pair->idle_checks >= IDLE_CHECKS;
 	check_later(pair);
-	snprintf(detail, sizeof(detail),
-		 "primary visible but unused: %u frames came over the standby in the last %u s, "
-		 "and none over the primary",
-		 (unsigned)over_standby, CHECK_USEC / (unsigned)US_USEC_PER_SEC);
-	if (pair->is_idle && !was_idle)
-		report(pair, detail);
-	else if (was_idle && !pair->is_idle)
-		report(pair, "");
+	if (pair->is_idle != was_idle)
+		report(pair, over_standby);
 	if (pair->is_idle)
 		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_IDLE });
 }
