@@ -127,7 +127,7 @@ static uint64_t difference(uint64_t later, uint64_t earlier)
 
 static long read_system_call(void)
 {
-	char path[64], text[32] = "";
+	char path[64];
 	FILE *file;
 	long number = -1;
 
@@ -135,8 +135,8 @@ static long read_system_call(void)
 	file = fopen(path, "re");
 	if (!file)
 		return -1;
-	if (fgets(text, sizeof(text), file) && text[0] >= '0' && text[0] <= '9')
-		number = strtol(text, NULL, 10);
+	if (fscanf(file, "%ld", &number) != 1) /* "running" */
+		number = -1;
 	fclose(file);
 	return number;
 }
