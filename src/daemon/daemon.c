@@ -162,11 +162,6 @@ static const char *unsaved(void *userdata)
 	return us_state_unsaved(((const struct us_daemon *)userdata)->state);
 }
 
-static bool is_migrating(void *userdata, const struct us_host_vm *vm)
-{
-	return us_migration_is_source(vm);
-}
-
 static void count_failures(void *userdata, struct us_host_pair *pair, unsigned *ret_unplug_timeouts,
 			   unsigned *ret_backoffs)
 {
@@ -178,7 +173,7 @@ static void count_failures(void *userdata, struct us_host_pair *pair, unsigned *
 
 static const struct us_doctor_handler doctor_handler = {
 	.unsaved = unsaved,
-	.is_migrating = is_migrating,
+	.is_migrating = us_migration_is_source,
 	.failures = count_failures,
 };
 

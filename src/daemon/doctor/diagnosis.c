@@ -49,8 +49,7 @@ static void find_vm(const struct us_doctor *doctor, const struct us_host_vm *vm,
 		   us_host_vm_monitor_path(vm), us_vm_state_name(us_host_vm_facts(vm)->state));
 	snprintf(next, sizeof(next), "understudy finish %s, unless somebody is about to migrate it",
 		 name);
-	if (us_host_vm_facts(vm)->is_prepared &&
-	    !doctor->handler->is_migrating(doctor->userdata, vm))
+	if (us_host_vm_facts(vm)->is_prepared && !doctor->handler->is_migrating(vm))
 		us_find_warning(findings, next, "prepared for a migration: no primary is shown");
 	snprintf(next, sizeof(next), "understudy pair add NAME --vm %s --standby ID --port IFNAME",
 		 name);
@@ -60,33 +59,26 @@ static void find_vm(const struct us_doctor *doctor, const struct us_host_vm *vm,
 
 /* ---- Its pairs, one after the other ---- */
 
-static void reply(struct us_call *call, struct us_findings *findings)
-{
-	json_t *array = us_findings_take_json(findings);
-
-	if (call)
-		us_call_reply(call, json_pack("{s:O}", "findings", array));
-	json_decref(array);
-}
-
 static void finish(struct diagnosis *diagnosis)
 {
 	us_list_remove(&diagnosis->link);
 	us_drain_free(diagnosis->drain);
 	us_timer_deinit(&diagnosis->late);
-	reply(diagnosis->call, &diagnosis->findings);
+	if (diagnosis->call)
+		us_call_reply(diagnosis->call,
+			      json_pack("{s:o}", "findings", diagnosis->findings.array));
+	else
+		json_decref(diagnosis->findings.array);
 	free(diagnosis);
 }
 
 /* The pair whose turn it is; NULL: it was removed. */
 static struct us_host_pair *find_present(const struct diagnosis *diagnosis)
 {
-	struct us_host_pair *pair;
+	struct us_host_pair *pair = us_pairs_find(us_vms_pairs(diagnosis->doctor->vms),
+						  diagnosis->names[diagnosis->next]);
 
-	us_host_vm_for_each_pair (pair, diagnosis->vm)
-		if (strcmp(us_host_pair_name(pair), diagnosis->names[diagnosis->next]) == 0)
-			return pair;
-	return NULL;
+	return pair && us_host_vm_of(pair) == diagnosis->vm ? pair : NULL;
 }
 
 static void diagnose_next(struct diagnosis *diagnosis);
@@ -212,8 +204,7 @@ static struct diagnosis *diagnosis_new(struct us_doctor *doctor, struct us_host_
 		free(diagnosis);
 		return NULL;
 	}
-	us_list_init(&diagnosis->findings.list);
-	diagnosis->findings.subject = "host";
+	diagnosis->findings = (struct us_findings){ json_array(), "host" };
 	us_list_append(&doctor->diagnoses, &diagnosis->link);
 	diagnosis->doctor = doctor;
 	diagnosis->vm = vm;
@@ -226,12 +217,12 @@ static struct diagnosis *diagnosis_new(struct us_doctor *doctor, struct us_host_
 void us_doctor_diagnose(struct us_doctor *doctor, struct us_host_vm *vm, struct us_call *call)
 {
 	struct diagnosis *diagnosis;
-	struct us_findings findings = { .subject = "host" };
 
 	if (!vm) {
-		us_list_init(&findings.list);
+		struct us_findings findings = { json_array(), "host" };
+
 		us_doctor_find_host(doctor, &findings);
-		reply(call, &findings);
+		us_call_reply(call, json_pack("{s:o}", "findings", findings.array));
 		return;
 	}
 	diagnosis = diagnosis_new(doctor, vm);

@@ -16,7 +16,7 @@ struct us_doctor {
 	struct us_list diagnoses; /* under way, of VMs */
 };
 
-/* ---- finding.c: in memory, in order ---- */
+/* ---- finding.c ---- */
 
 enum us_finding_level {
 	US_FINDING_OK,
@@ -26,11 +26,11 @@ enum us_finding_level {
 };
 
 struct us_findings {
-	struct us_list list;
+	json_t *array;	     /* Finding of the interface, in order */
 	const char *subject; /* of what is appended: "host", or the name of a VM or a pair */
 };
 
-/* Appends a problem, and the next step: "" for none. Without memory the finding is lost. */
+/* Appends a problem, and the next step: "" for none. */
 void us_finding_add(struct us_findings *findings, enum us_finding_level level, const char *next,
 		    const char *format, ...) __attribute__((format(printf, 4, 5)));
 #define us_find_ok(findings, ...) us_finding_add(findings, US_FINDING_OK, "", __VA_ARGS__)
@@ -40,17 +40,12 @@ void us_finding_add(struct us_findings *findings, enum us_finding_level level, c
 /* Appends the error that @reason tells; @r < 0: the words for that errno. */
 void us_find_reason(struct us_findings *findings, int r, const struct us_reason *reason);
 
-/* Findings of org.understudy.Control: an array, the caller's. Empties @findings. */
-json_t *us_findings_take_json(struct us_findings *findings);
-
 /* ---- The parts of a diagnosis ---- */
 
 void us_doctor_find_host(const struct us_doctor *doctor, struct us_findings *findings);
 /* The pair as far as the daemon and the host show it. */
 void us_doctor_find_pair(const struct us_doctor *doctor, struct us_host_pair *pair,
 			 struct us_findings *findings);
-/* Its VF, if it has one. */
-void us_doctor_find_vf(const struct us_host_pair *pair, struct us_findings *findings);
 /* Whether undelivered frames can be taken from a stopped QEMU; @reason: NULL if they can. */
 void us_doctor_find_stop_frames(struct us_findings *findings, const struct us_reason *reason);
 /* The standby as QEMU describes it; @refusal: NULL if it did. */

@@ -14,7 +14,7 @@ struct us_doctor;
 struct us_doctor_handler {
 	/* The state directory if the state file cannot be written; else NULL. */
 	const char *(*unsaved)(void *userdata);
-	bool (*is_migrating)(void *userdata, const struct us_host_vm *vm);
+	bool (*is_migrating)(const struct us_host_vm *vm);
 	/* How often the guest did not release the primary in time, and how often the next expose
 	 * was delayed. */
 	void (*failures)(void *userdata, struct us_host_pair *pair, unsigned *ret_unplug_timeouts,
