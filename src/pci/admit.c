@@ -138,7 +138,7 @@ static int find_node(const char *sysfs, const char *address, char ret_path[PATH_
 	return 0;
 }
 
-int us_vfio_node_owner(const char *sysfs, const char *address, uid_t *ret_owner,
+int us_vfio_node_owner(const char *sysfs, const char *address, int64_t *ret_owner,
 		       struct us_reason *reason)
 {
 	char path[PATH_MAX];

@@ -115,10 +115,9 @@ static void change_driver(const char *sysfs, const char *device, const char *add
 	us_sysfs_write(path, "bind", address);
 }
 
-int us_vfio_bind(const char *sysfs, const char *address, char ret_former[US_PCI_DRIVER_SIZE],
-		 struct us_reason *reason)
+int us_vfio_bind(const char *sysfs, const char *address, struct us_reason *reason)
 {
-	char device[PATH_MAX], driver[US_PCI_DRIVER_SIZE];
+	char device[PATH_MAX], former[US_PCI_DRIVER_SIZE], driver[US_PCI_DRIVER_SIZE];
 	int r = 0;
 
 	us_pci_directory(sysfs, address, device);
@@ -126,11 +125,11 @@ int us_vfio_bind(const char *sysfs, const char *address, char ret_former[US_PCI_
 		us_refuse(reason, "vfio %s: the device does not exist", address);
 		return us_advise(reason, "see lspci -D");
 	}
-	us_sysfs_link(device, "driver", ret_former, US_PCI_DRIVER_SIZE);
-	if (us_pci_is_vfio_driver(ret_former))
+	us_sysfs_link(device, "driver", former, sizeof(former));
+	if (us_pci_is_vfio_driver(former))
 		return 0;
-	if (ret_former[0])
-		r = check_idle(device, address, ret_former, reason);
+	if (former[0])
+		r = check_idle(device, address, former, reason);
 	if (r == 0)
 		r = check_override(device, address, reason);
 	if (r != 0)
@@ -139,7 +138,7 @@ int us_vfio_bind(const char *sysfs, const char *address, char ret_former[US_PCI_
 	us_sysfs_link(device, "driver", driver, sizeof(driver));
 	if (us_pci_is_vfio_driver(driver))
 		return 0;
-	change_driver(sysfs, device, address, "\n", ret_former);
+	change_driver(sysfs, device, address, "\n", former);
 	us_refuse(reason, "vfio %s: vfio-pci does not bind it", address);
 	return us_advise(reason, "modprobe vfio-pci, and switch the IOMMU on");
 }

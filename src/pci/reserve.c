@@ -181,18 +181,16 @@ static int record_settings(struct attempt *attempt, const struct us_vfio *vfio)
 {
 	const struct us_reserve_request *request = attempt->request;
 	struct us_reserved *reserved = attempt->reserved;
-	uid_t owner;
-	int r;
+	int r = 0;
 
 	memcpy(reserved->port, vfio->physical_port, sizeof(reserved->port));
 	memcpy(reserved->representor, vfio->representor, sizeof(reserved->representor));
 	reserved->index = vfio->index;
-	if (reserved->node_owner < 0) {
-		r = us_vfio_node_owner(request->sysfs, reserved->address, &owner, attempt->reason);
-		if (r != 0)
-			return r;
-		reserved->node_owner = owner;
-	}
+	if (reserved->node_owner < 0)
+		r = us_vfio_node_owner(request->sysfs, reserved->address, &reserved->node_owner,
+				       attempt->reason);
+	if (r != 0)
+		return r;
 	r = us_record_replace(request->directory, reserved);
 	return r < 0 ? us_refuse(attempt->reason, "%s: %s", request->directory, us_strerror(r)) : 0;
 }
@@ -203,12 +201,11 @@ static int make_ready(struct attempt *attempt)
 	const struct us_reserve_request *request = attempt->request;
 	struct us_reserved *reserved = attempt->reserved;
 	const char *address = reserved->address;
-	char former[US_PCI_DRIVER_SIZE];
 	struct us_vfio vfio;
 	int r = 0;
 
 	if (request->pool)
-		r = us_vfio_bind(request->sysfs, address, former, attempt->reason);
+		r = us_vfio_bind(request->sysfs, address, attempt->reason);
 	if (r == 0)
 		r = us_vfio_describe(request->sysfs, address, &vfio, attempt->reason);
 	if (r == 0)

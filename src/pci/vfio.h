@@ -51,14 +51,12 @@ int us_vfio_prove_free(const char *sysfs, const char *address, int *ret_fd,
 		       struct us_reason *reason);
 
 /*
- * Binds an unused device to vfio-pci. @ret_former is the driver that it had: "" for none; a VFIO
- * driver's name if it was bound to one, and nothing is changed then. Refused, without a change, if
- * the device is in use: its network interface is up, has an address or belongs to another
- * interface; its driver has no interface in our namespace; or driver_override names another driver.
- * Can take seconds.
+ * Binds an unused device to vfio-pci. If a VFIO driver has it already, nothing is changed. Refused,
+ * without a change, if the device is in use: its network interface is up, has an address or belongs
+ * to another interface; its driver has no interface in our namespace; or driver_override names
+ * another driver. Can take seconds.
  */
-int us_vfio_bind(const char *sysfs, const char *address, char ret_former[US_PCI_DRIVER_SIZE],
-		 struct us_reason *reason);
+int us_vfio_bind(const char *sysfs, const char *address, struct us_reason *reason);
 
 /*
  * Gives a device back to the driver that it had before us_vfio_bind(). Can take seconds. Leaves a
@@ -68,7 +66,7 @@ int us_vfio_unbind(const char *sysfs, const char *address, const char *former,
 		   struct us_reason *reason);
 
 /* The user that owns the group's device node, and back: changes the node only if necessary. */
-int us_vfio_node_owner(const char *sysfs, const char *address, uid_t *ret_owner,
+int us_vfio_node_owner(const char *sysfs, const char *address, int64_t *ret_owner,
 		       struct us_reason *reason);
 int us_vfio_node_restore(const char *sysfs, const char *address, uid_t owner,
 			 struct us_reason *reason);
