@@ -8,6 +8,7 @@
 #include "net/netlink/link.h"
 #include "net/frame/packet.h"
 #include "util/clock.h"
+#include "util/timer.h"
 
 enum {
 	ROUNDS = 8,
@@ -17,7 +18,7 @@ enum {
 
 struct us_announce {
 	struct us_addresses addresses;
-	sd_event_source *timer;
+	struct us_timer timer; /* set until the last round */
 	int fd;
 	unsigned round;
 	int own[2]; /* indices of the pair's own ports, 0: none */
@@ -61,19 +62,16 @@ static void send_round(const struct us_announce *announce)
 	}
 }
 
-static int on_time(sd_event_source *timer, uint64_t due_usec, void *userdata)
+static void on_time(void *userdata)
 {
 	struct us_announce *announce = userdata;
 
 	send_round(announce);
-	if (++announce->round < ROUNDS) {
-		sd_event_source_set_time(
-			timer, us_now_usec() + (FIRST_PAUSE_USEC << (announce->round - 1)));
-		return 0;
-	}
-	announce->timer = sd_event_source_disable_unref(announce->timer);
-	announce->fd = us_close_async(announce->fd);
-	return 0;
+	if (++announce->round < ROUNDS)
+		us_timer_set(&announce->timer,
+			     us_now_usec() + (FIRST_PAUSE_USEC << (announce->round - 1)));
+	else
+		announce->fd = us_close_async(announce->fd);
 }
 
 static void add_port(void *userdata, const struct us_link *port)
@@ -119,13 +117,11 @@ int us_announce_new(struct us_announce **ret_announce, sd_event *loop, const uin
 	if (r == 0)
 		r = us_packet_open(&(struct us_packet_config){ .kind = US_PACKET_SEND },
 				   &announce->fd);
+	if (r == 0)
+		r = us_timer_init(&announce->timer, loop, on_time, announce);
 	if (r != 0)
 		return r;
-	r = sd_event_add_time(loop, &announce->timer, CLOCK_MONOTONIC, 0, 0, on_time, announce);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(announce->timer, SD_EVENT_ON);
-	if (r < 0)
-		return r;
+	us_timer_set(&announce->timer, us_now_usec());
 	*ret_announce = US_STEAL(announce);
 	return 0;
 }
@@ -134,7 +130,7 @@ void us_announce_free(struct us_announce *announce)
 {
 	if (!announce)
 		return;
-	sd_event_source_disable_unref(announce->timer);
+	us_timer_deinit(&announce->timer);
 	us_close_async(announce->fd);
 	free(announce);
 }

@@ -11,6 +11,7 @@
 #include "net/netlink/link.h"
 #include "net/frame/packet.h"
 #include "util/clock.h"
+#include "util/timer.h"
 
 enum {
 	PORTS_MAX = 17, /* the guest's, and those that lead away */
@@ -26,7 +27,7 @@ enum verdict {
 };
 
 struct us_claims {
-	sd_event_source *timer;
+	struct us_timer timer;
 	struct us_addresses sent; /* claimed at the guest's port; certain ones only */
 	enum verdict verdicts[US_ADDRESSES_MAX];
 	size_t port_count; /* the guest's port is the first */
@@ -88,11 +89,12 @@ bool us_claims_address(struct us_claims *claims, size_t i, char ret_text[US_ADDR
 
 /* ---- Life ---- */
 
-static int on_time(sd_event_source *timer, uint64_t due_usec, void *userdata)
+static void on_time(void *userdata)
 {
-	read_all(userdata);
-	sd_event_source_set_time(timer, us_now_usec() + TICK_USEC);
-	return 0;
+	struct us_claims *claims = userdata;
+
+	read_all(claims);
+	us_timer_set(&claims->timer, us_now_usec() + TICK_USEC);
 }
 
 static void add_port(void *userdata, const struct us_link *port)
@@ -135,14 +137,11 @@ int us_claims_new(struct us_claims **ret_claims, sd_event *loop, const char *por
 	for (size_t i = 0; i < PORTS_MAX; i++)
 		claims->fds[i] = -1;
 	r = open_all(claims, port, reason);
+	if (r == 0)
+		r = us_timer_init(&claims->timer, loop, on_time, claims);
 	if (r != 0)
 		return r;
-	r = sd_event_add_time_relative(loop, &claims->timer, CLOCK_MONOTONIC, TICK_USEC, 0, on_time,
-				       claims);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(claims->timer, SD_EVENT_ON);
-	if (r < 0)
-		return r;
+	us_timer_set(&claims->timer, us_now_usec() + TICK_USEC);
 	*ret_claims = US_STEAL(claims);
 	return 0;
 }
@@ -151,7 +150,7 @@ void us_claims_free(struct us_claims *claims)
 {
 	if (!claims)
 		return;
-	sd_event_source_disable_unref(claims->timer);
+	us_timer_deinit(&claims->timer);
 	for (size_t i = 0; i < PORTS_MAX; i++)
 		us_close_async(claims->fds[i]);
 	free(claims);
