@@ -104,21 +104,15 @@ int us_reserved_open_group(const char *sysfs, const struct us_reserved *reserved
 
 /* ---- Returning ---- */
 
-static bool exists(const char *sysfs, const char *address)
-{
-	char device[PATH_MAX];
-
-	us_pci_directory(sysfs, address, device);
-	return access(device, F_OK) == 0;
-}
-
 /* A setting that cannot be restored is reported, and the others are restored. */
 static int restore(const struct us_reserve_request *request, const struct us_reserved *reserved,
 		   struct us_reason *reason)
 {
+	char device[PATH_MAX];
 	int node = 0, rest = 0;
 
-	if (!exists(request->sysfs, reserved->address))
+	us_pci_directory(request->sysfs, reserved->address, device);
+	if (access(device, F_OK) < 0)
 		return 0;
 	if (reserved->node_owner >= 0)
 		node = us_vfio_node_restore(request->sysfs, reserved->address, reserved->node_owner,
