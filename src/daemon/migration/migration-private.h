@@ -134,11 +134,7 @@ void us_arrival_stop_announcing(struct us_host_vm *vm);
 /* "drain", "predict", or NULL for none. */
 const char *us_stop_method_name(enum us_stop_method method);
 
-/* Chooses @pair's method by permission alone, which is cheap. Logs once that draining is refused.
- */
-void us_stop_method_choose(struct us_host_pair *pair);
-
-/* Before a migration: chooses again, and begins to look for the queues that are to be drained. */
+/* Before a migration: chooses @pair's method, and begins to look for the queues to be drained. */
 void us_stop_method_prepare(struct us_host_pair *pair);
 /* At its transfer: falls back to prediction if the queues have not been found yet. */
 void us_stop_method_settle(struct us_host_pair *pair);

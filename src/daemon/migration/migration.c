@@ -120,17 +120,7 @@ void us_migration_pair_removed(struct us_host_pair *pair)
 	free(US_STEAL(us_host_pair_slots(pair)->migration));
 }
 
-void us_migration_pair_adopted(void *userdata, struct us_host_pair *pair)
-{
-	us_stop_method_choose(pair);
-}
-
 bool us_migration_is_source(const struct us_host_vm *vm)
 {
 	return us_migration_of_vm(vm)->source != NULL;
-}
-
-const char *us_migration_stop_method(const struct us_host_pair *pair)
-{
-	return us_stop_method_name(us_migration_of_pair(pair)->method);
 }

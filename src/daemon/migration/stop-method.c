@@ -16,6 +16,11 @@ const char *us_stop_method_name(enum us_stop_method method)
 	return method_names[method];
 }
 
+const char *us_migration_stop_method(const struct us_host_pair *pair)
+{
+	return method_names[us_migration_of_pair(pair)->method];
+}
+
 static void predict(struct us_host_pair *pair, const struct us_reason *reason)
 {
 	enum us_stop_method *method = &us_migration_of_pair(pair)->method;
@@ -28,7 +33,8 @@ static void predict(struct us_host_pair *pair, const struct us_reason *reason)
 	*method = US_STOP_METHOD_PREDICT;
 }
 
-void us_stop_method_choose(struct us_host_pair *pair)
+/* By permission alone, which is cheap. Logs once that draining is refused. */
+static void choose(struct us_host_pair *pair)
 {
 	struct us_drain_process process = us_host_vm_process(us_host_vm_of(pair));
 	struct us_pair_migration *migration = us_migration_of_pair(pair);
@@ -40,6 +46,11 @@ void us_stop_method_choose(struct us_host_pair *pair)
 		migration->method = US_STOP_METHOD_DRAIN;
 	else
 		predict(pair, &reason);
+}
+
+void us_migration_pair_adopted(void *userdata, struct us_host_pair *pair)
+{
+	choose(pair);
 }
 
 static void on_queues(void *userdata, int r, const struct us_reason *reason)
@@ -55,7 +66,7 @@ void us_stop_method_prepare(struct us_host_pair *pair)
 	struct us_reason reason = { .text = "" };
 	int r;
 
-	us_stop_method_choose(pair);
+	choose(pair);
 	if (migration->method != US_STOP_METHOD_DRAIN || migration->drain)
 		return;
 	r = us_drain_new(&migration->drain, us_host_vm_loop(us_host_vm_of(pair)), &process,
