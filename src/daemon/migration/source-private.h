@@ -55,10 +55,12 @@ void us_source_end_stage(struct us_source *source, int r, const struct us_reason
 /* Whether @stage is under way and not being undone, so that an answer still counts. */
 bool us_source_is_doing(const struct us_source *source, enum us_stage stage);
 
-/* The progress as the API has it. @is_last: with the measured downtime. */
-json_t *us_source_progress_json(const struct us_source *source, const char *line, bool is_last);
-/* Reports the progress to the client. */
-void us_source_report_progress(struct us_source *source, const char *line);
+/* The progress as the API has it; @warning may be NULL. @is_last: with the measured downtime. */
+json_t *us_source_progress_json(const struct us_source *source, const char *line,
+				const struct us_reason *warning, bool is_last);
+/* Reports the progress to the client; @warning may be NULL. */
+void us_source_report_progress(struct us_source *source, const char *line,
+			       const struct us_reason *warning);
 /* Logs @warning and reports it to the client. */
 void us_source_warn(struct us_source *source, const struct us_reason *warning);
 

@@ -18,44 +18,36 @@ static json_int_t expected_msec(const struct us_transfer_progress *p)
 	return gain ? (json_int_t)(p->remaining_bytes * 1000 / gain) : -1;
 }
 
-json_t *us_source_progress_json(const struct us_source *source, const char *line, bool is_last)
+json_t *us_source_progress_json(const struct us_source *source, const char *line,
+				const struct us_reason *warning, bool is_last)
 {
 	const struct us_transfer_progress *p = &source->progress;
 	const char *method = us_stop_method_name(us_stop_method_of_vm(source->vm));
+	json_t *warning_text = warning ? us_wire_string(warning->text) : NULL;
 	json_t *downtime = is_last ? json_integer((json_int_t)p->downtime_msec) : NULL;
 
-	return json_pack("{s:{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s*, s:o*}}",
-			 "progress", "stage", us_stage_name(source->plan.stage), "undo",
-			 source->plan.is_undoing, "transferred_bytes",
-			 (json_int_t)p->transferred_bytes, "remaining_bytes",
-			 (json_int_t)p->remaining_bytes, "total_bytes", (json_int_t)p->total_bytes,
-			 "bytes_per_sec", (json_int_t)p->bytes_per_sec, "dirty_bytes_per_sec",
-			 (json_int_t)p->dirty_bytes_per_sec, "expected_msec", expected_msec(p),
-			 "line", line, "at_stop", method, "downtime_msec", downtime);
+	return json_pack(
+		"{s:{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s*, s:o*, s:o*}}", "progress",
+		"stage", us_stage_name(source->plan.stage), "undo", source->plan.is_undoing,
+		"transferred_bytes", (json_int_t)p->transferred_bytes, "remaining_bytes",
+		(json_int_t)p->remaining_bytes, "total_bytes", (json_int_t)p->total_bytes,
+		"bytes_per_sec", (json_int_t)p->bytes_per_sec, "dirty_bytes_per_sec",
+		(json_int_t)p->dirty_bytes_per_sec, "expected_msec", expected_msec(p), "line", line,
+		"at_stop", method, "downtime_msec", downtime, "warning", warning_text);
 }
 
-static bool has_listener(const struct us_source *source)
+void us_source_report_progress(struct us_source *source, const char *line,
+			       const struct us_reason *warning)
 {
-	return source->call && us_call_wants_more(source->call);
-}
-
-void us_source_report_progress(struct us_source *source, const char *line)
-{
-	if (has_listener(source))
-		us_call_continue(source->call, us_source_progress_json(source, line, false));
+	if (source->call && us_call_wants_more(source->call))
+		us_call_continue(source->call,
+				 us_source_progress_json(source, line, warning, false));
 }
 
 void us_source_warn(struct us_source *source, const struct us_reason *warning)
 {
-	json_t *parameters;
-
 	us_log(LOG_WARNING, "%s", warning->text);
-	if (!has_listener(source))
-		return;
-	parameters = us_source_progress_json(source, us_stage_name(source->plan.stage), false);
-	json_object_set_new(json_object_get(parameters, "progress"), "warning",
-			    us_wire_string(warning->text));
-	us_call_continue(source->call, parameters);
+	us_source_report_progress(source, us_stage_name(source->plan.stage), warning);
 }
 
 /* ---- For the plan ---- */

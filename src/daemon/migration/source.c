@@ -32,7 +32,8 @@ static void answer(struct us_source *source, bool is_done)
 	us_migration_report(source->vm, is_done ? "done" : "failed",
 			    is_done ? line : source->reason.text);
 	if (source->call && is_done)
-		us_call_reply(US_STEAL(source->call), us_source_progress_json(source, line, true));
+		us_call_reply(US_STEAL(source->call),
+			      us_source_progress_json(source, line, NULL, true));
 	else if (source->call)
 		us_call_fail_with(US_STEAL(source->call), "Failed", US_REFUSED, &source->reason);
 	if (source->abort_call && is_done)
@@ -108,7 +109,7 @@ static void report_stage(struct us_source *source)
 		 source->plan.is_undoing ? "undo " : "", stage,
 		 is_transfer ? ", frames at the stop: " : "", is_transfer ? method : "");
 	us_migration_report(source->vm, stage, line);
-	us_source_report_progress(source, line);
+	us_source_report_progress(source, line, NULL);
 }
 
 static void arm_deadline(struct us_source *source)

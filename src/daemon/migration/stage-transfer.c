@@ -63,7 +63,7 @@ static void on_progress(void *userdata, int r, const struct us_reason *reason,
 	if (us_now_usec() - source->reported_usec < PROGRESS_USEC)
 		return;
 	source->reported_usec = us_now_usec();
-	us_source_report_progress(source, "transfer");
+	us_source_report_progress(source, "transfer", NULL);
 }
 
 int us_source_on_tick(sd_event_source *timer, uint64_t usec, void *userdata)
