@@ -18,22 +18,20 @@ struct add {
 	bool hold;
 };
 
-static void add_free(struct add *add)
-{
-	us_list_remove(&add->link);
-	free(add);
-}
-US_DEFINE_CLEANUP(struct add *, add_free)
-
 static void on_gone(void *userdata, struct us_call *call)
 {
 	((struct add *)userdata)->call = NULL;
 }
 
-static void fail(struct add *add, int r, const struct us_reason *reason)
+/* Answers the call and ends @add: the pair is made (@r is 0), or not because of @r and @reason. */
+static void end(struct add *add, int r, const struct us_reason *reason)
 {
-	if (add->call)
-		us_call_fail_with(US_STEAL(add->call), "Refused", r, reason);
+	if (add->call && r == 0)
+		us_call_reply(add->call, NULL);
+	else if (add->call)
+		us_call_fail_with(add->call, "Refused", r, reason);
+	us_list_remove(&add->link);
+	free(add);
 }
 
 /* ---- The parameters ---- */
@@ -110,7 +108,7 @@ static int read_parameters(struct us_add_request *request, const json_t *paramet
 static void on_standby(void *userdata, int r, const struct us_reason *refusal,
 		       const struct us_vmm_standby *standby)
 {
-	US_CLEANUP(add_freep) struct add *add = userdata;
+	struct add *add = userdata;
 	const struct us_pair_start start = { .hold = add->hold, .is_inspected = true };
 	struct us_pair_spec *spec = &add->request.spec;
 	struct us_reason reason = { .text = "" };
@@ -125,13 +123,9 @@ static void on_standby(void *userdata, int r, const struct us_reason *refusal,
 		spec->queue_pairs = standby->queue_pairs;
 		r = us_host_vm_add_pair(add->request.vm, spec, &start);
 	}
-	if (r != 0) {
-		fail(add, r, &reason);
-		return;
-	}
-	us_state_save_vm(add->rpc->config.state, add->request.vm); /* before it is answered */
-	if (add->call)
-		us_call_reply(US_STEAL(add->call), NULL);
+	if (r == 0) /* before it is answered */
+		us_state_save_vm(add->rpc->config.state, add->request.vm);
+	end(add, r, &reason);
 }
 
 /* Everything that is known at once; then the VMM is asked. */
@@ -195,12 +189,10 @@ void us_rpc_add_pair(void *userdata, struct us_call *call, const json_t *paramet
 	add->hold = json_is_true(json_object_get(parameters, "hold"));
 	us_list_append(&rpc->adds, &add->link);
 	r = begin(add, parameters, &reason);
-	if (r != 0) {
-		fail(add, r, &reason);
-		add_free(add);
-		return;
-	}
-	us_call_on_gone(call, on_gone, add);
+	if (r == 0)
+		us_call_on_gone(call, on_gone, add);
+	else
+		end(add, r, &reason);
 }
 
 void us_rpc_cancel_adds(struct us_rpc *rpc, const struct us_host_vm *vm)
@@ -209,10 +201,7 @@ void us_rpc_cancel_adds(struct us_rpc *rpc, const struct us_host_vm *vm)
 	struct add *add;
 
 	us_refuse(&reason, "the VM was detached");
-	us_list_for_each (add, &rpc->adds, link) {
-		if (add->request.vm != vm)
-			continue;
-		fail(add, US_REFUSED, &reason);
-		add_free(add);
-	}
+	us_list_for_each (add, &rpc->adds, link)
+		if (add->request.vm == vm)
+			end(add, US_REFUSED, &reason);
 }
