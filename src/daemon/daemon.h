@@ -9,14 +9,6 @@
 
 #include "daemon/migration/migration.h"
 
-struct us_doctor;
-struct us_metrics;
-struct us_pairs;
-struct us_rpc;
-struct us_state;
-struct us_vfs;
-struct us_vms;
-
 struct us_daemon {
 	/* The options; borrowed. */
 	const char *socket_path;

@@ -8,8 +8,6 @@
 #include "daemon/metrics/metrics.h"
 #include "util/cleanup.h"
 
-struct us_metrics_server;
-
 struct us_metrics {
 	struct us_vms *vms;
 	sd_event *loop;

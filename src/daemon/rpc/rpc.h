@@ -8,11 +8,8 @@
 #include "api/server.h"
 #include "daemon/vm/vm.h"
 
-struct us_doctor;
-struct us_metrics;
 struct us_metrics_daemon;
 struct us_rpc;
-struct us_state;
 
 struct us_rpc_config {
 	struct us_vms *vms;
