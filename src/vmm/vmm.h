@@ -95,17 +95,15 @@ struct us_vmm_event {
 	const struct us_reason *reason;
 };
 
-struct us_vmm_handler {
-	void (*event)(void *userdata, const struct us_vmm_event *event);
-};
+typedef void (*us_vmm_event_fn)(void *userdata, const struct us_vmm_event *event);
 
 /*
  * Makes the connection to a VM by the path of its monitor's Unix socket. Connecting starts at once;
  * US_VMM_ADOPTED, US_VMM_REFUSED or US_VMM_LOST tells the result (the monitor must greet within
- * 5 s). @loop, @handler and @userdata are borrowed. Returns 0 or -errno.
+ * 5 s). Calls @report with @userdata for each event; borrows @loop. Returns 0 or -errno.
  */
 int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, const char *monitor_path,
-	       const struct us_vmm_handler *handler, void *userdata);
+	       us_vmm_event_fn report, void *userdata);
 void us_vmm_free(struct us_vmm *vmm); /* may be called from inside a callback */
 
 /* Tries again after US_VMM_REFUSED. */

@@ -220,8 +220,6 @@ static void end(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct us_vmm_handler handler = { on_event };
-
 	if (!loop) {
 		begin();
 		atexit(end);
@@ -230,7 +228,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	script = (const char *)data + is_newer;
 	script_end = (const char *)data + size;
 	asked = answered = 0;
-	must(us_vmm_new(&vm, loop, path, &handler, NULL) == 0);
+	must(us_vmm_new(&vm, loop, path, on_event, NULL) == 0);
 	must(us_vmm_track_guest(vm, "net0") == 0);
 	settle();
 	must(answered <= asked);

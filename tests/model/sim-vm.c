@@ -57,7 +57,7 @@ struct request {
 
 struct us_vmm {
 	int host;
-	const struct us_vmm_handler *handler;
+	us_vmm_event_fn report;
 	void *userdata;
 	bool is_freed, is_adopted, was_adopted, is_known_gone;
 	unsigned connection; /* their number */
@@ -95,7 +95,7 @@ static void emit(struct us_vmm *vm, struct us_vmm_event event)
 	event.state = vm->state;
 	event.transfer = vm->transfer;
 	if (!vm->is_freed)
-		vm->handler->event(vm->userdata, &event);
+		vm->report(vm->userdata, &event);
 }
 
 enum news_kind { NEWS_TRACE, NEWS_RESET, NEWS_STATE, NEWS_TRANSFER, NEWS_DELETED, NEWS_LOOK };
@@ -668,12 +668,12 @@ void sim_monitor_cut(int host)
 }
 
 int us_vmm_new(struct us_vmm **ret_vm, sd_event *event, const char *monitor_path,
-	       const struct us_vmm_handler *handler, void *userdata)
+	       us_vmm_event_fn report, void *userdata)
 {
 	struct us_vmm *vm = sim_keep(sizeof(*vm));
 
 	vm->host = sim.host;
-	vm->handler = handler;
+	vm->report = report;
 	vm->userdata = userdata;
 	connect_later(vm, ADOPT_USEC);
 	*ret_vm = vm;

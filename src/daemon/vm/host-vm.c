@@ -171,13 +171,12 @@ static void on_reconnect(void *userdata)
 
 static int init_parts(struct us_host_vm *vm, const char *monitor_path)
 {
-	static const struct us_vmm_handler handler = { .event = on_event };
 	int r;
 
 	vm->monitor_path = strdup(monitor_path);
 	if (!vm->monitor_path)
 		return -ENOMEM;
-	r = us_vmm_new(&vm->base.vmm, vm->vms->loop, monitor_path, &handler, vm);
+	r = us_vmm_new(&vm->base.vmm, vm->vms->loop, monitor_path, on_event, vm);
 	if (r >= 0)
 		r = us_timer_init(&vm->reconnect_timer, vm->vms->loop, on_reconnect, vm);
 	return r < 0 ? r : TELL(vm, made);

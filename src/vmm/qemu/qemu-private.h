@@ -14,7 +14,7 @@ struct us_vmm {
 	/* Set once, by vmm.c */
 	sd_event *loop;
 	char *path; /* of the monitor's socket */
-	const struct us_vmm_handler *handler;
+	us_vmm_event_fn report;
 	void *userdata;
 	void (*destroy)(struct us_vmm *vmm); /* called with the last reference */
 
@@ -57,7 +57,7 @@ struct us_vmm {
 
 /*
  * ---- request.c: how each question of vmm/vmm.h begins and ends, and how the files of vmm/qemu/
- * tell the handler of an event. It knows no part of the VM and calls none. ----
+ * report an event. It knows no part of the VM and calls none. ----
  */
 
 /*
@@ -67,7 +67,7 @@ struct us_vmm {
 void us_qemu_ref(struct us_vmm *vmm);
 void us_qemu_unref(struct us_vmm *vmm);
 
-/* Calls the handler, unless the VM was freed. Fills in `state` and `transfer`. */
+/* Calls report(), unless the VM was freed. Fills in `state` and `transfer`. */
 void us_qemu_emit(struct us_vmm *vmm, struct us_vmm_event event);
 
 /* The callback of a request. Which member it is depends on the question. */

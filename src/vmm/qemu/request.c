@@ -22,7 +22,7 @@ void us_qemu_emit(struct us_vmm *vmm, struct us_vmm_event event)
 	event.state = vmm->state;
 	event.transfer = vmm->transfer;
 	if (!vmm->freed)
-		vmm->handler->event(vmm->userdata, &event);
+		vmm->report(vmm->userdata, &event);
 }
 
 int us_qemu_get_property(struct us_vmm *vmm, const char *device, const char *property,

@@ -100,7 +100,7 @@ static void destroy(struct us_vmm *vmm)
 }
 
 int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, const char *monitor_path,
-	       const struct us_vmm_handler *handler, void *userdata)
+	       us_vmm_event_fn report, void *userdata)
 {
 	struct us_vmm *vmm = calloc(1, sizeof(*vmm));
 	int r;
@@ -108,7 +108,7 @@ int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, const char *monitor_path
 	if (!vmm)
 		return -ENOMEM;
 	vmm->loop = loop;
-	vmm->handler = handler;
+	vmm->report = report;
 	vmm->userdata = userdata;
 	vmm->destroy = destroy;
 	vmm->references = 1;

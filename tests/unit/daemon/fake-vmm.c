@@ -12,7 +12,7 @@ enum {
 };
 
 struct us_vmm {
-	const struct us_vmm_handler *handler;
+	us_vmm_event_fn report;
 	void *userdata;
 	bool is_adopted;
 };
@@ -56,7 +56,7 @@ void fake_emit(struct us_vmm_event event)
 {
 	if (event.type == US_VMM_ADOPTED || event.type == US_VMM_LOST)
 		the_vmm->is_adopted = event.type == US_VMM_ADOPTED;
-	the_vmm->handler->event(the_vmm->userdata, &event);
+	the_vmm->report(the_vmm->userdata, &event);
 }
 
 /* ---- Answers ---- */
@@ -127,12 +127,12 @@ static int ask_done(const char *word, enum fake_request request, us_vmm_done_fn 
 /* ---- vmm/vmm.h ---- */
 
 int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, const char *monitor_path,
-	       const struct us_vmm_handler *handler, void *userdata)
+	       us_vmm_event_fn report, void *userdata)
 {
 	the_vmm = calloc(1, sizeof(*the_vmm));
 	if (!the_vmm)
 		return -ENOMEM;
-	the_vmm->handler = handler;
+	the_vmm->report = report;
 	the_vmm->userdata = userdata;
 	pending_count = 0;
 	*ret_vmm = the_vmm;

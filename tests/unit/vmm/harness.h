@@ -90,8 +90,6 @@ static inline void on_vm_event(void *userdata, const struct us_vmm_event *event)
 		snprintf(observed->reason, sizeof(observed->reason), "%s", event->reason->text);
 }
 
-static const struct us_vmm_handler vm_handler __attribute__((unused)) = { .event = on_vm_event };
-
 static inline void on_done(void *userdata, int r, const struct us_reason *reason)
 {
 	struct answer *answer = userdata;

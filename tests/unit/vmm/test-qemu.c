@@ -66,7 +66,7 @@ static void attach(struct machine *machine)
 	machine->observed.loop = loop;
 	while (access(machine->path, F_OK) < 0)
 		assert_true(sd_event_run(loop, 10 * 1000) >= 0);
-	assert_int_equal(us_vmm_new(&machine->observed.vm, loop, machine->path, &vm_handler,
+	assert_int_equal(us_vmm_new(&machine->observed.vm, loop, machine->path, on_vm_event,
 				    &machine->observed),
 			 0);
 	/* The socket exists a moment before QEMU listens. */
@@ -723,7 +723,7 @@ static void test_held(void **state)
 	struct machine machine;
 
 	start(&machine, "held", pc);
-	assert_int_equal(us_vmm_new(&second.vm, loop, machine.path, &vm_handler, &second), 0);
+	assert_int_equal(us_vmm_new(&second.vm, loop, machine.path, on_vm_event, &second), 0);
 	WAIT_FOR(loop, strstr(second.log, "refused\n"));
 	assert_contains(second.reason, "held by another client");
 	us_vmm_free(second.vm);
