@@ -211,7 +211,6 @@ static int make_rpc(struct us_daemon *daemon)
 		.metrics = daemon->metrics,
 		.doctor = daemon->doctor,
 		.config_path = daemon->config_path,
-		.state_dir = daemon->state_dir,
 		.started_usec = daemon->started_usec,
 	};
 

@@ -246,14 +246,6 @@ static int start(struct us_daemon *daemon, const char *metrics, struct us_reason
 	return serve(daemon, metrics, reason);
 }
 
-/* VMs, pairs and the switch stay as they are; the next daemon takes them over. */
-static void stop(struct us_daemon *daemon)
-{
-	us_rpc_stop_serving(daemon->rpc);
-	us_state_save(daemon->state);
-	us_daemon_deinit(daemon);
-}
-
 int main(int argc, char **argv)
 {
 	struct us_daemon daemon = {
@@ -286,6 +278,9 @@ int main(int argc, char **argv)
 	us_log(LOG_INFO, "understudyd " US_VERSION " at %s", daemon.socket_path);
 	r = us_loop_run(daemon.loop);
 	sd_notify(false, "STOPPING=1");
-	stop(&daemon);
+	us_rpc_stop_serving(daemon.rpc);
+	us_state_save(daemon.state);
+	/* VMs, pairs and the switch stay as they are; the next daemon takes them over. */
+	us_daemon_deinit(&daemon);
 	return r < 0 ? 1 : 0;
 }

@@ -186,7 +186,7 @@ void us_rpc_prepare(void *userdata, struct us_call *call, const json_t *paramete
 		us_host_vm_set_prepared(vm, false);
 		us_state_forget_text(vm);
 		us_refuse(&reason, "vm %s: %s/state.json cannot be written: %s",
-			  us_host_vm_name(vm), rpc->config.state_dir, us_strerror(r));
+			  us_host_vm_name(vm), us_state_unsaved(rpc->config.state), us_strerror(r));
 		us_advise(&reason, "make room there");
 		us_call_fail_with(call, "Failed", US_REFUSED, &reason);
 		return;

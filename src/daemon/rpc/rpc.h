@@ -17,7 +17,6 @@ struct us_rpc_config {
 	struct us_metrics *metrics;
 	struct us_doctor *doctor;
 	const char *config_path; /* understudyd.conf(5) */
-	const char *state_dir;	 /* of the state file */
 	uint64_t started_usec;	 /* CLOCK_REALTIME */
 };
 
