@@ -28,6 +28,7 @@
 #include "net/undelivered/drain.h"
 #include "support/process.h"
 #include "support/testbed.h"
+#include "util/cleanup.h"
 
 enum {
 	MANY = 18 * 1000, /* more than the daemon looks at */

@@ -17,7 +17,6 @@
 #include <systemd/sd-event.h>
 
 #include "net/frame/frame.h"
-#include "util/cleanup.h"
 #include "util/error.h"
 
 struct us_drain;
@@ -47,7 +46,6 @@ int us_drain_new(struct us_drain **ret_drain, sd_event *loop,
 		 us_drain_done_fn done, void *userdata, struct us_reason *reason);
 /* Abandons a drain under way: it calls no function any more. NULL is fine. */
 void us_drain_free(struct us_drain *drain);
-US_DEFINE_CLEANUP(struct us_drain *, us_drain_free)
 
 /* Whether queues were found, and no thread works on them. */
 bool us_drain_is_ready(const struct us_drain *drain);

@@ -21,7 +21,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "util/cleanup.h"
 #include "util/error.h"
 
 struct us_neighbours;
@@ -58,6 +57,5 @@ const char *us_neighbours_pf(const struct us_neighbours *neighbours);
 
 /* The PF stops to listen for all of them. NULL is fine. */
 void us_neighbours_free(struct us_neighbours *neighbours);
-US_DEFINE_CLEANUP(struct us_neighbours *, us_neighbours_free)
 /* Frees it; the PF goes on listening, for the next process. */
 void us_neighbours_abandon(struct us_neighbours *neighbours);
