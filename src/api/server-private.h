@@ -12,6 +12,7 @@
 #include "api/server.h"
 #include "util/list.h"
 #include "util/stream.h"
+#include "util/timer.h"
 
 struct us_server_client;
 
@@ -34,7 +35,7 @@ struct us_calls_handler {
 struct us_server {
 	sd_event *loop;
 	sd_event_source *listening;
-	sd_event_source *resting; /* armed while accept() fails for want of descriptors */
+	struct us_timer resting; /* set while accept() fails for want of descriptors */
 	int fd;
 	char *path; /* NULL unless this server removes the socket */
 	gid_t group;

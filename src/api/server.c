@@ -165,15 +165,12 @@ static void rest(struct us_server *server)
 		server->dropped(server->userdata, 0, 0, "no descriptor is left for it");
 	server->is_resting = true;
 	sd_event_source_set_enabled(server->listening, SD_EVENT_OFF);
-	sd_event_source_set_time_relative(server->resting, REST_USEC);
-	sd_event_source_set_enabled(server->resting, SD_EVENT_ONESHOT);
+	us_timer_set(&server->resting, us_now_usec() + REST_USEC);
 }
 
-static int on_rested(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_rested(void *userdata)
 {
-	struct us_server *server = userdata;
-
-	return sd_event_source_set_enabled(server->listening, SD_EVENT_ON);
+	sd_event_source_set_enabled(((struct us_server *)userdata)->listening, SD_EVENT_ON);
 }
 
 static int on_connect(sd_event_source *source, int listening_fd, uint32_t events, void *userdata)
@@ -220,20 +217,15 @@ static int open_socket(struct us_server *server, const char *path, struct us_rea
 
 static int add_sources(struct us_server *server)
 {
-	int r = sd_event_add_io(server->loop, &server->listening, server->fd, EPOLLIN, on_connect,
-				server);
+	int r = us_timer_init(&server->resting, server->loop, on_rested, server);
 
 	if (r >= 0)
-		r = sd_event_add_time_relative(server->loop, &server->resting, CLOCK_MONOTONIC, 0,
-					       0, on_rested, server);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(server->resting, SD_EVENT_OFF);
+		r = sd_event_add_io(server->loop, &server->listening, server->fd, EPOLLIN,
+				    on_connect, server);
 	if (r < 0)
 		return r;
 	/* A client that can make changes can connect before the calls of readers are handled. */
-	sd_event_source_set_priority(server->listening, US_PRIORITY_CHANGING);
-	sd_event_source_set_priority(server->resting, US_PRIORITY_CHANGING);
-	return 0;
+	return sd_event_source_set_priority(server->listening, US_PRIORITY_CHANGING);
 }
 
 /* Leaves the descriptors that VMs, the switch and the state file need. */
@@ -302,7 +294,7 @@ void us_server_free(struct us_server *server)
 	us_list_for_each (client, &server->clients, list)
 		drop_client(client, NULL);
 	sd_event_source_disable_unref(server->listening);
-	sd_event_source_disable_unref(server->resting);
+	us_timer_deinit(&server->resting);
 	us_close(server->fd);
 	if (server->path)
 		unlink(server->path);
