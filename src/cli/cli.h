@@ -91,6 +91,8 @@ enum us_exit us_cli_fail(const struct us_cli *cli, enum us_exit code, const char
 /* The same, with the command's usage behind it. */
 enum us_exit us_cli_usage(const struct us_cli *cli, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Connecting failed with the errno @error. */
+enum us_exit us_cli_no_daemon(const struct us_cli *cli, int error);
 /* "usage: understudy COMMAND …" */
 void us_cli_print_synopsis(FILE *out, const struct us_command *command);
 

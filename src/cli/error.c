@@ -45,3 +45,11 @@ enum us_exit us_cli_usage(const struct us_cli *cli, const char *format, ...)
 		fputs("understudy --help lists the commands\n", stderr);
 	return US_EXIT_USAGE;
 }
+
+enum us_exit us_cli_no_daemon(const struct us_cli *cli, int error)
+{
+	return us_cli_fail(cli, US_EXIT_NO_DAEMON,
+			   "no understudyd at %s (%s): start it with systemctl start understudyd, "
+			   "or name another with -H",
+			   cli->host, us_strerror(error));
+}

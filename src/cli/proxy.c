@@ -140,10 +140,7 @@ enum us_exit us_cli_proxy(struct us_cli *cli)
 		return us_cli_usage(cli, "proxy: %s is not a daemon of this host", cli->host);
 	r = us_connect_unix(cli->host + 5, &fd);
 	if (r < 0)
-		return us_cli_fail(cli, US_EXIT_NO_DAEMON,
-				   "no understudyd at %s (%s): start it with systemctl start "
-				   "understudyd, or name another with -H",
-				   cli->host, us_strerror(r));
+		return us_cli_no_daemon(cli, r);
 	r = tell_address(fd);
 	if (r == 0 && us_args_has(&cli->args, "peer"))
 		r = become_peer(fd);

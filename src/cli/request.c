@@ -94,12 +94,17 @@ static void hand_over(const struct run *run, const json_t *parameters)
 }
 
 /* Errors of the interface have a message; those of Varlink name a parameter or a method. */
-static enum us_exit report_error(const struct us_cli *cli, const char *error,
-				 const json_t *parameters)
+static enum us_exit report_error(const struct run *run, const char *error, const json_t *parameters)
 {
+	const struct us_cli *cli = run->cli;
 	const char *message = us_cli_json_text(parameters, "message", NULL);
 	const char *parameter = us_cli_json_text(parameters, "parameter", NULL);
 
+	if (run->request->ret_error) {
+		give(run->request->ret_error,
+		     json_pack("{s:s, s:s}", "error", error, "message", message ? message : ""));
+		return US_EXIT_FAILED;
+	}
 	if (cli->json) {
 		json_t *value = json_pack("{s:s, s:O}", "error", error, "parameters", parameters);
 
@@ -123,15 +128,8 @@ static void on_answer(void *userdata, const char *error, const json_t *parameter
 {
 	struct run *run = userdata;
 
-	if (error && run->request->ret_error) {
-		give(run->request->ret_error,
-		     json_pack("{s:s, s:s}", "error", error, "message",
-			       us_cli_json_text(parameters, "message", "")));
-		sd_event_exit(run->loop, US_EXIT_FAILED);
-		return;
-	}
 	if (error) {
-		sd_event_exit(run->loop, report_error(run->cli, error, parameters));
+		sd_event_exit(run->loop, report_error(run, error, parameters));
 		return;
 	}
 	hand_over(run, parameters);
@@ -161,19 +159,6 @@ static int catch_signals(struct run *run)
 	return r < 0 ? r : sd_event_add_signal(run->loop, NULL, SIGTERM, on_signal, run);
 }
 
-static enum us_exit no_daemon(const struct us_cli *cli, int error)
-{
-	struct us_reason reason;
-	struct us_uri uri;
-
-	if (us_uri_parse(cli->host, &uri, &reason) != 0)
-		return us_cli_usage(cli, "%s", reason.text);
-	return us_cli_fail(cli, US_EXIT_NO_DAEMON,
-			   "no understudyd at %s (%s): start it with systemctl start understudyd, "
-			   "or name another with -H",
-			   cli->host, us_strerror(error));
-}
-
 /* With too many clients, the socket refuses for a moment, and nothing tells when to try again. */
 static int connect_client(struct us_client **ret_client, sd_event *loop, const char *host)
 {
@@ -193,16 +178,21 @@ enum us_exit us_cli_request_run(const struct us_cli *cli, const struct us_cli_re
 	US_CLEANUP(us_client_freep) struct us_client *client = NULL;
 	struct run run = { .cli = cli, .request = request };
 	US_CLEANUP(json_decrefp) json_t *parameters = request->parameters;
-	int r = sd_event_new(&loop);
+	struct us_reason reason;
+	struct us_uri uri;
+	int r;
 
+	if (us_uri_parse(cli->host, &uri, &reason) != 0)
+		return us_cli_usage(cli, "%s", reason.text);
+	r = sd_event_new(&loop);
 	run.loop = loop;
 	if (r >= 0 && request->interrupted)
 		r = catch_signals(&run);
 	if (r >= 0) {
 		r = connect_client(&client, loop, cli->host);
 		if (r < 0) {
-			if (!request->ret_error || r == -EINVAL)
-				return no_daemon(cli, r);
+			if (!request->ret_error)
+				return us_cli_no_daemon(cli, r);
 			give(request->ret_error,
 			     json_pack("{s:i, s:s}", "errno", r, "message", us_strerror(r)));
 			return US_EXIT_NO_DAEMON;
