@@ -352,8 +352,8 @@ int us_stream_new(struct us_stream **ret_stream, sd_event *loop, int fd, char de
 		.limits = limits,
 		.handler = handler,
 		.userdata = userdata,
+		.share = { .changed = apply_priority, .userdata = stream },
 	};
-	us_time_share_init(&stream->share, apply_priority, stream);
 	r = sd_event_add_io(loop, &stream->io, fd, EPOLLIN, on_io, stream);
 	if (r < 0) {
 		destroy(stream);

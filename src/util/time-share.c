@@ -16,12 +16,6 @@ static struct {
 	sd_event_source *turn; /* waits for a turn among the clients; NULL: not needed yet */
 } together;
 
-void us_time_share_init(struct us_time_share *share, void (*changed)(void *userdata),
-			void *userdata)
-{
-	*share = (struct us_time_share){ .changed = changed, .userdata = userdata };
-}
-
 void us_time_share_deinit(struct us_time_share *share)
 {
 	share->window_end = sd_event_source_disable_unref(share->window_end);

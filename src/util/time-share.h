@@ -10,17 +10,16 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+/* Begins with zeros, @changed and @userdata. */
 struct us_time_share {
 	uint64_t window_usec, used_usec; /* begin of the window; time used since */
 	sd_event_source *window_end;	 /* armed while is_late */
 	bool is_late;
-	void (*changed)(void *userdata); /* is_late has changed */
+	/* is_late has changed; called from us_time_share_account() or from the loop */
+	void (*changed)(void *userdata);
 	void *userdata;
 };
 
-/* @changed is called from us_time_share_account() or from the loop. */
-void us_time_share_init(struct us_time_share *share, void (*changed)(void *userdata),
-			void *userdata);
 void us_time_share_deinit(struct us_time_share *share);
 
 /* The peer has used @used_usec more. @loop is borrowed. */
