@@ -53,6 +53,8 @@ static enum us_exit read_option(struct us_cli *cli, char ***argv)
 	if (!option->argument)
 		return value ? us_cli_usage(cli, "--%s takes no value", option->name)
 			     : give(cli, option, "");
+	if (!value && option->argument[0] == '[')
+		return give(cli, option, "");
 	if (!value && !**argv)
 		return us_cli_usage(cli, "--%s needs %s", option->name, option->argument);
 	return give(cli, option, value ? value : *(*argv)++);

@@ -46,7 +46,8 @@ typedef enum us_exit us_command_fn(struct us_cli *cli);
 struct us_option {
 	const char *name;
 	char letter;	      /* 0: none */
-	const char *argument; /* the value's name in the help; NULL: the option has no value */
+	const char *argument; /* the value's name in the help, "[=NAME]" if it may be left out;
+			       * NULL: the option has no value */
 	const char *help;
 };
 

@@ -5,13 +5,15 @@
 
 static const struct us_option attach_options[] = {
 	{ "qmp", 0, "PATH", "the VM's monitor socket, which no other program uses" },
+	{ "libvirt", 0, "[=URI]", "the VM is a domain of libvirt (qemu:///system)" },
 	{ NULL, 0, NULL, NULL },
 };
 
 static const struct us_option add_options[] = {
 	{ "vm", 0, "VM", "the VM, attached before" },
 	{ "standby", 0, "DEVICE", "the id of its virtio-net device, with failover=on" },
-	{ "port", 0, "IFNAME", "the standby's interface on the host's switch" },
+	{ "port", 0, "IFNAME",
+	  "the standby's interface on the host's switch; libvirt knows a domain's" },
 	{ "mac", 0, "MAC", "the address that the standby must have" },
 	{ "primary", 0, "SPEC", "pool:NAME, vfio:0000:5e:00.2 or emulated:MODEL,port=IFNAME" },
 	{ "mode", 0, "MODE", "separate, coupled or combined (the default)" },
@@ -35,7 +37,10 @@ static const struct us_option assign_options[] = {
 };
 
 static const struct us_option migrate_options[] = {
-	{ "to", 0, "HOST", "the other host's daemon: " US_URI_FORMS },
+	{ "to", 0, "HOST",
+	  "the other host's daemon: " US_URI_FORMS
+	  "; for a domain its libvirt: qemu+ssh://[USER@]HOST/system" },
+	{ "peer", 0, "HOST", "its daemon, if --to names a libvirt that is reached in another way" },
 	{ "set", 0, "K=V", "a migration parameter or capability of QEMU; can be repeated" },
 	{ "deadline", 0, "SECONDS", "undo the migration if it takes longer" },
 	{ "abort", 0, NULL, "end the present migration" },
@@ -49,13 +54,13 @@ static const struct us_option proxy_options[] = {
 };
 
 const struct us_command us_commands[] = {
-	{ "vm attach", "NAME --qmp PATH", "adopt a running VM", attach_options, 1, 1,
-	  us_cli_vm_attach },
+	{ "vm attach", "NAME --qmp PATH|--libvirt[=URI]", "adopt a running VM", attach_options, 1,
+	  1, us_cli_vm_attach },
 	{ "vm detach", "NAME", "remove a VM and its pairs, and leave them as they are", NULL, 1, 1,
 	  us_cli_vm_detach },
 	{ "vm list", "", "list the VMs", NULL, 0, 0, us_cli_vm_list },
 	{ "pair add",
-	  "NAME --vm VM --standby DEVICE --port IFNAME [--mac MAC] [--primary SPEC]\n"
+	  "NAME --vm VM --standby DEVICE [--port IFNAME] [--mac MAC] [--primary SPEC]\n"
 	  "                           [--mode MODE] [--group UUID] [--bus BUS] [--hold]\n"
 	  "                           [--handover HOW] [--park-frames N] [--park-bytes N]\n"
 	  "                           [--park-time SECONDS] [--unused WHAT]",
@@ -71,7 +76,7 @@ const struct us_command us_commands[] = {
 	{ "prepare", "VM", "hide the VM's primaries for a migration by somebody else", NULL, 1, 1,
 	  us_cli_prepare },
 	{ "finish", "VM", "show the VM's primaries again", NULL, 1, 1, us_cli_finish },
-	{ "migrate", "VM --to HOST [--set K=V]… [--deadline SECONDS] | VM --abort",
+	{ "migrate", "VM --to HOST [--peer HOST] [--set K=V]… [--deadline SECONDS] | VM --abort",
 	  "migrate a VM with its pairs, or abort that", migrate_options, 1, 1, us_cli_migrate },
 	{ "watch", "", "show every move, VM event and migration stage from now on", NULL, 0, 0,
 	  us_cli_watch },

@@ -6,6 +6,7 @@
 
 #include "api/uri.h"
 #include "cli/cli.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 
 #define LINE_USEC (2 * US_USEC_PER_SEC) /* between lines that are not rewritten: no terminal */
@@ -205,11 +206,26 @@ static enum us_exit abort_migration(struct us_cli *cli)
 	return code;
 }
 
+/* "ssh://host" for "qemu+ssh://host/system"; else @to itself. The caller frees it. */
+static char *host_of(const char *to)
+{
+	static const char prefix[] = "qemu+";
+	const char *path = strstr(to, "://");
+
+	if (strncmp(to, prefix, strlen(prefix)) != 0 || !path)
+		return strdup(to);
+	to += strlen(prefix);
+	path = strchr(path + 3, '/');
+	return path ? strndup(to, path - to) : strdup(to);
+}
+
 enum us_exit us_cli_migrate(struct us_cli *cli)
 {
 	US_CLEANUP(json_decrefp) json_t *settings = json_object();
 	US_CLEANUP(json_decrefp) json_t *parameters = NULL;
+	US_CLEANUP(us_freep) char *host = NULL;
 	const char *to = us_args_value(&cli->args, "to");
+	const char *peer = us_args_value(&cli->args, "peer");
 	struct us_reason reason;
 	struct us_uri uri;
 	enum us_exit code;
@@ -218,10 +234,15 @@ enum us_exit us_cli_migrate(struct us_cli *cli)
 		return abort_migration(cli);
 	if (!to)
 		return us_cli_usage(cli, "migrate: --to HOST is missing");
-	if (us_uri_parse(to, &uri, &reason) != 0)
+	host = peer ? strdup(peer) : host_of(to);
+	if (!host)
+		abort();
+	if (us_uri_parse(host, &uri, &reason) != 0)
 		return us_cli_usage(cli, "%s", reason.text);
-	parameters = json_pack("{s:s, s:s, s:O}", "vm", cli->args.words[0], "destination", to,
+	parameters = json_pack("{s:s, s:s, s:O}", "vm", cli->args.words[0], "destination", host,
 			       "settings", settings);
+	if (strncmp(to, "qemu", strlen("qemu")) == 0)
+		json_object_set_new(parameters, "libvirt", json_string(to));
 	code = read_deadline(cli, parameters);
 	if (code == US_EXIT_DONE)
 		code = read_settings(cli, settings);

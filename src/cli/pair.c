@@ -126,7 +126,7 @@ static enum us_exit check_choices(const struct us_cli *cli)
 
 enum us_exit us_cli_pair_add(struct us_cli *cli)
 {
-	static const char *const needed[] = { "vm", "standby", "port" };
+	static const char *const needed[] = { "vm", "standby" };
 	/* Members with the name and the value of an option */
 	static const char *const copied[] = {
 		"vm", "standby", "port", "mac", "mode", "group", "bus", "unused",

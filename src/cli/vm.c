@@ -6,11 +6,17 @@ enum us_exit us_cli_vm_attach(struct us_cli *cli)
 {
 	const char *name = cli->args.words[0];
 	const char *qmp = us_args_value(&cli->args, "qmp");
+	const char *libvirt = us_args_value(&cli->args, "libvirt");
 	/* The daemon has another working directory, so the path must be absolute. */
 	US_CLEANUP(us_freep) char *path = NULL;
 
+	if (!qmp == !us_args_has(&cli->args, "libvirt"))
+		return us_cli_usage(cli, "vm attach: either --qmp PATH or --libvirt is needed");
 	if (!qmp)
-		return us_cli_usage(cli, "vm attach: --qmp PATH is missing");
+		return us_cli_call(cli, "AttachVm",
+				   json_pack("{s:s, s:s}", "name", name, "libvirt",
+					     *libvirt ? libvirt : "qemu:///system"),
+				   NULL);
 	if (*qmp != '/')
 		path = realpath(qmp, NULL);
 	return us_cli_call(cli, "AttachVm",

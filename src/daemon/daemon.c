@@ -12,6 +12,7 @@
 #include "daemon/state/state.h"
 #include "daemon/vf/vf.h"
 #include "util/cleanup.h"
+#include "vmm/libvirt/libvirt.h"
 
 /* ---- What happens to pairs ---- */
 
@@ -76,6 +77,7 @@ static void on_vm_freed(void *userdata, struct us_host_vm *vm)
 
 	us_migration_vm_removed(vm);
 	us_rpc_forget_vm(daemon->rpc, vm);
+	us_rpc_forget_declaration(daemon->rpc, vm);
 	us_doctor_forget_vm(daemon->doctor, vm);
 	us_state_forget_text(vm);
 }
@@ -85,6 +87,7 @@ static void on_vm_adopted(void *userdata, struct us_host_vm *vm)
 	const struct us_daemon *daemon = userdata;
 
 	us_migration_transfer_changed(userdata, vm);
+	us_rpc_declared_vm_adopted(daemon->rpc, vm);
 	us_rpc_vm_adopted(daemon->rpc, vm);
 	us_rpc_publish_vm(daemon->rpc, vm, "adopted");
 }
@@ -117,6 +120,11 @@ static void on_vm_traced(void *userdata, struct us_host_vm *vm, const char *name
 	us_rpc_publish_vm(daemon->rpc, vm, name);
 }
 
+static void on_vm_not_expected(void *userdata, struct us_host_vm *vm)
+{
+	us_rpc_forget_soon(((const struct us_daemon *)userdata)->rpc);
+}
+
 static void on_vm_changed(void *userdata, struct us_host_vm *vm)
 {
 	const struct us_daemon *daemon = userdata;
@@ -134,6 +142,7 @@ static const struct us_vms_handler vms_handler = {
 	.transfer_changed = us_migration_transfer_changed,
 	.incoming_failed = us_migration_incoming_failed,
 	.traced = on_vm_traced,
+	.not_expected = on_vm_not_expected,
 	.changed = on_vm_changed,
 };
 
@@ -201,14 +210,23 @@ static const struct us_state_handler state_handler = {
 	.load_settings = us_migration_load,
 };
 
+/* ---- What libvirt reports ---- */
+
+static void on_domain(void *userdata, const struct us_libvirt_report *report)
+{
+	us_rpc_domain_reported(((const struct us_daemon *)userdata)->rpc, report);
+}
+
 /* ---- Life ---- */
 
 static int make_rpc(struct us_daemon *daemon)
 {
 	const struct us_rpc_config config = {
+		.loop = daemon->loop,
 		.vms = daemon->vms,
 		.state = daemon->state,
 		.metrics = daemon->metrics,
+		.migrations = &daemon->migrations,
 		.doctor = daemon->doctor,
 		.config_path = daemon->config_path,
 		.started_usec = daemon->started_usec,
@@ -229,7 +247,13 @@ static int make_vms(struct us_daemon *daemon)
 	if (r >= 0)
 		r = us_pairs_new(&daemon->pairs, &pairs, &pairs_handler, daemon);
 	if (r >= 0)
-		r = us_vms_new(&daemon->vms, daemon->loop, daemon->pairs, &vms_handler, daemon);
+		r = us_libvirt_new(&daemon->libvirt, daemon->loop, daemon->libvirt_helper,
+				   on_domain, daemon);
+	if (r >= 0)
+		r = us_vms_new(&daemon->vms, daemon->loop, daemon->pairs, daemon->libvirt,
+			       &vms_handler, daemon);
+	daemon->migrations.vms = daemon->vms;
+	daemon->migrations.libvirt_uri = daemon->libvirt_uri;
 	return r;
 }
 
@@ -258,6 +282,7 @@ void us_daemon_deinit(struct us_daemon *daemon)
 {
 	us_pairs_stop(daemon->pairs);
 	us_vms_free(US_STEAL(daemon->vms));
+	us_libvirt_free(US_STEAL(daemon->libvirt));
 	us_vfs_free(US_STEAL(daemon->vfs));
 	us_pairs_free(US_STEAL(daemon->pairs));
 	us_rpc_free(US_STEAL(daemon->rpc));

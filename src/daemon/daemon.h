@@ -13,13 +13,16 @@ struct us_daemon {
 	/* The options; borrowed. */
 	const char *socket_path;
 	const char *state_dir;
-	const char *pools_path;	 /* understudy-pools.conf(5) */
-	const char *config_path; /* understudyd.conf(5) */
-	uint64_t park_bytes;	 /* for the parked frames of all pairs; 0: the default */
+	const char *pools_path;	    /* understudy-pools.conf(5) */
+	const char *config_path;    /* understudyd.conf(5) */
+	const char *libvirt_helper; /* the path of understudy-libvirt */
+	const char *libvirt_uri;    /* whose domains are adopted by their declarations */
+	uint64_t park_bytes;	    /* for the parked frames of all pairs; 0: the default */
 	struct us_migrations migrations;
 	uint64_t started_usec; /* CLOCK_REALTIME */
 
 	sd_event *loop;
+	struct us_libvirt *libvirt;
 	struct us_vfs *vfs;
 	struct us_pairs *pairs;
 	struct us_vms *vms;

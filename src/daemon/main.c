@@ -23,13 +23,15 @@
 #include "daemon/vf/vf.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "vmm/libvirt/libvirt.h"
 
 #define DEFAULT_DIR "/run/understudy"
 
 static const char usage[] =
 	"usage: understudyd [--socket PATH] [--state-dir DIR] [--migration-address ADDRESS]\n"
 	"                   [--trust-migration-network] [--metrics ADDRESS] [--pools FILE]\n"
-	"                   [--config FILE] [--park-memory BYTES]\n"
+	"                   [--config FILE] [--park-memory BYTES] [--libvirt URI]\n"
+	"                   [--libvirt-helper PATH]\n"
 	"\n"
 	"Shows, hides and migrates the primaries of the VMs on this host.\n"
 	"\n"
@@ -43,6 +45,10 @@ static const char usage[] =
 	"  --config FILE                 the restrictions of the group understudy\n"
 	"                                (/etc/understudy/understudyd.conf)\n"
 	"  --park-memory BYTES           limit of the parked frames of all pairs, as in 1G (256M)\n"
+	"  --libvirt URI                 adopt the domains of this libvirt that declare pairs\n"
+	"                                (qemu:///system; \"none\" for none)\n"
+	"  --libvirt-helper PATH         the program that talks to libvirt\n"
+	"                                (" US_LIBVIRT_HELPER ")\n"
 	"  --help, --version\n"
 	"\n"
 	"See understudyd(8); talk to it with understudy(1).\n";
@@ -80,6 +86,7 @@ static bool set_option(struct us_daemon *daemon, const char **ret_metrics, int o
 		['s'] = &daemon->socket_path,	     ['d'] = &daemon->state_dir,
 		['m'] = &daemon->migrations.address, ['M'] = ret_metrics,
 		['p'] = &daemon->pools_path,	     ['c'] = &daemon->config_path,
+		['l'] = &daemon->libvirt_uri,	     ['L'] = &daemon->libvirt_helper,
 	};
 	struct us_reason reason;
 
@@ -110,6 +117,8 @@ static int parse_options(struct us_daemon *daemon, const char **ret_metrics, int
 		{ "pools", required_argument, NULL, 'p' },
 		{ "config", required_argument, NULL, 'c' },
 		{ "park-memory", required_argument, NULL, 'P' },
+		{ "libvirt", required_argument, NULL, 'l' },
+		{ "libvirt-helper", required_argument, NULL, 'L' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
@@ -216,6 +225,17 @@ static int serve(struct us_daemon *daemon, const char *metrics, struct us_reason
 	return us_metrics_serve(daemon->metrics, metrics, metrics_fd, reason);
 }
 
+/* A host without the helper has no domains. */
+static void watch_libvirt(struct us_daemon *daemon)
+{
+	const char *uri = daemon->libvirt_uri;
+	int r = strcmp(uri, "none") == 0 ? 0 : us_libvirt_watch(daemon->libvirt, uri);
+
+	if (r < 0 && r != -ENOENT)
+		us_log(LOG_WARNING, "%s: %s: its domains are not adopted: %s", uri,
+		       daemon->libvirt_helper, us_strerror(r));
+}
+
 static int start(struct us_daemon *daemon, const char *metrics, struct us_reason *reason)
 {
 	int r;
@@ -243,6 +263,7 @@ static int start(struct us_daemon *daemon, const char *metrics, struct us_reason
 		us_log(LOG_WARNING,
 		       "%s: until this is mended, it allows the group understudy nothing",
 		       reason->text);
+	watch_libvirt(daemon);
 	return serve(daemon, metrics, reason);
 }
 
@@ -251,6 +272,8 @@ int main(int argc, char **argv)
 	struct us_daemon daemon = {
 		.socket_path = DEFAULT_DIR "/control",
 		.state_dir = DEFAULT_DIR,
+		.libvirt_helper = US_LIBVIRT_HELPER,
+		.libvirt_uri = US_LIBVIRT_SYSTEM,
 		.pools_path = "/etc/understudy/pools.conf",
 		.config_path = "/etc/understudy/understudyd.conf",
 	};

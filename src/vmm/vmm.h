@@ -38,6 +38,7 @@
 #include "util/error.h"
 #include "util/mac.h"
 
+struct us_libvirt;
 struct us_vmm;
 
 enum {
@@ -98,12 +99,13 @@ struct us_vmm_event {
 typedef void (*us_vmm_event_fn)(void *userdata, const struct us_vmm_event *event);
 
 /*
- * Makes the connection to a VM by the path of its monitor's Unix socket. Connecting starts at once;
- * US_VMM_ADOPTED, US_VMM_REFUSED or US_VMM_LOST tells the result (the monitor must greet within
- * 5 s). Calls @report with @userdata for each event; borrows @loop. Returns 0 or -errno.
+ * Makes the connection to a VM by the path of its monitor's Unix socket, or by the address of its
+ * domain, "libvirt:URI#DOMAIN". Connecting starts at once; US_VMM_ADOPTED, US_VMM_REFUSED or
+ * US_VMM_LOST tells the result (the monitor must greet within 5 s). Calls @report with @userdata
+ * for each event; borrows @loop and @libvirt (NULL: domains are refused). Returns 0 or -errno.
  */
-int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, const char *monitor_path,
-	       us_vmm_event_fn report, void *userdata);
+int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, struct us_libvirt *libvirt,
+	       const char *address, us_vmm_event_fn report, void *userdata);
 void us_vmm_free(struct us_vmm *vmm); /* may be called from inside a callback */
 
 /* Tries again after US_VMM_REFUSED. */
@@ -113,6 +115,8 @@ bool us_vmm_is_adopted(const struct us_vmm *vmm);
 enum us_vm_state us_vmm_state(const struct us_vmm *vmm);
 const char *us_vmm_version(const struct us_vmm *vmm); /* "7.2.22", "" while unknown */
 int us_vmm_pid(const struct us_vmm *vmm);	      /* of the VMM's process, 0 while unknown */
+/* Whether the VM is a domain of libvirt. Its device ids begin with "ua-" then. */
+bool us_vmm_is_domain(const struct us_vmm *vmm);
 /*
  * A pidfd (pidfd_open(2)) of the same process: unlike the number it never refers to a later
  * process. Borrowed, valid until the next connection; -1 while unknown or after the process ended.
@@ -230,7 +234,8 @@ typedef void (*us_vmm_settings_fn)(void *userdata, const json_t *before, bool is
  * {"max-bandwidth": "64M", "multifd": "on"}. A name is looked up among the capabilities, then
  * among the parameters; its value is converted to the parameter's type (sizes with K, M, G, T). An
  * unknown name is refused. `events` is always set. @before (or NULL) is called once, before the
- * first setting changes; it is not called if none does.
+ * first setting changes; it is not called if none does. For a domain, the names are libvirt's
+ * (libvirt/migrate.h), nothing changes, and @before gets NULL.
  */
 int us_vmm_configure_transfer(struct us_vmm *vmm, const json_t *settings, us_vmm_settings_fn before,
 			      us_vmm_done_fn done, void *userdata);
@@ -239,8 +244,18 @@ int us_vmm_configure_transfer(struct us_vmm *vmm, const json_t *settings, us_vmm
 int us_vmm_restore_transfer(struct us_vmm *vmm, const json_t *before, us_vmm_done_fn done,
 			    void *userdata);
 
-/* Source: starts a migration to @uri. US_VMM_TRANSFER events tell its progress and end. */
-int us_vmm_start_transfer(struct us_vmm *vmm, const char *uri, us_vmm_done_fn done, void *userdata);
+/* Where a migration goes. */
+struct us_transfer_target {
+	const char *uri;     /* where the destination's VMM listens: "tcp:ADDRESS:PORT" */
+	const char *libvirt; /* a domain: the URI of the destination's libvirtd; @uri has no port */
+};
+
+/*
+ * Source: starts a migration. US_VMM_TRANSFER events tell its progress and end. A domain takes the
+ * settings of us_vmm_configure_transfer() with it.
+ */
+int us_vmm_start_transfer(struct us_vmm *vmm, const struct us_transfer_target *target,
+			  us_vmm_done_fn done, void *userdata);
 
 /* Source: asks for the end. US_VMM_TRANSFER tells the result; the migration may still complete. */
 int us_vmm_cancel_transfer(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata);

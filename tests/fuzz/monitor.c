@@ -158,7 +158,8 @@ static void ask_all(struct us_vmm *vm)
 	count(us_vmm_unplug(vm, "p0", on_done, NULL));
 	count(us_vmm_configure_transfer(vm, settings, NULL, on_done, NULL));
 	count(us_vmm_listen_transfer(vm, "127.0.0.1", on_text, NULL));
-	count(us_vmm_start_transfer(vm, "tcp:127.0.0.1:1", on_done, NULL));
+	count(us_vmm_start_transfer(vm, &(struct us_transfer_target){ .uri = "tcp:127.0.0.1:1" },
+				    on_done, NULL));
 	count(us_vmm_query_transfer(vm, on_progress, NULL));
 	count(us_vmm_cancel_transfer(vm, on_done, NULL));
 	count(us_vmm_reset(vm, on_done, NULL));
@@ -228,7 +229,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	script = (const char *)data + is_newer;
 	script_end = (const char *)data + size;
 	asked = answered = 0;
-	must(us_vmm_new(&vm, loop, path, on_event, NULL) == 0);
+	must(us_vmm_new(&vm, loop, NULL, path, on_event, NULL) == 0);
 	must(us_vmm_track_guest(vm, "net0") == 0);
 	settle();
 	must(answered <= asked);

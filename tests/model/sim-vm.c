@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sim.h"
+#include "vmm/libvirt/libvirt.h"
 
 enum {
 	REQUESTS_MAX = 64,
@@ -528,7 +529,8 @@ int us_vmm_restore_transfer(struct us_vmm *vm, const json_t *before, us_vmm_done
 	return -ENOTCONN;
 }
 
-int us_vmm_start_transfer(struct us_vmm *vm, const char *uri, us_vmm_done_fn done, void *userdata)
+int us_vmm_start_transfer(struct us_vmm *vm, const struct us_transfer_target *target,
+			  us_vmm_done_fn done, void *userdata)
 {
 	if (!vm->is_adopted)
 		return -ENOTCONN;
@@ -538,7 +540,7 @@ int us_vmm_start_transfer(struct us_vmm *vm, const char *uri, us_vmm_done_fn don
 	struct request *request = ask(vm, REQUEST_START, 0, userdata);
 
 	request->done = done;
-	request->to = strcmp(uri, addresses[0]) == 0 ? 0 : 1;
+	request->to = strcmp(target->uri, addresses[0]) == 0 ? 0 : 1;
 	return 0;
 }
 
@@ -667,8 +669,20 @@ void sim_monitor_cut(int host)
 		sim_at_host(host, sim.now_usec, on_cut, vm, vm->connection);
 }
 
-int us_vmm_new(struct us_vmm **ret_vm, sd_event *event, const char *monitor_path,
-	       us_vmm_event_fn report, void *userdata)
+/* The simulated hosts have no libvirt. */
+int us_libvirt_new(struct us_libvirt **ret_libvirt, sd_event *event, const char *program,
+		   us_libvirt_report_fn report, void *userdata)
+{
+	*ret_libvirt = NULL;
+	return 0;
+}
+
+void us_libvirt_free(struct us_libvirt *libvirt)
+{
+}
+
+int us_vmm_new(struct us_vmm **ret_vm, sd_event *event, struct us_libvirt *libvirt,
+	       const char *monitor_path, us_vmm_event_fn report, void *userdata)
 {
 	struct us_vmm *vm = sim_keep(sizeof(*vm));
 
@@ -702,6 +716,11 @@ bool us_vmm_is_adopted(const struct us_vmm *vm)
 const char *us_vmm_version(const struct us_vmm *vm)
 {
 	return "8.2.0";
+}
+
+bool us_vmm_is_domain(const struct us_vmm *vmm)
+{
+	return false;
 }
 
 int us_vmm_pidfd(const struct us_vmm *vm)

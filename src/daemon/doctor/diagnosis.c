@@ -46,7 +46,7 @@ static void find_vm(const struct us_doctor *doctor, const struct us_host_vm *vm,
 		return;
 	}
 	us_find_ok(findings, "QEMU %s answers at %s: %s", us_vmm_version(vmm),
-		   us_host_vm_monitor_path(vm), us_vm_state_name(us_host_vm_facts(vm)->state));
+		   us_host_vm_monitor(vm), us_vm_state_name(us_host_vm_facts(vm)->state));
 	snprintf(next, sizeof(next), "understudy finish %s, unless somebody is about to migrate it",
 		 name);
 	if (us_host_vm_facts(vm)->is_prepared && !doctor->handler->is_migrating(vm))

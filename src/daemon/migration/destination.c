@@ -125,6 +125,8 @@ static void on_gone(void *userdata, struct us_call *call)
 	/* The guest stays at the source: ends parking for it here. */
 	if (!has_arrived)
 		us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_STOPPED });
+	if (!has_arrived)
+		us_host_vm_stop_expecting(vm);
 }
 
 /* ---- QEMU ---- */
@@ -178,6 +180,17 @@ static void on_configured(void *userdata, int r, const struct us_reason *reason)
 							      destination->vm));
 }
 
+/* libvirt chooses the port where it listens, and applies the settings at the source. */
+static void expect_domain(struct us_destination *destination)
+{
+	char uri[sizeof(destination->address) + sizeof("tcp:")];
+
+	snprintf(uri, sizeof(uri), "tcp:%s", destination->address);
+	us_call_continue(destination->call,
+			 json_pack("{s:s, s:b, s:s}", "uri", uri, "arrived", false, "token",
+				   us_migration_of_vm(destination->vm)->admission.token));
+}
+
 /* ---- Reservation ---- */
 
 static int check_reserved(const struct us_host_vm *vm, bool *ret_done, struct us_reason *reason)
@@ -215,6 +228,10 @@ static bool recheck(struct us_deferred *deferred)
 	if (!is_done)
 		return false;
 	us_list_remove(&deferred->link);
+	if (us_host_vm_facts(vm)->is_expected) {
+		expect_domain(destination);
+		return true;
+	}
 	requested(destination,
 		  us_vmm_configure_transfer(us_host_vm_vmm(vm), destination->settings,
 					    us_migration_settings_remember, on_configured, vm));
@@ -233,7 +250,7 @@ static int check(struct us_host_vm *vm, const struct us_call *call, const json_t
 	/* Before the other parameters: they may have another meaning in another version. */
 	if (us_peer_check_protocol(parameters, "source", reason) != 0)
 		return US_REFUSED;
-	if (!us_vmm_is_adopted(us_host_vm_vmm(vm)))
+	if (!us_vmm_is_adopted(us_host_vm_vmm(vm)) && !us_host_vm_facts(vm)->is_expected)
 		return us_refuse(reason, "vm %s cannot be asked now: %s", us_host_vm_name(vm),
 				 us_host_vm_problem(vm));
 	if (us_host_vm_facts(vm)->state != US_VM_INCOMING) {

@@ -10,6 +10,7 @@
 struct us_call;
 struct us_host_pair;
 struct us_host_vm;
+struct us_vms;
 
 enum {
 	/*
@@ -35,6 +36,8 @@ struct us_migration_handler {
 
 /* What all migrations share. Its owner sets the members before the first VM is added. */
 struct us_migrations {
+	struct us_vms *vms;
+	const char *libvirt_uri; /* of the domains that arrive */
 	const char *address; /* where an incoming migration listens; NULL: where its source reached
 			      * this host */
 	bool trusts_network; /* a migration need not be encrypted */
@@ -82,6 +85,13 @@ void us_migration_pair_adopted(void *userdata, struct us_host_pair *pair);
 void us_migration_start(struct us_host_vm *vm, struct us_call *call, const json_t *parameters);
 /* AbortMigration: answers at the end of the undo. */
 void us_migration_abort(struct us_host_vm *vm, struct us_call *call);
+/*
+ * The VM of a Receive. A domain that is not here yet gets a VM that expects it, with the pairs that
+ * @parameters describe. *@ret_vm is NULL if the VM is neither here nor a domain. 0, US_REFUSED or
+ * -errno.
+ */
+int us_migration_expect(const struct us_migrations *common, const json_t *parameters,
+			struct us_host_vm **ret_vm, struct us_reason *reason);
 /* Receive: a migration of @vm, whose QEMU waits with -incoming defer, to this host. */
 void us_migration_receive(struct us_host_vm *vm, struct us_call *call, const json_t *parameters);
 /*

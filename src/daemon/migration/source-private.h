@@ -24,6 +24,7 @@ struct us_source {
 	/* The destination's daemon */
 	struct us_client *client;    /* for Receive, which lasts until the end */
 	struct us_handoff_peer peer; /* for Handoff, with a client of its own */
+	char *libvirt;		     /* the URI of its libvirtd; NULL: the VM is no domain */
 	char *uri;		     /* where the destination's QEMU listens */
 	bool has_arrived;
 

@@ -89,6 +89,7 @@ void us_source_free(struct us_source *source)
 	sd_event_source_disable_unref(source->ticking);
 	json_decref(source->settings);
 	free(source->destination);
+	free(source->libvirt);
 	free(source->uri);
 	free(source);
 	us_migration_of_vm(vm)->source = NULL;
@@ -259,10 +260,31 @@ static int check(const struct us_host_vm *vm, const json_t *parameters, struct u
 	if (r == 0)
 		r = us_uri_parse(json_string_value(json_object_get(parameters, "destination")),
 				 &destination, reason);
+	if (r == 0 && us_vmm_is_domain(us_host_vm_vmm(vm)) && destination.type != US_URI_SSH &&
+	    !json_object_get(parameters, "libvirt")) {
+		us_refuse(reason, "vm %s is a domain of libvirt", us_host_vm_name(vm));
+		r = us_advise(reason, "name the destination's libvirt: "
+				      "--to qemu+ssh://HOST/system");
+	}
 	if (r == 0)
 		r = check_deadline(json_integer_value(json_object_get(parameters, "deadline_sec")),
 				   reason);
 	return r;
+}
+
+/*
+ * The URI of the destination's libvirtd: as asked for, or by the same transport as its daemon. The
+ * caller frees it; NULL without memory.
+ */
+static char *libvirt_uri(const json_t *parameters)
+{
+	const char *destination = json_string_value(json_object_get(parameters, "destination"));
+	const char *asked = json_string_value(json_object_get(parameters, "libvirt"));
+	char *uri = NULL;
+
+	if (asked)
+		return strdup(asked);
+	return asprintf(&uri, "qemu+%s/system", destination) < 0 ? NULL : uri;
 }
 
 static int init(struct us_source *source, const json_t *parameters)
@@ -275,6 +297,10 @@ static int init(struct us_source *source, const json_t *parameters)
 	source->settings = json_is_object(settings) ? json_incref(settings) : json_object();
 	source->destination = strdup(json_string_value(json_object_get(parameters, "destination")));
 	if (!source->destination)
+		return -ENOMEM;
+	if (us_vmm_is_domain(us_host_vm_vmm(source->vm)))
+		source->libvirt = libvirt_uri(parameters);
+	if (us_vmm_is_domain(us_host_vm_vmm(source->vm)) && !source->libvirt)
 		return -ENOMEM;
 	us_plan_init(&source->plan,
 		     deadline_sec > 0 ? (uint64_t)deadline_sec * US_USEC_PER_SEC : 0);

@@ -103,7 +103,10 @@ static void start(struct us_source *source)
 	}
 	source->start_requested = true;
 	us_guest_stop_prepare(vm);
-	r = us_vmm_start_transfer(us_host_vm_vmm(vm), source->uri, on_started, vm);
+	r = us_vmm_start_transfer(
+		us_host_vm_vmm(vm),
+		&(struct us_transfer_target){ .uri = source->uri, .libvirt = source->libvirt },
+		on_started, vm);
 	if (r != 0)
 		us_source_end_stage(source, r, NULL);
 }

@@ -139,6 +139,18 @@ static void begin(struct us_host_pair *pair, bool hold)
 	us_host_pair_observe(pair);
 }
 
+/* libvirt requires "ua-" before the names of devices that are not its own, and allows no dot. */
+static void name_device(struct us_host_pair *pair)
+{
+	bool is_domain = us_vmm_is_domain(pair->vm->vmm);
+
+	snprintf(pair->device, sizeof(pair->device), "%sunderstudy-%s", is_domain ? "ua-" : "",
+		 pair->spec.name);
+	for (char *c = pair->device; is_domain && *c; c++)
+		if (*c == '.')
+			*c = '_';
+}
+
 int us_host_pair_new(struct us_host_pair **ret_pair, struct us_pairs *pairs, struct us_pair_vm *vm,
 		     const struct us_pair_spec *spec, const struct us_pair_start *start)
 {
@@ -158,7 +170,7 @@ int us_host_pair_new(struct us_host_pair **ret_pair, struct us_pairs *pairs, str
 	pair->is_inspected = start->is_inspected;
 	pair->has_original_entry = entry;
 	snprintf(pair->original_entry, sizeof(pair->original_entry), "%s", entry ? entry : "");
-	snprintf(pair->device, sizeof(pair->device), "understudy-%s", pair->spec.name);
+	name_device(pair);
 	init_engine(pair);
 	r = init_parts(pair);
 	if (r < 0) {

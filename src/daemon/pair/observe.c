@@ -63,6 +63,8 @@ static void observe_vm(struct us_host_pair *pair)
 	us_host_pair_feed(pair,
 			  (struct us_event){ .type = US_EVENT_MIGRATING,
 					     .on = pair->vm->transfer == US_TRANSFER_ACTIVE });
+	if (pair->vm->is_expected) /* what is not there has no primary */
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_OBSERVED });
 	if (!us_vmm_is_adopted(pair->vm->vmm) || pair->is_mismatched)
 		return;
 	pair->pairs->handler->inspected(pair->pairs->userdata, pair);
@@ -84,6 +86,28 @@ static void compare_standby(const struct us_host_pair *pair, const struct us_rea
 	}
 }
 
+static void observe_path(struct us_host_pair *pair)
+{
+	struct us_reason reason;
+	enum us_path path;
+
+	if (us_host_pair_find_switch(pair, &reason) == 0 && us_steer_path(pair->steer, &path) == 0)
+		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_PATH, .path = path });
+}
+
+/* libvirt gives the tap of a domain another name at each start, and at each host. */
+static void take_port(struct us_host_pair *pair, const struct us_vmm_standby *standby)
+{
+	if (!us_vmm_is_domain(pair->vm->vmm) || !standby->interface[0] ||
+	    strcmp(standby->interface, pair->spec.port) == 0)
+		return;
+	strcpy(pair->spec.port, standby->interface);
+	if (pair->steer)
+		us_steer_abandon(US_STEAL(pair->steer));
+	pair->has_original_entry = false;
+	observe_path(pair);
+}
+
 static void on_standby(void *userdata, int r, const struct us_reason *refusal,
 		       const struct us_vmm_standby *standby)
 {
@@ -102,6 +126,8 @@ static void on_standby(void *userdata, int r, const struct us_reason *refusal,
 	if (pair->is_mismatched) {
 		us_log(LOG_WARNING, "%s: left alone: %s", pair->spec.name, reason.text);
 		us_optional_set(&pair->detail, reason.text);
+	} else if (r == 0) {
+		take_port(pair, standby);
 	}
 	observe_vm(pair);
 }
@@ -117,11 +143,7 @@ static void inspect_standby(struct us_host_pair *pair)
 /* The path first: a path to a visible primary must not be changed before that is known. */
 void us_host_pair_observe(struct us_host_pair *pair)
 {
-	struct us_reason reason;
-	enum us_path path;
-
-	if (us_host_pair_find_switch(pair, &reason) == 0 && us_steer_path(pair->steer, &path) == 0)
-		us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_PATH, .path = path });
+	observe_path(pair);
 	if (us_vmm_is_adopted(pair->vm->vmm) && !pair->is_inspected)
 		inspect_standby(pair);
 	else

@@ -29,6 +29,7 @@ struct us_pair_vm {
 	struct us_vmm *vmm;
 	enum us_vm_state state;
 	enum us_transfer transfer;
+	bool is_expected;     /* a domain that will arrive */
 	bool is_prepared;     /* by Prepare, until Finish; survives a restart */
 	struct us_list pairs; /* struct us_host_pair */
 };

@@ -83,8 +83,11 @@ int us_primary_spec_check_port(const struct us_primary_spec *spec, const char *s
 			       struct us_reason *reason)
 {
 	struct us_link standby, primary;
-	int r = us_link_get(standby_port, &standby, reason);
+	int r;
 
+	if (!standby_port[0])
+		return 0;
+	r = us_link_get(standby_port, &standby, reason);
 	if (r == 0)
 		r = us_link_get(spec->port, &primary, reason);
 	if (r != 0)

@@ -90,6 +90,7 @@ struct us_pair_spec {
 	uint8_t mac[US_MAC_BYTES];
 	uint16_t mtu, queue_pairs; /* of the standby */
 	enum us_mode mode;
+	bool is_declared;		/* by the domain, which can also take it back */
 	struct us_primary_spec primary; /* `text` is "" when none is assigned */
 	struct us_pair_options options;
 };

@@ -37,7 +37,7 @@ static bool admit(const struct us_host_pair *pair, struct us_event *event)
 		return true;
 	if (pair->is_mismatched)
 		event->vm = US_VM_GONE;
-	return pair->is_inspected;
+	return pair->is_inspected || pair->vm->is_expected;
 }
 
 static void step(struct us_host_pair *pair, struct us_event event)

@@ -149,7 +149,13 @@ int us_add_check_host(struct us_add_request *request, struct us_reason *reason)
 	struct us_pair_spec *spec = &request->spec;
 	struct us_steer_config config = { .standby_port = spec->port };
 	struct us_steer *steer = NULL;
-	int r = us_port_resolve(spec->port, reason);
+	int r;
+
+	if (!spec->port[0]) {
+		us_refuse(reason, "pair %s: the standby's port is not known", spec->name);
+		return us_advise(reason, "--port IFNAME");
+	}
+	r = us_port_resolve(spec->port, reason);
 
 	if (r == 0)
 		r = check_unique(request, reason);

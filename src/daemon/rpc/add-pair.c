@@ -9,6 +9,7 @@
 #include "daemon/rpc/permissions.h"
 #include "daemon/rpc/rpc-private.h"
 #include "daemon/state/state.h"
+#include "util/log.h"
 
 struct add {
 	struct us_list link;
@@ -30,6 +31,9 @@ static void end(struct add *add, int r, const struct us_reason *reason)
 		us_call_reply(add->call, NULL);
 	else if (add->call)
 		us_call_fail_with(add->call, "Refused", r, reason);
+	else if (r != 0 && add->request.spec.is_declared)
+		us_log(LOG_WARNING, "vm %s: declared pair: %s", us_host_vm_name(add->request.vm),
+		       r < 0 ? us_strerror(r) : reason->text);
 	us_list_remove(&add->link);
 	free(add);
 }
@@ -105,6 +109,14 @@ static int read_parameters(struct us_add_request *request, const json_t *paramet
 
 /* ---- The request ---- */
 
+/* libvirt knows the port of a domain's standby. */
+static int take_port(struct us_add_request *request, const struct us_vmm_standby *standby,
+		     struct us_reason *reason)
+{
+	strcpy(request->spec.port, standby->interface);
+	return us_add_check_host(request, reason);
+}
+
 static void on_standby(void *userdata, int r, const struct us_reason *refusal,
 		       const struct us_vmm_standby *standby)
 {
@@ -113,9 +125,11 @@ static void on_standby(void *userdata, int r, const struct us_reason *refusal,
 	struct us_pair_spec *spec = &add->request.spec;
 	struct us_reason reason = { .text = "" };
 
-	if (r != 0)
+	if (r == 0 && !spec->port[0])
+		r = take_port(&add->request, standby, &reason);
+	else if (r != 0)
 		r = us_refuse_because(&reason, refusal, "pair %s", spec->name);
-	else
+	if (r == 0)
 		r = us_add_check_standby(&add->request, standby, &reason);
 	if (r == 0) {
 		memcpy(spec->mac, standby->mac, US_MAC_BYTES);
@@ -135,10 +149,10 @@ static int begin(struct add *add, const json_t *parameters, struct us_reason *re
 	struct us_pair_spec *spec = &request->spec;
 	int r = read_parameters(request, parameters, reason);
 
-	if (r == 0)
+	if (r == 0 && add->call)
 		r = us_allow_primary(add->rpc->config.config_path, us_call_uid(add->call),
 				     &spec->primary, reason);
-	if (r == 0)
+	if (r == 0 && (spec->port[0] || !us_vmm_is_domain(us_host_vm_vmm(request->vm))))
 		r = us_add_check_host(request, reason);
 	if (r == 0)
 		r = us_vmm_inspect(us_host_vm_vmm(request->vm), spec->standby, on_standby, add);
@@ -166,33 +180,45 @@ static struct us_host_vm *find_vm(const struct us_rpc *rpc, struct us_call *call
 	return NULL;
 }
 
-void us_rpc_add_pair(void *userdata, struct us_call *call, const json_t *parameters)
+/* @call is NULL for a declared pair. */
+static void add_pair(struct us_rpc *rpc, struct us_host_vm *vm, struct us_call *call,
+		     const json_t *parameters)
 {
-	struct us_rpc *rpc = userdata;
-	const char *vm_name = us_rpc_text(parameters, "vm");
-	struct us_host_vm *vm = find_vm(rpc, call, vm_name);
 	struct us_reason reason = { .text = "" };
-	struct add *add;
+	struct add *add = calloc(1, sizeof(*add));
 	int r;
 
-	if (!vm)
-		return;
-	add = calloc(1, sizeof(*add));
 	if (!add) {
-		us_call_fail(call, "Refused", "%s", us_strerror(-ENOMEM));
+		if (call)
+			us_call_fail(call, "Refused", "%s", us_strerror(-ENOMEM));
 		return;
 	}
 	add->rpc = rpc;
 	add->call = call;
+	add->request.spec.is_declared = !call;
 	add->request.pairs = us_vms_pairs(rpc->config.vms);
 	add->request.vm = vm;
 	add->hold = json_is_true(json_object_get(parameters, "hold"));
 	us_list_append(&rpc->adds, &add->link);
 	r = begin(add, parameters, &reason);
-	if (r == 0)
-		us_call_on_gone(call, on_gone, add);
-	else
+	if (r != 0)
 		end(add, r, &reason);
+	else if (call)
+		us_call_on_gone(call, on_gone, add);
+}
+
+void us_rpc_add_pair(void *userdata, struct us_call *call, const json_t *parameters)
+{
+	struct us_rpc *rpc = userdata;
+	struct us_host_vm *vm = find_vm(rpc, call, us_rpc_text(parameters, "vm"));
+
+	if (vm)
+		add_pair(rpc, vm, call, parameters);
+}
+
+void us_rpc_add_declared_pair(struct us_rpc *rpc, struct us_host_vm *vm, const json_t *parameters)
+{
+	add_pair(rpc, vm, NULL, parameters);
 }
 
 void us_rpc_cancel_adds(struct us_rpc *rpc, const struct us_host_vm *vm)

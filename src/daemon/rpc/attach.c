@@ -96,7 +96,7 @@ static const struct us_host_vm *find_other(const struct us_rpc *rpc, const char 
 
 	us_vms_for_each (vm, rpc->config.vms)
 		if (strcmp(us_host_vm_name(vm), name) == 0 ||
-		    strcmp(us_host_vm_monitor_path(vm), path) == 0)
+		    strcmp(us_host_vm_monitor(vm), path) == 0)
 			return vm;
 	return NULL;
 }
@@ -116,19 +116,37 @@ static void attach(struct us_rpc *rpc, const char *name, const char *path, struc
 	us_call_on_gone(call, on_gone, attach);
 }
 
+/* Where to connect to: a monitor's path, or the domain of the VM's name. */
+static int find_monitor(const struct us_rpc *rpc, const struct us_call *call,
+			const json_t *parameters, char path[PATH_MAX], struct us_reason *reason)
+{
+	const char *name = us_rpc_text(parameters, "name");
+	const char *monitor = us_rpc_text(parameters, "qmp");
+	const char *uri = us_rpc_text(parameters, "libvirt");
+	int r;
+
+	if (!monitor == !uri)
+		return us_refuse(reason, "either its monitor or its libvirt is to be named");
+	if (monitor)
+		return us_allow_monitor(rpc->config.config_path, us_call_uid(call), monitor, path,
+					reason);
+	r = us_allow_libvirt(us_call_uid(call), uri, reason);
+	if (r == 0 && snprintf(path, PATH_MAX, "libvirt:%s#%s", uri, name) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	return r;
+}
+
 void us_rpc_attach_vm(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	struct us_rpc *rpc = userdata;
 	const char *name = us_rpc_text(parameters, "name");
-	const char *monitor = us_rpc_text(parameters, "qmp");
 	const struct us_host_vm *other;
 	struct us_reason reason, cause;
 	char path[PATH_MAX];
 	int r = check_name(name, &reason);
 
 	if (r == 0) {
-		r = us_allow_monitor(rpc->config.config_path, us_call_uid(call), monitor, path,
-				     &cause);
+		r = find_monitor(rpc, call, parameters, path, &cause);
 		if (r < 0)
 			us_refuse(&reason, "vm %s: %s", name, us_strerror(r));
 		else if (r > 0)
@@ -144,19 +162,28 @@ void us_rpc_attach_vm(void *userdata, struct us_call *call, const json_t *parame
 		return;
 	}
 	us_refuse(&reason, "vm %s is attached already, through %s", us_host_vm_name(other),
-		  us_host_vm_monitor_path(other));
+		  us_host_vm_monitor(other));
 	us_advise(&reason, "understudy vm detach %s, or name another", us_host_vm_name(other));
 	us_call_fail_with(call, "AlreadyExists", US_REFUSED, &reason);
 }
 
 /* ---- DetachVm ---- */
 
+void us_rpc_remove_vm(struct us_rpc *rpc, struct us_host_vm *vm)
+{
+	struct us_host_pair *pair;
+
+	us_host_vm_for_each_pair (pair, vm)
+		us_host_pair_detach(pair);
+	us_host_vm_free(vm);
+	us_state_save(rpc->config.state);
+}
+
 void us_rpc_detach_vm(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	const struct us_rpc *rpc = userdata;
+	struct us_rpc *rpc = userdata;
 	struct us_host_vm *vm = us_rpc_find_vm(rpc, call, parameters, "name");
 	struct us_reason reason;
-	struct us_host_pair *pair;
 
 	if (!vm)
 		return;
@@ -166,10 +193,7 @@ void us_rpc_detach_vm(void *userdata, struct us_call *call, const json_t *parame
 		us_call_fail_with(call, "Refused", US_REFUSED, &reason);
 		return;
 	}
-	us_host_vm_for_each_pair (pair, vm)
-		us_host_pair_detach(pair);
-	us_host_vm_free(vm);
-	us_state_save(rpc->config.state); /* before it is answered */
+	us_rpc_remove_vm(rpc, vm); /* and saved, before it is answered */
 	us_call_reply(call, NULL);
 }
 

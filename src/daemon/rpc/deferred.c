@@ -63,7 +63,8 @@ static void start(struct us_rpc *rpc, struct us_host_vm *vm, struct us_host_pair
 	struct reply *reply = calloc(1, sizeof(*reply));
 
 	if (!reply) {
-		us_call_fail(call, "Failed", "out of memory");
+		if (call)
+			us_call_fail(call, "Failed", "out of memory");
 		return;
 	}
 	reply->rpc = rpc;
@@ -71,7 +72,8 @@ static void start(struct us_rpc *rpc, struct us_host_vm *vm, struct us_host_pair
 	reply->pair = pair;
 	reply->deferred.check = check;
 	reply->deferred.vm_gone = on_vm_gone;
-	us_call_on_gone(call, on_gone, reply);
+	if (call)
+		us_call_on_gone(call, on_gone, reply);
 	us_host_vm_defer(vm, &reply->deferred);
 }
 
@@ -216,6 +218,13 @@ static bool check_removed(struct us_deferred *deferred)
 	return true;
 }
 
+static void begin_removal(struct us_rpc *rpc, struct us_host_pair *pair, struct us_call *call)
+{
+	us_state_forget_text(us_host_vm_of(pair));
+	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_REMOVE });
+	start(rpc, us_host_vm_of(pair), pair, call, check_removed);
+}
+
 void us_rpc_remove_pair(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	struct us_rpc *rpc = userdata;
@@ -237,7 +246,13 @@ void us_rpc_remove_pair(void *userdata, struct us_call *call, const json_t *para
 		us_call_fail_with(call, "Refused", US_REFUSED, &reason);
 		return;
 	}
-	us_state_forget_text(us_host_vm_of(pair));
-	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_REMOVE });
-	start(rpc, us_host_vm_of(pair), pair, call, check_removed);
+	begin_removal(rpc, pair, call);
+}
+
+void us_rpc_remove_declared_pair(struct us_rpc *rpc, struct us_host_pair *pair)
+{
+	const struct us_pair *engine = us_host_pair_engine(pair);
+
+	if (!engine->facts.removing && us_pair_primary(engine) != US_PRIMARY_UNKNOWN)
+		begin_removal(rpc, pair, NULL);
 }

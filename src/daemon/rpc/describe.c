@@ -71,7 +71,7 @@ json_t *us_rpc_vm_json(const struct us_host_vm *vm)
 	us_host_vm_for_each_pair (pair, vm)
 		json_array_append_new(names, json_string(us_host_pair_name(pair)));
 	return json_pack("{s:s, s:o, s:s, s:o, s:i, s:o, s:o*}", "name", us_host_vm_name(vm), "qmp",
-			 us_wire_string(us_host_vm_monitor_path(vm)), "state",
+			 us_wire_string(us_host_vm_monitor(vm)), "state",
 			 us_vm_state_name(us_host_vm_facts(vm)->state), "qemu",
 			 us_wire_string(us_vmm_version(vmm)), "pid", us_vmm_pid(vmm), "pairs",
 			 names, "problem", problem ? us_wire_string(problem) : NULL);

@@ -159,6 +159,9 @@ static void migrate(void *userdata, struct us_call *call, const json_t *paramete
 		return;
 	r = us_allow(rpc->config.config_path, us_call_uid(call), US_ALLOW_DESTINATION,
 		     us_rpc_text(parameters, "destination"), &reason);
+	if (r == 0 && us_rpc_text(parameters, "libvirt"))
+		r = us_allow_libvirt(us_call_uid(call), us_rpc_text(parameters, "libvirt"),
+				     &reason);
 	if (r != 0)
 		us_call_fail_with(call, "Refused", r, &reason);
 	else
@@ -188,8 +191,17 @@ static void set_address(void *userdata, struct us_call *call, const json_t *para
 
 static void receive(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	struct us_host_vm *vm = us_rpc_find_vm(userdata, call, parameters, "vm");
+	const struct us_rpc *rpc = userdata;
+	struct us_host_vm *vm;
+	struct us_reason reason;
+	int r = us_migration_expect(rpc->config.migrations, parameters, &vm, &reason);
 
+	if (r != 0) {
+		us_call_fail_with(call, "Refused", r, &reason);
+		return;
+	}
+	if (!vm)
+		vm = us_rpc_find_vm(rpc, call, parameters, "vm");
 	if (vm)
 		us_migration_receive(vm, call, parameters);
 }

@@ -163,6 +163,14 @@ int us_allow_monitor(const char *config_path, uid_t uid, const char *path, char 
 	return us_allow(config_path, uid, US_ALLOW_MONITOR_DIR, ret_path, reason);
 }
 
+int us_allow_libvirt(uid_t uid, const char *uri, struct us_reason *reason)
+{
+	if (uid == 0 || strcmp(uri, US_LIBVIRT_SYSTEM) == 0)
+		return 0;
+	us_refuse(reason, "only root may name another libvirt than " US_LIBVIRT_SYSTEM);
+	return us_advise(reason, "ask root");
+}
+
 int us_allow_primary(const char *config_path, uid_t uid, const struct us_primary_spec *spec,
 		     struct us_reason *reason)
 {

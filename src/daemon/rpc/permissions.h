@@ -38,6 +38,13 @@ int us_allow(const char *config_path, uid_t uid, enum us_allow what, const char 
 int us_allow_monitor(const char *config_path, uid_t uid, const char *path, char ret_path[PATH_MAX],
 		     struct us_reason *reason);
 
+/*
+ * The same for the URI of a libvirtd: only root may name another than US_LIBVIRT_SYSTEM, because
+ * libvirt runs a program for some URIs.
+ */
+#define US_LIBVIRT_SYSTEM "qemu:///system"
+int us_allow_libvirt(uid_t uid, const char *uri, struct us_reason *reason);
+
 /* The same for a primary. */
 int us_allow_primary(const char *config_path, uid_t uid, const struct us_primary_spec *spec,
 		     struct us_reason *reason);

@@ -7,14 +7,17 @@
 #pragma once
 
 #include "daemon/rpc/rpc.h"
+#include "util/timer.h"
 
 struct us_rpc {
 	struct us_rpc_config config;
 	struct us_server *server;
 	struct us_list subscribers; /* struct subscriber, subscribers.c */
 	uint64_t dropped_events;
-	struct us_list attaches; /* struct attach, attach.c */
-	struct us_list adds;	 /* struct add, add-pair.c */
+	struct us_list attaches;     /* struct attach, attach.c */
+	struct us_list adds;	     /* struct add, add-pair.c */
+	struct us_list declarations; /* struct declaration, declared.c */
+	struct us_timer forgetting;  /* of domains that have stopped */
 };
 
 /* ---- lookup.c ---- */
@@ -27,6 +30,14 @@ struct us_host_vm *us_rpc_find_vm(const struct us_rpc *rpc, struct us_call *call
 /* The same, of the pair @name. */
 struct us_host_pair *us_rpc_find_pair(const struct us_rpc *rpc, struct us_call *call,
 				      const char *name);
+
+/* Removes @vm and its pairs, and leaves the guest and the switch as they are. */
+void us_rpc_remove_vm(struct us_rpc *rpc, struct us_host_vm *vm);
+
+/* ---- declared.c ---- */
+
+/* The timer `forgetting`. */
+void us_rpc_on_forget(void *userdata);
 
 /* ---- Methods that other files than methods.c handle; @userdata is the struct us_rpc ---- */
 
@@ -46,6 +57,11 @@ void us_rpc_remove_pair(void *userdata, struct us_call *call, const json_t *para
 void us_rpc_cancel_adds(struct us_rpc *rpc, const struct us_host_vm *vm);
 
 /* ---- add-check.c ---- */
+
+/* AddPair for a declared pair of @vm, without a call: a refusal is logged. */
+void us_rpc_add_declared_pair(struct us_rpc *rpc, struct us_host_vm *vm, const json_t *parameters);
+/* RemovePair without a call. */
+void us_rpc_remove_declared_pair(struct us_rpc *rpc, struct us_host_pair *pair);
 
 /* A pair that is asked for. */
 struct us_add_request {

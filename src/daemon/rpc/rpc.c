@@ -36,6 +36,7 @@ static void on_dropped(void *userdata, pid_t pid, uid_t uid, const char *reason)
 int us_rpc_new(struct us_rpc **ret_rpc, const struct us_rpc_config *config)
 {
 	struct us_rpc *rpc = calloc(1, sizeof(*rpc));
+	int r;
 
 	if (!rpc)
 		return -ENOMEM;
@@ -43,6 +44,12 @@ int us_rpc_new(struct us_rpc **ret_rpc, const struct us_rpc_config *config)
 	us_list_init(&rpc->subscribers);
 	us_list_init(&rpc->attaches);
 	us_list_init(&rpc->adds);
+	us_list_init(&rpc->declarations);
+	r = config->loop ? us_timer_init(&rpc->forgetting, config->loop, us_rpc_on_forget, rpc) : 0;
+	if (r < 0) {
+		free(rpc);
+		return r;
+	}
 	*ret_rpc = rpc;
 	return 0;
 }
@@ -52,6 +59,7 @@ void us_rpc_free(struct us_rpc *rpc)
 	if (!rpc)
 		return;
 	us_rpc_stop_serving(rpc);
+	us_timer_deinit(&rpc->forgetting);
 	free(rpc);
 }
 

@@ -8,14 +8,18 @@
 #include "api/server.h"
 #include "daemon/vm/vm.h"
 
+struct us_libvirt_report;
 struct us_metrics_daemon;
+struct us_migrations;
 struct us_rpc;
 
 struct us_rpc_config {
+	sd_event *loop;
 	struct us_vms *vms;
 	struct us_state *state;
 	struct us_metrics *metrics;
 	struct us_doctor *doctor;
+	const struct us_migrations *migrations;
 	const char *config_path; /* understudyd.conf(5) */
 	uint64_t started_usec;	 /* CLOCK_REALTIME */
 };
@@ -48,6 +52,14 @@ void us_rpc_publish_vm(struct us_rpc *rpc, const struct us_host_vm *vm, const ch
 void us_rpc_publish_stage(struct us_rpc *rpc, struct us_host_vm *vm, const char *stage,
 			  const char *line);
 
+/* @vm is adopted: adds the pairs that its domain declares. */
+void us_rpc_declared_vm_adopted(struct us_rpc *rpc, struct us_host_vm *vm);
+/* @vm is being freed, and its declaration with it. */
+void us_rpc_forget_declaration(struct us_rpc *rpc, const struct us_host_vm *vm);
+/* Soon detaches the VMs whose domain has stopped, if nobody attached them. */
+void us_rpc_forget_soon(struct us_rpc *rpc);
+/* libvirt reports a domain: adopts it, and the pairs that it declares. */
+void us_rpc_domain_reported(struct us_rpc *rpc, const struct us_libvirt_report *report);
 /* @vm is adopted: answers AttachVm if that waits for it. */
 void us_rpc_vm_adopted(struct us_rpc *rpc, struct us_host_vm *vm);
 /* @vm is not adopted: fails AttachVm if that waits for it. True: then the VM is to be freed. */

@@ -25,13 +25,14 @@ static int read_pair(const json_t *object, struct us_pair_spec *ret_spec,
 {
 	const char *name, *standby, *port, *bus, *group, *mac, *mode_name, *primary, *entry = NULL;
 	struct us_pair_spec spec = { 0 };
-	int mtu, queue_pairs, hold, mode;
+	int mtu, queue_pairs, hold, mode, declared = 0;
 
 	if (json_unpack((json_t *)object,
-			"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s?s}", "name",
+			"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s?b, s?s}", "name",
 			&name, "standby", &standby, "port", &port, "bus", &bus, "group", &group,
 			"mac", &mac, "mode", &mode_name, "primary", &primary, "hold", &hold, "mtu",
-			&mtu, "queue_pairs", &queue_pairs, "found", &entry) < 0)
+			&mtu, "queue_pairs", &queue_pairs, "declared", &declared, "found",
+			&entry) < 0)
 		return -EBADMSG;
 	mode = us_mode_from_name(mode_name);
 	if (!us_name_is_valid(name) || mode < 0 || us_mac_parse(mac, spec.mac) < 0 ||
@@ -44,6 +45,7 @@ static int read_pair(const json_t *object, struct us_pair_spec *ret_spec,
 	    !copy(spec.group, sizeof(spec.group), group))
 		return -EBADMSG;
 	spec.mode = mode;
+	spec.is_declared = declared;
 	spec.mtu = mtu;
 	spec.queue_pairs = queue_pairs;
 	*ret_spec = spec;

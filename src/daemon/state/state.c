@@ -28,13 +28,13 @@ static json_t *pair_json(const struct us_host_pair *pair)
 	const struct us_pair_spec *spec = us_host_pair_spec(pair);
 	const struct us_pair *engine = us_host_pair_engine(pair);
 	const char *primary = us_host_pair_wants_primary(pair) ? spec->primary.text : "";
-	json_t *object =
-		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:s*}", "name",
-			  spec->name, "standby", spec->standby, "port", spec->port, "bus",
-			  spec->bus, "group", spec->group, "mac", us_mac_text(spec->mac).text,
-			  "mode", us_mode_name(engine->config.mode), "primary", primary, "hold",
-			  engine->facts.hold, "mtu", spec->mtu, "queue_pairs", spec->queue_pairs,
-			  "found", us_host_pair_original_entry(pair));
+	json_t *object = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:b, s:s*}", "name",
+		spec->name, "standby", spec->standby, "port", spec->port, "bus", spec->bus, "group",
+		spec->group, "mac", us_mac_text(spec->mac).text, "mode",
+		us_mode_name(engine->config.mode), "primary", primary, "hold", engine->facts.hold,
+		"mtu", spec->mtu, "queue_pairs", spec->queue_pairs, "declared", spec->is_declared,
+		"found", us_host_pair_original_entry(pair));
 
 	us_pair_options_write(&spec->options, object);
 	return object;
@@ -51,7 +51,7 @@ static json_t *vm_json(const struct us_state *state, const struct us_host_vm *vm
 		    json_array_append_new(pairs, pair_json(pair)) < 0)
 			return NULL;
 	return json_pack("{s:s, s:o, s:b, s:O, s:O*}", "name", us_host_vm_name(vm), "qmp",
-			 us_wire_string(us_host_vm_monitor_path(vm)), "prepared",
+			 us_wire_string(us_host_vm_monitor(vm)), "prepared",
 			 us_host_vm_facts(vm)->is_prepared, "pairs", pairs, "settings_before",
 			 state->handler->settings(state->userdata, vm));
 }

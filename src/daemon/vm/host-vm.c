@@ -36,10 +36,8 @@ bool us_host_vm_may_migrate(const struct us_host_vm *vm)
 
 /* ---- What the monitor reports ---- */
 
-static void set_state(struct us_host_vm *vm, enum us_vm_state state)
+static void set_state(struct us_host_vm *vm, enum us_vm_state state, bool has_arrived)
 {
-	bool has_arrived = vm->base.state == US_VM_INCOMING && state == US_VM_RUNNING;
-
 	vm->base.state = state;
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_VM, .vm = state });
 	vm->counts.arrivals += has_arrived;
@@ -60,15 +58,20 @@ static void set_transfer(struct us_host_vm *vm, enum us_transfer transfer)
 static void on_adopted(struct us_host_vm *vm, const struct us_vmm_event *event)
 {
 	struct us_host_pair *pair;
+	bool has_arrived;
 
 	us_log(LOG_INFO, "vm %s: adopted (QEMU %s, %s)", vm->base.name,
 	       us_vmm_version(vm->base.vmm), us_vm_state_name(event->state));
 	us_optional_set(&vm->problem, "");
+	has_arrived = vm->base.is_expected && event->state == US_VM_RUNNING;
+	vm->base.is_expected = false;
 	vm->base.state = event->state;
 	vm->base.transfer = event->transfer;
 	us_host_vm_for_each_pair (pair, vm)
 		us_host_pair_vm_adopted(pair);
 	TELL(vm, adopted);
+	if (has_arrived)
+		set_state(vm, US_VM_RUNNING, true);
 }
 
 /* Adoption was refused, or the monitor went away. Frees @vm if it was only being attached. */
@@ -78,6 +81,10 @@ static void on_lost(struct us_host_vm *vm, const struct us_vmm_event *event)
 	const char *reason = event->reason->text;
 	bool is_news = strcmp(reason, us_optional_text(vm->problem)) != 0;
 
+	if (vm->base.is_expected) {
+		us_timer_set(&vm->reconnect_timer, us_now_usec() + AGAIN_USEC);
+		return;
+	}
 	vm->counts.disconnects += !vm->problem;
 	us_optional_set(&vm->problem, reason);
 	if (TELL(vm, refused, event->reason)) {
@@ -94,7 +101,7 @@ static void on_lost(struct us_host_vm *vm, const struct us_vmm_event *event)
 		vm->base.is_prepared = false;
 		TELL(vm, changed);
 	}
-	set_state(vm, has_ended ? US_VM_GONE : US_VM_UNKNOWN);
+	set_state(vm, has_ended ? US_VM_GONE : US_VM_UNKNOWN, false);
 	TELL(vm, lost, has_ended, event->reason);
 }
 
@@ -138,7 +145,8 @@ static void on_event(void *userdata, const struct us_vmm_event *event)
 		on_lost(vm, event);
 		break;
 	case US_VMM_STATE:
-		set_state(vm, event->state);
+		set_state(vm, event->state,
+			  vm->base.state == US_VM_INCOMING && event->state == US_VM_RUNNING);
 		break;
 	case US_VMM_RESET:
 		on_reset(vm, event);
@@ -169,14 +177,14 @@ static void on_reconnect(void *userdata)
 	us_vmm_connect(((struct us_host_vm *)userdata)->base.vmm);
 }
 
-static int init_parts(struct us_host_vm *vm, const char *monitor_path)
+static int init_parts(struct us_host_vm *vm, const char *monitor)
 {
 	int r;
 
-	vm->monitor_path = strdup(monitor_path);
-	if (!vm->monitor_path)
+	vm->monitor = strdup(monitor);
+	if (!vm->monitor)
 		return -ENOMEM;
-	r = us_vmm_new(&vm->base.vmm, vm->vms->loop, monitor_path, on_event, vm);
+	r = us_vmm_new(&vm->base.vmm, vm->vms->loop, vm->vms->libvirt, monitor, on_event, vm);
 	if (r >= 0)
 		r = us_timer_init(&vm->reconnect_timer, vm->vms->loop, on_reconnect, vm);
 	return r < 0 ? r : TELL(vm, made);
@@ -187,12 +195,12 @@ static void deinit_parts(struct us_host_vm *vm)
 	us_vmm_free(vm->base.vmm);
 	us_timer_deinit(&vm->reconnect_timer);
 	free(vm->problem);
-	free(vm->monitor_path);
+	free(vm->monitor);
 	free(vm);
 }
 
 int us_host_vm_new(struct us_host_vm **ret_vm, struct us_vms *vms, const char *name,
-		   const char *monitor_path)
+		   const char *monitor)
 {
 	struct us_host_vm *vm = calloc(1, sizeof(*vm));
 	struct us_reason connecting;
@@ -203,16 +211,37 @@ int us_host_vm_new(struct us_host_vm **ret_vm, struct us_vms *vms, const char *n
 	vm->vms = vms;
 	us_list_init(&vm->base.pairs);
 	snprintf(vm->base.name, sizeof(vm->base.name), "%s", name);
-	r = init_parts(vm, monitor_path);
+	r = init_parts(vm, monitor);
 	if (r < 0) {
 		deinit_parts(vm);
 		return r;
 	}
-	us_refuse(&connecting, "vm %s: connecting to %s", name, monitor_path);
+	us_refuse(&connecting, "vm %s: connecting to %s", name, monitor);
 	us_optional_set(&vm->problem, connecting.text);
 	us_list_append(&vms->list, &vm->link);
 	*ret_vm = vm;
 	return 0;
+}
+
+void us_host_vm_expect(struct us_host_vm *vm)
+{
+	vm->base.is_expected = true;
+	vm->base.state = US_VM_INCOMING;
+	us_optional_set(&vm->problem, "libvirt does not have the domain yet");
+}
+
+void us_host_vm_stop_expecting(struct us_host_vm *vm)
+{
+	if (!vm->base.is_expected)
+		return;
+	vm->base.is_expected = false;
+	set_state(vm, US_VM_GONE, false);
+	TELL(vm, not_expected);
+}
+
+void us_host_vm_connect(struct us_host_vm *vm)
+{
+	us_vmm_connect(vm->base.vmm);
 }
 
 int us_host_vm_add_pair(struct us_host_vm *vm, const struct us_pair_spec *spec,
@@ -236,7 +265,7 @@ void us_host_vm_free(struct us_host_vm *vm)
 }
 
 int us_vms_new(struct us_vms **ret_vms, sd_event *loop, struct us_pairs *pairs,
-	       const struct us_vms_handler *handler, void *userdata)
+	       struct us_libvirt *libvirt, const struct us_vms_handler *handler, void *userdata)
 {
 	struct us_vms *vms = calloc(1, sizeof(*vms));
 	int r;
@@ -245,6 +274,7 @@ int us_vms_new(struct us_vms **ret_vms, sd_event *loop, struct us_pairs *pairs,
 		return -ENOMEM;
 	vms->loop = loop;
 	vms->pairs = pairs;
+	vms->libvirt = libvirt;
 	vms->handler = handler;
 	vms->userdata = userdata;
 	us_list_init(&vms->list);

@@ -47,9 +47,9 @@ const char *us_host_vm_name(const struct us_host_vm *vm)
 	return vm->base.name;
 }
 
-const char *us_host_vm_monitor_path(const struct us_host_vm *vm)
+const char *us_host_vm_monitor(const struct us_host_vm *vm)
 {
-	return vm->monitor_path;
+	return vm->monitor;
 }
 
 sd_event *us_host_vm_loop(const struct us_host_vm *vm)
@@ -92,4 +92,14 @@ void us_host_vm_count_migration(struct us_host_vm *vm, bool is_done)
 struct us_vm_slots *us_host_vm_slots(struct us_host_vm *vm)
 {
 	return &vm->slots;
+}
+
+void us_host_vm_set_automatic(struct us_host_vm *vm)
+{
+	vm->is_automatic = true;
+}
+
+bool us_host_vm_is_automatic(const struct us_host_vm *vm)
+{
+	return vm->is_automatic;
 }

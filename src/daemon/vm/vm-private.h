@@ -9,6 +9,7 @@
 struct us_vms {
 	sd_event *loop;
 	struct us_pairs *pairs;
+	struct us_libvirt *libvirt; /* or NULL */
 	const struct us_vms_handler *handler;
 	void *userdata;
 	struct us_list list; /* struct us_host_vm */
@@ -23,7 +24,8 @@ struct us_host_vm {
 	struct us_vms *vms;
 	struct us_vm_slots slots;
 	struct us_pair_vm base; /* what its pairs see of it */
-	char *monitor_path;
+	char *monitor;		/* the path of its socket, or a domain's address */
+	bool is_automatic;
 	struct us_timer reconnect_timer; /* set after a refusal */
 	char *problem;			 /* an optional string: why it is not adopted */
 	struct us_vm_counts counts;

@@ -50,6 +50,9 @@ struct us_vms_handler {
 				const struct us_reason *reason);
 	/* The monitor reported the event @name, such as "STOP", of @age_usec ago. */
 	void (*traced)(void *userdata, struct us_host_vm *vm, const char *name, uint64_t age_usec);
+	/* The domain that the VM stands for does not come: the VM is to be removed, but not by
+	 * this function. */
+	void (*not_expected)(void *userdata, struct us_host_vm *vm);
 	/* `is_prepared` has changed. */
 	void (*changed)(void *userdata, struct us_host_vm *vm);
 };
@@ -70,9 +73,9 @@ struct us_deferred {
 
 /* ---- All of them ---- */
 
-/* Borrows all. Returns 0 or -errno. */
+/* Borrows all; @libvirt may be NULL. Returns 0 or -errno. */
 int us_vms_new(struct us_vms **ret_vms, sd_event *loop, struct us_pairs *pairs,
-	       const struct us_vms_handler *handler, void *userdata);
+	       struct us_libvirt *libvirt, const struct us_vms_handler *handler, void *userdata);
 /* Frees the VMs as well. */
 void us_vms_free(struct us_vms *vms);
 
@@ -88,9 +91,9 @@ struct us_host_vm *us_vms_next(const struct us_vms *vms, const struct us_host_vm
 
 /* ---- One ---- */
 
-/* Connects to the monitor. 0 or -errno. */
+/* Connects to the monitor; @monitor is an address of us_vmm_new(). 0 or -errno. */
 int us_host_vm_new(struct us_host_vm **ret_vm, struct us_vms *vms, const char *name,
-		   const char *monitor_path);
+		   const char *monitor);
 /* Frees its pairs as well: us_host_pair_free(). */
 void us_host_vm_free(struct us_host_vm *vm);
 /* Makes a pair of @vm: us_host_pair_new(). */
@@ -98,6 +101,18 @@ int us_host_vm_add_pair(struct us_host_vm *vm, const struct us_pair_spec *spec,
 			const struct us_pair_start *start);
 /* Feeds @event to all pairs of @vm. */
 void us_host_vm_feed(struct us_host_vm *vm, const struct us_event *event);
+/* Nobody attached @vm: it is a domain that came with its declaration, or by a migration. */
+void us_host_vm_set_automatic(struct us_host_vm *vm);
+bool us_host_vm_is_automatic(const struct us_host_vm *vm);
+/*
+ * @vm stands for a domain that will arrive: it is incoming, although libvirt does not know it. That
+ * ends when libvirt has the domain.
+ */
+void us_host_vm_expect(struct us_host_vm *vm);
+/* The domain does not come: the VM is gone. */
+void us_host_vm_stop_expecting(struct us_host_vm *vm);
+/* Tries to connect now, rather than after the back-off: the VM has just started. */
+void us_host_vm_connect(struct us_host_vm *vm);
 /* Whether no pair of @vm prevents a migration. */
 bool us_host_vm_may_migrate(const struct us_host_vm *vm);
 /* Checks @deferred, whose functions are set, soon and after each step of a pair. */
@@ -110,7 +125,7 @@ struct us_host_vm *us_host_vm_of(const struct us_host_pair *pair);
 /* What its pairs see of it. */
 const struct us_pair_vm *us_host_vm_facts(const struct us_host_vm *vm);
 const char *us_host_vm_name(const struct us_host_vm *vm);
-const char *us_host_vm_monitor_path(const struct us_host_vm *vm);
+const char *us_host_vm_monitor(const struct us_host_vm *vm);
 sd_event *us_host_vm_loop(const struct us_host_vm *vm);
 struct us_vmm *us_host_vm_vmm(const struct us_host_vm *vm);
 /* The VM's VMM. Valid until the loop's next turn. */

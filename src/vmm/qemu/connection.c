@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "util/unix-socket.h"
+#include "vmm/libvirt/libvirt.h"
 #include "vmm/qemu/connection.h"
+#include "vmm/qemu/domain.h"
 #include "vmm/qemu/primary.h"
 #include "vmm/qemu/qemu-private.h"
 #include "vmm/qemu/standby.h"
@@ -80,11 +82,15 @@ static void fail(struct us_vmm *vmm, int error)
 		us_refuse(&reason, "no such socket");
 	else if (error == -ECONNREFUSED)
 		us_refuse(&reason, "no QEMU listens there");
+	else if (error == -EOPNOTSUPP)
+		us_refuse(&reason, "this host's Understudy has no support for libvirt");
 	else if (is_held)
 		us_refuse(&reason, "no greeting");
 	else
 		us_refuse(&reason, "%s", us_strerror(error));
-	if (exited)
+	if (error == -EOPNOTSUPP)
+		us_advise(&reason, "install the package understudy-libvirt");
+	else if (exited)
 		us_advise(&reason, "start QEMU with -qmp unix:PATH,server=on,wait=off");
 	else if (is_held)
 		us_advise(&reason,
@@ -104,8 +110,10 @@ void us_qemu_connection_on_closed(void *userdata, int error, const struct us_rea
 	us_qemu_ref(vmm);
 	if (error == -ETIMEDOUT)
 		fail(vmm, error);
+	else if (error == -EHOSTDOWN && !vmm->was_adopted)
+		refuse(vmm, reason, true);
 	else
-		lose(vmm, error, reason, false);
+		lose(vmm, error, reason, error == -EHOSTDOWN);
 	us_qemu_unref(vmm);
 }
 
@@ -155,10 +163,12 @@ static void take_pid(struct us_vmm *vmm, int fd)
 static void try_connect(struct us_vmm *vmm)
 {
 	US_CLEANUP(us_closep) int fd = -1;
-	int r = us_connect_unix(vmm->path, &fd);
+	int r = vmm->domain ? us_libvirt_open(vmm->libvirt, vmm->path, &fd)
+			    : us_connect_unix(vmm->path, &fd);
 
 	if (r == 0) {
-		take_pid(vmm, fd);
+		if (!vmm->domain)
+			take_pid(vmm, fd);
 		if (vmm->freed)
 			return;
 		r = us_qmp_new(&vmm->qmp, vmm->loop, fd, vmm->qmp_handler, vmm);
@@ -233,6 +243,8 @@ static void ask(struct us_vmm *vmm)
 {
 	struct us_reason reason;
 
+	if (vmm->domain)
+		us_qemu_domain_query_process(vmm);
 	if (us_qmp_call(vmm->qmp, on_events_set, vmm, "migrate-set-capabilities",
 			"{s:[{s:s, s:b}]}", "capabilities", "capability", "events", "state",
 			1) == 0 &&

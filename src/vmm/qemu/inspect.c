@@ -172,6 +172,29 @@ static void on_failover(void *userdata, const struct us_qmp_answer *answer)
 	answered(inspection);
 }
 
+/* From the XML of the domain: everything but its driver. */
+static void on_domain(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct inspection *inspection = userdata;
+	struct us_vmm_standby *standby = &inspection->standby;
+	const json_t *value = answer->value;
+	const char *interface = json_string_value(json_object_get(value, "interface"));
+	const char *bus = json_string_value(json_object_get(value, "bus"));
+	struct us_reason reason;
+
+	us_refuse(&reason, "libvirt does not tell the MAC address of interface \"%s\"",
+		  inspection->request.device);
+	if (need(inspection, answer) &&
+	    us_qemu_decode_mac(json_object_get(value, "mac"), standby->mac) != 0)
+		us_qemu_request_note(&inspection->request, US_REFUSED, &reason);
+	standby->mtu = us_json_uint64(json_object_get(value, "mtu"));
+	standby->queue_pairs = us_json_uint64(json_object_get(value, "queues"));
+	standby->offers_standby = json_is_true(json_object_get(value, "failover"));
+	snprintf(standby->interface, sizeof(standby->interface), "%s", interface ? interface : "");
+	snprintf(standby->bus, sizeof(standby->bus), "%s", bus ? bus : "");
+	answered(inspection);
+}
+
 static void ask_virtio(struct inspection *inspection)
 {
 	struct us_qemu_request *request = &inspection->request;
@@ -195,6 +218,13 @@ int us_vmm_inspect(struct us_vmm *vmm, const char *device, us_vmm_standby_fn don
 
 	if (!inspection)
 		return r;
+	if (vmm->domain) {
+		/* libvirt passes taps as descriptors, so QEMU does not know their names. */
+		ask(inspection, on_domain, "understudy-inspect", "id", device);
+		if (vmm->state != US_VM_INCOMING)
+			ask_virtio(inspection);
+		return us_qemu_request_asked(&inspection->request);
+	}
 	ask_property(inspection, on_type, "type");
 	ask_virtio(inspection);
 	ask_property(inspection, on_mac, "mac");

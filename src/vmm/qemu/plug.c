@@ -21,7 +21,8 @@ struct plug {
 	struct us_qemu_request request;
 	struct us_list link; /* among those under way */
 	bool is_adding;	     /* the second step has begun */
-	json_t *device;	     /* the arguments of device_add */
+	const char *command; /* device_add, or what libvirt does in its place */
+	json_t *device;	     /* its arguments */
 	json_t *back_end;    /* the arguments of netdev_add; NULL for a VFIO device */
 };
 
@@ -99,7 +100,7 @@ static void add_device(struct plug *plug)
 	if (request->r == 0)
 		us_qemu_request_sent(request,
 				     us_qmp_call_with(request->vmm->qmp, PLUG_USEC, -1, on_added,
-						      plug, "device_add", "O", plug->device));
+						      plug, plug->command, "O", plug->device));
 	if (request->unanswered == 0)
 		finish_plug(plug);
 }
@@ -134,12 +135,24 @@ static void on_id_looked_up(void *userdata, const struct us_qmp_answer *answer)
 	answered(plug);
 }
 
+/* The arguments of understudy-attach (libvirt/commands.h). Returns 0 or -ENOMEM. */
+static int describe_for_libvirt(struct plug *plug, const struct us_plug *wanted)
+{
+	plug->command = "understudy-attach";
+	plug->device = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s*}", "id", wanted->id, "model",
+				 wanted->model, "bus", wanted->bus, "host", wanted->host,
+				 "interface", wanted->interface, "mac",
+				 wanted->mac ? us_mac_text(wanted->mac).text : NULL);
+	return plug->device ? 0 : -ENOMEM;
+}
+
 /* Makes the arguments of both commands. Returns 0 or -ENOMEM. */
 static int describe(struct plug *plug, const struct us_plug *wanted)
 {
 	char netdev[US_QEMU_BACK_END_SIZE];
 	bool is_emulated = wanted->interface;
 
+	plug->command = "device_add";
 	us_qemu_back_end_id(netdev, wanted->id);
 	if (is_emulated)
 		plug->back_end =
@@ -164,7 +177,10 @@ int us_vmm_plug(struct us_vmm *vmm, const struct us_plug *wanted, us_vmm_done_fn
 		return r;
 	plug->request.release = release_plug;
 	us_list_append(&vmm->plugs, &plug->link);
-	r = wanted->interface && !wanted->mac ? -EINVAL : describe(plug, wanted);
+	if (wanted->interface && !wanted->mac)
+		r = -EINVAL;
+	else
+		r = vmm->domain ? describe_for_libvirt(plug, wanted) : describe(plug, wanted);
 	if (r < 0)
 		return us_qemu_request_made(&plug->request, r);
 	us_qemu_request_sent(&plug->request,

@@ -67,8 +67,8 @@ void us_qemu_back_end_delete(struct us_vmm *vmm, const char *device)
 {
 	char id[US_QEMU_BACK_END_SIZE];
 
-	/* A refusal means that there is none, which is as good. */
-	if (vmm->qmp)
+	/* A refusal means that there is none, which is as good. libvirt removes a domain's. */
+	if (vmm->qmp && !vmm->domain)
 		us_qmp_call(vmm->qmp, NULL, vmm, "netdev_del", "{s:s}", "id",
 			    us_qemu_back_end_id(id, device));
 }

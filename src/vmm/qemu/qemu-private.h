@@ -13,7 +13,9 @@
 struct us_vmm {
 	/* Set once, by vmm.c */
 	sd_event *loop;
-	char *path; /* of the monitor's socket */
+	char *path;		    /* of the monitor's socket, or a domain's address */
+	struct us_libvirt *libvirt; /* opens that domain's channel */
+	const char *domain;	    /* NULL: the VM is not libvirt's */
 	us_vmm_event_fn report;
 	void *userdata;
 	void (*destroy)(struct us_vmm *vmm); /* called with the last reference */
@@ -42,6 +44,9 @@ struct us_vmm {
 	bool running;	      /* the guest's CPUs run */
 	bool transfer_events; /* QEMU sends MIGRATION events; otherwise it is asked */
 	bool transfer_ended;  /* and is reported once the run state after it is known */
+
+	/* settings.c */
+	json_t *transfer_settings; /* of a domain, for its next migration */
 
 	/* listen.c */
 	int listen_fd; /* -1: no migration is awaited */

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "vmm/qemu/decode-settings.h"
+#include "vmm/qemu/domain.h"
 #include "vmm/qemu/qemu-private.h"
 
 struct configuration {
@@ -102,10 +103,12 @@ static void on_capabilities_known(void *userdata, const struct us_qmp_answer *an
 int us_vmm_configure_transfer(struct us_vmm *vmm, const json_t *settings, us_vmm_settings_fn before,
 			      us_vmm_done_fn done, void *userdata)
 {
+	struct configuration *configuration;
 	int r;
-	struct configuration *configuration =
-		us_qemu_request_new(vmm, NULL, sizeof(*configuration), done, userdata, &r);
 
+	if (vmm->domain)
+		return us_qemu_domain_configure(vmm, settings, before, done, userdata);
+	configuration = us_qemu_request_new(vmm, NULL, sizeof(*configuration), done, userdata, &r);
 	if (!configuration)
 		return r;
 	configuration->request.release = release_configuration;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A migration at its source: starting, cancelling, and its progress. */
 #include "vmm/qemu/decode.h"
+#include "vmm/qemu/domain.h"
 #include "vmm/qemu/qemu-private.h"
 
 static void on_progress(void *userdata, const struct us_qmp_answer *answer)
@@ -20,14 +21,19 @@ int us_vmm_query_transfer(struct us_vmm *vmm, us_vmm_progress_fn done, void *use
 	return us_qemu_request_send(vmm, done, userdata, on_progress, "query-migrate", NULL, NULL);
 }
 
-int us_vmm_start_transfer(struct us_vmm *vmm, const char *uri, us_vmm_done_fn done, void *userdata)
+int us_vmm_start_transfer(struct us_vmm *vmm, const struct us_transfer_target *target,
+			  us_vmm_done_fn done, void *userdata)
 {
+	if (vmm->domain)
+		return us_qemu_domain_start_transfer(vmm, target, done, userdata);
 	return us_qemu_request_send(vmm, done, userdata, us_qemu_request_answer, "migrate", "uri",
-				    uri);
+				    target->uri);
 }
 
 int us_vmm_cancel_transfer(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata)
 {
+	if (vmm->domain)
+		return us_qemu_domain_cancel_transfer(vmm, done, userdata);
 	return us_qemu_request_send(vmm, done, userdata, us_qemu_request_answer, "migrate_cancel",
 				    NULL, NULL);
 }

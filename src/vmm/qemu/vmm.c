@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/libvirt/libvirt.h"
 #include "vmm/qemu/connection.h"
 #include "vmm/qemu/primary.h"
 #include "vmm/qemu/qemu-private.h"
@@ -95,12 +96,13 @@ static void destroy(struct us_vmm *vmm)
 	us_qemu_slot_free_all(vmm);
 	us_qemu_state_deinit(vmm);
 	us_qemu_connection_deinit(vmm);
+	json_decref(vmm->transfer_settings);
 	free(vmm->path);
 	free(vmm);
 }
 
-int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, const char *monitor_path,
-	       us_vmm_event_fn report, void *userdata)
+int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, struct us_libvirt *libvirt,
+	       const char *address, us_vmm_event_fn report, void *userdata)
 {
 	struct us_vmm *vmm = calloc(1, sizeof(*vmm));
 	int r;
@@ -117,7 +119,9 @@ int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, const char *monitor_path
 	us_list_init(&vmm->primaries);
 	us_list_init(&vmm->plugs);
 	us_list_init(&vmm->claims);
-	vmm->path = strdup(monitor_path);
+	vmm->libvirt = libvirt;
+	vmm->path = strdup(address);
+	vmm->domain = vmm->path ? us_libvirt_domain_of(vmm->path) : NULL;
 	r = us_qemu_connection_init(vmm, &qmp_handler);
 	if (r >= 0)
 		r = vmm->path ? us_qemu_state_init(vmm) : -ENOMEM;
@@ -157,6 +161,11 @@ const char *us_vmm_version(const struct us_vmm *vmm)
 int us_vmm_pid(const struct us_vmm *vmm)
 {
 	return vmm->pid;
+}
+
+bool us_vmm_is_domain(const struct us_vmm *vmm)
+{
+	return vmm->domain;
 }
 
 int us_vmm_pidfd(const struct us_vmm *vmm)

@@ -235,8 +235,17 @@ static void handle_message(struct us_qmp *qmp, const struct us_qmp_message *mess
 			break;
 		handle_greeting(qmp, message);
 		return;
-	case US_QMP_RETURN:
 	case US_QMP_ERROR:
+		if (qmp->phase == PHASE_GREETING) {
+			end_because(qmp,
+				    strcmp(message->class, "DeviceNotFound") == 0 ? -EHOSTDOWN
+										  : -EAGAIN,
+				    message->words);
+			return;
+		}
+		handle_answer(qmp, message, hash);
+		return;
+	case US_QMP_RETURN:
 		if (qmp->phase == PHASE_GREETING)
 			break;
 		handle_answer(qmp, message, hash);

@@ -44,8 +44,9 @@ struct us_qmp_handler {
 	void (*ready)(void *userdata, const struct us_qmp_version *version);
 	void (*event)(void *userdata, const struct us_qmp_event *event);
 	/* The connection ended. Last call; commands under way were answered before. @error is 0 if
-	 * the peer closed, -ETIMEDOUT if it did not greet, -EPROTO if it broke the protocol, or
-	 * the socket's error. */
+	 * the peer closed, -ETIMEDOUT if it did not greet, and if it sent an error instead
+	 * (a domain's channel) -EHOSTDOWN: the VM does not run, or -EAGAIN; -EPROTO if it broke the
+	 * protocol, or the socket's error. */
 	void (*closed)(void *userdata, int error, const struct us_reason *reason);
 };
 

@@ -288,7 +288,7 @@ static void test_usage(void **state)
 		{ "-H somewhere status",
 		  "somewhere is no host: unix:PATH or ssh://[USER@]HOST[:PORT]" },
 		{ "hide", "hide: an argument is missing\nusage: understudy hide NAME\n" },
-		{ "vm attach web0", "--qmp PATH is missing" },
+		{ "vm attach web0", "either --qmp PATH or --libvirt is needed" },
 		{ "pair add p --vm v --port t", "--standby is missing" },
 		{ "pair add p --vm v --port t --standby s --mode both", "both is no mode" },
 		{ "pair add p --vm v --port t --standby s --primary 5e:00.2",

@@ -126,8 +126,8 @@ static int ask_done(const char *word, enum fake_request request, us_vmm_done_fn 
 
 /* ---- vmm/vmm.h ---- */
 
-int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, const char *monitor_path,
-	       us_vmm_event_fn report, void *userdata)
+int us_vmm_new(struct us_vmm **ret_vmm, sd_event *loop, struct us_libvirt *libvirt,
+	       const char *monitor_path, us_vmm_event_fn report, void *userdata)
 {
 	the_vmm = calloc(1, sizeof(*the_vmm));
 	if (!the_vmm)
@@ -165,6 +165,11 @@ const char *us_vmm_version(const struct us_vmm *vmm)
 int us_vmm_pid(const struct us_vmm *vmm)
 {
 	return fake_script.pid;
+}
+
+bool us_vmm_is_domain(const struct us_vmm *vmm)
+{
+	return false;
 }
 
 int us_vmm_pidfd(const struct us_vmm *vmm)
@@ -247,7 +252,8 @@ int us_vmm_restore_transfer(struct us_vmm *vmm, const json_t *before, us_vmm_don
 	return ask_done("restore", FAKE_RESTORE, done, userdata);
 }
 
-int us_vmm_start_transfer(struct us_vmm *vmm, const char *uri, us_vmm_done_fn done, void *userdata)
+int us_vmm_start_transfer(struct us_vmm *vmm, const struct us_transfer_target *target,
+			  us_vmm_done_fn done, void *userdata)
 {
 	return ask_done("start", FAKE_START, done, userdata);
 }

@@ -165,7 +165,7 @@ static void test_load(void **unused)
 	spec = us_host_pair_spec(pair);
 	assert_string_equal(us_host_vm_name(us_host_vm_of(pair)), "web");
 	assert_true(us_host_vm_facts(us_host_vm_of(pair))->is_prepared);
-	assert_string_equal(us_host_vm_monitor_path(us_host_vm_of(pair)), "/nowhere/web");
+	assert_string_equal(us_host_vm_monitor(us_host_vm_of(pair)), "/nowhere/web");
 	assert_string_equal(spec->standby, "net0");
 	assert_string_equal(spec->port, "none-web0");
 	assert_string_equal(spec->bus, "rp0");

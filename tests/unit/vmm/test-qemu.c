@@ -66,7 +66,7 @@ static void attach(struct machine *machine)
 	machine->observed.loop = loop;
 	while (access(machine->path, F_OK) < 0)
 		assert_true(sd_event_run(loop, 10 * 1000) >= 0);
-	assert_int_equal(us_vmm_new(&machine->observed.vm, loop, machine->path, on_vm_event,
+	assert_int_equal(us_vmm_new(&machine->observed.vm, loop, NULL, machine->path, on_vm_event,
 				    &machine->observed),
 			 0);
 	/* The socket exists a moment before QEMU listens. */
@@ -472,9 +472,11 @@ static void test_migrate(void **state)
 		    us_vmm_listen_transfer(destination.observed.vm, addresses[i], on_text, &again));
 		assert_int_equal(again.r, 0);
 		a = again;
-		assert_int_equal(us_vmm_start_transfer(source.observed.vm, a.text, on_done,
-						       &(struct answer){ 0 }),
-				 0);
+		assert_int_equal(
+			us_vmm_start_transfer(source.observed.vm,
+					      &(struct us_transfer_target){ .uri = a.text },
+					      on_done, &(struct answer){ 0 }),
+			0);
 		WAIT_FOR(loop, strstr(source.observed.log, "transfer completed\n"));
 		WAIT_FOR(loop, us_vmm_state(source.observed.vm) == US_VM_MOVED);
 		WAIT_FOR(loop, us_vmm_state(destination.observed.vm) == US_VM_RUNNING);
@@ -524,9 +526,10 @@ static void test_multifd(void **state)
 	ASK(&destination.observed, a,
 	    us_vmm_listen_transfer(destination.observed.vm, "127.0.0.1", on_text, &a));
 	assert_int_equal(a.r, 0);
-	assert_int_equal(
-		us_vmm_start_transfer(source.observed.vm, a.text, on_done, &(struct answer){ 0 }),
-		0);
+	assert_int_equal(us_vmm_start_transfer(source.observed.vm,
+					       &(struct us_transfer_target){ .uri = a.text },
+					       on_done, &(struct answer){ 0 }),
+			 0);
 	WAIT_FOR(loop, us_vmm_state(source.observed.vm) == US_VM_MOVED);
 	WAIT_FOR(loop, us_vmm_state(destination.observed.vm) == US_VM_RUNNING);
 	assert_false(is_open(a.text));
@@ -647,7 +650,10 @@ static void test_cancel(void **state)
 	configure(&source, &a, "max-bandwidth", "1");
 	ASK(&destination.observed, a,
 	    us_vmm_listen_transfer(destination.observed.vm, "127.0.0.1", on_text, &a));
-	assert_int_equal(us_vmm_start_transfer(source.observed.vm, a.text, on_done, &started), 0);
+	assert_int_equal(us_vmm_start_transfer(source.observed.vm,
+					       &(struct us_transfer_target){ .uri = a.text },
+					       on_done, &started),
+			 0);
 	WAIT_FOR(loop, strstr(source.observed.log, "transfer active\n"));
 	ASK(&source.observed, a, us_vmm_cancel_transfer(source.observed.vm, on_done, &a));
 	assert_int_equal(a.r, 0);
@@ -667,13 +673,16 @@ static void test_start_refused(void **state)
 
 	start(&machine, "nowhere", pc);
 	ASK(&machine.observed, a,
-	    us_vmm_start_transfer(machine.observed.vm, "bogus:uri", on_done, &a));
+	    us_vmm_start_transfer(machine.observed.vm,
+				  &(struct us_transfer_target){ .uri = "bogus:uri" }, on_done, &a));
 	assert_int_equal(a.r, US_REFUSED);
 	assert_contains(a.reason, "QEMU refused migrate");
 	/* A migration to a closed port fails later, and the VM stays adopted. */
 	configure(&machine, &a, "max-bandwidth", "1G");
 	ASK(&machine.observed, a,
-	    us_vmm_start_transfer(machine.observed.vm, "tcp:127.0.0.1:1", on_done, &a));
+	    us_vmm_start_transfer(machine.observed.vm,
+				  &(struct us_transfer_target){ .uri = "tcp:127.0.0.1:1" }, on_done,
+				  &a));
 	WAIT_FOR(loop, strstr(machine.observed.log, "transfer failed\n"));
 	assert_int_equal(us_vmm_state(machine.observed.vm), US_VM_RUNNING);
 	stop(&machine);
@@ -723,7 +732,7 @@ static void test_held(void **state)
 	struct machine machine;
 
 	start(&machine, "held", pc);
-	assert_int_equal(us_vmm_new(&second.vm, loop, machine.path, on_vm_event, &second), 0);
+	assert_int_equal(us_vmm_new(&second.vm, loop, NULL, machine.path, on_vm_event, &second), 0);
 	WAIT_FOR(loop, strstr(second.log, "refused\n"));
 	assert_contains(second.reason, "held by another client");
 	us_vmm_free(second.vm);

@@ -461,7 +461,8 @@ static void listen_as(struct peer *peer, struct observed *observed, const char *
 	peer->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	assert_int_equal(bind(peer->listener, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(peer->listener, 5), 0);
-	assert_int_equal(us_vmm_new(&observed->vm, loop, peer->path, on_vm_event, observed), 0);
+	assert_int_equal(us_vmm_new(&observed->vm, loop, NULL, peer->path, on_vm_event, observed),
+			 0);
 }
 
 static void accept_vm(struct peer *peer)
@@ -625,8 +626,9 @@ static void test_no_socket(void **state)
 {
 	struct observed observed = { .loop = loop };
 
-	assert_int_equal(us_vmm_new(&observed.vm, loop, "/nonexistent/qmp", on_vm_event, &observed),
-			 0);
+	assert_int_equal(
+		us_vmm_new(&observed.vm, loop, NULL, "/nonexistent/qmp", on_vm_event, &observed),
+		0);
 	assert_string_equal(observed.log, ""); /* never from inside the call */
 	WAIT_FOR(loop, observed.log[0]);
 	assert_string_equal(observed.log, "refused\n");
@@ -825,7 +827,7 @@ static void test_free_vm_inside(void **state)
 
 	listen_as(&peer, &observed, "free");
 	us_vmm_free(observed.vm);
-	assert_int_equal(us_vmm_new(&observed.vm, loop, peer.path, free_vm, &observed), 0);
+	assert_int_equal(us_vmm_new(&observed.vm, loop, NULL, peer.path, free_vm, &observed), 0);
 	us_vmm_track_guest(observed.vm, "net0");
 	adopt(&peer, "{\"status\": \"running\", \"running\": true}");
 	WAIT_FOR(loop, !observed.vm);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Domains that are expected: libvirt makes a domain at the destination when its migration begins,
+ * but the primaries are reserved before. Until then the VM and its pairs stand for the domain; they
+ * are as the source describes them. If the migration fails, they are removed.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/migration/migration-private.h"
+#include "util/name.h"
+
+static bool copy(char *target, size_t size, const char *text)
+{
+	return (size_t)snprintf(target, size, "%s", text) < size;
+}
+
+/* Reads a pair of the source. */
+static int read_pair(const json_t *wanted, struct us_pair_spec *ret_spec, struct us_reason *reason)
+{
+	const char *name, *mac, *standby = "", *primary = "", *mode_name = NULL, *group = "";
+	struct us_pair_spec spec = { .mode = US_MODE_COMBINED };
+	int mtu, queues, mode, declared = 0, r = 0;
+
+	if (json_unpack((json_t *)wanted, "{s:s, s:s, s:i, s:i, s?s, s?s, s?s, s?s, s?b}", "name",
+			&name, "mac", &mac, "mtu", &mtu, "queues", &queues, "standby", &standby,
+			"primary", &primary, "mode", &mode_name, "group", &group, "declared",
+			&declared) < 0)
+		return us_refuse(reason, "the source does not describe its pairs");
+	mode = mode_name ? us_mode_from_name(mode_name) : US_MODE_COMBINED;
+	if (primary[0])
+		r = us_primary_spec_parse(primary, &spec.primary, reason);
+	if (r == 0 && (!us_name_is_valid(name) || us_mac_parse(mac, spec.mac) < 0 || mode < 0 ||
+		       mtu < 0 || mtu > UINT16_MAX || queues < 0 || queues > UINT16_MAX ||
+		       !standby[0] || !copy(spec.name, sizeof(spec.name), name) ||
+		       !copy(spec.standby, sizeof(spec.standby), standby) ||
+		       !copy(spec.group, sizeof(spec.group), group)))
+		r = us_refuse(reason, "the source's pair %.40s makes no sense", name);
+	if (r == 0)
+		r = us_pair_options_read(wanted, &spec.options, reason);
+	spec.mode = mode;
+	spec.mtu = mtu;
+	spec.queue_pairs = queues;
+	spec.is_declared = declared;
+	*ret_spec = spec;
+	return r;
+}
+
+static int add_pair(struct us_host_vm *vm, struct us_vms *vms, const json_t *wanted,
+		    struct us_reason *reason)
+{
+	const struct us_pair_start start = { .hold = false };
+	struct us_pair_spec spec;
+	int r = read_pair(wanted, &spec, reason);
+
+	if (r != 0)
+		return r;
+	if (us_pairs_find(us_vms_pairs(vms), spec.name))
+		us_refuse(reason, "there is a pair %s already", spec.name);
+	else if (us_pairs_find_mac(us_vms_pairs(vms), spec.mac))
+		us_refuse(reason, "pair %s: another pair here has its MAC address", spec.name);
+	else
+		return us_host_vm_add_pair(vm, &spec, &start);
+	return us_advise(reason, "remove it at the destination");
+}
+
+static int make_vm(struct us_host_vm **ret_vm, const struct us_migrations *common, const char *name,
+		   struct us_reason *reason)
+{
+	char address[PATH_MAX];
+	int r;
+
+	if (!us_name_is_valid(name))
+		return us_refuse(reason, "vm %.40s: is no name of a VM", name);
+	if (snprintf(address, sizeof(address), "libvirt:%s#%s", common->libvirt_uri, name) >=
+	    (int)sizeof(address))
+		return -ENAMETOOLONG;
+	r = us_host_vm_new(ret_vm, common->vms, name, address);
+	if (r < 0)
+		return r;
+	us_host_vm_set_automatic(*ret_vm);
+	us_host_vm_expect(*ret_vm);
+	return 0;
+}
+
+int us_migration_expect(const struct us_migrations *common, const json_t *parameters,
+			struct us_host_vm **ret_vm, struct us_reason *reason)
+{
+	const char *name = json_string_value(json_object_get(parameters, "vm"));
+	const json_t *pair;
+	size_t i;
+	int r;
+
+	*ret_vm = us_vms_find(common->vms, name);
+	if (*ret_vm || !json_is_true(json_object_get(parameters, "domain")))
+		return 0;
+	r = make_vm(ret_vm, common, name, reason);
+	if (r != 0)
+		return r;
+	json_array_foreach (json_object_get(parameters, "pairs"), i, pair)
+		if (r == 0)
+			r = add_pair(*ret_vm, common->vms, pair, reason);
+	if (r != 0)
+		us_host_vm_free(US_STEAL(*ret_vm));
+	return r;
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <libxml/parser.h>
+#include <libxml/xmlwriter.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "libvirt/domain-xml.h"
+#include "util/cleanup.h"
+
+enum {
+	XML_BYTES_MAX = 8 * 1024 * 1024,
+	PAIRS_MAX = 64,
+};
+
+US_DEFINE_CLEANUP(xmlDocPtr, xmlFreeDoc)
+
+/* ---- Reading ---- */
+
+/* Without entities, the network and error output. NULL: it is no XML. */
+static xmlDocPtr parse(const char *xml)
+{
+	size_t length = strlen(xml);
+
+	if (length > XML_BYTES_MAX)
+		return NULL;
+	return xmlReadMemory(xml, (int)length, NULL, NULL,
+			     XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+}
+
+/* The first child element @name of @node, or NULL. */
+static xmlNodePtr child(xmlNodePtr node, const char *name)
+{
+	for (node = node ? node->children : NULL; node; node = node->next)
+		if (node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0)
+			return node;
+	return NULL;
+}
+
+/* Copies the attribute @name of @node, or "" if it has none or it does not fit. */
+static const char *attribute(xmlNodePtr node, const char *name, char *buffer, size_t size)
+{
+	xmlChar *value = node ? xmlGetNoNsProp(node, (const xmlChar *)name) : NULL;
+
+	buffer[0] = '\0';
+	if (value && strlen((const char *)value) < size)
+		strcpy(buffer, (const char *)value);
+	xmlFree(value);
+	return buffer;
+}
+
+/* The element @name in <devices> whose alias is @id, or NULL. */
+static xmlNodePtr find_device(xmlDocPtr document, const char *name, const char *id)
+{
+	xmlNodePtr device = child(child(xmlDocGetRootElement(document), "devices"), name);
+	char alias[128];
+
+	for (; device; device = device->next)
+		if (device->type == XML_ELEMENT_NODE &&
+		    strcmp((const char *)device->name, name) == 0 &&
+		    strcmp(attribute(child(device, "alias"), "name", alias, sizeof(alias)), id) ==
+			    0)
+			return device;
+	return NULL;
+}
+
+static json_t *read_standby(xmlNodePtr interface)
+{
+	char mac[32], tap[64], queues[16], mtu[16], teaming[32], bus[16], id[32];
+	unsigned queue_pairs, mtu_bytes, bus_number;
+
+	attribute(child(interface, "mac"), "address", mac, sizeof(mac));
+	attribute(child(interface, "target"), "dev", tap, sizeof(tap));
+	attribute(child(interface, "driver"), "queues", queues, sizeof(queues));
+	attribute(child(interface, "mtu"), "size", mtu, sizeof(mtu));
+	attribute(child(interface, "teaming"), "type", teaming, sizeof(teaming));
+	attribute(child(interface, "address"), "bus", bus, sizeof(bus));
+	queue_pairs = strtoul(queues, NULL, 10);
+	mtu_bytes = strtoul(mtu, NULL, 10);
+	bus_number = strtoul(bus, NULL, 0);
+	snprintf(id, sizeof(id), bus_number ? "pci.%u" : "pcie.%u", bus_number);
+	return json_pack("{s:s, s:s, s:i, s:i, s:b, s:s}", "mac", mac, "interface", tap, "queues",
+			 queue_pairs ? (int)queue_pairs : 1, "mtu", (int)mtu_bytes, "failover",
+			 strcmp(teaming, "persistent") == 0, "bus", id);
+}
+
+json_t *us_domain_xml_standby(const char *xml, const char *id, struct us_reason *reason)
+{
+	US_CLEANUP(xmlFreeDocp) xmlDocPtr document = parse(xml);
+	xmlNodePtr interface = document ? find_device(document, "interface", id) : NULL;
+	char model[64];
+	json_t *standby;
+
+	if (!interface) {
+		us_refuse(reason, "the domain has no interface with the alias \"%.60s\"", id);
+		us_advise(reason, "virsh dumpxml shows the aliases");
+		return NULL;
+	}
+	attribute(child(interface, "model"), "type", model, sizeof(model));
+	if (strncmp(model, "virtio", strlen("virtio")) != 0) {
+		us_refuse(reason, "interface \"%s\" has the model \"%s\"", id, model);
+		us_advise(reason, "a standby is a virtio interface");
+		return NULL;
+	}
+	standby = read_standby(interface);
+	if (!standby)
+		us_refuse(reason, "the XML of interface \"%s\" has no valid text", id);
+	return standby;
+}
+
+/* ---- Declarations ---- */
+
+/* The attributes of @node; NULL: one is too long, or is no text. */
+static json_t *read_pair(xmlNodePtr node)
+{
+	json_t *pair = json_object();
+
+	for (xmlAttrPtr property = node->properties; property; property = property->next) {
+		const char *name = (const char *)property->name;
+		char value[256];
+
+		attribute(node, name, value, sizeof(value));
+		if (json_object_set_new(pair, name, json_string(value)) < 0) {
+			json_decref(pair);
+			return NULL;
+		}
+	}
+	return pair;
+}
+
+json_t *us_domain_xml_pairs(const char *xml, struct us_reason *reason)
+{
+	US_CLEANUP(xmlFreeDocp) xmlDocPtr document = parse(xml);
+	xmlNodePtr root = document ? xmlDocGetRootElement(document) : NULL;
+	US_CLEANUP(json_decrefp) json_t *pairs = json_array();
+
+	us_refuse(reason, "the declaration in its metadata is not valid");
+	us_advise(reason, "understudy(1), \"pair add --persist\", writes a valid one");
+	if (!root || strcmp((const char *)root->name, "pairs") != 0)
+		return NULL;
+	for (xmlNodePtr node = root->children; node; node = node->next) {
+		json_t *pair;
+
+		if (node->type != XML_ELEMENT_NODE)
+			continue;
+		pair = strcmp((const char *)node->name, "pair") == 0 ? read_pair(node) : NULL;
+		if (!pair || !json_object_get(pair, "standby") ||
+		    json_array_size(pairs) >= PAIRS_MAX) {
+			json_decref(pair);
+			return NULL;
+		}
+		json_array_append_new(pairs, pair);
+	}
+	return US_STEAL(pairs);
+}
+
+/* ---- Writing ---- */
+
+static xmlTextWriterPtr start(xmlBufferPtr buffer, const char *element)
+{
+	xmlTextWriterPtr writer = buffer ? xmlNewTextWriterMemory(buffer, 0) : NULL;
+
+	if (writer)
+		xmlTextWriterStartElement(writer, (const xmlChar *)element);
+	return writer;
+}
+
+static void write_attribute(xmlTextWriterPtr writer, const char *name, const char *value)
+{
+	xmlTextWriterWriteAttribute(writer, (const xmlChar *)name, (const xmlChar *)value);
+}
+
+/* An element with up to two attributes and no content. */
+static void write_element(xmlTextWriterPtr writer, const char *element, const char *name,
+			  const char *value, const char *name2, const char *value2)
+{
+	xmlTextWriterStartElement(writer, (const xmlChar *)element);
+	write_attribute(writer, name, value);
+	if (name2)
+		write_attribute(writer, name2, value2);
+	xmlTextWriterEndElement(writer);
+}
+
+/* Ends the outer element. Takes @writer and @buffer. The caller frees the text; NULL: no memory. */
+static char *finish(xmlTextWriterPtr writer, xmlBufferPtr buffer)
+{
+	char *text = NULL;
+
+	if (writer && xmlTextWriterEndDocument(writer) >= 0)
+		text = strdup((const char *)xmlBufferContent(buffer));
+	xmlFreeTextWriter(writer);
+	xmlBufferFree(buffer);
+	return text;
+}
+
+char *us_domain_xml_declaration(const json_t *pairs)
+{
+	xmlBufferPtr buffer = xmlBufferCreate();
+	xmlTextWriterPtr writer = start(buffer, "pairs");
+	const json_t *pair, *value;
+	const char *name;
+	size_t i;
+
+	if (!writer)
+		return finish(writer, buffer);
+	json_array_foreach (pairs, i, pair) {
+		xmlTextWriterStartElement(writer, (const xmlChar *)"pair");
+		json_object_foreach ((json_t *)pair, name, value)
+			if (json_is_string(value))
+				write_attribute(writer, name, json_string_value(value));
+		xmlTextWriterEndElement(writer);
+	}
+	return finish(writer, buffer);
+}
+
+/* The number of the bus behind the PCI controller with the alias @id; -1: there is none. */
+static int bus_number(const char *xml, const char *id)
+{
+	US_CLEANUP(xmlFreeDocp) xmlDocPtr document = parse(xml);
+	xmlNodePtr controller = document ? find_device(document, "controller", id) : NULL;
+	char index[16];
+
+	if (!controller)
+		return -1;
+	attribute(controller, "index", index, sizeof(index));
+	return index[0] ? (int)strtoul(index, NULL, 10) : -1;
+}
+
+static void write_vf(xmlTextWriterPtr writer, const char *host)
+{
+	unsigned domain = 0, bus = 0, slot = 0, function = 0;
+	char text[4][16];
+
+	sscanf(host, "%x:%x:%x.%x", &domain, &bus, &slot, &function);
+	snprintf(text[0], sizeof(text[0]), "0x%04x", domain & 0xffff);
+	snprintf(text[1], sizeof(text[1]), "0x%02x", bus & 0xff);
+	snprintf(text[2], sizeof(text[2]), "0x%02x", slot & 0x1f);
+	snprintf(text[3], sizeof(text[3]), "0x%x", function & 7);
+	write_attribute(writer, "mode", "subsystem");
+	write_attribute(writer, "type", "pci");
+	write_attribute(writer, "managed", "no");
+	write_element(writer, "driver", "name", "vfio", NULL, NULL);
+	xmlTextWriterStartElement(writer, (const xmlChar *)"source");
+	xmlTextWriterStartElement(writer, (const xmlChar *)"address");
+	write_attribute(writer, "domain", text[0]);
+	write_attribute(writer, "bus", text[1]);
+	write_attribute(writer, "slot", text[2]);
+	write_attribute(writer, "function", text[3]);
+	xmlTextWriterEndElement(writer);
+	xmlTextWriterEndElement(writer);
+}
+
+/* Without a ROM: its memory would break an incoming migration of a VM that does not have it. */
+static void write_emulated(xmlTextWriterPtr writer, const char *model, const char *tap,
+			   const char *mac)
+{
+	write_attribute(writer, "type", "ethernet");
+	write_element(writer, "mac", "address", mac, NULL, NULL);
+	write_element(writer, "target", "dev", tap, "managed", "no");
+	write_element(writer, "model", "type", model, NULL, NULL);
+	write_element(writer, "rom", "enabled", "no", NULL, NULL);
+}
+
+/* A port has one slot; on another bus, @slot is NULL, and libvirt chooses one. */
+static void write_slot(xmlTextWriterPtr writer, const char *bus, const char *slot)
+{
+	if (!slot)
+		return;
+	xmlTextWriterStartElement(writer, (const xmlChar *)"address");
+	write_attribute(writer, "type", "pci");
+	write_attribute(writer, "bus", bus);
+	write_attribute(writer, "slot", slot);
+	xmlTextWriterEndElement(writer);
+}
+
+char *us_domain_xml_primary(const char *xml, const json_t *wanted, struct us_reason *reason)
+{
+	const char *id = NULL, *model = NULL, *host = NULL, *tap = NULL, *mac = NULL, *bus = NULL;
+	const char *slot = NULL;
+	xmlTextWriterPtr writer;
+	xmlBufferPtr buffer;
+	char number[16];
+	char *text;
+
+	if (json_unpack((json_t *)wanted, "{s:s, s:s, s?s, s?s, s?s, s:s, s?s}", "id", &id, "model",
+			&model, "host", &host, "interface", &tap, "mac", &mac, "bus", &bus, "addr",
+			&slot) < 0 ||
+	    (!host && (!tap || !mac))) {
+		us_refuse(reason, "it is no description of a primary");
+		return NULL;
+	}
+	if (bus_number(xml, bus) < 0) {
+		us_refuse(reason, "the domain has no PCI controller with the alias \"%.60s\"", bus);
+		return NULL;
+	}
+	snprintf(number, sizeof(number), "0x%02x", (unsigned)bus_number(xml, bus));
+	buffer = xmlBufferCreate();
+	writer = start(buffer, host ? "hostdev" : "interface");
+	if (writer) {
+		if (host)
+			write_vf(writer, host);
+		else
+			write_emulated(writer, model, tap, mac);
+		write_element(writer, "alias", "name", id, NULL, NULL);
+		write_slot(writer, number, slot);
+	}
+	text = finish(writer, buffer);
+	if (!text)
+		us_refuse(reason, "%s", us_strerror(ENOMEM));
+	return text;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * libvirt's XML of a domain (https://libvirt.org/formatdomain.html): what the helper reads from it,
+ * and the device elements that it writes. Pure: text in, values out.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "util/error.h"
+
+/* The namespace of Understudy's element in the <metadata> of a domain. */
+#define US_DECLARATION_URI "urn:understudy:pairs:1"
+
+/*
+ * Reads the <interface> whose alias is @id: {"mac", "interface" (the tap), "queues", "mtu" (0: not
+ * set), "failover" (it has <teaming type='persistent'/>), "bus"}. Returns NULL with @reason if
+ * there is none, or if it is no virtio-net device.
+ */
+json_t *us_domain_xml_standby(const char *xml, const char *id, struct us_reason *reason);
+
+/*
+ * Reads a declaration, the element <pairs> of US_DECLARATION_URI: an array of objects, one for each
+ * <pair>, with its attributes as texts. Returns NULL with @reason if it is no valid declaration.
+ */
+json_t *us_domain_xml_pairs(const char *xml, struct us_reason *reason);
+
+/* Makes that element from such an array. The caller frees the text; NULL without memory. */
+char *us_domain_xml_declaration(const json_t *pairs);
+
+/*
+ * Makes the element of a primary: a <hostdev> for "host", a PCI address; else an <interface> of the
+ * model "model" behind the tap "interface", with the address "mac". "id" is its alias and "bus" the
+ * alias of the PCI controller that it is plugged into, at "addr" unless libvirt may choose; @xml is
+ * the domain's. The caller frees the text. Returns NULL with @reason if @wanted does not describe a
+ * device, or the domain has no such controller.
+ */
+char *us_domain_xml_primary(const char *xml, const json_t *wanted, struct us_reason *reason);

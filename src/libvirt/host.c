@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <libvirt/libvirt-qemu.h>
+#include <libvirt/virterror.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libvirt/domain-xml.h"
+#include "libvirt/error.h"
+#include "libvirt/host.h"
+#include "util/cleanup.h"
+
+enum {
+	/* A libvirtd that answers nothing for 5 * 4 s is given up, and connected to again. */
+	KEEPALIVE_SEC = 5,
+	KEEPALIVE_COUNT = 3,
+	AGAIN_SEC = 1, /* from a failure to the next attempt */
+};
+
+static const char *host_uri;
+static const struct us_lv_host_handler *host_handler;
+static virConnectPtr connection; /* protected by the lock */
+static struct us_reason failure; /* why there is none; "" before the first try */
+static unsigned long qemu_version;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+
+virConnectPtr us_lv_host_get(struct us_reason *reason)
+{
+	virConnectPtr copy;
+
+	pthread_mutex_lock(&lock);
+	while (!connection && !failure.text[0])
+		pthread_cond_wait(&changed, &lock);
+	copy = connection;
+	if (copy)
+		virConnectRef(copy);
+	else
+		*reason = failure;
+	pthread_mutex_unlock(&lock);
+	return copy;
+}
+
+unsigned long us_lv_host_version(void)
+{
+	unsigned long version;
+
+	pthread_mutex_lock(&lock);
+	version = qemu_version;
+	pthread_mutex_unlock(&lock);
+	return version;
+}
+
+/* ---- Reports ---- */
+
+/* The declaration of @domain for its report; *@ret_problem, or NULL, says why it is not valid. */
+static json_t *read_pairs(virDomainPtr domain, json_t **ret_problem)
+{
+	char *xml =
+		virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, US_DECLARATION_URI, 0);
+	struct us_reason reason;
+	json_t *pairs;
+
+	*ret_problem = NULL;
+	if (!xml)
+		return NULL;
+	pairs = us_domain_xml_pairs(xml, &reason);
+	if (!pairs)
+		*ret_problem = json_string(reason.text);
+	free(xml);
+	return pairs;
+}
+
+static void report(virDomainPtr domain, const char *state)
+{
+	json_t *problem, *pairs = read_pairs(domain, &problem);
+
+	host_handler->report(json_pack("{s:s, s:s, s:o*, s:o*}", "domain", virDomainGetName(domain),
+				       "state", state, "pairs", pairs, "problem", problem));
+}
+
+static void report_all(virConnectPtr host)
+{
+	virDomainPtr *domains;
+	int n = virConnectListAllDomains(host, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+
+	for (int i = 0; i < n; i++) {
+		report(domains[i], "running");
+		virDomainFree(domains[i]);
+	}
+	if (n >= 0)
+		free(domains);
+}
+
+/* ---- Events of libvirt, in its thread ---- */
+
+static void on_monitor_event(virConnectPtr host, virDomainPtr domain, const char *event,
+			     long long seconds, unsigned micros, const char *details, void *opaque)
+{
+	host_handler->event(virDomainGetName(domain), event, seconds, micros, details);
+}
+
+static int on_lifecycle(virConnectPtr host, virDomainPtr domain, int event, int detail,
+			void *opaque)
+{
+	if (event == VIR_DOMAIN_EVENT_STARTED) {
+		report(domain,
+		       detail == VIR_DOMAIN_EVENT_STARTED_MIGRATED ? "incoming" : "running");
+	} else if (event == VIR_DOMAIN_EVENT_STOPPED || event == VIR_DOMAIN_EVENT_CRASHED) {
+		host_handler->stopped(virDomainGetName(domain));
+		report(domain, "stopped");
+	}
+	return 0;
+}
+
+static void on_removed(virConnectPtr host, virDomainPtr domain, const char *alias, void *opaque)
+{
+	host_handler->removed(virDomainGetName(domain), alias);
+}
+
+static void on_metadata(virConnectPtr host, virDomainPtr domain, int type, const char *uri,
+			void *opaque)
+{
+	if (type == VIR_DOMAIN_METADATA_ELEMENT && uri && strcmp(uri, US_DECLARATION_URI) == 0 &&
+	    virDomainIsActive(domain) == 1)
+		report(domain, "running");
+}
+
+static int subscribe(virConnectPtr host, int id, virConnectDomainEventGenericCallback callback)
+{
+	return virConnectDomainEventRegisterAny(host, NULL, id, callback, NULL, NULL);
+}
+
+static bool subscribe_all(virConnectPtr host)
+{
+	return virConnectDomainQemuMonitorEventRegister(host, NULL, NULL, on_monitor_event, NULL,
+							NULL, 0) >= 0 &&
+	       subscribe(host, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+			 VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle)) >= 0 &&
+	       subscribe(host, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+			 VIR_DOMAIN_EVENT_CALLBACK(on_removed)) >= 0 &&
+	       subscribe(host, VIR_DOMAIN_EVENT_ID_METADATA_CHANGE,
+			 VIR_DOMAIN_EVENT_CALLBACK(on_metadata)) >= 0;
+}
+
+/* ---- The connection ---- */
+
+static void on_closed(virConnectPtr host, int cause, void *opaque)
+{
+	pthread_mutex_lock(&lock);
+	us_refuse(&failure, "libvirtd closed the connection");
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+}
+
+/* NULL: `failure` has the reason. */
+static virConnectPtr open_connection(void)
+{
+	virConnectPtr host = virConnectOpen(host_uri);
+	struct us_reason reason;
+
+	if (host && virConnectRegisterCloseCallback(host, on_closed, NULL, NULL) == 0 &&
+	    virConnectSetKeepAlive(host, KEEPALIVE_SEC, KEEPALIVE_COUNT) >= 0 &&
+	    subscribe_all(host))
+		return host;
+	us_lv_refuse(&reason, host_uri);
+	us_advise(&reason, "is libvirtd running? virsh -c %s list", host_uri);
+	pthread_mutex_lock(&lock);
+	failure = reason;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+	if (host)
+		virConnectClose(host);
+	return NULL;
+}
+
+/* Keeps @host until it is lost. */
+static void keep(virConnectPtr host)
+{
+	unsigned long version = 0;
+
+	virConnectGetVersion(host, &version);
+	pthread_mutex_lock(&lock);
+	qemu_version = version;
+	connection = host;
+	failure.text[0] = '\0';
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+	report_all(host);
+	pthread_mutex_lock(&lock);
+	while (!failure.text[0])
+		pthread_cond_wait(&changed, &lock);
+	connection = NULL;
+	pthread_mutex_unlock(&lock);
+	host_handler->lost();
+	virConnectClose(host);
+}
+
+static void *connect_forever(void *userdata)
+{
+	while (true) {
+		virConnectPtr host = open_connection();
+
+		if (host)
+			keep(host);
+		sleep(AGAIN_SEC);
+	}
+	return NULL;
+}
+
+static void *run_events(void *userdata)
+{
+	while (virEventRunDefaultImpl() >= 0)
+		;
+	host_handler->lost();
+	_exit(1); /* the daemon starts the helper again */
+}
+
+static void drop_error(void *userdata, virErrorPtr error)
+{
+}
+
+int us_lv_host_start(const char *uri, const struct us_lv_host_handler *handler)
+{
+	pthread_t thread;
+
+	host_uri = uri;
+	host_handler = handler;
+	virSetErrorFunc(NULL, drop_error); /* each one is told to whoever asked */
+	if (virEventRegisterDefaultImpl() < 0)
+		return -EIO;
+	if (pthread_create(&thread, NULL, run_events, NULL) != 0 ||
+	    pthread_create(&thread, NULL, connect_forever, NULL) != 0)
+		return -EAGAIN;
+	return 0;
+}

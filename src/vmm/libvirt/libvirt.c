@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+#include "util/list.h"
+#include "util/stream.h"
+#include "util/timer.h"
+#include "vmm/libvirt/libvirt.h"
+
+#define PREFIX "libvirt:"
+
+enum {
+	REPORT_BYTES_MAX = 256 * 1024,
+	BACKLOG_BYTES_MAX = 256 * 1024,
+	AGAIN_USEC = 1000 * 1000, /* from the end of a helper to the next start */
+	STATUS_FAILED = 127,
+};
+
+struct helper {
+	struct us_list link;
+	struct us_libvirt *libvirt;
+	struct us_stream *control; /* NULL while it does not run */
+	struct us_timer restart;
+	pid_t pid;
+	char uri[];
+};
+
+struct us_libvirt {
+	sd_event *loop;
+	const char *program;
+	us_libvirt_report_fn report;
+	void *userdata;
+	struct us_list helpers;
+};
+
+/* ---- The process ---- */
+
+/* In the child: becomes the helper, with @fd as its standard input. */
+static void run(const struct helper *helper, int fd, pid_t parent)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() == parent && dup2(fd, STDIN_FILENO) == STDIN_FILENO)
+		execl(helper->libvirt->program, helper->libvirt->program, helper->uri, NULL);
+	_exit(STATUS_FAILED);
+}
+
+static void on_line(void *userdata, char *text, size_t length);
+static void on_closed(void *userdata, int error);
+
+static int start(struct helper *helper)
+{
+	static const struct us_stream_handler handler = { .message = on_line, .closed = on_closed };
+	const struct us_stream_limits limits = { REPORT_BYTES_MAX, BACKLOG_BYTES_MAX };
+	pid_t parent = getpid();
+	int pair[2];
+
+	if (access(helper->libvirt->program, X_OK) < 0)
+		return -errno;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	/* vfork(2) returns after exec: the child never holds this process's locks on its own. */
+	helper->pid = vfork();
+	if (helper->pid == 0)
+		run(helper, pair[1], parent);
+	us_close(pair[1]);
+	if (helper->pid < 0) {
+		us_close(pair[0]);
+		return -errno;
+	}
+	return us_stream_new(&helper->control, helper->libvirt->loop, pair[0], '\n', limits,
+			     &handler, helper);
+}
+
+/* It holds nothing: nothing is lost if it ends at once. */
+static void stop(struct helper *helper)
+{
+	us_stream_free(US_STEAL(helper->control));
+	if (helper->pid <= 0)
+		return;
+	kill(helper->pid, SIGKILL);
+	waitpid(helper->pid, NULL, 0);
+	helper->pid = 0;
+}
+
+static void on_restart(void *userdata)
+{
+	struct helper *helper = userdata;
+
+	if (start(helper) < 0)
+		us_timer_set(&helper->restart, us_now_usec() + AGAIN_USEC);
+}
+
+static void on_closed(void *userdata, int error)
+{
+	struct helper *helper = userdata;
+
+	stop(helper);
+	us_timer_set(&helper->restart, us_now_usec() + AGAIN_USEC);
+}
+
+/* ---- Reports ---- */
+
+static enum us_libvirt_state state_of(const char *name)
+{
+	if (strcmp(name, "running") == 0)
+		return US_LIBVIRT_RUNNING;
+	return strcmp(name, "incoming") == 0 ? US_LIBVIRT_INCOMING : US_LIBVIRT_STOPPED;
+}
+
+static void on_line(void *userdata, char *text, size_t length)
+{
+	struct helper *helper = userdata;
+	US_CLEANUP(json_decrefp) json_t *message = json_loadb(text, length, 0, NULL);
+	struct us_libvirt_report report = { .uri = helper->uri };
+	const char *state = NULL;
+
+	if (!message ||
+	    json_unpack(message, "{s:s, s:s, s?o, s?s}", "domain", &report.domain, "state", &state,
+			"pairs", &report.pairs, "problem", &report.problem) < 0)
+		return;
+	report.state = state_of(state);
+	helper->libvirt->report(helper->libvirt->userdata, &report);
+}
+
+/* ---- Helpers ---- */
+
+static struct helper *find(struct us_libvirt *libvirt, const char *uri, size_t length)
+{
+	struct helper *helper;
+
+	us_list_for_each (helper, &libvirt->helpers, link)
+		if (strncmp(helper->uri, uri, length) == 0 && !helper->uri[length])
+			return helper;
+	return NULL;
+}
+
+static void helper_free(struct helper *helper)
+{
+	stop(helper);
+	us_timer_deinit(&helper->restart);
+	us_list_remove(&helper->link);
+	free(helper);
+}
+
+static int helper_new(struct us_libvirt *libvirt, const char *uri, size_t length,
+		      struct helper **ret_helper)
+{
+	struct helper *helper = calloc(1, sizeof(*helper) + length + 1);
+	int r;
+
+	if (!helper)
+		return -ENOMEM;
+	memcpy(helper->uri, uri, length);
+	helper->libvirt = libvirt;
+	us_list_append(&libvirt->helpers, &helper->link);
+	r = us_timer_init(&helper->restart, libvirt->loop, on_restart, helper);
+	if (r >= 0)
+		r = start(helper);
+	if (r < 0) {
+		helper_free(helper);
+		return r;
+	}
+	*ret_helper = helper;
+	return 0;
+}
+
+int us_libvirt_watch(struct us_libvirt *libvirt, const char *uri)
+{
+	struct helper *helper = find(libvirt, uri, strlen(uri));
+
+	return helper ? 0 : helper_new(libvirt, uri, strlen(uri), &helper);
+}
+
+/* ---- Channels ---- */
+
+const char *us_libvirt_domain_of(const char *address)
+{
+	const char *hash = strrchr(address, '#');
+
+	return strncmp(address, PREFIX, strlen(PREFIX)) == 0 && hash ? hash + 1 : NULL;
+}
+
+static int send_open(struct helper *helper, const char *domain, int fd)
+{
+	US_CLEANUP(json_decrefp) json_t *message = json_pack("{s:s}", "open", domain);
+	US_CLEANUP(us_freep) char *text = message ? json_dumps(message, JSON_COMPACT) : NULL;
+
+	return text ? us_stream_send_fd(helper->control, text, strlen(text), fd) : -ENOMEM;
+}
+
+int us_libvirt_open(struct us_libvirt *libvirt, const char *address, int *ret_fd)
+{
+	const char *domain = us_libvirt_domain_of(address), *uri = address + strlen(PREFIX);
+	size_t length = domain ? (size_t)(domain - 1 - uri) : 0;
+	struct helper *helper;
+	int pair[2], r = 0;
+
+	if (!libvirt || !domain)
+		return -EOPNOTSUPP;
+	helper = find(libvirt, uri, length);
+	if (!helper)
+		r = helper_new(libvirt, uri, length, &helper);
+	if (r < 0)
+		return r == -ENOENT ? -EOPNOTSUPP : r;
+	if (!helper->control)
+		return -EAGAIN;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	r = send_open(helper, domain, pair[1]);
+	us_close(pair[1]);
+	if (r < 0)
+		us_close(pair[0]);
+	else
+		*ret_fd = pair[0];
+	return r;
+}
+
+/* ---- Life ---- */
+
+int us_libvirt_new(struct us_libvirt **ret_libvirt, sd_event *loop, const char *program,
+		   us_libvirt_report_fn report, void *userdata)
+{
+	struct us_libvirt *libvirt = malloc(sizeof(*libvirt));
+
+	if (!libvirt)
+		return -ENOMEM;
+	*libvirt = (struct us_libvirt){
+		.loop = loop, .program = program, .report = report, .userdata = userdata
+	};
+	us_list_init(&libvirt->helpers);
+	*ret_libvirt = libvirt;
+	return 0;
+}
+
+void us_libvirt_free(struct us_libvirt *libvirt)
+{
+	struct helper *helper;
+
+	if (!libvirt)
+		return;
+	us_list_for_each (helper, &libvirt->helpers, link)
+		helper_free(helper);
+	free(libvirt);
+}
