@@ -157,7 +157,7 @@ int us_handoff_new(struct us_handoff **ret_handoff, struct us_host_vm *vm,
 	handoff->last_frame_usec = us_now_usec();
 	handoff->done = done;
 	handoff->userdata = userdata;
-	r = sd_event_add_time_relative(us_host_vm_loop(vm), &handoff->timer, CLOCK_MONOTONIC, 0, 0,
+	r = sd_event_add_time_relative(us_host_vm_loop(vm), &handoff->timer, CLOCK_MONOTONIC, 0, 1,
 				       on_poll, handoff);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(handoff->timer, SD_EVENT_ON);

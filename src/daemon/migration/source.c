@@ -310,7 +310,7 @@ static int init(struct us_source *source, const json_t *parameters)
 	if (r >= 0)
 		r = us_timer_init(&source->deadline, loop, on_deadline, source);
 	if (r >= 0)
-		r = sd_event_add_time(loop, &source->ticking, CLOCK_MONOTONIC, 0, 0,
+		r = sd_event_add_time(loop, &source->ticking, CLOCK_MONOTONIC, 0, 1,
 				      us_source_on_tick, source);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(source->ticking, SD_EVENT_OFF);
