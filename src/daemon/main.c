@@ -300,6 +300,8 @@ int main(int argc, char **argv)
 	sd_notify(false, "READY=1");
 	us_log(LOG_INFO, "understudyd " US_VERSION " at %s", daemon.socket_path);
 	r = us_loop_run(daemon.loop);
+	if (r < 0)
+		us_log(LOG_ERR, "understudyd: the event loop failed: %s", us_strerror(r));
 	sd_notify(false, "STOPPING=1");
 	us_rpc_stop_serving(daemon.rpc);
 	us_state_save(daemon.state);
