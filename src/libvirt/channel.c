@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
-#include <libvirt/libvirt-qemu.h>
-#include <libvirt/virterror.h>
-#include <pthread.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
 
-#include "libvirt/channel.h"
-#include "libvirt/error.h"
-#include "libvirt/host.h"
-#include "util/list.h"
+#include "libvirt/channel-private.h"
 
 enum {
-	LINE_BYTES_MAX = 1024 * 1024,
 	REMOVAL_SEC = 10, /* from QEMU's event until libvirt has cleaned up: 20 to 40 ms measured */
 	SEND_SEC = 5,	  /* a daemon that reads nothing for so long loses the channel */
-	REPEATS = 3,	  /* of a query that events cross */
 };
 
 struct removal {
@@ -26,34 +18,8 @@ struct removal {
 	char alias[];
 };
 
-struct us_lv_channel {
-	struct us_list link;
-	char *name;	     /* of the domain */
-	virDomainPtr domain; /* since the greeting */
-	FILE *input;
-	int fd;
-
-	/* Protected by the lock */
-	unsigned references;
-	unsigned events;	 /* that were sent */
-	bool is_incoming;	 /* libvirt waits for the guest, and refuses commands meanwhile */
-	bool is_migrating;	 /* by understudy-migrate */
-	bool has_left;		 /* the guest: the channel ends when the daemon knows that */
-	bool must_end;		 /* once the migration has ended */
-	json_t *failure;	 /* query-migrate of the last one, if it failed before QEMU's own */
-	struct us_list removals; /* devices that QEMU has removed and libvirt still knows */
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-};
-
 static struct us_list channels = { &channels, &channels };
 static pthread_mutex_t channels_lock = PTHREAD_MUTEX_INITIALIZER;
-static us_lv_command_fn run_command;
-
-void us_lv_channel_set_commands(us_lv_command_fn run)
-{
-	run_command = run;
-}
 
 /* ---- Life ---- */
 
@@ -82,7 +48,7 @@ static void destroy(struct us_lv_channel *channel)
 	free(channel);
 }
 
-static void unref(struct us_lv_channel *channel)
+void us_lv_channel_unref(struct us_lv_channel *channel)
 {
 	bool is_last;
 
@@ -137,14 +103,14 @@ static void send_line(struct us_lv_channel *channel, json_t *message)
 	free(text);
 }
 
-static void send_message(struct us_lv_channel *channel, json_t *message)
+void us_lv_channel_send(struct us_lv_channel *channel, json_t *message)
 {
 	pthread_mutex_lock(&channel->lock);
 	send_line(channel, message);
 	pthread_mutex_unlock(&channel->lock);
 }
 
-static json_t *error_json(const char *class, const struct us_reason *reason)
+json_t *us_lv_error_json(const char *class, const struct us_reason *reason)
 {
 	return json_pack("{s:{s:s, s:s}}", "error", "class", class, "desc", reason->text);
 }
@@ -152,12 +118,12 @@ static json_t *error_json(const char *class, const struct us_reason *reason)
 void us_lv_channel_answer(struct us_lv_channel *channel, json_int_t id, json_t *value,
 			  const struct us_reason *reason)
 {
-	json_t *answer =
-		value ? json_pack("{s:o}", "return", value) : error_json("GenericError", reason);
+	json_t *answer = value ? json_pack("{s:o}", "return", value)
+			       : us_lv_error_json("GenericError", reason);
 
 	if (answer)
 		json_object_set_new(answer, "id", json_integer(id));
-	send_message(channel, answer);
+	us_lv_channel_send(channel, answer);
 }
 
 /* ---- Events ---- */
@@ -214,7 +180,7 @@ void us_lv_channel_event(const char *domain, const char *name, long long seconds
 	else
 		send_event(channel, name, seconds, micros, data);
 	pthread_mutex_unlock(&channel->lock);
-	unref(channel);
+	us_lv_channel_unref(channel);
 }
 
 void us_lv_channel_removed(const char *domain, const char *alias)
@@ -230,7 +196,7 @@ void us_lv_channel_removed(const char *domain, const char *alias)
 			forget_removal(removal);
 	pthread_cond_broadcast(&channel->changed);
 	pthread_mutex_unlock(&channel->lock);
-	unref(channel);
+	us_lv_channel_unref(channel);
 }
 
 void us_lv_channel_wait_removed(struct us_lv_channel *channel)
@@ -264,7 +230,7 @@ void us_lv_channel_stopped(const char *domain)
 	if (!channel)
 		return;
 	end(channel);
-	unref(channel);
+	us_lv_channel_unref(channel);
 }
 
 void us_lv_channel_end_all(void)
@@ -333,12 +299,12 @@ static void *run_job(void *argument)
 	struct job *job = argument;
 
 	job->run(job->argument);
-	unref(job->channel);
+	us_lv_channel_unref(job->channel);
 	free(job);
 	return NULL;
 }
 
-static int start_thread(void *(*run)(void *argument), void *argument)
+int us_lv_start_thread(void *(*run)(void *argument), void *argument)
 {
 	pthread_attr_t attributes;
 	pthread_t thread;
@@ -362,274 +328,27 @@ int us_lv_channel_run(struct us_lv_channel *channel, void (*run)(void *argument)
 	pthread_mutex_lock(&channels_lock);
 	channel->references++;
 	pthread_mutex_unlock(&channels_lock);
-	r = start_thread(run_job, job);
+	r = us_lv_start_thread(run_job, job);
 	if (r < 0) {
-		unref(channel);
+		us_lv_channel_unref(channel);
 		free(job);
 	}
 	return r;
 }
-
-/* ---- Commands ---- */
 
 virDomainPtr us_lv_channel_domain(struct us_lv_channel *channel)
 {
 	return channel->domain;
 }
 
-/* Sends @text to QEMU. Returns its answer, or NULL with @reason. */
-static json_t *pass(struct us_lv_channel *channel, const char *text, struct us_reason *reason)
-{
-	char *result = NULL;
-	json_t *answer;
-
-	if (virDomainQemuMonitorCommand(channel->domain, text, &result, 0) < 0)
-		us_lv_refuse(reason, "no answer from QEMU");
-	answer = result ? json_loads(result, 0, NULL) : NULL;
-	if (result && !answer)
-		us_refuse(reason, "QEMU's answer is not JSON");
-	free(result);
-	return answer;
-}
-
-static unsigned count_events(struct us_lv_channel *channel)
-{
-	unsigned events;
-
-	pthread_mutex_lock(&channel->lock);
-	events = channel->events;
-	pthread_mutex_unlock(&channel->lock);
-	return events;
-}
-
-static bool is_query(const char *command)
-{
-	return strncmp(command, "query-", 6) == 0 || strncmp(command, "x-query-", 8) == 0 ||
-	       strncmp(command, "qom-", 4) == 0;
-}
-
-static void pass_command(struct us_lv_channel *channel, const char *command,
-			 const json_t *arguments, json_int_t id)
-{
-	json_t *whole = json_pack("{s:s, s:O*}", "execute", command, "arguments", arguments);
-	char *text = whole ? json_dumps(whole, JSON_COMPACT) : NULL;
-	struct us_reason reason;
-	json_t *answer = NULL;
-	unsigned before;
-
-	us_refuse(&reason, "%s", us_strerror(ENOMEM));
-	for (int i = 0; text && i < REPEATS; i++) {
-		before = count_events(channel);
-		json_decref(answer);
-		answer = pass(channel, text, &reason);
-		if (!is_query(command) || before == count_events(channel))
-			break;
-	}
-	if (answer) {
-		json_object_set_new(answer, "id", json_integer(id));
-		send_message(channel, answer);
-	} else {
-		us_lv_channel_answer(channel, id, NULL, &reason);
-	}
-	json_decref(whole);
-	free(text);
-}
-
-/*
- * While libvirt waits for the guest, its monitor commands wait for the end of that job. These are
- * answered from what is known. Returns NULL with @reason for any other command.
- */
-static json_t *answer_incoming(const char *command, struct us_reason *reason)
-{
-	if (strcmp(command, "query-status") == 0)
-		return json_pack("{s:s, s:b}", "status", "inmigrate", "running", 0);
-	if (strcmp(command, "query-migrate") == 0 ||
-	    strcmp(command, "migrate-set-capabilities") == 0)
-		return json_object();
-	us_refuse(reason, "libvirt waits for the guest's arrival");
-	return NULL;
-}
-
-/*
- * What this channel knows better than QEMU: how libvirt's migration failed, and that the guest has
- * left, whose QEMU libvirt has ended. NULL: QEMU is to be asked.
- */
-static json_t *answer_migration(struct us_lv_channel *channel, const char *command)
-{
-	json_t *value = NULL;
-
-	pthread_mutex_lock(&channel->lock);
-	if (channel->has_left && strcmp(command, "query-status") == 0) {
-		value = json_pack("{s:s, s:b}", "status", "postmigrate", "running", 0);
-		channel->has_left = false;
-	} else if (strcmp(command, "query-migrate") == 0) {
-		value = json_deep_copy(channel->failure);
-	}
-	pthread_mutex_unlock(&channel->lock);
-	return value;
-}
-
-/* After that answer, a domain that has stopped has nothing more to say. */
-static bool is_over(struct us_lv_channel *channel)
-{
-	bool is;
-
-	pthread_mutex_lock(&channel->lock);
-	is = channel->must_end && !channel->is_migrating && !channel->has_left;
-	pthread_mutex_unlock(&channel->lock);
-	return is;
-}
-
-static bool is_incoming(struct us_lv_channel *channel)
-{
-	bool is;
-
-	pthread_mutex_lock(&channel->lock);
-	is = channel->is_incoming;
-	pthread_mutex_unlock(&channel->lock);
-	return is;
-}
-
-static void handle(struct us_lv_channel *channel, const char *command, const json_t *arguments,
-		   json_int_t id)
-{
-	struct us_reason reason;
-	json_t *value;
-
-	if (strcmp(command, "qmp_capabilities") == 0)
-		us_lv_channel_answer(channel, id, json_object(), NULL);
-	else if (run_command(channel, command, arguments, id))
-		return;
-	else if (is_incoming(channel))
-		us_lv_channel_answer(channel, id, answer_incoming(command, &reason), &reason);
-	else if ((value = answer_migration(channel, command)))
-		us_lv_channel_answer(channel, id, value, NULL);
-	else
-		pass_command(channel, command, arguments, id);
-}
-
-/* ---- The greeting ---- */
-
-/*
- * Whether libvirt still starts the domain, or it waits for its guest to arrive: libvirt's monitor
- * commands wait for the end of that, which is RESUME. So seems a source, too, whose guest has just
- * been stopped; its end or its RESUME follows at once. (The job's statistics would tell them apart,
- * but libvirt answers only when the job of a destination is over.)
- */
-static bool waits_for_guest(virDomainPtr domain)
-{
-	int state, cause;
-
-	if (virDomainGetState(domain, &state, &cause, 0) < 0)
-		return false;
-	if (state == VIR_DOMAIN_PAUSED)
-		return cause == VIR_DOMAIN_PAUSED_MIGRATION ||
-		       cause == VIR_DOMAIN_PAUSED_STARTING_UP;
-	return state == VIR_DOMAIN_NOSTATE || state == VIR_DOMAIN_SHUTOFF;
-}
-
-/* Of the host's QEMU: the domain's own cannot be asked while it waits for the guest. */
-static json_t *host_version(void)
-{
-	unsigned long version = us_lv_host_version();
-
-	return json_pack("{s:{s:i, s:i, s:i}}", "qemu", "major", (int)(version / 1000000), "minor",
-			 (int)(version / 1000 % 1000), "micro", (int)(version % 1000));
-}
-
-/* Finds the running domain; *@ret_is_absent: libvirt says that there is none. */
-static int find_domain(struct us_lv_channel *channel, bool *ret_is_absent, struct us_reason *reason)
-{
-	virConnectPtr connection = us_lv_host_get(reason);
-
-	if (!connection)
-		return US_REFUSED;
-	channel->domain = virDomainLookupByName(connection, channel->name);
-	if (!channel->domain && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN) {
-		virConnectClose(connection);
-		return us_lv_refuse(reason, "the domain cannot be found");
-	}
-	virConnectClose(connection); /* the domain keeps it */
-	*ret_is_absent = true;
-	if (!channel->domain) {
-		us_refuse(reason, "libvirt has no domain %s", channel->name);
-		return us_advise(reason, "virsh list --all shows all domains");
-	}
-	*ret_is_absent = virDomainIsActive(channel->domain) == 0;
-	if (!*ret_is_absent)
-		return 0;
-	us_refuse(reason, "the domain is not running");
-	return us_advise(reason, "virsh start %s", channel->name);
-}
-
-static int greet(struct us_lv_channel *channel, bool *ret_is_absent, struct us_reason *reason)
-{
-	json_t *answer = NULL, *version = NULL;
-	int r = find_domain(channel, ret_is_absent, reason);
-
-	if (r != 0)
-		return r;
-	pthread_mutex_lock(&channel->lock);
-	channel->is_incoming = waits_for_guest(channel->domain);
-	pthread_mutex_unlock(&channel->lock);
-	if (is_incoming(channel))
-		version = host_version();
-	else if ((answer = pass(channel, "{\"execute\":\"query-version\"}", reason)))
-		version = json_incref(json_object_get(answer, "return"));
-	json_decref(answer);
-	if (!version)
-		return US_REFUSED;
-	send_message(channel,
-		     json_pack("{s:{s:o, s:[]}}", "QMP", "version", version, "capabilities"));
-	return 0;
-}
-
-/* ---- The thread ---- */
-
-static void handle_line(struct us_lv_channel *channel, const char *line)
-{
-	json_t *message = json_loads(line, 0, NULL), *arguments = NULL;
-	const char *command = NULL;
-	json_int_t id = 0;
-
-	if (message && json_unpack(message, "{s:s, s?o, s:I}", "execute", &command, "arguments",
-				   &arguments, "id", &id) == 0)
-		handle(channel, command, arguments, id);
-	else
-		shutdown(channel->fd, SHUT_RDWR);
-	json_decref(message);
-}
-
-static void *serve(void *userdata)
-{
-	struct us_lv_channel *channel = userdata;
-	struct us_reason reason;
-	bool is_absent = false;
-	size_t capacity = 0;
-	char *line = NULL;
-	ssize_t length;
-
-	if (greet(channel, &is_absent, &reason) == 0)
-		while ((length = getline(&line, &capacity, channel->input)) > 0 &&
-		       length < LINE_BYTES_MAX && !is_over(channel))
-			handle_line(channel, line);
-	else
-		send_message(channel,
-			     error_json(is_absent ? "DeviceNotFound" : "GenericError", &reason));
-	free(line);
-	shutdown(channel->fd, SHUT_RDWR);
-	unref(channel);
-	return NULL;
-}
-
-void us_lv_channel_open(const char *domain, int fd)
+struct us_lv_channel *us_lv_channel_new(const char *domain, int fd)
 {
 	const struct timeval limit = { .tv_sec = SEND_SEC };
 	struct us_lv_channel *channel = calloc(1, sizeof(*channel));
 
 	if (!channel) {
 		us_close(fd);
-		return;
+		return NULL;
 	}
 	us_list_init(&channel->removals);
 	pthread_mutex_init(&channel->lock, NULL);
@@ -642,6 +361,8 @@ void us_lv_channel_open(const char *domain, int fd)
 	pthread_mutex_lock(&channels_lock);
 	us_list_append(&channels, &channel->link);
 	pthread_mutex_unlock(&channels_lock);
-	if (!channel->name || !channel->input || start_thread(serve, channel) < 0)
-		unref(channel);
+	if (channel->name && channel->input)
+		return channel;
+	us_lv_channel_unref(channel);
+	return NULL;
 }

@@ -2,12 +2,8 @@
 /*
  * The QMP channel of one domain: to the daemon it looks like a monitor socket of QEMU's.
  *
- * A thread reads one command at a time and answers it. Commands of QEMU's go through libvirt's
- * monitor passthrough; those that begin with "understudy-" (commands.h) are for libvirt. Instead of
- * a greeting, a channel whose domain cannot be reached sends one error and ends.
- *
- * An answer is newer than every event that the channel sent before the command came: if an event
- * crosses a query, the query is repeated. libvirtd sends answers and events from different threads.
+ * What is said on it is in serve.h. This file owns the channels, and what each knows of its domain:
+ * devices that libvirt has not forgotten yet, and a migration.
  */
 #pragma once
 
@@ -18,17 +14,6 @@
 #include "util/error.h"
 
 struct us_lv_channel;
-
-/*
- * Carries out @command if it is none of QEMU's, and answers it. False: it is one of QEMU's.
- */
-typedef bool (*us_lv_command_fn)(struct us_lv_channel *channel, const char *command,
-				 const json_t *arguments, json_int_t id);
-/* The commands of all channels; called before the first one is opened. */
-void us_lv_channel_set_commands(us_lv_command_fn run);
-
-/* Opens the channel of @domain on @fd, which it takes. */
-void us_lv_channel_open(const char *domain, int fd);
 
 /* The functions of struct us_lv_host_handler. A domain without a channel is ignored. */
 void us_lv_channel_event(const char *domain, const char *name, long long seconds, unsigned micros,

@@ -13,6 +13,7 @@
 #include "libvirt/commands.h"
 #include "libvirt/control.h"
 #include "libvirt/host.h"
+#include "libvirt/serve.h"
 
 int main(int argc, char **argv)
 {
@@ -33,11 +34,11 @@ int main(int argc, char **argv)
 		return wants_help ? 0 : 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	us_lv_channel_set_commands(us_lv_command_run);
+	us_lv_serve_commands(us_lv_command_run);
 	if (us_lv_host_start(argv[1], &handler) < 0) {
 		fprintf(stderr, "understudy-libvirt: libvirt's event loop cannot be started\n");
 		return 1;
 	}
-	us_lv_control_run(us_lv_channel_open);
+	us_lv_control_run(us_lv_serve_domain);
 	return 0;
 }
