@@ -56,15 +56,19 @@ static void destination_free(struct us_destination *destination)
 
 void us_destination_fail(struct us_destination *destination, const struct us_reason *reason)
 {
+	struct us_host_vm *vm;
+
 	if (!destination)
 		return;
+	vm = destination->vm;
 	if (destination->call) {
 		struct us_reason failure;
 
-		us_refuse_because(&failure, reason, "vm %s", us_host_vm_name(destination->vm));
+		us_refuse_because(&failure, reason, "vm %s", us_host_vm_name(vm));
 		us_call_fail_with(US_STEAL(destination->call), "Failed", US_REFUSED, &failure);
 	}
 	destination_free(destination);
+	us_host_vm_stop_expecting(vm);
 }
 
 static void report(struct us_host_vm *vm, const char *stage, const char *what)

@@ -113,9 +113,10 @@ static void on_receive(void *userdata, const char *error, const json_t *paramete
 
 static void reserve(struct us_source *source)
 {
-	json_t *parameters = json_pack("{s:s, s:o, s:O, s:i}", "vm", us_host_vm_name(source->vm),
-				       "pairs", us_peer_pairs_json(source->vm), "settings",
-				       source->settings, "protocol", US_PEER_PROTOCOL);
+	json_t *parameters =
+		json_pack("{s:s, s:o, s:O, s:b, s:i}", "vm", us_host_vm_name(source->vm), "pairs",
+			  us_peer_pairs_json(source->vm), "settings", source->settings, "domain",
+			  source->libvirt != NULL, "protocol", US_PEER_PROTOCOL);
 	int r = us_client_call(source->client, "Receive", parameters, true, on_receive, source);
 
 	if (r < 0)
