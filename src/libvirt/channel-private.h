@@ -20,7 +20,7 @@ struct us_lv_channel {
 	unsigned events;	 /* that were sent */
 	bool is_incoming;	 /* libvirt waits for the guest, and refuses commands meanwhile */
 	bool is_migrating;	 /* by understudy-migrate */
-	bool has_left;		 /* the guest: the channel ends when the daemon knows that */
+	bool has_left;		 /* the guest: the channel stays until understudy-leave */
 	bool must_end;		 /* once the migration has ended */
 	json_t *failure;	 /* query-migrate of the last one, if it failed before QEMU's own */
 	struct us_list removals; /* devices that QEMU has removed and libvirt still knows */

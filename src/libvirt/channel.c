@@ -286,6 +286,13 @@ void us_lv_channel_end_migration(struct us_lv_channel *channel, const char *stat
 	pthread_mutex_unlock(&channel->lock);
 }
 
+void us_lv_channel_leave(struct us_lv_channel *channel)
+{
+	pthread_mutex_lock(&channel->lock);
+	channel->has_left = false;
+	pthread_mutex_unlock(&channel->lock);
+}
+
 /* ---- Jobs ---- */
 
 struct job {

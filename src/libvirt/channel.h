@@ -41,6 +41,8 @@ void us_lv_channel_wait_removed(struct us_lv_channel *channel);
  */
 bool us_lv_channel_begin_migration(struct us_lv_channel *channel);
 bool us_lv_channel_is_migrating(struct us_lv_channel *channel);
+/* The daemon has finished with a guest that has left. */
+void us_lv_channel_leave(struct us_lv_channel *channel);
 /* It has ended: sends the event MIGRATION with this status. */
 void us_lv_channel_end_migration(struct us_lv_channel *channel, const char *status,
 				 const struct us_reason *reason);

@@ -141,6 +141,13 @@ static void migrate(void *argument)
 	free(request);
 }
 
+static json_t *leave(struct us_lv_channel *channel, const json_t *arguments,
+		     struct us_reason *reason)
+{
+	us_lv_channel_leave(channel);
+	return json_object();
+}
+
 /* libvirt may not have begun yet, and refuses to abort near the end. */
 static void abort_migration(void *argument)
 {
@@ -166,6 +173,7 @@ static const struct {
 	{ "understudy-attach", NULL, attach },
 	{ "understudy-declare", declare, NULL },
 	{ "understudy-check-settings", check_settings, NULL },
+	{ "understudy-leave", leave, NULL },
 	{ "understudy-migrate", NULL, migrate },
 	{ "understudy-abort", NULL, abort_migration },
 };

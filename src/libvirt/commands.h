@@ -10,6 +10,7 @@
  *                                           answers when libvirt has begun; the end is the event
  *                                           MIGRATION
  *   understudy-abort   {}                   ends it
+ *   understudy-leave   {}                   after a migration: the channel may end
  *   understudy-declare {"pairs"}            writes the declaration into the domain's metadata
  */
 #pragma once

@@ -108,7 +108,6 @@ static json_t *answer_migration(struct us_lv_channel *channel, const char *comma
 	pthread_mutex_lock(&channel->lock);
 	if (channel->has_left && strcmp(command, "query-status") == 0) {
 		value = json_pack("{s:s, s:b}", "status", "postmigrate", "running", 0);
-		channel->has_left = false;
 	} else if (strcmp(command, "query-migrate") == 0) {
 		value = json_deep_copy(channel->failure);
 	}
@@ -116,7 +115,7 @@ static json_t *answer_migration(struct us_lv_channel *channel, const char *comma
 	return value;
 }
 
-/* After that answer, a domain that has stopped has nothing more to say. */
+/* Whether the domain has stopped, and the daemon wants nothing more of it. */
 static bool is_over(struct us_lv_channel *channel)
 {
 	bool is;

@@ -260,6 +260,12 @@ int us_vmm_start_transfer(struct us_vmm *vmm, const struct us_transfer_target *t
 /* Source: asks for the end. US_VMM_TRANSFER tells the result; the migration may still complete. */
 int us_vmm_cancel_transfer(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata);
 
+/*
+ * Source: the caller has finished with a migration. If the guest has left, the VM ends as seen from
+ * here: libvirt has ended a domain's QEMU already.
+ */
+void us_vmm_finish_transfer(struct us_vmm *vmm);
+
 typedef void (*us_vmm_listen_fn)(void *userdata, int r, const struct us_reason *reason,
 				 const char *uri);
 

@@ -544,6 +544,10 @@ int us_vmm_start_transfer(struct us_vmm *vm, const struct us_transfer_target *ta
 	return 0;
 }
 
+void us_vmm_finish_transfer(struct us_vmm *vmm)
+{
+}
+
 int us_vmm_cancel_transfer(struct us_vmm *vm, us_vmm_done_fn done, void *userdata)
 {
 	return ask_done(vm, REQUEST_CANCEL, NULL, done, userdata);

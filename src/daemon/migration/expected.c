@@ -94,8 +94,14 @@ int us_migration_expect(const struct us_migrations *common, const json_t *parame
 	int r;
 
 	*ret_vm = us_vms_find(common->vms, name);
-	if (*ret_vm || !json_is_true(json_object_get(parameters, "domain")))
+	if (!json_is_true(json_object_get(parameters, "domain")))
 		return 0;
+	if (*ret_vm) {
+		if (us_vmm_is_domain(us_host_vm_vmm(*ret_vm)) &&
+		    us_host_vm_facts(*ret_vm)->state == US_VM_GONE)
+			us_host_vm_expect(*ret_vm);
+		return 0;
+	}
 	r = make_vm(ret_vm, common, name, reason);
 	if (r != 0)
 		return r;

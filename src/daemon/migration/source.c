@@ -91,6 +91,7 @@ void us_source_free(struct us_source *source)
 	free(source->destination);
 	free(source->libvirt);
 	free(source->uri);
+	us_vmm_finish_transfer(us_host_vm_vmm(vm));
 	free(source);
 	us_migration_of_vm(vm)->source = NULL;
 	us_migration_settings_restore(vm);

@@ -150,6 +150,11 @@ void us_host_pair_observe(struct us_host_pair *pair)
 		observe_vm(pair);
 }
 
+void us_host_pair_observe_expected(struct us_host_pair *pair)
+{
+	observe_vm(pair);
+}
+
 void us_host_pair_vm_adopted(struct us_host_pair *pair)
 {
 	pair->is_inspected = false;

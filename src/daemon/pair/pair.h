@@ -118,6 +118,8 @@ void us_host_pair_feed(struct us_host_pair *pair, struct us_event event);
  */
 void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec *spec);
 
+/* The pair's VM stands for a domain that will arrive. */
+void us_host_pair_observe_expected(struct us_host_pair *pair);
 /* The pair's VM was adopted, and may be another one: observes everything anew. */
 void us_host_pair_vm_adopted(struct us_host_pair *pair);
 

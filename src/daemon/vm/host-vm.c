@@ -225,8 +225,12 @@ int us_host_vm_new(struct us_host_vm **ret_vm, struct us_vms *vms, const char *n
 
 void us_host_vm_expect(struct us_host_vm *vm)
 {
+	struct us_host_pair *pair;
+
 	vm->base.is_expected = true;
 	vm->base.state = US_VM_INCOMING;
+	us_host_vm_for_each_pair (pair, vm)
+		us_host_pair_observe_expected(pair);
 	us_optional_set(&vm->problem, "libvirt does not have the domain yet");
 }
 

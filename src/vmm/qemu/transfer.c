@@ -30,6 +30,12 @@ int us_vmm_start_transfer(struct us_vmm *vmm, const struct us_transfer_target *t
 				    target->uri);
 }
 
+void us_vmm_finish_transfer(struct us_vmm *vmm)
+{
+	if (vmm->domain && vmm->qmp && vmm->adopted)
+		us_qmp_call(vmm->qmp, NULL, vmm, "understudy-leave", NULL);
+}
+
 int us_vmm_cancel_transfer(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata)
 {
 	if (vmm->domain)

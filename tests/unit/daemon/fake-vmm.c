@@ -258,6 +258,10 @@ int us_vmm_start_transfer(struct us_vmm *vmm, const struct us_transfer_target *t
 	return ask_done("start", FAKE_START, done, userdata);
 }
 
+void us_vmm_finish_transfer(struct us_vmm *vmm)
+{
+}
+
 int us_vmm_cancel_transfer(struct us_vmm *vmm, us_vmm_done_fn done, void *userdata)
 {
 	return ask_done("cancel", FAKE_CANCEL, done, userdata);
