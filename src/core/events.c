@@ -28,9 +28,20 @@ static void lose_vm(struct us_pair *pair, struct us_effects *effects)
 		us_primary_rest(pair, US_PRIMARY_UNKNOWN);
 }
 
+/*
+ * The guest has moved, and its frames are parked here until they are handed off. Its VMM may end
+ * before: libvirt ends it as soon as the guest runs at the destination.
+ */
+static bool awaits_handoff(const struct us_pair_facts *facts)
+{
+	return facts->prepared && facts->stopped &&
+	       (facts->vm == US_VM_MOVED || facts->vm == US_VM_UNKNOWN || facts->vm == US_VM_GONE);
+}
+
 static void take_vm(struct us_pair *pair, enum us_vm_state vm, struct us_effects *effects)
 {
 	struct us_pair_facts *facts = &pair->facts;
+	bool stays_parked = awaits_handoff(facts);
 
 	facts->vm = vm;
 	if (vm != US_VM_UNKNOWN && vm != US_VM_GONE)
@@ -40,8 +51,8 @@ static void take_vm(struct us_pair *pair, enum us_vm_state vm, struct us_effects
 	facts->guest_known = false;
 	facts->was_reset = false;
 	facts->migrating = false;
-	facts->stopped = false;
-	if (vm == US_VM_GONE)
+	facts->stopped = stays_parked;
+	if (vm == US_VM_GONE && !stays_parked)
 		facts->prepared = false;
 	lose_vm(pair, effects);
 }

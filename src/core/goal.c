@@ -97,11 +97,11 @@ enum us_path us_goal_path(const struct us_pair *pair)
 		return present_path(pair);
 	if (pair->facts.removing && !us_pair_is_in_vm(pair))
 		return US_PATH_NONE;
-	if (pair->facts.vm == US_VM_UNKNOWN)
-		return unparked_path(pair);
 	/* Frames that arrive while the guest stands still are handed off, or wait for it here. */
 	if (pair->facts.stopped && pair->config.can_park && !pair->path.park_spent)
 		return US_PATH_PARKED;
+	if (pair->facts.vm == US_VM_UNKNOWN)
+		return unparked_path(pair);
 	/* The guest may be elsewhere: the switch must learn where. */
 	if (pair->facts.vm != US_VM_RUNNING)
 		return US_PATH_NONE;
