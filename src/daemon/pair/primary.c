@@ -45,13 +45,21 @@ static void fill_in(struct us_primary_spec *primary, const struct us_reserved *d
 		 device->representor[0] ? device->representor : device->port);
 }
 
+/* libvirt makes a domain's tap when the domain starts, and removes it when the domain ends. */
+static bool may_have_port(const struct us_host_pair *pair)
+{
+	return !us_vmm_is_domain(pair->vm->vmm) || us_vmm_is_adopted(pair->vm->vmm);
+}
+
 static void on_vf_reserved(void *userdata, int r, struct us_reason *reason)
 {
 	struct us_host_pair *pair = userdata;
 
 	if (r == 0) {
 		fill_in(&pair->spec.primary, us_host_vf_reserved(pair->vf));
-		r = us_primary_spec_check_port(&pair->spec.primary, pair->spec.port, reason);
+		if (may_have_port(pair))
+			r = us_primary_spec_check_port(&pair->spec.primary, pair->spec.port,
+						       reason);
 	}
 	if (r != 0)
 		us_host_pair_release(pair, NULL);
