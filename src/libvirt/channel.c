@@ -290,6 +290,8 @@ void us_lv_channel_leave(struct us_lv_channel *channel)
 {
 	pthread_mutex_lock(&channel->lock);
 	channel->has_left = false;
+	if (channel->must_end)
+		shutdown(channel->fd, SHUT_RDWR);
 	pthread_mutex_unlock(&channel->lock);
 }
 
