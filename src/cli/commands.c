@@ -10,7 +10,7 @@ static const struct us_option attach_options[] = {
 };
 
 static const struct us_option add_options[] = {
-	{ "vm", 0, "VM", "the VM, attached before" },
+	{ "vm", 0, "VM", "the VM, attached before; with --persist a domain of libvirt" },
 	{ "standby", 0, "DEVICE", "the id of its virtio-net device, with failover=on" },
 	{ "port", 0, "IFNAME",
 	  "the standby's interface on the host's switch; libvirt knows a domain's" },
@@ -27,12 +27,22 @@ static const struct us_option add_options[] = {
 	{ "park-frames", 0, "N", "park at most N frames in a transition" },
 	{ "park-bytes", 0, "N", "… in at most N bytes, as in 8M" },
 	{ "park-time", 0, "SECONDS", "… for at most this time" },
+	{ "persist", 0, NULL,
+	  "write the pair into the metadata of the domain, which need not run or be attached" },
 	{ NULL, 0, NULL, NULL },
 };
 
 static const struct us_option assign_options[] = {
 	{ "primary", 0, "SPEC",
 	  "pool:NAME, vfio:0000:5e:00.2, emulated:MODEL,port=IFNAME, or none" },
+	{ "persist", 0, NULL, "change the primary in the domain's metadata" },
+	{ "vm", 0, "DOMAIN", "… of this domain, if several declare a pair of that name" },
+	{ NULL, 0, NULL, NULL },
+};
+
+static const struct us_option remove_options[] = {
+	{ "persist", 0, NULL, "take the pair out of the domain's metadata" },
+	{ "vm", 0, "DOMAIN", "… of this domain, if several declare a pair of that name" },
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -60,14 +70,15 @@ const struct us_command us_commands[] = {
 	  us_cli_vm_detach },
 	{ "vm list", "", "list the VMs", NULL, 0, 0, us_cli_vm_list },
 	{ "pair add",
-	  "NAME --vm VM --standby DEVICE [--port IFNAME] [--mac MAC] [--primary SPEC]\n"
+	  "[NAME] --vm VM --standby DEVICE [--port IFNAME] [--mac MAC] [--primary SPEC]\n"
 	  "                           [--mode MODE] [--group UUID] [--bus BUS] [--hold]\n"
 	  "                           [--handover HOW] [--park-frames N] [--park-bytes N]\n"
-	  "                           [--park-time SECONDS] [--unused WHAT]",
-	  "pair a VM's standby with a primary", add_options, 1, 1, us_cli_pair_add },
-	{ "pair assign", "NAME --primary SPEC|none", "assign a primary to a pair, or remove it",
-	  assign_options, 1, 1, us_cli_pair_assign },
-	{ "pair remove", "NAME", "hide the primary, return it, and restore the switch", NULL, 1, 1,
+	  "                           [--park-time SECONDS] [--unused WHAT] [--persist]",
+	  "pair a VM's standby with a primary", add_options, 0, 1, us_cli_pair_add },
+	{ "pair assign", "NAME --primary SPEC|none [--persist [--vm DOMAIN]]",
+	  "assign a primary to a pair, or remove it", assign_options, 1, 1, us_cli_pair_assign },
+	{ "pair remove", "NAME [--persist [--vm DOMAIN]]",
+	  "hide the primary, return it, and restore the switch", remove_options, 1, 1,
 	  us_cli_pair_remove },
 	{ "status", "[NAME]", "show all pairs; or one pair, with details and the next step", NULL,
 	  0, 1, us_cli_status },

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* understudy pair add, assign, remove */
-#include <errno.h>
-#include <stdint.h>
-
 #include "cli/cli.h"
+#include "util/quantity.h"
 
 /* ---- Values of options ---- */
 
@@ -51,32 +49,6 @@ static enum us_exit read_spec(const struct us_cli *cli, json_t **ret_value)
 	return US_EXIT_DONE;
 }
 
-/* A whole number, with an optional letter of @units: K or M. NULL: @text is none. */
-static json_t *read_number(const char *text, const char *units)
-{
-	long long scale = 1, number;
-	char *end;
-
-	errno = 0;
-	number = strtoll(text, &end, 10);
-	if (end != text && *end && strchr(units, *end))
-		scale = *end++ == 'K' ? 1024 : 1024 * 1024;
-	if (end == text || *end || errno || number < 1 || number > INT64_MAX / scale)
-		return NULL;
-	return json_integer(number * scale);
-}
-
-/* Seconds as microseconds. NULL: @text is no time. */
-static json_t *read_seconds(const char *text)
-{
-	char *end;
-	double seconds = strtod(text, &end);
-
-	if (end == text || *end || !(seconds > 0 && seconds < 1e6))
-		return NULL;
-	return json_integer((json_int_t)(seconds * 1e6));
-}
-
 /* The limits of parked frames; the daemon checks their range. */
 static enum us_exit read_park(const struct us_cli *cli, json_t *park)
 {
@@ -92,15 +64,15 @@ static enum us_exit read_park(const struct us_cli *cli, json_t *park)
 	for (size_t i = 0; i < US_ARRAY_LENGTH(limits); i++) {
 		const char *text = us_args_value(&cli->args, limits[i].option);
 		const char *units = limits[i].units;
-		json_t *number;
+		uint64_t number;
 
 		if (!text)
 			continue;
-		number = units ? read_number(text, units) : read_seconds(text);
-		if (!number)
+		if ((units ? us_quantity_number(text, units, &number)
+			   : us_quantity_seconds(text, &number)) < 0)
 			return us_cli_usage(cli, "--%s %s: %s", limits[i].option, text,
 					    limits[i].expected);
-		json_object_set_new(park, limits[i].member, number);
+		json_object_set_new(park, limits[i].member, json_integer((json_int_t)number));
 	}
 	return US_EXIT_DONE;
 }
@@ -124,61 +96,114 @@ static enum us_exit check_choices(const struct us_cli *cli)
 
 /* ---- Commands ---- */
 
-enum us_exit us_cli_pair_add(struct us_cli *cli)
+/* What libvirt knows of a domain that declares the pair. */
+static enum us_exit check_add(const struct us_cli *cli)
 {
 	static const char *const needed[] = { "vm", "standby" };
+	static const char *const known[] = { "port", "mac" };
+	bool persists = us_args_has(&cli->args, "persist");
+
+	if (!persists && cli->args.word_count == 0)
+		return us_cli_usage(cli, "pair add: a NAME is needed, or --persist");
+	for (size_t i = 0; i < US_ARRAY_LENGTH(needed); i++)
+		if (!us_args_has(&cli->args, needed[i]))
+			return us_cli_usage(cli, "pair add: --%s is missing", needed[i]);
+	for (size_t i = 0; i < US_ARRAY_LENGTH(known); i++)
+		if (persists && us_args_has(&cli->args, known[i]))
+			return us_cli_usage(cli, "pair add --persist: libvirt knows the --%s",
+					    known[i]);
+	return check_choices(cli);
+}
+
+/* The parameters of AddPair and DeclarePair. Takes @park, borrows @primary. */
+static json_t *add_parameters(const struct us_args *args, json_t *primary, json_t *park)
+{
 	/* Members with the name and the value of an option */
 	static const char *const copied[] = {
 		"vm", "standby", "port", "mac", "mode", "group", "bus", "unused",
 	};
-	US_CLEANUP(json_decrefp) json_t *primary = NULL;
-	US_CLEANUP(json_decrefp) json_t *park = json_object();
-	const struct us_args *args = &cli->args;
 	const char *handover = us_args_value(args, "handover");
-	enum us_exit code;
 	json_t *parameters;
-
-	for (size_t i = 0; i < US_ARRAY_LENGTH(needed); i++)
-		if (!us_args_has(args, needed[i]))
-			return us_cli_usage(cli, "pair add: --%s is missing", needed[i]);
-	code = check_choices(cli);
-	if (code == US_EXIT_DONE && us_args_has(args, "primary"))
-		code = read_spec(cli, &primary);
-	if (code == US_EXIT_DONE)
-		code = read_park(cli, park);
-	if (code != US_EXIT_DONE)
-		return code;
 
 	/* The API's names have no hyphens. */
 	if (handover && strcmp(handover, "low-latency") == 0)
 		handover = "low_latency";
-	parameters = json_pack("{s:s, s:s*, s:O*, s:o*, s:O*}", "name", args->words[0], "handover",
-			       handover, "primary", primary, "hold",
+	parameters = json_pack("{s:s*, s:s*, s:O*, s:o*, s:O*}", "name",
+			       args->word_count > 0 ? args->words[0] : NULL, "handover", handover,
+			       "primary", primary, "hold",
 			       us_args_has(args, "hold") ? json_true() : NULL, "park",
 			       json_object_size(park) > 0 ? park : NULL);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(copied); i++)
 		if (us_args_has(args, copied[i]))
 			json_object_set_new(parameters, copied[i],
 					    json_string(us_args_value(args, copied[i])));
-	return us_cli_call(cli, "AddPair", parameters, NULL);
+	json_decref(park);
+	return parameters;
+}
+
+static void print_name(void *userdata, const json_t *reply)
+{
+	const struct us_cli *cli = userdata;
+
+	if (cli->args.word_count == 0)
+		puts(us_cli_json_text(reply, "name", ""));
+}
+
+enum us_exit us_cli_pair_add(struct us_cli *cli)
+{
+	US_CLEANUP(json_decrefp) json_t *primary = NULL;
+	US_CLEANUP(json_decrefp) json_t *park = json_object();
+	bool persists = us_args_has(&cli->args, "persist");
+	enum us_exit code = check_add(cli);
+	json_t *parameters;
+
+	if (code == US_EXIT_DONE && us_args_has(&cli->args, "primary"))
+		code = read_spec(cli, &primary);
+	if (code == US_EXIT_DONE)
+		code = read_park(cli, park);
+	if (code != US_EXIT_DONE)
+		return code;
+	parameters = add_parameters(&cli->args, primary, US_STEAL(park));
+	return us_cli_call(cli, persists ? "DeclarePair" : "AddPair", parameters,
+			   persists ? print_name : NULL);
+}
+
+/* --vm is for --persist. */
+static enum us_exit check_vm(const struct us_cli *cli)
+{
+	if (us_args_has(&cli->args, "vm") && !us_args_has(&cli->args, "persist"))
+		return us_cli_usage(cli, "--vm goes with --persist");
+	return US_EXIT_DONE;
 }
 
 enum us_exit us_cli_pair_assign(struct us_cli *cli)
 {
+	const char *method =
+		us_args_has(&cli->args, "persist") ? "DeclarePrimary" : "AssignPrimary";
 	json_t *primary = NULL;
-	enum us_exit code;
+	enum us_exit code = check_vm(cli);
 
 	if (!us_args_has(&cli->args, "primary"))
 		return us_cli_usage(cli, "pair assign: --primary is missing");
-	code = read_spec(cli, &primary);
+	if (code == US_EXIT_DONE)
+		code = read_spec(cli, &primary);
 	if (code != US_EXIT_DONE)
 		return code;
-	return us_cli_call(cli, "AssignPrimary",
-			   json_pack("{s:s, s:o}", "name", cli->args.words[0], "primary", primary),
+	return us_cli_call(cli, method,
+			   json_pack("{s:s, s:s*, s:o}", "name", cli->args.words[0], "vm",
+				     us_args_value(&cli->args, "vm"), "primary", primary),
 			   NULL);
 }
 
 enum us_exit us_cli_pair_remove(struct us_cli *cli)
 {
-	return us_cli_call(cli, "RemovePair", json_pack("{s:s}", "name", cli->args.words[0]), NULL);
+	const char *method = us_args_has(&cli->args, "persist") ? "UndeclarePair" : "RemovePair";
+	enum us_exit code = check_vm(cli);
+
+	if (code != US_EXIT_DONE)
+		return code;
+	return us_cli_call(cli, method,
+			   json_pack("{s:s, s:s*}", "name", cli->args.words[0], "vm",
+				     us_args_value(&cli->args, "vm")),
+			   NULL);
 }

@@ -45,6 +45,14 @@ static json_t *join(const json_t *names)
 	return text;
 }
 
+/* Why the VM is not adopted; or else why the first pair is not as its domain declares it. */
+static const char *problem_of(const json_t *vm)
+{
+	const char *refused = json_string_value(json_array_get(json_object_get(vm, "refused"), 0));
+
+	return us_cli_json_text(vm, "problem", refused ? refused : "");
+}
+
 static void print_vms(void *userdata, const json_t *reply)
 {
 	json_t *rows = json_pack("[[s, s, s, s, s, s]]", "NAME", "STATE", "QEMU", "PID", "PAIRS",
@@ -56,12 +64,11 @@ static void print_vms(void *userdata, const json_t *reply)
 		json_int_t pid = us_cli_json_number(vm, "pid");
 		json_t *number = pid > 0 ? json_sprintf("%" JSON_INTEGER_FORMAT, pid) : json_null();
 
-		json_array_append_new(rows, json_pack("[s, s, s, o, o, s]",
-						      us_cli_json_text(vm, "name", ""),
-						      us_cli_json_text(vm, "state", ""),
-						      us_cli_json_text(vm, "qemu", ""), number,
-						      join(json_object_get(vm, "pairs")),
-						      us_cli_json_text(vm, "problem", "")));
+		json_array_append_new(
+			rows, json_pack("[s, s, s, o, o, s]", us_cli_json_text(vm, "name", ""),
+					us_cli_json_text(vm, "state", ""),
+					us_cli_json_text(vm, "qemu", ""), number,
+					join(json_object_get(vm, "pairs")), problem_of(vm)));
 	}
 	us_cli_print_table(rows);
 }

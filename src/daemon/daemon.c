@@ -76,8 +76,8 @@ static void on_vm_freed(void *userdata, struct us_host_vm *vm)
 	const struct us_daemon *daemon = userdata;
 
 	us_migration_vm_removed(vm);
-	us_rpc_forget_vm(daemon->rpc, vm);
 	us_rpc_forget_declaration(daemon->rpc, vm);
+	us_rpc_forget_vm(daemon->rpc, vm);
 	us_doctor_forget_vm(daemon->doctor, vm);
 	us_state_forget_text(vm);
 }
@@ -105,6 +105,8 @@ static void on_vm_lost(void *userdata, struct us_host_vm *vm, bool has_ended,
 	const struct us_daemon *daemon = userdata;
 
 	us_migration_vm_lost(vm, has_ended, reason);
+	if (has_ended) /* libvirt does not report a domain that stopped while it did not answer */
+		us_rpc_forget_soon(daemon->rpc);
 	us_rpc_publish_vm(daemon->rpc, vm, has_ended ? "gone" : "lost");
 }
 
@@ -227,6 +229,7 @@ static int make_rpc(struct us_daemon *daemon)
 		.state = daemon->state,
 		.metrics = daemon->metrics,
 		.migrations = &daemon->migrations,
+		.libvirt = daemon->libvirt,
 		.doctor = daemon->doctor,
 		.config_path = daemon->config_path,
 		.started_usec = daemon->started_usec,

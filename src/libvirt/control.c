@@ -11,18 +11,18 @@
 
 enum {
 	CONTROL_FD = STDIN_FILENO,
-	LINE_BYTES_MAX = 4096,
+	LINE_BYTES_MAX = 16 * 1024,
 };
 
 static pthread_mutex_t sending = PTHREAD_MUTEX_INITIALIZER;
 
-void us_lv_control_send(json_t *report)
+void us_lv_control_send(json_t *message)
 {
-	char *text = report ? json_dumps(report, JSON_COMPACT) : NULL;
+	char *text = message ? json_dumps(message, JSON_COMPACT) : NULL;
 	size_t length = text ? strlen(text) : 0;
 	ssize_t sent = 0;
 
-	json_decref(report);
+	json_decref(message);
 	if (!text)
 		return;
 	text[length++] = '\n';
@@ -33,16 +33,59 @@ void us_lv_control_send(json_t *report)
 	free(text);
 }
 
-static void handle(const char *line, int fd, void (*open)(const char *domain, int fd))
+/* What was received and not handled. */
+struct input {
+	char bytes[LINE_BYTES_MAX];
+	size_t length;
+	int fds[2]; /* oldest first; -1: none */
+};
+
+/* A read ends with the bytes that a descriptor came with, so two can wait for their lines. */
+static int take_fd(struct input *input)
+{
+	int fd = input->fds[0];
+
+	input->fds[0] = input->fds[1];
+	input->fds[1] = -1;
+	return fd;
+}
+
+static void add_fd(struct input *input, int fd)
+{
+	if (input->fds[1] >= 0)
+		us_close(fd);
+	else
+		input->fds[input->fds[0] < 0 ? 0 : 1] = fd;
+}
+
+/* Only the lines "open" come with a descriptor, one each. */
+static void handle(struct input *input, const char *line,
+		   const struct us_lv_control_handler *handler)
 {
 	json_t *message = json_loads(line, 0, NULL);
 	const char *domain = json_string_value(json_object_get(message, "open"));
+	int fd = domain ? take_fd(input) : -1;
 
 	if (domain && fd >= 0)
-		open(domain, fd);
-	else
-		us_close(fd);
+		handler->open(domain, fd);
+	else if (message && !domain)
+		handler->request(json_incref(message));
 	json_decref(message);
+}
+
+static void handle_lines(struct input *input, const struct us_lv_control_handler *handler)
+{
+	char *line = input->bytes, *end;
+	size_t rest = input->length;
+
+	while ((end = memchr(line, '\n', rest))) {
+		*end++ = '\0';
+		handle(input, line, handler);
+		rest -= end - line;
+		line = end;
+	}
+	memmove(input->bytes, line, rest);
+	input->length = rest;
 }
 
 /* Receives into @buffer; *@ret_fd is the descriptor that came along, or -1. */
@@ -66,30 +109,20 @@ static ssize_t receive(char *buffer, size_t size, int *ret_fd)
 	return n;
 }
 
-/*
- * Every line comes with one descriptor, and recvmsg(2) does not read beyond the bytes that it came
- * with: a read ends with the line of the descriptor that it returns.
- */
-void us_lv_control_run(void (*open)(const char *domain, int fd))
+void us_lv_control_run(const struct us_lv_control_handler *handler)
 {
-	char line[LINE_BYTES_MAX];
-	size_t length = 0;
-	int fd = -1, next;
+	struct input input = { .fds = { -1, -1 } };
 	ssize_t n;
+	int fd;
 
-	while (length < sizeof(line) &&
-	       (n = receive(line + length, sizeof(line) - length, &next)) > 0) {
-		if (next >= 0) {
-			us_close(fd);
-			fd = next;
-		}
-		length += n;
-		if (line[length - 1] != '\n')
-			continue;
-		line[length - 1] = '\0';
-		handle(line, fd, open);
-		fd = -1;
-		length = 0;
+	while (input.length < sizeof(input.bytes) &&
+	       (n = receive(input.bytes + input.length, sizeof(input.bytes) - input.length, &fd)) >
+		       0) {
+		if (fd >= 0)
+			add_fd(&input, fd);
+		input.length += n;
+		handle_lines(&input, handler);
 	}
-	us_close(fd);
+	us_close(take_fd(&input));
+	us_close(take_fd(&input));
 }

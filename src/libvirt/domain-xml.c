@@ -10,7 +10,6 @@
 
 enum {
 	XML_BYTES_MAX = 8 * 1024 * 1024,
-	PAIRS_MAX = 64,
 };
 
 US_DEFINE_CLEANUP(xmlDocPtr, xmlFreeDoc)
@@ -108,9 +107,54 @@ json_t *us_domain_xml_standby(const char *xml, const char *id, struct us_reason 
 	return standby;
 }
 
+/* Interface number N of a domain that does not run, for the alias "netN" that it will get. */
+static xmlNodePtr find_by_number(xmlDocPtr document, const char *id)
+{
+	xmlNodePtr device = child(child(xmlDocGetRootElement(document), "devices"), "interface");
+	unsigned number;
+	int end = 0;
+
+	if (sscanf(id, "net%3u%n", &number, &end) != 1 || id[end])
+		return NULL;
+	for (; device; device = device->next)
+		if (device->type == XML_ELEMENT_NODE &&
+		    strcmp((const char *)device->name, "interface") == 0 && number-- == 0)
+			return child(device, "alias") ? NULL : device;
+	return NULL;
+}
+
+int us_domain_xml_check_standby(const char *xml, const char *id, bool is_running,
+				struct us_reason *reason)
+{
+	US_CLEANUP(xmlFreeDocp) xmlDocPtr document = parse(xml);
+	xmlNodePtr interface = document ? find_device(document, "interface", id) : NULL;
+	char model[64], teaming[32];
+
+	if (document && !interface && !is_running)
+		interface = find_by_number(document, id);
+	if (!interface) {
+		us_refuse(reason, "it has no interface with the alias \"%.60s\"", id);
+		return us_advise(reason, is_running ? "virsh dumpxml shows the aliases"
+						    : "net0 is the first <interface>, net1 the "
+						      "second");
+	}
+	attribute(child(interface, "model"), "type", model, sizeof(model));
+	if (strncmp(model, "virtio", strlen("virtio")) != 0) {
+		us_refuse(reason, "interface %s has the model \"%s\"", id, model);
+		return us_advise(reason, "virsh edit: <model type='virtio'/>");
+	}
+	attribute(child(interface, "teaming"), "type", teaming, sizeof(teaming));
+	if (strcmp(teaming, "persistent") == 0)
+		return 0;
+	us_refuse(reason, "interface %s has no <teaming type='persistent'/>", id);
+	return us_advise(reason, is_running ? "add it with virsh edit, shut the domain down and "
+					      "start it again"
+					    : "add it with virsh edit");
+}
+
 /* ---- Declarations ---- */
 
-/* The attributes of @node; NULL: one is too long, or is no text. */
+/* The attributes of @node; NULL: one is empty, too long, or is no text. */
 static json_t *read_pair(xmlNodePtr node)
 {
 	json_t *pair = json_object();
@@ -120,7 +164,7 @@ static json_t *read_pair(xmlNodePtr node)
 		char value[256];
 
 		attribute(node, name, value, sizeof(value));
-		if (json_object_set_new(pair, name, json_string(value)) < 0) {
+		if (!value[0] || json_object_set_new(pair, name, json_string(value)) < 0) {
 			json_decref(pair);
 			return NULL;
 		}
@@ -128,30 +172,57 @@ static json_t *read_pair(xmlNodePtr node)
 	return pair;
 }
 
+static bool has_standby(const json_t *pairs, const json_t *standby)
+{
+	const json_t *pair;
+	size_t i;
+
+	json_array_foreach (pairs, i, pair)
+		if (json_equal(json_object_get(pair, "standby"), standby))
+			return true;
+	return false;
+}
+
+/* Appends the pair of @node. */
+static int append_pair(json_t *pairs, xmlNodePtr node, struct us_reason *reason)
+{
+	bool is_pair = strcmp((const char *)node->name, "pair") == 0;
+	US_CLEANUP(json_decrefp) json_t *pair = is_pair ? read_pair(node) : NULL;
+	const json_t *standby = json_object_get(pair, "standby");
+
+	if (!is_pair)
+		return us_refuse(reason, "<%.40s> is no <pair>", (const char *)node->name);
+	if (!pair)
+		return us_refuse(reason, "an attribute of a <pair> is empty or too long");
+	if (!standby)
+		return us_refuse(reason, "a <pair> has no attribute \"standby\"");
+	if (has_standby(pairs, standby))
+		return us_refuse(reason, "it has two pairs for standby %.60s",
+				 json_string_value(standby));
+	if (json_array_size(pairs) >= US_DECLARED_PAIRS_MAX)
+		return us_refuse(reason, "it has more than %d pairs", US_DECLARED_PAIRS_MAX);
+	json_array_append(pairs, pair);
+	return 0;
+}
+
 json_t *us_domain_xml_pairs(const char *xml, struct us_reason *reason)
 {
 	US_CLEANUP(xmlFreeDocp) xmlDocPtr document = parse(xml);
 	xmlNodePtr root = document ? xmlDocGetRootElement(document) : NULL;
 	US_CLEANUP(json_decrefp) json_t *pairs = json_array();
+	struct us_reason cause;
+	int r = root && strcmp((const char *)root->name, "pairs") == 0
+			? 0
+			: us_refuse(&cause, "it is no element <pairs>");
 
-	us_refuse(reason, "the declaration in its metadata is not valid");
-	us_advise(reason, "understudy(1), \"pair add --persist\", writes a valid one");
-	if (!root || strcmp((const char *)root->name, "pairs") != 0)
-		return NULL;
-	for (xmlNodePtr node = root->children; node; node = node->next) {
-		json_t *pair;
-
-		if (node->type != XML_ELEMENT_NODE)
-			continue;
-		pair = strcmp((const char *)node->name, "pair") == 0 ? read_pair(node) : NULL;
-		if (!pair || !json_object_get(pair, "standby") ||
-		    json_array_size(pairs) >= PAIRS_MAX) {
-			json_decref(pair);
-			return NULL;
-		}
-		json_array_append_new(pairs, pair);
-	}
-	return US_STEAL(pairs);
+	for (xmlNodePtr node = root ? root->children : NULL; node && r == 0; node = node->next)
+		if (node->type == XML_ELEMENT_NODE)
+			r = append_pair(pairs, node, &cause);
+	if (r == 0)
+		return US_STEAL(pairs);
+	us_refuse_because(reason, &cause, "the declaration in its metadata is not valid");
+	us_advise(reason, "mend it with virsh edit, or remove it: virsh metadata --remove");
+	return NULL;
 }
 
 /* ---- Writing ---- */

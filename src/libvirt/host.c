@@ -55,30 +55,39 @@ unsigned long us_lv_host_version(void)
 
 /* ---- Reports ---- */
 
-/* The declaration of @domain for its report; *@ret_problem, or NULL, says why it is not valid. */
-static json_t *read_pairs(virDomainPtr domain, json_t **ret_problem)
+/*
+ * The declaration of @domain for its report: *@ret_pairs is NULL if it has none, and *@ret_problem
+ * says why it is not valid. False: libvirt does not tell; another report follows when it does.
+ */
+static bool read_pairs(virDomainPtr domain, json_t **ret_pairs, json_t **ret_problem)
 {
 	char *xml =
 		virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, US_DECLARATION_URI, 0);
 	struct us_reason reason;
-	json_t *pairs;
 
-	*ret_problem = NULL;
+	*ret_pairs = *ret_problem = NULL;
 	if (!xml)
-		return NULL;
-	pairs = us_domain_xml_pairs(xml, &reason);
-	if (!pairs)
+		return virGetLastErrorCode() == VIR_ERR_NO_DOMAIN_METADATA;
+	*ret_pairs = us_domain_xml_pairs(xml, &reason);
+	if (!*ret_pairs)
 		*ret_problem = json_string(reason.text);
 	free(xml);
-	return pairs;
+	return true;
 }
 
 static void report(virDomainPtr domain, const char *state)
 {
-	json_t *problem, *pairs = read_pairs(domain, &problem);
+	json_t *problem, *pairs;
 
+	if (!read_pairs(domain, &pairs, &problem) && strcmp(state, "stopped") != 0)
+		return;
 	host_handler->report(json_pack("{s:s, s:s, s:o*, s:o*}", "domain", virDomainGetName(domain),
 				       "state", state, "pairs", pairs, "problem", problem));
+}
+
+void us_lv_host_report(virDomainPtr domain)
+{
+	report(domain, "running");
 }
 
 static void report_all(virConnectPtr host)

@@ -38,3 +38,6 @@ virConnectPtr us_lv_host_get(struct us_reason *reason);
  * function waits while libvirt starts a domain.
  */
 unsigned long us_lv_host_version(void);
+
+/* Reports a running domain now: its declaration has changed. */
+void us_lv_host_report(virDomainPtr domain);

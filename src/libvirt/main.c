@@ -12,6 +12,7 @@
 
 #include "libvirt/commands.h"
 #include "libvirt/control.h"
+#include "libvirt/declare.h"
 #include "libvirt/host.h"
 #include "libvirt/serve.h"
 
@@ -39,6 +40,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "understudy-libvirt: libvirt's event loop cannot be started\n");
 		return 1;
 	}
-	us_lv_control_run(us_lv_serve_domain);
+	us_lv_control_run(&(struct us_lv_control_handler){ us_lv_serve_domain, us_lv_declare });
 	return 0;
 }

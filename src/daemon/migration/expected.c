@@ -20,14 +20,15 @@ static bool copy(char *target, size_t size, const char *text)
 /* Reads a pair of the source. */
 static int read_pair(const json_t *wanted, struct us_pair_spec *ret_spec, struct us_reason *reason)
 {
-	const char *name, *mac, *standby = "", *primary = "", *mode_name = NULL, *group = "";
+	const char *name, *mac, *standby = "", *primary = "", *mode_name = NULL, *group = "",
+				*bus = "";
 	struct us_pair_spec spec = { .mode = US_MODE_COMBINED };
 	int mtu, queues, mode, declared = 0, r = 0;
 
-	if (json_unpack((json_t *)wanted, "{s:s, s:s, s:i, s:i, s?s, s?s, s?s, s?s, s?b}", "name",
-			&name, "mac", &mac, "mtu", &mtu, "queues", &queues, "standby", &standby,
-			"primary", &primary, "mode", &mode_name, "group", &group, "declared",
-			&declared) < 0)
+	if (json_unpack((json_t *)wanted, "{s:s, s:s, s:i, s:i, s?s, s?s, s?s, s?s, s?b, s?s}",
+			"name", &name, "mac", &mac, "mtu", &mtu, "queues", &queues, "standby",
+			&standby, "primary", &primary, "mode", &mode_name, "group", &group,
+			"declared", &declared, "bus", &bus) < 0)
 		return us_refuse(reason, "the source does not describe its pairs");
 	mode = mode_name ? us_mode_from_name(mode_name) : US_MODE_COMBINED;
 	if (primary[0])
@@ -36,6 +37,7 @@ static int read_pair(const json_t *wanted, struct us_pair_spec *ret_spec, struct
 		       mtu < 0 || mtu > UINT16_MAX || queues < 0 || queues > UINT16_MAX ||
 		       !standby[0] || !copy(spec.name, sizeof(spec.name), name) ||
 		       !copy(spec.standby, sizeof(spec.standby), standby) ||
+		       !copy(spec.bus, sizeof(spec.bus), bus) ||
 		       !copy(spec.group, sizeof(spec.group), group)))
 		r = us_refuse(reason, "the source's pair %.40s makes no sense", name);
 	if (r == 0)

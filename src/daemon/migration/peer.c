@@ -42,12 +42,13 @@ json_t *us_peer_pairs_json(const struct us_host_vm *vm)
 	us_host_vm_for_each_pair (pair, vm) {
 		const struct us_pair_spec *spec = us_host_pair_spec(pair);
 		json_t *object =
-			json_pack("{s:s, s:s*, s:s, s:i, s:i, s:s, s:s*, s:s, s:b}", "name",
+			json_pack("{s:s, s:s*, s:s, s:i, s:i, s:s, s:s*, s:s, s:b, s:s*}", "name",
 				  spec->name, "group", spec->group[0] ? spec->group : NULL, "mac",
 				  us_mac_text(spec->mac).text, "mtu", spec->mtu, "queues",
 				  spec->queue_pairs, "standby", spec->standby, "primary",
 				  spec->primary.text[0] ? spec->primary.text : NULL, "mode",
-				  us_mode_name(spec->mode), "declared", spec->is_declared);
+				  us_mode_name(spec->mode), "declared", spec->is_declared, "bus",
+				  spec->bus[0] ? spec->bus : NULL);
 
 		us_pair_options_write(&spec->options, object);
 		json_array_append_new(pairs, object);

@@ -96,6 +96,11 @@ void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec
 	us_host_pair_feed(pair, (struct us_event){ .type = US_EVENT_TICK });
 }
 
+void us_host_pair_set_declared(struct us_host_pair *pair)
+{
+	pair->spec.is_declared = true;
+}
+
 /* ---- Life ---- */
 
 static void init_engine(struct us_host_pair *pair)

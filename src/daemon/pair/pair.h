@@ -120,6 +120,10 @@ void us_host_pair_assign(struct us_host_pair *pair, const struct us_primary_spec
 
 /* The pair's VM stands for a domain that will arrive. */
 void us_host_pair_observe_expected(struct us_host_pair *pair);
+
+/* Its domain declares the pair, which somebody had added by hand. */
+void us_host_pair_set_declared(struct us_host_pair *pair);
+
 /* The pair's VM was adopted, and may be another one: observes everything anew. */
 void us_host_pair_vm_adopted(struct us_host_pair *pair);
 

@@ -159,7 +159,7 @@ int us_add_check_host(struct us_add_request *request, struct us_reason *reason)
 
 	if (r == 0)
 		r = check_unique(request, reason);
-	if (r == 0 && spec->primary.text[0])
+	if (r == 0 && spec->primary.text[0] && !spec->is_declared)
 		r = us_primary_spec_check(request->pairs, NULL, &spec->primary, spec->port, reason);
 	if (r != 0)
 		return r;

@@ -9,7 +9,6 @@
 #include "daemon/rpc/permissions.h"
 #include "daemon/rpc/rpc-private.h"
 #include "daemon/state/state.h"
-#include "util/log.h"
 
 struct add {
 	struct us_list link;
@@ -17,6 +16,7 @@ struct add {
 	struct us_call *call; /* NULL once its client went away: the pair is made all the same */
 	struct us_add_request request;
 	bool hold;
+	us_rpc_added_fn added; /* of a declared pair, which has no call */
 };
 
 static void on_gone(void *userdata, struct us_call *call)
@@ -31,80 +31,10 @@ static void end(struct add *add, int r, const struct us_reason *reason)
 		us_call_reply(add->call, NULL);
 	else if (add->call)
 		us_call_fail_with(add->call, "Refused", r, reason);
-	else if (r != 0 && add->request.spec.is_declared)
-		us_log(LOG_WARNING, "vm %s: declared pair: %s", us_host_vm_name(add->request.vm),
-		       r < 0 ? us_strerror(r) : reason->text);
 	us_list_remove(&add->link);
+	if (add->added)
+		add->added(add->rpc, add->request.vm, add->request.spec.standby, r, reason);
 	free(add);
-}
-
-/* ---- The parameters ---- */
-
-static int copy_text(char *target, size_t size, const json_t *parameters, const char *name,
-		     struct us_reason *reason)
-{
-	const char *text = us_rpc_text(parameters, name);
-
-	if (!text)
-		return 0;
-	if (strlen(text) >= size)
-		return us_refuse(reason, "%s: longer than %zu characters", name, size - 1);
-	strcpy(target, text);
-	return 0;
-}
-
-static int read_mode(enum us_mode *ret_mode, const json_t *parameters, struct us_reason *reason)
-{
-	const char *text = us_rpc_text(parameters, "mode");
-	int mode = text ? us_mode_from_name(text) : US_MODE_COMBINED;
-
-	if (mode < 0)
-		return us_refuse(reason, "mode %s: separate, coupled or combined", text);
-	*ret_mode = mode;
-	return 0;
-}
-
-static int read_mac(struct us_add_request *request, const json_t *parameters,
-		    struct us_reason *reason)
-{
-	const char *text = us_rpc_text(parameters, "mac");
-
-	request->has_mac = text;
-	if (!text || us_mac_parse(text, request->mac) == 0)
-		return 0;
-	us_refuse(reason, "mac %.40s: is no MAC address", text);
-	return us_advise(reason, "write it like 52:54:00:12:34:56");
-}
-
-static int read_parameters(struct us_add_request *request, const json_t *parameters,
-			   struct us_reason *reason)
-{
-	struct us_pair_spec *spec = &request->spec;
-	const char *primary = us_rpc_text(parameters, "primary");
-	int r = copy_text(spec->name, sizeof(spec->name), parameters, "name", reason);
-
-	if (r == 0 && !us_name_is_valid(spec->name))
-		r = us_refuse(reason,
-			      "pair \"%s\": a name starts with a letter and has letters, "
-			      "digits, '.', '_' and '-'",
-			      spec->name);
-	if (r == 0)
-		r = copy_text(spec->standby, sizeof(spec->standby), parameters, "standby", reason);
-	if (r == 0)
-		r = copy_text(spec->port, sizeof(spec->port), parameters, "port", reason);
-	if (r == 0)
-		r = copy_text(spec->group, sizeof(spec->group), parameters, "group", reason);
-	if (r == 0)
-		r = copy_text(spec->bus, sizeof(spec->bus), parameters, "bus", reason);
-	if (r == 0)
-		r = read_mac(request, parameters, reason);
-	if (r == 0)
-		r = read_mode(&spec->mode, parameters, reason);
-	if (r == 0)
-		r = us_pair_options_read(parameters, &spec->options, reason);
-	if (r == 0 && primary)
-		r = us_primary_spec_parse(primary, &spec->primary, reason);
-	return r;
 }
 
 /* ---- The request ---- */
@@ -147,7 +77,7 @@ static int begin(struct add *add, const json_t *parameters, struct us_reason *re
 {
 	struct us_add_request *request = &add->request;
 	struct us_pair_spec *spec = &request->spec;
-	int r = read_parameters(request, parameters, reason);
+	int r = us_add_read(request, parameters, reason);
 
 	if (r == 0 && add->call)
 		r = us_allow_primary(add->rpc->config.config_path, us_call_uid(add->call),
@@ -182,7 +112,7 @@ static struct us_host_vm *find_vm(const struct us_rpc *rpc, struct us_call *call
 
 /* @call is NULL for a declared pair. */
 static void add_pair(struct us_rpc *rpc, struct us_host_vm *vm, struct us_call *call,
-		     const json_t *parameters)
+		     const json_t *parameters, us_rpc_added_fn added)
 {
 	struct us_reason reason = { .text = "" };
 	struct add *add = calloc(1, sizeof(*add));
@@ -195,7 +125,8 @@ static void add_pair(struct us_rpc *rpc, struct us_host_vm *vm, struct us_call *
 	}
 	add->rpc = rpc;
 	add->call = call;
-	add->request.spec.is_declared = !call;
+	add->added = added;
+	add->request.spec.is_declared = added;
 	add->request.pairs = us_vms_pairs(rpc->config.vms);
 	add->request.vm = vm;
 	add->hold = json_is_true(json_object_get(parameters, "hold"));
@@ -213,12 +144,23 @@ void us_rpc_add_pair(void *userdata, struct us_call *call, const json_t *paramet
 	struct us_host_vm *vm = find_vm(rpc, call, us_rpc_text(parameters, "vm"));
 
 	if (vm)
-		add_pair(rpc, vm, call, parameters);
+		add_pair(rpc, vm, call, parameters, NULL);
 }
 
-void us_rpc_add_declared_pair(struct us_rpc *rpc, struct us_host_vm *vm, const json_t *parameters)
+void us_rpc_add_declared_pair(struct us_rpc *rpc, struct us_host_vm *vm, const json_t *parameters,
+			      us_rpc_added_fn added)
 {
-	add_pair(rpc, vm, NULL, parameters);
+	add_pair(rpc, vm, NULL, parameters, added);
+}
+
+bool us_rpc_is_adding(const struct us_rpc *rpc, const struct us_host_vm *vm, const char *standby)
+{
+	const struct add *add;
+
+	us_list_for_each (add, &rpc->adds, link)
+		if (add->request.vm == vm && strcmp(add->request.spec.standby, standby) == 0)
+			return true;
+	return false;
 }
 
 void us_rpc_cancel_adds(struct us_rpc *rpc, const struct us_host_vm *vm)

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "daemon/migration/migration.h"
+#include "daemon/rpc/declared-private.h"
 #include "daemon/rpc/permissions.h"
-#include "daemon/rpc/rpc-private.h"
 #include "daemon/state/state.h"
 
 /* AttachVm, until its VM is adopted. */
@@ -60,8 +60,10 @@ bool us_rpc_vm_refused(struct us_rpc *rpc, struct us_host_vm *vm, const struct u
 	struct attach *attach = find_attach(rpc, vm);
 	struct us_reason whole;
 
-	if (!attach)
+	if (!attach) {
+		us_declare_forget_vm(rpc, vm);
 		return false;
+	}
 	us_refuse_because(&whole, reason, "vm %s", us_host_vm_name(vm));
 	us_call_fail_with(take_call(attach), "Refused", US_REFUSED, &whole);
 	return true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Domains that declare pairs in their metadata: each is adopted when libvirt reports it, and its
- * pairs are added and removed as the declaration changes. What cannot be done is logged once for
- * each declaration.
+ * pairs follow the declaration as it changes. What cannot be done is logged when its reason
+ * changes, shown with the VM, and tried again from time to time.
  */
 #include <errno.h>
 #include <limits.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "daemon/migration/migration.h"
-#include "daemon/rpc/rpc-private.h"
+#include "daemon/rpc/declared-private.h"
 #include "daemon/state/state.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -21,131 +21,44 @@ enum {
 	FORGET_USEC = 1000 * 1000, /* a domain that has stopped, unless it is still migrating */
 };
 
-/* The declaration of a VM that exists. */
-struct declaration {
-	struct us_list link;
-	struct us_host_vm *vm;
-	json_t *pairs;
-};
+/* ---- Domains whose declaration is not valid ---- */
 
-static struct declaration *find(const struct us_rpc *rpc, const struct us_host_vm *vm)
+/* Logs @problem unless it was the last one of @domain; NULL: it has none now. */
+static void note_problem(struct us_rpc *rpc, const char *domain, const char *problem)
 {
-	struct declaration *declaration;
+	const char *last = us_rpc_text(rpc->invalid, domain);
 
-	us_list_for_each (declaration, &rpc->declarations, link)
-		if (declaration->vm == vm)
-			return declaration;
-	return NULL;
-}
-
-static void declaration_free(struct declaration *declaration)
-{
-	us_list_remove(&declaration->link);
-	json_decref(declaration->pairs);
-	free(declaration);
-}
-
-/* ---- Pairs ---- */
-
-/* The parameters of AddPair for a declared pair; NULL without memory. */
-static json_t *parameters_of(const struct us_host_vm *vm, const json_t *pair)
-{
-	json_t *parameters = json_deep_copy(pair);
-	const char *standby = json_string_value(json_object_get(pair, "standby"));
-	char name[US_NAME_MAX];
-
-	if (!json_object_get(parameters, "name")) {
-		snprintf(name, sizeof(name), "%s-%s", us_host_vm_name(vm), standby);
-		json_object_set_new(parameters, "name", json_string(name));
+	if (!problem) {
+		json_object_del(rpc->invalid, domain);
+		return;
 	}
-	if (json_object_set_new(parameters, "vm", json_string(us_host_vm_name(vm))) < 0) {
-		json_decref(parameters);
-		return NULL;
-	}
-	return parameters;
-}
-
-static bool is_declared(const struct us_host_pair *pair, const json_t *pairs)
-{
-	const json_t *declared;
-	size_t i;
-
-	json_array_foreach (pairs, i, declared) {
-		const char *standby = json_string_value(json_object_get(declared, "standby"));
-
-		if (standby && strcmp(us_host_pair_spec(pair)->standby, standby) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool has_standby(const struct us_host_vm *vm, const json_t *declared)
-{
-	const char *standby = json_string_value(json_object_get(declared, "standby"));
-	const struct us_host_pair *pair;
-
-	us_host_vm_for_each_pair (pair, vm)
-		if (standby && strcmp(us_host_pair_spec(pair)->standby, standby) == 0)
-			return true;
-	return false;
-}
-
-/* Adds the pairs that are new in the declaration, and removes those that it no longer has. */
-static void follow(struct us_rpc *rpc, const struct declaration *declaration)
-{
-	struct us_host_vm *vm = declaration->vm;
-	struct us_host_pair *pair;
-	const json_t *declared;
-	size_t i;
-
-	us_host_vm_for_each_pair (pair, vm)
-		if (us_host_pair_spec(pair)->is_declared && !is_declared(pair, declaration->pairs))
-			us_rpc_remove_declared_pair(rpc, pair);
-	json_array_foreach (declaration->pairs, i, declared) {
-		json_t *parameters = has_standby(vm, declared) ? NULL : parameters_of(vm, declared);
-
-		if (parameters)
-			us_rpc_add_declared_pair(rpc, vm, parameters);
-		json_decref(parameters);
-	}
-}
-
-void us_rpc_declared_vm_adopted(struct us_rpc *rpc, struct us_host_vm *vm)
-{
-	const struct declaration *declaration = find(rpc, vm);
-
-	if (declaration)
-		follow(rpc, declaration);
-}
-
-void us_rpc_forget_declaration(struct us_rpc *rpc, const struct us_host_vm *vm)
-{
-	struct declaration *declaration = find(rpc, vm);
-
-	if (declaration)
-		declaration_free(declaration);
+	if (last && strcmp(last, problem) == 0)
+		return;
+	us_log(LOG_WARNING, "domain %s: %s", domain, problem);
+	json_object_set_new(rpc->invalid, domain, json_string(problem));
 }
 
 /* ---- VMs ---- */
 
-static struct us_host_vm *make_vm(struct us_rpc *rpc, const struct us_libvirt_report *report)
+static int make_vm(struct us_rpc *rpc, const struct us_libvirt_report *report,
+		   struct us_host_vm **ret_vm, struct us_reason *reason)
 {
-	struct us_host_vm *vm = NULL;
 	char address[PATH_MAX];
-	int r = us_name_is_valid(report->domain) ? 0 : -EINVAL;
+	int r;
 
-	if (r == 0 && snprintf(address, sizeof(address), "libvirt:%s#%s", report->uri,
-			       report->domain) >= (int)sizeof(address))
+	if (!us_name_is_valid(report->domain)) {
+		us_refuse(reason, "its pairs are ignored: its name cannot be the name of a VM");
+		return us_advise(reason, "virsh domrename");
+	}
+	if (snprintf(address, sizeof(address), "libvirt:%s#%s", report->uri, report->domain) >=
+	    (int)sizeof(address))
 		r = -ENAMETOOLONG;
-	if (r == 0)
-		r = us_host_vm_new(&vm, rpc->config.vms, report->domain, address);
-	if (r == 0)
-		us_host_vm_set_automatic(vm);
+	else
+		r = us_host_vm_new(ret_vm, rpc->config.vms, report->domain, address);
 	if (r < 0)
-		us_log(LOG_WARNING, "domain %.60s: its pairs are ignored: %s", report->domain,
-		       r == -EINVAL ? "its name cannot be the name of a VM: rename it"
-				    : us_strerror(r));
-	return r < 0 ? NULL : vm;
+		return us_refuse(reason, "its pairs are ignored: %s", us_strerror(r));
+	us_host_vm_set_automatic(*ret_vm);
+	return 0;
 }
 
 /* Whether nobody attached @vm. After a restart of the daemon, its pairs tell. */
@@ -157,25 +70,6 @@ static bool is_automatic(const struct us_host_vm *vm)
 		if (us_host_pair_spec(pair)->is_declared)
 			return true;
 	return us_host_vm_is_automatic(vm);
-}
-
-static void declare(struct us_rpc *rpc, struct us_host_vm *vm, const json_t *pairs)
-{
-	struct declaration *declaration = find(rpc, vm);
-
-	if (!declaration) {
-		declaration = calloc(1, sizeof(*declaration));
-		if (!declaration)
-			return;
-		declaration->vm = vm;
-		us_list_append(&rpc->declarations, &declaration->link);
-	}
-	json_decref(declaration->pairs);
-	declaration->pairs = pairs ? json_incref((json_t *)pairs) : json_array();
-	if (us_vmm_is_adopted(us_host_vm_vmm(vm)))
-		follow(rpc, declaration);
-	else
-		us_host_vm_connect(vm);
 }
 
 /* A domain that has stopped takes along what it brought; not before its migration is over. */
@@ -205,22 +99,35 @@ void us_rpc_forget_soon(struct us_rpc *rpc)
 	us_timer_set(&rpc->forgetting, us_now_usec() + FORGET_USEC);
 }
 
+/* ---- Reports ---- */
+
+static void declare(struct us_rpc *rpc, struct us_host_vm *vm, const json_t *pairs)
+{
+	us_declared_set(rpc, vm, pairs);
+	if (us_vmm_is_adopted(us_host_vm_vmm(vm)))
+		us_declared_follow(rpc, vm);
+	else if (!us_rpc_is_attaching(rpc, vm))
+		us_host_vm_connect(vm);
+}
+
 void us_rpc_domain_reported(struct us_rpc *rpc, const struct us_libvirt_report *report)
 {
 	struct us_host_vm *vm = us_vms_find(rpc->config.vms, report->domain);
+	const char *problem = report->problem;
+	struct us_reason reason;
 
-	if (report->problem)
-		us_log(LOG_WARNING, "domain %s: %s", report->domain, report->problem);
-	if (vm && (!us_vmm_is_domain(us_host_vm_vmm(vm)) || us_rpc_is_attaching(rpc, vm)))
+	if (vm && !us_vmm_is_domain(us_host_vm_vmm(vm)))
 		return;
 	if (report->state == US_LIBVIRT_STOPPED) {
+		note_problem(rpc, report->domain, NULL);
 		us_rpc_forget_soon(rpc);
 		return;
 	}
-	if (!vm && json_array_size(report->pairs) > 0)
-		vm = make_vm(rpc, report);
-	if (vm && (find(rpc, vm) || report->pairs))
+	if (!vm && json_array_size(report->pairs) > 0 && make_vm(rpc, report, &vm, &reason) != 0)
+		problem = reason.text;
+	note_problem(rpc, report->domain, problem);
+	if (vm && !problem && (us_declared_has(rpc, vm) || report->pairs))
 		declare(rpc, vm, report->pairs);
-	else if (vm)
+	else if (vm && !us_rpc_is_attaching(rpc, vm))
 		us_host_vm_connect(vm);
 }

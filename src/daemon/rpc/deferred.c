@@ -4,8 +4,9 @@
  * until the pairs have followed it, or until a reason for a delay is known.
  */
 #include "daemon/migration/migration.h"
-#include "daemon/rpc/rpc-private.h"
+#include "daemon/rpc/declared-private.h"
 #include "daemon/state/state.h"
+#include "util/clock.h"
 
 struct reply {
 	struct us_deferred deferred;
@@ -213,6 +214,8 @@ static bool check_removed(struct us_deferred *deferred)
 		return false;
 	}
 	us_state_save_vm(reply->rpc->config.state, deferred->vm); /* before it is answered */
+	if (us_host_pair_spec(pair)->is_declared)		  /* it may be declared anew */
+		us_timer_set(&reply->rpc->following, us_now_usec());
 	succeed(reply, NULL);
 	us_host_pair_free(pair);
 	return true;
@@ -240,6 +243,12 @@ void us_rpc_remove_pair(void *userdata, struct us_call *call, const json_t *para
 			     us_host_pair_name(pair));
 		return;
 	}
+	if (us_declared_has_standby(rpc, us_host_vm_of(pair), us_host_pair_spec(pair)->standby)) {
+		us_refuse(&reason, "pair %s: its domain declares it", us_host_pair_name(pair));
+		us_advise(&reason, "understudy pair remove %s --persist", us_host_pair_name(pair));
+		us_call_fail_with(call, "Refused", US_REFUSED, &reason);
+		return;
+	}
 	if (us_pair_primary(engine) == US_PRIMARY_UNKNOWN) {
 		us_refuse(&reason, "pair %s: its VM cannot be asked", us_host_pair_name(pair));
 		us_advise(&reason, "vm detach forgets it");
@@ -254,5 +263,5 @@ void us_rpc_remove_declared_pair(struct us_rpc *rpc, struct us_host_pair *pair)
 	const struct us_pair *engine = us_host_pair_engine(pair);
 
 	if (!engine->facts.removing && us_pair_primary(engine) != US_PRIMARY_UNKNOWN)
-		begin_removal(rpc, pair, NULL);
+		begin_removal(rpc, pair, us_declare_take_removal(rpc, us_host_pair_name(pair)));
 }

@@ -61,7 +61,7 @@ json_t *us_rpc_pair_json(const struct us_host_pair *pair)
 	return object;
 }
 
-json_t *us_rpc_vm_json(const struct us_host_vm *vm)
+json_t *us_rpc_vm_json(const struct us_rpc *rpc, const struct us_host_vm *vm)
 {
 	const struct us_vmm *vmm = us_host_vm_vmm(vm);
 	const char *problem = or_null(us_host_vm_problem(vm));
@@ -70,9 +70,10 @@ json_t *us_rpc_vm_json(const struct us_host_vm *vm)
 
 	us_host_vm_for_each_pair (pair, vm)
 		json_array_append_new(names, json_string(us_host_pair_name(pair)));
-	return json_pack("{s:s, s:o, s:s, s:o, s:i, s:o, s:o*}", "name", us_host_vm_name(vm), "qmp",
-			 us_wire_string(us_host_vm_monitor(vm)), "state",
+	return json_pack("{s:s, s:o, s:s, s:o, s:i, s:o, s:o*, s:o*}", "name", us_host_vm_name(vm),
+			 "qmp", us_wire_string(us_host_vm_monitor(vm)), "state",
 			 us_vm_state_name(us_host_vm_facts(vm)->state), "qemu",
 			 us_wire_string(us_vmm_version(vmm)), "pid", us_vmm_pid(vmm), "pairs",
-			 names, "problem", problem ? us_wire_string(problem) : NULL);
+			 names, "problem", problem ? us_wire_string(problem) : NULL, "refused",
+			 us_rpc_refused_pairs(rpc, vm));
 }

@@ -34,7 +34,7 @@ static void list_vms(void *userdata, struct us_call *call, const json_t *paramet
 	const struct us_host_vm *vm;
 
 	us_vms_for_each (vm, rpc->config.vms)
-		json_array_append_new(vms, us_rpc_vm_json(vm));
+		json_array_append_new(vms, us_rpc_vm_json(rpc, vm));
 	us_call_reply(call, json_pack("{s:o}", "vms", vms));
 }
 
@@ -275,6 +275,9 @@ const struct us_method us_rpc_methods[] = {
 	{ "AddPair", CHANGES, us_rpc_add_pair },
 	{ "RemovePair", CHANGES, us_rpc_remove_pair },
 	{ "AssignPrimary", CHANGES, assign_primary },
+	{ "DeclarePair", CHANGES, us_rpc_declare_pair },
+	{ "UndeclarePair", CHANGES, us_rpc_undeclare_pair },
+	{ "DeclarePrimary", CHANGES, us_rpc_declare_primary },
 	{ "ListPairs", READS, list_pairs },
 	{ "SetHold", CHANGES, us_rpc_set_hold },
 	{ "Prepare", CHANGES, us_rpc_prepare },

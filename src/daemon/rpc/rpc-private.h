@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * For the files of this room: rpc.c owns the server, methods.c is the table of methods, attach.c,
- * add-pair.c and deferred.c have the methods that answer later, describe.c the JSON of VMs and
- * pairs, subscribers.c has Monitor.
+ * add-pair.c, declare.c and deferred.c have the methods that answer later, describe.c the JSON of
+ * VMs and pairs, subscribers.c has Monitor. declared-private.h is about declarations.
  */
 #pragma once
 
@@ -16,8 +16,11 @@ struct us_rpc {
 	uint64_t dropped_events;
 	struct us_list attaches;     /* struct attach, attach.c */
 	struct us_list adds;	     /* struct add, add-pair.c */
-	struct us_list declarations; /* struct declaration, declared.c */
+	struct us_list declares;     /* struct declare, declare.c */
+	struct us_list declarations; /* struct us_declared, declared-table.c */
+	json_t *invalid;	     /* by the name of a domain: why its declaration is ignored */
 	struct us_timer forgetting;  /* of domains that have stopped */
+	struct us_timer following;   /* of declared pairs that were refused, or wait */
 };
 
 /* ---- lookup.c ---- */
@@ -46,6 +49,10 @@ void us_rpc_attach_vm(void *userdata, struct us_call *call, const json_t *parame
 void us_rpc_detach_vm(void *userdata, struct us_call *call, const json_t *parameters);
 /* add-pair.c */
 void us_rpc_add_pair(void *userdata, struct us_call *call, const json_t *parameters);
+/* declare.c */
+void us_rpc_declare_pair(void *userdata, struct us_call *call, const json_t *parameters);
+void us_rpc_undeclare_pair(void *userdata, struct us_call *call, const json_t *parameters);
+void us_rpc_declare_primary(void *userdata, struct us_call *call, const json_t *parameters);
 /* deferred.c */
 void us_rpc_set_hold(void *userdata, struct us_call *call, const json_t *parameters);
 void us_rpc_prepare(void *userdata, struct us_call *call, const json_t *parameters);
@@ -55,13 +62,40 @@ void us_rpc_remove_pair(void *userdata, struct us_call *call, const json_t *para
 
 /* @vm is being freed. */
 void us_rpc_cancel_adds(struct us_rpc *rpc, const struct us_host_vm *vm);
+/* Whether a pair with that standby of @vm is being added. */
+bool us_rpc_is_adding(const struct us_rpc *rpc, const struct us_host_vm *vm, const char *standby);
+/* AddPair for a declared pair has ended: @r and @reason. */
+typedef void (*us_rpc_added_fn)(struct us_rpc *rpc, struct us_host_vm *vm, const char *standby,
+				int r, const struct us_reason *reason);
+/*
+ * AddPair for a declared pair of @vm, without a call; @added follows. A primary that this host does
+ * not have is no reason to refuse it: the pair says so.
+ */
+void us_rpc_add_declared_pair(struct us_rpc *rpc, struct us_host_vm *vm, const json_t *parameters,
+			      us_rpc_added_fn added);
 
-/* ---- add-check.c ---- */
+/* ---- declaration.c ---- */
 
-/* AddPair for a declared pair of @vm, without a call: a refusal is logged. */
-void us_rpc_add_declared_pair(struct us_rpc *rpc, struct us_host_vm *vm, const json_t *parameters);
-/* RemovePair without a call. */
+/*
+ * Reads a declared pair of @vm: *@ret_parameters, for json_decref(), are those of AddPair. Returns
+ * 0, or US_REFUSED if an attribute is not known or has no valid value.
+ */
+int us_declaration_read(const json_t *attributes, const char *vm, json_t **ret_parameters,
+			struct us_reason *reason);
+/* The attributes for the parameters of DeclarePair, for json_decref(). */
+json_t *us_declaration_write(const json_t *parameters);
+
+/* ---- declared-table.c ---- */
+
+/* Why declared pairs of @vm are not as declared, an array of texts; NULL: it declares none. */
+json_t *us_rpc_refused_pairs(const struct us_rpc *rpc, const struct us_host_vm *vm);
+
+/* ---- deferred.c ---- */
+
+/* RemovePair without a call, or for the UndeclarePair that waits for it. */
 void us_rpc_remove_declared_pair(struct us_rpc *rpc, struct us_host_pair *pair);
+
+/* ---- add-check.c and add-parameters.c ---- */
 
 /* A pair that is asked for. */
 struct us_add_request {
@@ -71,6 +105,9 @@ struct us_add_request {
 	bool has_mac;		  /* the caller names the standby's MAC address: `mac` */
 	uint8_t mac[US_MAC_BYTES];
 };
+
+/* Reads @parameters of AddPair into @request. Returns 0, US_REFUSED or a negative errno. */
+int us_add_read(struct us_add_request *request, const json_t *parameters, struct us_reason *reason);
 
 /*
  * What this host knows: whether the name, the port and the standby are free, whether the primary
@@ -89,7 +126,7 @@ int us_add_check_standby(const struct us_add_request *request, const struct us_v
 /* ---- describe.c: Pair and Vm of the interface ---- */
 
 json_t *us_rpc_pair_json(const struct us_host_pair *pair);
-json_t *us_rpc_vm_json(const struct us_host_vm *vm);
+json_t *us_rpc_vm_json(const struct us_rpc *rpc, const struct us_host_vm *vm);
 
 /* ---- subscribers.c ---- */
 

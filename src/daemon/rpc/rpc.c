@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "daemon/metrics/metrics.h"
-#include "daemon/rpc/rpc-private.h"
+#include "daemon/rpc/declared-private.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -44,10 +44,14 @@ int us_rpc_new(struct us_rpc **ret_rpc, const struct us_rpc_config *config)
 	us_list_init(&rpc->subscribers);
 	us_list_init(&rpc->attaches);
 	us_list_init(&rpc->adds);
+	us_list_init(&rpc->declares);
 	us_list_init(&rpc->declarations);
+	rpc->invalid = json_object();
 	r = config->loop ? us_timer_init(&rpc->forgetting, config->loop, us_rpc_on_forget, rpc) : 0;
+	if (r >= 0 && config->loop)
+		r = us_timer_init(&rpc->following, config->loop, us_declared_on_follow, rpc);
 	if (r < 0) {
-		free(rpc);
+		us_rpc_free(rpc);
 		return r;
 	}
 	*ret_rpc = rpc;
@@ -60,6 +64,8 @@ void us_rpc_free(struct us_rpc *rpc)
 		return;
 	us_rpc_stop_serving(rpc);
 	us_timer_deinit(&rpc->forgetting);
+	us_timer_deinit(&rpc->following);
+	json_decref(rpc->invalid);
 	free(rpc);
 }
 

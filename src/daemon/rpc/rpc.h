@@ -8,6 +8,7 @@
 #include "api/server.h"
 #include "daemon/vm/vm.h"
 
+struct us_libvirt;
 struct us_libvirt_report;
 struct us_metrics_daemon;
 struct us_migrations;
@@ -20,6 +21,7 @@ struct us_rpc_config {
 	struct us_metrics *metrics;
 	struct us_doctor *doctor;
 	const struct us_migrations *migrations;
+	struct us_libvirt *libvirt;
 	const char *config_path; /* understudyd.conf(5) */
 	uint64_t started_usec;	 /* CLOCK_REALTIME */
 };

@@ -23,8 +23,16 @@ enum {
 	STATUS_FAILED = 127,
 };
 
+struct request {
+	struct us_list link;
+	json_int_t id;
+	us_libvirt_done_fn done;
+	void *userdata;
+};
+
 struct helper {
 	struct us_list link;
+	struct us_list requests; /* not answered yet */
 	struct us_libvirt *libvirt;
 	struct us_stream *control; /* NULL while it does not run */
 	struct us_timer restart;
@@ -38,6 +46,7 @@ struct us_libvirt {
 	us_libvirt_report_fn report;
 	void *userdata;
 	struct us_list helpers;
+	json_int_t last_id; /* of a request */
 };
 
 /* ---- The process ---- */
@@ -83,10 +92,23 @@ static int start(struct helper *helper)
 			     &handler, helper);
 }
 
+static void answer(struct request *request, int r, const struct us_reason *reason)
+{
+	us_list_remove(&request->link);
+	request->done(request->userdata, r, reason);
+	free(request);
+}
+
 /* It holds nothing: nothing is lost if it ends at once. */
 static void stop(struct helper *helper)
 {
+	struct us_reason reason;
+	struct request *request;
+
 	us_stream_free(US_STEAL(helper->control));
+	us_refuse(&reason, "the helper for libvirt has ended");
+	us_list_for_each (request, &helper->requests, link)
+		answer(request, -ECONNRESET, &reason);
 	if (helper->pid <= 0)
 		return;
 	kill(helper->pid, SIGKILL);
@@ -119,6 +141,23 @@ static enum us_libvirt_state state_of(const char *name)
 	return strcmp(name, "incoming") == 0 ? US_LIBVIRT_INCOMING : US_LIBVIRT_STOPPED;
 }
 
+static void on_answer(struct helper *helper, const json_t *message)
+{
+	json_int_t id = json_integer_value(json_object_get(message, "answer"));
+	const char *problem = json_string_value(json_object_get(message, "problem"));
+	json_int_t next_at = json_integer_value(json_object_get(message, "next_at"));
+	struct us_reason reason = { .text = "" };
+	struct request *request;
+
+	if (problem)
+		us_refuse(&reason, "%s", problem);
+	if (next_at > 0 && next_at < (json_int_t)strlen(reason.text))
+		reason.next_at = next_at;
+	us_list_for_each (request, &helper->requests, link)
+		if (request->id == id)
+			answer(request, problem ? US_REFUSED : 0, &reason);
+}
+
 static void on_line(void *userdata, char *text, size_t length)
 {
 	struct helper *helper = userdata;
@@ -126,6 +165,10 @@ static void on_line(void *userdata, char *text, size_t length)
 	struct us_libvirt_report report = { .uri = helper->uri };
 	const char *state = NULL;
 
+	if (json_object_get(message, "answer")) {
+		on_answer(helper, message);
+		return;
+	}
 	if (!message ||
 	    json_unpack(message, "{s:s, s:s, s?o, s?s}", "domain", &report.domain, "state", &state,
 			"pairs", &report.pairs, "problem", &report.problem) < 0)
@@ -164,6 +207,7 @@ static int helper_new(struct us_libvirt *libvirt, const char *uri, size_t length
 		return -ENOMEM;
 	memcpy(helper->uri, uri, length);
 	helper->libvirt = libvirt;
+	us_list_init(&helper->requests);
 	us_list_append(&libvirt->helpers, &helper->link);
 	r = us_timer_init(&helper->restart, libvirt->loop, on_restart, helper);
 	if (r >= 0)
@@ -224,6 +268,41 @@ int us_libvirt_open(struct us_libvirt *libvirt, const char *address, int *ret_fd
 		us_close(pair[0]);
 	else
 		*ret_fd = pair[0];
+	return r;
+}
+
+/* ---- Requests ---- */
+
+static int send_request(struct helper *helper, const char *name, const json_t *arguments,
+			json_int_t id)
+{
+	US_CLEANUP(json_decrefp)
+	json_t *message = json_pack("{s:I, s:O}", "id", id, name, arguments);
+	US_CLEANUP(us_freep) char *text = message ? json_dumps(message, JSON_COMPACT) : NULL;
+
+	return text ? us_stream_send(helper->control, text, strlen(text)) : -ENOMEM;
+}
+
+int us_libvirt_request(struct us_libvirt *libvirt, const char *uri, const char *name,
+		       const json_t *arguments, us_libvirt_done_fn done, void *userdata)
+{
+	struct helper *helper = find(libvirt, uri, strlen(uri));
+	struct request *request;
+	int r;
+
+	if (!helper)
+		return -EOPNOTSUPP;
+	if (!helper->control)
+		return -ECONNRESET;
+	request = malloc(sizeof(*request));
+	if (!request)
+		return -ENOMEM;
+	*request = (struct request){ .id = ++libvirt->last_id, .done = done, .userdata = userdata };
+	r = send_request(helper, name, arguments, request->id);
+	if (r < 0)
+		free(request);
+	else
+		us_list_append(&helper->requests, &request->link);
 	return r;
 }
 

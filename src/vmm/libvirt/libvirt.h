@@ -52,3 +52,17 @@ const char *us_libvirt_domain_of(const char *address);
 
 /* Opens the channel of the domain at @address; *@ret_fd is the caller's. Returns 0 or -errno. */
 int us_libvirt_open(struct us_libvirt *libvirt, const char *address, int *ret_fd);
+
+/*
+ * The answer to a request: @r is 0, or US_REFUSED with @reason, or -ECONNRESET if the helper has
+ * ended.
+ */
+typedef void (*us_libvirt_done_fn)(void *userdata, int r, const struct us_reason *reason);
+
+/*
+ * Asks the helper of @uri to change what a domain declares: libvirt/control.h has the names of
+ * requests, and their @arguments, which are borrowed. Returns 0, and @done will be called; or
+ * -errno, -EOPNOTSUPP if there is no helper.
+ */
+int us_libvirt_request(struct us_libvirt *libvirt, const char *uri, const char *name,
+		       const json_t *arguments, us_libvirt_done_fn done, void *userdata);
