@@ -35,8 +35,14 @@ void us_qemu_connection_close(struct us_vmm *vmm, bool exited)
 	us_vmm_stop_listening(vmm);
 	us_qmp_free(US_STEAL(vmm->qmp));
 	us_timer_stop(&vmm->reconnect);
-	if (exited)
-		us_qemu_state_forget(vmm, true);
+	if (!exited)
+		return;
+	us_qemu_state_forget(vmm, true);
+	/* The domain's next process is asked for when it is adopted; a reservation needs none. */
+	if (vmm->domain) {
+		vmm->pid = 0;
+		vmm->pidfd = us_close(vmm->pidfd);
+	}
 }
 
 /* Ends it: the VM cannot be adopted. */
