@@ -61,9 +61,10 @@ static int request(struct declare *declare, const char *name, json_t *arguments,
 {
 	const struct us_rpc_config *config = &declare->rpc->config;
 	const char *uri = config->migrations->libvirt_uri;
-	int r = arguments ? us_libvirt_request(config->libvirt, uri, name, arguments, done, declare)
-			  : -ENOMEM;
+	int r = uri ? -ENOMEM : -EOPNOTSUPP;
 
+	if (uri && arguments)
+		r = us_libvirt_request(config->libvirt, uri, name, arguments, done, declare);
 	json_decref(arguments);
 	if (r == -EOPNOTSUPP) {
 		us_refuse(reason, "this host's daemon has no libvirt");
