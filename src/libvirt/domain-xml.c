@@ -10,21 +10,33 @@
 
 enum {
 	XML_BYTES_MAX = 8 * 1024 * 1024,
+	DECLARATION_BYTES_MAX = 64 * 1024, /* so that a report of it fits into a line */
+	ATTRIBUTES_MAX = 32,
+	NUMBER_MAX = 65535, /* of queues, an MTU, or a bus */
 };
 
 US_DEFINE_CLEANUP(xmlDocPtr, xmlFreeDoc)
 
 /* ---- Reading ---- */
 
-/* Without entities, the network and error output. NULL: it is no XML. */
-static xmlDocPtr parse(const char *xml)
+/*
+ * Without the network and error output. NULL: it is no XML, it is too long, or it has a document
+ * type: only that can declare entities, and libvirt writes none.
+ */
+static xmlDocPtr parse(const char *xml, size_t bytes_max)
 {
 	size_t length = strlen(xml);
+	xmlDocPtr document;
 
-	if (length > XML_BYTES_MAX)
+	if (length > bytes_max)
 		return NULL;
-	return xmlReadMemory(xml, (int)length, NULL, NULL,
-			     XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+	document = xmlReadMemory(xml, (int)length, NULL, NULL,
+				 XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+	if (document && xmlGetIntSubset(document)) {
+		xmlFreeDoc(document);
+		return NULL;
+	}
+	return document;
 }
 
 /* The first child element @name of @node, or NULL. */
@@ -36,16 +48,30 @@ static xmlNodePtr child(xmlNodePtr node, const char *name)
 	return NULL;
 }
 
-/* Copies the attribute @name of @node, or "" if it has none or it does not fit. */
-static const char *attribute(xmlNodePtr node, const char *name, char *buffer, size_t size)
+/* Copies the attribute @name of @node. False: it has none, or it does not fit; then it is "". */
+static bool copy_attribute(xmlNodePtr node, const char *name, char *buffer, size_t size)
 {
 	xmlChar *value = node ? xmlGetNoNsProp(node, (const xmlChar *)name) : NULL;
+	bool fits = value && strlen((const char *)value) < size;
 
-	buffer[0] = '\0';
-	if (value && strlen((const char *)value) < size)
-		strcpy(buffer, (const char *)value);
+	strcpy(buffer, fits ? (const char *)value : "");
 	xmlFree(value);
+	return fits;
+}
+
+static const char *attribute(xmlNodePtr node, const char *name, char *buffer, size_t size)
+{
+	copy_attribute(node, name, buffer, size);
 	return buffer;
+}
+
+/* The number in the attribute @name of @node; 0: it has none, or it makes no sense. */
+static int number(xmlNodePtr node, const char *name)
+{
+	char text[16];
+	unsigned long value = strtoul(attribute(node, name, text, sizeof(text)), NULL, 0);
+
+	return value <= NUMBER_MAX ? (int)value : 0;
 }
 
 /* The element @name in <devices> whose alias is @id, or NULL. */
@@ -65,28 +91,23 @@ static xmlNodePtr find_device(xmlDocPtr document, const char *name, const char *
 
 static json_t *read_standby(xmlNodePtr interface)
 {
-	char mac[32], tap[64], queues[16], mtu[16], teaming[32], bus[16], id[32];
-	unsigned queue_pairs, mtu_bytes, bus_number;
+	int queues = number(child(interface, "driver"), "queues");
+	int bus = number(child(interface, "address"), "bus");
+	char mac[32], tap[64], teaming[32], id[32];
 
 	attribute(child(interface, "mac"), "address", mac, sizeof(mac));
 	attribute(child(interface, "target"), "dev", tap, sizeof(tap));
-	attribute(child(interface, "driver"), "queues", queues, sizeof(queues));
-	attribute(child(interface, "mtu"), "size", mtu, sizeof(mtu));
 	attribute(child(interface, "teaming"), "type", teaming, sizeof(teaming));
-	attribute(child(interface, "address"), "bus", bus, sizeof(bus));
-	queue_pairs = strtoul(queues, NULL, 10);
-	mtu_bytes = strtoul(mtu, NULL, 10);
-	bus_number = strtoul(bus, NULL, 0);
-	snprintf(id, sizeof(id), bus_number ? "pci.%u" : "pcie.%u", bus_number);
+	snprintf(id, sizeof(id), bus ? "pci.%d" : "pcie.%d", bus);
 	return json_pack("{s:s, s:s, s:i, s:i, s:b, s:s}", "mac", mac, "interface", tap, "queues",
-			 queue_pairs ? (int)queue_pairs : 1, "mtu", (int)mtu_bytes, "failover",
-			 strcmp(teaming, "persistent") == 0, "bus", id);
+			 queues ? queues : 1, "mtu", number(child(interface, "mtu"), "size"),
+			 "failover", strcmp(teaming, "persistent") == 0, "bus", id);
 }
 
 json_t *us_domain_xml_standby(const char *xml, const char *id, struct us_reason *reason)
 {
-	US_CLEANUP(xmlFreeDocp) xmlDocPtr document = parse(xml);
-	xmlNodePtr interface = document ? find_device(document, "interface", id) : NULL;
+	US_CLEANUP(xmlFreeDocp) xmlDocPtr document = parse(xml, XML_BYTES_MAX);
+	xmlNodePtr interface = document && id[0] ? find_device(document, "interface", id) : NULL;
 	char model[64];
 	json_t *standby;
 
@@ -126,7 +147,7 @@ static xmlNodePtr find_by_number(xmlDocPtr document, const char *id)
 int us_domain_xml_check_standby(const char *xml, const char *id, bool is_running,
 				struct us_reason *reason)
 {
-	US_CLEANUP(xmlFreeDocp) xmlDocPtr document = parse(xml);
+	US_CLEANUP(xmlFreeDocp) xmlDocPtr document = parse(xml, XML_BYTES_MAX);
 	xmlNodePtr interface = document ? find_device(document, "interface", id) : NULL;
 	char model[64], teaming[32];
 
@@ -154,22 +175,24 @@ int us_domain_xml_check_standby(const char *xml, const char *id, bool is_running
 
 /* ---- Declarations ---- */
 
-/* The attributes of @node; NULL: one is empty, too long, or is no text. */
+/*
+ * The attributes of @node; NULL: one is empty, too long or of another namespace, or there are too
+ * many.
+ */
 static json_t *read_pair(xmlNodePtr node)
 {
-	json_t *pair = json_object();
+	US_CLEANUP(json_decrefp) json_t *pair = json_object();
 
 	for (xmlAttrPtr property = node->properties; property; property = property->next) {
 		const char *name = (const char *)property->name;
 		char value[256];
 
-		attribute(node, name, value, sizeof(value));
-		if (!value[0] || json_object_set_new(pair, name, json_string(value)) < 0) {
-			json_decref(pair);
+		if (!copy_attribute(node, name, value, sizeof(value)) || !value[0] ||
+		    json_object_size(pair) >= ATTRIBUTES_MAX ||
+		    json_object_set_new(pair, name, json_string(value)) < 0)
 			return NULL;
-		}
 	}
-	return pair;
+	return US_STEAL(pair);
 }
 
 static bool has_standby(const json_t *pairs, const json_t *standby)
@@ -207,7 +230,7 @@ static int append_pair(json_t *pairs, xmlNodePtr node, struct us_reason *reason)
 
 json_t *us_domain_xml_pairs(const char *xml, struct us_reason *reason)
 {
-	US_CLEANUP(xmlFreeDocp) xmlDocPtr document = parse(xml);
+	US_CLEANUP(xmlFreeDocp) xmlDocPtr document = parse(xml, DECLARATION_BYTES_MAX);
 	xmlNodePtr root = document ? xmlDocGetRootElement(document) : NULL;
 	US_CLEANUP(json_decrefp) json_t *pairs = json_array();
 	struct us_reason cause;
@@ -287,26 +310,40 @@ char *us_domain_xml_declaration(const json_t *pairs)
 /* The number of the bus behind the PCI controller with the alias @id; -1: there is none. */
 static int bus_number(const char *xml, const char *id)
 {
-	US_CLEANUP(xmlFreeDocp) xmlDocPtr document = parse(xml);
-	xmlNodePtr controller = document ? find_device(document, "controller", id) : NULL;
-	char index[16];
+	US_CLEANUP(xmlFreeDocp) xmlDocPtr document = parse(xml, XML_BYTES_MAX);
+	xmlNodePtr controller = document && id[0] ? find_device(document, "controller", id) : NULL;
 
-	if (!controller)
-		return -1;
-	attribute(controller, "index", index, sizeof(index));
-	return index[0] ? (int)strtoul(index, NULL, 10) : -1;
+	return controller && xmlHasProp(controller, (const xmlChar *)"index")
+		       ? number(controller, "index")
+		       : -1;
 }
 
-static void write_vf(xmlTextWriterPtr writer, const char *host)
+struct pci_address {
+	unsigned domain, bus, slot, function;
+};
+
+/* Reads "0000:5e:00.2". */
+static bool read_address(const char *text, struct pci_address *ret_address)
 {
-	unsigned domain = 0, bus = 0, slot = 0, function = 0;
+	struct pci_address address;
+	int length = 0;
+
+	if (sscanf(text, "%4x:%2x:%2x.%1x%n", &address.domain, &address.bus, &address.slot,
+		   &address.function, &length) != 4 ||
+	    text[length] || address.slot > 0x1f || address.function > 7)
+		return false;
+	*ret_address = address;
+	return true;
+}
+
+static void write_vf(xmlTextWriterPtr writer, const struct pci_address *address)
+{
 	char text[4][16];
 
-	sscanf(host, "%x:%x:%x.%x", &domain, &bus, &slot, &function);
-	snprintf(text[0], sizeof(text[0]), "0x%04x", domain & 0xffff);
-	snprintf(text[1], sizeof(text[1]), "0x%02x", bus & 0xff);
-	snprintf(text[2], sizeof(text[2]), "0x%02x", slot & 0x1f);
-	snprintf(text[3], sizeof(text[3]), "0x%x", function & 7);
+	snprintf(text[0], sizeof(text[0]), "0x%04x", address->domain);
+	snprintf(text[1], sizeof(text[1]), "0x%02x", address->bus);
+	snprintf(text[2], sizeof(text[2]), "0x%02x", address->slot);
+	snprintf(text[3], sizeof(text[3]), "0x%x", address->function);
 	write_attribute(writer, "mode", "subsystem");
 	write_attribute(writer, "type", "pci");
 	write_attribute(writer, "managed", "no");
@@ -348,15 +385,16 @@ char *us_domain_xml_primary(const char *xml, const json_t *wanted, struct us_rea
 {
 	const char *id = NULL, *model = NULL, *host = NULL, *tap = NULL, *mac = NULL, *bus = NULL;
 	const char *slot = NULL;
+	struct pci_address address = { 0 };
 	xmlTextWriterPtr writer;
 	xmlBufferPtr buffer;
-	char number[16];
+	char bus_text[16];
 	char *text;
 
 	if (json_unpack((json_t *)wanted, "{s:s, s:s, s?s, s?s, s?s, s:s, s?s}", "id", &id, "model",
 			&model, "host", &host, "interface", &tap, "mac", &mac, "bus", &bus, "addr",
 			&slot) < 0 ||
-	    (!host && (!tap || !mac))) {
+	    (host ? !read_address(host, &address) : !tap || !mac)) {
 		us_refuse(reason, "it is no description of a primary");
 		return NULL;
 	}
@@ -364,16 +402,16 @@ char *us_domain_xml_primary(const char *xml, const json_t *wanted, struct us_rea
 		us_refuse(reason, "the domain has no PCI controller with the alias \"%.60s\"", bus);
 		return NULL;
 	}
-	snprintf(number, sizeof(number), "0x%02x", (unsigned)bus_number(xml, bus));
+	snprintf(bus_text, sizeof(bus_text), "0x%02x", (unsigned)bus_number(xml, bus));
 	buffer = xmlBufferCreate();
 	writer = start(buffer, host ? "hostdev" : "interface");
 	if (writer) {
 		if (host)
-			write_vf(writer, host);
+			write_vf(writer, &address);
 		else
 			write_emulated(writer, model, tap, mac);
 		write_element(writer, "alias", "name", id, NULL, NULL);
-		write_slot(writer, number, slot);
+		write_slot(writer, bus_text, slot);
 	}
 	text = finish(writer, buffer);
 	if (!text)
