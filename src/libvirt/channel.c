@@ -10,7 +10,8 @@
 
 enum {
 	REMOVAL_SEC = 10, /* from QEMU's event until libvirt has cleaned up: 20 to 40 ms measured */
-	SEND_SEC = 5,	  /* a daemon that reads nothing for so long loses the channel */
+	REMOVALS_MAX = 64, /* QEMU may claim as many as it likes */
+	SEND_SEC = 5,	   /* a daemon that reads nothing for so long loses the channel */
 };
 
 struct removal {
@@ -148,16 +149,28 @@ static bool is_hidden(const struct us_lv_channel *channel, const char *name, con
 		strcmp(status, "cancelled") == 0);
 }
 
+/* Whether libvirt's word on the removal of @alias is to be waited for. With the lock held. */
+static bool is_expectable(const struct us_lv_channel *channel, const char *alias)
+{
+	const struct removal *removal;
+	unsigned count = 0;
+
+	us_list_for_each (removal, &channel->removals, link)
+		if (strcmp(removal->alias, alias) == 0 || ++count >= REMOVALS_MAX)
+			return false;
+	return strncmp(alias, "ua-understudy-", strlen("ua-understudy-")) == 0;
+}
+
 /* With the lock held. */
 static void expect_removal(struct us_lv_channel *channel, const json_t *data)
 {
 	const char *alias = json_string_value(json_object_get(data, "device"));
-	struct removal *removal = alias ? malloc(sizeof(*removal) + strlen(alias) + 1) : NULL;
+	struct removal *removal = NULL;
 
-	if (!removal || strncmp(alias, "ua-understudy-", 14) != 0) {
-		free(removal);
+	if (alias && is_expectable(channel, alias))
+		removal = malloc(sizeof(*removal) + strlen(alias) + 1);
+	if (!removal)
 		return;
-	}
 	strcpy(removal->alias, alias);
 	us_list_append(&channel->removals, &removal->link);
 }
@@ -201,6 +214,7 @@ void us_lv_channel_removed(const char *domain, const char *alias)
 
 void us_lv_channel_wait_removed(struct us_lv_channel *channel)
 {
+	struct removal *removal;
 	struct timespec until;
 
 	clock_gettime(CLOCK_REALTIME, &until);
@@ -209,6 +223,9 @@ void us_lv_channel_wait_removed(struct us_lv_channel *channel)
 	while (!us_list_is_empty(&channel->removals) &&
 	       pthread_cond_timedwait(&channel->changed, &channel->lock, &until) == 0)
 		;
+	/* libvirt never knew these: the next one does not wait for them as well. */
+	us_list_for_each (removal, &channel->removals, link)
+		forget_removal(removal);
 	pthread_mutex_unlock(&channel->lock);
 }
 
