@@ -21,6 +21,7 @@ enum {
 	BACKLOG_BYTES_MAX = 256 * 1024,
 	AGAIN_USEC = 1000 * 1000, /* from the end of a helper to the next start */
 	STATUS_FAILED = 127,
+	ENVIRONMENT_MAX = 256,
 };
 
 struct request {
@@ -51,8 +52,28 @@ struct us_libvirt {
 
 /* ---- The process ---- */
 
+/*
+ * The environment of the helper, for libvirt and ssh(1), without what the service manager told the
+ * daemon alone: the helper neither reports for it nor has its sockets.
+ */
+static void inherit(char *environment[ENVIRONMENT_MAX])
+{
+	static const char *const own[] = { "NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_",
+					   "FDSTORE=", "CREDENTIALS_DIRECTORY=" };
+	size_t count = 0, i;
+
+	for (char **variable = environ; *variable && count < ENVIRONMENT_MAX - 1; variable++) {
+		for (i = 0; i < US_ARRAY_LENGTH(own); i++)
+			if (strncmp(*variable, own[i], strlen(own[i])) == 0)
+				break;
+		if (i == US_ARRAY_LENGTH(own))
+			environment[count++] = *variable;
+	}
+	environment[count] = NULL;
+}
+
 /* In the child: becomes the helper, with @fd as its standard input. */
-static void run(const struct helper *helper, int fd, pid_t parent)
+static void run(const struct helper *helper, int fd, pid_t parent, char **environment)
 {
 	sigset_t none;
 
@@ -61,7 +82,8 @@ static void run(const struct helper *helper, int fd, pid_t parent)
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() == parent && dup2(fd, STDIN_FILENO) == STDIN_FILENO)
-		execl(helper->libvirt->program, helper->libvirt->program, helper->uri, NULL);
+		execle(helper->libvirt->program, helper->libvirt->program, helper->uri, NULL,
+		       environment);
 	_exit(STATUS_FAILED);
 }
 
@@ -72,6 +94,7 @@ static int start(struct helper *helper)
 {
 	static const struct us_stream_handler handler = { .message = on_line, .closed = on_closed };
 	const struct us_stream_limits limits = { REPORT_BYTES_MAX, BACKLOG_BYTES_MAX };
+	char *environment[ENVIRONMENT_MAX];
 	pid_t parent = getpid();
 	int pair[2];
 
@@ -79,10 +102,11 @@ static int start(struct helper *helper)
 		return -errno;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
+	inherit(environment);
 	/* vfork(2) returns after exec: the child never holds this process's locks on its own. */
 	helper->pid = vfork();
 	if (helper->pid == 0)
-		run(helper, pair[1], parent);
+		run(helper, pair[1], parent, environment);
 	us_close(pair[1]);
 	if (helper->pid < 0) {
 		us_close(pair[0]);
@@ -99,7 +123,7 @@ static void answer(struct request *request, int r, const struct us_reason *reaso
 	free(request);
 }
 
-/* It holds nothing: nothing is lost if it ends at once. */
+/* It holds nothing: nothing is lost if it ends at once, with an ssh(1) that it has started. */
 static void stop(struct helper *helper)
 {
 	struct us_reason reason;
@@ -111,7 +135,7 @@ static void stop(struct helper *helper)
 		answer(request, -ECONNRESET, &reason);
 	if (helper->pid <= 0)
 		return;
-	kill(helper->pid, SIGKILL);
+	kill(-helper->pid, SIGKILL);
 	waitpid(helper->pid, NULL, 0);
 	helper->pid = 0;
 }
@@ -120,8 +144,10 @@ static void on_restart(void *userdata)
 {
 	struct helper *helper = userdata;
 
-	if (start(helper) < 0)
-		us_timer_set(&helper->restart, us_now_usec() + AGAIN_USEC);
+	if (start(helper) == 0)
+		return;
+	stop(helper);
+	us_timer_set(&helper->restart, us_now_usec() + AGAIN_USEC);
 }
 
 static void on_closed(void *userdata, int error)

@@ -91,11 +91,13 @@ static void fail(struct us_vmm *vmm, int error)
 	else if (error == -EOPNOTSUPP)
 		us_refuse(&reason, "this host's Understudy has no support for libvirt");
 	else if (is_held)
-		us_refuse(&reason, "no greeting");
+		us_refuse(&reason, vmm->domain ? "libvirt does not answer" : "no greeting");
 	else
 		us_refuse(&reason, "%s", us_strerror(error));
 	if (error == -EOPNOTSUPP)
 		us_advise(&reason, "install the package understudy-libvirt");
+	else if (vmm->domain)
+		us_advise(&reason, "does virsh -c URI list answer there?");
 	else if (exited)
 		us_advise(&reason, "start QEMU with -qmp unix:PATH,server=on,wait=off");
 	else if (is_held)

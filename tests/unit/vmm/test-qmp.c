@@ -377,6 +377,40 @@ static void test_no_greeting(void **state)
 	client_deinit(&client, &peer);
 }
 
+/* understudy-libvirt sends an error in place of a greeting: the domain is absent, or for now it
+ * cannot be asked. The words are the peer's, and are printed. */
+static void test_error_instead(void **state)
+{
+	static const struct {
+		const char *text;
+		int error;
+		const char *reason;
+	} cases[] = {
+		{ "{\"error\": {\"class\": \"DeviceNotFound\", \"desc\": \"no domain web\"}}\n",
+		  -EHOSTDOWN, "no domain web" },
+		{ "{\"error\": {\"class\": \"GenericError\", \"desc\": \"a\\n<3>b\\u001b[1m\"}}\n",
+		  -EAGAIN, "a <3>b [1m" },
+		{ "{\"error\": {\"class\": \"GenericError\", \"desc\": \"x\"}, \"id\": 1}\n",
+		  -EAGAIN, "x" },
+		{ "{\"error\": {\"class\": 1}}\n", -EPROTO, "the peer does not speak QMP" },
+		{ "{\"error\": \"x\"}\n", -EPROTO, "the peer does not speak QMP" },
+	};
+
+	for (size_t i = 0; i < US_ARRAY_LENGTH(cases); i++) {
+		struct client client;
+		struct peer peer;
+
+		client_init(&client, &peer);
+		peer_say(&peer, cases[i].text);
+		WAIT_FOR(loop, client.closed);
+		assert_int_equal(client.error, cases[i].error);
+		assert_int_equal(strncmp(client.reason, cases[i].reason, strlen(cases[i].reason)),
+				 0);
+		assert_int_equal(client.ready + client.events, 0);
+		client_deinit(&client, &peer);
+	}
+}
+
 static void test_poll(void **state)
 {
 	struct told told = { 0 }, other = { 0 };
@@ -867,6 +901,7 @@ int main(void)
 		cmocka_unit_test(test_oversized),
 		cmocka_unit_test(test_close_mid_line),
 		cmocka_unit_test(test_no_greeting),
+		cmocka_unit_test(test_error_instead),
 		cmocka_unit_test(test_poll),
 		cmocka_unit_test(test_free_inside),
 		cmocka_unit_test(test_version),
