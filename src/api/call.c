@@ -131,6 +131,11 @@ bool us_call_wants_more(const struct us_call *call)
 	return call->more;
 }
 
+bool us_call_is_peer(const struct us_call *call)
+{
+	return call->client->is_peer;
+}
+
 void us_call_become_peer(struct us_call *call)
 {
 	call->client->is_peer = true;

@@ -85,6 +85,7 @@ bool us_call_wants_more(const struct us_call *call);
  * US_METHOD_FOR_PEER (and those of org.varlink.service). It gets no new right.
  */
 void us_call_become_peer(struct us_call *call);
+bool us_call_is_peer(const struct us_call *call);
 
 /* The user of the client. */
 uid_t us_call_uid(const struct us_call *call);

@@ -227,6 +227,7 @@ static bool recheck(struct us_deferred *deferred)
 
 	if (r != 0) {
 		us_destination_fail(destination, &reason);
+		us_host_vm_stop_expecting(vm);
 		return true;
 	}
 	if (!is_done)
@@ -312,6 +313,8 @@ void us_migration_receive(struct us_host_vm *vm, struct us_call *call, const jso
 		r = destination_new(&destination, vm);
 	if (r != 0) {
 		us_call_fail_with(call, "Refused", r, &reason);
+		if (!us_migration_of_vm(vm)->destination)
+			us_host_vm_stop_expecting(vm);
 		return;
 	}
 	destination->call = call;

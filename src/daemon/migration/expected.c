@@ -12,6 +12,11 @@
 #include "daemon/migration/migration-private.h"
 #include "util/name.h"
 
+enum {
+	EXPECTED_MAX = 32, /* at a time: a source may name domains that never come */
+	PAIRS_MAX = 64,	   /* of one, as in a declaration */
+};
+
 static bool copy(char *target, size_t size, const char *text)
 {
 	return (size_t)snprintf(target, size, "%s", text) < size;
@@ -87,11 +92,28 @@ static int make_vm(struct us_host_vm **ret_vm, const struct us_migrations *commo
 	return 0;
 }
 
+static int check_limits(const struct us_migrations *common, const json_t *pairs,
+			struct us_reason *reason)
+{
+	const struct us_host_vm *vm;
+	unsigned count = 0;
+
+	us_vms_for_each (vm, common->vms)
+		count += us_host_vm_facts(vm)->is_expected;
+	if (count >= EXPECTED_MAX) {
+		us_refuse(reason, "%u domains are expected here already", count);
+		return us_advise(reason, "try again when one of them has arrived");
+	}
+	if (json_array_size(pairs) > PAIRS_MAX)
+		return us_refuse(reason, "the source's domain has over %d pairs", PAIRS_MAX);
+	return 0;
+}
+
 int us_migration_expect(const struct us_migrations *common, const json_t *parameters,
 			struct us_host_vm **ret_vm, struct us_reason *reason)
 {
 	const char *name = json_string_value(json_object_get(parameters, "vm"));
-	const json_t *pair;
+	const json_t *pairs = json_object_get(parameters, "pairs"), *pair;
 	size_t i;
 	int r;
 
@@ -104,10 +126,12 @@ int us_migration_expect(const struct us_migrations *common, const json_t *parame
 			us_host_vm_expect(*ret_vm);
 		return 0;
 	}
-	r = make_vm(ret_vm, common, name, reason);
+	r = check_limits(common, pairs, reason);
+	if (r == 0)
+		r = make_vm(ret_vm, common, name, reason);
 	if (r != 0)
 		return r;
-	json_array_foreach (json_object_get(parameters, "pairs"), i, pair)
+	json_array_foreach (pairs, i, pair)
 		if (r == 0)
 			r = add_pair(*ret_vm, common->vms, pair, reason);
 	if (r != 0)

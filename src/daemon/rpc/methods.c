@@ -189,13 +189,39 @@ static void set_address(void *userdata, struct us_call *call, const json_t *para
 	us_call_reply(call, NULL);
 }
 
+/* A domain brings its pairs: a peer may name the primaries that the group may. */
+static int check_primaries(const struct us_rpc *rpc, const struct us_call *call,
+			   const json_t *parameters, struct us_reason *reason)
+{
+	uid_t uid;
+	struct us_primary_spec spec;
+	const json_t *pair;
+	size_t i;
+	int r = 0;
+
+	if (!json_is_true(json_object_get(parameters, "domain")))
+		return 0;
+	uid = us_call_is_peer(call) ? (uid_t)-1 : us_call_uid(call);
+	json_array_foreach (json_object_get(parameters, "pairs"), i, pair) {
+		const char *primary = json_string_value(json_object_get(pair, "primary"));
+
+		if (r == 0 && primary && primary[0])
+			r = us_primary_spec_parse(primary, &spec, reason);
+		if (r == 0 && primary && primary[0])
+			r = us_allow_primary(rpc->config.config_path, uid, &spec, reason);
+	}
+	return r;
+}
+
 static void receive(void *userdata, struct us_call *call, const json_t *parameters)
 {
 	const struct us_rpc *rpc = userdata;
 	struct us_host_vm *vm;
 	struct us_reason reason;
-	int r = us_migration_expect(rpc->config.migrations, parameters, &vm, &reason);
+	int r = check_primaries(rpc, call, parameters, &reason);
 
+	if (r == 0)
+		r = us_migration_expect(rpc->config.migrations, parameters, &vm, &reason);
 	if (r != 0) {
 		us_call_fail_with(call, "Refused", r, &reason);
 		return;

@@ -64,7 +64,7 @@ static void on_adopted(struct us_host_vm *vm, const struct us_vmm_event *event)
 	       us_vmm_version(vm->base.vmm), us_vm_state_name(event->state));
 	us_optional_set(&vm->problem, "");
 	has_arrived = vm->base.is_expected && event->state == US_VM_RUNNING;
-	vm->base.is_expected = false;
+	vm->base.is_expected = vm->is_abandoned = false;
 	vm->base.state = event->state;
 	vm->base.transfer = event->transfer;
 	us_host_vm_for_each_pair (pair, vm)
@@ -81,7 +81,7 @@ static void on_lost(struct us_host_vm *vm, const struct us_vmm_event *event)
 	const char *reason = event->reason->text;
 	bool is_news = strcmp(reason, us_optional_text(vm->problem)) != 0;
 
-	if (vm->base.is_expected) {
+	if (vm->base.is_expected || vm->is_abandoned) {
 		us_timer_set(&vm->reconnect_timer, us_now_usec() + AGAIN_USEC);
 		return;
 	}
@@ -228,6 +228,7 @@ void us_host_vm_expect(struct us_host_vm *vm)
 	struct us_host_pair *pair;
 
 	vm->base.is_expected = true;
+	vm->is_abandoned = false;
 	vm->base.state = US_VM_INCOMING;
 	us_host_vm_for_each_pair (pair, vm)
 		us_host_pair_observe_expected(pair);
@@ -239,6 +240,7 @@ void us_host_vm_stop_expecting(struct us_host_vm *vm)
 	if (!vm->base.is_expected)
 		return;
 	vm->base.is_expected = false;
+	vm->is_abandoned = true;
 	set_state(vm, US_VM_GONE, false);
 	TELL(vm, not_expected);
 }

@@ -28,6 +28,7 @@ struct us_host_vm {
 	bool is_automatic;
 	struct us_timer reconnect_timer; /* set after a refusal */
 	char *problem;			 /* an optional string: why it is not adopted */
+	bool is_abandoned;		 /* it was expected, and will not come */
 	struct us_vm_counts counts;
 };
 
