@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One diagnosis: the host, then the VM, then its pairs one after the other, as QEMU answers. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/doctor/doctor-private.h"
 #include "util/clock.h"
@@ -27,6 +29,46 @@ struct diagnosis {
 
 /* ---- The VM ---- */
 
+/*
+ * Whether libvirt has started this QEMU: "-name guest=NAME" and the secret of libvirt's are on its
+ * command line. Reading it does not wait for the process.
+ */
+static bool is_of_libvirt(pid_t pid)
+{
+	char path[64], line[16 * 1024];
+	bool has_name = false, has_secret = false;
+	ssize_t length = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd >= 0)
+		length = read(fd, line, sizeof(line) - 1);
+	us_close(fd);
+	line[length < 0 ? 0 : length] = '\0';
+	for (const char *word = line; word < line + length; word += strlen(word) + 1) {
+		has_name |= strncmp(word, "guest=", strlen("guest=")) == 0;
+		has_secret |= strstr(word, "masterKey0") != NULL;
+	}
+	return has_name && has_secret;
+}
+
+/* libvirt has given QEMU neither the rights nor the memory limit that a primary needs. */
+static void find_plain_monitor(const struct us_host_vm *vm, struct us_findings *findings)
+{
+	const struct us_vmm *vmm = us_host_vm_vmm(vm);
+	char next[200];
+
+	if (us_vmm_is_domain(vmm) || !is_of_libvirt(us_vmm_pid(vmm)))
+		return;
+	snprintf(next, sizeof(next),
+		 "understudy vm detach %s, then understudy vm attach DOMAIN --libvirt",
+		 us_host_vm_name(vm));
+	us_find_error(findings, next,
+		      "the VM is a domain of libvirt, and is attached by a monitor of QEMU: no "
+		      "primary can be plugged");
+}
+
 static void find_vm(const struct us_doctor *doctor, const struct us_host_vm *vm,
 		    struct us_findings *findings)
 {
@@ -47,6 +89,7 @@ static void find_vm(const struct us_doctor *doctor, const struct us_host_vm *vm,
 	}
 	us_find_ok(findings, "QEMU %s answers at %s: %s", us_vmm_version(vmm),
 		   us_host_vm_monitor(vm), us_vm_state_name(us_host_vm_facts(vm)->state));
+	find_plain_monitor(vm, findings);
 	snprintf(next, sizeof(next), "understudy finish %s, unless somebody is about to migrate it",
 		 name);
 	if (us_host_vm_facts(vm)->is_prepared && !doctor->handler->is_migrating(vm))

@@ -263,8 +263,13 @@ void us_doctor_find_standby(const struct us_host_pair *pair, struct us_findings 
 	us_link_get(spec->port, &port, NULL);
 	snprintf(next, sizeof(next), "ip link set %s mtu %u", spec->port, standby->mtu);
 	if (!standby->offers_standby)
-		us_find_error(findings, "start the VM with failover=on for it",
-			      "the standby %s does not offer VIRTIO_NET_F_STANDBY", spec->standby);
+		us_find_error(
+			findings,
+			us_vmm_is_domain(us_host_vm_vmm(us_host_vm_of(pair)))
+				? "virsh edit: <teaming type='persistent'/> in its <interface>; "
+				  "then shut the domain down and start it"
+				: "start the VM with failover=on for it",
+			"the standby %s does not offer VIRTIO_NET_F_STANDBY", spec->standby);
 	else if (standby->interface[0] && strcmp(standby->interface, spec->port) != 0)
 		us_find_error(findings, "remove the pair and add it again with the right --port",
 			      "the standby %s is behind %s, not %s", spec->standby,
