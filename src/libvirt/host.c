@@ -175,7 +175,8 @@ static virConnectPtr open_connection(void)
 	    subscribe_all(host))
 		return host;
 	us_lv_refuse(&reason, host_uri);
-	us_advise(&reason, "is libvirtd running? virsh -c %s list", host_uri);
+	if (!us_reason_next(&reason)[0])
+		us_advise(&reason, "is libvirtd running? virsh -c %s list", host_uri);
 	pthread_mutex_lock(&lock);
 	failure = reason;
 	pthread_cond_broadcast(&changed);
