@@ -18,6 +18,7 @@ struct us_lv_channel {
 	/* Protected by the lock */
 	unsigned references;
 	unsigned events;	 /* that were sent */
+	bool is_closed;		 /* sending failed: the daemon has given it up */
 	bool is_incoming;	 /* libvirt waits for the guest, and refuses commands meanwhile */
 	bool is_migrating;	 /* by understudy-migrate */
 	bool has_left;		 /* the guest: the channel stays until understudy-leave */

@@ -62,27 +62,20 @@ void us_lv_channel_unref(struct us_lv_channel *channel)
 		destroy(channel);
 }
 
-/* With channels_lock held. */
-static struct us_lv_channel *find(const char *domain)
-{
-	struct us_lv_channel *channel;
-
-	us_list_for_each (channel, &channels, link)
-		if (strcmp(channel->name, domain) == 0)
-			return channel;
-	return NULL;
-}
-
-static struct us_lv_channel *find_ref(const char *domain)
+/*
+ * Calls @visit for each channel of @domain; NULL: for all. A domain has several for a while: an
+ * old one, which the daemon has given up, stays until the last of its calls to libvirt returns.
+ */
+static void for_each(const char *domain, void (*visit)(struct us_lv_channel *channel, void *data),
+		     void *data)
 {
 	struct us_lv_channel *channel;
 
 	pthread_mutex_lock(&channels_lock);
-	channel = find(domain);
-	if (channel)
-		channel->references++;
+	us_list_for_each (channel, &channels, link)
+		if (!domain || strcmp(channel->name, domain) == 0)
+			visit(channel, data);
 	pthread_mutex_unlock(&channels_lock);
-	return channel;
 }
 
 /* ---- Sending ---- */
@@ -97,10 +90,12 @@ static void send_line(struct us_lv_channel *channel, json_t *message)
 	json_decref(message);
 	if (text)
 		text[length++] = '\n';
-	for (size_t at = 0; at < length && sent >= 0; at += sent)
+	for (size_t at = 0; at < length && sent >= 0 && !channel->is_closed; at += sent)
 		sent = send(channel->fd, text + at, length - at, MSG_NOSIGNAL);
-	if (!text || sent < 0)
+	if (!text || sent < 0) {
+		channel->is_closed = true;
 		shutdown(channel->fd, SHUT_RDWR);
+	}
 	free(text);
 }
 
@@ -175,41 +170,52 @@ static void expect_removal(struct us_lv_channel *channel, const json_t *data)
 	us_list_append(&channel->removals, &removal->link);
 }
 
+struct event {
+	const char *name;
+	long long seconds;
+	unsigned micros;
+	json_t *data;
+};
+
+static void pass_event(struct us_lv_channel *channel, void *data)
+{
+	const struct event *event = data;
+
+	pthread_mutex_lock(&channel->lock);
+	if (strcmp(event->name, "DEVICE_DELETED") == 0)
+		expect_removal(channel, event->data);
+	if (strcmp(event->name, "RESUME") == 0)
+		channel->is_incoming = false;
+	if (!channel->is_closed && !is_hidden(channel, event->name, event->data))
+		send_event(channel, event->name, event->seconds, event->micros,
+			   json_incref(event->data));
+	pthread_mutex_unlock(&channel->lock);
+}
+
 void us_lv_channel_event(const char *domain, const char *name, long long seconds, unsigned micros,
 			 const char *text)
 {
-	struct us_lv_channel *channel = find_ref(domain);
-	json_t *data = channel && text ? json_loads(text, 0, NULL) : NULL;
+	struct event event = { name, seconds, micros, text ? json_loads(text, 0, NULL) : NULL };
 
-	if (!channel)
-		return;
-	pthread_mutex_lock(&channel->lock);
-	if (strcmp(name, "DEVICE_DELETED") == 0)
-		expect_removal(channel, data);
-	if (strcmp(name, "RESUME") == 0)
-		channel->is_incoming = false;
-	if (is_hidden(channel, name, data))
-		json_decref(data);
-	else
-		send_event(channel, name, seconds, micros, data);
-	pthread_mutex_unlock(&channel->lock);
-	us_lv_channel_unref(channel);
+	for_each(domain, pass_event, &event);
+	json_decref(event.data);
 }
 
-void us_lv_channel_removed(const char *domain, const char *alias)
+static void note_removed(struct us_lv_channel *channel, void *alias)
 {
-	struct us_lv_channel *channel = find_ref(domain);
 	struct removal *removal;
 
-	if (!channel)
-		return;
 	pthread_mutex_lock(&channel->lock);
 	us_list_for_each (removal, &channel->removals, link)
 		if (strcmp(removal->alias, alias) == 0)
 			forget_removal(removal);
 	pthread_cond_broadcast(&channel->changed);
 	pthread_mutex_unlock(&channel->lock);
-	us_lv_channel_unref(channel);
+}
+
+void us_lv_channel_removed(const char *domain, const char *alias)
+{
+	for_each(domain, note_removed, (void *)alias);
 }
 
 void us_lv_channel_wait_removed(struct us_lv_channel *channel)
@@ -231,7 +237,7 @@ void us_lv_channel_wait_removed(struct us_lv_channel *channel)
 
 /* ---- The end ---- */
 
-static void end(struct us_lv_channel *channel)
+static void end(struct us_lv_channel *channel, void *data)
 {
 	pthread_mutex_lock(&channel->lock);
 	channel->must_end = true;
@@ -242,22 +248,12 @@ static void end(struct us_lv_channel *channel)
 
 void us_lv_channel_stopped(const char *domain)
 {
-	struct us_lv_channel *channel = find_ref(domain);
-
-	if (!channel)
-		return;
-	end(channel);
-	us_lv_channel_unref(channel);
+	for_each(domain, end, NULL);
 }
 
 void us_lv_channel_end_all(void)
 {
-	struct us_lv_channel *channel;
-
-	pthread_mutex_lock(&channels_lock);
-	us_list_for_each (channel, &channels, link)
-		end(channel);
-	pthread_mutex_unlock(&channels_lock);
+	for_each(NULL, end, NULL);
 }
 
 /* ---- Migration ---- */

@@ -193,10 +193,15 @@ static void keep(virConnectPtr host)
 
 	virConnectGetVersion(host, &version);
 	pthread_mutex_lock(&lock);
-	qemu_version = version;
-	connection = host;
-	failure.text[0] = '\0';
-	pthread_cond_broadcast(&changed);
+	/* on_closed() may have come before; from here on it waits for the lock. */
+	if (virConnectIsAlive(host) == 1) {
+		qemu_version = version;
+		connection = host;
+		failure.text[0] = '\0';
+		pthread_cond_broadcast(&changed);
+	} else {
+		us_refuse(&failure, "libvirtd closed the connection");
+	}
 	pthread_mutex_unlock(&lock);
 	report_all(host);
 	pthread_mutex_lock(&lock);

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "libvirt/commands.h"
 #include "libvirt/control.h"
@@ -41,5 +42,5 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	us_lv_control_run(&(struct us_lv_control_handler){ us_lv_serve_domain, us_lv_declare });
-	return 0;
+	_exit(0); /* exit(3) would destroy what the other threads use */
 }

@@ -185,7 +185,10 @@ int us_vmm_plug(struct us_vmm *vmm, const struct us_plug *plug, us_vmm_done_fn d
  */
 int us_vmm_unplug(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void *userdata);
 
-/* Whether the VM has a device with this id: @r is 0 if it has, US_REFUSED if not, or -errno. */
+/*
+ * Whether the VM has a device with this id: @r is 0 if it has, US_REFUSED if not, -EAGAIN if
+ * libvirt cannot ask QEMU now, or -errno.
+ */
 int us_vmm_has_device(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void *userdata);
 
 typedef void (*us_vmm_unplug_delay_fn)(void *userdata, int r, const struct us_reason *reason,

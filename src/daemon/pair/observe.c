@@ -41,6 +41,8 @@ static void on_device(void *userdata, int r, const struct us_reason *reason)
 	if (r >= 0)
 		us_host_pair_feed(pair,
 				  (struct us_event){ .type = US_EVENT_OBSERVED, .on = r == 0 });
+	else if (r == -EAGAIN)
+		recheck_later(pair);
 	else if (r != -ECONNRESET) /* -ETIMEDOUT: nothing else asks */
 		query_device(pair);
 }

@@ -90,32 +90,6 @@ static void run(const struct helper *helper, int fd, pid_t parent, char **enviro
 static void on_line(void *userdata, char *text, size_t length);
 static void on_closed(void *userdata, int error);
 
-static int start(struct helper *helper)
-{
-	static const struct us_stream_handler handler = { .message = on_line, .closed = on_closed };
-	const struct us_stream_limits limits = { REPORT_BYTES_MAX, BACKLOG_BYTES_MAX };
-	char *environment[ENVIRONMENT_MAX];
-	pid_t parent = getpid();
-	int pair[2];
-
-	if (access(helper->libvirt->program, X_OK) < 0)
-		return -errno;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	inherit(environment);
-	/* vfork(2) returns after exec: the child never holds this process's locks on its own. */
-	helper->pid = vfork();
-	if (helper->pid == 0)
-		run(helper, pair[1], parent, environment);
-	us_close(pair[1]);
-	if (helper->pid < 0) {
-		us_close(pair[0]);
-		return -errno;
-	}
-	return us_stream_new(&helper->control, helper->libvirt->loop, pair[0], '\n', limits,
-			     &handler, helper);
-}
-
 static void answer(struct request *request, int r, const struct us_reason *reason)
 {
 	us_list_remove(&request->link);
@@ -138,6 +112,35 @@ static void stop(struct helper *helper)
 	kill(-helper->pid, SIGKILL);
 	waitpid(helper->pid, NULL, 0);
 	helper->pid = 0;
+}
+
+static int start(struct helper *helper)
+{
+	static const struct us_stream_handler handler = { .message = on_line, .closed = on_closed };
+	const struct us_stream_limits limits = { REPORT_BYTES_MAX, BACKLOG_BYTES_MAX };
+	char *environment[ENVIRONMENT_MAX];
+	pid_t parent = getpid();
+	int pair[2], r;
+
+	if (access(helper->libvirt->program, X_OK) < 0)
+		return -errno;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	inherit(environment);
+	/* vfork(2) returns after exec: the child never holds this process's locks on its own. */
+	helper->pid = vfork();
+	if (helper->pid == 0)
+		run(helper, pair[1], parent, environment);
+	us_close(pair[1]);
+	if (helper->pid < 0) {
+		us_close(pair[0]);
+		return -errno;
+	}
+	r = us_stream_new(&helper->control, helper->libvirt->loop, pair[0], '\n', limits, &handler,
+			  helper);
+	if (r < 0)
+		stop(helper);
+	return r;
 }
 
 static void on_restart(void *userdata)

@@ -88,10 +88,16 @@ void us_qemu_primary_deleted(struct us_vmm *vmm, const char *device)
 
 static void on_device_looked_up(void *userdata, const struct us_qmp_answer *answer)
 {
+	struct us_qemu_request *request = userdata;
 	struct us_reason reason;
 
+	/* libvirt refuses for reasons of its own: that says nothing of the device. */
+	if (answer->r == US_REFUSED && !answer->not_found && request->vmm->domain) {
+		us_qemu_request_finish(request, -EAGAIN, NULL);
+		return;
+	}
 	us_refuse(&reason, "the VM has no such device");
-	us_qemu_request_finish(userdata, answer->r, answer->not_found ? &reason : answer->reason);
+	us_qemu_request_finish(request, answer->r, answer->not_found ? &reason : answer->reason);
 }
 
 int us_vmm_has_device(struct us_vmm *vmm, const char *id, us_vmm_done_fn done, void *userdata)

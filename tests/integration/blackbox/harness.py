@@ -110,14 +110,14 @@ def end(process, how=signal.SIGKILL):
 class Daemon:
     """An understudyd with its own socket, state directory and log."""
 
-    def __init__(self, name='d', arguments=(), **environment):
+    def __init__(self, name='d', arguments=(), prefix=(), **environment):
         self.dir = RUN / name
         self.dir.mkdir()
         self.socket = self.dir / 'control'
         self.host = f'unix:{self.socket}'
         self.state = self.dir / 'state.json'
         self.environment = environment
-        self.prefix, self.arguments = [], arguments
+        self.prefix, self.arguments = list(prefix), arguments
         self.address = ('--migration-address', '127.0.0.1')
         self.process = self.notices = None
         self.start()
