@@ -102,8 +102,11 @@ static void reserve_vf(struct us_host_pair *pair, uint64_t memory_bytes)
 	struct us_reason reason = { .text = "" };
 	int r = pair->vf ? 0 : us_host_vf_new(&pair->vf, pair->pairs->config.vfs, &config);
 
+	/* libvirt itself gives the process of a domain the group and the limit of locked memory. */
 	if (r == 0)
-		r = us_host_vf_reserve(pair->vf, us_vmm_pid(pair->vm->vmm), memory_bytes, &reason);
+		r = us_host_vf_reserve(
+			pair->vf, us_vmm_is_domain(pair->vm->vmm) ? 0 : us_vmm_pid(pair->vm->vmm),
+			memory_bytes, &reason);
 	if (r != 0)
 		on_vf_reserved(pair, r, &reason);
 }
