@@ -16,6 +16,7 @@ enum {
 	/* A libvirtd that answers nothing for 5 * 4 s is given up, and connected to again. */
 	KEEPALIVE_SEC = 5,
 	KEEPALIVE_COUNT = 3,
+	AGAIN_MAX_SEC = 8,
 	AGAIN_SEC = 1, /* from a failure to the next attempt */
 };
 
@@ -215,12 +216,17 @@ static void keep(virConnectPtr host)
 
 static void *connect_forever(void *userdata)
 {
+	unsigned again_sec = AGAIN_SEC;
+
 	while (true) {
 		virConnectPtr host = open_connection();
 
+		again_sec = host ? AGAIN_SEC : again_sec * 2;
+		if (again_sec > AGAIN_MAX_SEC)
+			again_sec = AGAIN_MAX_SEC;
 		if (host)
 			keep(host);
-		sleep(AGAIN_SEC);
+		sleep(again_sec);
 	}
 	return NULL;
 }

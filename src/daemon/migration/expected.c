@@ -126,6 +126,8 @@ int us_migration_expect(const struct us_migrations *common, const json_t *parame
 			us_host_vm_expect(*ret_vm);
 		return 0;
 	}
+	if (strcmp(common->libvirt_uri, "none") == 0)
+		return us_refuse(reason, "vm %s: this host's understudyd adopts no domains", name);
 	r = check_limits(common, pairs, reason);
 	if (r == 0)
 		r = make_vm(ret_vm, common, name, reason);
