@@ -11,7 +11,8 @@ LAB_PACKAGES = qemu-system-x86 ipxe-qemu iproute2 busybox-static cpio kmod socat
 HOSTS_PACKAGES = $(LAB_PACKAGES) debootstrap openssh-client
 GUESTS_PACKAGES = qemu-system-arm qemu-system-misc gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
 	gcc-s390x-linux-gnu libc6-dev-s390x-cross
-CHECK_PACKAGES = binutils clang clang-format cppcheck libclang-rt-dev mandoc openssh-client openssl shellcheck strace systemd
+LIBVIRT_PACKAGES = libvirt-dev libxml2-dev libvirt-daemon-system libvirt-clients
+CHECK_PACKAGES = $(LIBVIRT_PACKAGES) binutils clang clang-format cppcheck libclang-rt-dev mandoc openssh-client openssl shellcheck strace systemd
 
 help:
 	@echo 'make demo            live migrations with traffic: Understudy beside plain QEMU (root);'
