@@ -85,6 +85,11 @@ void us_guest_stop_begin(struct us_host_vm *vm, const struct us_handoff_peer *pe
 	us_host_vm_for_each_pair (pair, vm)
 		if (us_migration_of_pair(pair)->frames)
 			us_stop_frames_note_stop(us_migration_of_pair(pair)->frames);
+	/* libvirt ends QEMU when the guest runs at the destination, before the frames are
+	 * collected. */
+	us_host_vm_for_each_pair (pair, vm)
+		if (us_vmm_is_domain(us_host_vm_vmm(vm)) && us_migration_of_pair(pair)->frames)
+			us_stop_frames_query_early(us_migration_of_pair(pair)->frames);
 	us_migration_of_vm(vm)->stopped_usec = us_clock_usec(CLOCK_REALTIME) - age_usec;
 	us_host_vm_for_each_pair (pair, vm)
 		if (us_migration_is_lossless(pair))

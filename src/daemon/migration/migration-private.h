@@ -160,6 +160,9 @@ void us_stop_frames_note_stop(struct us_stop_frames *frames);
  * before it returns. @done is not called after us_stop_frames_free().
  */
 void us_stop_frames_query(struct us_stop_frames *frames, void (*done)(void *pair));
+/* After the stop, for a QEMU that may end before us_stop_frames_query(), which then uses the answer
+ * to this query. */
+void us_stop_frames_query_early(struct us_stop_frames *frames);
 
 /*
  * Puts the consumed frames before the parked ones. With @drains also those of the tap's queues,

@@ -44,6 +44,7 @@ enum query {
 
 struct us_stop_frames {
 	struct us_host_pair *pair;
+	bool is_last_known;    /* queues[].last is as of the stop */
 	uint64_t read_at_stop; /* frames that QEMU had read from the tap then */
 	struct us_timer sampling;
 	unsigned samples;
@@ -159,8 +160,22 @@ void us_stop_frames_query(struct us_stop_frames *frames, void (*done)(void *pair
 {
 	us_timer_stop(&frames->sampling);
 	frames->on_queried = done;
-	if (frames->query == QUERY_NONE)
+	if (frames->is_last_known)
+		done(frames->pair);
+	else if (frames->query == QUERY_NONE)
 		begin_query(frames, QUERY_FINAL);
+}
+
+static void keep(void *userdata)
+{
+	struct us_host_pair *pair = userdata;
+
+	us_migration_of_pair(pair)->frames->is_last_known = true;
+}
+
+void us_stop_frames_query_early(struct us_stop_frames *frames)
+{
+	us_stop_frames_query(frames, keep);
 }
 
 /* ---- Life ---- */
@@ -216,6 +231,7 @@ void us_stop_frames_free(struct us_stop_frames *frames)
 void us_stop_frames_note_stop(struct us_stop_frames *frames)
 {
 	frames->read_at_stop = read_count(frames->pair);
+	frames->is_last_known = false;
 	us_timer_stop(&frames->sampling);
 }
 
