@@ -26,6 +26,7 @@ static const char usage[] =
 	"\n"
 	"  --manager understudy|qemu\n"
 	"                     who shows and hides the primary (understudy)\n"
+	"  --vmm qemu|libvirt the lab starts the guest's QEMU, or a libvirtd on each host (qemu)\n"
 	"  --hosts netns|vm   network namespaces, or emulated machines with VFs and KVM (netns)\n"
 	"  --primary MODEL    the primary's model: any PCI NIC of QEMU (vmxnet3), or vfio on\n"
 	"                     machines; for compare, repeatable (vmxnet3, e1000e)\n"
@@ -99,6 +100,16 @@ static bool parse_manager(const char *value, enum us_lab_manager *ret_manager)
 	return false;
 }
 
+static bool parse_vmm(const char *value, enum us_lab_vmm *ret_vmm)
+{
+	for (int vmm = 0; vmm < US_LAB_VMMS; vmm++)
+		if (!strcmp(value, us_lab_vmm_name(vmm))) {
+			*ret_vmm = vmm;
+			return true;
+		}
+	return false;
+}
+
 static bool parse_hosts(const char *value, enum us_lab_host_kind *ret_hosts)
 {
 	for (int hosts = 0; hosts < US_LAB_HOST_KINDS; hosts++)
@@ -111,6 +122,7 @@ static bool parse_hosts(const char *value, enum us_lab_host_kind *ret_hosts)
 
 static const struct option known[] = {
 	{ "manager", required_argument, NULL, 'M' },
+	{ "vmm", required_argument, NULL, 'L' },
 	{ "hosts", required_argument, NULL, 'V' },
 	{ "primary", required_argument, NULL, 'p' },
 	{ "scenario", required_argument, NULL, 's' },
@@ -180,6 +192,8 @@ static bool parse_lab(int option, const char *value, struct us_lab_options *opti
 	switch (option) {
 	case 'M':
 		return parse_manager(value, &options->manager);
+	case 'L':
+		return parse_vmm(value, &options->vmm);
 	case 'V':
 		return parse_hosts(value, &options->hosts);
 	case 'q':

@@ -213,6 +213,7 @@ json_t *us_report_new(struct us_run *run, bool has_frames)
 		json_object_set_new(report, "invalid", json_string(run->invalid));
 	json_object_set_new(report, "hosts",
 			    json_string(us_lab_host_kind_name(run->lab->options.hosts)));
+	json_object_set_new(report, "vmm", json_string(us_lab_vmm_name(run->lab->options.vmm)));
 	if (has_frames)
 		json_object_set_new(report, "frames", us_report_frames(run));
 	return report;

@@ -6,6 +6,7 @@
 #include "lab/scenario/scenarios-private.h"
 #include "lab/scenario/steps.h"
 #include "lab/world/daemon.h"
+#include "lab/world/libvirt.h"
 #include "util/clock.h"
 
 #define A US_LAB_HOST_A
@@ -25,13 +26,24 @@ static void on_progress(struct us_lab_cli *cli, json_t *line)
 static void do_migrate(struct us_run *run, enum us_lab_host from, enum us_lab_host to,
 		       const char *setting)
 {
-	char target[210];
-	const char *const argv[] = { "migrate", "web", "--to", target, setting ? "--set" : NULL,
-				     setting,	NULL };
+	bool has_libvirt = us_lab_has_libvirt(run->lab);
+	char peer[210], uri[US_LAB_LIBVIRT_URI];
+	const char *target = has_libvirt ? uri : peer;
+	const char *argv[10] = { "migrate", "web", "--to", target };
+	unsigned n = 4;
 
 	if (us_run_has_failed(run))
 		return;
-	us_lab_daemon_destination(run->lab, to, target);
+	us_lab_libvirt_uri(run->lab, to, uri);
+	us_lab_daemon_destination(run->lab, to, peer);
+	if (has_libvirt) {
+		argv[n++] = "--peer";
+		argv[n++] = peer;
+	}
+	if (setting) {
+		argv[n++] = "--set";
+		argv[n++] = setting;
+	}
 	us_run_say(run, "%s: understudy migrate web --to %s", us_lab_host_name(from), target);
 	us_do_start_command(run, from, argv, on_progress);
 }
@@ -115,7 +127,9 @@ static uint64_t do_migrate_slowly(struct us_run *run, const char *transition)
 	us_do_prepare_destination(run, B, NULL);
 	since = us_lab_timeline_now();
 	us_run_begin_transition(run, "migrate", transition);
-	do_migrate(run, A, B, "max-bandwidth=2000000");
+	/* QEMU counts bytes, libvirt MiB. */
+	do_migrate(run, A, B,
+		   us_lab_has_libvirt(run->lab) ? "bandwidth=2" : "max-bandwidth=2000000");
 	us_expect_event(run, since, A, "MIGRATION", "active");
 	us_expect_status(run, A, "web0", "migration", "active");
 	us_expect_status(run, A, "web0", "primary", "hidden");

@@ -208,9 +208,10 @@ void us_stage_play(struct us_run *run)
 	int r;
 
 	run->stage = &stage;
-	fprintf(run->options.out, "%s: %s (manager %s, primary %s, %s, %s hot-plug, %s)\n",
+	fprintf(run->options.out, "%s: %s (manager %s, VMM %s, primary %s, %s, %s hot-plug, %s)\n",
 		scenario->name, scenario->summary, us_lab_manager_name(options->manager),
-		options->primary, options->machine->name, options->hotplug, options->accel);
+		us_lab_vmm_name(options->vmm), options->primary, options->machine->name,
+		options->hotplug, options->accel);
 	r = begin(run);
 	if (r)
 		us_run_fail(run, "cannot begin: %s", us_strerror(r));

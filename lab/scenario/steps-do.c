@@ -100,13 +100,14 @@ void us_do_qmp(struct us_run *run, enum us_lab_host host, const char *command, j
 
 void us_do_attach(struct us_run *run, enum us_lab_host host, const char *mode, bool hold)
 {
-	char path[200], spec[100];
+	char text[US_LAB_VM_ATTACH_TEXT], standby[20], spec[100];
+	const char *argv[6];
 
-	us_lab_host_path(run->lab, host, US_LAB_SOCKET_QMP, path);
-	us_do_understudy(run, host, "vm", "attach", "web", "--qmp", path, NULL);
+	us_lab_vm_attach_arguments(run->lab, host, text, argv);
+	us_do_understudy(run, host, "vm", "attach", "web", text, NULL);
 	for (unsigned i = 0; i < run->nics; i++)
 		us_do_understudy(run, host, "pair", "add", us_lab_net_nics[i].pair, "--vm", "web",
-				 "--standby", us_lab_net_nics[i].standby, "--port",
+				 "--standby", us_lab_vm_standby(run->lab, i, standby), "--port",
 				 us_lab_net_nics[i].standby_port, "--primary",
 				 us_lab_model_spec(run->lab, i, spec), "--mode",
 				 mode ? mode : "combined", "--unused", run->stage->unused,
@@ -116,7 +117,8 @@ void us_do_attach(struct us_run *run, enum us_lab_host host, const char *mode, b
 void us_do_prepare_destination(struct us_run *run, enum us_lab_host host, const char *mode)
 {
 	us_do_start(run, &(struct us_lab_vm_options){ .host = host, .incoming = true });
-	us_do_attach(run, host, mode, false);
+	if (!us_lab_has_libvirt(run->lab)) /* a domain arrives with its pairs */
+		us_do_attach(run, host, mode, false);
 }
 
 /* On hold at first, so that the probe measures the whole expose. */

@@ -11,8 +11,6 @@
 #include "lab/world/process.h"
 #include "util/cleanup.h"
 
-#define ROOT_PORTS 6
-
 void us_lab_vm_kernel_arguments(const struct us_lab *lab, unsigned nics, char *buffer, size_t size)
 {
 	int length = snprintf(buffer, size, "%s", lab->options.machine->kernel_arguments);
@@ -96,8 +94,6 @@ static void add_primary(struct us_lab_vm_arguments *arguments, const struct us_l
 	    vm->lab->options.primary, nic, nic, n->mac, n->standby, US_LAB_VM_PRIMARY_BUS);
 }
 
-#define FIRMWARE_LOG "firmware.log"
-
 /* SeaBIOS writes "Found 11 PCI devices (max PCI bus is 06)" to its debug port. */
 int us_lab_vm_firmware_devices(const struct us_lab_vm *vm)
 {
@@ -107,7 +103,7 @@ int us_lab_vm_firmware_devices(const struct us_lab_vm *vm)
 	int devices = -ENODATA, found;
 	char plural;
 
-	us_lab_host_path(vm->lab, vm->options.host, FIRMWARE_LOG, path);
+	us_lab_host_path(vm->lab, vm->options.host, US_LAB_FIRMWARE_LOG, path);
 	log = us_lab_process_read(vm->lab, us_lab_host_name(vm->options.host), argv);
 	for (const char *at = log; at && (at = strstr(at, "Found ")); at++)
 		if (sscanf(at, "Found %d PCI device%c", &found, &plural) == 2)
@@ -175,7 +171,7 @@ static void add_channels(struct us_lab_vm_arguments *arguments, const struct us_
 	    "socket,id=console,path=%s,server=on,wait=off,logfile=%s.log,logappend=on", path, path);
 	add(arguments, "-serial", "chardev:console");
 	if (lab->options.machine->has_bios) {
-		us_lab_host_path(lab, host, FIRMWARE_LOG, path);
+		us_lab_host_path(lab, host, US_LAB_FIRMWARE_LOG, path);
 		add(arguments, "-chardev", "file,id=firmware,path=%s", path);
 		add(arguments, "-device", "isa-debugcon,iobase=0x402,chardev=firmware");
 	}
@@ -190,7 +186,7 @@ void us_lab_vm_arguments(struct us_lab_vm_arguments *arguments, const struct us_
 	add_flag(arguments, "-no-user-config");
 	add_machine(arguments, lab);
 	add_channels(arguments, vm);
-	for (int i = 0; lab->options.machine->has_ports && i < ROOT_PORTS; i++)
+	for (int i = 0; lab->options.machine->has_ports && i < US_LAB_VM_ROOT_PORTS; i++)
 		add(arguments, "-device", "pcie-root-port,id=rp%d,chassis=%d,slot=%d", i, i + 1,
 		    i + 1);
 	for (unsigned i = 0; i < vm->options.nics; i++)

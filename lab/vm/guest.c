@@ -10,17 +10,18 @@
 int us_lab_guest_start(struct us_lab *lab, struct us_reason *reason)
 {
 	const struct us_lab_net_nic *nic = &us_lab_net_nics[0];
-	char qmp[200], spec[100];
-	const char *const attach[] = { "vm", "attach", "web", "--qmp", qmp, NULL };
-	const char *const pair[] = { "pair",	   "add",    nic->pair,
-				     "--vm",	   "web",    "--standby",
-				     nic->standby, "--port", nic->standby_port,
-				     "--primary",  spec,     NULL };
+	char text[US_LAB_VM_ATTACH_TEXT], standby[20], spec[100];
+	const char *attach[6];
+	const char *const pair[] = { "pair",	  "add",    nic->pair,
+				     "--vm",	  "web",    "--standby",
+				     standby,	  "--port", nic->standby_port,
+				     "--primary", spec,	    NULL };
 	struct us_lab_vm *vm = NULL;
 	int r;
 
 	lab->options.manager = US_LAB_MANAGER_UNDERSTUDY; /* a run may have set another one */
-	us_lab_host_path(lab, US_LAB_HOST_A, US_LAB_SOCKET_QMP, qmp);
+	us_lab_vm_attach_arguments(lab, US_LAB_HOST_A, text, attach);
+	us_lab_vm_standby(lab, 0, standby);
 	us_lab_model_spec(lab, 0, spec);
 	r = us_lab_vm_new(&vm, lab, NULL, NULL);
 	if (!r)

@@ -6,6 +6,9 @@
 #include "lab/world/kernel-crash.h"
 #include "util/stream.h"
 
+#define US_LAB_VM_ROOT_PORTS 6
+#define US_LAB_FIRMWARE_LOG "firmware.log"
+
 struct us_lab_vm {
 	struct us_lab *lab;
 	us_lab_vm_event_fn on_event; /* or NULL */
@@ -15,8 +18,9 @@ struct us_lab_vm {
 	bool is_ready; /* its monitor has greeted us */
 
 	struct us_stream *monitor;
-	json_t *reply;	       /* to the command under way */
-	json_int_t command_id; /* of that command */
+	sd_event_source *arrival; /* asks whether a domain has arrived; or NULL */
+	json_t *reply;		  /* to the command under way */
+	json_int_t command_id;	  /* of that command */
 
 	int console;
 	sd_event_source *console_source;

@@ -5,13 +5,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lab/vm/domain.h"
 #include "lab/vm/vm-private.h"
 #include "lab/world/life.h"
 #include "lab/world/machine.h"
 #include "lab/world/process.h"
 #include "util/clock.h"
+#include "util/unix-socket.h"
 
 #define START_TIMEOUT_USEC (60 * US_USEC_PER_SEC)
+#define ARRIVAL_USEC (10 * US_USEC_PER_MSEC)
 #define COMMAND_TIMEOUT_USEC (60 * US_USEC_PER_SEC)
 
 static void on_event(struct us_lab_vm *vm, json_t *message, const char *name)
@@ -63,6 +66,8 @@ static void on_closed(void *userdata, int error)
 	if (vm->on_event)
 		vm->on_event(vm->userdata, &event);
 }
+
+static const struct us_stream_handler monitor_handler = { on_message, on_closed };
 
 static bool is_ready(void *userdata)
 {
@@ -160,10 +165,62 @@ bool us_lab_vm_is_started(const struct us_lab_vm *vm)
 	return vm->is_started;
 }
 
+/* ---- A domain of libvirt ---- */
+
+/* libvirt has turned on the events of migrations. */
+static int connect_domain(struct us_lab_vm *vm)
+{
+	static const char negotiate[] = "{\"execute\":\"qmp_capabilities\",\"id\":-1}";
+	char path[US_LAB_PATH];
+	int fd, r;
+
+	us_lab_host_path(vm->lab, vm->options.host, US_LAB_SOCKET_MONITOR, path);
+	r = us_connect_unix(path, &fd);
+	if (!r)
+		r = us_stream_new(&vm->monitor, vm->lab->loop, fd, '\n',
+				  (struct us_stream_limits){ 1 << 20, 1 << 20 }, &monitor_handler,
+				  vm);
+	if (!r)
+		r = us_stream_send(vm->monitor, negotiate, strlen(negotiate));
+	if (!r)
+		r = us_lab_vm_console_open(vm);
+	vm->is_started = !r;
+	return r;
+}
+
+static int on_arrival(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct us_lab_vm *vm = userdata;
+
+	if (connect_domain(vm) == 0) {
+		vm->arrival = sd_event_source_disable_unref(vm->arrival);
+		return 0;
+	}
+	sd_event_source_set_time_relative(source, ARRIVAL_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int start_domain(struct us_lab_vm *vm, struct us_reason *reason)
+{
+	int r;
+
+	if (vm->options.incoming) {
+		r = us_lab_domain_link(vm);
+		return r ? r
+			 : sd_event_add_time_relative(vm->lab->loop, &vm->arrival, CLOCK_MONOTONIC,
+						      ARRIVAL_USEC, 0, on_arrival, vm);
+	}
+	r = us_lab_domain_create(vm, reason);
+	if (!r)
+		r = connect_domain(vm);
+	return r;
+}
+
+/* ---- Begin and end ---- */
+
 int us_lab_vm_start(struct us_lab_vm *vm, const struct us_lab_vm_options *options,
 		    struct us_reason *reason)
 {
-	static const struct us_stream_handler handler = { on_message, on_closed };
 	struct us_lab_vm_arguments arguments = {};
 	struct us_lab_process_spec spec = { .argv = arguments.argv, .stdout_fd = -1 };
 	int ours = -1, r;
@@ -175,6 +232,8 @@ int us_lab_vm_start(struct us_lab_vm *vm, const struct us_lab_vm_options *option
 				  .userdata = vm->userdata,
 				  .options = *options,
 				  .console = -1 };
+	if (us_lab_has_libvirt(vm->lab))
+		return start_domain(vm, reason);
 	r = us_lab_vm_monitor_open(vm, &ours, &spec.extra_fd);
 	if (r)
 		return r;
@@ -193,7 +252,7 @@ int us_lab_vm_start(struct us_lab_vm *vm, const struct us_lab_vm_options *option
 	if (r)
 		return refuse_start(vm, r, reason);
 	r = us_stream_new(&vm->monitor, vm->lab->loop, ours, '\n',
-			  (struct us_stream_limits){ 1 << 20, 1 << 20 }, &handler, vm);
+			  (struct us_stream_limits){ 1 << 20, 1 << 20 }, &monitor_handler, vm);
 	if (!r)
 		r = greet(vm, reason);
 	return r ? r : us_lab_vm_console_open(vm);
@@ -202,6 +261,7 @@ int us_lab_vm_start(struct us_lab_vm *vm, const struct us_lab_vm_options *option
 void us_lab_vm_disown(struct us_lab_vm *vm)
 {
 	us_stream_free(US_STEAL(vm->monitor));
+	vm->arrival = sd_event_source_disable_unref(vm->arrival);
 	us_lab_vm_console_close(vm);
 	json_decref(US_STEAL(vm->reply));
 	vm->is_started = false;
@@ -211,9 +271,15 @@ void us_lab_vm_stop(struct us_lab_vm *vm)
 {
 	char record[40];
 
-	if (!vm->is_started)
-		return;
+	bool was_started = vm->is_started;
+
 	us_lab_vm_disown(vm);
+	if (!was_started)
+		return;
+	if (us_lab_has_libvirt(vm->lab)) {
+		us_lab_domain_kill(vm);
+		return;
+	}
 	us_lab_process_end(vm->lab,
 			   us_lab_host_record(vm->options.host, US_LAB_RECORD_QEMU, record));
 }

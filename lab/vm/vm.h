@@ -50,6 +50,7 @@ struct us_lab_vm *us_lab_vm_free(struct us_lab_vm *vm);
 /* Starts QEMU and returns once its monitors answer. */
 int us_lab_vm_start(struct us_lab_vm *vm, const struct us_lab_vm_options *options,
 		    struct us_reason *reason);
+/* Where libvirt migrates, @options->incoming means that the domain arrives later: does not wait. */
 bool us_lab_vm_is_started(const struct us_lab_vm *vm);
 /* Ends QEMU; no effect if it was not started. */
 void us_lab_vm_stop(struct us_lab_vm *vm);
@@ -75,5 +76,11 @@ void us_lab_vm_guest_reboot(struct us_lab_vm *vm);
 
 /* The kernel's command line for a guest with @nics. */
 void us_lab_vm_kernel_arguments(const struct us_lab *lab, unsigned nics, char *buffer, size_t size);
+/* The arguments of `understudy vm attach` for the VM "web" on @host, and @text of one of them. */
+#define US_LAB_VM_ATTACH_TEXT 300
+void us_lab_vm_attach_arguments(const struct us_lab *lab, enum us_lab_host host,
+				char text[US_LAB_VM_ATTACH_TEXT], const char *ret_argv[6]);
+/* What the daemon calls the standby of @nic. Returns @name. */
+const char *us_lab_vm_standby(const struct us_lab *lab, unsigned nic, char name[20]);
 /* The number of PCI devices that the firmware found in its latest boot, or a negative errno. */
 int us_lab_vm_firmware_devices(const struct us_lab_vm *vm);

@@ -9,6 +9,7 @@
 
 #include "lab/world/cli.h"
 #include "lab/world/daemon.h"
+#include "lab/world/libvirt.h"
 #include "lab/world/process.h"
 #include "lab/world/socket.h"
 #include "util/clock.h"
@@ -71,13 +72,23 @@ static bool is_ready_or_gone(void *userdata)
 /* On a host machine the installed daemon is started as its package does. */
 static int spawn(struct us_lab *lab, enum us_lab_host host, const char *record, pid_t *ret_pid)
 {
-	char socket[US_LAB_PATH], state[US_LAB_PATH], address[20];
-	const char *const here[] = {
-		lab->programs.daemon,  "--socket", socket, "--state-dir", state,
-		"--migration-address", address,	   NULL
-	};
+	char socket[US_LAB_PATH], state[US_LAB_PATH], address[20], uri[US_LAB_LIBVIRT_URI];
+	bool has_libvirt = us_lab_has_libvirt(lab);
+	const char *const here[] = { lab->programs.daemon,
+				     "--socket",
+				     socket,
+				     "--state-dir",
+				     state,
+				     "--migration-address",
+				     address,
+				     "--libvirt",
+				     has_libvirt ? uri : "none",
+				     lab->programs.libvirt[0] ? "--libvirt-helper" : NULL,
+				     lab->programs.libvirt,
+				     NULL };
 	const char *const installed[] = { "understudyd", "--migration-address", address, NULL };
 
+	us_lab_libvirt_uri(lab, host, uri);
 	snprintf(address, sizeof(address), "10.83.0.%d", host + 1);
 	us_lab_host_path(lab, host, US_LAB_SOCKET_DAEMON, socket);
 	us_lab_host_path(lab, host, "state", state);

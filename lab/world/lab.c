@@ -68,6 +68,11 @@ bool us_lab_has_machines(const struct us_lab *lab)
 	return lab->options.hosts == US_LAB_HOST_KIND_MACHINE;
 }
 
+bool us_lab_has_libvirt(const struct us_lab *lab)
+{
+	return lab->options.vmm == US_LAB_VMM_LIBVIRT;
+}
+
 bool us_lab_is_machine(const struct us_lab *lab, const char *place)
 {
 	return us_lab_has_machines(lab) && place && !strncmp(place, "host-", 5);

@@ -21,6 +21,7 @@ struct us_lab_programs {
 	char daemon[256];	/* understudyd */
 	char daemon_crash[256]; /* understudyd with crash points, or empty */
 	char cli[256];		/* understudy */
+	char libvirt[256];	/* understudy-libvirt of the build tree, or empty */
 	char beacon[256];	/* understudy-beacon for the guest's architecture */
 	char guest_data[256];	/* directory of make-image and make-qemu */
 	char host_data[256];	/* directory of make-host-image and host-machine */
@@ -71,6 +72,8 @@ int us_lab_directories(const struct us_lab *lab);
 
 /* The hosts are emulated machines, not namespaces. */
 bool us_lab_has_machines(const struct us_lab *lab);
+/* libvirt starts the VM. */
+bool us_lab_has_libvirt(const struct us_lab *lab);
 /* Whether @place is a host, and the hosts are machines. @place may be NULL. */
 bool us_lab_is_machine(const struct us_lab *lab, const char *place);
 

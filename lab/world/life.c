@@ -8,6 +8,7 @@
 
 #include "lab/world/daemon.h"
 #include "lab/world/image.h"
+#include "lab/world/libvirt.h"
 #include "lab/world/life.h"
 #include "lab/world/machine.h"
 #include "lab/world/net.h"
@@ -51,6 +52,7 @@ static int find_programs(struct us_lab *lab)
 	find(programs->daemon, self, "../src/daemon/understudyd", "understudyd");
 	find(programs->daemon_crash, self, "../src/daemon/understudyd-crash", "");
 	find(programs->cli, self, "../src/cli/understudy", "understudy");
+	find(programs->libvirt, self, "../src/libvirt/understudy-libvirt", "");
 	find_beacon(lab, self);
 	find_data(programs->guest_data, US_LAB_SOURCE "/guest");
 	find_data(programs->host_data, US_LAB_SOURCE "/hosts");
@@ -115,6 +117,7 @@ int us_lab_lock(const struct us_lab *lab, struct us_reason *reason)
 
 void us_lab_end(struct us_lab *lab)
 {
+	us_lab_libvirt_end(lab);
 	us_lab_process_end_all(lab, "");
 	us_lab_net_down(lab);
 }
@@ -189,6 +192,8 @@ int us_lab_up(struct us_lab *lab, struct us_reason *reason)
 	r = are_machines_up ? us_lab_image_prepare(lab, reason) : up_hosts(lab, reason);
 	if (!r && us_lab_has_machines(lab))
 		r = us_lab_machine_reset(lab, reason);
+	for (int host = 0; !r && us_lab_has_libvirt(lab) && host < US_LAB_HOSTS; host++)
+		r = us_lab_libvirt_start(lab, host, reason);
 	for (int host = 0; !r && needs_daemons && host < US_LAB_HOSTS; host++)
 		r = us_lab_daemon_start(lab, host, reason);
 	return r;

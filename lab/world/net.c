@@ -103,7 +103,8 @@ static int host_up(struct us_lab *lab, enum us_lab_host host)
 		const char *const ports[] = { us_lab_net_nics[i].standby_port,
 					      us_lab_net_nics[i].primary_port };
 
-		for (size_t j = 0; j < US_ARRAY_LENGTH(ports); j++)
+		/* libvirt makes the standby's tap. */
+		for (size_t j = us_lab_has_libvirt(lab); j < US_ARRAY_LENGTH(ports); j++)
 			fprintf(out,
 				"tuntap add dev %s mode tap vnet_hdr%s\nlink set %s master br0 "
 				"up\n",

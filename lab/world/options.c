@@ -8,6 +8,9 @@ static const char *const kind_names[] = { "netns", "vm" };
 _Static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == US_LAB_HOST_KINDS,
 	       "a name for each kind of hosts");
 
+static const char *const vmm_names[] = { "qemu", "libvirt" };
+_Static_assert(sizeof(vmm_names) / sizeof(vmm_names[0]) == US_LAB_VMMS, "a name for each VMM");
+
 static const char *const manager_names[] = { "understudy", "qemu" };
 _Static_assert(sizeof(manager_names) / sizeof(manager_names[0]) == US_LAB_MANAGERS,
 	       "a name for each manager");
@@ -20,6 +23,11 @@ const char *us_lab_host_name(enum us_lab_host host)
 const char *us_lab_host_kind_name(enum us_lab_host_kind kind)
 {
 	return kind_names[kind];
+}
+
+const char *us_lab_vmm_name(enum us_lab_vmm vmm)
+{
+	return vmm_names[vmm];
 }
 
 const char *us_lab_manager_name(enum us_lab_manager manager)

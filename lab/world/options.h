@@ -18,6 +18,13 @@ enum us_lab_host_kind {
 	US_LAB_HOST_KINDS,
 };
 
+/* Who starts QEMU. */
+enum us_lab_vmm {
+	US_LAB_VMM_QEMU,    /* the lab itself */
+	US_LAB_VMM_LIBVIRT, /* libvirtd: the VM is a domain (libvirt.h) */
+	US_LAB_VMMS,
+};
+
 /* Who shows and hides the primary. */
 enum us_lab_manager {
 	US_LAB_MANAGER_UNDERSTUDY,
@@ -29,6 +36,8 @@ enum us_lab_manager {
 const char *us_lab_host_name(enum us_lab_host host);
 /* "netns", "vm": the values of --hosts. */
 const char *us_lab_host_kind_name(enum us_lab_host_kind kind);
+/* "qemu", "libvirt". */
+const char *us_lab_vmm_name(enum us_lab_vmm vmm);
 /* "understudy", "qemu". */
 const char *us_lab_manager_name(enum us_lab_manager manager);
 
@@ -44,6 +53,7 @@ struct us_lab_options {
 	const struct us_lab_platform *machine;
 	const char *primary; /* QEMU's model of the primary; NULL: by the kind of hosts */
 	enum us_lab_manager manager;
+	enum us_lab_vmm vmm;
 	enum us_lab_host_kind hosts;
 	unsigned queues;     /* of the standby; also the guest's number of CPUs */
 	unsigned rate;	     /* frames per second, in each direction; 0: by the kind of hosts */

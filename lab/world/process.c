@@ -159,6 +159,8 @@ run_child(const struct us_lab *lab, const struct us_lab_process_spec *spec, pid_
 		if (record_write(lab, spec->record) || (log = open_log(lab, spec->record)) < 0)
 			_exit(127);
 	}
+	if (spec->adopts)
+		prctl(PR_SET_CHILD_SUBREAPER, 1);
 	redirect(lab, spec, log);
 	execute(lab, spec);
 	_exit(127);

@@ -14,6 +14,7 @@ struct us_lab_process_spec {
 	const char *record;	 /* name of the record and of the log NAME.log; NULL: short-lived */
 	int stdout_fd;		 /* borrowed; -1: the log, or ours if there is no record */
 	int extra_fd;		 /* borrowed; is US_LAB_PROCESS_EXTRA_FD in the process; or -1 */
+	bool adopts;		 /* orphans of the process become its children */
 	bool errors_too;	 /* stderr goes to stdout_fd as well */
 };
 

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lab/vm/domain.h"
+#include "lab/vm/vm-private.h"
+#include "lab/world/libvirt.h"
+#include "lab/world/net.h"
+#include "lab/world/process.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define LIBVIRT_LAB "/var/lib/libvirt/lab" /* as libvirt and QEMU see us_lab_libvirt_path() */
+#define KILL_TIMEOUT_USEC (30 * US_USEC_PER_SEC)
+
+int us_lab_domain_link(const struct us_lab_vm *vm)
+{
+	static const char *const names[] = { US_LAB_SOCKET_MONITOR, US_LAB_SOCKET_CONSOLE,
+					     US_LAB_FIRMWARE_LOG };
+	char path[US_LAB_PATH], target[US_LAB_PATH];
+
+	for (size_t i = 0; i < US_ARRAY_LENGTH(names); i++)
+		if (symlink(us_lab_libvirt_path(vm->lab, vm->options.host, names[i], target),
+			    us_lab_host_path(vm->lab, vm->options.host, names[i], path)) &&
+		    errno != EEXIST)
+			return -errno;
+	return 0;
+}
+
+static void write_boot(FILE *out, const struct us_lab_vm *vm)
+{
+	char kernel[1000];
+
+	fprintf(out, "<os><type arch='x86_64' machine='q35'>hvm</type>");
+	if (vm->options.boot == US_LAB_VM_BOOT_DIRECT) {
+		us_lab_vm_kernel_arguments(vm->lab, vm->options.nics, kernel, sizeof(kernel));
+		fprintf(out,
+			"<kernel>" LIBVIRT_LAB "/kernel</kernel><initrd>" LIBVIRT_LAB
+			"/initrd</initrd><cmdline>%s</cmdline>",
+			kernel);
+	}
+	fprintf(out, "</os>\n");
+}
+
+static void write_nic(FILE *out, const struct us_lab_vm *vm, unsigned nic)
+{
+	const struct us_lab_net_nic *n = &us_lab_net_nics[nic];
+	bool boots = vm->options.boot == US_LAB_VM_BOOT_NETWORK;
+	unsigned queues = vm->lab->options.queues;
+
+	fprintf(out,
+		"<interface type='bridge'><source bridge='br0'/><mac address='%s'/>"
+		"<target dev='%s'/><model type='virtio'/><teaming type='persistent'/>"
+		"<alias name='ua-%s'/>",
+		n->mac, n->standby_port, n->standby);
+	fprintf(out, queues > 1 ? "<driver name='qemu' queues='%u'/>" : "<driver name='qemu'/>",
+		queues);
+	if (boots && nic == 0)
+		fprintf(out, "<boot order='1'/>");
+	else if (!boots)
+		fprintf(out, "<rom enabled='no'/>");
+	fprintf(out, "</interface>\n");
+}
+
+static void write_devices(FILE *out, const struct us_lab_vm *vm)
+{
+	fprintf(out, "<devices><emulator>%s</emulator>\n", vm->lab->emulator.program);
+	fprintf(out, "<controller type='usb' model='none'/>"
+		     "<controller type='pci' index='0' model='pcie-root'/>\n");
+	for (int i = 1; i <= US_LAB_VM_ROOT_PORTS; i++)
+		fprintf(out, "<controller type='pci' index='%d' model='pcie-root-port'/>\n", i);
+	for (unsigned nic = 0; nic < vm->options.nics; nic++)
+		write_nic(out, vm, nic);
+	fprintf(out, "<serial type='unix'><source mode='bind' path='" LIBVIRT_LAB
+		     "/" US_LAB_SOCKET_CONSOLE "'/><log file='" LIBVIRT_LAB
+		     "/console.log' append='on'/></serial>\n"
+		     "<memballoon model='none'/></devices>\n");
+}
+
+static void write_argument(FILE *out, const char *argument)
+{
+	fprintf(out, "<qemu:arg value='%s'/>", argument);
+}
+
+/* The lab's monitor and the debug port of SeaBIOS. */
+static void write_arguments(FILE *out, const struct us_lab *lab)
+{
+	static const char *const arguments[] = {
+		"-chardev",
+		"socket,id=lab,server=on,wait=off,path=" LIBVIRT_LAB "/" US_LAB_SOCKET_MONITOR,
+		"-mon",
+		"chardev=lab,mode=control",
+		"-chardev",
+		"file,id=firmware,path=" LIBVIRT_LAB "/" US_LAB_FIRMWARE_LOG,
+		"-device",
+		"isa-debugcon,iobase=0x402,chardev=firmware",
+	};
+
+	fprintf(out, "<qemu:commandline>");
+	for (size_t i = 0; i < US_ARRAY_LENGTH(arguments); i++)
+		write_argument(out, arguments[i]);
+	if (!strcmp(lab->options.hotplug, "native")) {
+		write_argument(out, "-global");
+		write_argument(out, "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off");
+	}
+	fprintf(out, "</qemu:commandline>\n");
+}
+
+static int write_xml(const struct us_lab_vm *vm, const char *path)
+{
+	const struct us_lab *lab = vm->lab;
+	bool has_kvm = !strcmp(lab->options.accel, "kvm");
+	FILE *out = fopen(path, "we");
+
+	if (!out)
+		return -errno;
+	fprintf(out,
+		"<domain type='%s' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n"
+		"<name>web</name><memory unit='MiB'>256</memory><vcpu>%u</vcpu>\n"
+		"<features><acpi/><apic/></features>%s\n",
+		has_kvm ? "kvm" : "qemu", lab->options.queues,
+		has_kvm ? "<cpu mode='host-passthrough'/>" : "");
+	write_boot(out, vm);
+	write_devices(out, vm);
+	write_arguments(out, lab);
+	fprintf(out, "</domain>\n");
+	return fclose(out) ? -errno : 0;
+}
+
+/* libvirt changes the owner of the files that it uses, so it gets copies. */
+static int copy_image(struct us_lab *lab, enum us_lab_host host)
+{
+	char kernel[US_LAB_PATH], initrd[US_LAB_PATH];
+	int r;
+
+	us_lab_libvirt_path(lab, host, "kernel", kernel);
+	us_lab_libvirt_path(lab, host, "initrd", initrd);
+	r = us_lab_process_run(
+		lab, NULL, (const char *const[]){ "cp", "--", lab->image.kernel, kernel, NULL });
+	return r ? r
+		 : us_lab_process_run(
+			   lab, NULL,
+			   (const char *const[]){ "cp", "--", lab->image.initrd, initrd, NULL });
+}
+
+int us_lab_domain_create(const struct us_lab_vm *vm, struct us_reason *reason)
+{
+	char path[US_LAB_PATH];
+	int r = 0;
+
+	/* Both, because libvirt examines the files of an arriving domain, too. */
+	for (int host = 0; !r && host < US_LAB_HOSTS; host++)
+		r = copy_image(vm->lab, host);
+	us_lab_host_path(vm->lab, vm->options.host, "domain.xml", path);
+	if (!r)
+		r = us_lab_domain_link(vm);
+	if (!r)
+		r = write_xml(vm, path);
+	if (!r)
+		r = us_lab_libvirt_virsh(vm->lab, vm->options.host, "create", path);
+	if (r <= 0)
+		return r;
+	us_refuse(reason, "libvirt on %s did not start the domain",
+		  us_lab_host_name(vm->options.host));
+	return us_advise(reason, "see the message of virsh above");
+}
+
+void us_lab_vm_attach_arguments(const struct us_lab *lab, enum us_lab_host host,
+				char text[US_LAB_VM_ATTACH_TEXT], const char *ret_argv[6])
+{
+	bool has_libvirt = us_lab_has_libvirt(lab);
+	char path[US_LAB_LIBVIRT_URI];
+
+	snprintf(text, US_LAB_VM_ATTACH_TEXT, "--%s=%s", has_libvirt ? "libvirt" : "qmp",
+		 has_libvirt ? us_lab_libvirt_uri(lab, host, path)
+			     : us_lab_host_path(lab, host, US_LAB_SOCKET_QMP, path));
+	memcpy(ret_argv, (const char *[6]){ "vm", "attach", "web", text }, 6 * sizeof(*ret_argv));
+}
+
+/* libvirt keeps the alias of a device only if it begins with "ua-". */
+const char *us_lab_vm_standby(const struct us_lab *lab, unsigned nic, char name[20])
+{
+	snprintf(name, 20, "%s%.10s", us_lab_has_libvirt(lab) ? "ua-" : "",
+		 us_lab_net_nics[nic].standby);
+	return name;
+}
+
+static bool has_gone(void *userdata)
+{
+	const struct us_lab_vm *vm = userdata;
+
+	return us_lab_libvirt_domain_pid(vm->lab, vm->options.host) == 0;
+}
+
+void us_lab_domain_kill(const struct us_lab_vm *vm)
+{
+	pid_t pid = us_lab_libvirt_domain_pid(vm->lab, vm->options.host);
+
+	if (pid > 0 && !kill(pid, SIGTERM))
+		us_lab_poll(vm->lab, has_gone, (void *)vm, KILL_TIMEOUT_USEC);
+}

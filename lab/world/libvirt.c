@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "lab/world/libvirt.h"
+#include "lab/world/process.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define READY_TIMEOUT_USEC (60 * US_USEC_PER_SEC)
+#define RECORD "libvirt"
+
+static const char *directory(const struct us_lab *lab, enum us_lab_host host,
+			     char path[US_LAB_PATH])
+{
+	return us_lab_host_path(lab, host, "libvirt", path);
+}
+
+const char *us_lab_libvirt_path(const struct us_lab *lab, enum us_lab_host host, const char *name,
+				char path[US_LAB_PATH])
+{
+	char base[US_LAB_PATH];
+
+	snprintf(path, US_LAB_PATH, "%.160s/lib/lab/%.25s", directory(lab, host, base), name);
+	return path;
+}
+
+const char *us_lab_libvirt_uri(const struct us_lab *lab, enum us_lab_host host,
+			       char uri[US_LAB_LIBVIRT_URI])
+{
+	char base[US_LAB_PATH];
+
+	snprintf(uri, US_LAB_LIBVIRT_URI, "qemu+unix:///system?socket=%s/run/libvirt-sock",
+		 directory(lab, host, base));
+	return uri;
+}
+
+int us_lab_libvirt_virsh(const struct us_lab *lab, enum us_lab_host host, const char *command,
+			 const char *argument)
+{
+	char uri[US_LAB_LIBVIRT_URI];
+
+	us_lab_libvirt_uri(lab, host, uri);
+	return us_lab_process_run(
+		lab, NULL,
+		(const char *const[]){ "virsh", "-q", "-c", uri, command, argument, NULL });
+}
+
+struct starting {
+	struct us_lab *lab;
+	enum us_lab_host host;
+	pid_t pid;
+};
+
+static bool is_ready_or_gone(void *userdata)
+{
+	struct starting *starting = userdata;
+	char base[US_LAB_PATH], socket[US_LAB_PATH + 40];
+
+	snprintf(socket, sizeof(socket), "%s/run/libvirt-sock",
+		 directory(starting->lab, starting->host, base));
+	return us_lab_process_has_ended(starting->pid) ||
+	       (access(socket, F_OK) == 0 &&
+		us_lab_libvirt_virsh(starting->lab, starting->host, "list", NULL) == 0);
+}
+
+int us_lab_libvirt_start(struct us_lab *lab, enum us_lab_host host, struct us_reason *reason)
+{
+	struct starting starting = { .lab = lab, .host = host };
+	char script[300], base[US_LAB_PATH], owner[20], record[40];
+	const char *name = us_lab_host_name(host);
+	const char *const argv[] = { script, "run", directory(lab, host, base), name, owner, NULL };
+	const struct us_lab_process_spec spec = { .argv = argv,
+						  .place = name,
+						  .record = record,
+						  .stdout_fd = -1,
+						  .extra_fd = -1,
+						  .adopts = true };
+	int r;
+
+	/* A lab that stays has no owner. */
+	snprintf(owner, sizeof(owner), "%d", lab->is_transient ? getpid() : 0);
+	snprintf(script, sizeof(script), "%s/libvirt-host", lab->programs.host_data);
+	us_lab_host_record(host, RECORD, record);
+	r = us_lab_process_spawn(lab, &spec, &starting.pid);
+	if (!r)
+		r = us_lab_poll(lab, is_ready_or_gone, &starting, READY_TIMEOUT_USEC);
+	if (!r && !us_lab_process_has_ended(starting.pid))
+		return 0;
+	us_refuse(reason, "libvirtd on %s did not get ready", name);
+	return us_advise(reason, "see %s/%s.log; Debian's package is libvirt-daemon-system",
+			 lab->dir, record);
+}
+
+void us_lab_libvirt_end(struct us_lab *lab)
+{
+	char script[300], base[US_LAB_PATH], record[40];
+
+	snprintf(script, sizeof(script), "%s/libvirt-host", lab->programs.host_data);
+	for (int host = 0; host < US_LAB_HOSTS; host++) {
+		const char *const argv[] = { script, "end", directory(lab, host, base), NULL };
+
+		if (access(base, F_OK))
+			continue;
+		us_lab_process_end(lab, us_lab_host_record(host, RECORD, record));
+		us_lab_process_run(lab, NULL, argv);
+	}
+}
+
+pid_t us_lab_libvirt_domain_pid(const struct us_lab *lab, enum us_lab_host host)
+{
+	char base[US_LAB_PATH], path[US_LAB_PATH + 40];
+	FILE *file;
+	int pid = 0;
+
+	snprintf(path, sizeof(path), "%s/run/qemu/web.pid", directory(lab, host, base));
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%d", &pid) != 1)
+		pid = 0;
+	fclose(file);
+	return pid;
+}
