@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -65,9 +67,30 @@ static void write_nic(FILE *out, const struct us_lab_vm *vm, unsigned nic)
 	fprintf(out, "</interface>\n");
 }
 
+/* libvirt wants a path; a name alone is looked up in PATH. "" if it is not there. */
+static const char *find_program(const char *name, char path[PATH_MAX])
+{
+	const char *directory = getenv("PATH");
+
+	snprintf(path, PATH_MAX, "%s", name);
+	while (!strchr(name, '/') && directory && *directory) {
+		size_t length = strcspn(directory, ":");
+
+		snprintf(path, PATH_MAX, "%.*s/%s", (int)length, directory, name);
+		if (access(path, X_OK) == 0)
+			return path;
+		path[0] = '\0';
+		directory += length + (directory[length] == ':');
+	}
+	return path;
+}
+
 static void write_devices(FILE *out, const struct us_lab_vm *vm)
 {
-	fprintf(out, "<devices><emulator>%s</emulator>\n", vm->lab->emulator.program);
+	char emulator[PATH_MAX];
+
+	fprintf(out, "<devices><emulator>%s</emulator>\n",
+		find_program(vm->lab->emulator.program, emulator));
 	fprintf(out, "<controller type='usb' model='none'/>"
 		     "<controller type='pci' index='0' model='pcie-root'/>\n");
 	for (int i = 1; i <= US_LAB_VM_ROOT_PORTS; i++)
