@@ -14,9 +14,9 @@ struct us_lv_channel {
 	virDomainPtr domain; /* since the greeting */
 	FILE *input;
 	int fd;
+	unsigned references; /* protected by the lock of all channels */
 
 	/* Protected by the lock */
-	unsigned references;
 	unsigned events;	 /* that were sent */
 	bool is_closed;		 /* sending failed: the daemon has given it up */
 	bool is_incoming;	 /* libvirt waits for the guest, and refuses commands meanwhile */

@@ -84,28 +84,6 @@ static void attach(void *argument)
 	finish(request, r == 0 ? json_object() : NULL, &reason);
 }
 
-/* ---- Declaration ---- */
-
-static json_t *declare(struct us_lv_channel *channel, const json_t *arguments,
-		       struct us_reason *reason)
-{
-	virDomainPtr domain = us_lv_channel_domain(channel);
-	const json_t *pairs = json_object_get(arguments, "pairs");
-	char *xml = json_array_size(pairs) > 0 ? us_domain_xml_declaration(pairs) : NULL;
-	unsigned flags = VIR_DOMAIN_AFFECT_LIVE;
-	int r;
-
-	if (virDomainIsPersistent(domain) == 1)
-		flags |= VIR_DOMAIN_AFFECT_CONFIG;
-	r = virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, xml, "understudy",
-				 US_DECLARATION_URI, flags);
-	free(xml);
-	if (r == 0)
-		return json_object();
-	us_lv_refuse(reason, "the declaration cannot be written");
-	return NULL;
-}
-
 /* ---- Migration ---- */
 
 static json_t *check_settings(struct us_lv_channel *channel, const json_t *arguments,
@@ -171,7 +149,6 @@ static const struct {
 	{ "understudy-process", find_process, NULL },
 	{ "understudy-inspect", inspect, NULL },
 	{ "understudy-attach", NULL, attach },
-	{ "understudy-declare", declare, NULL },
 	{ "understudy-check-settings", check_settings, NULL },
 	{ "understudy-leave", leave, NULL },
 	{ "understudy-migrate", NULL, migrate },

@@ -11,7 +11,6 @@
  *                                           MIGRATION
  *   understudy-abort   {}                   ends it
  *   understudy-leave   {}                   after a migration: the channel may end
- *   understudy-declare {"pairs"}            writes the declaration into the domain's metadata
  */
 #pragma once
 
