@@ -11,6 +11,7 @@
 
 #include "daemon/migration/migration-private.h"
 #include "util/name.h"
+#include "vmm/libvirt/libvirt.h"
 
 enum {
 	EXPECTED_MAX = 32, /* at a time: a source may name domains that never come */
@@ -81,10 +82,9 @@ static int make_vm(struct us_host_vm **ret_vm, const struct us_migrations *commo
 
 	if (!us_name_is_valid(name))
 		return us_refuse(reason, "vm %.40s: is no name of a VM", name);
-	if (snprintf(address, sizeof(address), "libvirt:%s#%s", common->libvirt_uri, name) >=
-	    (int)sizeof(address))
-		return -ENAMETOOLONG;
-	r = us_host_vm_new(ret_vm, common->vms, name, address);
+	r = us_libvirt_address(address, sizeof(address), common->libvirt_uri, name);
+	if (r == 0)
+		r = us_host_vm_new(ret_vm, common->vms, name, address);
 	if (r < 0)
 		return r;
 	us_host_vm_set_automatic(*ret_vm);

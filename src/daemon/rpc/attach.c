@@ -10,6 +10,7 @@
 #include "daemon/rpc/declared-private.h"
 #include "daemon/rpc/permissions.h"
 #include "daemon/state/state.h"
+#include "vmm/libvirt/libvirt.h"
 
 /* AttachVm, until its VM is adopted. */
 struct attach {
@@ -133,9 +134,7 @@ static int find_monitor(const struct us_rpc *rpc, const struct us_call *call,
 		return us_allow_monitor(rpc->config.config_path, us_call_uid(call), monitor, path,
 					reason);
 	r = us_allow_libvirt(us_call_uid(call), uri, reason);
-	if (r == 0 && snprintf(path, PATH_MAX, "libvirt:%s#%s", uri, name) >= PATH_MAX)
-		return -ENAMETOOLONG;
-	return r;
+	return r == 0 ? us_libvirt_address(path, PATH_MAX, uri, name) : r;
 }
 
 void us_rpc_attach_vm(void *userdata, struct us_call *call, const json_t *parameters)

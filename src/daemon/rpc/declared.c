@@ -50,10 +50,8 @@ static int make_vm(struct us_rpc *rpc, const struct us_libvirt_report *report,
 		us_refuse(reason, "its pairs are ignored: its name cannot be the name of a VM");
 		return us_advise(reason, "virsh domrename");
 	}
-	if (snprintf(address, sizeof(address), "libvirt:%s#%s", report->uri, report->domain) >=
-	    (int)sizeof(address))
-		r = -ENAMETOOLONG;
-	else
+	r = us_libvirt_address(address, sizeof(address), report->uri, report->domain);
+	if (r == 0)
 		r = us_host_vm_new(ret_vm, rpc->config.vms, report->domain, address);
 	if (r < 0)
 		return us_refuse(reason, "its pairs are ignored: %s", us_strerror(r));

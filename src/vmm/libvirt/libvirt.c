@@ -258,6 +258,13 @@ int us_libvirt_watch(struct us_libvirt *libvirt, const char *uri)
 
 /* ---- Channels ---- */
 
+int us_libvirt_address(char *buffer, size_t size, const char *uri, const char *domain)
+{
+	int length = snprintf(buffer, size, PREFIX "%s#%s", uri, domain);
+
+	return length >= 0 && (size_t)length < size ? 0 : -ENAMETOOLONG;
+}
+
 const char *us_libvirt_domain_of(const char *address)
 {
 	const char *hash = strrchr(address, '#');

@@ -49,6 +49,8 @@ int us_libvirt_watch(struct us_libvirt *libvirt, const char *uri);
  * domain's name in @address, or NULL if it is a path.
  */
 const char *us_libvirt_domain_of(const char *address);
+/* Makes it. Returns 0, or -ENAMETOOLONG if it does not fit into @size bytes. */
+int us_libvirt_address(char *buffer, size_t size, const char *uri, const char *domain);
 
 /* Opens the channel of the domain at @address; *@ret_fd is the caller's. Returns 0 or -errno. */
 int us_libvirt_open(struct us_libvirt *libvirt, const char *address, int *ret_fd);
