@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,15 +12,15 @@
 #include "util/stream.h"
 #include "util/timer.h"
 #include "vmm/libvirt/libvirt.h"
+#include "vmm/libvirt/spawn.h"
 
 #define PREFIX "libvirt:"
 
 enum {
 	REPORT_BYTES_MAX = 256 * 1024,
 	BACKLOG_BYTES_MAX = 256 * 1024,
-	AGAIN_USEC = 1000 * 1000, /* from the end of a helper to the next start */
-	STATUS_FAILED = 127,
-	ENVIRONMENT_MAX = 256,
+	AGAIN_USEC = 1000 * 1000,  /* from the end of a helper to the next start */
+	LINGER_USEC = 1000 * 1000, /* from the last user's end to the helper's own */
 };
 
 struct request {
@@ -36,7 +35,9 @@ struct helper {
 	struct us_list requests; /* not answered yet */
 	struct us_libvirt *libvirt;
 	struct us_stream *control; /* NULL while it does not run */
-	struct us_timer restart;
+	struct us_timer timer;	   /* to start it again, or to end it */
+	unsigned users;
+	bool is_watched;
 	pid_t pid;
 	char uri[];
 };
@@ -51,41 +52,6 @@ struct us_libvirt {
 };
 
 /* ---- The process ---- */
-
-/*
- * The environment of the helper, for libvirt and ssh(1), without what the service manager told the
- * daemon alone: the helper neither reports for it nor has its sockets.
- */
-static void inherit(char *environment[ENVIRONMENT_MAX])
-{
-	static const char *const own[] = { "NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_",
-					   "FDSTORE=", "CREDENTIALS_DIRECTORY=" };
-	size_t count = 0, i;
-
-	for (char **variable = environ; *variable && count < ENVIRONMENT_MAX - 1; variable++) {
-		for (i = 0; i < US_ARRAY_LENGTH(own); i++)
-			if (strncmp(*variable, own[i], strlen(own[i])) == 0)
-				break;
-		if (i == US_ARRAY_LENGTH(own))
-			environment[count++] = *variable;
-	}
-	environment[count] = NULL;
-}
-
-/* In the child: becomes the helper, with @fd as its standard input. */
-static void run(const struct helper *helper, int fd, pid_t parent, char **environment)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	setpgid(0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() == parent && dup2(fd, STDIN_FILENO) == STDIN_FILENO)
-		execle(helper->libvirt->program, helper->libvirt->program, helper->uri, NULL,
-		       environment);
-	_exit(STATUS_FAILED);
-}
 
 static void on_line(void *userdata, char *text, size_t length);
 static void on_closed(void *userdata, int error);
@@ -118,39 +84,42 @@ static int start(struct helper *helper)
 {
 	static const struct us_stream_handler handler = { .message = on_line, .closed = on_closed };
 	const struct us_stream_limits limits = { REPORT_BYTES_MAX, BACKLOG_BYTES_MAX };
-	char *environment[ENVIRONMENT_MAX];
-	pid_t parent = getpid();
-	int pair[2], r;
+	int fd, r = us_libvirt_spawn(helper->libvirt->program, helper->uri, &helper->pid, &fd);
 
-	if (access(helper->libvirt->program, X_OK) < 0)
-		return -errno;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	inherit(environment);
-	/* vfork(2) returns after exec: the child never holds this process's locks on its own. */
-	helper->pid = vfork();
-	if (helper->pid == 0)
-		run(helper, pair[1], parent, environment);
-	us_close(pair[1]);
-	if (helper->pid < 0) {
-		us_close(pair[0]);
-		return -errno;
-	}
-	r = us_stream_new(&helper->control, helper->libvirt->loop, pair[0], '\n', limits, &handler,
+	if (r < 0)
+		return r;
+	r = us_stream_new(&helper->control, helper->libvirt->loop, fd, '\n', limits, &handler,
 			  helper);
 	if (r < 0)
 		stop(helper);
 	return r;
 }
 
-static void on_restart(void *userdata)
+static void helper_free(struct helper *helper)
+{
+	stop(helper);
+	us_timer_deinit(&helper->timer);
+	us_list_remove(&helper->link);
+	free(helper);
+}
+
+static bool is_needed(const struct helper *helper)
+{
+	return helper->is_watched || helper->users > 0 || !us_list_is_empty(&helper->requests);
+}
+
+static void on_timer(void *userdata)
 {
 	struct helper *helper = userdata;
 
-	if (start(helper) == 0)
+	if (!is_needed(helper)) {
+		helper_free(helper);
+		return;
+	}
+	if (helper->control || start(helper) == 0)
 		return;
 	stop(helper);
-	us_timer_set(&helper->restart, us_now_usec() + AGAIN_USEC);
+	us_timer_set(&helper->timer, us_now_usec() + AGAIN_USEC);
 }
 
 static void on_closed(void *userdata, int error)
@@ -158,7 +127,7 @@ static void on_closed(void *userdata, int error)
 	struct helper *helper = userdata;
 
 	stop(helper);
-	us_timer_set(&helper->restart, us_now_usec() + AGAIN_USEC);
+	us_timer_set(&helper->timer, us_now_usec() + AGAIN_USEC);
 }
 
 /* ---- Reports ---- */
@@ -218,14 +187,6 @@ static struct helper *find(struct us_libvirt *libvirt, const char *uri, size_t l
 	return NULL;
 }
 
-static void helper_free(struct helper *helper)
-{
-	stop(helper);
-	us_timer_deinit(&helper->restart);
-	us_list_remove(&helper->link);
-	free(helper);
-}
-
 static int helper_new(struct us_libvirt *libvirt, const char *uri, size_t length,
 		      struct helper **ret_helper)
 {
@@ -238,7 +199,7 @@ static int helper_new(struct us_libvirt *libvirt, const char *uri, size_t length
 	helper->libvirt = libvirt;
 	us_list_init(&helper->requests);
 	us_list_append(&libvirt->helpers, &helper->link);
-	r = us_timer_init(&helper->restart, libvirt->loop, on_restart, helper);
+	r = us_timer_init(&helper->timer, libvirt->loop, on_timer, helper);
 	if (r >= 0)
 		r = start(helper);
 	if (r < 0) {
@@ -252,8 +213,11 @@ static int helper_new(struct us_libvirt *libvirt, const char *uri, size_t length
 int us_libvirt_watch(struct us_libvirt *libvirt, const char *uri)
 {
 	struct helper *helper = find(libvirt, uri, strlen(uri));
+	int r = helper ? 0 : helper_new(libvirt, uri, strlen(uri), &helper);
 
-	return helper ? 0 : helper_new(libvirt, uri, strlen(uri), &helper);
+	if (r == 0)
+		helper->is_watched = true;
+	return r;
 }
 
 /* ---- Channels ---- */
@@ -270,6 +234,32 @@ const char *us_libvirt_domain_of(const char *address)
 	const char *hash = strrchr(address, '#');
 
 	return strncmp(address, PREFIX, strlen(PREFIX)) == 0 && hash ? hash + 1 : NULL;
+}
+
+/* The helper of the domain at @address; NULL: there is none. */
+static struct helper *find_by_address(struct us_libvirt *libvirt, const char *address)
+{
+	const char *domain = us_libvirt_domain_of(address), *uri = address + strlen(PREFIX);
+
+	return libvirt && domain ? find(libvirt, uri, domain - 1 - uri) : NULL;
+}
+
+bool us_libvirt_use(struct us_libvirt *libvirt, const char *address)
+{
+	struct helper *helper = find_by_address(libvirt, address);
+
+	if (helper)
+		helper->users++;
+	return helper;
+}
+
+void us_libvirt_unuse(struct us_libvirt *libvirt, const char *address)
+{
+	struct helper *helper = find_by_address(libvirt, address);
+
+	/* From the loop: the caller may be a handler of the helper's own. */
+	if (--helper->users == 0 && !us_timer_is_set(&helper->timer))
+		us_timer_set(&helper->timer, us_now_usec() + LINGER_USEC);
 }
 
 static int send_open(struct helper *helper, const char *domain, int fd)

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <systemd/sd-event.h>
 
 #include "util/error.h"
@@ -54,6 +55,13 @@ int us_libvirt_address(char *buffer, size_t size, const char *uri, const char *d
 
 /* Opens the channel of the domain at @address; *@ret_fd is the caller's. Returns 0 or -errno. */
 int us_libvirt_open(struct us_libvirt *libvirt, const char *address, int *ret_fd);
+
+/*
+ * The helper that us_libvirt_open() found or started lasts until its last user is gone, if its URI
+ * is not watched. Returns whether there is one, so that us_libvirt_unuse() must follow.
+ */
+bool us_libvirt_use(struct us_libvirt *libvirt, const char *address);
+void us_libvirt_unuse(struct us_libvirt *libvirt, const char *address);
 
 /*
  * The answer to a request: @r is 0, or US_REFUSED with @reason, or -ECONNRESET if the helper has

@@ -174,6 +174,8 @@ static void try_connect(struct us_vmm *vmm)
 	int r = vmm->domain ? us_libvirt_open(vmm->libvirt, vmm->path, &fd)
 			    : us_connect_unix(vmm->path, &fd);
 
+	if (vmm->domain && !vmm->uses_helper)
+		vmm->uses_helper = us_libvirt_use(vmm->libvirt, vmm->path);
 	if (r == 0) {
 		if (!vmm->domain)
 			take_pid(vmm, fd);
@@ -298,4 +300,6 @@ void us_qemu_connection_deinit(struct us_vmm *vmm)
 {
 	us_timer_deinit(&vmm->reconnect);
 	us_close(vmm->pidfd);
+	if (vmm->uses_helper)
+		us_libvirt_unuse(vmm->libvirt, vmm->path);
 }

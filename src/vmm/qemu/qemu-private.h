@@ -16,6 +16,7 @@ struct us_vmm {
 	char *path;		    /* of the monitor's socket, or a domain's address */
 	struct us_libvirt *libvirt; /* opens that domain's channel */
 	const char *domain;	    /* NULL: the VM is not libvirt's */
+	bool uses_helper;	    /* us_libvirt_unuse() must follow */
 	us_vmm_event_fn report;
 	void *userdata;
 	void (*destroy)(struct us_vmm *vmm); /* called with the last reference */

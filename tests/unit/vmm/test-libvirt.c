@@ -117,6 +117,45 @@ static void test_silent(void **state)
 	us_close(fd);
 }
 
+static unsigned count_helpers(void)
+{
+	FILE *children = fopen("/proc/thread-self/children", "r");
+	unsigned count = 0;
+	int pid;
+
+	assert_non_null(children);
+	while (fscanf(children, "%d", &pid) == 1)
+		count++;
+	fclose(children);
+	return count;
+}
+
+/* A helper that nobody watches ends with the last of its users. */
+static void test_users(void **state)
+{
+	static const char *const address = "libvirt:used#web";
+	struct reports reports;
+	struct us_libvirt *libvirt = begin(&reports, "watched");
+	int fd = -1;
+
+	assert_false(us_libvirt_use(libvirt, address));
+	assert_int_equal(us_libvirt_open(libvirt, address, &fd), 0);
+	us_close(fd);
+	assert_true(us_libvirt_use(libvirt, address));
+	assert_true(us_libvirt_use(libvirt, address));
+	assert_true(us_libvirt_use(libvirt, "libvirt:watched#web"));
+	assert_int_equal(count_helpers(), 2);
+	us_libvirt_unuse(libvirt, address);
+	us_libvirt_unuse(libvirt, "libvirt:watched#web");
+	us_libvirt_unuse(libvirt, address);
+	WAIT_FOR(loop, count_helpers() == 1);
+	assert_int_equal(us_libvirt_open(libvirt, address, &fd), 0); /* started again */
+	us_close(fd);
+	assert_int_equal(count_helpers(), 2);
+	us_libvirt_free(libvirt);
+	assert_int_equal(count_helpers(), 0);
+}
+
 static void test_absent(void **state)
 {
 	struct us_libvirt *libvirt;
@@ -213,8 +252,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lies),	 cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_silent),	 cmocka_unit_test(test_absent),
-		cmocka_unit_test(test_inherits), cmocka_unit_test(test_children),
-		cmocka_unit_test(test_address),
+		cmocka_unit_test(test_users),	 cmocka_unit_test(test_inherits),
+		cmocka_unit_test(test_children), cmocka_unit_test(test_address),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
