@@ -70,7 +70,28 @@ static bool is_automatic(const struct us_host_vm *vm)
 	return us_host_vm_is_automatic(vm);
 }
 
-/* A domain that has stopped takes along what it brought; not before its migration is over. */
+/* A domain that has stopped takes along what it brought. Returns false while its migration ends. */
+static bool forget_stopped(struct us_rpc *rpc, struct us_host_vm *vm)
+{
+	if (us_host_vm_facts(vm)->state != US_VM_GONE || !is_automatic(vm))
+		return true;
+	if (us_migration_is_source(vm))
+		return false;
+	us_log(LOG_INFO, "vm %s: detached: the domain has stopped", us_host_vm_name(vm));
+	us_rpc_remove_vm(rpc, vm);
+	return true;
+}
+
+int us_rpc_forget_before(struct us_rpc *rpc, const char *name, struct us_reason *reason)
+{
+	struct us_host_vm *vm = us_vms_find(rpc->config.vms, name);
+
+	if (!vm || forget_stopped(rpc, vm))
+		return 0;
+	us_refuse(reason, "vm %s: its migration away from here is not over", name);
+	return us_advise(reason, "try again in a moment");
+}
+
 void us_rpc_on_forget(void *userdata)
 {
 	struct us_rpc *rpc = userdata;
@@ -79,14 +100,7 @@ void us_rpc_on_forget(void *userdata)
 
 	for (vm = us_vms_next(rpc->config.vms, NULL); vm; vm = next) {
 		next = us_vms_next(rpc->config.vms, vm);
-		if (us_host_vm_facts(vm)->state != US_VM_GONE || !is_automatic(vm))
-			continue;
-		if (us_migration_is_source(vm)) {
-			is_waiting = true;
-			continue;
-		}
-		us_log(LOG_INFO, "vm %s: detached: the domain has stopped", us_host_vm_name(vm));
-		us_rpc_remove_vm(rpc, vm);
+		is_waiting |= !forget_stopped(rpc, vm);
 	}
 	if (is_waiting)
 		us_rpc_forget_soon(rpc);

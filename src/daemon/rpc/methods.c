@@ -215,11 +215,13 @@ static int check_primaries(const struct us_rpc *rpc, const struct us_call *call,
 
 static void receive(void *userdata, struct us_call *call, const json_t *parameters)
 {
-	const struct us_rpc *rpc = userdata;
+	struct us_rpc *rpc = userdata;
 	struct us_host_vm *vm;
 	struct us_reason reason;
 	int r = check_primaries(rpc, call, parameters, &reason);
 
+	if (r == 0 && json_is_true(json_object_get(parameters, "domain")))
+		r = us_rpc_forget_before(rpc, us_rpc_text(parameters, "vm"), &reason);
 	if (r == 0)
 		r = us_migration_expect(rpc->config.migrations, parameters, &vm, &reason);
 	if (r != 0) {

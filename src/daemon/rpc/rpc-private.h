@@ -41,6 +41,11 @@ void us_rpc_remove_vm(struct us_rpc *rpc, struct us_host_vm *vm);
 
 /* The timer `forgetting`. */
 void us_rpc_on_forget(void *userdata);
+/*
+ * Forgets the domain @name now if it has stopped: the one that comes in its place may have other
+ * pairs. Returns 0, or US_REFUSED with @reason while its migration away ends.
+ */
+int us_rpc_forget_before(struct us_rpc *rpc, const char *name, struct us_reason *reason);
 
 /* ---- Methods that other files than methods.c handle; @userdata is the struct us_rpc ---- */
 
