@@ -55,6 +55,32 @@ static bool is_query(const char *command)
 	       strncmp(command, "qom-", 4) == 0;
 }
 
+/* Whether libvirt writes the guest to a file, for which it has QEMU migrate. */
+static bool is_being_saved(virDomainPtr domain)
+{
+	int state, cause;
+
+	if (virDomainGetState(domain, &state, &cause, 0) < 0)
+		return false;
+	if (state == VIR_DOMAIN_SHUTOFF)
+		return cause == VIR_DOMAIN_SHUTOFF_SAVED;
+	return state == VIR_DOMAIN_PAUSED &&
+	       (cause == VIR_DOMAIN_PAUSED_SAVE || cause == VIR_DOMAIN_PAUSED_DUMP ||
+		cause == VIR_DOMAIN_PAUSED_SNAPSHOT);
+}
+
+/* A guest that is saved seems to QEMU to have moved to another host. It has not. */
+static void correct_status(struct us_lv_channel *channel, json_t *answer)
+{
+	json_t *value = json_object_get(answer, "return");
+	const char *status = json_string_value(json_object_get(value, "status"));
+
+	if (status &&
+	    (strcmp(status, "postmigrate") == 0 || strcmp(status, "finish-migrate") == 0) &&
+	    is_being_saved(channel->domain))
+		json_object_set_new(value, "status", json_string("paused"));
+}
+
 static void pass_command(struct us_lv_channel *channel, const char *command,
 			 const json_t *arguments, json_int_t id)
 {
@@ -73,6 +99,8 @@ static void pass_command(struct us_lv_channel *channel, const char *command,
 			break;
 	}
 	if (answer) {
+		if (strcmp(command, "query-status") == 0)
+			correct_status(channel, answer);
 		json_object_set_new(answer, "id", json_integer(id));
 		us_lv_channel_send(channel, answer);
 	} else {
