@@ -12,6 +12,9 @@ static const struct {
 } by_words[] = {
 	{ "apparmor", "journalctl -k --grep=apparmor shows what is denied: allow it in "
 		      "/etc/apparmor.d/local/abstractions/libvirt-qemu" },
+	{ "aa-helper", "journalctl -k --grep=apparmor shows what is denied: allow it in "
+		       "/etc/apparmor.d/local/abstractions/libvirt-qemu" },
+	{ "security context", "ausearch -m avc -ts recent shows what SELinux denies" },
 	{ "selinux", "ausearch -m avc -ts recent shows what SELinux denies" },
 	{ "security label", "ausearch -m avc -ts recent, or journalctl -k --grep=apparmor, shows "
 			    "what is denied" },
