@@ -110,7 +110,9 @@ static void diagnose(struct doctor *doctor)
 		    "you may read here, but change nothing, and there are no more findings for "
 		    "you");
 	} else if (us_cli_json_is(doctor->error, "error", CONTROL "NoSuchVm")) {
-		snprintf(next, sizeof(next), "understudy vm attach %.60s --qmp PATH", doctor->vm);
+		snprintf(next, sizeof(next),
+			 "understudy vm attach %.60s --qmp PATH; --libvirt for a domain of libvirt",
+			 doctor->vm);
 		add(doctor, ERROR, doctor->vm, next, "is not attached here");
 	} else if (us_cli_json_is(doctor->error, "error", "org.varlink.service.MethodNotFound")) {
 		add(doctor, WARNING, "host", "systemctl restart understudyd",

@@ -182,10 +182,18 @@ static void count_failures(void *userdata, struct us_host_pair *pair, unsigned *
 	*ret_backoffs = counts->backoffs;
 }
 
+static void each_refusal(void *userdata, const struct us_host_vm *vm,
+			 void (*each)(void *each_userdata, const struct us_reason *reason),
+			 void *each_userdata)
+{
+	us_rpc_each_refusal(((const struct us_daemon *)userdata)->rpc, vm, each, each_userdata);
+}
+
 static const struct us_doctor_handler doctor_handler = {
 	.unsaved = unsaved,
 	.is_migrating = us_migration_is_source,
 	.failures = count_failures,
+	.each_refusal = each_refusal,
 };
 
 /* ---- What the metrics ask ---- */
@@ -238,6 +246,18 @@ static int make_rpc(struct us_daemon *daemon)
 	return us_rpc_new(&daemon->rpc, &config);
 }
 
+static int make_doctor(struct us_daemon *daemon)
+{
+	const struct us_doctor_config config = {
+		.vms = daemon->vms,
+		.vfs = daemon->vfs,
+		.libvirt = daemon->libvirt,
+		.libvirt_uri = daemon->libvirt_uri,
+	};
+
+	return us_doctor_new(&daemon->doctor, &config, &doctor_handler, daemon);
+}
+
 static int make_vms(struct us_daemon *daemon)
 {
 	const struct us_vfs_config vfs = { .loop = daemon->loop,
@@ -276,8 +296,7 @@ int us_daemon_init(struct us_daemon *daemon)
 		r = us_metrics_new(&daemon->metrics, daemon->vms, daemon->loop, read_daemon,
 				   daemon);
 	if (r >= 0)
-		r = us_doctor_new(&daemon->doctor, daemon->vms, daemon->vfs, &doctor_handler,
-				  daemon);
+		r = make_doctor(daemon);
 	return r < 0 ? r : make_rpc(daemon);
 }
 

@@ -10,7 +10,8 @@
  *
  * The helper sends a report of each domain when it connects to libvirtd and when something changes:
  * {"domain", "state": "running", "incoming" or "stopped", "pairs": its declaration, "problem": why
- * the declaration is not valid}.
+ * the declaration is not valid}. And one of libvirtd itself: {"libvirt": its version, "" if it is
+ * not connected}, then with "problem" and "next_at".
  */
 #pragma once
 

@@ -16,6 +16,7 @@ enum {
 	/* A libvirtd that answers nothing for 5 * 4 s is given up, and connected to again. */
 	KEEPALIVE_SEC = 5,
 	KEEPALIVE_COUNT = 3,
+	VERSION_MIN = 9000000, /* of libvirt: 9.0.0 */
 	AGAIN_MAX_SEC = 8,
 	AGAIN_SEC = 1, /* from a failure to the next attempt */
 };
@@ -157,12 +158,65 @@ static bool subscribe_all(virConnectPtr host)
 
 /* ---- The connection ---- */
 
-static void on_closed(virConnectPtr host, int cause, void *opaque)
+/* With the lock held. */
+static void set_failure(const struct us_reason *reason)
+{
+	failure = *reason;
+	pthread_cond_broadcast(&changed);
+	host_handler->report(json_pack("{s:s, s:s, s:i}", "libvirt", "", "problem", failure.text,
+				       "next_at", (int)failure.next_at));
+}
+
+static void fail(const struct us_reason *reason)
 {
 	pthread_mutex_lock(&lock);
-	us_refuse(&failure, "libvirtd closed the connection");
-	pthread_cond_broadcast(&changed);
+	set_failure(reason);
 	pthread_mutex_unlock(&lock);
+}
+
+static void refuse_closed(struct us_reason *reason)
+{
+	us_refuse(reason, "%s: libvirtd closed the connection", host_uri);
+	us_advise(reason, "is libvirtd running? virsh -c %s list", host_uri);
+}
+
+static void on_closed(virConnectPtr host, int cause, void *opaque)
+{
+	struct us_reason reason;
+
+	refuse_closed(&reason);
+	fail(&reason);
+}
+
+/* "9.0.0" for 9000000, as virConnectGetLibVersion(). */
+static void write_version(unsigned long version, char *buffer, size_t size)
+{
+	snprintf(buffer, size, "%lu.%lu.%lu", version / 1000000, version / 1000 % 1000,
+		 version % 1000);
+}
+
+/* Older ones were never tried: they are refused before they are asked for anything else. */
+static int check_version(virConnectPtr host, struct us_reason *reason)
+{
+	unsigned long version;
+	char text[64];
+
+	if (virConnectGetLibVersion(host, &version) < 0)
+		return us_lv_refuse(reason, host_uri);
+	if (version >= VERSION_MIN)
+		return 0;
+	write_version(version, text, sizeof(text));
+	us_refuse(reason, "%s: libvirt %s is too old", host_uri, text);
+	return us_advise(reason, "update libvirt there to 9.0 or later");
+}
+
+static int prepare(virConnectPtr host, struct us_reason *reason)
+{
+	if (virConnectRegisterCloseCallback(host, on_closed, NULL, NULL) < 0 ||
+	    virConnectSetKeepAlive(host, KEEPALIVE_SEC, KEEPALIVE_COUNT) < 0 ||
+	    !subscribe_all(host))
+		return us_lv_refuse(reason, host_uri);
+	return 0;
 }
 
 /* NULL: `failure` has the reason. */
@@ -170,18 +224,15 @@ static virConnectPtr open_connection(void)
 {
 	virConnectPtr host = virConnectOpen(host_uri);
 	struct us_reason reason;
+	int r = host ? check_version(host, &reason) : us_lv_refuse(&reason, host_uri);
 
-	if (host && virConnectRegisterCloseCallback(host, on_closed, NULL, NULL) == 0 &&
-	    virConnectSetKeepAlive(host, KEEPALIVE_SEC, KEEPALIVE_COUNT) >= 0 &&
-	    subscribe_all(host))
+	if (r == 0)
+		r = prepare(host, &reason);
+	if (r == 0)
 		return host;
-	us_lv_refuse(&reason, host_uri);
 	if (!us_reason_next(&reason)[0])
 		us_advise(&reason, "is libvirtd running? virsh -c %s list", host_uri);
-	pthread_mutex_lock(&lock);
-	failure = reason;
-	pthread_cond_broadcast(&changed);
-	pthread_mutex_unlock(&lock);
+	fail(&reason);
 	if (host)
 		virConnectClose(host);
 	return NULL;
@@ -190,9 +241,14 @@ static virConnectPtr open_connection(void)
 /* Keeps @host until it is lost. */
 static void keep(virConnectPtr host)
 {
-	unsigned long version = 0;
+	unsigned long version = 0, libvirt = 0;
+	struct us_reason reason;
+	char text[24];
 
 	virConnectGetVersion(host, &version);
+	virConnectGetLibVersion(host, &libvirt);
+	write_version(libvirt, text, sizeof(text));
+	refuse_closed(&reason);
 	pthread_mutex_lock(&lock);
 	/* on_closed() may have come before; from here on it waits for the lock. */
 	if (virConnectIsAlive(host) == 1) {
@@ -200,8 +256,9 @@ static void keep(virConnectPtr host)
 		connection = host;
 		failure.text[0] = '\0';
 		pthread_cond_broadcast(&changed);
+		host_handler->report(json_pack("{s:s}", "libvirt", text));
 	} else {
-		us_refuse(&failure, "libvirtd closed the connection");
+		set_failure(&reason);
 	}
 	pthread_mutex_unlock(&lock);
 	report_all(host);

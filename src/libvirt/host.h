@@ -20,7 +20,7 @@ struct us_lv_host_handler {
 	/* QEMU has removed the device @alias, and libvirt has cleaned up after it. */
 	void (*removed)(const char *domain, const char *alias);
 	void (*stopped)(const char *domain);
-	/* A report for the daemon (control.h), which the function takes. */
+	/* A report for the daemon (control.h), which the function takes; of libvirtd, too. */
 	void (*report)(json_t *report);
 	/* The connection is lost. */
 	void (*lost)(void);

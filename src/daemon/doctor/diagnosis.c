@@ -27,80 +27,7 @@ struct diagnosis {
 	size_t count, next;
 };
 
-/* ---- The VM ---- */
-
-/*
- * Whether libvirt has started this QEMU: "-name guest=NAME" and the secret of libvirt's are on its
- * command line. Reading it does not wait for the process.
- */
-static bool is_of_libvirt(pid_t pid)
-{
-	char path[64], line[16 * 1024];
-	bool has_name = false, has_secret = false;
-	ssize_t length = -1;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	if (fd >= 0)
-		length = read(fd, line, sizeof(line) - 1);
-	us_close(fd);
-	line[length < 0 ? 0 : length] = '\0';
-	for (const char *word = line; word < line + length; word += strlen(word) + 1) {
-		has_name |= strncmp(word, "guest=", strlen("guest=")) == 0;
-		has_secret |= strstr(word, "masterKey0") != NULL;
-	}
-	return has_name && has_secret;
-}
-
-/* libvirt has given QEMU neither the rights nor the memory limit that a primary needs. */
-static void find_plain_monitor(const struct us_host_vm *vm, struct us_findings *findings)
-{
-	const struct us_vmm *vmm = us_host_vm_vmm(vm);
-	char next[200];
-
-	if (us_vmm_is_domain(vmm) || !is_of_libvirt(us_vmm_pid(vmm)))
-		return;
-	snprintf(next, sizeof(next),
-		 "understudy vm detach %s, then understudy vm attach DOMAIN --libvirt",
-		 us_host_vm_name(vm));
-	us_find_error(findings, next,
-		      "the VM is a domain of libvirt, and is attached by a monitor of QEMU: no "
-		      "primary can be plugged");
-}
-
-static void find_vm(const struct us_doctor *doctor, const struct us_host_vm *vm,
-		    struct us_findings *findings)
-{
-	const struct us_vmm *vmm = us_host_vm_vmm(vm);
-	const char *name = us_host_vm_name(vm);
-	bool is_gone = us_host_vm_facts(vm)->state == US_VM_GONE;
-	char next[160];
-
-	findings->subject = name;
-	if (!us_vmm_is_adopted(vmm)) {
-		us_find_error(
-			findings,
-			is_gone ? "start the VM again with the same socket; it is adopted by itself"
-				: "the daemon tries again by itself; until then the primaries of "
-				  "the VM stay as they are",
-			"%s", us_host_vm_problem(vm));
-		return;
-	}
-	us_find_ok(findings, "QEMU %s answers at %s: %s", us_vmm_version(vmm),
-		   us_host_vm_monitor(vm), us_vm_state_name(us_host_vm_facts(vm)->state));
-	find_plain_monitor(vm, findings);
-	snprintf(next, sizeof(next), "understudy finish %s, unless somebody is about to migrate it",
-		 name);
-	if (us_host_vm_facts(vm)->is_prepared && !doctor->handler->is_migrating(vm))
-		us_find_warning(findings, next, "prepared for a migration: no primary is shown");
-	snprintf(next, sizeof(next), "understudy pair add NAME --vm %s --standby ID --port IFNAME",
-		 name);
-	if (!us_pair_vm_next(us_host_vm_facts(vm), NULL))
-		us_find_warning(findings, next, "the VM has no pair");
-}
-
-/* ---- Its pairs, one after the other ---- */
+/* ---- The pairs of a VM, one after the other ---- */
 
 static void finish(struct diagnosis *diagnosis)
 {
@@ -118,7 +45,7 @@ static void finish(struct diagnosis *diagnosis)
 /* The pair whose turn it is; NULL: it was removed. */
 static struct us_host_pair *find_present(const struct diagnosis *diagnosis)
 {
-	struct us_host_pair *pair = us_pairs_find(us_vms_pairs(diagnosis->doctor->vms),
+	struct us_host_pair *pair = us_pairs_find(us_vms_pairs(diagnosis->doctor->config.vms),
 						  diagnosis->names[diagnosis->next]);
 
 	return pair && us_host_vm_of(pair) == diagnosis->vm ? pair : NULL;
@@ -276,7 +203,7 @@ void us_doctor_diagnose(struct us_doctor *doctor, struct us_host_vm *vm, struct 
 	diagnosis->call = call;
 	us_call_on_gone(call, on_gone, diagnosis);
 	us_doctor_find_host(doctor, &diagnosis->findings);
-	find_vm(doctor, vm, &diagnosis->findings);
+	us_doctor_find_vm(doctor, vm, &diagnosis->findings);
 	diagnose_next(diagnosis);
 }
 
@@ -289,16 +216,14 @@ void us_doctor_forget_vm(struct us_doctor *doctor, const struct us_host_vm *vm)
 			finish(diagnosis);
 }
 
-int us_doctor_new(struct us_doctor **ret_doctor, struct us_vms *vms, struct us_vfs *vfs,
+int us_doctor_new(struct us_doctor **ret_doctor, const struct us_doctor_config *config,
 		  const struct us_doctor_handler *handler, void *userdata)
 {
 	struct us_doctor *doctor = calloc(1, sizeof(*doctor));
 
 	if (!doctor)
 		return -ENOMEM;
-	*doctor = (struct us_doctor){
-		.vms = vms, .vfs = vfs, .handler = handler, .userdata = userdata
-	};
+	*doctor = (struct us_doctor){ .config = *config, .handler = handler, .userdata = userdata };
 	us_list_init(&doctor->diagnoses);
 	*ret_doctor = doctor;
 	return 0;

@@ -9,8 +9,7 @@
 #include "util/cleanup.h"
 
 struct us_doctor {
-	struct us_vms *vms;
-	struct us_vfs *vfs;
+	struct us_doctor_config config;
 	const struct us_doctor_handler *handler;
 	void *userdata;
 	struct us_list diagnoses; /* under way, of VMs */
@@ -43,6 +42,9 @@ void us_find_reason(struct us_findings *findings, int r, const struct us_reason 
 /* ---- The parts of a diagnosis ---- */
 
 void us_doctor_find_host(const struct us_doctor *doctor, struct us_findings *findings);
+void us_doctor_find_libvirt(const struct us_doctor *doctor, struct us_findings *findings);
+void us_doctor_find_vm(const struct us_doctor *doctor, const struct us_host_vm *vm,
+		       struct us_findings *findings);
 /* The pair as far as the daemon and the host show it. */
 void us_doctor_find_pair(const struct us_doctor *doctor, struct us_host_pair *pair,
 			 struct us_findings *findings);

@@ -99,7 +99,7 @@ static void find_files(const struct us_doctor *doctor, struct us_findings *findi
 	const char *unsaved = doctor->handler->unsaved(doctor->userdata);
 	char next[300];
 
-	us_vms_for_each (vm, doctor->vms)
+	us_vms_for_each (vm, doctor->config.vms)
 		vms++;
 	getrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur < 64 + FILES_PER_VM * (rlim_t)vms)
@@ -210,7 +210,8 @@ void us_doctor_find_host(const struct us_doctor *doctor, struct us_findings *fin
 	find_capabilities(findings);
 	find_kernel(findings);
 	find_files(doctor, findings);
-	us_orphans_each(doctor->vfs, find_orphan, findings);
-	find_parked(us_vms_pairs(doctor->vms), findings);
-	find_strays(us_vms_pairs(doctor->vms), findings);
+	us_orphans_each(doctor->config.vfs, find_orphan, findings);
+	find_parked(us_vms_pairs(doctor->config.vms), findings);
+	find_strays(us_vms_pairs(doctor->config.vms), findings);
+	us_doctor_find_libvirt(doctor, findings);
 }

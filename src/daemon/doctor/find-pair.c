@@ -42,25 +42,47 @@ static int count_vhost(pid_t pid)
 	return count;
 }
 
+/*
+ * The bridge filters VLANs, so no frame is parked there. libvirt has it do so with
+ * macTableManager='libvirt', and again whenever the network starts; of its ports, only libvirt
+ * switches off both learning and flooding.
+ */
+static void find_filter(const struct us_link *port, const char *bridge,
+			struct us_findings *findings)
+{
+	char next[200];
+
+	snprintf(next, sizeof(next),
+		 "ip link set %s type bridge vlan_filtering 0, or add the pair with --handover "
+		 "low-latency",
+		 bridge);
+	if (port->is_fixed)
+		us_find_warning(
+			findings,
+			"virsh net-edit: without macTableManager='libvirt'; then restart the "
+			"network and the domain, or add the pair with --handover low-latency",
+			"bridge %s is managed by libvirt (macTableManager='libvirt') and filters "
+			"VLANs: no frame is parked there, and some are lost in each transition",
+			bridge);
+	else
+		us_find_warning(findings, next,
+				"bridge %s filters VLANs: no frame is parked there, and some are "
+				"lost in each transition",
+				bridge);
+}
+
 static void find_bridge(const struct us_host_pair *pair, const struct us_link *port,
 			struct us_findings *findings)
 {
 	bool is_lossless = us_host_pair_spec(pair)->options.handover == US_HANDOVER_LOSSLESS;
 	int vhost = count_vhost(us_vmm_pid(us_host_vm_vmm(us_host_vm_of(pair))));
 	bool filters_vlans = false;
-	char bridge[IF_NAMESIZE] = "?", next[160];
+	char bridge[IF_NAMESIZE] = "?";
 
 	if_indextoname(port->master, bridge);
 	us_link_filters_vlans(port->master, &filters_vlans);
-	snprintf(next, sizeof(next),
-		 "ip link set %s type bridge vlan_filtering 0, or add the pair with --handover "
-		 "low-latency",
-		 bridge);
 	if (filters_vlans && is_lossless)
-		us_find_warning(findings, next,
-				"bridge %s filters VLANs: no frame is parked there, and some are "
-				"lost in each transition",
-				bridge);
+		find_filter(port, bridge, findings);
 	else
 		us_find_ok(findings, "%s is %s on bridge %s%s", port->name,
 			   port->is_tun ? "a tap" : "an interface", bridge,
@@ -155,7 +177,7 @@ static void find_primary(const struct us_doctor *doctor, const struct us_host_pa
 	if (us_pair_is_reserved(engine) && spec.host[0])
 		r = us_vfio_describe("/sys", spec.host, &vfio, &reason);
 	else
-		r = us_primary_spec_check(us_vms_pairs(doctor->vms), pair, &spec,
+		r = us_primary_spec_check(us_vms_pairs(doctor->config.vms), pair, &spec,
 					  us_host_pair_spec(pair)->port, &reason);
 	if (r != 0)
 		us_find_reason(findings, r, &reason);
@@ -263,13 +285,8 @@ void us_doctor_find_standby(const struct us_host_pair *pair, struct us_findings 
 	us_link_get(spec->port, &port, NULL);
 	snprintf(next, sizeof(next), "ip link set %s mtu %u", spec->port, standby->mtu);
 	if (!standby->offers_standby)
-		us_find_error(
-			findings,
-			us_vmm_is_domain(us_host_vm_vmm(us_host_vm_of(pair)))
-				? "virsh edit: <teaming type='persistent'/> in its <interface>; "
-				  "then shut the domain down and start it"
-				: "start the VM with failover=on for it",
-			"the standby %s does not offer VIRTIO_NET_F_STANDBY", spec->standby);
+		us_find_error(findings, us_host_vm_standby_step(us_host_vm_of(pair)),
+			      "the standby %s does not offer VIRTIO_NET_F_STANDBY", spec->standby);
 	else if (standby->interface[0] && strcmp(standby->interface, spec->port) != 0)
 		us_find_error(findings, "remove the pair and add it again with the right --port",
 			      "the standby %s is behind %s, not %s", spec->standby,

@@ -127,7 +127,7 @@ int us_add_check_standby(const struct us_add_request *request, const struct us_v
 	if (!standby->offers_standby) {
 		us_refuse(reason, "pair %s: %s does not offer VIRTIO_NET_F_STANDBY", spec->name,
 			  spec->standby);
-		return us_advise(reason, "start the VM with failover=on for it");
+		return us_advise(reason, "%s", us_host_vm_standby_step(request->vm));
 	}
 	if (standby->interface[0] && strcmp(standby->interface, spec->port) != 0) {
 		us_refuse(reason, "pair %s: %s is behind %s, not %s", spec->name, spec->standby,

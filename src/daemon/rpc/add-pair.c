@@ -104,7 +104,7 @@ static struct us_host_vm *find_vm(const struct us_rpc *rpc, struct us_call *call
 		us_refuse(&reason, "vm %s cannot be asked now: %s", name, us_host_vm_problem(vm));
 	} else {
 		us_refuse(&reason, "vm %s: not attached", name);
-		us_advise(&reason, "understudy vm attach %s --qmp PATH", name);
+		us_advise(&reason, "understudy vm attach %s --qmp PATH, or --libvirt", name);
 	}
 	us_call_fail_with(call, vm ? "Refused" : "NoSuchVm", US_REFUSED, &reason);
 	return NULL;

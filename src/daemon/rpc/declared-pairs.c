@@ -37,14 +37,10 @@ static void follow_again(struct us_rpc *rpc)
 static void refused(struct us_rpc *rpc, struct us_declared *declaration, const char *standby,
 		    const struct us_reason *reason)
 {
-	const char *last = us_rpc_text(declaration->refused, standby);
-
 	follow_again(rpc);
-	if (last && strcmp(last, reason->text) == 0)
-		return;
-	us_log(LOG_WARNING, "vm %s: declared pair: %s", us_host_vm_name(declaration->vm),
-	       reason->text);
-	json_object_set_new(declaration->refused, standby, json_string(reason->text));
+	if (us_declared_refuse(declaration, standby, reason))
+		us_log(LOG_WARNING, "vm %s: declared pair: %s", us_host_vm_name(declaration->vm),
+		       reason->text);
 }
 
 static void followed(struct us_rpc *rpc, struct us_declared *declaration, const json_t *declared)

@@ -30,6 +30,9 @@ const json_t *us_declared_standby(const struct us_declared *declaration, const c
 void us_declared_set(struct us_rpc *rpc, struct us_host_vm *vm, const json_t *pairs);
 /* Whether a declaration of @vm is known. */
 bool us_declared_has(const struct us_rpc *rpc, const struct us_host_vm *vm);
+/* The pair for @standby was refused. False: for the same reason as before. */
+bool us_declared_refuse(struct us_declared *declaration, const char *standby,
+			const struct us_reason *reason);
 /* Whether @vm declares a pair for @standby. */
 bool us_declared_has_standby(const struct us_rpc *rpc, const struct us_host_vm *vm,
 			     const char *standby);

@@ -60,6 +60,11 @@ void us_rpc_declared_vm_adopted(struct us_rpc *rpc, struct us_host_vm *vm);
 void us_rpc_forget_declaration(struct us_rpc *rpc, const struct us_host_vm *vm);
 /* Soon detaches the VMs whose domain has stopped, if nobody attached them. */
 void us_rpc_forget_soon(struct us_rpc *rpc);
+/* Calls @each with the reason of each declared pair of @vm that is not as declared. */
+void us_rpc_each_refusal(const struct us_rpc *rpc, const struct us_host_vm *vm,
+			 void (*each)(void *userdata, const struct us_reason *reason),
+			 void *userdata);
+
 /* libvirt reports a domain: adopts it, and the pairs that it declares. */
 void us_rpc_domain_reported(struct us_rpc *rpc, const struct us_libvirt_report *report);
 /* @vm is adopted: answers AttachVm if that waits for it. */

@@ -73,6 +73,14 @@ const char *us_host_vm_problem(const struct us_host_vm *vm)
 	return us_optional_text(vm->problem);
 }
 
+const char *us_host_vm_standby_step(const struct us_host_vm *vm)
+{
+	return us_vmm_is_domain(vm->base.vmm)
+		       ? "virsh edit: <teaming type='persistent'/> in its <interface>; then shut "
+			 "the domain down and start it"
+		       : "start the VM with failover=on for it";
+}
+
 void us_host_vm_set_prepared(struct us_host_vm *vm, bool is_prepared)
 {
 	vm->base.is_prepared = is_prepared;

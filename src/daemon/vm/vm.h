@@ -132,6 +132,8 @@ struct us_vmm *us_host_vm_vmm(const struct us_host_vm *vm);
 struct us_drain_process us_host_vm_process(const struct us_host_vm *vm);
 /* Why the VM is not adopted; "" if it is. */
 const char *us_host_vm_problem(const struct us_host_vm *vm);
+/* How to make a virtio-net device of @vm offer VIRTIO_NET_F_STANDBY. */
+const char *us_host_vm_standby_step(const struct us_host_vm *vm);
 void us_host_vm_set_prepared(struct us_host_vm *vm, bool is_prepared);
 const struct us_vm_counts *us_host_vm_counts(const struct us_host_vm *vm);
 /* A migration that this daemon was asked for has ended. */

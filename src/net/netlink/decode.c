@@ -93,6 +93,22 @@ int us_decode_error(const struct nlmsghdr *message, char *ret_text, size_t size)
 	return *error > 0 || *error < -4095 ? -EBADMSG : *error;
 }
 
+static bool is_off(const struct nlattr *attribute)
+{
+	return has(attribute, 1) && mnl_attr_get_u8(attribute) == 0;
+}
+
+/* IFLA_INFO_SLAVE_DATA of a bridge's port. */
+static void decode_port(const struct nlattr *data, struct us_link *ret_link)
+{
+	const struct nlattr *attributes[IFLA_BRPORT_UNICAST_FLOOD + 1] = { NULL };
+	struct table table = { attributes, IFLA_BRPORT_UNICAST_FLOOD };
+
+	mnl_attr_parse_nested(data, collect, &table);
+	ret_link->is_fixed = is_off(attributes[IFLA_BRPORT_LEARNING]) &&
+			     is_off(attributes[IFLA_BRPORT_UNICAST_FLOOD]);
+}
+
 /* IFLA_LINKINFO: the kind of interface, and of its master. */
 static void decode_info(const struct nlattr *info, struct us_link *ret_link)
 {
@@ -103,6 +119,8 @@ static void decode_info(const struct nlattr *info, struct us_link *ret_link)
 
 	mnl_attr_parse_nested(info, collect, &table);
 	ret_link->master_is_bridge = is_text(attributes[IFLA_INFO_SLAVE_KIND], "bridge");
+	if (ret_link->master_is_bridge && attributes[IFLA_INFO_SLAVE_DATA])
+		decode_port(attributes[IFLA_INFO_SLAVE_DATA], ret_link);
 	ret_link->is_tun = is_text(attributes[IFLA_INFO_KIND], "tun");
 	if (!is_text(attributes[IFLA_INFO_KIND], "bridge") || !attributes[IFLA_INFO_DATA])
 		return;

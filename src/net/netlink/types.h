@@ -14,6 +14,7 @@ struct us_link {
 	bool master_is_bridge;
 	bool is_up;
 	bool filters_vlans; /* it is a bridge that does */
+	bool is_fixed;	    /* as a port it neither learns addresses nor is flooded */
 	bool is_tun;	    /* a tap, which counts a frame as sent when the VM has read it */
 	uint32_t mtu;
 	uint8_t mac[6];

@@ -39,6 +39,8 @@ struct helper {
 	unsigned users;
 	bool is_watched;
 	pid_t pid;
+	char version[24];	  /* of libvirt; "": it is not connected, … */
+	struct us_reason problem; /* … because of this; "": not known */
 	char uri[];
 };
 
@@ -63,6 +65,12 @@ static void answer(struct request *request, int r, const struct us_reason *reaso
 	free(request);
 }
 
+static void note_status(struct helper *helper, const char *version, struct us_reason problem)
+{
+	snprintf(helper->version, sizeof(helper->version), "%s", version);
+	helper->problem = problem;
+}
+
 /* It holds nothing: nothing is lost if it ends at once, with an ssh(1) that it has started. */
 static void stop(struct helper *helper)
 {
@@ -70,6 +78,7 @@ static void stop(struct helper *helper)
 	struct request *request;
 
 	us_stream_free(US_STEAL(helper->control));
+	note_status(helper, "", (struct us_reason){ .text = "" });
 	us_refuse(&reason, "the helper for libvirt has ended");
 	us_list_for_each (request, &helper->requests, link)
 		answer(request, -ECONNRESET, &reason);
@@ -139,21 +148,39 @@ static enum us_libvirt_state state_of(const char *name)
 	return strcmp(name, "incoming") == 0 ? US_LIBVIRT_INCOMING : US_LIBVIRT_STOPPED;
 }
 
+/* "problem" and "next_at" of @message. Returns US_REFUSED, or 0 if it has none. */
+static int read_problem(const json_t *message, struct us_reason *ret_reason)
+{
+	const char *problem = json_string_value(json_object_get(message, "problem"));
+	json_int_t next_at = json_integer_value(json_object_get(message, "next_at"));
+
+	*ret_reason = (struct us_reason){ .text = "" };
+	if (!problem)
+		return 0;
+	us_refuse(ret_reason, "%s", problem);
+	if (next_at > 0 && next_at < (json_int_t)strlen(ret_reason->text))
+		ret_reason->next_at = next_at;
+	return US_REFUSED;
+}
+
+static void on_status(struct helper *helper, const json_t *message)
+{
+	struct us_reason problem;
+
+	read_problem(message, &problem);
+	note_status(helper, json_string_value(json_object_get(message, "libvirt")), problem);
+}
+
 static void on_answer(struct helper *helper, const json_t *message)
 {
 	json_int_t id = json_integer_value(json_object_get(message, "answer"));
-	const char *problem = json_string_value(json_object_get(message, "problem"));
-	json_int_t next_at = json_integer_value(json_object_get(message, "next_at"));
-	struct us_reason reason = { .text = "" };
+	struct us_reason reason;
 	struct request *request;
+	int r = read_problem(message, &reason);
 
-	if (problem)
-		us_refuse(&reason, "%s", problem);
-	if (next_at > 0 && next_at < (json_int_t)strlen(reason.text))
-		reason.next_at = next_at;
 	us_list_for_each (request, &helper->requests, link)
 		if (request->id == id)
-			answer(request, problem ? US_REFUSED : 0, &reason);
+			answer(request, r, &reason);
 }
 
 static void on_line(void *userdata, char *text, size_t length)
@@ -165,6 +192,10 @@ static void on_line(void *userdata, char *text, size_t length)
 
 	if (json_object_get(message, "answer")) {
 		on_answer(helper, message);
+		return;
+	}
+	if (json_is_string(json_object_get(message, "libvirt"))) {
+		on_status(helper, message);
 		return;
 	}
 	if (!message ||
@@ -218,6 +249,26 @@ int us_libvirt_watch(struct us_libvirt *libvirt, const char *uri)
 	if (r == 0)
 		helper->is_watched = true;
 	return r;
+}
+
+void us_libvirt_each(const struct us_libvirt *libvirt,
+		     void (*each)(void *userdata, const struct us_libvirt_status *status),
+		     void *userdata)
+{
+	const struct helper *helper;
+
+	us_list_for_each (helper, &libvirt->helpers, link)
+		each(userdata, &(struct us_libvirt_status){
+				       .uri = helper->uri,
+				       .is_running = helper->control,
+				       .version = helper->version,
+				       .problem = helper->problem.text[0] ? &helper->problem : NULL,
+			       });
+}
+
+const char *us_libvirt_program(const struct us_libvirt *libvirt)
+{
+	return libvirt->program;
 }
 
 /* ---- Channels ---- */

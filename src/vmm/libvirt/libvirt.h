@@ -42,6 +42,21 @@ int us_libvirt_new(struct us_libvirt **ret_libvirt, sd_event *loop, const char *
 /* Ends the helpers. */
 void us_libvirt_free(struct us_libvirt *libvirt);
 
+/* What is known of a libvirtd. Valid during the call. */
+struct us_libvirt_status {
+	const char *uri;
+	bool is_running;		 /* its helper */
+	const char *version;		 /* of libvirt; "": it is not connected */
+	const struct us_reason *problem; /* why it is not; NULL: none is known */
+};
+
+/* Calls @each for each libvirtd that has a helper. */
+void us_libvirt_each(const struct us_libvirt *libvirt,
+		     void (*each)(void *userdata, const struct us_libvirt_status *status),
+		     void *userdata);
+/* The helper's path. */
+const char *us_libvirt_program(const struct us_libvirt *libvirt);
+
 /* From now on @uri has a helper, which reports its domains. Returns 0 or -errno. */
 int us_libvirt_watch(struct us_libvirt *libvirt, const char *uri);
 

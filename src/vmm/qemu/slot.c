@@ -156,6 +156,10 @@ static int choose_any(struct survey *survey, struct us_qemu_slot *ret_slot)
 	if (survey->has_root_bus)
 		return us_refuse(reason, "no free slot on " ROOT_BUS);
 	us_refuse(reason, "no free hot-pluggable PCIe port");
+	if (vmm->domain)
+		return us_advise(reason, "virsh edit: one more <controller type='pci' "
+					 "model='pcie-root-port'/>; then shut the domain down and "
+					 "start it");
 	return us_advise(reason, "start the VM with one more pcie-root-port");
 }
 

@@ -97,15 +97,15 @@ def virsh(*words):
     return result.stdout.strip()
 
 
-def xml(name, *interfaces, metadata=''):
+def xml(name, *interfaces, metadata='', ports=5, more=''):
     """A domain that never runs an instruction: TCG, and no guest to boot."""
     return f'''<domain type='qemu'><name>{name}</name><memory unit='MiB'>16</memory>
 <metadata>{metadata}</metadata>
 <vcpu>1</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features>
 <on_poweroff>destroy</on_poweroff><devices><emulator>{shutil.which("qemu-system-x86_64")}</emulator>
 {"".join(interfaces)}
-{"".join(f"<controller type='pci' index='{i}' model='pcie-root{'-port' if i else ''}'/>" for i in range(6))}
-<memballoon model='none'/></devices></domain>'''
+{"".join(f"<controller type='pci' index='{i}' model='pcie-root{'-port' if i else ''}'/>" for i in range(ports + 1))}
+<memballoon model='none'/></devices>{more}</domain>'''
 
 
 def interface(mac, tap, model='virtio', teaming="<teaming type='persistent'/>", alias='', bridge='br0'):

@@ -90,6 +90,26 @@ static void test_find(void **state)
 	assert_int_equal(us_fdb_find(guest_mac, bed->bridge.index, entries, 0, &count), -ENOSPC);
 }
 
+/* As libvirt sets a port of a bridge whose table it manages. */
+static void test_fixed_port(void **state)
+{
+	const struct bed *bed = *state;
+	const char *name = bed->ports[0].name;
+	struct us_link link;
+
+	assert_int_equal(us_link_get(name, &link, NULL), 0);
+	assert_false(link.is_fixed);
+	testbed_run("bridge link set dev %s learning off", name);
+	assert_int_equal(us_link_get(name, &link, NULL), 0);
+	assert_false(link.is_fixed);
+	testbed_run("bridge link set dev %s flood off", name);
+	assert_int_equal(us_link_get(name, &link, NULL), 0);
+	assert_true(link.is_fixed);
+	testbed_run("bridge link set dev %s learning on flood on", name);
+	assert_int_equal(us_link_get(bed->bridge.name, &link, NULL), 0);
+	assert_false(link.is_fixed);
+}
+
 static void count_guests(void *userdata, const struct us_fdb_entry *entry)
 {
 	*(int *)userdata += memcmp(entry->mac, guest_mac, sizeof(entry->mac)) == 0;
@@ -182,11 +202,9 @@ static void test_traffic(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_BED(test_put_get_delete),
-		WITH_BED(test_find),
-		WITH_BED(test_each_of_one_bridge_or_all),
-		WITH_BED(test_listen),
-		WITH_BED(test_ports),
+		WITH_BED(test_put_get_delete), WITH_BED(test_find),
+		WITH_BED(test_fixed_port),     WITH_BED(test_each_of_one_bridge_or_all),
+		WITH_BED(test_listen),	       WITH_BED(test_ports),
 		WITH_BED(test_traffic),
 	};
 
