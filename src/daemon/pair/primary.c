@@ -29,12 +29,28 @@ void us_host_pair_release(struct us_host_pair *pair, const struct us_effect *eff
 
 /* ---- Reserving ---- */
 
-static void reserved(struct us_host_pair *pair, int r, struct us_reason *reason)
+/* libvirt makes a domain's tap when the domain starts, and removes it when the domain ends. */
+static bool may_have_port(const struct us_host_pair *pair)
 {
-	if (r == 0 && pair->steer)
-		r = us_steer_set_primary(pair->steer, pair->spec.primary.port, reason);
-	if (r == 0 && pair->steer)
-		r = us_host_pair_sync_vf(pair, reason);
+	return !us_vmm_is_domain(pair->vm->vmm) || us_vmm_is_adopted(pair->vm->vmm);
+}
+
+/* Has the switch know the primary. That of a domain that has ended is found again with its next
+ * tap. */
+static int tell_switch(struct us_host_pair *pair, struct us_reason *reason)
+{
+	int r;
+
+	if (pair->steer && !may_have_port(pair) && us_pair_path(&pair->engine) == US_PATH_NONE)
+		us_steer_abandon(US_STEAL(pair->steer));
+	if (!pair->steer)
+		return 0;
+	r = us_steer_set_primary(pair->steer, pair->spec.primary.port, reason);
+	return r == 0 ? us_host_pair_sync_vf(pair, reason) : r;
+}
+
+static void reserved(struct us_host_pair *pair, int r, const struct us_reason *reason)
+{
 	us_host_pair_answer(pair, US_EVENT_RESERVED, r == 0, r < 0 ? us_strerror(r) : reason->text);
 }
 
@@ -43,12 +59,6 @@ static void fill_in(struct us_primary_spec *primary, const struct us_reserved *d
 	snprintf(primary->host, sizeof(primary->host), "%s", device->address);
 	snprintf(primary->port, sizeof(primary->port), "%s",
 		 device->representor[0] ? device->representor : device->port);
-}
-
-/* libvirt makes a domain's tap when the domain starts, and removes it when the domain ends. */
-static bool may_have_port(const struct us_host_pair *pair)
-{
-	return !us_vmm_is_domain(pair->vm->vmm) || us_vmm_is_adopted(pair->vm->vmm);
 }
 
 static void on_vf_reserved(void *userdata, int r, struct us_reason *reason)
@@ -60,6 +70,8 @@ static void on_vf_reserved(void *userdata, int r, struct us_reason *reason)
 		if (may_have_port(pair))
 			r = us_primary_spec_check_port(&pair->spec.primary, pair->spec.port,
 						       reason);
+		if (r == 0)
+			r = tell_switch(pair, reason);
 	}
 	if (r != 0)
 		us_host_pair_release(pair, NULL);
@@ -134,6 +146,8 @@ void us_host_pair_reserve(struct us_host_pair *pair, const struct us_effect *eff
 		return;
 	}
 	r = us_primary_spec_check(pair->pairs, pair, primary, pair->spec.port, &reason);
+	if (r == 0)
+		r = tell_switch(pair, &reason);
 	reserved(pair, r, &reason);
 }
 
