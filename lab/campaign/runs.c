@@ -15,13 +15,13 @@
 static int check_libvirt(const struct us_campaign *campaign, const struct us_scenario *scenario,
 			 struct us_reason *reason)
 {
-	static const char *const others[] = { "coupled", "late-pair", "ping-pong" };
+	static const char *const others[] = { "coupled", "late-pair" };
 	const struct us_lab_options *options = &campaign->lab->options;
 
-	if (us_lab_has_machines(campaign->lab) || options->manager != US_LAB_MANAGER_UNDERSTUDY ||
+	if (options->manager != US_LAB_MANAGER_UNDERSTUDY ||
 	    strcmp(options->machine->name, "q35")) {
-		us_refuse(reason, "the lab runs libvirt in namespaces, with a q35 and Understudy");
-		return us_advise(reason, "leave out --hosts, --machine and --manager");
+		us_refuse(reason, "the lab runs libvirt with a q35 and Understudy");
+		return us_advise(reason, "leave out --machine and --manager");
 	}
 	for (size_t i = 0; i < US_ARRAY_LENGTH(others); i++)
 		if (us_fault_of(scenario) || !strcmp(scenario->name, others[i])) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,27 +9,13 @@
 #include "lab/vm/domain.h"
 #include "lab/vm/vm-private.h"
 #include "lab/world/libvirt.h"
+#include "lab/world/machine.h"
 #include "lab/world/net.h"
 #include "lab/world/process.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-#define LIBVIRT_LAB "/var/lib/libvirt/lab" /* as libvirt and QEMU see us_lab_libvirt_path() */
 #define KILL_TIMEOUT_USEC (30 * US_USEC_PER_SEC)
-
-int us_lab_domain_link(const struct us_lab_vm *vm)
-{
-	static const char *const names[] = { US_LAB_SOCKET_MONITOR, US_LAB_SOCKET_CONSOLE,
-					     US_LAB_FIRMWARE_LOG };
-	char path[US_LAB_PATH], target[US_LAB_PATH];
-
-	for (size_t i = 0; i < US_ARRAY_LENGTH(names); i++)
-		if (symlink(us_lab_libvirt_path(vm->lab, vm->options.host, names[i], target),
-			    us_lab_host_path(vm->lab, vm->options.host, names[i], path)) &&
-		    errno != EEXIST)
-			return -errno;
-	return 0;
-}
 
 static void write_boot(FILE *out, const struct us_lab_vm *vm)
 {
@@ -40,7 +25,7 @@ static void write_boot(FILE *out, const struct us_lab_vm *vm)
 	if (vm->options.boot == US_LAB_VM_BOOT_DIRECT) {
 		us_lab_vm_kernel_arguments(vm->lab, vm->options.nics, kernel, sizeof(kernel));
 		fprintf(out,
-			"<kernel>" LIBVIRT_LAB "/kernel</kernel><initrd>" LIBVIRT_LAB
+			"<kernel>" US_LAB_LIBVIRT_DIR "/kernel</kernel><initrd>" US_LAB_LIBVIRT_DIR
 			"/initrd</initrd><cmdline>%s</cmdline>",
 			kernel);
 	}
@@ -68,11 +53,12 @@ static void write_nic(FILE *out, const struct us_lab_vm *vm, unsigned nic)
 }
 
 /* libvirt wants a path; a name alone is looked up in PATH. "" if it is not there. */
-static const char *find_program(const char *name, char path[PATH_MAX])
+static const char *find_program(const struct us_lab *lab, const char *name, char path[PATH_MAX])
 {
-	const char *directory = getenv("PATH");
+	const char *directory = us_lab_has_machines(lab) ? NULL : getenv("PATH");
 
-	snprintf(path, PATH_MAX, "%s", name);
+	snprintf(path, PATH_MAX, "%s%s",
+		 us_lab_has_machines(lab) && *name != '/' ? "/usr/bin/" : "", name);
 	while (!strchr(name, '/') && directory && *directory) {
 		size_t length = strcspn(directory, ":");
 
@@ -90,15 +76,15 @@ static void write_devices(FILE *out, const struct us_lab_vm *vm)
 	char emulator[PATH_MAX];
 
 	fprintf(out, "<devices><emulator>%s</emulator>\n",
-		find_program(vm->lab->emulator.program, emulator));
+		find_program(vm->lab, vm->lab->emulator.program, emulator));
 	fprintf(out, "<controller type='usb' model='none'/>"
 		     "<controller type='pci' index='0' model='pcie-root'/>\n");
 	for (int i = 1; i <= US_LAB_VM_ROOT_PORTS; i++)
 		fprintf(out, "<controller type='pci' index='%d' model='pcie-root-port'/>\n", i);
 	for (unsigned nic = 0; nic < vm->options.nics; nic++)
 		write_nic(out, vm, nic);
-	fprintf(out, "<serial type='unix'><source mode='bind' path='" LIBVIRT_LAB
-		     "/" US_LAB_SOCKET_CONSOLE "'/><log file='" LIBVIRT_LAB
+	fprintf(out, "<serial type='unix'><source mode='bind' path='" US_LAB_LIBVIRT_DIR
+		     "/" US_LAB_SOCKET_CONSOLE "'/><log file='" US_LAB_LIBVIRT_DIR
 		     "/console.log' append='on'/></serial>\n"
 		     "<memballoon model='none'/></devices>\n");
 }
@@ -108,16 +94,20 @@ static void write_argument(FILE *out, const char *argument)
 	fprintf(out, "<qemu:arg value='%s'/>", argument);
 }
 
-/* The lab's monitor and the debug port of SeaBIOS. */
+/* The lab's monitor and the debug port of SeaBIOS. A machine has the socket of a lab that listens.
+ */
 static void write_arguments(FILE *out, const struct us_lab *lab)
 {
-	static const char *const arguments[] = {
+	const char *const arguments[] = {
 		"-chardev",
-		"socket,id=lab,server=on,wait=off,path=" LIBVIRT_LAB "/" US_LAB_SOCKET_MONITOR,
+		us_lab_has_machines(lab)
+			? "socket,id=lab,path=" US_LAB_LIBVIRT_DIR "/" US_LAB_SOCKET_MONITOR
+			: "socket,id=lab,server=on,wait=off,path=" US_LAB_LIBVIRT_DIR
+			  "/" US_LAB_SOCKET_MONITOR,
 		"-mon",
 		"chardev=lab,mode=control",
 		"-chardev",
-		"file,id=firmware,path=" LIBVIRT_LAB "/" US_LAB_FIRMWARE_LOG,
+		"file,id=firmware,path=" US_LAB_LIBVIRT_DIR "/" US_LAB_FIRMWARE_LOG,
 		"-device",
 		"isa-debugcon,iobase=0x402,chardev=firmware",
 	};
@@ -136,6 +126,11 @@ static int write_xml(const struct us_lab_vm *vm, const char *path)
 {
 	const struct us_lab *lab = vm->lab;
 	bool has_kvm = !strcmp(lab->options.accel, "kvm");
+	/* As usual for passthrough: the plug of a VF must not wait for memory to be allocated. */
+	const char *backing =
+		us_lab_has_machines(lab)
+			? "<memoryBacking><allocation mode='immediate'/></memoryBacking>"
+			: "";
 	FILE *out = fopen(path, "we");
 
 	if (!out)
@@ -143,8 +138,8 @@ static int write_xml(const struct us_lab_vm *vm, const char *path)
 	fprintf(out,
 		"<domain type='%s' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n"
 		"<name>web</name><memory unit='MiB'>256</memory><vcpu>%u</vcpu>\n"
-		"<features><acpi/><apic/></features>%s\n",
-		has_kvm ? "kvm" : "qemu", lab->options.queues,
+		"%s<features><acpi/><apic/></features>%s\n",
+		has_kvm ? "kvm" : "qemu", lab->options.queues, backing,
 		has_kvm ? "<cpu mode='host-passthrough'/>" : "");
 	write_boot(out, vm);
 	write_devices(out, vm);
@@ -156,17 +151,30 @@ static int write_xml(const struct us_lab_vm *vm, const char *path)
 /* libvirt changes the owner of the files that it uses, so it gets copies. */
 static int copy_image(struct us_lab *lab, enum us_lab_host host)
 {
+	bool is_machine = us_lab_has_machines(lab);
+	const char *place = us_lab_host_name(host);
+	const char *source = is_machine ? US_LAB_MACHINE_KERNEL : lab->image.kernel;
 	char kernel[US_LAB_PATH], initrd[US_LAB_PATH];
 	int r;
 
 	us_lab_libvirt_path(lab, host, "kernel", kernel);
 	us_lab_libvirt_path(lab, host, "initrd", initrd);
-	r = us_lab_process_run(
-		lab, NULL, (const char *const[]){ "cp", "--", lab->image.kernel, kernel, NULL });
+	r = us_lab_process_run(lab, place,
+			       (const char *const[]){ "cp", "--", source, kernel, NULL });
 	return r ? r
 		 : us_lab_process_run(
-			   lab, NULL,
+			   lab, place,
 			   (const char *const[]){ "cp", "--", lab->image.initrd, initrd, NULL });
+}
+
+/* Where both we and the host see it. */
+static const char *xml_path(const struct us_lab_vm *vm, char path[US_LAB_PATH])
+{
+	if (us_lab_has_machines(vm->lab))
+		snprintf(path, US_LAB_PATH, "%.180s/shared/domain.xml", vm->lab->dir);
+	else
+		us_lab_host_path(vm->lab, vm->options.host, "domain.xml", path);
+	return path;
 }
 
 int us_lab_domain_create(const struct us_lab_vm *vm, struct us_reason *reason)
@@ -177,11 +185,8 @@ int us_lab_domain_create(const struct us_lab_vm *vm, struct us_reason *reason)
 	/* Both, because libvirt examines the files of an arriving domain, too. */
 	for (int host = 0; !r && host < US_LAB_HOSTS; host++)
 		r = copy_image(vm->lab, host);
-	us_lab_host_path(vm->lab, vm->options.host, "domain.xml", path);
 	if (!r)
-		r = us_lab_domain_link(vm);
-	if (!r)
-		r = write_xml(vm, path);
+		r = write_xml(vm, xml_path(vm, path));
 	if (!r)
 		r = us_lab_libvirt_virsh(vm->lab, vm->options.host, "create", path);
 	if (r <= 0)
@@ -220,8 +225,6 @@ static bool has_gone(void *userdata)
 
 void us_lab_domain_kill(const struct us_lab_vm *vm)
 {
-	pid_t pid = us_lab_libvirt_domain_pid(vm->lab, vm->options.host);
-
-	if (pid > 0 && !kill(pid, SIGTERM))
-		us_lab_poll(vm->lab, has_gone, (void *)vm, KILL_TIMEOUT_USEC);
+	us_lab_libvirt_domain_kill(vm->lab, vm->options.host);
+	us_lab_poll(vm->lab, has_gone, (void *)vm, KILL_TIMEOUT_USEC);
 }

@@ -8,7 +8,5 @@ struct us_lab_vm;
 
 /* Makes the domain and starts it; the lab's monitor then exists. */
 int us_lab_domain_create(const struct us_lab_vm *vm, struct us_reason *reason);
-/* Makes the names of the sockets and the firmware's log in the lab's directory. */
-int us_lab_domain_link(const struct us_lab_vm *vm);
 /* Ends the domain's QEMU as if it had crashed; returns once libvirt has noticed. */
 void us_lab_domain_kill(const struct us_lab_vm *vm);

@@ -18,6 +18,7 @@ struct us_lab_vm {
 	bool is_ready; /* its monitor has greeted us */
 
 	struct us_stream *monitor;
+	int listener;		  /* to which the QEMU of a domain in a machine connects; or -1 */
 	sd_event_source *arrival; /* asks whether a domain has arrived; or NULL */
 	json_t *reply;		  /* to the command under way */
 	json_int_t command_id;	  /* of that command */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lab/vm/domain.h"
@@ -10,6 +12,7 @@
 #include "lab/world/life.h"
 #include "lab/world/machine.h"
 #include "lab/world/process.h"
+#include "lab/world/socket.h"
 #include "util/clock.h"
 #include "util/unix-socket.h"
 
@@ -146,7 +149,11 @@ int us_lab_vm_new(struct us_lab_vm **ret_vm, struct us_lab *lab, us_lab_vm_event
 	if (!vm)
 		return -ENOMEM;
 	*vm = (struct us_lab_vm){
-		.lab = lab, .on_event = on_event_fn, .userdata = userdata, .console = -1
+		.lab = lab,
+		.on_event = on_event_fn,
+		.userdata = userdata,
+		.console = -1,
+		.listener = -1,
 	};
 	*ret_vm = vm;
 	return 0;
@@ -167,15 +174,24 @@ bool us_lab_vm_is_started(const struct us_lab_vm *vm)
 
 /* ---- A domain of libvirt ---- */
 
+/* A domain in a machine connects to us, and we connect to another one. */
+static int domain_monitor(struct us_lab_vm *vm, int *ret_fd)
+{
+	char path[US_LAB_PATH];
+
+	us_lab_host_path(vm->lab, vm->options.host, US_LAB_SOCKET_MONITOR, path);
+	if (!us_lab_has_machines(vm->lab))
+		return us_connect_unix(path, ret_fd);
+	*ret_fd = accept4(vm->listener, NULL, NULL, SOCK_CLOEXEC);
+	return *ret_fd < 0 ? -errno : 0;
+}
+
 /* libvirt has turned on the events of migrations. */
 static int connect_domain(struct us_lab_vm *vm)
 {
 	static const char negotiate[] = "{\"execute\":\"qmp_capabilities\",\"id\":-1}";
-	char path[US_LAB_PATH];
-	int fd, r;
+	int fd, r = domain_monitor(vm, &fd);
 
-	us_lab_host_path(vm->lab, vm->options.host, US_LAB_SOCKET_MONITOR, path);
-	r = us_connect_unix(path, &fd);
 	if (!r)
 		r = us_stream_new(&vm->monitor, vm->lab->loop, fd, '\n',
 				  (struct us_stream_limits){ 1 << 20, 1 << 20 }, &monitor_handler,
@@ -200,20 +216,27 @@ static int on_arrival(sd_event_source *source, uint64_t usec, void *userdata)
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+static bool has_connected(void *userdata)
+{
+	return connect_domain(userdata) == 0;
+}
+
 static int start_domain(struct us_lab_vm *vm, struct us_reason *reason)
 {
-	int r;
+	char path[US_LAB_PATH];
+	int r = 0;
 
-	if (vm->options.incoming) {
-		r = us_lab_domain_link(vm);
-		return r ? r
-			 : sd_event_add_time_relative(vm->lab->loop, &vm->arrival, CLOCK_MONOTONIC,
-						      ARRIVAL_USEC, 0, on_arrival, vm);
-	}
-	r = us_lab_domain_create(vm, reason);
+	us_lab_host_path(vm->lab, vm->options.host, US_LAB_SOCKET_MONITOR, path);
+	if (us_lab_has_machines(vm->lab))
+		r = us_lab_socket_listen(path, &vm->listener);
+	if (!r && us_lab_has_machines(vm->lab))
+		fcntl(vm->listener, F_SETFL, O_NONBLOCK);
+	if (!r && vm->options.incoming)
+		return sd_event_add_time_relative(vm->lab->loop, &vm->arrival, CLOCK_MONOTONIC,
+						  ARRIVAL_USEC, 0, on_arrival, vm);
 	if (!r)
-		r = connect_domain(vm);
-	return r;
+		r = us_lab_domain_create(vm, reason);
+	return r ? r : us_lab_poll(vm->lab, has_connected, vm, START_TIMEOUT_USEC);
 }
 
 /* ---- Begin and end ---- */
@@ -231,7 +254,8 @@ int us_lab_vm_start(struct us_lab_vm *vm, const struct us_lab_vm_options *option
 				  .on_event = vm->on_event,
 				  .userdata = vm->userdata,
 				  .options = *options,
-				  .console = -1 };
+				  .console = -1,
+				  .listener = -1 };
 	if (us_lab_has_libvirt(vm->lab))
 		return start_domain(vm, reason);
 	r = us_lab_vm_monitor_open(vm, &ours, &spec.extra_fd);
@@ -261,6 +285,7 @@ int us_lab_vm_start(struct us_lab_vm *vm, const struct us_lab_vm_options *option
 void us_lab_vm_disown(struct us_lab_vm *vm)
 {
 	us_stream_free(US_STEAL(vm->monitor));
+	vm->listener = us_close(vm->listener);
 	vm->arrival = sd_event_source_disable_unref(vm->arrival);
 	us_lab_vm_console_close(vm);
 	json_decref(US_STEAL(vm->reply));

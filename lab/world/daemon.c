@@ -10,6 +10,7 @@
 #include "lab/world/cli.h"
 #include "lab/world/daemon.h"
 #include "lab/world/libvirt.h"
+#include "lab/world/machine.h"
 #include "lab/world/process.h"
 #include "lab/world/socket.h"
 #include "util/clock.h"
@@ -86,7 +87,15 @@ static int spawn(struct us_lab *lab, enum us_lab_host host, const char *record, 
 				     lab->programs.libvirt[0] ? "--libvirt-helper" : NULL,
 				     lab->programs.libvirt,
 				     NULL };
-	const char *const installed[] = { "understudyd", "--migration-address", address, NULL };
+	const char *const installed[] = { "understudyd",
+					  "--migration-address",
+					  address,
+					  "--trust-migration-network",
+					  "--libvirt",
+					  has_libvirt ? uri : "none",
+					  "--libvirt-helper",
+					  US_LAB_MACHINE_HELPER,
+					  NULL };
 
 	us_lab_libvirt_uri(lab, host, uri);
 	snprintf(address, sizeof(address), "10.83.0.%d", host + 1);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lab/world/libvirt.h"
@@ -21,7 +23,11 @@ const char *us_lab_libvirt_path(const struct us_lab *lab, enum us_lab_host host,
 {
 	char base[US_LAB_PATH];
 
-	snprintf(path, US_LAB_PATH, "%.160s/lib/lab/%.25s", directory(lab, host, base), name);
+	if (us_lab_has_machines(lab))
+		snprintf(path, US_LAB_PATH, US_LAB_LIBVIRT_DIR "/%s", name);
+	else
+		snprintf(path, US_LAB_PATH, "%.160s/lib/lab/%.25s", directory(lab, host, base),
+			 name);
 	return path;
 }
 
@@ -30,8 +36,20 @@ const char *us_lab_libvirt_uri(const struct us_lab *lab, enum us_lab_host host,
 {
 	char base[US_LAB_PATH];
 
-	snprintf(uri, US_LAB_LIBVIRT_URI, "qemu+unix:///system?socket=%s/run/libvirt-sock",
-		 directory(lab, host, base));
+	if (us_lab_has_machines(lab))
+		snprintf(uri, US_LAB_LIBVIRT_URI, "qemu:///system");
+	else
+		snprintf(uri, US_LAB_LIBVIRT_URI, "qemu+unix:///system?socket=%s/run/libvirt-sock",
+			 directory(lab, host, base));
+	return uri;
+}
+
+const char *us_lab_libvirt_target(const struct us_lab *lab, enum us_lab_host host,
+				  char uri[US_LAB_LIBVIRT_URI])
+{
+	if (!us_lab_has_machines(lab))
+		return us_lab_libvirt_uri(lab, host, uri);
+	snprintf(uri, US_LAB_LIBVIRT_URI, "qemu+tcp://10.83.0.%d/system", host + 1);
 	return uri;
 }
 
@@ -42,7 +60,7 @@ int us_lab_libvirt_virsh(const struct us_lab *lab, enum us_lab_host host, const 
 
 	us_lab_libvirt_uri(lab, host, uri);
 	return us_lab_process_run(
-		lab, NULL,
+		lab, us_lab_host_name(host),
 		(const char *const[]){ "virsh", "-q", "-c", uri, command, argument, NULL });
 }
 
@@ -64,6 +82,18 @@ static bool is_ready_or_gone(void *userdata)
 		us_lab_libvirt_virsh(starting->lab, starting->host, "list", NULL) == 0);
 }
 
+/* It stays while the machine runs. */
+static int start_in_machine(struct us_lab *lab, enum us_lab_host host, struct us_reason *reason)
+{
+	const char *name = us_lab_host_name(host);
+	const char *const argv[] = { "understudy-host-libvirt", lab->dir, name, NULL };
+
+	if (!us_lab_process_run(lab, name, argv))
+		return 0;
+	us_refuse(reason, "libvirtd on %s did not get ready", name);
+	return us_advise(reason, "see the messages of host-libvirt above");
+}
+
 int us_lab_libvirt_start(struct us_lab *lab, enum us_lab_host host, struct us_reason *reason)
 {
 	struct starting starting = { .lab = lab, .host = host };
@@ -78,6 +108,8 @@ int us_lab_libvirt_start(struct us_lab *lab, enum us_lab_host host, struct us_re
 						  .adopts = true };
 	int r;
 
+	if (us_lab_has_machines(lab))
+		return start_in_machine(lab, host, reason);
 	/* A lab that stays has no owner. */
 	snprintf(owner, sizeof(owner), "%d", lab->is_transient ? getpid() : 0);
 	snprintf(script, sizeof(script), "%s/libvirt-host", lab->programs.host_data);
@@ -107,18 +139,27 @@ void us_lab_libvirt_end(struct us_lab *lab)
 	}
 }
 
+/* The shell prints nothing if there is no such file. */
+static const char *const pid_script = "cat \"$0\" 2>/dev/null";
+
 pid_t us_lab_libvirt_domain_pid(const struct us_lab *lab, enum us_lab_host host)
 {
 	char base[US_LAB_PATH], path[US_LAB_PATH + 40];
-	FILE *file;
-	int pid = 0;
+	const char *const argv[] = { "sh", "-c", pid_script, path, NULL };
+	US_CLEANUP(us_freep) char *text = NULL;
 
-	snprintf(path, sizeof(path), "%s/run/qemu/web.pid", directory(lab, host, base));
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	if (fscanf(file, "%d", &pid) != 1)
-		pid = 0;
-	fclose(file);
-	return pid;
+	snprintf(path, sizeof(path), "%s/qemu/web.pid",
+		 us_lab_has_machines(lab) ? "/run/libvirt" : directory(lab, host, base));
+	text = us_lab_process_read_line(lab, us_lab_host_name(host), argv);
+	return text ? atoi(text) : 0;
+}
+
+void us_lab_libvirt_domain_kill(const struct us_lab *lab, enum us_lab_host host)
+{
+	char pid[20];
+	const char *const argv[] = { "kill", pid, NULL };
+
+	snprintf(pid, sizeof(pid), "%d", us_lab_libvirt_domain_pid(lab, host));
+	if (strcmp(pid, "0"))
+		us_lab_process_run(lab, us_lab_host_name(host), argv);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * libvirtd on a host, for `--vmm libvirt`: one for each host, in the host's namespaces. Its
- * configuration, state and sockets are in the lab's directory.
+ * libvirtd on a host, for `--vmm libvirt`: one for each host. In namespaces its configuration,
+ * state and sockets are in the lab's directory; in a machine they are where the package has them.
  */
 #pragma once
 
@@ -9,11 +9,16 @@
 #include "util/error.h"
 
 #define US_LAB_LIBVIRT_URI 260
-/* The file @name in the directory that libvirt and its VMs on @host see as /var/lib/libvirt/lab. */
+#define US_LAB_LIBVIRT_DIR "/var/lib/libvirt/lab" /* as libvirt and its VMs see it */
+/* The file @name in that directory, as other programs on @host see it. */
 const char *us_lab_libvirt_path(const struct us_lab *lab, enum us_lab_host host, const char *name,
 				char path[US_LAB_PATH]);
 const char *us_lab_libvirt_uri(const struct us_lab *lab, enum us_lab_host host,
 			       char uri[US_LAB_LIBVIRT_URI]);
+
+/* The URI with which the other host's libvirtd migrates a domain to @host. */
+const char *us_lab_libvirt_target(const struct us_lab *lab, enum us_lab_host host,
+				  char uri[US_LAB_LIBVIRT_URI]);
 
 /* Starts libvirtd on @host; returns once it answers. */
 int us_lab_libvirt_start(struct us_lab *lab, enum us_lab_host host, struct us_reason *reason);
@@ -25,3 +30,5 @@ int us_lab_libvirt_virsh(const struct us_lab *lab, enum us_lab_host host, const 
 			 const char *argument);
 /* The PID of the domain "web" on @host; 0: it does not run there. */
 pid_t us_lab_libvirt_domain_pid(const struct us_lab *lab, enum us_lab_host host);
+/* Ends that process, if there is one; does not wait. */
+void us_lab_libvirt_domain_kill(const struct us_lab *lab, enum us_lab_host host);

@@ -72,7 +72,8 @@ int us_lab_machine_reset(struct us_lab *lab, struct us_reason *reason)
 {
 	char queues[10];
 	const char *const argv[] = { "understudy-host-begin", queues,
-				     us_lab_manager_name(lab->options.manager), NULL };
+				     us_lab_manager_name(lab->options.manager),
+				     us_lab_vmm_name(lab->options.vmm), NULL };
 
 	snprintf(queues, sizeof(queues), "%u", lab->options.queues);
 	for (int host = 0; host < US_LAB_HOSTS; host++) {

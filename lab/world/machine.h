@@ -15,6 +15,8 @@
 
 #define US_LAB_MACHINE_KERNEL "/boot/guest-vmlinux" /* the guest's kernel, in a machine */
 
+#define US_LAB_MACHINE_HELPER "/usr/local/sbin/understudy-libvirt"
+
 /* Boots both machines and connects to them. The switch's ports for them must exist. */
 int us_lab_machine_boot(struct us_lab *lab, struct us_reason *reason);
 bool us_lab_machine_is_up(const struct us_lab *lab);
