@@ -19,12 +19,14 @@ static const char usage[] =
 	"  status             show what runs in the lab\n"
 	"  list               list the scenarios\n"
 	"  run SCENARIO...    run scenarios, each in a lab of its own if none is up\n"
-	"  compare            run scenarios with Understudy and with QEMU's own failover by turns\n"
+	"  compare            run scenarios with Understudy and with QEMU's own failover by "
+	"turns;\n"
+	"                     with --vmm libvirt, with libvirt's teaming in its place\n"
 	"  faults             list the faults\n"
 	"  break              run faults, all or those chosen, and print a table of the results\n"
 	"  shell PLACE        open a shell in host-a, host-b, client or guest\n"
 	"\n"
-	"  --manager understudy|qemu\n"
+	"  --manager understudy|qemu|libvirt-teaming\n"
 	"                     who shows and hides the primary (understudy)\n"
 	"  --vmm qemu|libvirt the lab starts the guest's QEMU, or a libvirtd on each host (qemu)\n"
 	"  --hosts netns|vm   network namespaces, or emulated machines with VFs and KVM (netns)\n"
@@ -43,6 +45,7 @@ static const char usage[] =
 	"  --hotplug acpi|native\n"
 	"                     hot-plug by ACPI, or by the root port of a q35 (acpi)\n"
 	"  --queues N         queues of the standby and CPUs of the guest, up to 4 (1)\n"
+	"  --memory MIB       memory of the guest, up to 8192 (256)\n"
 	"  --repeat N         run each scenario N times (1)\n"
 	"  --times N          migrations in a ping-pong, up to 200 (20)\n"
 	"  --rate FRAMES      frames per second to the guest, up to 10000 (1000, on machines 50);\n"
@@ -61,7 +64,13 @@ static const char usage[] =
 	"\n"
 	"Exit status: 0 done or passed, 1 failed, 2 usage, 4 invalid: a guest's kernel crashed.\n";
 
-enum { RATE_MAX = 10000, SLOW_SWITCH_MAX_SEC = 60, QUEUES_MAX = 4 };
+enum {
+	RATE_MAX = 10000,
+	SLOW_SWITCH_MAX_SEC = 60,
+	QUEUES_MAX = 4,
+	MEMORY_MIN = 128,
+	MEMORY_MAX = 8192
+};
 
 void us_options_usage(void)
 {
@@ -133,6 +142,7 @@ static const struct option known[] = {
 	{ "hotplug", required_argument, NULL, 'P' },
 	{ "guest", required_argument, NULL, 'g' },
 	{ "queues", required_argument, NULL, 'Q' },
+	{ "memory", required_argument, NULL, 'e' },
 	{ "repeat", required_argument, NULL, 'r' },
 	{ "times", required_argument, NULL, 'T' },
 	{ "rate", required_argument, NULL, 'R' },
@@ -211,6 +221,8 @@ static bool parse_lab(int option, const char *value, struct us_lab_options *opti
 		return set(&options->hotplug, value) && is_one_of(value, "acpi", "native");
 	case 'Q':
 		return number(value, 1, QUEUES_MAX, &options->queues);
+	case 'e':
+		return number(value, MEMORY_MIN, MEMORY_MAX, &options->memory);
 	case 'R':
 		return number(value, 1, RATE_MAX, &options->rate);
 	case 'n':
@@ -248,7 +260,8 @@ bool us_options_parse(int argc, char **argv, struct us_options *ret_options, int
 			 .machine = us_lab_platform_find("q35"),
 			 .guest = "bookworm",
 			 .hotplug = "acpi",
-			 .queues = 1 },
+			 .queues = 1,
+			 .memory = 256 },
 		.campaign = { .repeat = 1, .run = { .times = 20, .out = stdout } },
 	};
 	while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0)

@@ -10,12 +10,14 @@ const struct us_scenario *us_campaign_find(const char *name, struct us_reason *r
 
 /* Refused if faults cannot be injected here. */
 int us_campaign_check_fault(const struct us_campaign *campaign, struct us_reason *reason);
-/* Refused if QEMU's own failover cannot run @scenario. */
-int us_campaign_check_qemu(const struct us_campaign *campaign, const struct us_scenario *scenario,
-			   struct us_reason *reason);
-/* Refused if @scenario cannot be run with both managers, in labs raised for it. */
-int us_campaign_check_both(const struct us_campaign *campaign, const struct us_scenario *scenario,
-			   struct us_reason *reason);
+/* Refused if @scenario, or a fault, cannot be run with @manager and the options' VMM. */
+int us_campaign_check(const struct us_campaign *campaign, enum us_lab_manager manager,
+		      const struct us_scenario *scenario, struct us_reason *reason);
+/* The manager with which Understudy is compared: it depends on the VMM. */
+enum us_lab_manager us_campaign_peer(const struct us_campaign *campaign);
+/* Refused if @scenario cannot be run with Understudy and with @peer, in labs raised for it. */
+int us_campaign_check_both(const struct us_campaign *campaign, enum us_lab_manager peer,
+			   const struct us_scenario *scenario, struct us_reason *reason);
 
 /*
  * Runs @scenario once. *@ret_report is the caller's, also after a failure; NULL if there was no

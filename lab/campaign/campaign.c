@@ -72,31 +72,6 @@ int us_campaign_check_fault(const struct us_campaign *campaign, struct us_reason
 	return 0;
 }
 
-int us_campaign_check_qemu(const struct us_campaign *campaign, const struct us_scenario *scenario,
-			   struct us_reason *reason)
-{
-	if (!scenario->run_qemu) {
-		us_refuse(reason, "%s: not possible with QEMU's own failover", scenario->name);
-		return us_advise(reason, "choose expose, hide, migrate or migrate-fail");
-	}
-	if (strcmp(campaign->lab->options.machine->name, "q35")) {
-		us_refuse(reason, "QEMU's own failover accepts PCIe primaries only");
-		return us_advise(reason, "choose --machine q35");
-	}
-	return 0;
-}
-
-int us_campaign_check_both(const struct us_campaign *campaign, const struct us_scenario *scenario,
-			   struct us_reason *reason)
-{
-	if (us_lab_is_up(campaign->lab)) {
-		us_refuse(reason, "a comparison raises labs of its own, and %s is up",
-			  campaign->lab->options.name);
-		return us_advise(reason, "run understudy-lab down, or choose another --name");
-	}
-	return us_campaign_check_qemu(campaign, scenario, reason);
-}
-
 void us_campaign_end(struct us_campaign *campaign, bool passed)
 {
 	struct us_reason ignored;

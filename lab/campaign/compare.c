@@ -16,7 +16,7 @@ static void print_run(const struct us_campaign *campaign, const json_t *report, 
 	const json_t *failures = json_object_get(report, "failures"), *failure;
 	size_t i;
 
-	printf("%3u  %-14s %-8s %-10s %s\n", round,
+	printf("%3u  %-14s %-8s %-15s %s\n", round,
 	       json_string_value(json_object_get(report, "scenario")),
 	       campaign->lab->options.primary, us_lab_manager_name(campaign->lab->options.manager),
 	       json_string_value(json_object_get(report, "verdict")));
@@ -31,16 +31,18 @@ static void print_run(const struct us_campaign *campaign, const json_t *report, 
 static int compare_round(struct us_campaign *campaign, unsigned round, json_t *reports,
 			 struct us_reason *reason)
 {
+	const enum us_lab_manager managers[] = { US_LAB_MANAGER_UNDERSTUDY,
+						 us_campaign_peer(campaign) };
 	const struct us_campaign_options *options = &campaign->options;
 	int r = 0;
 
 	for (unsigned s = 0; s < options->scenarios_count; s++)
 		for (unsigned p = 0; p < options->primaries_count; p++)
-			for (int manager = 0; manager < US_LAB_MANAGERS; manager++) {
+			for (unsigned m = 0; m < US_ARRAY_LENGTH(managers); m++) {
 				json_t *report = NULL;
 
 				campaign->lab->options.primary = options->primaries[p];
-				campaign->lab->options.manager = manager;
+				campaign->lab->options.manager = managers[m];
 				r = us_campaign_run_once(
 					campaign, us_campaign_find(options->scenarios[s], reason),
 					&report, reason);
@@ -85,7 +87,9 @@ static int compare_check(struct us_campaign *campaign, struct us_reason *reason)
 		const struct us_scenario *scenario =
 			us_campaign_find(options->scenarios[i], reason);
 
-		r = scenario ? us_campaign_check_both(campaign, scenario, reason) : US_REFUSED;
+		r = scenario ? us_campaign_check_both(campaign, us_campaign_peer(campaign),
+						      scenario, reason)
+			     : US_REFUSED;
 		migrates |= scenario && scenario->migrates;
 	}
 	if (!r)

@@ -171,7 +171,7 @@ static void print(const json_t *rows)
 	json_t *row;
 	size_t i;
 
-	printf("\nmedian/worst           %-11s %3s", "", "n");
+	printf("\nmedian/worst           %-15s %3s", "", "n");
 	for (size_t v = 0; v < US_ARRAY_LENGTH(values); v++)
 		if (is_measured(rows, values[v].key))
 			printf(" %11s", values[v].title);
@@ -181,7 +181,7 @@ static void print(const json_t *rows)
 			printf("\n");
 		primary = us_report_text(row, "primary");
 		transition = us_report_text(row, "transition");
-		printf("%-8s %-13s %-11s %3d", primary, transition, us_report_text(row, "manager"),
+		printf("%-8s %-13s %-15s %3d", primary, transition, us_report_text(row, "manager"),
 		       (int)json_integer_value(json_object_get(row, "transitions")));
 		for (size_t v = 0; v < US_ARRAY_LENGTH(values); v++)
 			if (is_measured(rows, values[v].key))

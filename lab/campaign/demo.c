@@ -136,7 +136,7 @@ static int prepare(struct demo *demo, struct us_reason *reason)
 static int run(struct demo *demo, enum us_lab_manager manager, json_t *reports,
 	       struct us_reason *reason)
 {
-	static const char *const texts[US_LAB_MANAGERS] = {
+	static const char *const texts[] = {
 		[US_LAB_MANAGER_UNDERSTUDY] = "migrating with Understudy",
 		[US_LAB_MANAGER_QEMU] = "migrating with QEMU's own failover",
 	};
@@ -167,8 +167,9 @@ static int run_both(struct demo *demo, json_t *reports, struct us_reason *reason
 	int r = prepare(demo, reason);
 
 	if (!r) {
-		for (int manager = 0; !r && manager < US_LAB_MANAGERS; manager++)
-			r = run(demo, manager, reports, reason);
+		r = run(demo, US_LAB_MANAGER_UNDERSTUDY, reports, reason);
+		if (!r)
+			r = run(demo, US_LAB_MANAGER_QEMU, reports, reason);
 		us_campaign_end(demo->campaign, !r);
 	}
 	if (!is_interrupted(lab))
@@ -235,7 +236,8 @@ int us_campaign_demo(struct us_campaign *campaign, struct us_reason *reason)
 		.campaign = campaign, .lab = lab, .output = lab->output, .stderr_fd = -1
 	};
 	json_t *reports;
-	int r = us_campaign_check_both(campaign, us_campaign_find(SCENARIO, reason), reason);
+	int r = us_campaign_check_both(campaign, US_LAB_MANAGER_QEMU,
+				       us_campaign_find(SCENARIO, reason), reason);
 
 	if (r)
 		return r;

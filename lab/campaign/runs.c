@@ -11,39 +11,13 @@
 #include "lab/world/models.h"
 #include "util/cleanup.h"
 
-/* What libvirt does in the lab, and what not. */
-static int check_libvirt(const struct us_campaign *campaign, const struct us_scenario *scenario,
-			 struct us_reason *reason)
-{
-	static const char *const others[] = { "coupled", "late-pair" };
-	const struct us_lab_options *options = &campaign->lab->options;
-
-	if (options->manager != US_LAB_MANAGER_UNDERSTUDY ||
-	    strcmp(options->machine->name, "q35")) {
-		us_refuse(reason, "the lab runs libvirt with a q35 and Understudy");
-		return us_advise(reason, "leave out --machine and --manager");
-	}
-	for (size_t i = 0; i < US_ARRAY_LENGTH(others); i++)
-		if (us_fault_of(scenario) || !strcmp(scenario->name, others[i])) {
-			us_refuse(reason, "%s: not possible with libvirt", scenario->name);
-			return us_advise(reason, "leave out --vmm");
-		}
-	return 0;
-}
-
 static int check(const struct us_campaign *campaign, const char *name, struct us_reason *reason)
 {
 	const struct us_scenario *scenario = us_campaign_find(name, reason);
 
-	if (!scenario)
-		return US_REFUSED;
-	if (us_lab_has_libvirt(campaign->lab) && check_libvirt(campaign, scenario, reason))
-		return US_REFUSED;
-	if (us_fault_of(scenario))
-		return us_campaign_check_fault(campaign, reason);
-	return campaign->lab->options.manager == US_LAB_MANAGER_QEMU
-		       ? us_campaign_check_qemu(campaign, scenario, reason)
-		       : 0;
+	return !scenario ? US_REFUSED
+			 : us_campaign_check(campaign, campaign->lab->options.manager, scenario,
+					     reason);
 }
 
 struct tally {

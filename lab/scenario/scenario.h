@@ -9,8 +9,9 @@ struct us_run;
 struct us_scenario {
 	const char *name, *summary;
 	void (*run)(struct us_run *run);
-	void (*run_qemu)(struct us_run *run); /* with QEMU's own failover; NULL: impossible */
-	bool migrates;			      /* the guest migrates, or a migration is attempted */
+	void (*run_qemu)(struct us_run *run);	 /* with QEMU's own failover; NULL: impossible */
+	void (*run_teaming)(struct us_run *run); /* the same with libvirt's */
+	bool migrates; /* the guest migrates, or a migration is attempted */
 };
 
 /* Ends with a nameless one. */

@@ -11,7 +11,7 @@
 
 #define A US_LAB_HOST_A
 #define B US_LAB_HOST_B
-#define MIGRATION_LIMIT_USEC (120 * US_USEC_PER_SEC)
+#define MIGRATION_LIMIT_USEC (600 * US_USEC_PER_SEC)
 
 /* Prints the progress of the transfer. The other stages come from the subscription. */
 static void on_progress(struct us_lab_cli *cli, json_t *line)

@@ -27,3 +27,8 @@ void us_scenario_qemu_expose(struct us_run *run);
 void us_scenario_qemu_hide(struct us_run *run);
 void us_scenario_qemu_migrate(struct us_run *run);
 void us_scenario_qemu_migrate_fail(struct us_run *run);
+/* scenarios-teaming.c */
+void us_scenario_teaming_expose(struct us_run *run);
+void us_scenario_teaming_hide(struct us_run *run);
+void us_scenario_teaming_migrate(struct us_run *run);
+void us_scenario_teaming_migrate_fail(struct us_run *run);

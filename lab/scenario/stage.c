@@ -146,6 +146,7 @@ static void end(struct us_run *run)
 	us_lab_cli_deinit(&stage->command);
 	us_lab_relay_free(stage->relay);
 	us_lab_process_end_all(run->lab, "client-");
+	us_lab_process_end(run->lab, US_STAGE_RECORD_VIRSH);
 }
 
 /* The delays depend on when the VM, and with it the guest's clock, was stopped. */
@@ -217,6 +218,8 @@ void us_stage_play(struct us_run *run)
 		us_run_fail(run, "cannot begin: %s", us_strerror(r));
 	else if (options->manager == US_LAB_MANAGER_QEMU)
 		scenario->run_qemu(run);
+	else if (options->manager == US_LAB_MANAGER_TEAMING)
+		scenario->run_teaming(run);
 	else
 		scenario->run(run);
 	examine(run);

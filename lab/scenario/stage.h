@@ -10,6 +10,9 @@
 #include "lab/world/cli.h"
 #include "lab/world/relay.h"
 
+/* The record of a virsh that the scenario does not wait for at once. */
+#define US_STAGE_RECORD_VIRSH "host-a-virsh"
+
 struct us_stage {
 	struct us_lab_vm *vms[US_LAB_HOSTS];
 	struct us_lab_cli subscriptions[US_LAB_HOSTS]; /* `understudy watch` */

@@ -139,7 +139,7 @@ static void add_machine(struct us_lab_vm_arguments *arguments, const struct us_l
 	const struct us_lab_platform *machine = lab->options.machine;
 
 	add(arguments, "-display", "none");
-	add(arguments, "-m", "256");
+	add(arguments, "-m", "%u", lab->options.memory);
 	add(arguments, "-name", "web");
 	add(arguments, "-machine", "%s,accel=%s", machine->name, lab->options.accel);
 	/* Without ACPI hot-plug the root ports use their own: docs/specs/acpi_pci_hotplug.rst. */

@@ -52,6 +52,22 @@ static void write_nic(FILE *out, const struct us_lab_vm *vm, unsigned nic)
 	fprintf(out, "</interface>\n");
 }
 
+/* The VF that libvirt's own teaming pairs with the first standby. */
+static void write_primary(FILE *out, const struct us_lab *lab)
+{
+	const struct us_lab_net_nic *n = &us_lab_net_nics[0];
+	unsigned domain = 0, bus = 0, slot = 0, function = 0;
+
+	sscanf(lab->machines.vf, "%x:%x:%x.%x", &domain, &bus, &slot, &function);
+	fprintf(out,
+		"<interface type='hostdev' managed='no'><mac address='%s'/>"
+		"<source><address type='pci' domain='%u' bus='%u' slot='%u' "
+		"function='%u'/></source>"
+		"<teaming type='transient' persistent='ua-%s'/>"
+		"<alias name='" US_LAB_VM_TEAMING_PRIMARY "'/></interface>\n",
+		n->mac, domain, bus, slot, function, n->standby);
+}
+
 /* libvirt wants a path; a name alone is looked up in PATH. "" if it is not there. */
 static const char *find_program(const struct us_lab *lab, const char *name, char path[PATH_MAX])
 {
@@ -83,6 +99,8 @@ static void write_devices(FILE *out, const struct us_lab_vm *vm)
 		fprintf(out, "<controller type='pci' index='%d' model='pcie-root-port'/>\n", i);
 	for (unsigned nic = 0; nic < vm->options.nics; nic++)
 		write_nic(out, vm, nic);
+	if (vm->options.is_paired)
+		write_primary(out, vm->lab);
 	fprintf(out, "<serial type='unix'><source mode='bind' path='" US_LAB_LIBVIRT_DIR
 		     "/" US_LAB_SOCKET_CONSOLE "'/><log file='" US_LAB_LIBVIRT_DIR
 		     "/console.log' append='on'/></serial>\n"
@@ -137,9 +155,9 @@ static int write_xml(const struct us_lab_vm *vm, const char *path)
 		return -errno;
 	fprintf(out,
 		"<domain type='%s' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n"
-		"<name>web</name><memory unit='MiB'>256</memory><vcpu>%u</vcpu>\n"
+		"<name>web</name><memory unit='MiB'>%u</memory><vcpu>%u</vcpu>\n"
 		"%s<features><acpi/><apic/></features>%s\n",
-		has_kvm ? "kvm" : "qemu", lab->options.queues, backing,
+		has_kvm ? "kvm" : "qemu", lab->options.memory, lab->options.queues, backing,
 		has_kvm ? "<cpu mode='host-passthrough'/>" : "");
 	write_boot(out, vm);
 	write_devices(out, vm);
@@ -168,13 +186,32 @@ static int copy_image(struct us_lab *lab, enum us_lab_host host)
 }
 
 /* Where both we and the host see it. */
-static const char *xml_path(const struct us_lab_vm *vm, char path[US_LAB_PATH])
+static const char *xml_path(const struct us_lab_vm *vm, const char *name, char path[US_LAB_PATH])
 {
 	if (us_lab_has_machines(vm->lab))
-		snprintf(path, US_LAB_PATH, "%.180s/shared/domain.xml", vm->lab->dir);
+		snprintf(path, US_LAB_PATH, "%.160s/shared/%.20s", vm->lab->dir, name);
 	else
-		us_lab_host_path(vm->lab, vm->options.host, "domain.xml", path);
+		us_lab_host_path(vm->lab, vm->options.host, name, path);
 	return path;
+}
+
+int us_lab_vm_teaming_primary(struct us_lab_vm *vm, const char *command, struct us_reason *reason)
+{
+	char path[US_LAB_PATH];
+	FILE *out = fopen(xml_path(vm, "primary.xml", path), "we");
+	int r;
+
+	if (!out)
+		return -errno;
+	write_primary(out, vm->lab);
+	if (fclose(out))
+		return -errno;
+	r = us_lab_libvirt_virsh(vm->lab, vm->options.host,
+				 (const char *const[]){ command, "web", path, NULL });
+	if (r <= 0)
+		return r;
+	us_refuse(reason, "virsh %s failed on %s", command, us_lab_host_name(vm->options.host));
+	return us_advise(reason, "see the message of virsh above");
 }
 
 int us_lab_domain_create(const struct us_lab_vm *vm, struct us_reason *reason)
@@ -186,9 +223,10 @@ int us_lab_domain_create(const struct us_lab_vm *vm, struct us_reason *reason)
 	for (int host = 0; !r && host < US_LAB_HOSTS; host++)
 		r = copy_image(vm->lab, host);
 	if (!r)
-		r = write_xml(vm, xml_path(vm, path));
+		r = write_xml(vm, xml_path(vm, "domain.xml", path));
 	if (!r)
-		r = us_lab_libvirt_virsh(vm->lab, vm->options.host, "create", path);
+		r = us_lab_libvirt_virsh(vm->lab, vm->options.host,
+					 (const char *const[]){ "create", path, NULL });
 	if (r <= 0)
 		return r;
 	us_refuse(reason, "libvirt on %s did not start the domain",

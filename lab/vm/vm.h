@@ -13,6 +13,8 @@
 
 /* The bus for a primary that QEMU's own failover manages. */
 #define US_LAB_VM_PRIMARY_BUS "rp3"
+/* The device of a primary that libvirt's teaming manages. */
+#define US_LAB_VM_TEAMING_PRIMARY "ua-primary0"
 
 enum us_lab_vm_boot {
 	US_LAB_VM_BOOT_DIRECT,	/* QEMU loads the kernel */
@@ -24,7 +26,7 @@ struct us_lab_vm_options {
 	enum us_lab_vm_boot boot;
 	unsigned nics;
 	bool incoming;	/* -incoming defer */
-	bool is_paired; /* QEMU starts with the primary, with failover_pair_id */
+	bool is_paired; /* QEMU starts with the primary, with failover_pair_id, or libvirt does */
 };
 
 struct us_lab_vm;
@@ -60,6 +62,9 @@ void us_lab_vm_disown(struct us_lab_vm *vm);
 /* Runs a QMP command (@arguments: stolen, or NULL). *@ret_reply is the caller's; may be NULL. */
 int us_lab_vm_command(struct us_lab_vm *vm, const char *command, json_t *arguments,
 		      json_t **ret_reply, struct us_reason *reason);
+
+/* Has libvirt do @command, "attach-device" or "detach-device", with the primary of its teaming. */
+int us_lab_vm_teaming_primary(struct us_lab_vm *vm, const char *command, struct us_reason *reason);
 
 /* Waits for @text on the console; then forgets the output up to its end. Returns 0 or -errno. */
 int us_lab_vm_console_expect(struct us_lab_vm *vm, const char *text, uint64_t timeout_usec);

@@ -53,15 +53,36 @@ const char *us_lab_libvirt_target(const struct us_lab *lab, enum us_lab_host hos
 	return uri;
 }
 
-int us_lab_libvirt_virsh(const struct us_lab *lab, enum us_lab_host host, const char *command,
-			 const char *argument)
+/* `virsh` with @words, which end with NULL. */
+static void fill_in(const struct us_lab *lab, enum us_lab_host host, const char *const words[],
+		    char uri[US_LAB_LIBVIRT_URI], const char *argv[20])
+{
+	size_t n = 4;
+
+	memcpy(argv, (const char *[]){ "virsh", "-q", "-c", us_lab_libvirt_uri(lab, host, uri) },
+	       n * sizeof(*argv));
+	while (*words && n < 19)
+		argv[n++] = *words++;
+	argv[n] = NULL;
+}
+
+int us_lab_libvirt_virsh(const struct us_lab *lab, enum us_lab_host host, const char *const words[])
 {
 	char uri[US_LAB_LIBVIRT_URI];
+	const char *argv[20];
 
-	us_lab_libvirt_uri(lab, host, uri);
-	return us_lab_process_run(
-		lab, us_lab_host_name(host),
-		(const char *const[]){ "virsh", "-q", "-c", uri, command, argument, NULL });
+	fill_in(lab, host, words, uri, argv);
+	return us_lab_process_run(lab, us_lab_host_name(host), argv);
+}
+
+int us_lab_libvirt_virsh_start(const struct us_lab *lab, enum us_lab_host host, const char *record,
+			       const char *const words[], pid_t *ret_pid)
+{
+	char uri[US_LAB_LIBVIRT_URI];
+	const char *argv[20];
+
+	fill_in(lab, host, words, uri, argv);
+	return us_lab_process_start(lab, us_lab_host_name(host), record, argv, ret_pid);
 }
 
 struct starting {
@@ -79,7 +100,8 @@ static bool is_ready_or_gone(void *userdata)
 		 directory(starting->lab, starting->host, base));
 	return us_lab_process_has_ended(starting->pid) ||
 	       (access(socket, F_OK) == 0 &&
-		us_lab_libvirt_virsh(starting->lab, starting->host, "list", NULL) == 0);
+		us_lab_libvirt_virsh(starting->lab, starting->host,
+				     (const char *const[]){ "list", NULL }) == 0);
 }
 
 /* It stays while the machine runs. */

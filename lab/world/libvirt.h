@@ -25,9 +25,12 @@ int us_lab_libvirt_start(struct us_lab *lab, enum us_lab_host host, struct us_re
 /* Ends the daemons and VMs of libvirt on all hosts that have it. */
 void us_lab_libvirt_end(struct us_lab *lab);
 
-/* Runs virsh(1) on @host. Returns its exit status, or a negative errno. */
-int us_lab_libvirt_virsh(const struct us_lab *lab, enum us_lab_host host, const char *command,
-			 const char *argument);
+/* Runs virsh(1) on @host; @words end with NULL. Returns its exit status, or a negative errno. */
+int us_lab_libvirt_virsh(const struct us_lab *lab, enum us_lab_host host,
+			 const char *const words[]);
+/* The same, but does not wait for its end: as us_lab_process_start(). */
+int us_lab_libvirt_virsh_start(const struct us_lab *lab, enum us_lab_host host, const char *record,
+			       const char *const words[], pid_t *ret_pid);
 /* The PID of the domain "web" on @host; 0: it does not run there. */
 pid_t us_lab_libvirt_domain_pid(const struct us_lab *lab, enum us_lab_host host);
 /* Ends that process, if there is one; does not wait. */

@@ -23,6 +23,7 @@
  * wrong device.
  */
 #define QEMU_RELEASE "forky"
+#define OWN_MEMORY_MIB 1792 /* of a machine, beside the guest's */
 #define BOOT_TIMEOUT_USEC (300 * US_USEC_PER_SEC)
 #define SILENCE_USEC (120 * US_USEC_PER_SEC) /* longer than any pause in a boot's output */
 #define ANSWER_USEC (5 * US_USEC_PER_SEC)
@@ -140,19 +141,26 @@ static unsigned time_stamp_khz(void)
 static int start_machine(struct booting *booting)
 {
 	const struct us_lab *lab = booting->lab;
-	char script[300], number[10], khz[20], qemu[256];
+	char script[300], number[10], khz[20], memory[20], qemu[256];
 	const char *name = us_lab_host_name(booting->host);
-	const char *argv[] = {
-		script, lab->machines.image, lab->machines.qemu, lab->dir, name, number, khz, NULL,
-		NULL
-	};
+	const char *argv[] = { script,
+			       lab->machines.image,
+			       lab->machines.qemu,
+			       lab->dir,
+			       name,
+			       number,
+			       khz,
+			       memory,
+			       NULL,
+			       NULL };
 
 	snprintf(khz, sizeof(khz), "%u", time_stamp_khz());
+	snprintf(memory, sizeof(memory), "%u", lab->options.memory + OWN_MEMORY_MIB);
 	snprintf(script, sizeof(script), "%s/host-machine", lab->programs.host_data);
 	snprintf(number, sizeof(number), "%d", booting->host + 1);
 	snprintf(qemu, sizeof(qemu), "%s", lab->emulator.program);
 	if (*qemu == '/') /* a QEMU of this host is to run in the machine */
-		argv[7] = dirname(qemu);
+		argv[8] = dirname(qemu);
 	return start(booting, "machine", argv);
 }
 

@@ -11,7 +11,7 @@ _Static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == US_LAB_HOST_KINDS,
 static const char *const vmm_names[] = { "qemu", "libvirt" };
 _Static_assert(sizeof(vmm_names) / sizeof(vmm_names[0]) == US_LAB_VMMS, "a name for each VMM");
 
-static const char *const manager_names[] = { "understudy", "qemu" };
+static const char *const manager_names[] = { "understudy", "qemu", "libvirt-teaming" };
 _Static_assert(sizeof(manager_names) / sizeof(manager_names[0]) == US_LAB_MANAGERS,
 	       "a name for each manager");
 

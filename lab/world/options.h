@@ -28,7 +28,8 @@ enum us_lab_vmm {
 /* Who shows and hides the primary. */
 enum us_lab_manager {
 	US_LAB_MANAGER_UNDERSTUDY,
-	US_LAB_MANAGER_QEMU, /* QEMU's own failover; understudyd does not run */
+	US_LAB_MANAGER_QEMU,	/* QEMU's own failover; understudyd does not run */
+	US_LAB_MANAGER_TEAMING, /* the same, made by libvirt */
 	US_LAB_MANAGERS,
 };
 
@@ -38,7 +39,7 @@ const char *us_lab_host_name(enum us_lab_host host);
 const char *us_lab_host_kind_name(enum us_lab_host_kind kind);
 /* "qemu", "libvirt". */
 const char *us_lab_vmm_name(enum us_lab_vmm vmm);
-/* "understudy", "qemu". */
+/* "understudy", "qemu", "libvirt-teaming". */
 const char *us_lab_manager_name(enum us_lab_manager manager);
 
 #define US_LAB_MODEL_VF "vfio" /* the only primary of host machines, and only theirs */
@@ -56,6 +57,7 @@ struct us_lab_options {
 	enum us_lab_vmm vmm;
 	enum us_lab_host_kind hosts;
 	unsigned queues;     /* of the standby; also the guest's number of CPUs */
+	unsigned memory;     /* of the guest, MiB */
 	unsigned rate;	     /* frames per second, in each direction; 0: by the kind of hosts */
 	bool allows_unsound; /* migrate with a QEMU that migrates wrongly; the run is invalid */
 };
