@@ -46,6 +46,7 @@ static const char usage[] =
 	"                     hot-plug by ACPI, or by the root port of a q35 (acpi)\n"
 	"  --queues N         queues of the standby and CPUs of the guest, up to 4 (1)\n"
 	"  --memory MIB       memory of the guest, up to 8192 (256)\n"
+	"  --lazy-memory      allocate it when it is first used, or when a VF is plugged\n"
 	"  --repeat N         run each scenario N times (1)\n"
 	"  --times N          migrations in a ping-pong, up to 200 (20)\n"
 	"  --rate FRAMES      frames per second to the guest, up to 10000 (1000, on machines 50);\n"
@@ -143,6 +144,7 @@ static const struct option known[] = {
 	{ "guest", required_argument, NULL, 'g' },
 	{ "queues", required_argument, NULL, 'Q' },
 	{ "memory", required_argument, NULL, 'e' },
+	{ "lazy-memory", no_argument, NULL, 'z' },
 	{ "repeat", required_argument, NULL, 'r' },
 	{ "times", required_argument, NULL, 'T' },
 	{ "rate", required_argument, NULL, 'R' },
@@ -223,6 +225,8 @@ static bool parse_lab(int option, const char *value, struct us_lab_options *opti
 		return number(value, 1, QUEUES_MAX, &options->queues);
 	case 'e':
 		return number(value, MEMORY_MIN, MEMORY_MAX, &options->memory);
+	case 'z':
+		return options->has_lazy_memory = true;
 	case 'R':
 		return number(value, 1, RATE_MAX, &options->rate);
 	case 'n':

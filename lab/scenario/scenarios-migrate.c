@@ -176,12 +176,14 @@ void us_scenario_dead_guest(struct us_run *run)
 	expect_on_destination(run, "migrate");
 }
 
-/* Before a guest can return to a host, the operator detaches and ends its old VM there. */
+/* Before a guest can return to a host, the operator detaches and ends its old VM there; libvirt's
+ * VM has ended, and returns to its pairs. */
 static void do_clear(struct us_run *run, enum us_lab_host host)
 {
 	if (us_run_has_failed(run) || !us_lab_vm_is_started(run->stage->vms[host]))
 		return;
-	us_do_understudy(run, host, "vm", "detach", "web", NULL);
+	if (!us_lab_has_libvirt(run->lab))
+		us_do_understudy(run, host, "vm", "detach", "web", NULL);
 	us_lab_vm_stop(run->stage->vms[host]);
 }
 

@@ -146,7 +146,7 @@ static void add_machine(struct us_lab_vm_arguments *arguments, const struct us_l
 	if (machine->has_bios && !strcmp(lab->options.hotplug, "native"))
 		add(arguments, "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off");
 	/* As usual for passthrough: the plug of a VF must not wait for memory to be allocated. */
-	if (us_lab_has_machines(lab))
+	if (us_lab_has_machines(lab) && !lab->options.has_lazy_memory)
 		add_flag(arguments, "-mem-prealloc");
 	add_processor(arguments, lab);
 }

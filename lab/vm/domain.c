@@ -146,7 +146,7 @@ static int write_xml(const struct us_lab_vm *vm, const char *path)
 	bool has_kvm = !strcmp(lab->options.accel, "kvm");
 	/* As usual for passthrough: the plug of a VF must not wait for memory to be allocated. */
 	const char *backing =
-		us_lab_has_machines(lab)
+		us_lab_has_machines(lab) && !lab->options.has_lazy_memory
 			? "<memoryBacking><allocation mode='immediate'/></memoryBacking>"
 			: "";
 	FILE *out = fopen(path, "we");

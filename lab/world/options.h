@@ -56,8 +56,9 @@ struct us_lab_options {
 	enum us_lab_manager manager;
 	enum us_lab_vmm vmm;
 	enum us_lab_host_kind hosts;
-	unsigned queues;     /* of the standby; also the guest's number of CPUs */
-	unsigned memory;     /* of the guest, MiB */
-	unsigned rate;	     /* frames per second, in each direction; 0: by the kind of hosts */
-	bool allows_unsound; /* migrate with a QEMU that migrates wrongly; the run is invalid */
+	unsigned queues;      /* of the standby; also the guest's number of CPUs */
+	unsigned memory;      /* of the guest, MiB */
+	unsigned rate;	      /* frames per second, in each direction; 0: by the kind of hosts */
+	bool has_lazy_memory; /* a machine's VM gets memory when it uses it, not when it starts */
+	bool allows_unsound;  /* migrate with a QEMU that migrates wrongly; the run is invalid */
 };
