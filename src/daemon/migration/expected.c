@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "daemon/migration/migration-private.h"
+#include "net/netlink/link.h"
 #include "util/name.h"
 #include "vmm/libvirt/libvirt.h"
 
@@ -18,42 +19,27 @@ enum {
 	PAIRS_MAX = 64,	   /* of one, as in a declaration */
 };
 
-static bool copy(char *target, size_t size, const char *text)
+/*
+ * Whether this host can give it the primary: a pool of this host's, a device that is free, or a tap
+ * on a bridge, which an emulated one may take, as any other interface may not.
+ */
+static int check_primary(struct us_pairs *pairs, struct us_primary_spec *spec,
+			 struct us_reason *reason)
 {
-	return (size_t)snprintf(target, size, "%s", text) < size;
-}
+	struct us_link port;
+	int r;
 
-/* Reads a pair of the source. */
-static int read_pair(const json_t *wanted, struct us_pair_spec *ret_spec, struct us_reason *reason)
-{
-	const char *name, *mac, *standby = "", *primary = "", *mode_name = NULL, *group = "",
-				*bus = "";
-	struct us_pair_spec spec = { .mode = US_MODE_COMBINED };
-	int mtu, queues, mode, declared = 0, r = 0;
-
-	if (json_unpack((json_t *)wanted, "{s:s, s:s, s:i, s:i, s?s, s?s, s?s, s?s, s?b, s?s}",
-			"name", &name, "mac", &mac, "mtu", &mtu, "queues", &queues, "standby",
-			&standby, "primary", &primary, "mode", &mode_name, "group", &group,
-			"declared", &declared, "bus", &bus) < 0)
-		return us_refuse(reason, "the source does not describe its pairs");
-	mode = mode_name ? us_mode_from_name(mode_name) : US_MODE_COMBINED;
-	if (primary[0])
-		r = us_primary_spec_parse(primary, &spec.primary, reason);
-	if (r == 0 && (!us_name_is_valid(name) || us_mac_parse(mac, spec.mac) < 0 || mode < 0 ||
-		       mtu < 0 || mtu > UINT16_MAX || queues < 0 || queues > UINT16_MAX ||
-		       !standby[0] || !copy(spec.name, sizeof(spec.name), name) ||
-		       !copy(spec.standby, sizeof(spec.standby), standby) ||
-		       !copy(spec.bus, sizeof(spec.bus), bus) ||
-		       !copy(spec.group, sizeof(spec.group), group)))
-		r = us_refuse(reason, "the source's pair %.40s makes no sense", name);
-	if (r == 0)
-		r = us_pair_options_read(wanted, &spec.options, reason);
-	spec.mode = mode;
-	spec.mtu = mtu;
-	spec.queue_pairs = queues;
-	spec.is_declared = declared;
-	*ret_spec = spec;
-	return r;
+	if (!spec->text[0])
+		return 0;
+	if (!us_primary_spec_is_vfio(spec)) {
+		r = us_link_get_bridge_port(spec->port, &port, reason);
+		if (r != 0)
+			return r;
+		if (!port.is_tun)
+			return us_refuse(reason, "primary %s: %s is no tap", spec->text,
+					 spec->port);
+	}
+	return us_primary_spec_check(pairs, NULL, spec, "", reason);
 }
 
 static int add_pair(struct us_host_vm *vm, struct us_vms *vms, const json_t *wanted,
@@ -61,10 +47,14 @@ static int add_pair(struct us_host_vm *vm, struct us_vms *vms, const json_t *wan
 {
 	const struct us_pair_start start = { .hold = false };
 	struct us_pair_spec spec;
-	int r = read_pair(wanted, &spec, reason);
+	struct us_reason cause;
+	int r = us_pair_spec_read(wanted, "queues", &spec, &cause);
 
+	spec.port[0] = '\0'; /* libvirt tells it when the domain is here */
+	if (r == 0)
+		r = check_primary(us_vms_pairs(vms), &spec.primary, &cause);
 	if (r != 0)
-		return r;
+		return r < 0 ? r : us_refuse_because(reason, &cause, "a pair of the source");
 	if (us_pairs_find(us_vms_pairs(vms), spec.name))
 		us_refuse(reason, "there is a pair %s already", spec.name);
 	else if (us_pairs_find_mac(us_vms_pairs(vms), spec.mac))

@@ -94,3 +94,12 @@ struct us_pair_spec {
 	struct us_primary_spec primary; /* `text` is "" when none is assigned */
 	struct us_pair_options options;
 };
+
+/* ---- pair-spec.c ---- */
+
+/*
+ * Reads a pair that a daemon has written; the number of queue pairs is the member @queues. A member
+ * that may be missing has its default. Returns 0 or US_REFUSED.
+ */
+int us_pair_spec_read(const json_t *object, const char *queues, struct us_pair_spec *ret_spec,
+		      struct us_reason *reason);

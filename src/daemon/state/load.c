@@ -9,46 +9,15 @@
 
 /* ---- A pair ---- */
 
-/* False if @text does not fit: a part of a name would be another name. */
-static bool copy(char *target, size_t size, const char *text)
-{
-	return (size_t)snprintf(target, size, "%s", text) < size;
-}
-
-static bool is_in_range(int value, int max)
-{
-	return value >= 0 && value <= max;
-}
-
 static int read_pair(const json_t *object, struct us_pair_spec *ret_spec,
 		     struct us_pair_start *ret_start)
 {
-	const char *name, *standby, *port, *bus, *group, *mac, *mode_name, *primary, *entry = NULL;
-	struct us_pair_spec spec = { 0 };
-	int mtu, queue_pairs, hold, mode, declared = 0;
+	const char *entry = NULL;
+	int hold;
 
-	if (json_unpack((json_t *)object,
-			"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s?b, s?s}", "name",
-			&name, "standby", &standby, "port", &port, "bus", &bus, "group", &group,
-			"mac", &mac, "mode", &mode_name, "primary", &primary, "hold", &hold, "mtu",
-			&mtu, "queue_pairs", &queue_pairs, "declared", &declared, "found",
-			&entry) < 0)
+	if (json_unpack((json_t *)object, "{s:b, s?s}", "hold", &hold, "found", &entry) < 0 ||
+	    us_pair_spec_read(object, "queue_pairs", ret_spec, NULL) != 0)
 		return -EBADMSG;
-	mode = us_mode_from_name(mode_name);
-	if (!us_name_is_valid(name) || mode < 0 || us_mac_parse(mac, spec.mac) < 0 ||
-	    us_pair_options_read(object, &spec.options, NULL) != 0 ||
-	    (primary[0] && us_primary_spec_parse(primary, &spec.primary, NULL) != 0) ||
-	    !is_in_range(mtu, UINT16_MAX) || !is_in_range(queue_pairs, UINT16_MAX) ||
-	    !copy(spec.name, sizeof(spec.name), name) ||
-	    !copy(spec.standby, sizeof(spec.standby), standby) ||
-	    !copy(spec.port, sizeof(spec.port), port) || !copy(spec.bus, sizeof(spec.bus), bus) ||
-	    !copy(spec.group, sizeof(spec.group), group))
-		return -EBADMSG;
-	spec.mode = mode;
-	spec.is_declared = declared;
-	spec.mtu = mtu;
-	spec.queue_pairs = queue_pairs;
-	*ret_spec = spec;
 	*ret_start = (struct us_pair_start){ .hold = hold, .original_entry = entry };
 	return 0;
 }
