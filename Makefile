@@ -25,7 +25,7 @@ help:
 	@echo 'make simulate        two hosts in virtual time: 10 minutes of random runs, and every two faults'
 	@echo 'make coverage        the lines and branches of src/core that its tests execute'
 	@echo 'make faults          inject every fault of the laboratory (root, an hour)'
-	@echo 'make bench           measure the processor time and memory of the daemon'
+	@echo 'make bench           measure the processor time and memory of the daemon, and parking at speed'
 	@echo 'make load            500 busy VMs for 10 minutes (root)'
 	@echo 'make load-qemus      20 QEMUs with Linux guests at the same time (root)'
 	@echo 'make build           build in $(BUILD)/'
@@ -79,6 +79,7 @@ faults: lab-packages $(BUILD)/build.ninja
 bench: lab-packages $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
 	$(BUILD)/bench/bench $(BUILD)/src/daemon/understudyd
+	$(BUILD)/bench/bench-park
 
 load: lab-packages $(BUILD)/build.ninja
 	meson compile -C $(BUILD)

@@ -31,16 +31,17 @@ void us_pace_measure(struct us_pace *pace, uint64_t now_usec)
 	pace->window_usec = now_usec;
 }
 
-void us_pace_start(struct us_pace *pace, uint64_t now_usec)
+void us_pace_start(struct us_pace *pace, uint64_t now_usec, uint64_t since_usec, double parked)
 {
+	pace->backlog_rate = parked * 1e6 / (now_usec - since_usec + 1);
 	pace->paced_usec = now_usec;
 	pace->tokens = 0;
 }
 
-void us_pace_advance(struct us_pace *pace, uint64_t now_usec, double parked, double room)
+void us_pace_advance(struct us_pace *pace, uint64_t now_usec, double parked)
 {
 	/* Well over the arrivals, or a steady stream would never leave the buffer empty. */
-	double rate = 1.5 * pace->rate + parked, burst;
+	double rate = 1.5 * pace->rate + pace->backlog_rate, burst;
 
 	if (rate > 2 * pace->rate_max)
 		rate = 2 * pace->rate_max;
@@ -49,8 +50,6 @@ void us_pace_advance(struct us_pace *pace, uint64_t now_usec, double parked, dou
 	burst = rate * LATE_USEC / 1e6;
 	if (burst < BURST_MIN)
 		burst = BURST_MIN;
-	if (burst > room)
-		burst = room;
 	pace->tokens += rate * (now_usec - pace->paced_usec) / 1e6;
 	/* The rest may go at once: senders that wait for answers (TCP) would always leave some. */
 	if (pace->tokens > burst || parked <= burst)

@@ -3,12 +3,17 @@
  * Parking. Theory of operation:
  *
  *   BUFFERING  frames go from the tap into the buffer, up to its bounds
- *   RELEASING  the same, and each millisecond some frames go from the buffer to the target; when
- *              the buffer and the tap are empty: `emptied`, and the caller directs the switch away
+ *   RELEASING  each millisecond, or at once if there is more, frames go from the tap into the
+ *              buffer, and those that the pace allows from the buffer to the target; when both are
+ *              empty: `emptied`, and the caller directs the switch away
  *   FINISHED   late frames on their way to the tap are sent on at once; then `idle`
+ *
+ * The loop handles other events after each turn of reading and sending (READ_FRAMES and so on).
+ * Meanwhile frames wait in the kernel's queue of the tap, which is long enough for a tenth of a
+ * second without a read.
  */
 #include <errno.h>
-#include <limits.h>
+#include <math.h>
 #include <string.h>
 
 #include "net/frame/packet.h"
@@ -19,11 +24,13 @@
 #include "util/priority.h"
 
 enum {
-	QUEUE_MAX = 10000,	 /* frames in the tap, until we read them */
-	FRAME_MAX = 65536 + 64,	 /* a whole segmentation offload, and its headers */
-	READ_MAX = 256,		 /* frames in a row, then others have their turn */
-	LATE_MAX = 2048,	 /* the same, sent at once because the release is late */
-	TAKE_BYTES = 512 * 1024, /* taken in a row */
+	QUEUE_MAX = 100 * 1000, /* frames in the tap: a bridge forwards a million per second */
+	/* In a row, then others have their turn. */
+	READ_FRAMES = 512,
+	READ_BYTES = 512 * 1024,       /* fits the processor's cache */
+	SEND_FRAMES = 2 * READ_FRAMES, /* more than come, so a buffer empties */
+	SEND_BYTES = 2 * READ_BYTES,
+	TAKE_BYTES = 512 * 1024, /* by us_park_take() */
 	TICK_USEC = 1000,
 	FINISH_USEC = 1000 * 1000,
 };
@@ -50,9 +57,6 @@ struct us_park {
 	uint64_t taken;		/* frames out of the buffer, by us_park_take() */
 };
 
-/* Shared by all parks, because a buffer of its own would be most of what a park takes. */
-static uint8_t scratch[sizeof(struct virtio_net_hdr) + FRAME_MAX];
-
 static void call(us_park_frame_fn each, void *userdata, const struct us_parked_frame *parked)
 {
 	struct us_frame frame;
@@ -65,83 +69,76 @@ static void call(us_park_frame_fn each, void *userdata, const struct us_parked_f
 
 /* ---- Sending ---- */
 
-/* Sends the oldest frames as long as there are tokens; with @at_once > 0, so many without. */
-static int send_parked(struct us_park *park, unsigned int at_once)
+/* Sends what the pace and the port allow, with @is_paced false all, and no more than one turn's. */
+static int send_parked(struct us_park *park, bool is_paced)
 {
-	struct us_parked_frame *frame;
+	struct us_park_quota quota = { .frames = SEND_FRAMES,
+				       .bytes = SEND_BYTES,
+				       .weight = is_paced ? park->pace.tokens : HUGE_VAL,
+				       .waits = is_paced };
+	uint64_t weight = park->buffer.weight;
+	int r = us_park_port_send_oldest(&park->target, &park->buffer, &quota);
 
-	for (unsigned int i = 0; (frame = us_park_buffer_next(&park->buffer, NULL)) &&
-				 (at_once ? i < at_once : park->pace.tokens > 0);
-	     i++) {
-		int r = us_park_port_send(&park->target, frame->bytes, frame->length);
-
-		if (r == -EAGAIN && at_once > 0)
-			park->target.refused++;
-		else if (r < 0)
-			return r;
-		park->pace.tokens -= frame->weight;
-		us_park_buffer_drop(&park->buffer, frame);
-	}
-	return 0;
+	park->pace.tokens -= weight - park->buffer.weight;
+	return r;
 }
 
 /* ---- Arrivals ---- */
 
-/* Passes one frame on, without the buffer. */
-static void pass(struct us_park *park, size_t length)
+/* Whether a frame of @length bytes, its header first, is to be parked. */
+static bool is_for_guest(const struct us_park *park, const uint8_t *bytes, size_t length)
 {
-	park->buffer.total++;
-	park->buffer.total_bytes += length;
-	if (us_park_port_send(&park->target, scratch, length) < 0)
-		park->target.refused++;
-}
-
-/* One frame of @length bytes in the scratch, its header first. */
-static void take_in(struct us_park *park, size_t length)
-{
-	const uint8_t *bytes = scratch + sizeof(struct virtio_net_hdr);
-	size_t frame_length = length - sizeof(struct virtio_net_hdr);
-	struct virtio_net_hdr header;
-	struct us_parked_frame *frame;
-	unsigned int weight;
+	const size_t head = sizeof(struct virtio_net_hdr);
 
 	/* A card with two ways to the guest brings our own probes back on the other one. */
-	if (length < sizeof(header) || !us_frame_is_to(bytes, frame_length, park->config.mac) ||
-	    us_frame_is_arp_probe(bytes, frame_length))
+	return length > head && us_frame_is_to(bytes + head, length - head, park->config.mac) &&
+	       !us_frame_is_arp_probe(bytes + head, length - head);
+}
+
+/* @frame was read into the buffer's room. */
+static void take_in(struct us_park *park, struct us_parked_frame *frame, size_t length)
+{
+	struct virtio_net_hdr header;
+
+	if (!is_for_guest(park, frame->bytes, length))
 		return;
-	memcpy(&header, scratch, sizeof(header));
-	weight = us_park_weight(&header, length);
-	park->pace.arrivals += weight;
-	if (park->state == FINISHED) {
-		pass(park, length);
-		return;
-	}
-	frame = us_park_buffer_append(&park->buffer, false, weight, length);
-	if (!frame)
-		return;
-	memcpy(frame->bytes, scratch, length);
-	if (park->observer)
+	memcpy(&header, frame->bytes, sizeof(header));
+	frame->length = length;
+	frame->weight = us_park_weight(&header, length);
+	park->pace.arrivals += frame->weight;
+	if (us_park_buffer_append(&park->buffer, false, frame) && park->observer)
 		call(park->observer, park->observer_userdata, frame);
 }
 
-/* Reads up to so many frames; whether the tap was left empty. */
-static bool read_tap(struct us_park *park, unsigned int max)
+/* Reads one turn's frames; whether the tap was left empty. */
+static bool read_tap(struct us_park *park)
 {
-	for (unsigned int i = 0; i < max; i++) {
-		ssize_t length = read(park->config.tap_fd, scratch, sizeof(scratch));
+	uint64_t bytes = 0;
+
+	for (int i = 0; i < READ_FRAMES && bytes < READ_BYTES; i++) {
+		struct us_parked_frame *frame = us_park_buffer_room(&park->buffer, false);
+		uint8_t lost;
+		ssize_t length = frame ? read(park->config.tap_fd, frame->bytes, US_PARK_FRAME_MAX)
+				       : read(park->config.tap_fd, &lost, sizeof(lost));
 
 		if (length < 0)
 			return true;
-		take_in(park, length);
+		if (frame)
+			take_in(park, frame, length);
+		bytes += length;
 	}
 	return false;
 }
 
 static int on_arrival(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
+	struct us_park *park = userdata;
+
 	if (events & (EPOLLERR | EPOLLHUP)) /* someone removed the tap */
 		return sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	read_tap(userdata, READ_MAX);
+	read_tap(park);
+	if (park->state == FINISHED)
+		send_parked(park, false);
 	return 0;
 }
 
@@ -150,29 +147,26 @@ static int on_arrival(sd_event_source *source, int fd, uint32_t events, void *us
 static void end_release(struct us_park *park)
 {
 	park->state = BUFFERING;
+	sd_event_source_set_enabled(park->arrival, SD_EVENT_ON);
 	park->timer = sd_event_source_disable_unref(park->timer);
 }
 
 static int on_tick(sd_event_source *source, uint64_t due_usec, void *userdata)
 {
 	struct us_park *park = userdata;
-	const struct us_park_buffer *buffer = &park->buffer;
 	uint64_t now_usec = us_now_usec();
 	bool is_late = now_usec >= park->deadline_usec;
-	bool is_tap_empty = read_tap(park, READ_MAX);
-	double room = us_park_port_room(&park->target);
+	bool is_tap_empty = read_tap(park);
 	int r;
 
-	sd_event_source_set_time(source, now_usec + TICK_USEC);
-	if (buffer->frames > 0)
-		room *= (double)buffer->weight / buffer->frames;
 	us_pace_measure(&park->pace, now_usec);
-	us_pace_advance(&park->pace, now_usec, buffer->weight, room);
-	r = send_parked(park, is_late ? LATE_MAX : 0);
+	us_pace_advance(&park->pace, now_usec, park->buffer.weight);
+	r = send_parked(park, !is_late);
+	sd_event_source_set_time(source, is_tap_empty && r == 0 ? now_usec + TICK_USEC : now_usec);
 	if (r == -ENODEV) {
 		end_release(park);
 		park->handler->failed(park->userdata);
-	} else if ((is_tap_empty || is_late) && buffer->frames == 0) {
+	} else if ((is_tap_empty || is_late) && park->buffer.frames == 0) {
 		end_release(park);
 		park->handler->emptied(park->userdata);
 	}
@@ -195,6 +189,9 @@ static int arm(struct us_park *park, uint64_t after_usec, sd_event_time_handler_
 	park->timer = sd_event_source_disable_unref(park->timer);
 	r = sd_event_add_time(park->config.loop, &park->timer, CLOCK_MONOTONIC,
 			      us_now_usec() + after_usec, 1, callback, park);
+	/* In turn with arrivals and clients: a busy release always has a tick that is due. */
+	if (r >= 0)
+		r = sd_event_source_set_priority(park->timer, US_PRIORITY_CHANGING);
 	return r < 0 ? r : sd_event_source_set_enabled(park->timer, SD_EVENT_ON);
 }
 
@@ -207,13 +204,14 @@ int us_park_release(struct us_park *park, const struct us_link *target, struct u
 		return r;
 	if (park->state == RELEASING)
 		return US_PARK_RELEASING;
-	if (read_tap(park, READ_MAX) && park->buffer.frames == 0)
+	if (read_tap(park) && park->buffer.frames == 0)
 		return 0;
 	us_pace_measure(&park->pace, now_usec);
-	us_pace_start(&park->pace, now_usec);
+	us_pace_start(&park->pace, now_usec, park->buffer.since_usec, park->buffer.weight);
 	park->deadline_usec =
 		now_usec + park->buffer.limits.release_usec + now_usec - park->buffer.since_usec;
 	park->state = RELEASING;
+	sd_event_source_set_enabled(park->arrival, SD_EVENT_OFF); /* each tick reads the tap */
 	r = arm(park, 0, on_tick);
 	return r < 0 ? r : US_PARK_RELEASING;
 }
@@ -222,20 +220,22 @@ void us_park_forward(struct us_park *park)
 {
 	if (park->target.fd < 0)
 		return;
-	read_tap(park, QUEUE_MAX);
-	send_parked(park, UINT_MAX);
+	read_tap(park);
+	send_parked(park, false);
 }
 
 void us_park_flush(struct us_park *park, const struct us_link *target)
 {
-	struct us_parked_frame *frame = NULL;
+	struct us_park_cursor cursor = { 0 };
+	const struct us_parked_frame *frame;
 
 	us_park_start_buffering(park);
-	read_tap(park, QUEUE_MAX);
+	while (!read_tap(park))
+		;
 	if (us_park_port_open(&park->target, target, NULL) != 0)
 		return;
-	while ((frame = us_park_buffer_next(&park->buffer, frame)))
-		us_park_port_send(&park->target, frame->bytes, frame->length);
+	while ((frame = us_park_buffer_next(&park->buffer, &cursor)))
+		us_park_port_send(&park->target, frame);
 }
 
 void us_park_finish(struct us_park *park)
@@ -315,41 +315,47 @@ const struct us_link *us_park_tap(const struct us_park *park)
 
 bool us_park_take(struct us_park *park, us_park_frame_fn each, void *userdata)
 {
-	struct us_parked_frame *frame;
+	const struct us_parked_frame *frame;
 	uint64_t bytes = 0;
 	bool is_tap_empty;
 
 	us_park_start_buffering(park);
-	is_tap_empty = read_tap(park, READ_MAX);
-	while ((frame = us_park_buffer_next(&park->buffer, NULL)) && bytes < TAKE_BYTES) {
+	is_tap_empty = read_tap(park);
+	while (park->buffer.frames > 0 && bytes < TAKE_BYTES) {
+		frame = us_park_buffer_next(&park->buffer, &(struct us_park_cursor){ 0 });
 		bytes += sizeof(*frame) + frame->length;
 		call(each, userdata, frame);
 		park->taken++;
-		us_park_buffer_drop(&park->buffer, frame);
+		us_park_buffer_drop(&park->buffer);
 	}
-	return is_tap_empty && !frame;
+	return is_tap_empty && park->buffer.frames == 0;
 }
 
 bool us_park_put(struct us_park *park, const struct us_frame *frame, bool is_earlier)
 {
-	size_t length = sizeof(frame->header) + frame->length;
-	struct us_parked_frame *parked = us_park_buffer_append(
-		&park->buffer, is_earlier, us_park_weight(&frame->header, length), length);
+	struct us_parked_frame *parked = us_park_buffer_room(&park->buffer, is_earlier);
 
 	if (!parked)
 		return false;
+	parked->length = sizeof(frame->header) + frame->length;
+	if (parked->length > US_PARK_FRAME_MAX) { /* from a tap there is none */
+		park->buffer.overflowed++;
+		return false;
+	}
+	parked->weight = us_park_weight(&frame->header, parked->length);
 	memcpy(parked->bytes, &frame->header, sizeof(frame->header));
 	memcpy(parked->bytes + sizeof(frame->header), frame->bytes, frame->length);
-	return true;
+	return us_park_buffer_append(&park->buffer, is_earlier, parked);
 }
 
 void us_park_set_observer(struct us_park *park, us_park_frame_fn each, void *userdata)
 {
-	struct us_parked_frame *frame = NULL;
+	struct us_park_cursor cursor = { 0 };
+	const struct us_parked_frame *frame;
 
 	park->observer = each;
 	park->observer_userdata = userdata;
-	while (each && (frame = us_park_buffer_next(&park->buffer, frame)))
+	while (each && (frame = us_park_buffer_next(&park->buffer, &cursor)))
 		call(each, userdata, frame);
 }
 

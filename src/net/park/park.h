@@ -12,7 +12,9 @@
  * meanwhile queue behind. The caller directs the switch to the target only when the buffer is
  * empty, so no new frame overtakes a parked one.
  *
- * A release is paced (net/park/pace.h): a burst would overflow the guest's sockets.
+ * A release is paced (net/park/pace.h): a burst would overflow the guest's sockets. It lasts at
+ * most as long as frames were parked, if the processor can pass on 1.5 times the frames that arrive
+ * (bench/park.c).
  */
 #pragma once
 
@@ -21,6 +23,7 @@
 #include "net/frame/frame.h"
 #include "net/netlink/link.h"
 #include "net/park/park-buffer.h"
+#include "util/cleanup.h"
 
 struct us_park;
 

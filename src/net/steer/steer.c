@@ -40,9 +40,12 @@ static const char *port_of(const struct us_steer *steer, enum us_path path)
 static int direct(struct us_steer *steer, const struct us_link *port, struct us_reason *reason)
 {
 	struct us_steer_switch *back_end = steer->back_end;
-	int r = back_end->ops->direct(back_end, port, reason);
+	int r;
 
-	/* At once: new frames overtake those that are still in the park tap. */
+	/* Before and after, at once: new frames overtake those that are still in the park tap. */
+	if (steer->is_parked)
+		us_park_forward(steer->park);
+	r = back_end->ops->direct(back_end, port, reason);
 	if (r == 0 && steer->is_parked)
 		us_park_forward(steer->park);
 	return r == 0 ? back_end->ops->verify(back_end, port, reason) : r;

@@ -4,24 +4,36 @@
 #include "support/testbed.h"
 
 enum {
-	LENGTH = 100,
+	LENGTH = 104, /* a multiple of 8: nothing is lost by alignment */
 };
+
+static bool append_of(struct us_park_buffer *buffer, bool is_earlier, uint8_t number,
+		      uint32_t length)
+{
+	struct us_parked_frame *frame = us_park_buffer_room(buffer, is_earlier);
+
+	assert_non_null(frame);
+	frame->length = length;
+	frame->weight = 1;
+	frame->bytes[0] = number;
+	frame->bytes[length - 1] = number;
+	return us_park_buffer_append(buffer, is_earlier, frame);
+}
 
 static bool append(struct us_park_buffer *buffer, bool is_earlier, uint8_t number)
 {
-	struct us_parked_frame *frame = us_park_buffer_append(buffer, is_earlier, 1, LENGTH);
-
-	if (frame)
-		frame->bytes[0] = number;
-	return frame;
+	return append_of(buffer, is_earlier, number, LENGTH);
 }
 
-static void assert_order(struct us_park_buffer *buffer, const char *expected)
+static void assert_order(const struct us_park_buffer *buffer, const char *expected)
 {
-	struct us_parked_frame *frame = NULL;
+	const struct us_parked_frame *frame;
+	struct us_park_cursor cursor = { 0 };
 
-	while ((frame = us_park_buffer_next(buffer, frame)))
-		assert_int_equal(frame->bytes[0], *expected++);
+	while ((frame = us_park_buffer_next(buffer, &cursor))) {
+		assert_int_equal(frame->bytes[0], *expected);
+		assert_int_equal(frame->bytes[frame->length - 1], *expected++);
+	}
 	assert_int_equal(*expected, '\0');
 }
 
@@ -38,7 +50,7 @@ static void test_earlier_frames_go_first(void **state)
 	append(&buffer, true, 'b');
 	assert_order(&buffer, "abcd");
 	for (const char *rest = "bcd"; *rest; rest++) {
-		us_park_buffer_drop(&buffer, us_park_buffer_next(&buffer, NULL));
+		us_park_buffer_drop(&buffer);
 		assert_order(&buffer, rest);
 	}
 	append(&buffer, true, 'a');
@@ -56,7 +68,7 @@ static void test_bounds(void **state)
 	assert_true(append(&buffer, false, 'a') && append(&buffer, false, 'b'));
 	assert_false(append(&buffer, false, 'c'));
 	assert_int_equal(buffer.overflowed, 1);
-	us_park_buffer_drop(&buffer, us_park_buffer_next(&buffer, NULL));
+	us_park_buffer_drop(&buffer);
 	assert_true(append(&buffer, false, 'c'));
 	assert_order(&buffer, "bc");
 	assert_int_equal(buffer.total, 3);
@@ -68,6 +80,31 @@ static void test_bounds(void **state)
 	for (int i = 0; i < 3; i++)
 		assert_true(append(&buffer, false, 'a'));
 	assert_false(append(&buffer, false, 'a'));
+	us_park_buffer_deinit(&buffer);
+}
+
+/* More than one chunk of memory in each log, used again and again; and frames of all lengths. */
+static void test_long_frames(void **state)
+{
+	struct us_park_buffer buffer;
+
+	us_park_buffer_init(&buffer, &(struct us_park_limits){ 0 });
+	for (int round = 0; round < 5; round++) {
+		for (const char *each = "1223334444"; *each; each++)
+			assert_true(append_of(&buffer, true, *each, US_PARK_FRAME_MAX - *each % 2));
+		for (const char *each = "6789"; *each; each++)
+			assert_true(append_of(&buffer, false, *each, US_PARK_FRAME_MAX / 2));
+		assert_order(&buffer, "12233344446789");
+		for (const char *rest = "2233344446789"; *rest; rest++) {
+			us_park_buffer_drop(&buffer);
+			assert_order(&buffer, rest);
+		}
+		us_park_buffer_drop(&buffer);
+		assert_order(&buffer, "");
+		assert_int_equal(buffer.bytes + buffer.weight + buffer.frames, 0);
+	}
+	append_of(&buffer, true, 'a', US_PARK_FRAME_MAX);
+	us_park_buffer_deinit(&buffer);
 	us_park_buffer_deinit(&buffer);
 }
 
@@ -108,6 +145,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_earlier_frames_go_first),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_long_frames),
 		cmocka_unit_test(test_budget_is_shared),
 		cmocka_unit_test(test_weight_of_a_segmentation_offload),
 	};

@@ -785,7 +785,7 @@ static void test_take_and_put(void **state)
 }
 
 enum {
-	TURN_FRAMES = 10000, /* more than one turn of the loop takes or sends */
+	TURN_FRAMES = 20000, /* more than one turn of the loop takes or sends */
 };
 
 static void count(void *userdata, const struct us_frame *frame)
