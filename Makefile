@@ -8,6 +8,7 @@ PREFIX ?= /usr/local
 PROGRAM_PACKAGES = gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libjansson-dev libmnl-dev
 BUILD_PACKAGES = $(PROGRAM_PACKAGES) libcmocka-dev
 LAB_PACKAGES = qemu-system-x86 ipxe-qemu iproute2 busybox-static cpio kmod socat xz-utils zstd
+CHECK_HOST_PACKAGES = $(LAB_PACKAGES) mmdebstrap e2fsprogs openssh-client
 HOSTS_PACKAGES = $(LAB_PACKAGES) debootstrap openssh-client
 GUESTS_PACKAGES = qemu-system-arm qemu-system-misc gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
 	gcc-s390x-linux-gnu libc6-dev-s390x-cross
@@ -20,6 +21,7 @@ help:
 	@echo 'make check-fast      build, and run the tests that need neither root nor the laboratory (a minute)'
 	@echo 'make check           build with gcc and with sanitizers, and run all tests (root)'
 	@echo 'make check-vfio      the tests with VFs, in emulated hosts; all, or SCENARIOS=… (root)'
+	@echo 'make check-host      the commands of docs/getting-started.md, in two emulated Debian 13 (root)'
 	@echo 'make check-guests    the laboratory with guests of Debian 13, arm64 and s390x (root)'
 	@echo 'make check-sanitize  the C tests with address and undefined-behaviour sanitizers'
 	@echo 'make simulate        two hosts in virtual time: 10 minutes of random runs, and every two faults'
@@ -57,6 +59,10 @@ check: check-packages $(if $(VFS),hosts-packages)
 
 check-vfio: build hosts-packages
 	@tests/vfio/check-vfio $(BUILD) $(SCENARIOS)
+
+check-host: build-packages check-host-packages $(BUILD)/build.ninja
+	meson compile -C $(BUILD) understudy-beacon
+	@tests/host/check-host $(BUILD)
 
 check-guests: guests-packages build
 	@tests/guests/check-guests $(BUILD)
@@ -108,8 +114,11 @@ guests-packages:
 hosts-packages:
 	$(call need,$(BUILD_PACKAGES) $(HOSTS_PACKAGES))
 
+check-host-packages:
+	$(call need,$(BUILD_PACKAGES) $(CHECK_HOST_PACKAGES))
+
 check-packages:
 	$(call need,$(BUILD_PACKAGES) $(LAB_PACKAGES) $(CHECK_PACKAGES))
 
-.PHONY: help build demo check check-fast check-vfio check-guests check-sanitize simulate coverage faults bench load load-qemus install clean \
-	build-packages lab-packages hosts-packages guests-packages check-packages
+.PHONY: help build demo check check-fast check-vfio check-host check-guests check-sanitize simulate coverage faults bench load load-qemus install clean \
+	build-packages lab-packages hosts-packages guests-packages check-host-packages check-packages
