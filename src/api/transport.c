@@ -23,8 +23,9 @@ enum {
 /* uri.h admits no argument that ssh or a shell could take for an option or a command. */
 static void exec_ssh(const struct us_uri *uri)
 {
-	const char *argv[16] = { "ssh", "-o", "BatchMode=yes", "-T" };
-	size_t n = 4;
+	/* The service cannot write to known_hosts, and ssh would complain in the log. */
+	const char *argv[16] = { "ssh", "-o", "BatchMode=yes", "-o", "UpdateHostKeys=no", "-T" };
+	size_t n = 6;
 	char port[8];
 
 	snprintf(port, sizeof(port), "%u", uri->port);

@@ -281,7 +281,8 @@ static void test_ssh_ends(void **state)
 		{ "kill -9 $$", "ssh://there: ssh was killed" },
 		{ "exit 0", "ssh://there: the connection through ssh ended" },
 		/* What it was told to do, and nothing else. */
-		{ "[ \"$*\" = '-o BatchMode=yes -T there understudy proxy' ] && exit 3",
+		{ "[ \"$*\" = '-o BatchMode=yes -o UpdateHostKeys=no -T there understudy proxy' ] "
+		  "&& exit 3",
 		  "no understudyd runs there" },
 	};
 	struct place *place = *state;
