@@ -171,7 +171,7 @@ class Machine:
             return int(line[len(MARK):]), ''.join(output)[:-1]
         raise RuntimeError(f'{self.name}: no answer to {command}:\n{"".join(output)}')
 
-    def wait_for(self, command, seconds=120):
+    def wait_for(self, command, seconds=300):
         """Runs @command every second until it succeeds. Returns whether it did."""
         return self.run(f'for i in $(seq {seconds}); do {command} && break; sleep 1; done; {command}')[0] == 0
 
