@@ -7,7 +7,9 @@ They boot once. Then their disks and states are saved beside the image, and each
 needs half a minute of processor time for each. Whatever a run writes to the disks is forgotten.
 """
 import ctypes
+import fcntl
 import mmap
+import re
 import socket
 import subprocess
 import threading
@@ -58,24 +60,26 @@ def make_networks(hosts):
 
 
 class Machine:
-    """@image: from make-image. @saved: to be continued, from an earlier save(); or else boots on new disks."""
+    """@image: from make-image."""
 
-    def __init__(self, number, folder, image, qemu, saved):
+    def __init__(self, number, folder, image):
         self.number = number
         self.name = f'host-{"ab"[number - 1]}'
         self.folder = folder
         self.image = image
-        self.shell = None
+        self.emulator = self.shell = None
         self.pf = None  # the name of its card, which its user finds out
         self.console = folder / f'{self.name}.console'
         self.disk = image / f'{self.name}.img'
         self.state = image / f'{self.name}.state'
-        if not saved:
-            run('cp', '--sparse=always', image / 'root.img', self.disk)
-        begin = ['-snapshot', '-incoming', f'file:{self.state}'] if saved else []
-        self.emulator = subprocess.Popen(
-            [qemu, *self.options(), *begin], stdin=subprocess.DEVNULL,
-            stdout=(folder / f'{self.name}.log').open('w'), stderr=subprocess.STDOUT)
+
+    def make_disk(self):
+        run('cp', '--sparse=always', self.image / 'root.img', self.disk)
+
+    def start(self, qemu, *more):
+        with open(self.folder / f'{self.name}.log', 'w') as log:
+            self.emulator = subprocess.Popen([qemu, *self.options(), *more], stdin=subprocess.DEVNULL, stdout=log,
+                                             stderr=subprocess.STDOUT)
 
     def options(self):
         number = self.number
@@ -106,14 +110,15 @@ class Machine:
         """Ends the machine."""
         self.run('sync')
         self.shell.kill()
+        answer = b''
         with socket.socket(socket.AF_UNIX) as monitor:
             monitor.connect(f'{self.folder}/{self.name}.monitor')
             monitor.sendall(f'migrate file:{self.state}\nquit\n'.encode())
-            while monitor.recv(4096):
-                pass
+            while part := monitor.recv(4096):
+                answer += part
         self.emulator.wait()
-        if not self.state.exists():
-            raise RuntimeError(f'{self.name}: its state cannot be saved')
+        if b'Error' in answer:
+            raise RuntimeError(f'{self.name}: its state cannot be saved: {answer.decode()}')
 
     def ssh(self, *command):
         return ['ssh', '-F/dev/null', '-i', f'{self.image}/key', '-oStrictHostKeyChecking=no',
@@ -175,26 +180,43 @@ class Machine:
         """Runs @command every second until it succeeds. Returns whether it did."""
         return self.run(f'for i in $(seq {seconds}); do {command} && break; sleep 1; done; {command}')[0] == 0
 
-    def end(self):
-        if self.shell:
-            self.shell.kill()
-        self.emulator.kill()
-        self.emulator.wait()
+
+def description_of(hosts, qemu):
+    """Without what differs from run to run."""
+    text = '\n'.join([qemu, *(option for host in hosts for option in host.options())])
+    return re.sub(r'tsc_early_khz=\d+', '', text).replace(str(hosts[0].folder), '')
+
+
+def can_continue(hosts, qemu, saved):
+    """A saved machine needs the same devices, and has learnt how fast the processor's counter is."""
+    if not saved.exists():
+        return False
+    khz, description = saved.read_text().split('\n', 1)
+    return abs(int(khz) - time_stamp_khz()) < int(khz) / 1000 and description == description_of(hosts, qemu)
+
+
+def boot_and_save(hosts, qemu, saved):
+    saved.unlink(missing_ok=True)
+    for host in hosts:
+        host.make_disk()
+        host.start(qemu)
+    for host in hosts:
+        host.wait_until_booted()
+    for host in hosts:
+        host.save()
+    saved.write_text(f'{time_stamp_khz()}\n{description_of(hosts, qemu)}')
 
 
 def make_hosts(folder, image, qemu):
-    """Both, ready to be used. The saved ones know how fast the processor's counter was."""
-    speed = image / 'khz'
-    khz = time_stamp_khz()
-    if not speed.exists() or abs(int(speed.read_text()) - khz) > khz / 1000:
-        speed.unlink(missing_ok=True)
-        hosts = [Machine(number, folder, image, qemu, False) for number in [1, 2]]
-        for host in hosts:
-            host.wait_until_booted()
-        for host in hosts:
-            host.save()
-        speed.write_text(str(khz))
-    hosts = [Machine(number, folder, image, qemu, True) for number in [1, 2]]
+    """Both, ready to be used."""
+    saved = image / 'saved'
+    hosts = [Machine(number, folder, image) for number in [1, 2]]
+    with open(image / 'vmlinuz', 'rb') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not can_continue(hosts, qemu, saved):
+            boot_and_save(hosts, qemu, saved)
+    for host in hosts:
+        host.start(qemu, '-snapshot', '-incoming', f'file:{host.state}')
     for host in hosts:
         host.wait_until_continued()
     return hosts
