@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "util/clock.h"
@@ -84,8 +82,7 @@ static void stop(struct helper *helper)
 		answer(request, -ECONNRESET, &reason);
 	if (helper->pid <= 0)
 		return;
-	kill(-helper->pid, SIGKILL);
-	waitpid(helper->pid, NULL, 0);
+	us_libvirt_kill(helper->libvirt->loop, helper->pid);
 	helper->pid = 0;
 }
 

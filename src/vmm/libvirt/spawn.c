@@ -2,8 +2,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
@@ -72,4 +75,30 @@ int us_libvirt_spawn(const char *program, const char *uri, pid_t *ret_pid, int *
 	*ret_pid = pid;
 	*ret_fd = pair[0];
 	return 0;
+}
+
+/* ---- The end ---- */
+
+static int on_ended(sd_event_source *source, int pidfd, uint32_t events, void *userdata)
+{
+	waitpid((pid_t)(intptr_t)userdata, NULL, 0);
+	sd_event_source_set_floating(source, false);
+	return 0;
+}
+
+void us_libvirt_kill(sd_event *loop, pid_t pid)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	sd_event_source *source = NULL;
+
+	kill(-pid, SIGKILL);
+	if (pidfd < 0 ||
+	    sd_event_add_io(loop, &source, pidfd, EPOLLIN, on_ended, (void *)(intptr_t)pid) < 0) {
+		us_close(pidfd);
+		waitpid(pid, NULL, 0);
+		return;
+	}
+	sd_event_source_set_io_fd_own(source, true);
+	sd_event_source_set_floating(source, true);
+	sd_event_source_unref(source);
 }
