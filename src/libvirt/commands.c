@@ -8,6 +8,7 @@
 
 #include "libvirt/commands.h"
 #include "libvirt/domain-xml.h"
+#include "libvirt/write-xml.h"
 #include "libvirt/error.h"
 #include "libvirt/migrate.h"
 #include "libvirt/process.h"

@@ -9,6 +9,7 @@
 #include "libvirt/declaration.h"
 #include "libvirt/declare.h"
 #include "libvirt/domain-xml.h"
+#include "libvirt/write-xml.h"
 #include "libvirt/error.h"
 #include "libvirt/host.h"
 #include "util/cleanup.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * libvirt's XML of a domain (https://libvirt.org/formatdomain.html): what the helper reads from it,
- * and the device elements that it writes. Pure: text in, values out.
+ * libvirt's XML of a domain (https://libvirt.org/formatdomain.html): what the helper reads from it.
+ * Pure: text in, values out.
  */
 #pragma once
 
@@ -38,14 +38,5 @@ int us_domain_xml_check_standby(const char *xml, const char *id, bool is_running
  */
 json_t *us_domain_xml_pairs(const char *xml, struct us_reason *reason);
 
-/* Makes that element from such an array. The caller frees the text; NULL without memory. */
-char *us_domain_xml_declaration(const json_t *pairs);
-
-/*
- * Makes the element of a primary: a <hostdev> for "host", a PCI address; else an <interface> of the
- * model "model" behind the tap "interface", with the address "mac". "id" is its alias and "bus" the
- * alias of the PCI controller that it is plugged into, at "addr" unless libvirt may choose; @xml is
- * the domain's. The caller frees the text. Returns NULL with @reason if @wanted does not describe a
- * device, or the domain has no such controller.
- */
-char *us_domain_xml_primary(const char *xml, const json_t *wanted, struct us_reason *reason);
+/* The number of the bus behind the PCI controller with the alias @id; -1: there is none. */
+int us_domain_xml_bus(const char *xml, const char *id);

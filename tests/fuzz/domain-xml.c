@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "libvirt/domain-xml.h"
+#include "libvirt/write-xml.h"
 #include "util/cleanup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -10,6 +10,7 @@
 
 #include "libvirt/declaration.h"
 #include "libvirt/domain-xml.h"
+#include "libvirt/write-xml.h"
 #include "util/cleanup.h"
 
 static void refused(const char *xml, const char *words)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "libvirt/domain-xml.h"
+#include "libvirt/write-xml.h"
 #include "util/cleanup.h"
 
 #define DOMAIN(devices) "<domain type='kvm'><name>web</name><devices>" devices "</devices></domain>"
