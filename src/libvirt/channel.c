@@ -78,6 +78,16 @@ static void for_each(const char *domain, void (*visit)(struct us_lv_channel *cha
 	pthread_mutex_unlock(&channels_lock);
 }
 
+struct us_lv_channel_state us_lv_channel_state(struct us_lv_channel *channel)
+{
+	struct us_lv_channel_state state;
+
+	pthread_mutex_lock(&channel->lock);
+	state = channel->state;
+	pthread_mutex_unlock(&channel->lock);
+	return state;
+}
+
 /* ---- Sending ---- */
 
 /* With the lock held. A daemon that does not read loses the channel. */
@@ -128,7 +138,7 @@ void us_lv_channel_answer(struct us_lv_channel *channel, json_int_t id, json_t *
 static void send_event(struct us_lv_channel *channel, const char *name, long long seconds,
 		       unsigned micros, json_t *data)
 {
-	channel->events++;
+	channel->state.events++;
 	send_line(channel,
 		  json_pack("{s:s, s:o*, s:{s:I, s:I}}", "event", name, "data", data, "timestamp",
 			    "seconds", (json_int_t)seconds, "microseconds", (json_int_t)micros));
@@ -139,7 +149,7 @@ static bool is_hidden(const struct us_lv_channel *channel, const char *name, con
 {
 	const char *status = json_string_value(json_object_get(data, "status"));
 
-	return channel->is_migrating && strcmp(name, "MIGRATION") == 0 && status &&
+	return channel->state.is_migrating && strcmp(name, "MIGRATION") == 0 && status &&
 	       (strcmp(status, "completed") == 0 || strcmp(status, "failed") == 0 ||
 		strcmp(status, "cancelled") == 0);
 }
@@ -185,7 +195,7 @@ static void pass_event(struct us_lv_channel *channel, void *data)
 	if (strcmp(event->name, "DEVICE_DELETED") == 0)
 		expect_removal(channel, event->data);
 	if (strcmp(event->name, "RESUME") == 0)
-		channel->is_incoming = false;
+		channel->state.is_incoming = false;
 	if (!channel->is_closed && !is_hidden(channel, event->name, event->data))
 		send_event(channel, event->name, event->seconds, event->micros,
 			   json_incref(event->data));
@@ -240,8 +250,8 @@ void us_lv_channel_wait_removed(struct us_lv_channel *channel)
 static void end(struct us_lv_channel *channel, void *data)
 {
 	pthread_mutex_lock(&channel->lock);
-	channel->must_end = true;
-	if (!channel->is_migrating && !channel->has_left)
+	channel->state.must_end = true;
+	if (!channel->state.is_migrating && !channel->state.has_left)
 		shutdown(channel->fd, SHUT_RDWR);
 	pthread_mutex_unlock(&channel->lock);
 }
@@ -263,8 +273,8 @@ bool us_lv_channel_begin_migration(struct us_lv_channel *channel)
 	bool is_free;
 
 	pthread_mutex_lock(&channel->lock);
-	is_free = !channel->is_migrating;
-	channel->is_migrating = true;
+	is_free = !channel->state.is_migrating;
+	channel->state.is_migrating = true;
 	json_decref(US_STEAL(channel->failure));
 	pthread_mutex_unlock(&channel->lock);
 	return is_free;
@@ -272,12 +282,7 @@ bool us_lv_channel_begin_migration(struct us_lv_channel *channel)
 
 bool us_lv_channel_is_migrating(struct us_lv_channel *channel)
 {
-	bool is;
-
-	pthread_mutex_lock(&channel->lock);
-	is = channel->is_migrating;
-	pthread_mutex_unlock(&channel->lock);
-	return is;
+	return us_lv_channel_state(channel).is_migrating;
 }
 
 void us_lv_channel_end_migration(struct us_lv_channel *channel, const char *status,
@@ -287,14 +292,14 @@ void us_lv_channel_end_migration(struct us_lv_channel *channel, const char *stat
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	pthread_mutex_lock(&channel->lock);
-	channel->is_migrating = false;
-	channel->has_left = !reason;
+	channel->state.is_migrating = false;
+	channel->state.has_left = !reason;
 	if (reason)
 		channel->failure =
 			json_pack("{s:s, s:s}", "status", status, "error-desc", reason->text);
 	send_event(channel, "MIGRATION", now.tv_sec, now.tv_nsec / 1000,
 		   json_pack("{s:s}", "status", status));
-	if (channel->must_end && !channel->has_left)
+	if (channel->state.must_end && !channel->state.has_left)
 		shutdown(channel->fd, SHUT_RDWR);
 	pthread_mutex_unlock(&channel->lock);
 }
@@ -302,8 +307,8 @@ void us_lv_channel_end_migration(struct us_lv_channel *channel, const char *stat
 void us_lv_channel_leave(struct us_lv_channel *channel)
 {
 	pthread_mutex_lock(&channel->lock);
-	channel->has_left = false;
-	if (channel->must_end)
+	channel->state.has_left = false;
+	if (channel->state.must_end)
 		shutdown(channel->fd, SHUT_RDWR);
 	pthread_mutex_unlock(&channel->lock);
 }

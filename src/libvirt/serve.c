@@ -39,16 +39,6 @@ static json_t *pass(struct us_lv_channel *channel, const char *text, struct us_r
 	return answer;
 }
 
-static unsigned count_events(struct us_lv_channel *channel)
-{
-	unsigned events;
-
-	pthread_mutex_lock(&channel->lock);
-	events = channel->events;
-	pthread_mutex_unlock(&channel->lock);
-	return events;
-}
-
 static bool is_query(const char *command)
 {
 	return strncmp(command, "query-", 6) == 0 || strncmp(command, "x-query-", 8) == 0 ||
@@ -92,10 +82,10 @@ static void pass_command(struct us_lv_channel *channel, const char *command,
 
 	us_refuse(&reason, "%s", us_strerror(ENOMEM));
 	for (int i = 0; text && i < REPEATS; i++) {
-		before = count_events(channel);
+		before = us_lv_channel_state(channel).events;
 		json_decref(answer);
 		answer = pass(channel, text, &reason);
-		if (!is_query(command) || before == count_events(channel))
+		if (!is_query(command) || before == us_lv_channel_state(channel).events)
 			break;
 	}
 	if (answer) {
@@ -134,7 +124,7 @@ static json_t *answer_migration(struct us_lv_channel *channel, const char *comma
 	json_t *value = NULL;
 
 	pthread_mutex_lock(&channel->lock);
-	if (channel->has_left && strcmp(command, "query-status") == 0) {
+	if (channel->state.has_left && strcmp(command, "query-status") == 0) {
 		value = json_pack("{s:s, s:b}", "status", "postmigrate", "running", 0);
 	} else if (strcmp(command, "query-migrate") == 0) {
 		value = json_deep_copy(channel->failure);
@@ -146,22 +136,9 @@ static json_t *answer_migration(struct us_lv_channel *channel, const char *comma
 /* Whether the domain has stopped, and the daemon wants nothing more of it. */
 static bool is_over(struct us_lv_channel *channel)
 {
-	bool is;
+	const struct us_lv_channel_state state = us_lv_channel_state(channel);
 
-	pthread_mutex_lock(&channel->lock);
-	is = channel->must_end && !channel->is_migrating && !channel->has_left;
-	pthread_mutex_unlock(&channel->lock);
-	return is;
-}
-
-static bool is_incoming(struct us_lv_channel *channel)
-{
-	bool is;
-
-	pthread_mutex_lock(&channel->lock);
-	is = channel->is_incoming;
-	pthread_mutex_unlock(&channel->lock);
-	return is;
+	return state.must_end && !state.is_migrating && !state.has_left;
 }
 
 static void handle(struct us_lv_channel *channel, const char *command, const json_t *arguments,
@@ -174,7 +151,7 @@ static void handle(struct us_lv_channel *channel, const char *command, const jso
 		us_lv_channel_answer(channel, id, json_object(), NULL);
 	else if (run_command(channel, command, arguments, id))
 		return;
-	else if (is_incoming(channel))
+	else if (us_lv_channel_state(channel).is_incoming)
 		us_lv_channel_answer(channel, id, answer_incoming(command, &reason), &reason);
 	else if ((value = answer_migration(channel, command)))
 		us_lv_channel_answer(channel, id, value, NULL);
@@ -244,9 +221,9 @@ static int greet(struct us_lv_channel *channel, bool *ret_is_absent, struct us_r
 	if (r != 0)
 		return r;
 	pthread_mutex_lock(&channel->lock);
-	channel->is_incoming = waits_for_guest(channel->domain);
+	channel->state.is_incoming = waits_for_guest(channel->domain);
 	pthread_mutex_unlock(&channel->lock);
-	if (is_incoming(channel))
+	if (us_lv_channel_state(channel).is_incoming)
 		version = host_version();
 	else if ((answer = pass(channel, "{\"execute\":\"query-version\"}", reason)))
 		version = json_incref(json_object_get(answer, "return"));
