@@ -249,12 +249,53 @@ static void on_status(void *userdata, const struct us_qmp_answer *answer)
 	us_qemu_unref(vmm);
 }
 
+/* ---- The version ---- */
+
+/* registers/registers.h and last-frame.h say why. */
+static void set_version(struct us_vmm *vmm, const struct us_qmp_version *version)
+{
+	snprintf(vmm->version, sizeof(vmm->version), "%u.%u.%u", version->major, version->minor,
+		 version->micro);
+	vmm->may_ask_status = us_qmp_version_is_older(version, 10, 1);
+	vmm->may_ask_queues = us_qmp_version_is_older(version, 11, 2);
+}
+
+static void on_version(void *userdata, const struct us_qmp_answer *answer)
+{
+	struct us_vmm *vmm = userdata;
+	const json_t *qemu = json_object_get(answer->value, "qemu");
+	const struct us_qmp_version version = {
+		us_json_uint64(json_object_get(qemu, "major")),
+		us_json_uint64(json_object_get(qemu, "minor")),
+		us_json_uint64(json_object_get(qemu, "micro")),
+	};
+
+	if (vmm->freed || answer->r != 0)
+		return;
+	vmm->is_version_known = true;
+	set_version(vmm, &version);
+	us_qemu_standby_recheck(vmm);
+}
+
+/*
+ * libvirt tells the version of a QEMU that waits for its guest only when the guest runs. Until
+ * then, nothing is asked that some version cannot answer.
+ */
+void us_qemu_connection_ask_version(struct us_vmm *vmm)
+{
+	if (vmm->domain && vmm->qmp && !vmm->is_version_known)
+		us_qmp_call(vmm->qmp, on_version, vmm, "query-version", NULL);
+}
+
+/* ---- Adoption, begun ---- */
+
 static void ask(struct us_vmm *vmm)
 {
 	struct us_reason reason;
 
 	if (vmm->domain)
 		us_qemu_domain_query_process(vmm);
+	us_qemu_connection_ask_version(vmm);
 	if (us_qmp_call(vmm->qmp, on_events_set, vmm, "migrate-set-capabilities",
 			"{s:[{s:s, s:b}]}", "capabilities", "capability", "events", "state",
 			1) == 0 &&
@@ -271,11 +312,9 @@ void us_qemu_connection_on_ready(void *userdata, const struct us_qmp_version *ve
 	struct us_reason reason;
 
 	us_qemu_ref(vmm);
-	snprintf(vmm->version, sizeof(vmm->version), "%u.%u.%u", version->major, version->minor,
-		 version->micro);
-	/* registers/registers.h and last-frame.h say why. */
-	vmm->may_ask_status = us_qmp_version_is_older(version, 10, 1);
-	vmm->may_ask_queues = us_qmp_version_is_older(version, 11, 2);
+	set_version(vmm, version);
+	if (vmm->domain)
+		vmm->is_version_known = vmm->may_ask_status = vmm->may_ask_queues = false;
 	if (us_qmp_version_is_older(version, 7, 2)) {
 		us_refuse(&reason, "QEMU %s is too old: version 7.2 or later is needed",
 			  vmm->version);

@@ -23,4 +23,6 @@ void us_qemu_connection_close(struct us_vmm *vmm, bool exited);
 
 /* The `ready` and `closed` of struct us_qmp_handler; @userdata is the VM. */
 void us_qemu_connection_on_ready(void *userdata, const struct us_qmp_version *version);
+/* Learns the version of a domain that was not known yet: it runs now. */
+void us_qemu_connection_ask_version(struct us_vmm *vmm);
 void us_qemu_connection_on_closed(void *userdata, int error, const struct us_reason *reason);

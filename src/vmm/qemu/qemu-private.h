@@ -35,8 +35,9 @@ struct us_vmm {
 	uint64_t backoff_usec, adopted_usec;
 	int pid, pidfd; /* of QEMU's process; 0 and -1: unknown */
 	char version[16];
-	bool may_ask_status; /* x-query-virtio-status; else registers/ reads the driver */
-	bool may_ask_queues; /* x-query-virtio-queue-status */
+	bool is_version_known; /* of a domain; else it is that of the host's QEMU */
+	bool may_ask_status;   /* x-query-virtio-status; else registers/ reads the driver */
+	bool may_ask_queues;   /* x-query-virtio-queue-status */
 
 	/* state.c */
 	struct us_timer recheck;

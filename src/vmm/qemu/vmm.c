@@ -39,12 +39,18 @@ static void on_deleted(struct us_vmm *vmm, const struct us_qmp_event *event)
 		us_qemu_primary_deleted(vmm, device);
 }
 
+static void on_resume(struct us_vmm *vmm, const struct us_qmp_event *event)
+{
+	us_qemu_connection_ask_version(vmm);
+	us_qemu_state_on_resume(vmm, event);
+}
+
 static const struct {
 	const char *name;
 	void (*handle)(struct us_vmm *vmm, const struct us_qmp_event *event);
 } event_table[] = {
 	{ "STOP", us_qemu_state_on_stop },
-	{ "RESUME", us_qemu_state_on_resume },
+	{ "RESUME", on_resume },
 	{ "RESET", on_reset },
 	{ "FAILOVER_NEGOTIATED", us_qemu_standby_on_negotiated },
 	{ "DEVICE_DELETED", on_deleted },
