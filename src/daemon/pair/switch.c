@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A pair's switch: how the pair finds it, its original entry, and the path of the pair's frames. */
 #include <inttypes.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "daemon/pair/pair-private.h"
@@ -30,10 +31,17 @@ static void log_parked(struct us_host_pair *pair)
 		       pair->spec.name, counts.released, counts.frames_max);
 }
 
+/* libvirt has removed the tap of a domain that has ended, or is about to: no problem to tell. */
+static bool has_lost_port(const struct us_host_pair *pair)
+{
+	return us_vmm_is_domain(pair->vm->vmm) && !us_vmm_is_adopted(pair->vm->vmm) &&
+	       !if_nametoindex(pair->spec.port);
+}
+
 static void steered(struct us_host_pair *pair, enum us_path path, int r,
 		    const struct us_reason *reason)
 {
-	if (r != 0)
+	if (r != 0 && !has_lost_port(pair))
 		us_optional_set(&pair->detail, r < 0 ? us_strerror(r) : reason->text);
 	us_host_pair_feed(
 		pair, (struct us_event){ .type = US_EVENT_STEERED, .path = path, .on = r == 0 });
