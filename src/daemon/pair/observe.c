@@ -189,7 +189,8 @@ bool us_host_pair_recheck(struct us_host_pair *pair)
 	r = us_host_pair_find_switch(pair, NULL);
 	if (r == 0)
 		r = us_steer_path(pair->steer, &path);
-	if (r < 0) /* nothing is known of the switch */
+	/* Nothing is known of the switch. */
+	if (r < 0 || (r > 0 && us_host_pair_has_lost_tap(pair)))
 		return false;
 	if (r > 0)
 		path = US_PATH_NONE;

@@ -134,6 +134,11 @@ void us_host_pair_follow_unplug(struct us_host_pair *pair);
 
 /* Finds the switch: 0 once pair->steer is set. A tap or a bridge may appear later than the pair. */
 int us_host_pair_find_switch(struct us_host_pair *pair, struct us_reason *reason);
+/*
+ * Whether the tap of a domain is gone: libvirt removes it when the domain ends, before anybody
+ * tells. That is no problem to report, and nobody has changed the switch.
+ */
+bool us_host_pair_has_lost_tap(const struct us_host_pair *pair);
 /* Has the switch know the VF, and the NIC where it is. pair->steer is set. */
 int us_host_pair_sync_vf(struct us_host_pair *pair, struct us_reason *reason);
 void us_host_pair_steer_to(struct us_host_pair *pair, const struct us_effect *effect);

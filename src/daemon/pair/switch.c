@@ -31,17 +31,15 @@ static void log_parked(struct us_host_pair *pair)
 		       pair->spec.name, counts.released, counts.frames_max);
 }
 
-/* libvirt has removed the tap of a domain that has ended, or is about to: no problem to tell. */
-static bool has_lost_port(const struct us_host_pair *pair)
+bool us_host_pair_has_lost_tap(const struct us_host_pair *pair)
 {
-	return us_vmm_is_domain(pair->vm->vmm) && !us_vmm_is_adopted(pair->vm->vmm) &&
-	       !if_nametoindex(pair->spec.port);
+	return us_vmm_is_domain(pair->vm->vmm) && !if_nametoindex(pair->spec.port);
 }
 
 static void steered(struct us_host_pair *pair, enum us_path path, int r,
 		    const struct us_reason *reason)
 {
-	if (r != 0 && !has_lost_port(pair))
+	if (r != 0 && !us_host_pair_has_lost_tap(pair))
 		us_optional_set(&pair->detail, r < 0 ? us_strerror(r) : reason->text);
 	us_host_pair_feed(
 		pair, (struct us_event){ .type = US_EVENT_STEERED, .path = path, .on = r == 0 });
