@@ -38,13 +38,15 @@ static void on_device(void *userdata, int r, const struct us_reason *reason)
 	us_host_pair_end_request(pair);
 	if (r == 0)
 		us_host_pair_query_unplug_delay(pair);
-	if (r >= 0)
+	if (r >= 0) {
 		us_host_pair_feed(pair,
 				  (struct us_event){ .type = US_EVENT_OBSERVED, .on = r == 0 });
-	else if (r == -EAGAIN)
+	} else if (r == -EAGAIN) {
+		pair->must_query = true;
 		recheck_later(pair);
-	else if (r != -ECONNRESET) /* -ETIMEDOUT: nothing else asks */
+	} else if (r != -ECONNRESET) { /* -ETIMEDOUT: nothing else asks */
 		query_device(pair);
+	}
 }
 
 /* Whether the VM has the primary. Until that is answered the engine does nothing. */
@@ -52,6 +54,7 @@ static void query_device(struct us_host_pair *pair)
 {
 	int r = us_vmm_has_device(pair->vm->vmm, pair->device, on_device, pair);
 
+	pair->must_query = false;
 	if (us_host_pair_requested(pair, r) < 0)
 		recheck_later(pair);
 }
@@ -174,7 +177,8 @@ static bool repeat_request(struct us_host_pair *pair)
 		return false;
 	if (!pair->is_inspected)
 		inspect_standby(pair);
-	else if (us_pair_primary(&pair->engine) == US_PRIMARY_UNKNOWN && !pair->requests)
+	else if ((us_pair_primary(&pair->engine) == US_PRIMARY_UNKNOWN || pair->must_query) &&
+		 !pair->requests)
 		query_device(pair);
 	return true;
 }

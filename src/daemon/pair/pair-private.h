@@ -94,6 +94,7 @@ struct us_host_pair {
 
 	/* recheck.c */
 	bool must_recheck; /* something has changed in the switch */
+	bool must_query;   /* whether the VM has the primary: libvirt did not tell yet */
 	struct us_rate recheck_rate;
 	uint64_t differed_usec; /* when the switch last was not as it should be; 0: never */
 	uint64_t changed_usec;	/* when somebody else was last seen to have changed it; 0: never */
