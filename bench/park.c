@@ -5,8 +5,11 @@
  *
  *     bench-park [ROUNDS]
  *
- * The measurements of a round follow each other, and each printed value is the median of all
- * rounds, so other work on the machine concerns all of them alike.
+ * A row is a load: as many frames as can be sent, 10 Gbit/s, or a part of the rate of the bare loop
+ * at the same length. Those that are sent beside the release go on until its end. The measurements
+ * of a round follow each other, and each printed value is the median of all rounds (lost and
+ * reordered frames: the sum; the turn: the longest), so other work on the machine concerns all rows
+ * alike. Processor time per frame is that of the loop, and hardly depends on other work.
  */
 #include <sched.h>
 #include <stdio.h>
@@ -27,7 +30,7 @@ static const double hold_sec = 0.1, bare_loop_sec = 0.3;
 /* A row of the table. */
 struct row {
 	const char *name;
-	struct park_rig_load load;
+	struct park_traffic_load load;
 	double of_bare_loop; /* the rate is this part of the bare loop's; 0: as in the load */
 	bool is_alone;
 	struct park_rig_result results[ROUNDS_MAX];
@@ -59,8 +62,8 @@ static struct row rows[] = {
 /* The bare loop at each length. */
 static struct bare_loop {
 	const char *name;
-	struct park_rig_load load;
-	double rates[ROUNDS_MAX];
+	struct park_traffic_load load;
+	struct park_rig_bare_loop results[ROUNDS_MAX];
 } bare_loops[] = {
 	{ .name = "200 bytes", .load = LOAD(SMALL, 0, 0) },
 	{ .name = "1,500 bytes", .load = LOAD(LARGE, 0, 0) },
@@ -83,8 +86,8 @@ static double median(double *values, int count)
 #define MEDIAN(row, member, rounds)                                                                \
 	({                                                                                         \
 		double values[ROUNDS_MAX];                                                         \
-		for (int i = 0; i < (rounds); i++)                                                 \
-			values[i] = (row)->results[i].member;                                      \
+		for (int j = 0; j < (rounds); j++)                                                 \
+			values[j] = (row)->results[j].member;                                      \
 		median(values, (rounds));                                                          \
 	})
 
@@ -102,10 +105,11 @@ static void print(struct row *row, int rounds)
 		if (turn_sec < result->turn_sec)
 			turn_sec = result->turn_sec;
 	}
-	printf("%-44s %9.0f %9lu %7lu %7lu %6.0f %6.0f %7.1f %8.1f\n", row->name,
+	printf("%-26s %9.0f %9lu %7lu %7lu %7.0f %7.0f %7.1f %8.1f %8.2f\n", row->name,
 	       median(row->rates, rounds), sent, lost, reordered,
 	       MEDIAN(row, hold_sec, rounds) * 1e3, MEDIAN(row, release_sec, rounds) * 1e3,
-	       turn_sec * 1e3, MEDIAN(row, memory, rounds) / 1024 / 1024);
+	       turn_sec * 1e3, MEDIAN(row, memory, rounds) / 1024 / 1024,
+	       MEDIAN(row, processor_usec, rounds));
 }
 
 static double bare_loop_rate(unsigned int length, int round)
@@ -114,12 +118,12 @@ static double bare_loop_rate(unsigned int length, int round)
 
 	while (loop->load.length != length)
 		loop++;
-	return loop->rates[round];
+	return loop->results[round].rate;
 }
 
 static void measure(struct park_rig *rig, struct row *row, int round)
 {
-	struct park_rig_load load = row->load;
+	struct park_traffic_load load = row->load;
 	struct park_rig_result *result = &row->results[round];
 
 	if (row->of_bare_loop > 0)
@@ -145,18 +149,19 @@ int main(int argc, char **argv)
 	park_rig_open(&rig, PARK_BYTES);
 	for (int round = 0; round < rounds; round++) {
 		for (size_t i = 0; i < US_ARRAY_LENGTH(bare_loops); i++)
-			bare_loops[i].rates[round] =
+			bare_loops[i].results[round] =
 				park_rig_bare_loop(&rig, &bare_loops[i].load, bare_loop_sec);
 		for (size_t i = 0; i < US_ARRAY_LENGTH(rows); i++)
 			measure(&rig, &rows[i], round);
 	}
-	printf("%-44s %9s %9s %7s %7s %6s %6s %7s %8s\n", "", "frames/s", "sent", "lost", "reorder",
-	       "hold", "release", "turn ms", "MiB");
+	printf("%-26s %9s %9s %7s %7s %6s %7s %7s %8s %8s\n", "", "frames/s", "sent", "lost",
+	       "reorder", "hold ms", "release", "turn ms", "MiB", "us/frame");
 	for (size_t i = 0; i < US_ARRAY_LENGTH(rows); i++)
 		print(&rows[i], rounds);
 	for (size_t i = 0; i < US_ARRAY_LENGTH(bare_loops); i++)
-		printf("bare loop, %-33s %9.0f\n", bare_loops[i].name,
-		       median(bare_loops[i].rates, rounds));
+		printf("bare loop, %-15s %9.0f %66.2f\n", bare_loops[i].name,
+		       MEDIAN(&bare_loops[i], rate, rounds),
+		       MEDIAN(&bare_loops[i], processor_usec, rounds));
 	park_rig_close(&rig);
 	return 0;
 }

@@ -8,7 +8,7 @@
 #include "util/cleanup.h"
 
 enum {
-	FRAMES_MAX = 1000 * 1000,
+	FRAMES_MAX = 10 * 1000 * 1000,
 	BYTES_MIN = 128 * 1024, /* the largest frame of a tap, and a little more */
 	BYTES_MAX = 1024 * 1024 * 1024,
 	PARK_MIN_USEC = 1000 * 1000,

@@ -28,7 +28,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void hold_all(struct park_rig *rig, const struct park_rig_load *load)
+static void hold_all(struct park_rig *rig, const struct park_traffic_load *load)
 {
 	struct park_rig_result result = park_rig_hold(rig, load, hold_sec, true);
 
@@ -40,9 +40,9 @@ static void hold_all(struct park_rig *rig, const struct park_rig_load *load)
 
 static void test_all_that_the_bridge_forwards(void **state)
 {
-	hold_all(*state, &(struct park_rig_load){ .length = 200 });
-	hold_all(*state, &(struct park_rig_load){ .length = 1514 });
-	hold_all(*state, &(struct park_rig_load){ .length = 65226, .gso_size = 1448 });
+	hold_all(*state, &(struct park_traffic_load){ .length = 200 });
+	hold_all(*state, &(struct park_traffic_load){ .length = 1514 });
+	hold_all(*state, &(struct park_traffic_load){ .length = 65226, .gso_size = 1448 });
 }
 
 /*
@@ -52,14 +52,14 @@ static void test_all_that_the_bridge_forwards(void **state)
  */
 static void test_release_beside_half_of_the_bare_loop(void **state)
 {
-	struct park_rig_load load = { .length = 200 };
+	struct park_traffic_load load = { .length = 200 };
 	uint64_t reordered = UINT64_MAX;
 
 	for (int i = 0; i < ROUNDS && reordered > 0; i++) {
 		struct park_rig_result result;
 
 		load.rate = 0;
-		load.rate = park_rig_bare_loop(*state, &load, bare_loop_sec) / 2;
+		load.rate = park_rig_bare_loop(*state, &load, bare_loop_sec).rate / 2;
 		result = park_rig_hold(*state, &load, hold_sec, false);
 		assert_int_equal(result.lost, 0);
 		reordered = result.reordered;
