@@ -30,6 +30,7 @@ enum {
 	READ_BYTES = 512 * 1024,       /* fits the processor's cache */
 	SEND_FRAMES = 2 * READ_FRAMES, /* more than come, so a buffer empties */
 	SEND_BYTES = 2 * READ_BYTES,
+	FORWARD_TURNS = 4,	 /* by us_park_forward(), because new frames overtake */
 	TAKE_BYTES = 512 * 1024, /* by us_park_take() */
 	TICK_USEC = 1000,
 	FINISH_USEC = 1000 * 1000,
@@ -218,10 +219,12 @@ int us_park_release(struct us_park *park, const struct us_link *target, struct u
 
 void us_park_forward(struct us_park *park)
 {
-	if (park->target.fd < 0)
-		return;
-	read_tap(park);
-	send_parked(park, false);
+	bool is_tap_empty = park->target.fd < 0;
+
+	for (int i = 0; i < FORWARD_TURNS && !is_tap_empty; i++) {
+		is_tap_empty = read_tap(park);
+		send_parked(park, false);
+	}
 }
 
 void us_park_flush(struct us_park *park, const struct us_link *target)

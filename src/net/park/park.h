@@ -94,7 +94,10 @@ int us_park_release(struct us_park *park, const struct us_link *target, struct u
 /* Whether us_park_finish() was called last. */
 bool us_park_is_finished(const struct us_park *park);
 
-/* During or after a release: sends all frames from the tap and the buffer at once. Cheap. */
+/*
+ * During or after a release: sends the frames in the tap and in the buffer at once; if there are
+ * thousands, the next turns of the loop send the rest.
+ */
 void us_park_forward(struct us_park *park);
 
 /* The switch directs frames elsewhere: forwards late ones for a second, then calls `idle`. */
