@@ -170,8 +170,10 @@ pid_t us_lab_libvirt_domain_pid(const struct us_lab *lab, enum us_lab_host host)
 	const char *const argv[] = { "sh", "-c", pid_script, path, NULL };
 	US_CLEANUP(us_freep) char *text = NULL;
 
-	snprintf(path, sizeof(path), "%s/qemu/web.pid",
-		 us_lab_has_machines(lab) ? "/run/libvirt" : directory(lab, host, base));
+	if (us_lab_has_machines(lab))
+		strcpy(path, "/run/libvirt/qemu/web.pid");
+	else
+		snprintf(path, sizeof(path), "%s/run/qemu/web.pid", directory(lab, host, base));
 	text = us_lab_process_read_line(lab, us_lab_host_name(host), argv);
 	return text ? atoi(text) : 0;
 }
