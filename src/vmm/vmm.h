@@ -296,7 +296,8 @@ enum {
 struct us_last_frame {
 	uint16_t index; /* of the used ring: the number of buffers used, modulo 65536 */
 	/* How the frame begins, as the guest's memory has it. Other bytes if the guest has used
-	 * that memory since. */
+	 * that memory since. Unknown if the VMM ended before it told. */
+	bool has_start;
 	uint8_t start[US_LAST_FRAME_BYTES];
 };
 

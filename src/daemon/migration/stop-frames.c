@@ -99,7 +99,7 @@ static void on_last_frame(void *userdata, const struct us_last_frame *last)
 	queue->has_last = last != NULL;
 	if (last)
 		queue->last = *last;
-	if (last && frames->query == QUERY_SAMPLE)
+	if (last && last->has_start && frames->query == QUERY_SAMPLE)
 		sample(queue);
 	query_next(frames);
 }
@@ -257,10 +257,12 @@ static int find_consumed(const struct queue *queue, const struct us_frame *next,
 
 	if (!queue->has_last)
 		return -ENOENT;
-	number = us_capture_number(queue->capture, last->start, sizeof(last->start), next);
-	count = us_capture_after(queue->capture, number, next, ret_frames, CONSUMED_MAX);
-	if (count >= 0)
-		return count;
+	if (last->has_start) {
+		number = us_capture_number(queue->capture, last->start, sizeof(last->start), next);
+		count = us_capture_after(queue->capture, number, next, ret_frames, CONSUMED_MAX);
+		if (count >= 0)
+			return count;
+	}
 	number = us_ring_offset_number(&queue->ring_offset, last->index);
 	if (!us_capture_took_one_buffer_each(queue->capture, queue->ring_offset.number, number))
 		return -ENOENT;

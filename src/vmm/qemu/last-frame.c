@@ -47,6 +47,12 @@ static void finish(struct query *query, const struct us_last_frame *frame)
 	us_qemu_request_free(request);
 }
 
+/* The first answer is known, and the memory cannot be read: libvirt may end QEMU meanwhile. */
+static void finish_without_start(struct query *query)
+{
+	finish(query, &(struct us_last_frame){ .index = query->queue.used_index });
+}
+
 static void on_memory(void *userdata, const struct us_qmp_answer *answer)
 {
 	struct query *query = userdata;
@@ -56,7 +62,7 @@ static void on_memory(void *userdata, const struct us_qmp_answer *answer)
 	    us_qemu_decode_memory(json_string_value(answer->value), bytes, query->size) == 0)
 		query->next(query, bytes);
 	else
-		finish(query, NULL);
+		finish_without_start(query);
 }
 
 /* Reads guest-physical memory; @next continues with the bytes. */
@@ -70,12 +76,12 @@ static void read_memory(struct query *query, uint64_t address, size_t size,
 	us_qemu_memory_command(address, size, command);
 	if (us_qmp_call(query->request.vmm->qmp, on_memory, query, "human-monitor-command", "{s:s}",
 			"command-line", command) < 0)
-		finish(query, NULL);
+		finish_without_start(query);
 }
 
 static void on_frame(struct query *query, const uint8_t *bytes)
 {
-	struct us_last_frame frame = { .index = query->queue.used_index };
+	struct us_last_frame frame = { .index = query->queue.used_index, .has_start = true };
 
 	memcpy(frame.start, bytes + FRAME_HEADER_BYTES, sizeof(frame.start));
 	finish(query, &frame);
@@ -92,7 +98,7 @@ static void on_used(struct query *query, const uint8_t *bytes)
 	uint64_t id = us_qemu_decode_little_endian(bytes, 4);
 
 	if (id >= query->queue.size)
-		finish(query, NULL);
+		finish_without_start(query);
 	else
 		read_memory(query, query->queue.descriptors + id * DESCRIPTOR_BYTES,
 			    DESCRIPTOR_BYTES, on_descriptor);
