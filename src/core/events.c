@@ -15,11 +15,9 @@ static int set_fact(bool *fact, bool value)
 	return 0;
 }
 
-/* The VM cannot be asked any more, or ended. */
-static void lose_vm(struct us_pair *pair, struct us_effects *effects)
+/* The VM cannot be asked any more; @is_gone: it ended. */
+static void lose_vm(struct us_pair *pair, bool is_gone, struct us_effects *effects)
 {
-	bool is_gone = pair->facts.vm == US_VM_GONE;
-
 	if (us_pair_is_joining(pair))
 		us_effects_add(effects, US_EFFECT_UNWATCH);
 	if (is_gone && (us_pair_is_in_vm(pair) || pair->primary.state == US_PRIMARY_UNKNOWN))
@@ -29,23 +27,17 @@ static void lose_vm(struct us_pair *pair, struct us_effects *effects)
 }
 
 /*
- * The guest has moved, and its frames are parked here until they are handed off. Its VMM may end
- * before: libvirt ends it as soon as the guest runs at the destination.
+ * The VM was lost. What becomes of the VMM that a guest has left does not matter to its pair:
+ * libvirt ends it as soon as the guest runs at the destination. Frames that are parked here stay so
+ * until they are handed off.
  */
-static bool awaits_handoff(const struct us_pair_facts *facts)
-{
-	return facts->prepared && facts->stopped &&
-	       (facts->vm == US_VM_MOVED || facts->vm == US_VM_UNKNOWN || facts->vm == US_VM_GONE);
-}
-
-static void take_vm(struct us_pair *pair, enum us_vm_state vm, struct us_effects *effects)
+static void take_loss(struct us_pair *pair, enum us_vm_state vm, struct us_effects *effects)
 {
 	struct us_pair_facts *facts = &pair->facts;
-	bool stays_parked = awaits_handoff(facts);
+	bool has_moved = facts->vm == US_VM_MOVED;
+	bool stays_parked = has_moved && facts->prepared && facts->stopped;
 
-	facts->vm = vm;
-	if (vm != US_VM_UNKNOWN && vm != US_VM_GONE)
-		return;
+	facts->vm = has_moved ? US_VM_MOVED : vm;
 	facts->guest = US_GUEST_NONE;
 	facts->driver_ok = false;
 	facts->guest_known = false;
@@ -54,7 +46,7 @@ static void take_vm(struct us_pair *pair, enum us_vm_state vm, struct us_effects
 	facts->stopped = stays_parked;
 	if (vm == US_VM_GONE && !stays_parked)
 		facts->prepared = false;
-	lose_vm(pair, effects);
+	lose_vm(pair, vm == US_VM_GONE, effects);
 }
 
 /* The driver's session ended: the guest does not carry traffic on the primary any more. */
@@ -297,7 +289,10 @@ int us_event_take(struct us_pair *pair, const struct us_event *event, struct us_
 	case US_EVENT_HOLD:
 		return set_fact(&pair->facts.hold, event->on);
 	case US_EVENT_VM:
-		take_vm(pair, event->vm, effects);
+		if (event->vm == US_VM_UNKNOWN || event->vm == US_VM_GONE)
+			take_loss(pair, event->vm, effects);
+		else
+			pair->facts.vm = event->vm;
 		return 0;
 	case US_EVENT_GUEST:
 		take_guest(pair, event->guest, event->on);

@@ -504,22 +504,22 @@ static const struct scene_line moved_parked[] = {
 	{ 0 },
 };
 
-/* libvirt ends the source's VMM before the handoff: the frames stay until it is over. */
-static const struct scene_line moved_parked_vmm_ends[] = {
+/* libvirt ends the VMM that the guest has left, before the frames have been handed off. */
+static const struct scene_line moved_and_ended[] = {
 	{ 1000, "prepare", "steer=parked unplug",
 	  "web0: visible → hiding (hidden for a migration)" },
-	{ 1001, "steered parked on", "", NULL },
 	{ 1080, "unplugged", "steer=standby", "web0: hiding → hidden (hidden for a migration)" },
 	{ 1081, "steered standby on", "", NULL },
-	{ 2000, "migrating on", "", NULL },
 	{ 9000, "stopped on", "steer=parked", NULL },
 	{ 9001, "steered parked on", "", NULL },
 	{ 9010, "vm moved", "", "web0: reserved (the guest runs on another host now)" },
-	{ 9020, "vm unknown", "", "web0: hidden (the VM's monitor does not answer)" },
-	{ 9030, "vm gone", "", "web0: reserved (the VM has ended)" },
-	/* The parked frames have been handed off. */
-	{ 9050, "finish", "steer=none", NULL },
+	{ 9020, "vm unknown", "", NULL },
+	{ 9030, "vm gone", "", NULL },
+	{ 9050, "finish", "release steer=none",
+	  "web0: hidden → absent (the guest runs on another host now)" },
 	{ 9051, "steered none on", "", NULL },
+	{ 60000, "vm gone", "", NULL },
+	{ 90000, "vm incoming", "reserve", "web0: absent → reserving (the host is reserving it)" },
 	{ 0 },
 };
 
@@ -720,7 +720,7 @@ static const struct story {
 	{ "removal", US_MODE_COMBINED, false, TO_VISIBLE, removal },
 	{ "separate", US_MODE_SEPARATE, false, NULL, separate },
 	{ "moved parked", US_MODE_COMBINED, true, TO_VISIBLE, moved_parked },
-	{ "moved parked, VMM ends", US_MODE_COMBINED, true, TO_VISIBLE, moved_parked_vmm_ends },
+	{ "moved and ended", US_MODE_COMBINED, true, TO_VISIBLE, moved_and_ended },
 	{ "stopped, VMM ends", US_MODE_COMBINED, true, TO_VISIBLE, stopped_and_vmm_ends },
 	{ "incoming parked", US_MODE_COMBINED, true, TO_RESERVED, incoming_parked },
 	{ "incoming in vain", US_MODE_COMBINED, true, TO_RESERVED, incoming_in_vain },
