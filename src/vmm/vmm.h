@@ -288,22 +288,16 @@ typedef void (*us_vmm_progress_fn)(void *userdata, int r, const struct us_reason
 				   const struct us_transfer_progress *progress);
 int us_vmm_query_transfer(struct us_vmm *vmm, us_vmm_progress_fn done, void *userdata);
 
-enum {
-	US_LAST_FRAME_BYTES = 84,
+/* Where a receive queue is in the memory of the VMM's process; net/undelivered/receive-queue.h. */
+struct us_vmm_queue {
+	uint64_t used, descriptors; /* addresses of the used ring and the descriptors */
+	uint64_t displacement;	    /* to them from guest-physical addresses */
+	uint16_t size;		    /* descriptors */
 };
 
-/* The last frame that a guest received through one queue of its standby. */
-struct us_last_frame {
-	uint16_t index; /* of the used ring: the number of buffers used, modulo 65536 */
-	/* How the frame begins, as the guest's memory has it. Other bytes if the guest has used
-	 * that memory since. Unknown if the VMM ended before it told. */
-	bool has_start;
-	uint8_t start[US_LAST_FRAME_BYTES];
-};
+/* @queue is NULL if it cannot be known (an older VMM, no split virtqueue, no driver). */
+typedef void (*us_vmm_queue_fn)(void *userdata, const struct us_vmm_queue *queue);
 
-/* @frame is NULL if it cannot be known (an older VMM, no split virtqueue, no driver). */
-typedef void (*us_vmm_last_frame_fn)(void *userdata, const struct us_last_frame *frame);
-
-/* The last frame that the guest received through @queue_pair (from 0) of its standby @device. */
-int us_vmm_query_last_frame(struct us_vmm *vmm, const char *device, unsigned queue_pair,
-			    us_vmm_last_frame_fn done, void *userdata);
+/* The receive queue of queue pair @queue_pair (from 0) of the standby @device. */
+int us_vmm_locate_queue(struct us_vmm *vmm, const char *device, unsigned queue_pair,
+			us_vmm_queue_fn done, void *userdata);

@@ -13,6 +13,7 @@
 #include "net/presence/watch.h"
 #include "net/steer/steer.h"
 #include "net/undelivered/drain.h"
+#include "net/undelivered/receive-queue.h"
 #include "net/netlink/fdb.h"
 #include "net/netlink/link.h"
 #include "net/undelivered/capture.h"
@@ -338,6 +339,25 @@ int us_drain_read(struct us_drain *drain, us_drain_done_fn done, void *userdata)
 
 void us_drain_each(struct us_drain *drain, us_drain_fn each, void *userdata)
 {
+}
+
+/* A guest here has no memory. */
+
+int us_receive_queues_new(struct us_receive_queues **ret_queues, sd_event *event,
+			  const struct us_drain_process *process, struct us_reason *reason)
+{
+	*ret_queues = sim_keep(1);
+	return 0;
+}
+
+void us_receive_queues_free(struct us_receive_queues *queues)
+{
+}
+
+int us_receive_queues_read(struct us_receive_queues *queues, const struct us_receive_queue *where,
+			   size_t count, us_receive_queues_fn done, void *userdata)
+{
+	return -ESRCH;
 }
 
 /* ---- Watching for the guest ---- */

@@ -32,12 +32,12 @@ enum kind {
 	REQUEST_CANCEL,
 	REQUEST_LISTEN,
 	REQUEST_QUERY,
-	REQUEST_RECEIVED,
+	REQUEST_LOCATE,
 };
 
-static const char *const kind_names[] = { "inspect", "plug",	  "unplug",  "has",
-					  "reset",   "configure", "start",   "cancel",
-					  "listen",  "query",	  "received" };
+static const char *const kind_names[] = { "inspect", "plug",	  "unplug", "has",
+					  "reset",   "configure", "start",  "cancel",
+					  "listen",  "query",	  "locate" };
 
 struct request {
 	struct us_vmm *vm;
@@ -51,7 +51,7 @@ struct request {
 	us_vmm_done_fn done;
 	us_vmm_standby_fn inspected;
 	us_vmm_progress_fn queried;
-	us_vmm_last_frame_fn received;
+	us_vmm_queue_fn located;
 	us_vmm_listen_fn listening;
 	void *userdata;
 };
@@ -321,8 +321,8 @@ static void answer(struct request *request, int r, const char *why)
 		request->inspected(request->userdata, r, refusal, r == 0 ? &standby : NULL);
 	else if (request->queried)
 		request->queried(request->userdata, r, refusal, r == 0 ? &progress : NULL);
-	else if (request->received)
-		request->received(request->userdata, NULL);
+	else if (request->located)
+		request->located(request->userdata, NULL);
 	else if (request->listening)
 		request->listening(request->userdata, r, refusal,
 				   r == 0 ? addresses[request->vm->host] : NULL);
@@ -426,7 +426,7 @@ static struct request *ask(struct us_vmm *vm, enum kind kind, int pair, void *us
 	}
 	vm->requests[vm->request_count++] = request;
 	if (kind != REQUEST_HAS && kind != REQUEST_QUERY && kind != REQUEST_INSPECT &&
-	    kind != REQUEST_RECEIVED)
+	    kind != REQUEST_LOCATE)
 		request->is_refused = sim_choose(kind_names[kind], 2) == 1;
 	if (due < vm->asked_due)
 		due = vm->asked_due;
@@ -576,12 +576,12 @@ int us_vmm_query_transfer(struct us_vmm *vm, us_vmm_progress_fn done, void *user
 	return 0;
 }
 
-int us_vmm_query_last_frame(struct us_vmm *vm, const char *device, unsigned queue_pair,
-			    us_vmm_last_frame_fn done, void *userdata)
+int us_vmm_locate_queue(struct us_vmm *vm, const char *device, unsigned queue_pair,
+			us_vmm_queue_fn done, void *userdata)
 {
 	if (!vm->is_adopted)
 		return -ENOTCONN;
-	ask(vm, REQUEST_RECEIVED, pair_of(device), userdata)->received = done;
+	ask(vm, REQUEST_LOCATE, pair_of(device), userdata)->located = done;
 	return 0;
 }
 

@@ -85,11 +85,6 @@ void us_guest_stop_begin(struct us_host_vm *vm, const struct us_handoff_peer *pe
 	us_host_vm_for_each_pair (pair, vm)
 		if (us_migration_of_pair(pair)->frames)
 			us_stop_frames_note_stop(us_migration_of_pair(pair)->frames);
-	/* libvirt ends QEMU when the guest runs at the destination, before the frames are
-	 * collected. */
-	us_host_vm_for_each_pair (pair, vm)
-		if (us_vmm_is_domain(us_host_vm_vmm(vm)) && us_migration_of_pair(pair)->frames)
-			us_stop_frames_query_early(us_migration_of_pair(pair)->frames);
 	us_migration_of_vm(vm)->stopped_usec = us_clock_usec(CLOCK_REALTIME) - age_usec;
 	us_host_vm_for_each_pair (pair, vm)
 		if (us_migration_is_lossless(pair))
@@ -111,8 +106,8 @@ void us_guest_stop_undo(struct us_host_vm *vm, const struct us_handoff_peer *pee
 /* ---- After the stop ---- */
 
 /*
- * Undelivered frames are collected in two steps for each pair: ask QEMU what the guest received
- * last, then read the queues of the tap. A failure loses frames of one pair, and is logged.
+ * Undelivered frames are collected in two steps for each pair: wait for what was read at the stop,
+ * then read the queues of the tap. A failure loses frames of one pair, and is logged.
  */
 
 static bool may_collect(const struct us_host_pair *pair)
@@ -170,7 +165,7 @@ static void on_drained(void *userdata, int r, const struct us_reason *reason)
 	collected(us_host_vm_of(pair));
 }
 
-static void on_queried(void *userdata)
+static void on_last_known(void *userdata)
 {
 	struct us_host_pair *pair = userdata;
 	struct us_pair_migration *migration = us_migration_of_pair(pair);
@@ -190,7 +185,8 @@ void us_guest_stop_collect(struct us_host_vm *vm, void (*done)(struct us_host_vm
 	us_host_vm_for_each_pair (pair, vm)
 		if (may_collect(pair)) {
 			migration->collecting++;
-			us_stop_frames_query(us_migration_of_pair(pair)->frames, on_queried);
+			us_stop_frames_await_last(us_migration_of_pair(pair)->frames,
+						  on_last_known);
 		}
 	collected(vm);
 }

@@ -152,17 +152,17 @@ int us_stop_frames_new(struct us_stop_frames **ret_frames, struct us_host_pair *
 		       struct us_reason *reason);
 void us_stop_frames_free(struct us_stop_frames *frames);
 
-/* Call it at once when the guest has stopped. */
+/*
+ * The guest has stopped: reads what it received last, at once, because libvirt ends QEMU as soon as
+ * the guest runs at the destination.
+ */
 void us_stop_frames_note_stop(struct us_stop_frames *frames);
 
 /*
- * Asks the stopped QEMU what the guest received last, then calls @done with the pair, possibly
- * before it returns. @done is not called after us_stop_frames_free().
+ * Calls @done with the pair when that has been read, possibly before it returns. @done is not
+ * called after us_stop_frames_free().
  */
-void us_stop_frames_query(struct us_stop_frames *frames, void (*done)(void *pair));
-/* After the stop, for a QEMU that may end before us_stop_frames_query(), which then uses the answer
- * to this query. */
-void us_stop_frames_query_early(struct us_stop_frames *frames);
+void us_stop_frames_await_last(struct us_stop_frames *frames, void (*done)(void *pair));
 
 /*
  * Puts the consumed frames before the parked ones. With @drains also those of the tap's queues,

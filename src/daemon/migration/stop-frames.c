@@ -17,11 +17,12 @@
 #include "net/steer/steer.h"
 #include "net/undelivered/capture.h"
 #include "net/undelivered/drain.h"
+#include "net/undelivered/receive-queue.h"
 #include "net/undelivered/ring-offset.h"
 #include "util/clock.h"
 
 enum {
-	QUEUES_MAX = 16,
+	QUEUES_MAX = US_RECEIVE_QUEUES_MAX,
 	CONSUMED_MAX = 2, /* in each queue: net/undelivered/capture.h */
 	SAMPLE_USEC = 100 * 1000,
 	FIRST_SAMPLES_USEC = 20 * 1000, /* faster: a transfer may be short */
@@ -31,26 +32,20 @@ enum {
 struct queue {
 	struct us_capture *capture; /* of what went out of the tap's queue */
 	struct us_ring_offset ring_offset;
-	bool has_last, is_taken;
-	struct us_last_frame last; /* the last one that the guest received, if has_last */
-};
-
-/* The query under way: which frame did the guest receive last, in each queue? */
-enum query {
-	QUERY_NONE,
-	QUERY_SAMPLE, /* repeated while the guest runs */
-	QUERY_FINAL,  /* once, after the stop */
+	bool is_taken;
+	struct us_last_frame last; /* that the guest received: as of the stop, if it is known */
 };
 
 struct us_stop_frames {
 	struct us_host_pair *pair;
-	bool is_last_known;    /* queues[].last is as of the stop */
+	struct us_receive_queues *reader;
 	uint64_t read_at_stop; /* frames that QEMU had read from the tap then */
 	struct us_timer sampling;
 	unsigned samples;
-	enum query query;
-	size_t queried;			/* queues */
-	void (*on_queried)(void *pair); /* set: the final query was requested */
+	size_t locating; /* the queue whose place was asked for; queue_count: none */
+	struct us_receive_queue where[QUEUES_MAX];
+	bool is_stopped, is_reading;
+	void (*on_known)(void *pair); /* set: somebody waits for what the stop's reading tells */
 
 	/* While frames are taken */
 	struct us_park *park;
@@ -74,7 +69,11 @@ static uint64_t read_count(const struct us_host_pair *pair)
 
 /* ---- What the guest received last ---- */
 
-static void query_next(struct us_stop_frames *frames);
+/*
+ * While the guest runs, the places of its queues are asked for and samples are read, again and
+ * again: a driver may make new queues. At the stop, the memory is read once more. Nothing is asked
+ * then, because QEMU answers late, or libvirt ends it before.
+ */
 
 static void sample(struct queue *queue)
 {
@@ -85,97 +84,112 @@ static void sample(struct queue *queue)
 		us_ring_offset_sample(&queue->ring_offset, number, last->index);
 }
 
+static void read_queues(struct us_stop_frames *frames, us_receive_queues_fn done);
+
+static void tell_known(struct us_stop_frames *frames)
+{
+	void (*on_known)(void *pair) = frames->on_known;
+
+	frames->on_known = NULL;
+	if (on_known)
+		on_known(frames->pair);
+}
+
+static void on_last(void *userdata, const struct us_last_frame *last)
+{
+	struct us_stop_frames *frames = userdata;
+
+	frames->is_reading = false;
+	for (size_t i = 0; i < frames->queue_count; i++)
+		frames->queues[i].last = last[i];
+	tell_known(frames);
+}
+
+static void on_sample(void *userdata, const struct us_last_frame *last)
+{
+	struct us_stop_frames *frames = userdata;
+
+	frames->is_reading = false;
+	if (frames->is_stopped) {
+		read_queues(frames, on_last);
+		return;
+	}
+	for (size_t i = 0; i < frames->queue_count; i++) {
+		frames->queues[i].last = last[i];
+		if (last[i].has_start)
+			sample(&frames->queues[i]);
+	}
+}
+
+static void read_queues(struct us_stop_frames *frames, us_receive_queues_fn done)
+{
+	int r = us_receive_queues_read(frames->reader, frames->where, frames->queue_count, done,
+				       frames);
+
+	frames->is_reading = r == 0;
+	for (size_t i = 0; r < 0 && i < frames->queue_count; i++)
+		frames->queues[i].last = (struct us_last_frame){ 0 };
+	if (r < 0)
+		tell_known(frames);
+}
+
+static void locate_next(struct us_stop_frames *frames);
+
 /* The request carries the pair, because the frames may be freed before the answer. */
-static void on_last_frame(void *userdata, const struct us_last_frame *last)
+static void on_located(void *userdata, const struct us_vmm_queue *queue)
 {
 	struct us_host_pair *pair = userdata;
 	struct us_stop_frames *frames = us_migration_of_pair(pair)->frames;
-	struct queue *queue;
 
 	us_host_pair_end_request(pair);
-	if (!frames || frames->query == QUERY_NONE)
+	if (!frames || frames->locating >= frames->queue_count)
 		return;
-	queue = &frames->queues[frames->queried++];
-	queue->has_last = last != NULL;
-	if (last)
-		queue->last = *last;
-	if (last && last->has_start && frames->query == QUERY_SAMPLE)
-		sample(queue);
-	query_next(frames);
+	frames->where[frames->locating++] =
+		queue ? (struct us_receive_queue){ .used = queue->used,
+						   .descriptors = queue->descriptors,
+						   .displacement = queue->displacement,
+						   .size = queue->size }
+		      : (struct us_receive_queue){ 0 };
+	locate_next(frames);
 }
 
-static void begin_query(struct us_stop_frames *frames, enum query query)
-{
-	frames->query = query;
-	frames->queried = 0;
-	for (size_t i = 0; i < frames->queue_count; i++)
-		frames->queues[i].has_last = false;
-	query_next(frames);
-}
-
-static void end_query(struct us_stop_frames *frames)
-{
-	enum query ended = frames->query;
-
-	frames->query = QUERY_NONE;
-	if (ended == QUERY_FINAL)
-		frames->on_queried(frames->pair);
-	else if (frames->on_queried)
-		begin_query(frames, QUERY_FINAL);
-}
-
-static void query_next(struct us_stop_frames *frames)
+static void locate_next(struct us_stop_frames *frames)
 {
 	struct us_host_pair *pair = frames->pair;
-	int r = -ENOENT;
+	int r;
 
-	if (frames->queried < frames->queue_count)
-		r = us_vmm_query_last_frame(us_host_vm_vmm(us_host_vm_of(pair)),
-					    us_host_pair_spec(pair)->standby, frames->queried,
-					    on_last_frame, pair);
+	if (frames->locating == frames->queue_count) {
+		if (!frames->is_stopped && !frames->is_reading)
+			read_queues(frames, on_sample);
+		return;
+	}
+	r = us_vmm_locate_queue(us_host_vm_vmm(us_host_vm_of(pair)),
+				us_host_pair_spec(pair)->standby, frames->locating, on_located,
+				pair);
 	if (r == 0)
 		us_host_pair_begin_request(pair);
 	else
-		end_query(frames);
-}
-
-static void sample_later(struct us_stop_frames *frames)
-{
-	bool is_first = frames->samples++ < FIRST_SAMPLES;
-
-	us_timer_set(&frames->sampling,
-		     us_now_usec() + (is_first ? FIRST_SAMPLES_USEC : SAMPLE_USEC));
+		frames->locating = frames->queue_count;
 }
 
 static void on_sampling(void *userdata)
 {
 	struct us_stop_frames *frames = userdata;
+	bool is_first = frames->samples++ < FIRST_SAMPLES;
 
-	if (frames->query == QUERY_NONE)
-		begin_query(frames, QUERY_SAMPLE);
-	sample_later(frames);
+	us_timer_set(&frames->sampling,
+		     us_now_usec() + (is_first ? FIRST_SAMPLES_USEC : SAMPLE_USEC));
+	if (frames->locating < frames->queue_count)
+		return;
+	frames->locating = 0;
+	locate_next(frames);
 }
 
-void us_stop_frames_query(struct us_stop_frames *frames, void (*done)(void *pair))
+void us_stop_frames_await_last(struct us_stop_frames *frames, void (*done)(void *pair))
 {
-	us_timer_stop(&frames->sampling);
-	frames->on_queried = done;
-	if (frames->is_last_known)
-		done(frames->pair);
-	else if (frames->query == QUERY_NONE)
-		begin_query(frames, QUERY_FINAL);
-}
-
-static void keep(void *userdata)
-{
-	struct us_host_pair *pair = userdata;
-
-	us_migration_of_pair(pair)->frames->is_last_known = true;
-}
-
-void us_stop_frames_query_early(struct us_stop_frames *frames)
-{
-	us_stop_frames_query(frames, keep);
+	frames->on_known = done;
+	if (!frames->is_reading)
+		tell_known(frames);
 }
 
 /* ---- Life ---- */
@@ -184,8 +198,11 @@ static int init(struct us_stop_frames *frames, struct us_reason *reason)
 {
 	const struct us_pair_spec *spec = us_host_pair_spec(frames->pair);
 	sd_event *loop = us_host_vm_loop(us_host_vm_of(frames->pair));
+	const struct us_drain_process process = us_host_vm_process(us_host_vm_of(frames->pair));
 	int r = us_timer_init(&frames->sampling, loop, on_sampling, frames);
 
+	if (r == 0)
+		r = us_receive_queues_new(&frames->reader, loop, &process, reason);
 	for (size_t i = 0; i < frames->queue_count && r == 0; i++)
 		r = us_capture_new(&frames->queues[i].capture, loop, spec->port, spec->mac,
 				   frames->queue_count > 1 ? (int)i : -1, reason);
@@ -207,14 +224,14 @@ int us_stop_frames_new(struct us_stop_frames **ret_frames, struct us_host_pair *
 	if (!frames)
 		return -ENOMEM;
 	frames->pair = pair;
-	frames->queue_count = count;
+	frames->queue_count = frames->locating = count;
 	r = init(frames, reason);
 	if (r != 0) {
 		us_stop_frames_free(frames);
 		return r;
 	}
-	sample_later(frames);
 	*ret_frames = frames;
+	on_sampling(frames);
 	return 0;
 }
 
@@ -224,6 +241,7 @@ void us_stop_frames_free(struct us_stop_frames *frames)
 		return;
 	for (size_t i = 0; i < frames->queue_count; i++)
 		us_capture_free(frames->queues[i].capture);
+	us_receive_queues_free(frames->reader);
 	us_timer_deinit(&frames->sampling);
 	free(frames);
 }
@@ -231,8 +249,10 @@ void us_stop_frames_free(struct us_stop_frames *frames)
 void us_stop_frames_note_stop(struct us_stop_frames *frames)
 {
 	frames->read_at_stop = read_count(frames->pair);
-	frames->is_last_known = false;
+	frames->is_stopped = true;
 	us_timer_stop(&frames->sampling);
+	if (!frames->is_reading)
+		read_queues(frames, on_last);
 }
 
 /* ---- Taking them ---- */
@@ -255,7 +275,7 @@ static int find_consumed(const struct queue *queue, const struct us_frame *next,
 	uint64_t number;
 	int count;
 
-	if (!queue->has_last)
+	if (!last->has_index)
 		return -ENOENT;
 	if (last->has_start) {
 		number = us_capture_number(queue->capture, last->start, sizeof(last->start), next);

@@ -81,8 +81,7 @@ static int refuse_process(const struct us_drain_process *process, int error,
 	return advise(error, reason);
 }
 
-/* As long as the process has not ended, its number is not reused. */
-static bool has_ended(const struct us_drain_process *process)
+bool us_drain_process_has_ended(const struct us_drain_process *process)
 {
 	struct pollfd ended = { .fd = process->pidfd, .events = POLLIN };
 
@@ -98,7 +97,7 @@ static int open_process(const struct us_drain_process *process, struct us_reason
 
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo", (int)process->pid);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0 && !has_ended(process))
+	if (fd >= 0 && !us_drain_process_has_ended(process))
 		return fd;
 	refuse_process(process, fd < 0 && errno != ENOENT ? errno : ESRCH, reason);
 	us_close(fd);

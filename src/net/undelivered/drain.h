@@ -26,6 +26,9 @@ struct us_drain_process {
 	pid_t pid; /* its directory in /proc */
 };
 
+/* As long as the process has not ended, its number is not reused. */
+bool us_drain_process_has_ended(const struct us_drain_process *process);
+
 /*
  * Whether descriptors of a process can be copied; copies none. Cheap. Refused: no such process, or
  * no permission.

@@ -251,7 +251,7 @@ static void on_status(void *userdata, const struct us_qmp_answer *answer)
 
 /* ---- The version ---- */
 
-/* registers/registers.h and last-frame.h say why. */
+/* registers/registers.h and queue.h say why. */
 static void set_version(struct us_vmm *vmm, const struct us_qmp_version *version)
 {
 	snprintf(vmm->version, sizeof(vmm->version), "%u.%u.%u", version->major, version->minor,

@@ -86,7 +86,7 @@ union us_qemu_done {
 	us_vmm_slot_fn slot;
 	us_vmm_listen_fn listening;
 	us_vmm_progress_fn progress;
-	us_vmm_last_frame_fn last_frame;
+	us_vmm_queue_fn queue;
 } __attribute__((transparent_union));
 
 /* Asks for a property of a device, by the device's id. Returns as us_qmp_call(). */

@@ -22,7 +22,7 @@ struct pending {
 	enum fake_request request;
 	us_vmm_done_fn done;
 	us_vmm_progress_fn progress;
-	us_vmm_last_frame_fn last_frame;
+	us_vmm_queue_fn queue;
 	us_vmm_listen_fn listen;
 	us_vmm_standby_fn standby;
 	void *userdata;
@@ -80,8 +80,8 @@ static void answer(const struct pending *asked)
 	memcpy(standby.mac, fake_script.mac, sizeof(standby.mac));
 	if (asked->progress)
 		asked->progress(asked->userdata, r, why, refusal ? NULL : &fake_script.progress);
-	else if (asked->last_frame)
-		asked->last_frame(asked->userdata, refusal ? NULL : &fake_script.last_frame);
+	else if (asked->queue)
+		asked->queue(asked->userdata, refusal ? NULL : &fake_script.queue);
 	else if (asked->listen)
 		asked->listen(asked->userdata, r, why, refusal ? NULL : "tcp:127.0.0.1:1");
 	else if (asked->standby)
@@ -286,10 +286,10 @@ int us_vmm_query_transfer(struct us_vmm *vmm, us_vmm_progress_fn done, void *use
 					   .userdata = userdata });
 }
 
-int us_vmm_query_last_frame(struct us_vmm *vmm, const char *device, unsigned queue_pair,
-			    us_vmm_last_frame_fn done, void *userdata)
+int us_vmm_locate_queue(struct us_vmm *vmm, const char *device, unsigned queue_pair,
+			us_vmm_queue_fn done, void *userdata)
 {
-	return ask(NULL, (struct pending){ .request = FAKE_LAST_FRAME,
-					   .last_frame = done,
+	return ask(NULL, (struct pending){ .request = FAKE_LOCATE_QUEUE,
+					   .queue = done,
 					   .userdata = userdata });
 }

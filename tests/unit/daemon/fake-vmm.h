@@ -16,7 +16,7 @@ enum fake_request {
 	FAKE_PROGRESS,
 	FAKE_UNPLUG,
 	FAKE_HAS_DEVICE,
-	FAKE_LAST_FRAME,
+	FAKE_LOCATE_QUEUE,
 	FAKE_OTHER,
 	FAKE_REQUESTS
 };
@@ -26,7 +26,7 @@ struct fake_script {
 	const char *refusal[FAKE_REQUESTS];   /* NULL: success */
 	bool completes_at_cancel;	      /* the transfer ends before FAKE_CANCEL is answered */
 	struct us_transfer_progress progress; /* the answer to FAKE_PROGRESS */
-	struct us_last_frame last_frame;      /* the answer to FAKE_LAST_FRAME */
+	struct us_vmm_queue queue;	      /* the answer to FAKE_LOCATE_QUEUE */
 	uint8_t mac[US_MAC_BYTES];	      /* of the standby */
 	int pid, pidfd;			      /* of the VMM; 0: unknown */
 };

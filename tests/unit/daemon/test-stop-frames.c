@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Frames at the stop: which frames QEMU did not deliver, from the tap's queue, from QEMU's hands,
- * or from neither. The test plays QEMU: it reads frames from the standby's tap, tells the daemon
- * through fake-vmm.h what its guest received last, and lends the daemon its descriptor of the tap.
+ * or from neither. The test plays QEMU: it reads frames from the standby's tap, has
+ * the receive queue of a guest in its memory, and lends the daemon its descriptor of the tap.
  */
+#include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,6 +23,8 @@ enum {
 	FRAME_BYTES = 100,
 	TAKEN_MAX = 16,
 	WAIT_USEC = 5 * 1000 * 1000,
+	RING_SIZE = 4,
+	DISPLACEMENT = 0x1000,
 };
 
 static struct us_daemon the_daemon;
@@ -32,6 +36,14 @@ static uint8_t next_frame;   /* to send */
 static uint8_t taken[TAKEN_MAX];
 static size_t taken_count;
 static bool is_collected;
+
+/* A part of the guest's memory. */
+static struct {
+	struct vring_desc descriptors[RING_SIZE];
+	struct vring_used used;
+	struct vring_used_elem elements[RING_SIZE];
+	uint8_t buffer[sizeof(struct virtio_net_hdr_v1) + FRAME_BYTES];
+} guest;
 
 static void run_until(const bool *condition)
 {
@@ -81,15 +93,16 @@ static void read_frames(unsigned count)
 		assert_int_equal(testbed_next(standby, bytes, sizeof(bytes), 1000), FRAME_BYTES);
 }
 
-/* The guest has received @number frames, each in one buffer; its memory still has the last one. */
+/*
+ * The guest has received @number frames, each in one buffer; its memory still has the last one. The
+ * frames do not begin at the same address in the guest as in the process.
+ */
 static void deliver(uint8_t number)
 {
-	uint8_t bytes[FRAME_BYTES];
-
-	make_frame(number, bytes);
-	memcpy(fake_script.last_frame.start, bytes, sizeof(fake_script.last_frame.start));
-	fake_script.last_frame.has_start = true;
-	fake_script.last_frame.index = number;
+	make_frame(number, guest.buffer + sizeof(struct virtio_net_hdr_v1));
+	guest.used.idx = number;
+	guest.elements[(number - 1) % RING_SIZE].id = 1;
+	guest.descriptors[1].addr = (uintptr_t)guest.buffer - DISPLACEMENT;
 }
 
 static void on_frame(void *userdata, const struct us_frame *frame)
@@ -192,17 +205,17 @@ static void receive_sampled(void)
 static void test_memory_used_again(void **state)
 {
 	receive_sampled();
-	memset(fake_script.last_frame.start, 0xee, sizeof(fake_script.last_frame.start));
+	memset(guest.buffer, 0xee, sizeof(guest.buffer));
 	stop();
 	collect();
 	check_taken(6, 11);
 }
 
-/* So they do if the VMM ended before it told the memory. */
-static void test_memory_not_told(void **state)
+/* So they do if the buffer cannot be read. */
+static void test_buffer_elsewhere(void **state)
 {
 	receive_sampled();
-	fake_script.last_frame.has_start = false;
+	guest.descriptors[1].addr = UINT64_MAX - DISPLACEMENT;
 	stop();
 	collect();
 	check_taken(6, 11);
@@ -211,7 +224,7 @@ static void test_memory_not_told(void **state)
 /* Nothing tells what the guest received: frames in the tap prove that one was consumed. */
 static void test_unknown_with_waiting(void **state)
 {
-	fake_script.refusal[FAKE_LAST_FRAME] = "no such command";
+	fake_script.refusal[FAKE_LOCATE_QUEUE] = "no such command";
 	send_frames(5);
 	read_frames(3);
 	stop();
@@ -222,7 +235,7 @@ static void test_unknown_with_waiting(void **state)
 /* … and if none are, the tap's count does. */
 static void test_unknown_and_read_after_stop(void **state)
 {
-	fake_script.refusal[FAKE_LAST_FRAME] = "no such command";
+	fake_script.refusal[FAKE_LOCATE_QUEUE] = "no such command";
 	send_frames(5);
 	read_frames(4);
 	stop();
@@ -233,7 +246,7 @@ static void test_unknown_and_read_after_stop(void **state)
 
 static void test_unknown_and_nothing_read(void **state)
 {
-	fake_script.refusal[FAKE_LAST_FRAME] = "no such command";
+	fake_script.refusal[FAKE_LOCATE_QUEUE] = "no such command";
 	send_frames(5);
 	read_frames(5);
 	stop();
@@ -282,6 +295,11 @@ static int begin(void **state)
 	taken_count = 0;
 	fake_script = (struct fake_script){ .pid = getpid(),
 					    .refusal[FAKE_HAS_DEVICE] = "no such device" };
+	memset(&guest, 0, sizeof(guest));
+	fake_script.queue = (struct us_vmm_queue){ .used = (uintptr_t)&guest.used,
+						   .descriptors = (uintptr_t)guest.descriptors,
+						   .displacement = DISPLACEMENT,
+						   .size = RING_SIZE };
 	memcpy(fake_script.mac, guest_mac, sizeof(fake_script.mac));
 	fake_script.pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	testbed_run("ip link add br0 up type bridge mcast_snooping 0");
@@ -337,7 +355,7 @@ int main(void)
 		TEST(test_consumed_only),
 		TEST(test_all_delivered),
 		TEST(test_memory_used_again),
-		TEST(test_memory_not_told),
+		TEST(test_buffer_elsewhere),
 		TEST(test_unknown_with_waiting),
 		TEST(test_unknown_and_read_after_stop),
 		TEST(test_unknown_and_nothing_read),

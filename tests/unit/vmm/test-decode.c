@@ -5,7 +5,7 @@
 #include "harness.h"
 #include "vmm/qemu/decode-settings.h"
 #include "vmm/qemu/decode.h"
-#include "vmm/qemu/last-frame.h"
+#include "vmm/qemu/queue.h"
 #include "vmm/qemu/registers/decode-registers.h"
 #include "vmm/qmp/guest-memory.h"
 #include "vmm/qmp/message.h"
@@ -571,14 +571,12 @@ static void test_registers(void **state)
 static void test_queue_status(void **state)
 {
 	struct us_queue_status status;
-	json_t *answer = parse("{'vring-num': 256, 'vring-desc': 4096, 'vring-used': 8192, "
-			       "'used-idx': 7, 'last-avail-idx': 9}");
+	json_t *answer = parse("{'vring-num': 256, 'vring-desc': 4096, 'vring-used': 8192}");
 
 	assert_int_equal(us_qemu_decode_queue_status(answer, &status), 0);
 	assert_int_equal(status.size, 256);
 	assert_int_equal(status.descriptors, 4096);
 	assert_int_equal(status.used, 8192);
-	assert_int_equal(status.used_index, 7);
 	json_object_set_new(answer, "vring-num", json_integer(0));
 	assert_true(us_qemu_decode_queue_status(answer, &status) < 0);
 	json_object_set_new(answer, "vring-num", json_integer(65536));
@@ -586,17 +584,35 @@ static void test_queue_status(void **state)
 	json_decref(answer);
 }
 
+static void test_host_address(void **state)
+{
+	uint64_t address;
+
+	assert_int_equal(
+		us_qemu_decode_host_address(
+			"Host virtual address for 0x1000 (pc.ram) is 0x7f0123456000\r\n", &address),
+		0);
+	assert_int_equal(address, 0x7f0123456000);
+	assert_true(us_qemu_decode_host_address("No memory is mapped at address 0x1000\r\n",
+						&address) < 0);
+	assert_true(us_qemu_decode_host_address("… is 0x0\r\n", &address) < 0);
+	assert_true(us_qemu_decode_host_address("… is 0x12345678123456789\r\n", &address) < 0);
+	assert_true(us_qemu_decode_host_address("… is 0x12z", &address) < 0);
+	assert_true(us_qemu_decode_host_address(NULL, &address) < 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_memory),	    cmocka_unit_test(test_registers_place),
-		cmocka_unit_test(test_registers),   cmocka_unit_test(test_queue_status),
-		cmocka_unit_test(test_message),	    cmocka_unit_test(test_message_parts),
-		cmocka_unit_test(test_virtio_real), cmocka_unit_test(test_virtio_odd),
-		cmocka_unit_test(test_run_state),   cmocka_unit_test(test_network),
-		cmocka_unit_test(test_mac),	    cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_transfer),    cmocka_unit_test(test_progress),
-		cmocka_unit_test(test_settings),    cmocka_unit_test(test_before),
+		cmocka_unit_test(test_memory),	      cmocka_unit_test(test_registers_place),
+		cmocka_unit_test(test_registers),     cmocka_unit_test(test_queue_status),
+		cmocka_unit_test(test_host_address),  cmocka_unit_test(test_message),
+		cmocka_unit_test(test_message_parts), cmocka_unit_test(test_virtio_real),
+		cmocka_unit_test(test_virtio_odd),    cmocka_unit_test(test_run_state),
+		cmocka_unit_test(test_network),	      cmocka_unit_test(test_mac),
+		cmocka_unit_test(test_slots),	      cmocka_unit_test(test_transfer),
+		cmocka_unit_test(test_progress),      cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
