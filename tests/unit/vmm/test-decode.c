@@ -7,7 +7,7 @@
 #include "vmm/qemu/decode.h"
 #include "vmm/qemu/queue.h"
 #include "vmm/qemu/registers/decode-registers.h"
-#include "vmm/qmp/guest-memory.h"
+#include "vmm/qemu/registers/guest-memory.h"
 #include "vmm/qmp/message.h"
 
 /* Parses a file of the corpus; its value lives until the next call. */

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "understudy/pair.h"
-#include "vmm/qmp/guest-memory.h"
+#include "vmm/qemu/registers/guest-memory.h"
 
 enum {
 	/* device_status (virtio 1.2, section 2.1) */

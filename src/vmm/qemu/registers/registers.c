@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "vmm/qemu/registers/registers.h"
-#include "vmm/qmp/guest-memory.h"
+#include "vmm/qemu/registers/guest-memory.h"
 
 struct us_qemu_registers {
 	struct us_qmp *qmp; /* of the last reading */

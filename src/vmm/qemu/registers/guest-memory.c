@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "vmm/qmp/guest-memory.h"
+#include "vmm/qemu/registers/guest-memory.h"
 
 void us_qemu_memory_command(uint64_t address, size_t size,
 			    char ret_command[US_QEMU_MEMORY_COMMAND_SIZE])

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Reads a receive queue out of a process' memory. The process is this one, except where it has to
+ * end. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "net/undelivered/receive-queue.h"
+#include "util/clock.h"
+
+enum {
+	RING_SIZE = 4,
+	DISPLACEMENT = 0x1000,
+};
+
+static struct {
+	struct vring_desc descriptors[RING_SIZE];
+	struct vring_used used;
+	struct vring_used_elem elements[RING_SIZE];
+	uint8_t buffer[sizeof(struct virtio_net_hdr_v1) + US_LAST_FRAME_BYTES];
+} guest;
+
+static sd_event *loop;
+static struct us_last_frame last[2];
+static bool is_read;
+
+static void on_read(void *userdata, const struct us_last_frame *frames)
+{
+	memcpy(last, frames, sizeof(last));
+	is_read = true;
+}
+
+static void run_for(uint64_t usec)
+{
+	uint64_t end = us_now_usec() + usec;
+
+	while (!is_read && us_now_usec() < end)
+		assert_true(sd_event_run(loop, 1000) >= 0);
+}
+
+static struct us_receive_queues *make(pid_t pid)
+{
+	const struct us_drain_process process = { (int)syscall(SYS_pidfd_open, pid, 0), pid };
+	struct us_receive_queues *queues;
+	struct us_reason reason;
+
+	assert_int_equal(us_receive_queues_new(&queues, loop, &process, &reason), 0);
+	close(process.pidfd);
+	return queues;
+}
+
+static struct us_receive_queue place(void)
+{
+	return (struct us_receive_queue){ .used = (uintptr_t)&guest.used,
+					  .descriptors = (uintptr_t)guest.descriptors,
+					  .displacement = DISPLACEMENT,
+					  .size = RING_SIZE };
+}
+
+/* Reads of process @pid; the second queue is one of which nothing is known. */
+static void read_of(pid_t pid, struct us_receive_queue where)
+{
+	const struct us_receive_queue both[] = { where, { 0 } };
+	struct us_receive_queues *queues = make(pid);
+
+	is_read = false;
+	assert_int_equal(us_receive_queues_read(queues, both, 2, on_read, NULL), 0);
+	assert_int_equal(us_receive_queues_read(queues, both, 2, on_read, NULL), -EBUSY);
+	run_for(10 * US_USEC_PER_SEC);
+	assert_true(is_read);
+	assert_false(last[1].has_index);
+	us_receive_queues_free(queues);
+}
+
+static int begin(void **state)
+{
+	memset(&guest, 0, sizeof(guest));
+	memset(guest.buffer + sizeof(struct virtio_net_hdr_v1), 0xab, US_LAST_FRAME_BYTES);
+	guest.used.idx = 65535;
+	guest.elements[65534 % RING_SIZE].id = 3;
+	guest.descriptors[3].addr = (uintptr_t)guest.buffer - DISPLACEMENT;
+	return sd_event_new(&loop);
+}
+
+static int end(void **state)
+{
+	loop = sd_event_unref(loop);
+	return 0;
+}
+
+static void test_reads(void **state)
+{
+	read_of(getpid(), place());
+	assert_true(last[0].has_index);
+	assert_int_equal(last[0].index, 65535);
+	assert_true(last[0].has_start);
+	assert_memory_equal(last[0].start, guest.buffer + sizeof(struct virtio_net_hdr_v1),
+			    US_LAST_FRAME_BYTES);
+}
+
+/* What a hostile guest or VMM may write. */
+static void test_nonsense(void **state)
+{
+	struct us_receive_queue where = place();
+
+	guest.elements[65534 % RING_SIZE].id = RING_SIZE;
+	read_of(getpid(), place());
+	assert_true(last[0].has_index && !last[0].has_start);
+	guest.elements[65534 % RING_SIZE].id = 3;
+	guest.descriptors[3].addr = UINT64_MAX - DISPLACEMENT - 5;
+	read_of(getpid(), place());
+	assert_true(last[0].has_index && !last[0].has_start);
+	where.descriptors = UINT64_MAX;
+	read_of(getpid(), where);
+	assert_true(last[0].has_index && !last[0].has_start);
+	where.used = UINT64_MAX;
+	read_of(getpid(), where);
+	assert_false(last[0].has_index);
+}
+
+static void test_ended(void **state)
+{
+	pid_t pid = fork();
+	struct us_receive_queue where = place();
+	struct us_receive_queues *queues;
+
+	if (pid == 0)
+		_exit(pause());
+	queues = make(pid);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	is_read = false;
+	assert_int_equal(us_receive_queues_read(queues, &where, 1, on_read, NULL), 0);
+	run_for(10 * US_USEC_PER_SEC);
+	assert_true(is_read);
+	assert_false(last[0].has_index);
+	us_receive_queues_free(queues);
+}
+
+/* Memory whose reader waits until somebody fills it in. Returns the descriptor that ends the wait.
+ */
+static int make_trap(void **ret_page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) < 0)
+		return -1;
+	*ret_page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	range.range.start = (uintptr_t)*ret_page;
+	range.range.len = 4096;
+	return ioctl(fd, UFFDIO_REGISTER, &range) < 0 ? -1 : fd;
+}
+
+/* The loop goes on, and the process is given no second thread. */
+static void test_memory_that_blocks(void **state)
+{
+	const struct us_drain_process process = { -1, getpid() };
+	struct us_receive_queue where = place();
+	struct us_receive_queues *queues, *second;
+	struct us_reason reason;
+	void *page = NULL;
+	int trap = make_trap(&page);
+
+	if (trap < 0)
+		skip(); /* not root, or no userfaultfd */
+	where.used = (uintptr_t)page;
+	queues = make(getpid());
+	is_read = false;
+	assert_int_equal(us_receive_queues_read(queues, &where, 1, on_read, NULL), 0);
+	run_for(100 * 1000);
+	assert_false(is_read);
+	us_receive_queues_free(queues);
+	assert_true(us_receive_queues_new(&second, loop, &process, &reason) == US_REFUSED);
+	close(trap); /* the reader sees zeros */
+	while (us_receive_queues_new(&second, loop, &process, &reason) == US_REFUSED)
+		assert_true(sd_event_run(loop, 1000) >= 0);
+	us_receive_queues_free(second);
+	assert_false(is_read);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_reads, begin, end),
+		cmocka_unit_test_setup_teardown(test_nonsense, begin, end),
+		cmocka_unit_test_setup_teardown(test_ended, begin, end),
+		cmocka_unit_test_setup_teardown(test_memory_that_blocks, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
