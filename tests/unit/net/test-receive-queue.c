@@ -3,16 +3,22 @@
  * end. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
+#include <linux/fuse.h>
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +30,7 @@
 enum {
 	RING_SIZE = 4,
 	DISPLACEMENT = 0x1000,
+	PAGE = 4096,
 };
 
 static struct {
@@ -150,20 +157,75 @@ static void test_ended(void **state)
 	us_receive_queues_free(queues);
 }
 
-/* Memory whose reader waits until somebody fills it in. Returns the descriptor that ends the wait.
+/*
+ * ---- Memory whose reader waits: a file of a FUSE mount that answers no READ ----
  */
-static int make_trap(void **ret_page)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) < 0)
-		return -1;
-	*ret_page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	range.range.start = (uintptr_t)*ret_page;
-	range.range.len = 4096;
-	return ioctl(fd, UFFDIO_REGISTER, &range) < 0 ? -1 : fd;
+static void answer(int fuse, const struct fuse_in_header *question, int error, const void *bytes,
+		   size_t size)
+{
+	struct fuse_out_header header = { .len = sizeof(header) + size,
+					  .error = error,
+					  .unique = question->unique };
+	const struct iovec parts[] = { { &header, sizeof(header) }, { (void *)bytes, size } };
+
+	assert_int_equal(writev(fuse, parts, 2), header.len);
+}
+
+/* The root of the file system is the file. A process of its own, because its end ends the wait. */
+static _Noreturn void serve(int fuse)
+{
+	const struct fuse_init_out init = { .major = FUSE_KERNEL_VERSION,
+					    .minor = FUSE_KERNEL_MINOR_VERSION,
+					    .max_write = 4096 };
+	const struct fuse_attr_out attributes = {
+		.attr = { .ino = 1, .size = PAGE, .mode = S_IFREG | 0444, .nlink = 1 }
+	};
+	const struct fuse_open_out opened = { 0 };
+	union {
+		struct fuse_in_header header;
+		uint8_t bytes[FUSE_MIN_READ_BUFFER];
+	} question;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (read(fuse, &question, sizeof(question)) > 0) {
+		if (question.header.opcode == FUSE_INIT)
+			answer(fuse, &question.header, 0, &init, sizeof(init));
+		else if (question.header.opcode == FUSE_GETATTR)
+			answer(fuse, &question.header, 0, &attributes, sizeof(attributes));
+		else if (question.header.opcode == FUSE_OPEN)
+			answer(fuse, &question.header, 0, &opened, sizeof(opened));
+		else if (question.header.opcode != FUSE_READ)
+			answer(fuse, &question.header, -ENOSYS, NULL, 0);
+	}
+	_exit(0);
+}
+
+/* Returns NULL without the permission. The end of *@ret_server ends the wait. */
+static void *map_trap(pid_t *ret_server)
+{
+	char file[] = "/tmp/understudy-trap-XXXXXX", options[80];
+	int fd = mkstemp(file), fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	void *page = MAP_FAILED;
+	struct stat info;
+
+	close(fd);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=100444,user_id=0,group_id=0", fuse);
+	if (fuse >= 0 && unshare(CLONE_NEWNS) == 0 &&
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    mount("trap", file, "fuse", 0, options) == 0) {
+		*ret_server = fork();
+		if (*ret_server == 0)
+			serve(fuse);
+		close(fuse);
+		fd = open(file, O_RDONLY | O_CLOEXEC);
+		assert_int_equal(fstat(fd, &info), 0); /* the kernel learns its size */
+		page = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+		close(fd);
+		umount2(file, MNT_DETACH);
+	}
+	unlink(file);
+	return page == MAP_FAILED ? NULL : page;
 }
 
 /* The loop goes on, and the process is given no second thread. */
@@ -173,11 +235,11 @@ static void test_memory_that_blocks(void **state)
 	struct us_receive_queue where = place();
 	struct us_receive_queues *queues, *second;
 	struct us_reason reason;
-	void *page = NULL;
-	int trap = make_trap(&page);
+	pid_t server = 0;
+	void *page = map_trap(&server);
 
-	if (trap < 0)
-		skip(); /* not root, or no userfaultfd */
+	if (!page)
+		skip(); /* not root, or a kernel without FUSE */
 	where.used = (uintptr_t)page;
 	queues = make(getpid());
 	is_read = false;
@@ -186,7 +248,8 @@ static void test_memory_that_blocks(void **state)
 	assert_false(is_read);
 	us_receive_queues_free(queues);
 	assert_true(us_receive_queues_new(&second, loop, &process, &reason) == US_REFUSED);
-	close(trap); /* the reader sees zeros */
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
 	while (us_receive_queues_new(&second, loop, &process, &reason) == US_REFUSED)
 		assert_true(sd_event_run(loop, 1000) >= 0);
 	us_receive_queues_free(second);
