@@ -89,11 +89,9 @@ static void expect_hidden_before_stop(struct us_run *run, uint64_t since, enum u
 	us_expect_event(run, since, to, "RESUME", NULL);
 }
 
-/* libvirt ends the source's QEMU, and the daemon then waits for the domain's next start. */
 static void expect_moved(struct us_run *run, enum us_lab_host from, uint64_t since)
 {
-	if (!us_lab_has_libvirt(run->lab))
-		us_expect_status(run, from, "web0", "migration", "moved");
+	us_expect_status(run, from, "web0", "migration", "moved");
 	us_expect_never(run, from, "web0", "visible", since);
 }
 
