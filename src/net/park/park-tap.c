@@ -18,6 +18,7 @@ enum {
 	FORWARDING = 3, /* BR_STATE_FORWARDING of the kernel */
 	ADDR_GEN_MODE_NONE = 1,
 	FORWARDING_TRIES = 100, /* half a millisecond each */
+	QUEUE_LIMIT = 32767,	/* Debian 13's Linux, 6.12.117, refuses more with ERANGE */
 };
 
 static int open_tap(int *ret_fd, char ret_name[IF_NAMESIZE])
@@ -109,6 +110,8 @@ int us_park_tap_new(const struct us_link *peer, uint32_t queue_frames, int *ret_
 	if (r != 0)
 		return r;
 	r = enslave(ret_link, peer, queue_frames, &error);
+	if (r == -ERANGE && queue_frames > QUEUE_LIMIT)
+		r = enslave(ret_link, peer, QUEUE_LIMIT, &error);
 	if (r == 0) /* before the port is up, so that no frame is flooded to it */
 		r = set_port(ret_link, quiet, US_ARRAY_LENGTH(quiet), 0, &error);
 	if (r == 0)
