@@ -4,7 +4,11 @@
 #include <unistd.h>
 
 #include "daemon/doctor/doctor-private.h"
+#include "util/clock.h"
 #include "vmm/libvirt/libvirt.h"
+
+/* systemd may start libvirtd for the connection. */
+#define CONNECT_USEC (5 * US_USEC_PER_SEC)
 
 static void find_status(void *userdata, const struct us_libvirt_status *status)
 {
@@ -16,6 +20,8 @@ static void find_status(void *userdata, const struct us_libvirt_status *status)
 		us_find_warning(findings, us_reason_next(status->problem), "libvirt: %.*s",
 				(int)us_reason_problem_length(status->problem),
 				status->problem->text);
+	else if (status->is_running && us_now_usec() - status->started_usec < CONNECT_USEC)
+		us_find_ok(findings, "libvirt is being connected at %s", status->uri);
 	else if (status->is_running)
 		us_find_warning(findings,
 				"virsh -c URI list shows whether it hangs: restart libvirtd, or "

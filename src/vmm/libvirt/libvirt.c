@@ -37,6 +37,7 @@ struct helper {
 	unsigned users;
 	bool is_watched;
 	pid_t pid;
+	uint64_t started_usec;
 	char version[24];	  /* of libvirt; "": it is not connected, … */
 	struct us_reason problem; /* … because of this; "": not known */
 	char uri[];
@@ -94,6 +95,7 @@ static int start(struct helper *helper)
 
 	if (r < 0)
 		return r;
+	helper->started_usec = us_now_usec();
 	r = us_stream_new(&helper->control, helper->libvirt->loop, fd, '\n', limits, &handler,
 			  helper);
 	if (r < 0)
@@ -258,6 +260,7 @@ void us_libvirt_each(const struct us_libvirt *libvirt,
 		each(userdata, &(struct us_libvirt_status){
 				       .uri = helper->uri,
 				       .is_running = helper->control,
+				       .started_usec = helper->started_usec,
 				       .version = helper->version,
 				       .problem = helper->problem.text[0] ? &helper->problem : NULL,
 			       });

@@ -46,6 +46,7 @@ void us_libvirt_free(struct us_libvirt *libvirt);
 struct us_libvirt_status {
 	const char *uri;
 	bool is_running;		 /* its helper */
+	uint64_t started_usec;		 /* when that was started, in us_now_usec() */
 	const char *version;		 /* of libvirt; "": it is not connected */
 	const struct us_reason *problem; /* why it is not; NULL: none is known */
 };
