@@ -85,12 +85,17 @@ static int send_frames(struct us_park_port *port, struct iovec *frames, unsigned
 	return sent;
 }
 
-void us_park_port_send(struct us_park_port *port, const struct us_parked_frame *frame)
+void us_park_port_send_copies(struct us_park_port *port, const struct us_park_buffer *buffer)
 {
-	struct iovec one = { .iov_base = (void *)frame->bytes, .iov_len = frame->length };
+	struct us_park_cursor cursor = { 0 };
+	const struct us_parked_frame *frame;
 
-	if (send_frames(port, &one, 1) < 0)
-		port->refused++;
+	while ((frame = us_park_buffer_next(buffer, &cursor))) {
+		struct iovec one = { .iov_base = (void *)frame->bytes, .iov_len = frame->length };
+
+		if (send_frames(port, &one, 1) < 0)
+			port->refused++;
+	}
 }
 
 /* The oldest frames of @buffer, a batch at most: how many. */

@@ -42,8 +42,8 @@ enum {
 int us_park_port_send_oldest(struct us_park_port *port, struct us_park_buffer *buffer,
 			     struct us_park_quota *quota);
 
-/* Sends one frame, if the port takes it at once. */
-void us_park_port_send(struct us_park_port *port, const struct us_parked_frame *frame);
+/* Sends all frames that the port takes at once, and drops none from @buffer. */
+void us_park_port_send_copies(struct us_park_port *port, const struct us_park_buffer *buffer);
 
 /* Frames that the queue has dropped since it was opened; send(2) reported them as sent. */
 uint64_t us_park_port_dropped(const struct us_park_port *port);

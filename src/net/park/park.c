@@ -5,7 +5,7 @@
  *   BUFFERING  frames go from the tap into the buffer, up to its bounds
  *   RELEASING  each millisecond, or at once if there is more, frames go from the tap into the
  *              buffer, and those that the pace allows from the buffer to the target; when both are
- *              empty: `emptied`, and the caller directs the switch away
+ *              empty and few come: `emptied`, and the caller directs the switch away
  *   FINISHED   late frames on their way to the tap are sent on at once; then `idle`
  *
  * The loop handles other events after each turn of reading and sending (READ_FRAMES and so on).
@@ -30,7 +30,10 @@ enum {
 	READ_BYTES = 512 * 1024,       /* fits the processor's cache */
 	SEND_FRAMES = 2 * READ_FRAMES, /* more than come, so a buffer empties */
 	SEND_BYTES = 2 * READ_BYTES,
-	FORWARD_TURNS = 4,	 /* by us_park_forward(), because new frames overtake */
+	PASS_FEW = 32,	 /* frames: the release may end behind so few … */
+	PASSES_MAX = 16, /* … or after so many times that nothing was left */
+	FORWARD_USEC = 1000,
+	FORWARD_FEW = 2,	 /* frames */
 	TAKE_BYTES = 512 * 1024, /* by us_park_take() */
 	TICK_USEC = 1000,
 	FINISH_USEC = 1000 * 1000,
@@ -55,6 +58,7 @@ struct us_park {
 	struct us_park_port target;
 	struct us_pace pace;
 	uint64_t deadline_usec; /* of the release */
+	unsigned int passes;	/* of the release, in a row, that left nothing */
 	uint64_t taken;		/* frames out of the buffer, by us_park_take() */
 };
 
@@ -86,22 +90,16 @@ static int send_parked(struct us_park *park, bool is_paced)
 
 /* ---- Arrivals ---- */
 
-/* Whether a frame of @length bytes, its header first, is to be parked. */
-static bool is_for_guest(const struct us_park *park, const uint8_t *bytes, size_t length)
-{
-	const size_t head = sizeof(struct virtio_net_hdr);
-
-	/* A card with two ways to the guest brings our own probes back on the other one. */
-	return length > head && us_frame_is_to(bytes + head, length - head, park->config.mac) &&
-	       !us_frame_is_arp_probe(bytes + head, length - head);
-}
-
 /* @frame was read into the buffer's room. */
 static void take_in(struct us_park *park, struct us_parked_frame *frame, size_t length)
 {
+	const uint8_t *bytes = frame->bytes + sizeof(struct virtio_net_hdr);
+	size_t frame_length = length - sizeof(struct virtio_net_hdr);
 	struct virtio_net_hdr header;
 
-	if (!is_for_guest(park, frame->bytes, length))
+	/* A card with two ways to the guest brings our own probes back on the other one. */
+	if (length < sizeof(header) || !us_frame_is_to(bytes, frame_length, park->config.mac) ||
+	    us_frame_is_arp_probe(bytes, frame_length))
 		return;
 	memcpy(&header, frame->bytes, sizeof(header));
 	frame->length = length;
@@ -152,22 +150,40 @@ static void end_release(struct us_park *park)
 	park->timer = sd_event_source_disable_unref(park->timer);
 }
 
+/*
+ * Whether this pass left nothing in the buffer and the tap, and few frames can have come since: new
+ * frames will overtake those. A sender that waits for answers (TCP) always has some on the way.
+ */
+static bool is_emptied(struct us_park *park, bool is_tap_empty, uint64_t taken_in)
+{
+	if (park->buffer.frames > 0 || !is_tap_empty) {
+		park->passes = 0;
+		return false;
+	}
+	return taken_in <= PASS_FEW || ++park->passes >= PASSES_MAX;
+}
+
 static int on_tick(sd_event_source *source, uint64_t due_usec, void *userdata)
 {
 	struct us_park *park = userdata;
-	uint64_t now_usec = us_now_usec();
+	uint64_t now_usec = us_now_usec(), before = park->buffer.total;
 	bool is_late = now_usec >= park->deadline_usec;
-	bool is_tap_empty = read_tap(park);
+	bool is_tap_empty = read_tap(park), is_done;
 	int r;
 
 	us_pace_measure(&park->pace, now_usec);
 	us_pace_advance(&park->pace, now_usec, park->buffer.weight);
 	r = send_parked(park, !is_late);
-	sd_event_source_set_time(source, is_tap_empty && r == 0 ? now_usec + TICK_USEC : now_usec);
+	is_done = is_emptied(park, is_tap_empty, park->buffer.total - before) ||
+		  (is_late && park->buffer.frames == 0);
+	/* At once, if there is more to do or little to wait for. */
+	if (is_tap_empty && r == 0 && park->buffer.frames > 0)
+		now_usec += TICK_USEC;
+	sd_event_source_set_time(source, now_usec);
 	if (r == -ENODEV) {
 		end_release(park);
 		park->handler->failed(park->userdata);
-	} else if ((is_tap_empty || is_late) && park->buffer.frames == 0) {
+	} else if (is_done) {
 		end_release(park);
 		park->handler->emptied(park->userdata);
 	}
@@ -211,34 +227,34 @@ int us_park_release(struct us_park *park, const struct us_link *target, struct u
 	us_pace_start(&park->pace, now_usec, park->buffer.since_usec, park->buffer.weight);
 	park->deadline_usec =
 		now_usec + park->buffer.limits.release_usec + now_usec - park->buffer.since_usec;
+	park->passes = 0;
 	park->state = RELEASING;
 	sd_event_source_set_enabled(park->arrival, SD_EVENT_OFF); /* each tick reads the tap */
 	r = arm(park, 0, on_tick);
 	return r < 0 ? r : US_PARK_RELEASING;
 }
 
+/* Each pass takes what came during the one before: soon nearly nothing. */
 void us_park_forward(struct us_park *park)
 {
-	bool is_tap_empty = park->target.fd < 0;
+	uint64_t end_usec = us_now_usec() + FORWARD_USEC, before;
 
-	for (int i = 0; i < FORWARD_TURNS && !is_tap_empty; i++) {
-		is_tap_empty = read_tap(park);
+	if (park->target.fd < 0)
+		return;
+	do {
+		before = park->buffer.total;
+		read_tap(park);
 		send_parked(park, false);
-	}
+	} while (park->buffer.total > before + FORWARD_FEW && us_now_usec() < end_usec);
 }
 
 void us_park_flush(struct us_park *park, const struct us_link *target)
 {
-	struct us_park_cursor cursor = { 0 };
-	const struct us_parked_frame *frame;
-
 	us_park_start_buffering(park);
 	while (!read_tap(park))
 		;
-	if (us_park_port_open(&park->target, target, NULL) != 0)
-		return;
-	while ((frame = us_park_buffer_next(&park->buffer, &cursor)))
-		us_park_port_send(&park->target, frame);
+	if (us_park_port_open(&park->target, target, NULL) == 0)
+		us_park_port_send_copies(&park->target, &park->buffer);
 }
 
 void us_park_finish(struct us_park *park)
@@ -264,9 +280,7 @@ void us_park_start_buffering(struct us_park *park)
 
 uint32_t us_park_queue_frames(const struct us_park_limits *limits)
 {
-	uint32_t frames = limits->frames ? limits->frames : US_PARK_FRAMES;
-
-	return frames < QUEUE_MAX ? frames : QUEUE_MAX;
+	return limits->frames && limits->frames < QUEUE_MAX ? limits->frames : QUEUE_MAX;
 }
 
 int us_park_new(struct us_park **ret_park, const struct us_park_config *config,

@@ -95,8 +95,8 @@ int us_park_release(struct us_park *park, const struct us_link *target, struct u
 bool us_park_is_finished(const struct us_park *park);
 
 /*
- * During or after a release: sends the frames in the tap and in the buffer at once; if there are
- * thousands, the next turns of the loop send the rest.
+ * During or after a release: sends the frames in the tap and in the buffer at once, until hardly
+ * any are left, or for a millisecond.
  */
 void us_park_forward(struct us_park *park);
 

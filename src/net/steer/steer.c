@@ -42,7 +42,7 @@ static int direct(struct us_steer *steer, const struct us_link *port, struct us_
 	struct us_steer_switch *back_end = steer->back_end;
 	int r;
 
-	/* Before and after, at once: new frames overtake those that are still in the park tap. */
+	/* Before and after, at once: new frames overtake those that are in the park tap now. */
 	if (steer->is_parked)
 		us_park_forward(steer->park);
 	r = back_end->ops->direct(back_end, port, reason);
