@@ -86,7 +86,7 @@ static void on_vm_adopted(void *userdata, struct us_host_vm *vm)
 {
 	const struct us_daemon *daemon = userdata;
 
-	us_migration_transfer_changed(userdata, vm);
+	us_migration_vm_adopted(vm);
 	us_rpc_declared_vm_adopted(daemon->rpc, vm);
 	us_rpc_vm_adopted(daemon->rpc, vm);
 	us_rpc_publish_vm(daemon->rpc, vm, "adopted");

@@ -47,15 +47,26 @@ void us_migration_vm_removed(struct us_host_vm *vm)
 	free(US_STEAL(us_host_vm_slots(vm)->migration));
 }
 
-void us_migration_transfer_changed(void *userdata, struct us_host_vm *vm)
+/* Settings may be left from before a restart of the daemon or a loss of the connection. */
+static void restore_settings(struct us_host_vm *vm)
 {
 	const struct us_vm_migration *migration = us_migration_of_vm(vm);
 
-	us_source_transfer_changed(vm);
-	/* Settings may be left from before a restart of the daemon or a loss of the connection. */
 	if (!migration->source && !migration->destination &&
 	    us_host_vm_facts(vm)->transfer != US_TRANSFER_ACTIVE)
 		us_migration_settings_restore(vm);
+}
+
+void us_migration_transfer_changed(void *userdata, struct us_host_vm *vm)
+{
+	us_source_transfer_changed(vm);
+	restore_settings(vm);
+}
+
+void us_migration_vm_adopted(struct us_host_vm *vm)
+{
+	us_source_vm_adopted(vm);
+	restore_settings(vm);
 }
 
 void us_migration_vm_lost(struct us_host_vm *vm, bool has_ended, const struct us_reason *reason)
@@ -64,8 +75,7 @@ void us_migration_vm_lost(struct us_host_vm *vm, bool has_ended, const struct us
 
 	if (has_ended)
 		us_migration_settings_forget(vm);
-	if (migration->source && !us_stage_is_past_return(migration->source->plan.stage))
-		us_source_end_stage(migration->source, US_REFUSED, reason);
+	us_source_vm_lost(vm, has_ended, reason);
 	us_destination_fail(migration->destination, reason);
 }
 

@@ -56,6 +56,8 @@ struct us_migrations {
 int us_migration_vm_added(struct us_host_vm *vm, const struct us_migrations *common);
 /* @vm is being detached: ends its migrations. */
 void us_migration_vm_removed(struct us_host_vm *vm);
+/* QEMU answers, perhaps again. */
+void us_migration_vm_adopted(struct us_host_vm *vm);
 /* The connection to QEMU is lost; @has_ended: because QEMU has ended. */
 void us_migration_vm_lost(struct us_host_vm *vm, bool has_ended, const struct us_reason *reason);
 /* The state of @vm has changed; @has_arrived: its guest has just come from another host. */

@@ -75,6 +75,9 @@ void us_source_undo(struct us_source *source);
 
 void us_source_transfer(struct us_source *source);
 void us_source_cancel_transfer(struct us_source *source);
+/* A transfer that went on without its monitor is cancelled. */
+void us_source_vm_adopted(struct us_host_vm *vm);
+void us_source_vm_lost(struct us_host_vm *vm, bool has_ended, const struct us_reason *reason);
 /* Of the timer `ticking`: asks QEMU for the progress. */
 int us_source_on_tick(sd_event_source *timer, uint64_t usec, void *userdata);
 /* QEMU reports the state of its migration, perhaps not one from here. */

@@ -3,6 +3,7 @@
  * The stage that QEMU performs: it gets the settings first, then the order to migrate. Its answers
  * carry the VM, because the migration may be over when they come.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -168,13 +169,21 @@ void us_source_transfer(struct us_source *source)
 
 /* ---- End ---- */
 
-/* If no transfer is active any more, no event will report its end. */
+static bool is_cancelling(const struct us_source *source)
+{
+	return source && source->plan.stage == US_STAGE_TRANSFER && source->plan.is_undoing;
+}
+
+/*
+ * If no transfer is active any more, no event will report its end. If the monitor was lost, the
+ * transfer may go on, and is cancelled when the VM is adopted again.
+ */
 static void on_cancelled(void *userdata, int r, const struct us_reason *reason)
 {
 	struct us_host_vm *vm = userdata;
 	struct us_source *source = source_of(vm);
 
-	if (source && source->plan.stage == US_STAGE_TRANSFER && source->plan.is_undoing &&
+	if (is_cancelling(source) && r != -ECONNRESET &&
 	    us_host_vm_facts(vm)->transfer != US_TRANSFER_ACTIVE)
 		us_source_end_stage(source, 0, NULL);
 }
@@ -187,8 +196,22 @@ void us_source_cancel_transfer(struct us_source *source)
 		return;
 	if (!source->start_requested)
 		us_source_end_stage(source, 0, NULL);
+	else if (us_host_vm_facts(source->vm)->state == US_VM_GONE)
+		us_source_end_stage(source, 0, NULL);
+	else if (!us_vmm_is_adopted(us_host_vm_vmm(source->vm)))
+		us_guest_stop_expect(source->vm, false); /* until then, nobody tells the stop */
 	else if (us_vmm_cancel_transfer(us_host_vm_vmm(source->vm), on_cancelled, source->vm) < 0)
 		us_source_post(source, US_PLAN_FAILED);
+}
+
+void us_source_vm_lost(struct us_host_vm *vm, bool has_ended, const struct us_reason *reason)
+{
+	struct us_source *source = source_of(vm);
+
+	if (!source || us_stage_is_past_return(source->plan.stage) ||
+	    (is_cancelling(source) && !has_ended))
+		return;
+	us_source_end_stage(source, US_REFUSED, reason);
 }
 
 /* QEMU's event does not have the reason, but its progress does. */
@@ -234,6 +257,21 @@ void us_source_transfer_changed(struct us_host_vm *vm)
 		us_source_end_stage(source, 0, NULL);
 	else
 		us_vmm_query_transfer(us_host_vm_vmm(vm), on_failed_progress, vm);
+}
+
+/* A QEMU whose guest has arrived here earlier reports a completed transfer, too. */
+static bool is_stale(const struct us_host_vm *vm)
+{
+	return us_host_vm_facts(vm)->transfer == US_TRANSFER_COMPLETED &&
+	       us_host_vm_facts(vm)->state != US_VM_MOVED;
+}
+
+void us_source_vm_adopted(struct us_host_vm *vm)
+{
+	if (!is_stale(vm))
+		us_source_transfer_changed(vm);
+	if (is_cancelling(source_of(vm)))
+		us_source_cancel_transfer(source_of(vm));
 }
 
 void us_source_guest_stopped(struct us_host_vm *vm, uint64_t age_usec)

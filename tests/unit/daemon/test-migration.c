@@ -447,17 +447,61 @@ static void test_connection_to_peer_ends(void **state)
 	check_next();
 }
 
-static void test_vm_lost(void **state)
+static void lose_vm(bool has_ended)
 {
 	struct us_reason reason;
+
+	us_refuse(&reason, "the monitor closed");
+	fake_emit((struct us_vmm_event){
+		.type = US_VMM_LOST, .exited = has_ended, .reason = &reason });
+	settle();
+}
+
+static void test_vm_ends(void **state)
+{
 	struct result result;
 
 	migrate_to_transfer(&result);
-	us_refuse(&reason, "the monitor closed");
-	fake_emit((struct us_vmm_event){ .type = US_VMM_LOST, .reason = &reason });
-	settle();
+	lose_vm(true);
 	check_failed(&result, "vm web: transfer: the monitor closed");
 	assert_string_equal(fake_take_trace(), "peer:gone");
+}
+
+/* The transfer goes on without its monitor, and is cancelled as soon as there is one. */
+static void test_vm_lost(void **state)
+{
+	struct result result;
+
+	migrate_to_transfer(&result);
+	lose_vm(false);
+	lose_vm(false);
+	assert_false(result.is_answered);
+	assert_string_equal(fake_take_trace(), "");
+	fake_emit((struct us_vmm_event){
+		.type = US_VMM_ADOPTED, .state = US_VM_RUNNING, .transfer = US_TRANSFER_ACTIVE });
+	settle();
+	assert_string_equal(fake_take_trace(), "cancel");
+	assert_false(result.is_answered);
+	emit_transfer(US_TRANSFER_CANCELLED);
+	check_failed(&result, "vm web: transfer: the monitor closed");
+	assert_string_equal(fake_take_trace(), "restore peer:gone");
+	check_next();
+}
+
+/* What completed is the guest's arrival here, at an earlier time. */
+static void test_vm_lost_before_its_transfer(void **state)
+{
+	struct result result;
+
+	migrate_to_transfer(&result);
+	lose_vm(false);
+	fake_emit((struct us_vmm_event){ .type = US_VMM_ADOPTED,
+					 .state = US_VM_RUNNING,
+					 .transfer = US_TRANSFER_COMPLETED });
+	settle();
+	check_failed(&result, "vm web: transfer: the monitor closed");
+	assert_string_equal(fake_take_trace(), "cancel restore peer:gone");
+	check_next();
 }
 
 /* ---- Abort ---- */
@@ -666,7 +710,9 @@ static int run(void)
 		TEST(test_transfer_deadline),
 		TEST(test_undo_deadline),
 		TEST(test_connection_to_peer_ends),
+		TEST(test_vm_ends),
 		TEST(test_vm_lost),
+		TEST(test_vm_lost_before_its_transfer),
 		TEST(test_abort),
 		TEST(test_abort_comes_too_late),
 		TEST(test_abort_while_completing),
