@@ -119,7 +119,7 @@ static int on_lifecycle(virConnectPtr host, virDomainPtr domain, int event, int 
 	if (event == VIR_DOMAIN_EVENT_STARTED) {
 		report(domain,
 		       detail == VIR_DOMAIN_EVENT_STARTED_MIGRATED ? "incoming" : "running");
-	} else if (event == VIR_DOMAIN_EVENT_STOPPED || event == VIR_DOMAIN_EVENT_CRASHED) {
+	} else if (event == VIR_DOMAIN_EVENT_STOPPED) { /* not CRASHED: it may be restarted */
 		host_handler->stopped(virDomainGetName(domain));
 		report(domain, "stopped");
 	}
