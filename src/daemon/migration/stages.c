@@ -139,10 +139,12 @@ static void arrive(struct us_source *source)
 
 static int refuse_overdue(const struct us_host_pair *pair, struct us_reason *reason)
 {
+	const char *detail = us_host_pair_detail(pair); /* why the VMM refused the unplug */
+
 	us_refuse(reason, "pair %s: %s%s%s", us_host_pair_name(pair),
-		  us_cause_text(us_pair_cause(us_host_pair_engine(pair))),
-		  us_host_pair_detail(pair)[0] ? ": " : "", us_host_pair_detail(pair));
-	return us_advise(reason, "see the guest's log");
+		  us_cause_text(us_pair_cause(us_host_pair_engine(pair))), detail[0] ? ": " : "",
+		  detail);
+	return detail[0] ? US_REFUSED : us_advise(reason, "see the guest's log");
 }
 
 /* Sets @ret_done if no pair needs more time. US_REFUSED: a guest does not release its primary. */

@@ -121,15 +121,18 @@ void us_rpc_set_hold(void *userdata, struct us_call *call, const json_t *paramet
 /* The guest of @pair does not release its primary: the VM is not prepared. */
 static bool fail_prepare(struct reply *reply, const struct us_host_pair *pair)
 {
+	const char *detail = us_host_pair_detail(pair); /* why the VMM refused the unplug */
 	struct us_host_vm *vm = reply->deferred.vm;
 	struct us_reason reason;
 
+	us_refuse(&reason, "pair %s: %s%s%s: the VM is not prepared, and as before",
+		  us_host_pair_name(pair), us_cause_text(US_CAUSE_UNPLUG_OVERDUE),
+		  detail[0] ? ": " : "", detail);
+	if (!detail[0])
+		us_advise(&reason, "see the guest's log");
 	us_host_vm_set_prepared(vm, false);
 	us_state_save_soon(reply->rpc->config.state, vm);
 	us_host_vm_feed(vm, &(struct us_event){ .type = US_EVENT_FINISH });
-	us_refuse(&reason, "pair %s: %s: the VM is not prepared, and as before",
-		  us_host_pair_name(pair), us_cause_text(US_CAUSE_UNPLUG_OVERDUE));
-	us_advise(&reason, "see the guest's log");
 	fail(reply, &reason);
 	reply_free(reply);
 	return true;
