@@ -62,6 +62,24 @@ static json_t *find_process(struct us_lv_channel *channel, const json_t *argumen
 
 /* ---- Attach ---- */
 
+#define ALIAS "<alias name='ua-understudy-"
+
+/*
+ * libvirt notes the end of a device in a job, and gives up if another job lasts for 30 s. Then it
+ * believes in a device that QEMU does not have, refuses another one of that alias, and may refuse
+ * to migrate. A detach of its own corrects that. @alias NULL: of all primaries.
+ */
+static void forget_late(virDomainPtr domain, const char *xml, const char *alias)
+{
+	char name[128];
+
+	for (const char *at = xml; (at = strstr(at, ALIAS)); at += strlen(ALIAS)) {
+		if (sscanf(at, "<alias name='%127[^']'", name) == 1 &&
+		    (!alias || strcmp(name, alias) == 0))
+			virDomainDetachDeviceAlias(domain, name, VIR_DOMAIN_AFFECT_LIVE);
+	}
+}
+
 static void attach(void *argument)
 {
 	struct request *request = argument;
@@ -70,9 +88,11 @@ static void attach(void *argument)
 	char *xml, *device = NULL;
 	int r = -1;
 
-	/* libvirt refuses an alias that it still knows. */
 	us_lv_channel_wait_removed(request->channel);
 	xml = live_xml(request->channel, &reason);
+	if (xml)
+		forget_late(domain, xml,
+			    json_string_value(json_object_get(request->arguments, "id")));
 	if (xml)
 		device = us_domain_xml_primary(xml, request->arguments, &reason);
 	if (device) {
@@ -100,8 +120,10 @@ static json_t *check_settings(struct us_lv_channel *channel, const json_t *argum
 static void migrate(void *argument)
 {
 	struct request *request = argument;
+	virDomainPtr domain = us_lv_channel_domain(request->channel);
 	struct us_reason reason;
 	bool is_encrypted;
+	char *xml;
 	int r = us_lv_migration_check(request->arguments, &is_encrypted, &reason);
 
 	if (r == 0 && !us_lv_channel_begin_migration(request->channel))
@@ -112,8 +134,11 @@ static void migrate(void *argument)
 	}
 	us_lv_channel_answer(request->channel, request->id, json_object(), NULL);
 	us_lv_channel_wait_removed(request->channel);
-	r = us_lv_migration_run(us_lv_channel_domain(request->channel), request->arguments,
-				&reason);
+	xml = live_xml(request->channel, &reason);
+	if (xml) /* the primaries are hidden: QEMU has none */
+		forget_late(domain, xml, NULL);
+	free(xml);
+	r = us_lv_migration_run(domain, request->arguments, &reason);
 	us_lv_channel_end_migration(request->channel, r == 0 ? "completed" : "failed",
 				    r == 0 ? NULL : &reason);
 	json_decref(request->arguments);
@@ -127,12 +152,26 @@ static json_t *leave(struct us_lv_channel *channel, const json_t *arguments,
 	return json_object();
 }
 
+/* libvirt's migration goes on without the helper that began it. */
+static bool is_migrating(struct us_lv_channel *channel)
+{
+	virTypedParameterPtr parameters = NULL;
+	int operation = 0, count = 0, type = VIR_DOMAIN_JOB_NONE;
+
+	if (us_lv_channel_is_migrating(channel))
+		return true;
+	if (virDomainGetJobStats(us_lv_channel_domain(channel), &type, &parameters, &count, 0) == 0)
+		virTypedParamsGetInt(parameters, count, VIR_DOMAIN_JOB_OPERATION, &operation);
+	virTypedParamsFree(parameters, count);
+	return type != VIR_DOMAIN_JOB_NONE && operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT;
+}
+
 /* libvirt may not have begun yet, and refuses to abort near the end. */
 static void abort_migration(void *argument)
 {
 	struct request *request = argument;
 
-	while (us_lv_channel_is_migrating(request->channel)) {
+	while (is_migrating(request->channel)) {
 		virDomainAbortJob(us_lv_channel_domain(request->channel));
 		usleep(ABORT_AGAIN_USEC);
 	}

@@ -22,7 +22,7 @@ from harness import Daemon, RUN, check, ip, until
 
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
 GUEST, PORT, MAC = '10.7.0.100', 7000, '52:54:00:6f:55:cc'
-LONG_SEC = 90  # a guest that boots, on a busy machine
+LONG_SEC = 240  # a guest that boots, on a busy machine; only a failure waits so long
 CLONE_NEWNET = 0x40000000
 
 # Runs the daemons of a host. Adopts and reaps their children, so that a QEMU that ends is gone.
@@ -72,6 +72,7 @@ DOMAIN = '''
     <controller type='pci' index='4' model='pcie-root-port'/>
     <serial type='file'><source path='{run}/{name}.console'/></serial>
     <memballoon model='none'/>
+    {devices}
   </devices>
 </domain>
 '''
@@ -124,9 +125,11 @@ class Host:
             path.unlink()
         uuid = pathlib.Path('/proc/sys/kernel/random/uuid').read_text().strip()
         with open(self.dir / 'etc/libvirtd.conf', 'a') as conf:
-            conf.write(f'\nhost_uuid = "{uuid}"\nauth_unix_rw = "none"\n')
+            conf.write(f'\nhost_uuid = "{uuid}"\nauth_unix_rw = "none"\n'
+                       'log_level = 3\nlog_outputs = "3:file:/var/log/libvirt/libvirtd.log"\n')
         with open(self.dir / 'etc/qemu.conf', 'a') as conf:
-            conf.write('\nuser = "root"\ngroup = "root"\nsecurity_driver = "none"\n')
+            conf.write('\nuser = "root"\ngroup = "root"\nsecurity_driver = "none"\n'
+                       'dump_image_format = "gzip"\n')  # a process that a test can stop
 
     def start(self):
         bind = ' && '.join(f'mount --bind {self.dir}/{a} {b}' for a, b in (
@@ -153,6 +156,9 @@ class Host:
     def start_libvirtd(self):
         self.libvirtd = self.keep('libvirtd', '-p', '/run/libvirt/libvirtd.pid')
 
+    def libvirt_log(self):
+        return (self.dir / 'logs/libvirtd.log').read_text()
+
     def await_libvirtd(self):
         until(lambda: self.virsh('version').returncode == 0, f'libvirtd of {self.name}')
 
@@ -177,11 +183,11 @@ class Host:
     def monitor(self, **command):
         return json.loads(self.do('qemu-monitor-command', 'web', json.dumps(command)))['return']
 
-    def define(self, name='web', mac=MAC, metadata=DECLARATION):
+    def define(self, name='web', mac=MAC, metadata=DECLARATION, devices=''):
         path = self.dir / f'{name}.xml'
         uuid = '00000000-0000-4000-8000-' + mac.replace(':', '')  # always the same
         path.write_text(DOMAIN.format(name=name, uuid=uuid, mac=mac, guest=GUEST, port=PORT, run=RUN,
-                                      metadata=metadata, emulator=EMULATOR))
+                                      metadata=metadata, emulator=EMULATOR, devices=devices))
         self.do('define', path)
 
     def qemu(self, name='web'):
