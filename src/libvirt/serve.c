@@ -45,21 +45,35 @@ static bool is_query(const char *command)
 	       strncmp(command, "qom-", 4) == 0;
 }
 
-/* Whether libvirt writes the guest to a file, for which it has QEMU migrate. */
-static bool is_being_saved(virDomainPtr domain)
+/* What libvirt's job on the domain does; VIR_DOMAIN_JOB_OPERATION_UNKNOWN: there is none. */
+static int job_operation(virDomainPtr domain)
+{
+	int operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN, count = 0, type;
+	virTypedParameterPtr parameters = NULL;
+
+	if (virDomainGetJobStats(domain, &type, &parameters, &count, 0) == 0)
+		virTypedParamsGetInt(parameters, count, VIR_DOMAIN_JOB_OPERATION, &operation);
+	virTypedParamsFree(parameters, count);
+	return operation;
+}
+
+/*
+ * Whether the guest has left. libvirt also saves, dumps and snapshots a guest by a migration of
+ * QEMU's. After a dump it goes on; until then libvirt knows no cause why it is paused.
+ */
+static bool has_moved(virDomainPtr domain)
 {
 	int state, cause;
 
 	if (virDomainGetState(domain, &state, &cause, 0) < 0)
-		return false;
+		return true;
 	if (state == VIR_DOMAIN_SHUTOFF)
-		return cause == VIR_DOMAIN_SHUTOFF_SAVED;
-	return state == VIR_DOMAIN_PAUSED &&
-	       (cause == VIR_DOMAIN_PAUSED_SAVE || cause == VIR_DOMAIN_PAUSED_DUMP ||
-		cause == VIR_DOMAIN_PAUSED_SNAPSHOT);
+		return cause != VIR_DOMAIN_SHUTOFF_SAVED;
+	return (state == VIR_DOMAIN_PAUSED && cause == VIR_DOMAIN_PAUSED_MIGRATION) ||
+	       job_operation(domain) == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT;
 }
 
-/* A guest that is saved seems to QEMU to have moved to another host. It has not. */
+/* A guest that is written to a file seems to QEMU to have moved to another host. It has not. */
 static void correct_status(struct us_lv_channel *channel, json_t *answer)
 {
 	json_t *value = json_object_get(answer, "return");
@@ -67,7 +81,7 @@ static void correct_status(struct us_lv_channel *channel, json_t *answer)
 
 	if (status &&
 	    (strcmp(status, "postmigrate") == 0 || strcmp(status, "finish-migrate") == 0) &&
-	    is_being_saved(channel->domain))
+	    !has_moved(channel->domain))
 		json_object_set_new(value, "status", json_string("paused"));
 }
 
@@ -85,12 +99,12 @@ static void pass_command(struct us_lv_channel *channel, const char *command,
 		before = us_lv_channel_state(channel).events;
 		json_decref(answer);
 		answer = pass(channel, text, &reason);
+		if (strcmp(command, "query-status") == 0)
+			correct_status(channel, answer); /* libvirt may be slow to answer it */
 		if (!is_query(command) || before == us_lv_channel_state(channel).events)
 			break;
 	}
 	if (answer) {
-		if (strcmp(command, "query-status") == 0)
-			correct_status(channel, answer);
 		json_object_set_new(answer, "id", json_integer(id));
 		us_lv_channel_send(channel, answer);
 	} else {
