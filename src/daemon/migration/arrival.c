@@ -16,6 +16,10 @@ static void announce(struct us_host_pair *pair)
 	int r;
 
 	us_announce_free(US_STEAL(migration->announce));
+	/* A domain may have arrived before it was adopted, and its port is read after that. */
+	migration->must_announce = !spec->port[0];
+	if (migration->must_announce)
+		return;
 	r = us_announce_new(&migration->announce, us_host_vm_loop(us_host_vm_of(pair)), spec->mac,
 			    spec->port, primary, &reason);
 	if (r != 0)
@@ -28,6 +32,12 @@ void us_arrival_announce(struct us_host_vm *vm)
 	struct us_host_pair *pair;
 
 	us_host_vm_for_each_pair (pair, vm)
+		announce(pair);
+}
+
+void us_arrival_port_known(struct us_host_pair *pair)
+{
+	if (us_migration_of_pair(pair)->must_announce)
 		announce(pair);
 }
 
@@ -47,6 +57,8 @@ void us_arrival_stop_announcing(struct us_host_vm *vm)
 {
 	struct us_host_pair *pair;
 
-	us_host_vm_for_each_pair (pair, vm)
+	us_host_vm_for_each_pair (pair, vm) {
 		us_announce_free(US_STEAL(us_migration_of_pair(pair)->announce));
+		us_migration_of_pair(pair)->must_announce = false;
+	}
 }

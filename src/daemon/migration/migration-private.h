@@ -52,6 +52,7 @@ struct us_pair_migration {
 	struct us_claims *claims;      /* the guest's addresses, for the announcement */
 	/* Since the guest arrived here: */
 	struct us_announce *announce;
+	bool must_announce; /* when its port is known */
 };
 
 static inline struct us_vm_migration *us_migration_of_vm(const struct us_host_vm *vm)
@@ -124,6 +125,8 @@ void us_migration_settings_forget(struct us_host_vm *vm);
 
 /* Begins to announce the MAC addresses of @vm's pairs; ends earlier announcements. */
 void us_arrival_announce(struct us_host_vm *vm);
+/* Announces a guest that arrived before the port of its pair was known. */
+void us_arrival_port_known(struct us_host_pair *pair);
 /* Announces the guest's IP addresses, too: @addresses is an array of texts. */
 void us_arrival_announce_addresses(struct us_host_pair *pair, const json_t *addresses);
 /* The guest runs on another host, or is about to. */

@@ -51,6 +51,7 @@ static void choose(struct us_host_pair *pair)
 void us_migration_pair_adopted(void *userdata, struct us_host_pair *pair)
 {
 	choose(pair);
+	us_arrival_port_known(pair);
 }
 
 static void on_queues(void *userdata, int r, const struct us_reason *reason)
