@@ -202,8 +202,21 @@ static int new_park(struct us_steer *steer, struct us_reason *reason)
 	return us_park_new(&steer->park, &config, &park_handler, steer);
 }
 
+/* A switch that was made again does not have the tap of an earlier park. */
+static bool has_usable_tap(const struct us_steer *steer)
+{
+	struct us_steer_switch *back_end = steer->back_end;
+	struct us_link standby, tap;
+
+	return back_end->ops->find_port(back_end->standby, &standby, NULL) == 0 &&
+	       back_end->ops->find_port(us_park_tap(steer->park)->name, &tap, NULL) == 0 &&
+	       tap.master == standby.master;
+}
+
 int us_steer_make_park(struct us_steer *steer, struct us_reason *reason)
 {
+	if (steer->park && us_park_is_finished(steer->park) && !has_usable_tap(steer))
+		end_park(steer);
 	if (!steer->park)
 		return steer->config.loop ? new_park(steer, reason)
 					  : us_refuse(reason, "frames cannot be parked here");

@@ -737,6 +737,26 @@ static void test_not_needed(void **state)
 	assert_int_equal(bed->calls, 1);
 }
 
+/* The bridge is made again while the park of before is kept for late frames. */
+static void test_bridge_made_again(void **state)
+{
+	struct bed *bed = *state;
+
+	park(bed);
+	steer_to(bed, US_PATH_STANDBY, 0);
+	assert_true(us_park_is_finished(us_steer_park(bed->steer)));
+	testbed_run("ip link del br0 && ip link add br0 up type bridge mcast_snooping 0");
+	for (const char *const *port = (const char *const[]){ "standby", "primary", "peer", NULL };
+	     *port; port++)
+		testbed_run("ip link set %s master br0", *port);
+	steer_to(bed, US_PATH_PARKED, 0);
+	peer_sends_many(bed->peer, 0, 20);
+	run(bed, 0, 20);
+	steer_to(bed, US_PATH_PRIMARY, US_PARK_RELEASING);
+	run(bed, 1, 0);
+	assert_numbers(bed->primary, 0, 20);
+}
+
 /* ---- Frames out and in, as in a handoff ---- */
 
 static void collect(void *userdata, const struct us_frame *frame)
@@ -885,6 +905,7 @@ int main(void)
 		WITH_BED(test_hold_and_release),
 		WITH_BED(test_nothing_parked),
 		WITH_BED(test_not_needed),
+		WITH_BED(test_bridge_made_again),
 		WITH_BED(test_release_to_none),
 		WITH_BED(test_bridge_is_as_before),
 		WITH_BED(test_only_the_guests),
