@@ -32,7 +32,7 @@ static void on_joined(void *object, unsigned joining)
 		return;
 	driver->is_joined = true;
 	sim_trace("the guest uses the primary of web%u", pair);
-	sim_net_joined(pair);
+	sim_net_look(pair);
 }
 
 void sim_guest_look(unsigned pair)
@@ -43,7 +43,10 @@ void sim_guest_look(unsigned pair)
 	if (driver->is_joined && can_join)
 		return;
 	driver->joining++;
-	driver->is_joined = false;
+	if (driver->is_joined) {
+		driver->is_joined = false;
+		sim_net_look(pair);
+	}
 	if (can_join)
 		sim_at(sim.now_usec + JOIN_USEC, on_joined, driver, driver->joining);
 }

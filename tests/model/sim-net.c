@@ -42,7 +42,7 @@ struct us_watch {
 	struct us_list link;
 	int host;
 	unsigned pair;
-	bool is_freed;
+	bool is_on_standby, is_freed;
 	const struct us_watch_handler *handler;
 	void *userdata;
 };
@@ -362,6 +362,15 @@ int us_receive_queues_read(struct us_receive_queues *queues, const struct us_rec
 
 /* ---- Watching for the guest ---- */
 
+/* The guest receives on one side, and answers probes there. */
+static bool is_answered(const struct us_watch *watch)
+{
+	bool is_joined = sim.guest.drivers[watch->pair].is_joined;
+
+	return sim.guest.host == watch->host && is_joined != watch->is_on_standby &&
+	       sim_guest_is_capable(watch->pair);
+}
+
 static void on_stable(void *object, unsigned argument)
 {
 	static const struct us_reason gone = { .text = "the interface is gone" };
@@ -371,17 +380,17 @@ static void on_stable(void *object, unsigned argument)
 		return;
 	if (sim_choose("watch fails", 2))
 		watch->handler->traffic(watch->userdata, false, &gone);
-	else if (sim.guest.host == watch->host && sim.guest.drivers[watch->pair].is_joined)
+	else if (is_answered(watch))
 		watch->handler->traffic(watch->userdata, true, NULL);
 }
 
 static void look(struct us_watch *watch)
 {
-	if (sim.guest.host == watch->host && sim.guest.drivers[watch->pair].is_joined)
+	if (is_answered(watch))
 		sim_at_host(watch->host, sim.now_usec + STABLE_USEC, on_stable, watch, 0);
 }
 
-void sim_net_joined(unsigned pair)
+void sim_net_look(unsigned pair)
 {
 	struct us_watch *watch;
 
@@ -397,6 +406,7 @@ int us_watch_new(struct us_watch **ret_watch, sd_event *event, const struct us_w
 
 	watch->host = sim.host;
 	watch->pair = pair_of(config->standby_port);
+	watch->is_on_standby = strncmp(config->primary_port, "prm", 3) != 0;
 	watch->handler = handler;
 	watch->userdata = userdata;
 	us_list_append(&watches, &watch->link);

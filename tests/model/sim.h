@@ -175,7 +175,7 @@ void sim_switch_set(int host, unsigned pair, enum us_path path);
 /* The daemon has ended, and its park buffers with it. */
 void sim_net_abandon(int host);
 /* The guest began or stopped using the primary: the watches see it. */
-void sim_net_joined(unsigned pair);
+void sim_net_look(unsigned pair);
 
 /* ---- sim-wire.c ---- */
 

@@ -98,15 +98,14 @@ static void on_standby_traffic(void *userdata, bool ready, const struct us_reaso
 }
 
 /*
- * A guest that takes seconds to release its primary has stopped using it up to a second before the
- * VMM reports DEVICE_DELETED (Linux waits for the slot's power to go). So the standby is watched,
- * as the primary is after a plug: frames that are sent there reach the guest, or get no answer.
+ * A guest may have stopped using its primary long before the VMM's DEVICE_DELETED is here: Linux
+ * waits up to a second for the slot's power to go, and a libvirtd that hangs delays the event. So
+ * the standby is watched, as the primary is after a plug: frames that are sent there reach the
+ * guest, or get no answer.
  */
 void us_host_pair_follow_unplug(struct us_host_pair *pair)
 {
 	static const struct us_watch_handler handler = { .traffic = on_standby_traffic };
-	bool can_leave =
-		us_pair_is_leaving(&pair->engine) && pair->engine.config.unplug_delay_usec > 0;
 	struct us_watch_config config = {
 		.standby_port = pair->spec.primary.port,
 		.primary_port = pair->spec.port,
@@ -118,7 +117,7 @@ void us_host_pair_follow_unplug(struct us_host_pair *pair)
 	};
 	struct us_reason reason;
 
-	if (!can_leave) {
+	if (!us_pair_is_leaving(&pair->engine)) {
 		us_watch_free(US_STEAL(pair->unplug_watch));
 		return;
 	}
