@@ -40,8 +40,10 @@ static bool is_collected;
 /* A part of the guest's memory. */
 static struct {
 	struct vring_desc descriptors[RING_SIZE];
-	struct vring_used used;
-	struct vring_used_elem elements[RING_SIZE];
+	struct {
+		__virtio16 flags, idx;
+		struct vring_used_elem ring[RING_SIZE];
+	} used; /* struct vring_used */
 	uint8_t buffer[sizeof(struct virtio_net_hdr_v1) + FRAME_BYTES];
 } guest;
 
@@ -101,7 +103,7 @@ static void deliver(uint8_t number)
 {
 	make_frame(number, guest.buffer + sizeof(struct virtio_net_hdr_v1));
 	guest.used.idx = number;
-	guest.elements[(number - 1) % RING_SIZE].id = 1;
+	guest.used.ring[(number - 1) % RING_SIZE].id = 1;
 	guest.descriptors[1].addr = (uintptr_t)guest.buffer - DISPLACEMENT;
 }
 

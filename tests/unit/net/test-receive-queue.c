@@ -35,8 +35,10 @@ enum {
 
 static struct {
 	struct vring_desc descriptors[RING_SIZE];
-	struct vring_used used;
-	struct vring_used_elem elements[RING_SIZE];
+	struct {
+		__virtio16 flags, idx;
+		struct vring_used_elem ring[RING_SIZE];
+	} used; /* struct vring_used */
 	uint8_t buffer[sizeof(struct virtio_net_hdr_v1) + US_LAST_FRAME_BYTES];
 } guest;
 
@@ -97,7 +99,7 @@ static int begin(void **state)
 	memset(&guest, 0, sizeof(guest));
 	memset(guest.buffer + sizeof(struct virtio_net_hdr_v1), 0xab, US_LAST_FRAME_BYTES);
 	guest.used.idx = 65535;
-	guest.elements[65534 % RING_SIZE].id = 3;
+	guest.used.ring[65534 % RING_SIZE].id = 3;
 	guest.descriptors[3].addr = (uintptr_t)guest.buffer - DISPLACEMENT;
 	return sd_event_new(&loop);
 }
@@ -123,10 +125,10 @@ static void test_nonsense(void **state)
 {
 	struct us_receive_queue where = place();
 
-	guest.elements[65534 % RING_SIZE].id = RING_SIZE;
+	guest.used.ring[65534 % RING_SIZE].id = RING_SIZE;
 	read_of(getpid(), place());
 	assert_true(last[0].has_index && !last[0].has_start);
-	guest.elements[65534 % RING_SIZE].id = 3;
+	guest.used.ring[65534 % RING_SIZE].id = 3;
 	guest.descriptors[3].addr = UINT64_MAX - DISPLACEMENT - 5;
 	read_of(getpid(), place());
 	assert_true(last[0].has_index && !last[0].has_start);
