@@ -7,6 +7,7 @@
 
 #include "vmm/qemu/decode-settings.h"
 #include "vmm/qemu/decode.h"
+#include "vmm/qemu/queue.h"
 #include "vmm/qemu/registers/decode-registers.h"
 #include "vmm/qmp/message.h"
 
@@ -59,6 +60,17 @@ static void decode_registers(const json_t *value)
 	assert(guest != US_GUEST_CAPABLE || registers.status & US_VIRTIO_FEATURES_OK);
 }
 
+static void decode_queue(const json_t *value)
+{
+	struct us_queue_status status;
+	uint64_t address;
+
+	if (us_qemu_decode_queue_status(value, &status) == 0)
+		assert(status.descriptors && status.used && status.size);
+	if (us_qemu_decode_host_address(json_string_value(value), &address) == 0)
+		assert(address);
+}
+
 static void decode_all(const json_t *value)
 {
 	struct us_transfer_progress progress;
@@ -80,6 +92,7 @@ static void decode_all(const json_t *value)
 	us_qemu_decode_listen_uri(value, uri, sizeof(uri));
 	decode_network(value);
 	decode_registers(value);
+	decode_queue(value);
 	decode_settings(value);
 }
 
