@@ -99,6 +99,12 @@ static int check_limits(const struct us_migrations *common, const json_t *pairs,
 	return 0;
 }
 
+/* libvirt needs a moment to say that it has the domain no more. A guest may be back before. */
+static bool is_away(const struct us_pair_vm *vm)
+{
+	return vm->state == US_VM_GONE || vm->has_left;
+}
+
 int us_migration_expect(const struct us_migrations *common, const json_t *parameters,
 			struct us_host_vm **ret_vm, struct us_reason *reason)
 {
@@ -111,8 +117,7 @@ int us_migration_expect(const struct us_migrations *common, const json_t *parame
 	if (!json_is_true(json_object_get(parameters, "domain")))
 		return 0;
 	if (*ret_vm) {
-		if (us_vmm_is_domain(us_host_vm_vmm(*ret_vm)) &&
-		    us_host_vm_facts(*ret_vm)->state == US_VM_GONE)
+		if (us_vmm_is_domain(us_host_vm_vmm(*ret_vm)) && is_away(us_host_vm_facts(*ret_vm)))
 			us_host_vm_expect(*ret_vm);
 		return 0;
 	}

@@ -30,6 +30,7 @@ struct us_pair_vm {
 	enum us_vm_state state;
 	enum us_transfer transfer;
 	bool is_expected;     /* a domain that will arrive */
+	bool has_left;	      /* the guest has moved, and its VMM is lost since */
 	bool is_prepared;     /* by Prepare, until Finish; survives a restart */
 	struct us_list pairs; /* struct us_host_pair */
 };

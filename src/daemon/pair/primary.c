@@ -145,7 +145,8 @@ void us_host_pair_reserve(struct us_host_pair *pair, const struct us_effect *eff
 			reserve_vf(pair, 0);
 		return;
 	}
-	r = us_primary_spec_check(pair->pairs, pair, primary, pair->spec.port, &reason);
+	r = us_primary_spec_check(pair->pairs, pair, primary,
+				  may_have_port(pair) ? pair->spec.port : "", &reason);
 	if (r == 0)
 		r = tell_switch(pair, &reason);
 	reserved(pair, r, &reason);

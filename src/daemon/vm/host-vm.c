@@ -64,7 +64,7 @@ static void on_adopted(struct us_host_vm *vm, const struct us_vmm_event *event)
 	       us_vmm_version(vm->base.vmm), us_vm_state_name(event->state));
 	us_optional_set(&vm->problem, "");
 	has_arrived = vm->base.is_expected && event->state == US_VM_RUNNING;
-	vm->base.is_expected = vm->is_abandoned = false;
+	vm->base.is_expected = vm->base.has_left = vm->is_abandoned = false;
 	vm->base.state = event->state;
 	vm->base.transfer = event->transfer;
 	us_host_vm_for_each_pair (pair, vm)
@@ -101,6 +101,7 @@ static void on_lost(struct us_host_vm *vm, const struct us_vmm_event *event)
 		vm->base.is_prepared = false;
 		TELL(vm, changed);
 	}
+	vm->base.has_left |= vm->base.state == US_VM_MOVED;
 	set_state(vm, has_ended ? US_VM_GONE : US_VM_UNKNOWN, false);
 	TELL(vm, lost, has_ended, event->reason);
 }
