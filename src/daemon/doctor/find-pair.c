@@ -225,6 +225,20 @@ static void find_vf(const struct us_host_pair *pair, struct us_findings *finding
 			   status.index, pf, us_mac_text(status.mac).text);
 }
 
+/* libvirt refuses it in words that do not name the step that is missing. */
+static void find_migration(const struct us_host_pair *pair, struct us_findings *findings)
+{
+	const struct us_host_vm *vm = us_host_vm_of(pair);
+
+	if (us_vmm_is_domain(us_host_vm_vmm(vm)) &&
+	    us_primary_spec_is_vfio(&us_host_pair_spec(pair)->primary) &&
+	    us_pair_primary(us_host_pair_engine(pair)) == US_PRIMARY_VISIBLE)
+		us_find_ok(findings,
+			   "libvirt refuses to migrate the domain while the guest has the VF: use "
+			   "understudy migrate, or understudy prepare %s before virsh migrate",
+			   us_host_vm_name(vm));
+}
+
 static void find_waits(const struct us_doctor *doctor, struct us_host_pair *pair,
 		       struct us_findings *findings)
 {
@@ -267,6 +281,7 @@ void us_doctor_find_pair(const struct us_doctor *doctor, struct us_host_pair *pa
 	find_path(pair, findings);
 	find_primary(doctor, pair, findings);
 	find_vf(pair, findings);
+	find_migration(pair, findings);
 	find_waits(doctor, pair, findings);
 }
 
