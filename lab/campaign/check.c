@@ -5,22 +5,18 @@
 #include "lab/campaign/campaign-private.h"
 #include "lab/fault/fault.h"
 #include "lab/world/life.h"
-#include "util/cleanup.h"
 
 static int check_libvirt(const struct us_campaign *campaign, const struct us_scenario *scenario,
 			 struct us_reason *reason)
 {
-	static const char *const others[] = { "coupled", "late-pair" };
-
 	if (strcmp(campaign->lab->options.machine->name, "q35")) {
 		us_refuse(reason, "the lab runs libvirt with a q35");
 		return us_advise(reason, "leave out --machine");
 	}
-	for (size_t i = 0; i < US_ARRAY_LENGTH(others); i++)
-		if (us_fault_of(scenario) || !strcmp(scenario->name, others[i])) {
-			us_refuse(reason, "%s: not possible with libvirt", scenario->name);
-			return us_advise(reason, "leave out --vmm");
-		}
+	if (us_fault_of(scenario) || !strcmp(scenario->name, "coupled")) {
+		us_refuse(reason, "%s: not possible with libvirt", scenario->name);
+		return us_advise(reason, "leave out --vmm");
+	}
 	return 0;
 }
 

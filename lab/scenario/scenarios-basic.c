@@ -111,16 +111,18 @@ void us_scenario_unbind(struct us_run *run)
 
 void us_scenario_late_pair(struct us_run *run)
 {
-	char path[200], spec[100];
+	char standby[20], spec[100], text[US_LAB_VM_ATTACH_TEXT];
+	const char *attach[6];
 
-	us_lab_host_path(run->lab, A, US_LAB_SOCKET_QMP, path);
+	us_lab_vm_attach_arguments(run->lab, A, text, attach);
+	us_lab_vm_standby(run->lab, 0, standby);
 	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
 	us_expect_console(run, A, US_LAB_GUEST_READY);
 	us_do_start_probes(run);
 
 	us_run_begin_steady(run, "no primary");
-	us_do_understudy(run, A, "vm", "attach", "web", "--qmp", path, NULL);
-	us_do_understudy(run, A, "pair", "add", "web0", "--vm", "web", "--standby", "net0",
+	us_do_understudy(run, A, attach[0], attach[1], attach[2], attach[3], NULL);
+	us_do_understudy(run, A, "pair", "add", "web0", "--vm", "web", "--standby", standby,
 			 "--port", "web0-s", NULL);
 	us_expect_status(run, A, "web0", "guest", "capable");
 	us_expect_status(run, A, "web0", "primary", "absent");
@@ -139,7 +141,7 @@ void us_scenario_late_pair(struct us_run *run)
 	us_expect_heard(run);
 
 	us_run_begin_transition(run, "add to a running VM", "expose");
-	us_do_understudy(run, A, "pair", "add", "web0", "--vm", "web", "--standby", "net0",
+	us_do_understudy(run, A, "pair", "add", "web0", "--vm", "web", "--standby", standby,
 			 "--port", "web0-s", "--primary", us_lab_model_spec(run->lab, 0, spec),
 			 NULL);
 	us_expect_status(run, A, "web0", "primary", "visible");
