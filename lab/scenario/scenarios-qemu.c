@@ -61,20 +61,6 @@ static void do_expose(struct us_run *run)
 	us_expect_traffic(run, A, "web0-p");
 }
 
-static void do_reach_primary(struct us_run *run)
-{
-	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
-	us_expect_console(run, A, US_LAB_GUEST_READY);
-	us_do_start_probes(run);
-	us_run_begin_steady(run, "standby");
-	us_expect_traffic(run, A, "web0-s");
-
-	us_run_begin_transition(run, "expose", "expose");
-	do_expose(run);
-	us_run_begin_steady(run, "primary");
-	us_expect_traffic(run, A, "web0-p");
-}
-
 void us_scenario_qemu_expose(struct us_run *run)
 {
 	uint64_t since = us_lab_timeline_now();
@@ -96,7 +82,7 @@ void us_scenario_qemu_hide(struct us_run *run)
 {
 	uint64_t since;
 
-	do_reach_primary(run);
+	us_do_reach_primary_by(run, do_expose);
 	since = us_lab_timeline_now();
 	us_run_begin_transition(run, "hide", "hide");
 	do_qmp(run, A, "device_del", json_pack("{s:s}", "id", "primary0"));
@@ -124,7 +110,7 @@ void us_scenario_qemu_migrate(struct us_run *run)
 {
 	uint64_t since;
 
-	do_reach_primary(run);
+	us_do_reach_primary_by(run, do_expose);
 	do_migrate(run);
 	since = us_lab_timeline_now();
 	us_run_begin_transition(run, "migrate", "migrate");
@@ -148,7 +134,7 @@ void us_scenario_qemu_migrate_fail(struct us_run *run)
 {
 	uint64_t since;
 
-	do_reach_primary(run);
+	us_do_reach_primary_by(run, do_expose);
 	do_migrate(run);
 	do_qmp(run, A, "migrate-set-parameters", json_pack("{s:i}", "max-bandwidth", 2000000));
 	since = us_lab_timeline_now();

@@ -37,20 +37,6 @@ static void do_expose(struct us_run *run)
 	us_expect_traffic(run, A, "web0-p");
 }
 
-static void do_reach_primary(struct us_run *run)
-{
-	us_do_start(run, &(struct us_lab_vm_options){ .host = A });
-	us_expect_console(run, A, US_LAB_GUEST_READY);
-	us_do_start_probes(run);
-	us_run_begin_steady(run, "standby");
-	us_expect_traffic(run, A, "web0-s");
-
-	us_run_begin_transition(run, "expose", "expose");
-	do_expose(run);
-	us_run_begin_steady(run, "primary");
-	us_expect_traffic(run, A, "web0-p");
-}
-
 void us_scenario_teaming_expose(struct us_run *run)
 {
 	uint64_t since = us_lab_timeline_now();
@@ -71,7 +57,7 @@ void us_scenario_teaming_hide(struct us_run *run)
 {
 	uint64_t since;
 
-	do_reach_primary(run);
+	us_do_reach_primary_by(run, do_expose);
 	since = us_lab_timeline_now();
 	us_run_begin_transition(run, "hide", "hide");
 	do_primary(run, "detach-device");
@@ -144,7 +130,7 @@ void us_scenario_teaming_migrate(struct us_run *run)
 	struct migration migration;
 	uint64_t since;
 
-	do_reach_primary(run);
+	us_do_reach_primary_by(run, do_expose);
 	since = us_lab_timeline_now();
 	us_run_begin_transition(run, "migrate", "migrate");
 	migration = do_migrate(run, NULL);
@@ -164,7 +150,7 @@ void us_scenario_teaming_migrate_fail(struct us_run *run)
 	struct migration migration;
 	uint64_t since;
 
-	do_reach_primary(run);
+	us_do_reach_primary_by(run, do_expose);
 	since = us_lab_timeline_now();
 	us_run_begin_transition(run, "migrate", "migrate-fail");
 	migration = do_migrate(run, SLOWLY_MIB_PER_SEC);

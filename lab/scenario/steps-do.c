@@ -144,6 +144,20 @@ void us_do_reach_primary(struct us_run *run, const char *mode)
 	us_expect_heard(run);
 }
 
+void us_do_reach_primary_by(struct us_run *run, void (*expose)(struct us_run *run))
+{
+	us_do_start(run, &(struct us_lab_vm_options){ .host = US_LAB_HOST_A });
+	us_expect_console(run, US_LAB_HOST_A, US_LAB_GUEST_READY);
+	us_do_start_probes(run);
+	us_run_begin_steady(run, "standby");
+	us_expect_traffic(run, US_LAB_HOST_A, us_lab_net_nics[0].standby_port);
+
+	us_run_begin_transition(run, "expose", "expose");
+	expose(run);
+	us_run_begin_steady(run, "primary");
+	us_expect_traffic(run, US_LAB_HOST_A, us_lab_net_nics[0].primary_port);
+}
+
 void us_do_in_guest(struct us_run *run, enum us_lab_host host, const char *command)
 {
 	int r;

@@ -16,6 +16,8 @@
 /* How most scenarios begin: a guest on host-a, attached, booted, probed, that uses its primary.
  * @mode: --mode of the pairs; NULL: combined. */
 void us_do_reach_primary(struct us_run *run, const char *mode);
+/* The same without understudyd: @expose gives the guest its primary. */
+void us_do_reach_primary_by(struct us_run *run, void (*expose)(struct us_run *run));
 /* Starts a VM with run->nics NICs; us_expect_console() waits for the guest's boot. */
 void us_do_start(struct us_run *run, const struct us_lab_vm_options *options);
 /* Ends the VM's QEMU. */
